@@ -1,0 +1,1 @@
+"""What workflows, activities and starters all speak: contracts, rules, mail and storage."""

@@ -1,0 +1,1 @@
+"""Pydantic contracts. Nothing here does I/O, reads a clock or looks at the environment."""

@@ -1,0 +1,139 @@
+"""The two kinds of model, and the scalar types that every edge shares."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+import email_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+# The machine's zone files and the pinned `tzdata` package disagree at times (America/Vancouver in 2027 did), and
+# a workflow's worker may run on any machine: only the package counts.
+zoneinfo.reset_tzpath(())
+
+MAX_NAME: Final = 120
+MAX_TEXT: Final = 20_000
+
+# C0, C1, line and paragraph separators, and the marks that reverse the reading direction.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Refused(StrEnum):
+    """Why an edge refuses. The CLI's exit code and the HTTP status follow from it, nothing else does."""
+
+    INVALID = "invalid"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    UNREACHABLE = "unreachable"
+    FORBIDDEN = "forbidden"
+
+
+class Refusal(Exception):
+    """A request that cannot be met, told in words for the person who made it.
+
+    Args:
+        problem: What is wrong, in one sentence, without a full stop.
+        field: The field at fault, as its author wrote it (`contacts[1].zone`), where there is one.
+        fix: What to do about it, in one sentence, without a full stop.
+        kind: Why, as `Refused`.
+    """
+
+    def __init__(self, problem: str, *, field: str = "", fix: str = "", kind: Refused = Refused.INVALID) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.field = field
+        self.fix = fix
+        self.kind = kind
+
+    def __str__(self) -> str:
+        """The refusal as one line: field, problem, fix."""
+        head = f"{self.field}: {self.problem}" if self.field else self.problem
+        return f"{head} ({self.fix})" if self.fix else head
+
+
+class Wire(BaseModel):
+    """What travels through Temporal. Ignores unknown fields, so that workers of two versions can serve at once."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class Written(BaseModel):
+    """What a person writes. Refuses fields it does not know, so that a typing error is never silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def plain(value: str) -> str:
+    """Refuse what could forge a mail header or disguise a text: control characters and encoded words (RFC 2047).
+
+    Python before 3.11.15, 3.12.13 and 3.13.12 decodes an encoded word in a display name and writes its line breaks
+    into the header; refusing it here keeps every later reader safe.
+    """
+    if _UNPRINTABLE.search(value):
+        raise ValueError("contains a line break or another control character; write plain text on one line")
+    if "=?" in value:
+        raise ValueError('contains "=?", the start of an encoded word; write the characters themselves')
+    return value.strip()
+
+
+def prose(value: str) -> str:
+    """Refuse control characters in a text of several lines; line feeds and tabs are allowed."""
+    text = value.replace("\r\n", "\n")
+    if _UNPRINTABLE.search(text.replace("\n", " ").replace("\t", " ")):
+        raise ValueError("contains a control character; write plain text")
+    return text.strip()
+
+
+def mail_address(value: str) -> str:
+    """Check an address and give its ASCII form (RFC 5321), lower case in the domain.
+
+    Raises:
+        ValueError: The address is malformed, or its local part needs SMTPUTF8, which no relay is sure to speak.
+    """
+    plain(value)
+    try:
+        checked = email_validator.validate_email(value, check_deliverability=False)
+    except email_validator.EmailNotValidError as error:
+        raise ValueError(f"is not a mail address: {error}") from None
+    if checked.ascii_email is None:
+        raise ValueError("has letters outside ASCII before the @, which many mail servers refuse; use an ASCII address")
+    return checked.ascii_email
+
+
+def zone_name(value: str) -> str:
+    """Refuse a zone that the IANA database does not know."""
+    if value not in _zones():
+        raise ValueError(f'"{value[:40]}" is not an IANA time zone; write one such as "Europe/Zurich"')
+    return value
+
+
+_ZONES: frozenset[str] = frozenset()
+
+
+def _zones() -> frozenset[str]:
+    global _ZONES  # noqa: PLW0603 - reading 600 file names once is enough
+    if not _ZONES:
+        _ZONES = frozenset(zoneinfo.available_timezones())
+    return _ZONES
+
+
+def utc(value: datetime) -> datetime:
+    """Insist on an instant: a time without a zone means different things to different readers."""
+    if value.tzinfo is None:
+        raise ValueError('has no time zone; write it as "2026-11-30T14:00:00Z"')
+    return value.astimezone(UTC)
+
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+"""An account's key: lower-case letters, digits and hyphens."""
+StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+ContractId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME), AfterValidator(plain)]
+Prose = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(prose)]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(mail_address)]
+Zone = Annotated[str, AfterValidator(zone_name)]
+Instant = Annotated[datetime, AfterValidator(utc)]

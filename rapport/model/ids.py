@@ -1,0 +1,30 @@
+"""Business keys. Whatever comes from outside, and every effect, is addressed by one of these, never by a run id."""
+
+from __future__ import annotations
+
+import secrets
+
+
+def onboarding_id(account: str) -> str:
+    """The workflow that carries an account from signature to steady cadence."""
+    return f"onboarding/{account}"
+
+
+def meeting_id(account: str, step: str, attempt: int | str) -> str:
+    """The workflow of one meeting; `attempt` counts from 1."""
+    return f"meeting/{account}/{step}/{attempt}"
+
+
+def message_key(contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, person: str) -> str:
+    """The idempotency key of one mail to one person: one key renders once and is sent at most once."""
+    return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{person}"
+
+
+def timeline_key(contract: str, workflow_id: str, sequence: int) -> str:
+    """The key of one entry that a workflow writes on the timeline."""
+    return f"{contract}/{workflow_id}/{sequence}"
+
+
+def new_id(prefix: str) -> str:
+    """An opaque id for a person or a submission, safe to stand in a history: it says nothing of whom it names."""
+    return f"{prefix}_{secrets.token_hex(8)}"

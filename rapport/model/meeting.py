@@ -1,0 +1,143 @@
+"""Meetings as workflows see them: instants, ids and personas, never a name or an address."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from rapport.model.base import Instant, Wire
+from rapport.model.playbook import MeetingStep
+
+
+class Slot(Wire):
+    """One time on offer. The id is stable within a round: "1", "2", …"""
+
+    id: str
+    start: Instant
+    end: Instant
+
+
+class Invitee(Wire):
+    """Who is asked to a meeting. `groups` are the indexes of the required groups that this person can fill."""
+
+    id: str
+    persona: str
+    groups: tuple[int, ...] = ()
+
+    @property
+    def required(self) -> bool:
+        """Whether this person can fill a place that has to be filled."""
+        return bool(self.groups)
+
+
+class Nudge(Wire):
+    """A reminder: when it is due, and whom it reaches if they have not answered by then."""
+
+    at: Instant
+    invitees: tuple[str, ...]
+
+
+class Proposal(Wire):
+    """What is put to the vote in one round.
+
+    No slot at all is an answer of its own: nobody's working hours meet.
+    """
+
+    round: int
+    slots: tuple[Slot, ...]
+    invitees: tuple[Invitee, ...]
+    required_groups: int
+    deadline: Instant
+    nudges: tuple[Nudge, ...] = ()
+
+
+class Vote(Wire):
+    """One person's answer: the times that suit. An empty answer says that none does.
+
+    Attributes:
+        id: The submission's id; a repeated id is the same vote.
+        voter: A contact's or member's id.
+        round: The round that the voter saw.
+    """
+
+    id: str
+    voter: str
+    round: int
+    slots: tuple[str, ...]
+
+
+class Book(Wire):
+    """A member's word that the meeting takes place at this instant, whoever voted for what."""
+
+    id: str
+    by: str
+    start: Instant
+
+
+class Report(Wire):
+    """How the meeting went."""
+
+    id: str
+    by: str
+    outcome: Literal["held", "no_show"]
+    attended: tuple[str, ...] = ()
+
+
+class Booking(Wire):
+    """The time that stands. `sequence` is the invitation's SEQUENCE (RFC 5545): it grows with each change."""
+
+    start: Instant
+    end: Instant
+    sequence: int = 0
+    by: Literal["vote", "deadline", "hand"]
+
+
+class MeetingPhase(StrEnum):
+    """Where a meeting stands."""
+
+    PROPOSING = "proposing"
+    DRAFTED = "drafted"
+    VOTING = "voting"
+    STUCK = "stuck"
+    BOOKED = "booked"
+    ENDED = "ended"
+
+
+class MeetingStart(Wire):
+    """What a meeting's workflow is given."""
+
+    account: str
+    contract: str
+    step: MeetingStep
+    attempt: int = 1
+
+
+class MeetingResult(Wire):
+    """How a meeting ended."""
+
+    outcome: Literal["held"]
+    start: Instant
+
+
+class MeetingView(Wire):
+    """A meeting as it stands, answered by its workflow."""
+
+    account: str
+    step: str
+    phase: MeetingPhase
+    round: int
+    proposal: Proposal | None = None
+    votes: tuple[Vote, ...] = ()
+    booking: Booking | None = None
+    why_stuck: str | None = None
+    reminders_sent: int = 0
+    waiting_on: tuple[str, ...] = ()
+    next: str | None = None
+
+
+class Receipt(Wire):
+    """What became of a decision: whether it counts, why not, and what followed at once."""
+
+    accepted: bool
+    reason: str | None = None
+    outcome: str | None = None

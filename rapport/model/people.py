@@ -1,0 +1,256 @@
+"""Accounts, contacts and members, as a person writes them down and as the rest of Rapport reads them."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import time
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal, Self
+
+import holidays
+from pydantic import AfterValidator, Field, HttpUrl, model_validator
+
+from rapport.model.base import ContractId, Email, Instant, Name, Prose, Slug, StepName, Wire, Written, Zone
+
+
+class Role(StrEnum):
+    """What a member does on the vendor's side."""
+
+    TAM = "tam"
+    TAM_MANAGER = "tam_manager"
+    CE = "ce"
+    CE_VP = "ce_vp"
+    TA = "ta"
+    SALES = "sales"
+    VP_SALES = "vp_sales"
+    PRODUCT = "product"
+    ENGINEERING = "engineering"
+    VP_ENGINEERING = "vp_engineering"
+    SUPPORT_ENGINEER = "support_engineer"
+    SUPPORT_LEAD = "support_lead"
+
+
+Topic = Literal["goals", "company_health", "poc_result", "projected_roi"]
+
+
+class PersonaRules(Written):
+    """What holds for everyone of one persona; one table of `personas.toml`."""
+
+    title: str
+    at_least: int = Field(ge=0)
+    at_most: int = Field(ge=1)
+    max_meeting_minutes: int = Field(ge=15)
+    poll_reminders: bool
+    topics: frozenset[Topic]
+    messages_a_month: int = Field(ge=1)
+
+
+@cache
+def personas() -> dict[str, PersonaRules]:
+    """The personas, by name, in the order of `personas.toml`."""
+    with files("rapport").joinpath("personas.toml").open("rb") as file:
+        return {name: PersonaRules.model_validate(rules) for name, rules in tomllib.load(file).items()}
+
+
+def _known_persona(value: str) -> str:
+    if value not in personas():
+        raise ValueError(f'"{value[:40]}" is not a persona; use one of {", ".join(personas())}')
+    return value
+
+
+Persona = Annotated[str, AfterValidator(_known_persona)]
+
+CHAMPION = "primary_champion"
+"""The persona whose word a meeting's time needs."""
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class WorkingHours(Written):
+    """When a person works, in wall time of their own zone."""
+
+    start: time = time(9)
+    end: time = time(17)
+    days: frozenset[Weekday] = frozenset(WEEKDAYS[:5])
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("end must be later than start; write for example start = 09:00:00, end = 17:00:00")
+        if not self.days:
+            raise ValueError('days must name at least one day, such as ["mon", "tue"]')
+        return self
+
+
+class Schedule(Written):
+    """What is needed to know when a person can be met: zone, working hours, public holidays."""
+
+    zone: Zone
+    country: str | None = None
+    subdivision: str | None = None
+    hours: WorkingHours = WorkingHours()
+
+    @model_validator(mode="after")
+    def _known_country(self) -> Self:
+        if self.country is None:
+            if self.subdivision is not None:
+                raise ValueError("subdivision needs a country; add country")
+            return self
+        known = _countries().get(self.country)
+        if known is None:
+            raise ValueError(f'country "{self.country[:20]}" is unknown; write its ISO 3166 code, such as "CH"')
+        if self.subdivision is not None and self.subdivision not in known:
+            some = ", ".join(sorted(known)[:8])
+            raise ValueError(
+                f'subdivision "{self.subdivision[:20]}" is unknown in {self.country}; use one such as {some}'
+            )
+        return self
+
+
+@cache
+def _countries() -> dict[str, frozenset[str]]:
+    return {code: frozenset(parts) for code, parts in holidays.list_supported_countries(include_aliases=True).items()}
+
+
+class WrittenContact(Schedule):
+    """A person at the account, as an account file gives them."""
+
+    persona: Persona
+    name: Name
+    email: Email
+    title: Name | None = None
+    languages: tuple[Name, ...] = ()
+    projects: tuple[Name, ...] = ()
+    deployment: tuple[Name, ...] = ()
+    previous_tools: tuple[Name, ...] = ()
+    chat_channel: Name | None = None
+
+
+class WrittenMember(Schedule):
+    """A person on the vendor's side, as an account file gives them."""
+
+    name: Name
+    email: Email
+    roles: frozenset[Role] = Field(min_length=1)
+    title: Name | None = None
+    join_url: HttpUrl | None = None
+    calendar_url: HttpUrl | None = None
+
+
+class Vendor(Written):
+    """The company that uses Rapport, as its mails speak of it."""
+
+    name: Name
+    product: Name
+    company_health: Prose | None = None
+
+
+class Figures(Written):
+    """What is known of the account's numbers. A figure that is not known drops its line from every mail."""
+
+    poc_result: Prose | None = None
+    projected_roi: Prose | None = None
+
+
+class Facts(Written):
+    """What the playbook's predicates ask about an account."""
+
+    large_account: bool = False
+    growth_potential: bool = False
+    on_prem: bool = False
+    high_risk: bool = False
+
+
+class WrittenAccount(Written):
+    """A customer organisation, as an account file gives it."""
+
+    key: Slug
+    name: Name
+    tam: Email
+    place: Name | None = None
+    review: Literal["write", "approve", "auto"] | None = None
+    facts: Facts = Facts()
+    figures: Figures = Figures()
+
+
+class WrittenContract(Written):
+    """The signed contract that starts an onboarding."""
+
+    id: ContractId
+    signed_at: Instant
+    playbook: StepName = "enterprise"
+
+
+class AccountFile(Written):
+    """One account file: the account, its contract, its people and the vendor's."""
+
+    account: WrittenAccount
+    contract: WrittenContract | None = None
+    contacts: tuple[WrittenContact, ...]
+    members: tuple[WrittenMember, ...] = ()
+    vendor: Vendor | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _refuse_duplicates("contacts", [contact.email for contact in self.contacts])
+        _refuse_duplicates("members", [member.email for member in self.members])
+        both = {c.email.lower() for c in self.contacts} & {m.email.lower() for m in self.members}
+        if both:
+            raise ValueError("contacts and members share an address; a person is on one side only")
+        for persona, rules in personas().items():
+            count = sum(contact.persona == persona for contact in self.contacts)
+            if count < rules.at_least:
+                raise ValueError(f'contacts: nobody has the persona "{persona}"; add one [[contacts]] with it')
+            if count > rules.at_most:
+                raise ValueError(
+                    f'contacts: {count} have the persona "{persona}", at most {rules.at_most} may; change one of them'
+                )
+        return self
+
+
+def _refuse_duplicates(field: str, addresses: list[str]) -> None:
+    seen: set[str] = set()
+    for index, address in enumerate(addresses):
+        if address.lower() in seen:
+            raise ValueError(f"{field}[{index}].email: the address stands twice; give each person their own")
+        seen.add(address.lower())
+
+
+class Contact(Wire):
+    """A person at the account, as SQL holds them. Never part of a workflow's history."""
+
+    id: str
+    account: str
+    persona: str
+    name: str
+    email: str
+    title: str | None = None
+    schedule: Schedule
+
+
+class Member(Wire):
+    """A person on the vendor's side, as SQL holds them. Never part of a workflow's history."""
+
+    id: str
+    name: str
+    email: str
+    roles: frozenset[Role]
+    title: str | None = None
+    join_url: str | None = None
+    calendar_url: str | None = None
+    schedule: Schedule
+
+
+class Account(Wire):
+    """A customer organisation, as SQL holds it."""
+
+    key: str
+    name: str
+    tam: str
+    place: str | None = None
+    review: Literal["write", "approve", "auto"] | None = None
+    facts: Facts
+    figures: Figures

@@ -1,0 +1,206 @@
+"""Playbooks: the plan that an onboarding follows, as data.
+
+The vocabulary is closed on purpose. There are no expressions and no loops: whatever branches on people is Python in a
+child workflow, where it can be read and tested.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from rapport.model.base import Name, StepName, Wire, Written
+from rapport.model.people import CHAMPION, Persona, personas
+
+
+class Stage(StrEnum):
+    """Where an account is in its life, in order."""
+
+    WELCOME = "welcome"
+    KICKOFF = "kickoff"
+    TRAINING_PLAN = "training_plan"
+    ROLLOUT = "rollout"
+    CADENCE = "cadence"
+
+
+PREDICATES = ("large_account", "growth_potential", "on_prem", "high_risk")
+"""What `when` may ask of an account; besides these, `has_persona:<persona>`."""
+
+
+def _predicate(value: str) -> str:
+    name, colon, persona = value.partition(":")
+    if colon and name == "has_persona" and persona in personas():
+        return value
+    if not colon and value in PREDICATES:
+        return value
+    known = ", ".join([*PREDICATES, "has_persona:<persona>"])
+    raise ValueError(f'"{value[:60]}" is not a predicate; use one of {known}')
+
+
+_OFFSET = re.compile(r"^(\d{1,3}) (hours?|days?|business days?)$")
+
+
+class Offset(Wire):
+    """A relative wait: a number of hours, days or the account's business days."""
+
+    count: int
+    unit: Literal["hour", "day", "business day"]
+
+    @classmethod
+    def parse(cls, text: str) -> Offset:
+        """Read "2 business days", "1 day" or "36 hours".
+
+        Raises:
+            ValueError: The text has another form.
+        """
+        found = _OFFSET.match(text)
+        if found is None:
+            raise ValueError(f'"{text[:40]}" is not an offset; write "2 business days", "1 day" or "36 hours"')
+        unit = found[2].removesuffix("s")
+        return cls(count=int(found[1]), unit="hour" if unit == "hour" else "day" if unit == "day" else "business day")
+
+
+def _offset(value: str) -> str:
+    Offset.parse(value)
+    return value
+
+
+Review = Literal["write", "approve", "auto"]
+"""Who sends a mail: a person writes it, a person reads and approves it, or it goes by itself."""
+
+
+class Agenda(Written):
+    """One item of a meeting's agenda, with the minutes of material that it brings."""
+
+    topic: Name
+    minutes: int = Field(ge=1, le=240)
+
+
+class StepBase(Written):
+    """What every step has."""
+
+    name: StepName
+    title: Name
+    stage: Stage
+    after: tuple[StepName, ...] = ()
+    offset: Annotated[str, AfterValidator(_offset)] | None = None
+    when: Annotated[str, AfterValidator(_predicate)] | None = None
+
+
+class MeetingStep(StepBase):
+    """A meeting: times are proposed, people vote, one time is booked, and someone says how it went.
+
+    Attributes:
+        invite: Everyone who is asked, by persona.
+        require: Groups of personas; of each group one person has to be there. The TAM always has to.
+        earliest, latest: The business days after the proposal between which times are offered.
+        voting_days: How many business days the vote stays open.
+        reminders: How many reminders go, one a business day, to those who did not answer.
+        options: How many times are offered at most.
+        email: The mail that carries the proposal.
+    """
+
+    kind: Literal["meeting"]
+    minutes: int = Field(ge=15, le=480)
+    where: Literal["remote", "onsite"] = "remote"
+    agenda: tuple[Agenda, ...] = Field(min_length=1)
+    invite: tuple[Persona, ...] = Field(min_length=1)
+    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
+    earliest: int = Field(default=5, ge=1, le=60)
+    latest: int = Field(default=10, ge=1, le=90)
+    voting_days: int = Field(default=3, ge=1, le=20)
+    reminders: int = Field(default=2, ge=0, le=5)
+    options: int = Field(default=6, ge=1, le=20)
+    email: StepName
+    review: Review = "auto"
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        material = sum(item.minutes for item in self.agenda)
+        if material * 2 > self.minutes:
+            raise ValueError(
+                f"agenda: {material} minutes of material do not fit a {self.minutes}-minute meeting; "
+                f"keep it to {self.minutes // 2}, so that there is time to talk"
+            )
+        for persona in self.invite:
+            limit = personas()[persona].max_meeting_minutes
+            if self.where == "remote" and self.minutes > limit:
+                raise ValueError(
+                    f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them"
+                )
+        for group in self.require:
+            if not set(group) <= set(self.invite):
+                raise ValueError("require: names a persona that is not invited; add it to invite")
+        if CHAMPION not in self.invite:
+            raise ValueError(f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
+        if self.latest < self.earliest:
+            raise ValueError("latest: must not be smaller than earliest")
+        if self.earliest <= self.voting_days:
+            raise ValueError("earliest: must be larger than voting_days, or a time could pass before the vote ends")
+        if self.reminders >= self.voting_days:
+            raise ValueError("reminders: must be fewer than voting_days; one goes each business day before the end")
+        return self
+
+
+class MessageStep(StepBase):
+    """A mail to everyone of the named personas, each rendered for them."""
+
+    kind: Literal["message"]
+    to: tuple[Persona, ...] = Field(min_length=1)
+    email: StepName
+    review: Review = "approve"
+
+
+StepDefinition = Annotated[MeetingStep | MessageStep, Field(discriminator="kind")]
+
+
+class Playbook(Written):
+    """A checked plan: named steps that wait for each other, each in its stage."""
+
+    name: StepName
+    title: Name
+    version: int = Field(ge=1)
+    steps: tuple[StepDefinition, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _connected(self) -> Self:
+        names = [step.name for step in self.steps]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(f'steps[{index}].name: "{name}" stands twice; give each step its own name')
+        for index, step in enumerate(self.steps):
+            for other in step.after:
+                if other == step.name:
+                    raise ValueError(f'steps[{index}].after: "{other}" waits for itself; take it out')
+                if other not in names:
+                    raise ValueError(f'steps[{index}].after: there is no step "{other}"; use one of {", ".join(names)}')
+        circle = _circle({step.name: step.after for step in self.steps})
+        if circle:
+            raise ValueError(f"steps: {' waits for '.join(circle)}; take one `after` out")
+        return self
+
+
+def _circle(after: dict[str, tuple[str, ...]]) -> list[str]:
+    """One circle of steps that wait for each other, or nothing."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for other in after[name]:
+            found = visit(other, [*path, name])
+            if found:
+                return found
+        done.add(name)
+        return []
+
+    for name in after:
+        found = visit(name, [])
+        if found:
+            return found
+    return []
