@@ -1,0 +1,140 @@
+"""The composition root: settings → store and mailer → activities → Worker. `python worker.py` runs one.
+
+Connect it with Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, …) and
+Rapport's (`RAPPORT_DATABASE_URL`, `RAPPORT_SMTP_URL`, …).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from activities.messages import Messages, Policy
+from activities.planning import Planning
+from activities.records import Records
+from rapport.mail.letters import Stationery
+from rapport.mail.smtp import Mailer, Relay
+from rapport.model.base import Refusal
+from rapport.settings import Settings
+from rapport.storage.database import Store
+from rapport.temporal import connect, missing_search_attributes
+from workflows.meeting import Meeting
+from workflows.onboarding import Onboarding
+
+WORKFLOWS = (Onboarding, Meeting)
+"""Every workflow there is."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a worker is made of, open as long as the worker runs."""
+
+    store: Store
+    mailer: Mailer
+    worker: Worker
+
+
+def stationery(settings: Settings) -> Stationery:
+    """What every mail has in common, from the settings.
+
+    Raises:
+        Refusal: No secret is set.
+    """
+    if settings.secret is None:
+        raise Refusal(
+            "is not set",
+            field="RAPPORT_SECRET",
+            fix="set it to a long random text, the same for every process; `rapport up` makes one by itself",
+        )
+    return Stationery(
+        sender=settings.mail_from,
+        public_url=settings.public_url.rstrip("/"),
+        secret=settings.secret.get_secret_value().encode(),
+    )
+
+
+@asynccontextmanager
+async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
+    """Put a worker together, and take it apart afterwards."""
+    store = Store(settings.database)
+    mailer = Mailer(Relay.parse(settings.smtp_url.get_secret_value()), hostname=settings.mail_from.partition("@")[2])
+    policy = Policy(mode=settings.mail_mode, allowed_domains=frozenset(settings.mail_allowed_domains))
+    async with httpx.AsyncClient(follow_redirects=True) as http:
+        messages = Messages(store, mailer, stationery(settings), policy)
+        planning = Planning(store, http)
+        records = Records(store)
+        worker = Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=WORKFLOWS,
+            activities=[
+                messages.send,
+                messages.deliver,
+                messages.set_aside,
+                planning.lay_out,
+                planning.dues,
+                planning.propose,
+                planning.reopen,
+                planning.confirm,
+                planning.follow_up,
+                records.project,
+                records.tell_step,
+            ],
+            graceful_shutdown_timeout=timedelta(seconds=30),
+            # A worker that was killed is missed after two seconds instead of ten.
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+            workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+            activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        )
+        try:
+            yield Parts(store, mailer, worker)
+        finally:
+            await mailer.close()
+            await store.close()
+
+
+async def run(settings: Settings) -> None:
+    """Run one worker until it is told to stop; then let what is under way come to an end.
+
+    Raises:
+        Refusal: Temporal does not answer, or the installation was not set up.
+    """
+    client = await connect()
+    missing = await missing_search_attributes(client)
+    if missing:
+        raise Refusal(
+            f"search attributes are missing: {', '.join(missing)}", field="namespace", fix="run `rapport setup` first"
+        )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with build(client, settings) as parts:
+        if not await parts.store.is_current():
+            raise Refusal("the database is not up to date", field="RAPPORT_DATABASE_URL", fix="run `rapport setup`")
+        async with parts.worker:
+            logging.getLogger("rapport").info("worker is ready, on task queue %s", settings.task_queue)
+            await stop.wait()
+
+
+def main() -> None:
+    """Run one worker from the environment."""
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(run(settings))
+    except Refusal as refusal:
+        sys.exit(str(refusal))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How things begin and how people answer: the command line, HTTP, and the embedded stack."""

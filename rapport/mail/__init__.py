@@ -1,0 +1,1 @@
+"""Mail: composing, invitations, the outbox, and the wire."""

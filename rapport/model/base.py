@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
@@ -32,7 +33,7 @@ class Refused(StrEnum):
     FORBIDDEN = "forbidden"
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - a refusal is the product speaking, not a fault
     """A request that cannot be met, told in words for the person who made it.
 
     Args:
@@ -40,14 +41,24 @@ class Refusal(Exception):
         field: The field at fault, as its author wrote it (`contacts[1].zone`), where there is one.
         fix: What to do about it, in one sentence, without a full stop.
         kind: Why, as `Refused`.
+        others: Further things that are wrong with the same request.
     """
 
-    def __init__(self, problem: str, *, field: str = "", fix: str = "", kind: Refused = Refused.INVALID) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        field: str = "",
+        fix: str = "",
+        kind: Refused = Refused.INVALID,
+        others: Sequence[Refusal] = (),
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.field = field
         self.fix = fix
         self.kind = kind
+        self.others = tuple(others)
 
     def __str__(self) -> str:
         """The refusal as one line: field, problem, fix."""

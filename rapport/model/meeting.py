@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from rapport.model.base import Instant, Wire
-from rapport.model.playbook import MeetingStep
+from rapport.model.playbook import MeetingStep, Review
 
 
 class Slot(Wire):
@@ -41,14 +41,24 @@ class Proposal(Wire):
     """What is put to the vote in one round.
 
     No slot at all is an answer of its own: nobody's working hours meet.
+
+    Attributes:
+        tam: The member's id; the times come from their calendar.
+        review: Who sends the mails, by the account's own rule or the step's.
+        stale_at: When times that nobody has been told of yet are too near to be offered.
+        calendar_read: Whether the TAM's calendar could be read; if not, only working hours were respected.
     """
 
     round: int
+    tam: str
     slots: tuple[Slot, ...]
     invitees: tuple[Invitee, ...]
     required_groups: int
     deadline: Instant
     nudges: tuple[Nudge, ...] = ()
+    review: Review = "auto"
+    stale_at: Instant
+    calendar_read: bool = True
 
 
 class Vote(Wire):
@@ -132,7 +142,9 @@ class MeetingView(Wire):
     why_stuck: str | None = None
     reminders_sent: int = 0
     waiting_on: tuple[str, ...] = ()
-    next: str | None = None
+    waiting_for: str | None = None
+    unblock: str | None = None
+    deadline: Instant | None = None
 
 
 class Receipt(Wire):

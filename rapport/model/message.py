@@ -53,9 +53,10 @@ class Occasion(Wire):
 
     Attributes:
         to: Contacts' or members' ids.
+        personas: Or else whoever has one of these personas when the mail is written.
         email: The folder of `rapport/emails`.
-        link: What a personal link in the mail does, if it has one.
-        proposal, booking, note: What the mail speaks of.
+        title: The step's title, as the timeline shows it.
+        meeting: What the mail says of a meeting.
     """
 
     account: str
@@ -68,31 +69,56 @@ class Occasion(Wire):
     round: int = 1
     purpose: Purpose
     email: str
-    to: tuple[str, ...]
+    to: tuple[str, ...] = ()
+    personas: tuple[str, ...] = ()
     review: Review = "auto"
     now: Instant
     meeting: MeetingFacts | None = None
 
 
 class MeetingFacts(Wire):
-    """What a meeting's mails need to know of it."""
+    """What a meeting's mails need to know of it.
 
+    Attributes:
+        uid: The invitation's UID (RFC 5545), the same for as long as the meeting is the same.
+        required: The ids of those who have to be there.
+        silent: The ids of those who did not answer.
+        reason: Why the vote came to no result.
+    """
+
+    uid: str
+    title: str
+    step: str
     minutes: int
     where: str
     agenda: tuple[tuple[str, int], ...]
     proposal: Proposal | None = None
     booking: Booking | None = None
-    attending: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
     reason: str | None = None
 
 
 class Deliver(Wire):
-    """Send these messages: freeze what is still a draft, on this person's word."""
+    """Send these messages: freeze what is still a draft, on this person's word.
+
+    Attributes:
+        meeting: What a draft says of its meeting by now; it may have waited for days.
+    """
 
     account: str
     keys: tuple[str, ...]
     approved_by: str | None = None
     submission: str | None = None
+    meeting: MeetingFacts | None = None
+
+
+class SetAside(Wire):
+    """Keep these drafts from going: held by a member, or suppressed because newer ones replace them."""
+
+    keys: tuple[str, ...]
+    state: MessageState
+    reason: str
 
 
 class Outcomes(Wire):

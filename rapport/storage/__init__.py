@@ -1,0 +1,1 @@
+"""Business data and projections in SQL: tables, records, migrations."""

@@ -1,0 +1,382 @@
+"""Writing and sending mail: one activity an occasion, safe to repeat at any point."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.clock import heartbeats, now
+from rapport.mail import compose, outbox
+from rapport.mail.compose import Edits
+from rapport.mail.letters import Company, Letter, Stationery
+from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
+from rapport.model.base import Refusal
+from rapport.model.ids import message_key
+from rapport.model.message import (
+    SETTLED,
+    Deliver,
+    MessageState,
+    Occasion,
+    Outcomes,
+    SetAside,
+)
+from rapport.storage.access import Link, mail_switch, make_link, new_token
+from rapport.storage.database import Store
+from rapport.storage.timeline import Entry, append
+
+PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+"""How long to wait before each further attempt while the relay asks for patience (4xx)."""
+
+STOPPED_PAUSE = timedelta(seconds=20)
+"""How often a stopped message looks whether mail goes again."""
+
+MISCONFIGURED_PAUSE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whether and where mail goes in this installation.
+
+    Attributes:
+        mode: `off`, `live` or `redirect:ADDRESS`.
+        allowed_domains: Where not empty, the only domains that mail goes to.
+    """
+
+    mode: str
+    allowed_domains: frozenset[str] = frozenset()
+
+    def recipient(self, address: str) -> str:
+        """The address that the relay is given."""
+        return self.mode.removeprefix("redirect:") if self.mode.startswith("redirect:") else address
+
+    def suppresses(self, address: str) -> str | None:
+        """Why nothing may go to this address, if so."""
+        if self.allowed_domains and address.partition("@")[2].lower() not in self.allowed_domains:
+            return "the recipient's domain is not among those allowed here"
+        return None
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Writes mails into the outbox and hands them to the relay."""
+
+    store: Store
+    mailer: Mailer
+    stationery: Stationery
+    policy: Policy
+
+    @activity.defn(name="messages.send")
+    async def send(self, occasion: Occasion) -> Outcomes:
+        """Write one mail to each person of an occasion and send those that nobody has to read first.
+
+        Safe to repeat: a key that is there is not written again, and what is sent stays sent.
+
+        Returns:
+            The state of each message, by key.
+
+        Raises:
+            ApplicationError: `MailStopped`, `Deferred` or `Misconfigured`, each with the wait before the next attempt;
+                `Refused` where a mail cannot be written at all.
+        """
+        async with heartbeats():
+            letters = await self._letters(occasion)
+            leases = await self._keep(letters)
+            return await self._deliver([letter.key for letter in letters], leases)
+
+    @activity.defn(name="messages.deliver")
+    async def deliver(self, order: Deliver) -> Outcomes:
+        """Send drafts on a member's word, or go on with what is under way. Safe to repeat, as `send`."""
+        async with heartbeats():
+            await self._freeze(order)
+            return await self._deliver(order.keys, [])
+
+    @activity.defn(name="messages.set_aside")
+    async def set_aside(self, order: SetAside) -> Outcomes:
+        """Hold drafts back on a member's word, or suppress those that newer ones replace."""
+        async with self.store.writing() as connection:
+            await outbox.set_aside(connection, order.keys, order.state, order.reason, now())
+            return Outcomes(states=await outbox.states(connection, order.keys))
+
+    async def _letters(self, occasion: Occasion) -> list[Letter]:
+        """The mails of an occasion; whoever has left gets none."""
+        async with self.store.reading() as connection:
+            company = await Company.read(connection, occasion.account)
+        return [
+            Letter(
+                stationery=self.stationery,
+                company=company,
+                occasion=occasion,
+                key=message_key(
+                    occasion.contract,
+                    occasion.step,
+                    occasion.attempt,
+                    occasion.occurrence,
+                    occasion.round,
+                    occasion.purpose,
+                    id_,
+                ),
+                to=person,
+                person=id_,
+            )
+            for id_ in occasion.to or _having(occasion.personas, company)
+            if (person := company.person(id_)) is not None
+        ]
+
+    async def _keep(self, letters: Sequence[Letter]) -> list[outbox.Lease]:
+        """Write what is not yet in the outbox, in one transaction, and take what can go at once."""
+        present = now()
+        async with self.store.reading() as connection:
+            known = await outbox.states(connection, [letter.key for letter in letters])
+            inherited = await self._inherited(connection, letters)
+        rows, links = [], []
+        for letter in letters:
+            if letter.key not in known:
+                row, link = self._row(letter, inherited.get(letter.key, Edits()), present)
+                rows.append(row)
+                links += [(letter.key, *link)] if link else []
+        async with self.store.writing() as connection:
+            await outbox.intend(connection, rows)
+            for key, token, promise in links:
+                await make_link(connection, key, token, promise)
+            await append(
+                connection, [_entry(row, "message.drafted", present) for row in rows if row["state"] == "draft"]
+            )
+            if not await self._may_send(connection):
+                return []
+            taken = [await outbox.lease(connection, row["key"], present) for row in rows if row["state"] == "ready"]
+        return [lease for lease in taken if lease is not None]
+
+    async def _inherited(self, connection: AsyncConnection, letters: Sequence[Letter]) -> dict[str, Edits]:
+        """What a member had changed in the draft of the round before, of which the times went stale."""
+        found = {}
+        for letter in letters:
+            if letter.occasion.round > 1 and letter.review != "auto":
+                before = letter.occasion.model_copy(update={"round": letter.occasion.round - 1})
+                key = letter.key.replace(f"/{letter.occasion.round}/", f"/{before.round}/")
+                draft = await outbox.draft(connection, key)
+                if draft is not None:
+                    found[letter.key] = Edits(
+                        subject=draft.edits.get("subject"), paragraph=draft.edits.get("paragraph")
+                    )
+        return found
+
+    def _row(self, letter: Letter, edits: Edits, present: datetime) -> tuple[dict[str, Any], tuple[str, Link] | None]:
+        """One row of the outbox, and the personal link in it."""
+        occasion, suppressed = letter.occasion, self.policy.suppresses(letter.to.email)
+        raw, token, state = None, new_token(), MessageState.DRAFT
+        try:
+            if suppressed:
+                state = MessageState.SUPPRESSED
+            elif letter.review == "auto":
+                state, raw = MessageState.READY, letter.freeze(edits, token, present)
+            subject = letter.words(edits).subject if raw is None else compose.readable(raw)["subject"]
+        except Refusal as refusal:
+            raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        link = letter.link(present) if raw is not None else None
+        row = {
+            "key": letter.key,
+            "account": occasion.account,
+            "contract": occasion.contract,
+            "step": occasion.step,
+            "workflow_id": occasion.workflow_id,
+            "purpose": occasion.purpose,
+            "kind": "resend" if occasion.purpose.resend_when_unknown else "hold",
+            "person": letter.person,
+            "address": letter.to.email,
+            "email": occasion.email,
+            "occasion": occasion.model_dump(mode="json"),
+            "edits": {"subject": edits.subject, "paragraph": edits.paragraph, "body": edits.body},
+            "state": state,
+            "reason": suppressed,
+            "subject": subject,
+            "message_id": compose.message_id(letter.key, self.stationery.sender, self.stationery.secret),
+            "raw": raw,
+            "created_at": present,
+            "first_tried_at": None,
+            "attempts": 0,
+            "fence": 0,
+            "lease_until": None,
+            "retry_at": None,
+            "settled_at": present if suppressed else None,
+            "reply": None,
+            "approved_by": None,
+            "submission": None,
+        }
+        return row, (token, link) if link else None
+
+    async def _freeze(self, order: Deliver) -> None:
+        """Give approved drafts their bytes. A draft that was frozen before stays as it is."""
+        present = now()
+        async with self.store.reading() as connection:
+            drafts = [await outbox.draft(connection, key) for key in order.keys]
+            company = await Company.read(connection, order.account)
+        for draft in drafts:
+            if draft is None or draft.state not in (MessageState.DRAFT, MessageState.HELD):
+                continue
+            to = company.person(draft.person)
+            if to is None:
+                async with self.store.writing() as connection:
+                    await outbox.set_aside(
+                        connection, [draft.key], MessageState.SUPPRESSED, "the recipient has left", present
+                    )
+                continue
+            occasion = Occasion.model_validate(draft.occasion)
+            if order.meeting is not None:
+                occasion = occasion.model_copy(update={"meeting": order.meeting})
+            letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
+            token = new_token()
+            try:
+                raw = letter.freeze(Edits(**draft.edits), token, present)
+            except Refusal as refusal:
+                raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+            link = letter.link(present)
+            async with self.store.writing() as connection:
+                if (
+                    await outbox.freeze(
+                        connection,
+                        draft.key,
+                        raw,
+                        compose.readable(raw)["subject"],
+                        order.approved_by,
+                        order.submission,
+                    )
+                    and link
+                ):
+                    await make_link(connection, draft.key, token, link)
+
+    async def _may_send(self, connection: AsyncConnection) -> bool:
+        return self.policy.mode != "off" and not (await mail_switch(connection)).stopped
+
+    async def _deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:
+        """Send whatever of these can go now; ask for another attempt if something has to wait."""
+        present = now()
+        if not leases:
+            async with self.store.writing() as connection:
+                states = await outbox.states(connection, keys)
+                waiting = [key for key in keys if states.get(key) not in (None, MessageState.DRAFT, *SETTLED)]
+                if not waiting:
+                    return Outcomes(states=states)
+                if not await self._may_send(connection):
+                    raise _later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
+                taken = [await outbox.lease(connection, key, present) for key in waiting]
+                after = await outbox.states(connection, waiting)
+                lost = [key for key, state in after.items() if state is MessageState.UNKNOWN]
+                await append(connection, [await self._lost(connection, key, present) for key in lost])
+            leases = [lease for lease in taken if lease is not None]
+        results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
+        async with self.store.reading() as connection:
+            states = await outbox.states(connection, keys)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        if any(state not in (MessageState.DRAFT, *SETTLED) for state in states.values()):
+            waits = [result for result in results if isinstance(result, timedelta)]
+            raise _later("the relay asks to try again later", "Deferred", min(waits, default=outbox.LEASE))
+        return Outcomes(states=states)
+
+    async def _lost(self, connection: AsyncConnection, key: str, present: datetime) -> Entry:
+        """The entry on a message whose sender died at the one moment that leaves its fate open."""
+        message = await outbox.message(connection, key)
+        return Entry(
+            key=f"{key}/{MessageState.UNKNOWN}",
+            account=message.account,
+            at=present,
+            kind="message.unknown",
+            step=message.step,
+            who=message.person,
+            about=key,
+        )
+
+    async def _hand_over(self, held: outbox.Lease) -> timedelta | None:
+        """Hand one message to the relay and record what became of it; give the wait if it was put off."""
+
+        async def commit() -> None:
+            async with self.store.writing() as connection:
+                if not await outbox.move(connection, held, MessageState.SENDING, now=now()):
+                    raise _later("another attempt took this message over", "Overtaken", outbox.LEASE)
+
+        try:
+            reply = await self.mailer.send(
+                self.stationery.sender, self.policy.recipient(held.address), held.raw, commit
+            )
+        except Misconfigured as fault:
+            async with self.store.writing() as connection:
+                await outbox.let_go(connection, held)
+            raise _later(str(fault), "Misconfigured", MISCONFIGURED_PAUSE, alarm=True) from None
+        except Rejected as refusal:
+            await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
+            return None
+        except Unanswered:
+            return await self._after_silence(held)
+        except Deferred as patience:
+            return await self._put_off(held, str(patience))
+        await self._settle(held, MessageState.SENT, "message.sent", reply=reply, reason=None)
+        return None
+
+    async def _after_silence(self, held: outbox.Lease) -> timedelta | None:
+        """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
+        if held.kind == "resend":
+            return await self._put_off(held, "the relay did not answer after the data")
+        await self._settle(
+            held, MessageState.UNKNOWN, "message.unknown", reason="the relay did not answer after the data"
+        )
+        return None
+
+    async def _put_off(self, held: outbox.Lease, reason: str) -> timedelta | None:
+        present = now()
+        if present - held.first_tried_at >= outbox.GIVE_UP:
+            await self._settle(held, MessageState.FAILED, "message.failed", reason=f"given up after 48 hours: {reason}")
+            return None
+        wait = PATIENCE[min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+        async with self.store.writing() as connection:
+            await outbox.move(
+                connection, held, MessageState.DEFERRED, now=present, reason=reason, retry_at=present + wait
+            )
+        return wait
+
+    async def _settle(self, held: outbox.Lease, state: MessageState, kind: str, **values: str | None) -> None:
+        """Record the outcome and its entry on the timeline, together."""
+        present = now()
+        async with self.store.writing() as connection:
+            if await outbox.move(connection, held, state, now=present, **values):
+                entry = Entry(
+                    key=f"{held.key}/{state}",
+                    account=held.account,
+                    at=present,
+                    kind=kind,
+                    step=held.step,
+                    who=held.person,
+                    about=held.key,
+                )
+                await append(connection, [entry])
+
+
+def _having(personas: Sequence[str], company: Company) -> list[str]:
+    """The contacts who have one of these personas at this moment."""
+    return [contact.id for contact in company.contacts.values() if contact.persona in personas]
+
+
+def _entry(row: dict[str, Any], kind: str, at: datetime) -> Entry:
+    return Entry(
+        key=f"{row['key']}/{row['state']}",
+        account=row["account"],
+        at=at,
+        kind=kind,
+        step=row["step"],
+        who=row["person"],
+        about=row["key"],
+    )
+
+
+def _later(why: str, kind: str, wait: timedelta, *, alarm: bool = False) -> ApplicationError:
+    """Ask Temporal for another attempt after a while; an alarm only if the installation is at fault."""
+    category = ApplicationErrorCategory.UNSPECIFIED if alarm else ApplicationErrorCategory.BENIGN
+    return ApplicationError(why, type=kind, next_retry_delay=wait, category=category)

@@ -1,0 +1,241 @@
+"""Calendar arithmetic: everything that depends on zones, holidays and calendars, answered as UTC instants.
+
+It is done here and not in workflows, so that an update of the zone or holiday data can never break a replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import httpx
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from rapport.mail import feed
+from rapport.mail.letters import Company
+from rapport.model.base import Instant, Wire
+from rapport.model.meeting import Booking, Invitee, Nudge, Proposal
+from rapport.model.people import Member
+from rapport.model.playbook import MeetingStep, Offset, Playbook
+from rapport.policy import audience, calendar
+from rapport.policy.calendar import Interval, Party
+from rapport.policy.plan import applies
+from rapport.storage import people
+from rapport.storage.database import Store
+
+FEED_LIMIT: Final = 5_000_000
+FEED_TIMEOUT: Final = 10.0
+
+
+class LayOut(Wire):
+    """Which steps of a playbook does this account get?"""
+
+    account: str
+    playbook: Playbook
+
+
+class Plan(Wire):
+    """The names of the steps that apply, and of those that do not."""
+
+    steps: tuple[str, ...]
+    left_out: tuple[str, ...]
+    tam: str
+
+
+class Dues(Wire):
+    """When do these waits end? Each is a step's name, its offset, and the instant it counts from."""
+
+    account: str
+    waits: tuple[tuple[str, str, Instant], ...]
+
+
+class DueInstants(Wire):
+    """The instants, by step."""
+
+    due: dict[str, Instant]
+
+
+class Propose(Wire):
+    """Which times can be offered for a meeting, in this round?"""
+
+    account: str
+    step: MeetingStep
+    round: int
+    now: Instant
+    without_calendar: bool = False
+
+
+class Reopen(Wire):
+    """The proposal goes out only now: until when is the vote open, and when are people reminded?"""
+
+    account: str
+    step: MeetingStep
+    proposal: Proposal
+    now: Instant
+
+
+class Confirm(Wire):
+    """Is the TAM still free at this time?"""
+
+    account: str
+    booking: Booking
+
+
+class FollowUp(Wire):
+    """When does the TAM have to be asked how the meeting went?"""
+
+    account: str
+    end: Instant
+
+
+class FollowUpInstants(Wire):
+    """The instants of the question and of its repetitions."""
+
+    ask: tuple[Instant, ...]
+
+
+@dataclass(frozen=True)
+class Planning:
+    """Answers questions about time, from people's calendars as SQL and their iCalendar addresses have them."""
+
+    store: Store
+    http: httpx.AsyncClient
+
+    @activity.defn(name="planning.lay_out")
+    async def lay_out(self, question: LayOut) -> Plan:
+        """Pick the steps whose `when` holds for the account."""
+        async with self.store.reading() as connection:
+            account = await people.account(connection, question.account)
+            present = {contact.persona for contact in await people.contacts(connection, question.account)}
+        chosen = {step.name for step in question.playbook.steps if applies(step.when, account.facts, present)}
+        names = [step.name for step in question.playbook.steps]
+        return Plan(
+            steps=tuple(name for name in names if name in chosen),
+            left_out=tuple(name for name in names if name not in chosen),
+            tam=account.tam,
+        )
+
+    @activity.defn(name="planning.dues")
+    async def dues(self, question: Dues) -> DueInstants:
+        """Turn offsets into instants, in the champion's calendar."""
+        company = await self._company(question.account)
+        schedule = company.champion.schedule
+        return DueInstants(
+            due={
+                name: calendar.apply_offset(since, Offset.parse(offset), schedule)
+                for name, offset, since in question.waits
+            }
+        )
+
+    @activity.defn(name="planning.propose")
+    async def propose(self, question: Propose) -> Proposal:
+        """Offer times that suit everyone who has to be there. None at all is an answer, not an error.
+
+        Raises:
+            ApplicationError: `CalendarUnreadable`, where the TAM's calendar cannot be fetched or read.
+        """
+        company = await self._company(question.account)
+        step, present = question.step, question.now
+        customer = company.champion.schedule
+        horizon = calendar.add_business_days(present, step.latest + 1, customer)
+        busy = () if question.without_calendar else await self._busy(company.tam, present, horizon)
+        invited = audience.invitees(step, company.contacts.values())
+        slots = calendar.propose_slots(
+            now=present,
+            minutes=step.minutes,
+            must=[Party(company.tam.schedule, tuple(busy)), Party(customer)],
+            nice=[Party(company.contacts[invitee.id].schedule) for invitee in invited],
+            groups=_groups(invited, company),
+            customer=customer,
+            earliest=step.earliest,
+            latest=step.latest,
+            limit=step.options,
+        )
+        draft = Proposal(
+            round=question.round,
+            tam=company.account.tam,
+            slots=tuple(slots),
+            invitees=invited,
+            required_groups=len(step.require),
+            deadline=present,
+            review=audience.review(step.review, company.account),
+            stale_at=calendar.add_business_days(present, max(step.earliest - step.voting_days, 1), customer),
+            calendar_read=not question.without_calendar,
+        )
+        return self._opened(company, step, draft, present)
+
+    @activity.defn(name="planning.reopen")
+    async def reopen(self, question: Reopen) -> Proposal:
+        """Count the voting period from now, for a proposal that waited as a draft."""
+        company = await self._company(question.account)
+        return self._opened(company, question.step, question.proposal, question.now)
+
+    @activity.defn(name="planning.confirm")
+    async def confirm(self, question: Confirm) -> bool:
+        """Look into the TAM's calendar once more, just before a time is booked.
+
+        Raises:
+            ApplicationError: `CalendarUnreadable`.
+        """
+        company = await self._company(question.account)
+        slot = Interval(question.booking.start, question.booking.end)
+        busy = await self._busy(company.tam, slot.start, slot.end)
+        return not calendar.intersect([slot], busy)
+
+    @activity.defn(name="planning.follow_up")
+    async def follow_up(self, question: FollowUp) -> FollowUpInstants:
+        """Ask after the meeting's end in the TAM's working hours, and again two and five business days later."""
+        company = await self._company(question.account)
+        first = calendar.next_working_instant(question.end, company.tam.schedule)
+        later = [calendar.add_business_days(first, days, company.tam.schedule) for days in (2, 5)]
+        return FollowUpInstants(ask=(first, *later))
+
+    def _opened(self, company: Company, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
+        """A proposal whose vote opens at this instant: its deadline, and each person's reminders in their own day."""
+        deadline = calendar.voting_deadline(opened, step.voting_days, company.champion.schedule)
+        at: dict[datetime, list[str]] = {}
+        for invitee in audience.reminded(proposal.invitees):
+            schedule = company.contacts[invitee.id].schedule
+            for instant in calendar.nudge_instants(opened, deadline, step.reminders, schedule):
+                at.setdefault(instant, []).append(invitee.id)
+        nudges = tuple(Nudge(at=instant, invitees=tuple(ids)) for instant, ids in sorted(at.items()))
+        return proposal.model_copy(update={"deadline": deadline, "nudges": nudges})
+
+    async def _company(self, account: str) -> Company:
+        async with self.store.reading() as connection:
+            return await Company.read(connection, account)
+
+    async def _busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
+        """When a member is not free, by their iCalendar address, if they have one.
+
+        Raises:
+            ApplicationError: `CalendarUnreadable`; its text says neither the address nor what it holds.
+        """
+        if member.calendar_url is None:
+            return []
+        try:
+            async with self.http.stream("GET", member.calendar_url, timeout=FEED_TIMEOUT) as answer:
+                answer.raise_for_status()
+                body = bytearray()
+                async for chunk in answer.aiter_bytes():
+                    body += chunk
+                    if len(body) > FEED_LIMIT:
+                        raise ValueError("the calendar is larger than 5 MB")
+            busy = await asyncio.to_thread(
+                feed.busy, bytes(body), first - timedelta(days=1), last + timedelta(days=1), zone=member.schedule.zone
+            )
+        except (httpx.HTTPError, ValueError):
+            raise ApplicationError("the TAM's calendar cannot be fetched or read", type="CalendarUnreadable") from None
+        return [Interval(start, end) for start, end in busy]
+
+
+def _groups(invited: tuple[Invitee, ...], company: Company) -> list[list[Party]]:
+    """For each required group, those of whom one has to be there."""
+    groups: dict[int, list[Party]] = {}
+    for invitee in invited:
+        for group in invitee.groups:
+            groups.setdefault(group, []).append(Party(company.contacts[invitee.id].schedule))
+    return list(groups.values())

@@ -1,0 +1,30 @@
+"""Projections: what workflows tell SQL, so that lists can be read without asking a workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from rapport.storage import contracts
+from rapport.storage.contracts import Projection, StepNews
+from rapport.storage.database import Store
+
+
+@dataclass(frozen=True)
+class Records:
+    """Writes projections and timeline entries. Every batch is safe to repeat."""
+
+    store: Store
+
+    @activity.defn(name="records.project")
+    async def project(self, projection: Projection) -> None:
+        """Write down an onboarding's stage, steps and entries."""
+        async with self.store.writing() as connection:
+            await contracts.project(connection, projection)
+
+    @activity.defn(name="records.tell_step")
+    async def tell_step(self, news: StepNews) -> None:
+        """Write down what a running step waits for, and its entries."""
+        async with self.store.writing() as connection:
+            await contracts.tell_step(connection, news)

@@ -1,0 +1,206 @@
+"""From ids to the words of a mail: whom it goes to, what it may say to them, and its frozen bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rapport.mail import compose, invite
+from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
+from rapport.model.message import MeetingFacts, Occasion, Purpose
+from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
+from rapport.model.playbook import Review
+from rapport.policy import audience
+from rapport.storage import people
+from rapport.storage.access import LINK_LIFE, Link
+
+LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER})
+"""The mails whose reader answers through a personal link."""
+
+
+@dataclass(frozen=True)
+class Stationery:
+    """What every mail of an installation has in common."""
+
+    sender: str
+    public_url: str
+    secret: bytes = field(repr=False)
+
+    def link(self, token: str) -> str:
+        """The address of a personal link; from the settings, never from a request's Host."""
+        return f"{self.public_url}/m/{token}"
+
+
+@dataclass(frozen=True)
+class Company:
+    """The people and facts around one account, read at the moment of use."""
+
+    vendor: Vendor
+    account: Account
+    contacts: dict[str, Contact]
+    members: dict[str, Member]
+
+    @property
+    def tam(self) -> Member:
+        """Who writes to the customer."""
+        return self.members[self.account.tam]
+
+    @property
+    def champion(self) -> Contact:
+        """The account's primary champion, whose calendar counts for the account."""
+        return next(contact for contact in self.contacts.values() if contact.persona == CHAMPION)
+
+    @classmethod
+    async def read(cls, connection: AsyncConnection, account: str) -> Company:
+        """Read everyone around an account."""
+        return cls(
+            vendor=await people.vendor(connection),
+            account=await people.account(connection, account),
+            contacts={contact.id: contact for contact in await people.contacts(connection, account)},
+            members={member.id: member for member in await people.members(connection)},
+        )
+
+    def person(self, id_: str) -> Person | None:
+        """The contact or member with this id, as a mail speaks of them; nothing if they have left."""
+        if id_ in self.contacts:
+            contact = self.contacts[id_]
+            return Person(contact.name, contact.email, contact.title, contact.persona, contact.schedule.zone)
+        if id_ in self.members:
+            member = self.members[id_]
+            return Person(member.name, member.email, member.title, None, member.schedule.zone)
+        return None
+
+    def place(self, meeting: MeetingFacts) -> str:
+        """Where to go or which link to open."""
+        return (self.account.place if meeting.where == "onsite" else self.tam.join_url) or ""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail to one person, before it has bytes."""
+
+    stationery: Stationery
+    company: Company
+    occasion: Occasion
+    key: str
+    to: Person
+    person: str
+
+    @property
+    def review(self) -> Review:
+        """Who sends it. What answers or reminds goes by itself, whatever the account wants to read."""
+        if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE):
+            return audience.review(self.occasion.review, self.company.account)
+        return "auto"
+
+    @property
+    def meeting(self) -> MeetingFacts | None:
+        """What the mail says of a meeting."""
+        return self.occasion.meeting
+
+    def words(self, edits: Edits, token: str = DRAFT_TOKEN) -> Words:
+        """The mail's words. Without a token they are a draft's, whose link leads nowhere."""
+        link = self.stationery.link(token)
+        if edits.body is not None:
+            edits = Edits(edits.subject, edits.paragraph, edits.body.replace(self.stationery.link(DRAFT_TOKEN), link))
+        return compose.write(self.occasion.email, self._context(link), edits)
+
+    def freeze(self, edits: Edits, token: str, date: datetime) -> bytes:
+        """The mail's bytes, made once."""
+        tam = self.company.person(self.company.account.tam)
+        assert tam is not None
+        envelope = Envelope(
+            key=self.key,
+            sender=self.stationery.sender,
+            recipient=self.to,
+            tam=tam,
+            thread=f"{self.occasion.contract}/thread/{self.person}",
+            secret=self.stationery.secret,
+            date=date,
+        )
+        return compose.freeze(self.words(edits, token), envelope, self._calendar(date))
+
+    def link(self, date: datetime) -> Link | None:
+        """What the mail's personal link may do, if it has one."""
+        if self.occasion.purpose not in LINKED or self.meeting is None or self.meeting.proposal is None:
+            return None
+        return Link(
+            account=self.occasion.account,
+            person=self.person,
+            purpose="vote",
+            workflow_id=self.occasion.workflow_id,
+            round=self.occasion.round,
+            expires_at=date + LINK_LIFE,
+        )
+
+    def _context(self, link: str) -> dict[str, Any]:
+        company = self.company
+        return {
+            "to": self.to,
+            "vendor": company.vendor,
+            "account": company.account,
+            "tam": company.person(company.account.tam),
+            "figures": audience.figures(self.to.persona, company.account, company.vendor),
+            "link": link,
+            "account_url": f"{self.stationery.public_url}/accounts/{company.account.key}",
+            "slots": self.meeting.proposal.slots if self.meeting and self.meeting.proposal else (),
+            "meeting": self._meeting_context(self.meeting) if self.meeting else None,
+        }
+
+    def _meeting_context(self, meeting: MeetingFacts) -> dict[str, Any]:
+        company = self.company
+        people_ = [company.person(company.account.tam)]
+        people_ += [company.person(invitee.id) for invitee in meeting.proposal.invitees] if meeting.proposal else []
+        silent = [company.person(id_) for id_ in meeting.silent]
+        return {
+            "title": meeting.title,
+            "step": meeting.step,
+            "round": self.occasion.round,
+            "minutes": meeting.minutes,
+            "where": meeting.where,
+            "agenda": meeting.agenda,
+            "material": sum(minutes for _, minutes in meeting.agenda),
+            "deadline": meeting.proposal.deadline if meeting.proposal else None,
+            "start": meeting.booking.start if meeting.booking else None,
+            "end": meeting.booking.end if meeting.booking else None,
+            "moved": bool(meeting.booking and meeting.booking.sequence),
+            "place": company.place(meeting),
+            "join_url": company.place(meeting),
+            "people": [person.name for person in people_ if person],
+            "silent": [person.name for person in silent if person],
+            "reason": meeting.reason,
+        }
+
+    def _calendar(self, stamp: datetime) -> tuple[str, bytes] | None:
+        meeting = self.meeting
+        if self.occasion.purpose is not Purpose.INVITATION or meeting is None or meeting.booking is None:
+            return None
+        company = self.company
+        attendees = [
+            invite.Attendee(person.name, person.email, required=id_ in meeting.required)
+            for id_ in self.occasion.to
+            if (person := company.person(id_)) is not None
+        ]
+        remote = meeting.where == "remote"
+        place = company.place(meeting)
+        agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in meeting.agenda)
+        invitation = invite.Invitation(
+            uid=f"{meeting.uid}@{self.stationery.sender.partition('@')[2]}",
+            sequence=meeting.booking.sequence,
+            stamp=stamp.replace(microsecond=0),
+            start=meeting.booking.start,
+            end=meeting.booking.end,
+            zone=company.champion.schedule.zone,
+            summary=f"{company.account.name} / {company.vendor.name}: {meeting.title}",
+            description=f"{agenda}\n\nJoin: {place}" if remote else agenda,
+            location=place,
+            join_url=place if remote else None,
+            organizer_name=company.tam.name,
+            organizer=self.stationery.sender,
+            attendees=tuple(attendees),
+            alarm_minutes=None,
+        )
+        return "REQUEST", invite.request(invitation)

@@ -1,0 +1,305 @@
+"""The outbox: what state a message may go to, and every change of state as one compare-and-set in SQL.
+
+    draft → ready → sending → sent | deferred | failed | unknown        draft → held, draft → suppressed
+
+`sending` is committed after the relay accepted the recipient and before any data goes out. A crash after that leaves
+it behind, and the next attempt, once the lease has run out, finds it: mails whose repetition harms nobody go again
+with the same bytes, the others become `unknown` and wait for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.message import MessageState
+from rapport.storage.tables import MessageRow
+from rapport.storage.timeline import insert_new
+
+LEASE: Final = timedelta(seconds=90)
+"""How long an attempt may be at it. Longer than the wire waits for an answer, so that two never overlap."""
+
+GIVE_UP: Final = timedelta(hours=48)
+"""How long a message is tried when the relay keeps asking for patience."""
+
+NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
+    MessageState.DRAFT: frozenset({MessageState.READY, MessageState.HELD, MessageState.SUPPRESSED}),
+    MessageState.READY: frozenset({MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED}),
+    MessageState.DEFERRED: frozenset({MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED}),
+    MessageState.SENDING: frozenset(
+        {
+            MessageState.SENT,
+            MessageState.DEFERRED,
+            MessageState.FAILED,
+            MessageState.UNKNOWN,
+            MessageState.SENDING,
+        }
+    ),
+    MessageState.UNKNOWN: frozenset(),
+    MessageState.SENT: frozenset(),
+    MessageState.FAILED: frozenset(),
+    MessageState.HELD: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
+    MessageState.SUPPRESSED: frozenset(),
+}
+"""Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again."""
+
+
+class Message(Wire):
+    """A message as it stands, without its bytes."""
+
+    key: str
+    account: str
+    contract: str
+    step: str
+    workflow_id: str
+    purpose: str
+    person: str
+    address: str
+    email: str
+    state: MessageState
+    reason: str | None
+    subject: str
+    message_id: str
+    created_at: Instant
+    settled_at: Instant | None
+    retry_at: Instant | None
+    attempts: int
+    approved_by: str | None
+
+
+class Lease(Wire):
+    """The right to send one message until the lease ends; a later attempt has a higher fence."""
+
+    key: str
+    kind: str
+    fence: int
+    account: str
+    person: str
+    address: str
+    step: str
+    first_tried_at: Instant
+    attempts: int
+    raw: bytes
+
+
+async def intend(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep new messages. A key that is already there stays as it is: one intent, one message."""
+    await insert_new(connection, MessageRow, rows)
+
+
+async def states(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, MessageState]:
+    """The state of each of these messages."""
+    rows = await connection.execute(select(MessageRow.key, MessageRow.state).where(MessageRow.key.in_(keys)))
+    return {row.key: MessageState(row.state) for row in rows}
+
+
+async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease | None:
+    """Take the right to send one message, or learn that there is nothing to send.
+
+    A message left in `sending` by an attempt that died is taken again if its bytes may go twice, else it becomes
+    `unknown` here.
+
+    Returns:
+        Nothing where the message is settled, a draft, or at this moment in another attempt's hands.
+    """
+    free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == key, MessageRow.state == MessageState.SENDING, MessageRow.kind == "hold", free)
+        .values(
+            state=MessageState.UNKNOWN,
+            reason="the sender stopped between handing it over and hearing the answer; it may have arrived",
+            settled_at=now,
+            lease_until=None,
+        )
+    )
+    row = (
+        await connection.execute(
+            update(MessageRow)
+            .where(
+                MessageRow.key == key,
+                MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
+                free,
+            )
+            .values(
+                fence=MessageRow.fence + 1,
+                attempts=MessageRow.attempts + 1,
+                lease_until=now + LEASE,
+            )
+            .returning(
+                MessageRow.kind,
+                MessageRow.fence,
+                MessageRow.account,
+                MessageRow.person,
+                MessageRow.address,
+                MessageRow.step,
+                MessageRow.first_tried_at,
+                MessageRow.attempts,
+                MessageRow.raw,
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.first_tried_at is None:
+        await connection.execute(update(MessageRow).where(MessageRow.key == key).values(first_tried_at=now))
+    assert row.raw is not None
+    return Lease(
+        key=key,
+        kind=row.kind,
+        fence=row.fence,
+        account=row.account,
+        person=row.person,
+        address=row.address,
+        step=row.step,
+        first_tried_at=row.first_tried_at or now,
+        attempts=row.attempts,
+        raw=row.raw,
+    )
+
+
+async def move(connection: AsyncConnection, held: Lease, state: MessageState, *, now: datetime, **values: Any) -> bool:
+    """Take a leased message to its next state, if this attempt still holds the lease.
+
+    Returns:
+        Whether it did. An attempt that was overtaken changes nothing.
+    """
+    sources = [source for source, targets in NEXT.items() if state in targets]
+    if state is not MessageState.SENDING:
+        values |= {"lease_until": None}
+    if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN):
+        values |= {"settled_at": now}
+    changed = await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == held.key, MessageRow.fence == held.fence, MessageRow.state.in_(sources))
+        .values(state=state, **values)
+    )
+    return changed.rowcount == 1
+
+
+async def let_go(connection: AsyncConnection, held: Lease) -> None:
+    """Give a lease back without having tried; the message stays what it was."""
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == held.key, MessageRow.fence == held.fence)
+        .values(lease_until=None, attempts=MessageRow.attempts - 1)
+    )
+
+
+class Draft(Wire):
+    """A mail that waits for a person, with what it is made from and what they changed."""
+
+    key: str
+    state: MessageState
+    account: str
+    person: str
+    occasion: dict[str, Any]
+    edits: dict[str, str | None]
+
+
+_DRAFTS = select(
+    MessageRow.key,
+    MessageRow.state,
+    MessageRow.account,
+    MessageRow.person,
+    MessageRow.occasion,
+    MessageRow.edits,
+)
+
+
+async def draft(connection: AsyncConnection, key: str) -> Draft | None:
+    """What a message is made from, whatever state it is in; nothing if there is none with this key."""
+    row = (await connection.execute(_DRAFTS.where(MessageRow.key == key))).one_or_none()
+    return None if row is None else Draft.model_validate(row._mapping)
+
+
+async def edit(connection: AsyncConnection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
+    """Keep a member's changes, unless the message is no draft any more; say which."""
+    changed = await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == key, MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
+        .values(subject=subject, edits=edits)
+    )
+    return changed.rowcount == 1
+
+
+async def freeze(
+    connection: AsyncConnection, key: str, raw: bytes, subject: str, approved_by: str | None, submission: str | None
+) -> bool:
+    """Give a draft its bytes, once; from then on it is ready to go."""
+    changed = await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == key, MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
+        .values(state=MessageState.READY, raw=raw, subject=subject, approved_by=approved_by, submission=submission)
+    )
+    return changed.rowcount == 1
+
+
+async def set_aside(
+    connection: AsyncConnection, keys: Sequence[str], state: MessageState, reason: str, now: datetime
+) -> None:
+    """Hold drafts back, or suppress them, with the reason."""
+    sources = [source for source, targets in NEXT.items() if state in targets]
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key.in_(keys), MessageRow.state.in_(sources))
+        .values(state=state, reason=reason, settled_at=now)
+    )
+
+
+_MESSAGES = select(
+    MessageRow.key,
+    MessageRow.account,
+    MessageRow.contract,
+    MessageRow.step,
+    MessageRow.workflow_id,
+    MessageRow.purpose,
+    MessageRow.person,
+    MessageRow.address,
+    MessageRow.email,
+    MessageRow.state,
+    MessageRow.reason,
+    MessageRow.subject,
+    MessageRow.message_id,
+    MessageRow.created_at,
+    MessageRow.settled_at,
+    MessageRow.retry_at,
+    MessageRow.attempts,
+    MessageRow.approved_by,
+)
+
+
+async def messages(connection: AsyncConnection, account: str, state: MessageState | None = None) -> list[Message]:
+    """An account's messages, oldest first."""
+    query = _MESSAGES.where(MessageRow.account == account)
+    if state is not None:
+        query = query.where(MessageRow.state == state)
+    rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key))
+    return [Message.model_validate(row._mapping) for row in rows]
+
+
+async def message(connection: AsyncConnection, key: str) -> Message:
+    """One message.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    row = (await connection.execute(_MESSAGES.where(MessageRow.key == key))).one_or_none()
+    if row is None:
+        raise Refusal(
+            "there is no message with this key",
+            field="key",
+            fix="see `rapport message list ACCOUNT`",
+            kind=Refused.NOT_FOUND,
+        )
+    return Message.model_validate(row._mapping)
+
+
+async def raw(connection: AsyncConnection, key: str) -> bytes | None:
+    """A message's frozen bytes, if it is frozen yet."""
+    return await connection.scalar(select(MessageRow.raw).where(MessageRow.key == key))

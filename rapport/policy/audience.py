@@ -1,0 +1,47 @@
+"""Who is asked, and what a mail to them may speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rapport.model.meeting import Invitee
+from rapport.model.people import Account, Contact, Topic, Vendor, personas
+from rapport.model.playbook import MeetingStep, Review
+
+
+def invitees(step: MeetingStep, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
+    """The contacts that a meeting asks, each with the required groups that they can fill."""
+    return tuple(
+        Invitee(
+            id=contact.id,
+            persona=contact.persona,
+            groups=tuple(index for index, group in enumerate(step.require) if contact.persona in group),
+        )
+        for contact in contacts
+        if contact.persona in step.invite
+    )
+
+
+def reminded(invited: Sequence[Invitee]) -> tuple[Invitee, ...]:
+    """The required invitees who may be reminded of a vote; a business contact never is."""
+    return tuple(invitee for invitee in invited if invitee.required and personas()[invitee.persona].poll_reminders)
+
+
+def figures(persona: str | None, account: Account, vendor: Vendor) -> dict[Topic, str]:
+    """What a mail to this persona may say of the account's numbers and the vendor's health.
+
+    A figure that is not known is absent, so its line drops out of the mail. A topic that is not the persona's is
+    absent as well: what a template is not given, it cannot leak. Members (no persona) see everything.
+    """
+    known: dict[Topic, str | None] = {
+        "company_health": vendor.company_health,
+        "poc_result": account.figures.poc_result,
+        "projected_roi": account.figures.projected_roi,
+    }
+    allowed = personas()[persona].topics if persona is not None else frozenset(known)
+    return {topic: value for topic, value in known.items() if value and topic in allowed}
+
+
+def review(step: Review, account: Account) -> Review:
+    """Who sends a mail of this step: the account's own rule, where it has one, else the step's."""
+    return account.review or step

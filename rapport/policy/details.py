@@ -1,0 +1,70 @@
+"""What Temporal's UI shows of a running workflow, as Markdown. Roles and instants only; names stay in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from rapport.model.meeting import MeetingPhase, MeetingView
+from rapport.model.playbook import Stage
+from rapport.policy import quorum
+from rapport.policy.plan import Progress, StepState, reached
+
+_MARK = {
+    StepState.WAITING: "○",
+    StepState.RUNNING: "▶",
+    StepState.DONE: "✓",
+    StepState.SKIPPED: "–",
+    StepState.DROPPED: "–",
+    StepState.FAILED: "✗",
+}
+
+
+def onboarding(account: str, steps: Mapping[str, Progress]) -> str:
+    """Where an account is: its stages, its steps, and where to look next."""
+    stages = " → ".join(
+        f"**{stage}** ✓" if reached(stage, steps) else stage
+        for stage in Stage
+        if any(step.definition.stage is stage for step in steps.values())
+    )
+    lines = [stages, "", "| | step | stage | state | since |", "|---|---|---|---|---|"]
+    for step in steps.values():
+        since = step.ended or step.began or step.due
+        state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)
+        definition = step.definition
+        lines.append(f"| {_MARK[step.state]} | {definition.title} | {definition.stage} | {state} | {_at(since)} |")
+    lines += [""]
+    for name, step in steps.items():
+        if step.state is StepState.RUNNING:
+            if step.definition.kind == "meeting":
+                lines.append(f"What `{name}` waits for stands in `meeting/{account}/{name}/{step.attempt}`.")
+            else:
+                lines.append(f"`{name}` is sending; drafts go with `rapport message approve --account {account}`.")
+    return "\n".join([*lines, "", f"Everything at once: `rapport onboarding status {account}`"])
+
+
+def meeting(view: MeetingView) -> str:
+    """Where a meeting is: what it waits for, the way out, and each time with its votes."""
+    lines = [f"**{view.phase}**, round {view.round}"]
+    if view.booking is not None:
+        lines.append(f"\nBooked: **{_at(view.booking.start)}** (by {view.booking.by})")
+    if view.waiting_for:
+        until = f", until {_at(view.deadline)}" if view.deadline else ""
+        lines.append(f"\nWaits for {view.waiting_for}{until}.")
+    if view.waiting_on:
+        lines.append(f"\nWaits on: {', '.join(view.waiting_on)}")
+    if view.unblock:
+        lines.append(f"\nTo move it on: `{view.unblock}`")
+    if view.proposal is not None and view.phase is not MeetingPhase.ENDED:
+        votes = {vote.voter: vote for vote in view.votes}
+        persona = {invitee.id: invitee.persona for invitee in view.proposal.invitees}
+        lines += ["", "| time | suits |", "|---|---|"]
+        for slot in view.proposal.slots:
+            yes = [persona[id_] for id_ in quorum.supporters(slot, view.proposal, votes)]
+            lines.append(f"| {_at(slot.start)} | {', '.join(yes) or '–'} |")
+        lines.append(f"\n{len(view.votes)} of {len(view.proposal.invitees)} have answered.")
+    return "\n".join(lines)
+
+
+def _at(instant: datetime | None) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"

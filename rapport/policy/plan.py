@@ -1,0 +1,102 @@
+"""The rules of a running playbook: what may begin, what is due, which stage is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from rapport.model.base import Instant, Wire
+from rapport.model.people import Facts
+from rapport.model.playbook import Stage, StepDefinition
+
+
+class StepState(StrEnum):
+    """Where a step is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    DROPPED = "dropped"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it, so that steps after it may begin."""
+        return self not in (StepState.WAITING, StepState.RUNNING)
+
+
+class Progress(Wire):
+    """One step of a running onboarding. `due` is set once everything in `after` has ended."""
+
+    definition: StepDefinition
+    state: StepState = StepState.WAITING
+    attempt: int = 1
+    due: Instant | None = None
+    began: Instant | None = None
+    ended: Instant | None = None
+    outcome: str | None = None
+
+
+Steps = Mapping[str, Progress]
+
+
+def applies(when: str | None, facts: Facts, present: Iterable[str]) -> bool:
+    """Whether a step with this `when` is part of an account's plan.
+
+    Args:
+        present: The personas that the account has.
+    """
+    if when is None:
+        return True
+    name, _, persona = when.partition(":")
+    return persona in set(present) if persona else bool(getattr(facts, name))
+
+
+def ready(steps: Steps) -> list[str]:
+    """The waiting steps without a due instant whose `after` has ended."""
+    return [
+        name
+        for name, step in steps.items()
+        if step.state is StepState.WAITING
+        and step.due is None
+        and all(steps[other].state.ended for other in step.definition.after)
+    ]
+
+
+def began_waiting(step: Progress, steps: Steps, start: datetime) -> datetime:
+    """When a ready step's `offset` began to count: the end of the last step it waited for, else the start."""
+    ends = [ended for other in step.definition.after if (ended := steps[other].ended) is not None]
+    return max(ends, default=start)
+
+
+def due_now(steps: Steps, now: datetime) -> list[str]:
+    """The waiting steps that are due."""
+    return [
+        name
+        for name, step in steps.items()
+        if step.state is StepState.WAITING and step.due is not None and step.due <= now
+    ]
+
+
+def next_due(steps: Steps) -> datetime | None:
+    """The next instant at which a waiting step becomes due."""
+    return min(
+        (step.due for step in steps.values() if step.state is StepState.WAITING and step.due is not None), default=None
+    )
+
+
+def reached(stage: Stage, steps: Steps) -> bool:
+    """Whether every step of a stage has ended. A stage without steps is passed, not waited for."""
+    return all(step.state.ended for step in steps.values() if step.definition.stage is stage)
+
+
+def current_stage(steps: Steps) -> Stage | None:
+    """The first stage that is not reached, or nothing at the end."""
+    return next((stage for stage in Stage if not reached(stage, steps)), None)
+
+
+def unfinished(steps: Steps) -> bool:
+    """Whether a step is still to come or running."""
+    return any(not step.state.ended for step in steps.values())

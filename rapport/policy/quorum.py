@@ -1,0 +1,113 @@
+"""When people have agreed on a time, and which answers count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from rapport.model.meeting import MeetingPhase, Proposal, Slot, Vote
+from rapport.model.people import CHAMPION
+
+NOTICE = timedelta(hours=2)
+"""A time that begins sooner than this is no longer booked by a vote."""
+
+
+class Standing(StrEnum):
+    """What the votes say."""
+
+    AGREED = "agreed"
+    OPEN = "open"
+    STUCK = "stuck"
+
+
+class Tally(NamedTuple):
+    """The votes, counted: the standing, the time if there is one, and the reason if there is none."""
+
+    standing: Standing
+    slot: Slot | None = None
+    reason: str | None = None
+
+
+def judge_vote(vote: Vote, proposal: Proposal | None, phase: MeetingPhase) -> str | None:
+    """Why this vote does not count, in words for the voter; nothing if it does.
+
+    The one rule behind the validator, the update and the signal: a signal reaches a workflow without its validator.
+    """
+    if phase in (MeetingPhase.BOOKED, MeetingPhase.ENDED):
+        return "the time is already booked"
+    if proposal is None or phase in (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED):
+        return "no times are on offer yet"
+    if vote.round != proposal.round:
+        return "these times were replaced by newer ones; please use the latest mail"
+    if vote.voter != proposal.tam and all(vote.voter != invitee.id for invitee in proposal.invitees):
+        return "you are not invited to this meeting"
+    known = {slot.id for slot in proposal.slots}
+    if not set(vote.slots) <= known:
+        return f"there is no such time; choose among {', '.join(sorted(known, key=int)) or 'none'}"
+    return None
+
+
+def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally:
+    """Count the votes for each time.
+
+    A time is agreed as soon as the TAM, and of each required group one person, can make it; the TAM's own calendar
+    offered it, so the TAM stands for every time until they vote themselves. From the deadline on, the time that suits
+    the champion and most of the others required is enough.
+
+    Args:
+        votes: The latest vote of each person, by their id.
+        now: UTC. Times that begin within `NOTICE` of it are out.
+    """
+    if not proposal.slots:
+        return Tally(Standing.STUCK, reason="no time suits the working hours of everyone who is needed")
+    possible = [
+        slot
+        for slot in proposal.slots
+        if slot.start >= now + NOTICE and _suits(slot, proposal.tam, votes, unheard=True)
+    ]
+    if not possible:
+        return Tally(Standing.STUCK, reason="none of the times is possible any more")
+    agreed = [slot for slot in possible if len(_groups(slot, proposal, votes)) == proposal.required_groups]
+    if agreed:
+        return Tally(Standing.AGREED, best(agreed, proposal, votes))
+    champions = [invitee.id for invitee in proposal.invitees if invitee.persona == CHAMPION]
+    if any(champion in votes and not votes[champion].slots for champion in champions):
+        return Tally(Standing.STUCK, reason="the champion can make none of the times")
+    if now < proposal.deadline:
+        return Tally(Standing.OPEN)
+    wanted = [slot for slot in possible if any(_suits(slot, champion, votes) for champion in champions)]
+    if wanted:
+        return Tally(Standing.AGREED, best(wanted, proposal, votes))
+    if not votes:
+        return Tally(Standing.STUCK, reason="nobody answered by the deadline")
+    return Tally(Standing.STUCK, reason="the champion did not answer by the deadline")
+
+
+def best(slots: Sequence[Slot], proposal: Proposal, votes: Mapping[str, Vote]) -> Slot:
+    """The time that fills most required groups, then suits most people, then is the earliest."""
+    return min(
+        slots,
+        key=lambda slot: (-len(_groups(slot, proposal, votes)), -len(supporters(slot, proposal, votes)), slot.start),
+    )
+
+
+def supporters(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:
+    """The invitees who said that this time suits them."""
+    return tuple(invitee.id for invitee in proposal.invitees if _suits(slot, invitee.id, votes))
+
+
+def unanswered(proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:
+    """The required invitees who have not voted."""
+    return tuple(invitee.id for invitee in proposal.invitees if invitee.required and invitee.id not in votes)
+
+
+def _groups(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote]) -> set[int]:
+    """The required groups in which someone can make this time."""
+    return {group for invitee in proposal.invitees if _suits(slot, invitee.id, votes) for group in invitee.groups}
+
+
+def _suits(slot: Slot, person: str, votes: Mapping[str, Vote], *, unheard: bool = False) -> bool:
+    vote = votes.get(person)
+    return unheard if vote is None else slot.id in vote.slots

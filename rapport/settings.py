@@ -1,0 +1,82 @@
+"""Settings, from the environment and `rapport.toml` in the data directory. Only worker.py and starters read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from rapport.model.base import Email, mail_address
+
+
+def _mail_mode(value: str) -> str:
+    if value in ("off", "live"):
+        return value
+    head, _, address = value.partition(":")
+    if head == "redirect" and address:
+        return f"redirect:{mail_address(address)}"
+    raise ValueError('is not a mail mode; write "off", "live" or "redirect:someone@example.com"')
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
+        raise ValueError('is not an SMTP address; write "smtp+starttls://user:password@host:587"')
+    return value
+
+
+class Settings(BaseSettings):
+    """Everything that an installation can set. The names in the environment begin with `RAPPORT_`.
+
+    Attributes:
+        data: The one directory that Rapport writes to.
+        database_url: SQLAlchemy's address of the database; by default SQLite in the data directory.
+        smtp_url: The relay: `smtp://`, `smtp+starttls://` or `smtps://`, with user and password.
+        mail_from: The mailbox that every mail comes from, and that organises the meetings.
+        mail_mode: `off`, `redirect:ADDRESS` or `live`.
+        mail_allowed_domains: Where not empty, mails go to these domains only.
+        public_url: The address under which people reach the pages; links in mail begin with it.
+        secret: Signs sessions, message ids and webhooks.
+        as_: The member that a command acts as, by address, unless it says `--as`.
+        task_queue: Temporal's task queue.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RAPPORT_", extra="ignore", hide_input_in_errors=True)
+
+    data: Path = Path(".rapport")
+    database_url: SecretStr | None = None
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] = SecretStr("smtp://127.0.0.1:8025")
+    mail_from: Email = "rapport@vendor.example"
+    mail_mode: Annotated[str, AfterValidator(_mail_mode)] = "off"
+    mail_allowed_domains: tuple[str, ...] = ()
+    public_url: str = "http://127.0.0.1:8700"
+    secret: SecretStr | None = None
+    as_: Annotated[Email | None, Field(validation_alias="RAPPORT_AS")] = None
+    task_queue: str = "rapport"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is handed in wins over the environment, and that over `rapport.toml`."""
+        handed_in = init_settings().get("data")
+        data = Path(handed_in or os.environ.get("RAPPORT_DATA", ".rapport"))
+        file = TomlConfigSettingsSource(settings_cls, data / "rapport.toml")
+        return init_settings, env_settings, file, file_secret_settings
+
+    @property
+    def database(self) -> str:
+        """The database's address."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data.absolute() / 'rapport.db'}"

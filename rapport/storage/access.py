@@ -1,0 +1,143 @@
+"""Links in mail, bearer tokens, and the switch that stops all mail. Of a secret only its SHA-256 is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.storage.tables import LinkRow, SwitchRow, TokenRow
+
+LINK_LIFE = timedelta(days=30)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Link(Wire):
+    """What a personal link may do, and for whom."""
+
+    account: str
+    person: str
+    purpose: str
+    workflow_id: str
+    round: int
+    expires_at: Instant
+
+
+def new_token() -> str:
+    """A link's token: 256 bits that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+async def make_link(connection: AsyncConnection, message: str, token: str, link: Link) -> None:
+    """Keep a new link; its token is shown once, in the mail."""
+    await connection.execute(insert(LinkRow).values(digest=digest(token), message=message, **link.model_dump()))
+
+
+async def find_link(connection: AsyncConnection, token: str) -> Link | None:
+    """The link behind a token, whether or not it has expired."""
+    row = (
+        await connection.execute(
+            select(
+                LinkRow.account,
+                LinkRow.person,
+                LinkRow.purpose,
+                LinkRow.workflow_id,
+                LinkRow.round,
+                LinkRow.expires_at,
+            ).where(LinkRow.digest == digest(token))
+        )
+    ).one_or_none()
+    return None if row is None else Link.model_validate(row._mapping)
+
+
+class Token(Wire):
+    """A bearer token, without its secret."""
+
+    name: str
+    roles: tuple[str, ...]
+    created_at: Instant
+    revoked_at: Instant | None
+
+
+async def create_token(
+    connection: AsyncConnection, name: str, roles: tuple[str, ...], now: datetime, *, secret: str | None = None
+) -> str:
+    """Keep a new bearer token and give its secret, which is shown once.
+
+    Raises:
+        Refusal: The name is taken.
+    """
+    if await connection.scalar(select(TokenRow.name).where(TokenRow.name == name)) is not None:
+        raise Refusal(
+            f'there is a token "{name}" already', field="name", fix="choose another name", kind=Refused.CONFLICT
+        )
+    secret = secret or f"rapport_{secrets.token_urlsafe(32)}"
+    await connection.execute(
+        insert(TokenRow).values(name=name, digest=digest(secret), roles=list(roles), created_at=now, revoked_at=None)
+    )
+    return secret
+
+
+async def find_token(connection: AsyncConnection, secret: str) -> Token | None:
+    """The valid token with this secret."""
+    row = (
+        await connection.execute(_TOKENS.where(TokenRow.digest == digest(secret), TokenRow.revoked_at.is_(None)))
+    ).one_or_none()
+    return None if row is None else Token.model_validate(row._mapping)
+
+
+async def tokens(connection: AsyncConnection) -> list[Token]:
+    """Every token, also the revoked."""
+    return [Token.model_validate(row._mapping) for row in await connection.execute(_TOKENS.order_by(TokenRow.name))]
+
+
+async def revoke_token(connection: AsyncConnection, name: str, now: datetime) -> None:
+    """Make a token useless from now on.
+
+    Raises:
+        Refusal: There is none with this name that is still valid.
+    """
+    changed = await connection.execute(
+        update(TokenRow).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    if changed.rowcount == 0:
+        raise Refusal(
+            f'there is no valid token "{name[:70]}"',
+            field="name",
+            fix="see `rapport token list`",
+            kind=Refused.NOT_FOUND,
+        )
+
+
+_TOKENS = select(TokenRow.name, TokenRow.roles, TokenRow.created_at, TokenRow.revoked_at)
+
+
+class MailSwitch(Wire):
+    """Whether all mail is stopped, who did it and when."""
+
+    stopped: bool
+    by: str | None = None
+    at: Instant | None = None
+
+
+async def mail_switch(connection: AsyncConnection) -> MailSwitch:
+    """The switch as it stands."""
+    row = (
+        await connection.execute(select(SwitchRow.stopped, SwitchRow.by, SwitchRow.at).where(SwitchRow.name == "mail"))
+    ).one_or_none()
+    return MailSwitch(stopped=False) if row is None else MailSwitch.model_validate(row._mapping)
+
+
+async def throw_mail_switch(connection: AsyncConnection, switch: MailSwitch) -> None:
+    """Stop all mail, or let it go again."""
+    changed = await connection.execute(update(SwitchRow).where(SwitchRow.name == "mail").values(**switch.model_dump()))
+    if changed.rowcount == 0:
+        await connection.execute(insert(SwitchRow).values(name="mail", **switch.model_dump()))

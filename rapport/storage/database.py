@@ -1,0 +1,106 @@
+"""The connection to SQL: SQLite in WAL for one host, PostgreSQL for many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import as_file, files
+from typing import Any
+
+import alembic.command
+import alembic.config
+import alembic.migration
+import alembic.script
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+BUSY_SECONDS = 5
+
+
+class Store:
+    """Where business data lives. Every read and every write is one short transaction; none spans a network call."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare the connections; nothing is opened before it is needed.
+
+        Args:
+            url: SQLAlchemy's address, with an async driver (`sqlite+aiosqlite:` or `postgresql+asyncpg:`).
+        """
+        self.url = url
+        if url.startswith("sqlite"):
+            # SQLite has one writer at a time. A pool of one lets this process's writers wait in order instead of
+            # polling the file's lock; other processes still meet that lock, and wait for it for BUSY_SECONDS.
+            self._writer = _sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1)
+            self._reader = _sqlite(url, begin="BEGIN", pool_size=4)
+        else:
+            self._writer = self._reader = create_async_engine(
+                url, hide_parameters=True, pool_pre_ping=True, pool_size=10
+            )
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes; committed at the end, rolled back on an error."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        async with self._reader.begin() as connection:
+            yield connection
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date."""
+        async with self._writer.begin() as connection:
+            await connection.run_sync(_upgrade)
+
+    async def is_current(self) -> bool:
+        """Whether the schema is the one that this code expects."""
+        async with self._reader.connect() as connection:
+            return await connection.run_sync(_is_head)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await asyncio.gather(self._writer.dispose(), self._reader.dispose())
+
+
+def _sqlite(url: str, *, begin: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url, hide_parameters=True, pool_size=pool_size, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+        # The driver's own transactions begin late and silently; without them the event below begins each one.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _config(connection: Connection, location: str) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", location)
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    with as_file(files("rapport.storage").joinpath("migrations")) as location:
+        alembic.command.upgrade(_config(connection, str(location)), "head")
+
+
+def _is_head(connection: Connection) -> bool:
+    with as_file(files("rapport.storage").joinpath("migrations")) as location:
+        scripts = alembic.script.ScriptDirectory.from_config(_config(connection, str(location)))
+        current = alembic.migration.MigrationContext.configure(connection).get_current_revision()
+        return current == scripts.get_current_head()

@@ -1,0 +1,247 @@
+"""Accounts, their contacts, and the members who serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import new_id
+from rapport.model.people import (
+    Account,
+    AccountFile,
+    Contact,
+    Facts,
+    Figures,
+    Member,
+    Role,
+    Schedule,
+    Vendor,
+    WrittenContact,
+    WrittenMember,
+)
+from rapport.storage.tables import AccountRow, ContactRow, MemberRow, VendorRow
+
+_SCHEDULE = {"zone", "country", "subdivision", "hours"}
+_WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
+
+
+async def save(connection: AsyncConnection, file: AccountFile, now: datetime) -> None:
+    """Bring an account and its people up to what a file says. Repeating it changes nothing.
+
+    People are recognised by their address, so that their ids, votes and mails stay theirs. A contact whom the file no
+    longer names has left: they stay on record, and nothing more goes to them.
+
+    Raises:
+        Refusal: The TAM is no known member with that role, or nobody ever said who the vendor is.
+    """
+    if file.vendor is not None:
+        await _save_vendor(connection, file.vendor)
+    elif await connection.scalar(select(VendorRow.id)) is None:
+        raise Refusal("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
+    for member in file.members:
+        await _save_member(connection, member)
+    tam = await member_by_email(connection, file.account.tam)
+    if tam is None:
+        raise Refusal(
+            "is no member known here", field="account.tam", fix="add a [[members]] with this address and the role tam"
+        )
+    if Role.TAM not in tam.roles:
+        raise Refusal("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
+    values = {
+        "name": file.account.name,
+        "tam": tam.id,
+        "place": file.account.place,
+        "review": file.account.review,
+        "facts": file.account.facts.model_dump(),
+        "figures": file.account.figures.model_dump(),
+    }
+    changed = await connection.execute(update(AccountRow).where(AccountRow.key == file.account.key).values(**values))
+    if changed.rowcount == 0:
+        await connection.execute(insert(AccountRow).values(key=file.account.key, created_at=now, **values))
+    await _save_contacts(connection, file.account.key, file.contacts, now)
+
+
+async def _save_vendor(connection: AsyncConnection, vendor: Vendor) -> None:
+    changed = await connection.execute(update(VendorRow).where(VendorRow.id == 1).values(**vendor.model_dump()))
+    if changed.rowcount == 0:
+        await connection.execute(insert(VendorRow).values(id=1, **vendor.model_dump()))
+
+
+async def _save_member(connection: AsyncConnection, member: WrittenMember) -> None:
+    values = {
+        "name": member.name,
+        "title": member.title,
+        "roles": sorted(member.roles),
+        "join_url": str(member.join_url) if member.join_url else None,
+        "calendar_url": str(member.calendar_url) if member.calendar_url else None,
+        "schedule": member.model_dump(mode="json", include=_SCHEDULE),
+    }
+    changed = await connection.execute(update(MemberRow).where(MemberRow.email == member.email).values(**values))
+    if changed.rowcount == 0:
+        await connection.execute(insert(MemberRow).values(id=new_id("m"), email=member.email, **values))
+
+
+async def _save_contacts(
+    connection: AsyncConnection, account: str, written: Sequence[WrittenContact], now: datetime
+) -> None:
+    known = {
+        row.email: row.id
+        for row in await connection.execute(
+            select(ContactRow.email, ContactRow.id).where(ContactRow.account == account)
+        )
+    }
+    new = []
+    for position, contact in enumerate(written):
+        values = {
+            "position": position,
+            "persona": contact.persona,
+            "name": contact.name,
+            "title": contact.title,
+            "schedule": contact.model_dump(mode="json", include=_SCHEDULE),
+            "work": contact.model_dump(mode="json", include=_WORK),
+            "left_at": None,
+        }
+        if contact.email in known:
+            await connection.execute(update(ContactRow).where(ContactRow.id == known[contact.email]).values(**values))
+        else:
+            new.append({"id": new_id("c"), "account": account, "email": contact.email, **values})
+    if new:
+        await connection.execute(insert(ContactRow), new)
+    gone = set(known) - {contact.email for contact in written}
+    if gone:
+        await connection.execute(
+            update(ContactRow)
+            .where(ContactRow.account == account, ContactRow.email.in_(gone), ContactRow.left_at.is_(None))
+            .values(left_at=now)
+        )
+
+
+async def account(connection: AsyncConnection, key: str) -> Account:
+    """One account.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    row = (
+        await connection.execute(
+            select(
+                AccountRow.key,
+                AccountRow.name,
+                AccountRow.tam,
+                AccountRow.place,
+                AccountRow.review,
+                AccountRow.facts,
+                AccountRow.figures,
+            ).where(AccountRow.key == key)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Refusal(
+            f'there is no account "{key[:70]}"',
+            field="account",
+            fix="see `rapport account list`, or import it first",
+            kind=Refused.NOT_FOUND,
+        )
+    return Account(
+        key=row.key,
+        name=row.name,
+        tam=row.tam,
+        place=row.place,
+        review=row.review,
+        facts=Facts.model_validate(row.facts),
+        figures=Figures.model_validate(row.figures),
+    )
+
+
+async def account_keys(connection: AsyncConnection) -> list[str]:
+    """Every account's key, in alphabetical order."""
+    return list(await connection.scalars(select(AccountRow.key).order_by(AccountRow.key)))
+
+
+async def vendor(connection: AsyncConnection) -> Vendor:
+    """The company that uses Rapport, as the last account file gave it."""
+    row = (await connection.execute(select(VendorRow.name, VendorRow.product, VendorRow.company_health))).one()
+    return Vendor(name=row.name, product=row.product, company_health=row.company_health)
+
+
+async def contacts(connection: AsyncConnection, account: str) -> list[Contact]:
+    """The account's contacts who have not left, in the order of its file."""
+    rows = await connection.execute(
+        _CONTACTS.where(ContactRow.account == account, ContactRow.left_at.is_(None)).order_by(ContactRow.position)
+    )
+    return [
+        Contact(
+            id=row.id,
+            account=row.account,
+            persona=row.persona,
+            name=row.name,
+            email=row.email,
+            title=row.title,
+            schedule=Schedule.model_validate(row.schedule),
+        )
+        for row in rows
+    ]
+
+
+_CONTACTS = select(
+    ContactRow.id,
+    ContactRow.account,
+    ContactRow.persona,
+    ContactRow.name,
+    ContactRow.email,
+    ContactRow.title,
+    ContactRow.schedule,
+)
+_MEMBERS = select(
+    MemberRow.id,
+    MemberRow.name,
+    MemberRow.email,
+    MemberRow.roles,
+    MemberRow.title,
+    MemberRow.join_url,
+    MemberRow.calendar_url,
+    MemberRow.schedule,
+)
+
+
+async def members(connection: AsyncConnection, ids: Iterable[str] | None = None) -> list[Member]:
+    """The members with these ids, or all of them."""
+    query = _MEMBERS if ids is None else _MEMBERS.where(MemberRow.id.in_(list(ids)))
+    return [
+        Member(
+            id=row.id,
+            name=row.name,
+            email=row.email,
+            roles=frozenset(Role(role) for role in row.roles),
+            title=row.title,
+            join_url=row.join_url,
+            calendar_url=row.calendar_url,
+            schedule=Schedule.model_validate(row.schedule),
+        )
+        for row in await connection.execute(query.order_by(MemberRow.email))
+    ]
+
+
+async def member(connection: AsyncConnection, id_: str) -> Member:
+    """One member, by an id that the database itself gave."""
+    return (await members(connection, [id_]))[0]
+
+
+async def member_by_email(connection: AsyncConnection, email: str) -> Member | None:
+    """The member with this address, however its letters are cased."""
+    id_ = await connection.scalar(select(MemberRow.id).where(func.lower(MemberRow.email) == email.lower()))
+    return None if id_ is None else await member(connection, id_)
+
+
+async def names(connection: AsyncConnection, account: str) -> dict[str, str]:
+    """How to call everyone who can appear in an account's records, by id; also those who have left."""
+    found = {
+        row.id: row.name
+        for row in await connection.execute(select(ContactRow.id, ContactRow.name).where(ContactRow.account == account))
+    }
+    found.update({row.id: row.name for row in await connection.execute(select(MemberRow.id, MemberRow.name))})
+    return found

@@ -1,0 +1,254 @@
+"""The tables. Instants are UTC; a document of ours stands in one JSON column, checked by its model when read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An instant, aware and in UTC on both sides; SQLite itself keeps no zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuse a naive time, and hand over UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give UTC back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcInstant,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        list[Any]: JSON,
+        bytes: LargeBinary,
+    }
+
+
+class VendorRow(Base):
+    """The company that uses Rapport; one row."""
+
+    __tablename__ = "vendor"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    product: Mapped[str]
+    company_health: Mapped[str | None] = mapped_column(Text)
+
+
+class MemberRow(Base):
+    """A person on the vendor's side."""
+
+    __tablename__ = "members"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    title: Mapped[str | None]
+    roles: Mapped[list[str]]
+    join_url: Mapped[str | None]
+    calendar_url: Mapped[str | None]
+    schedule: Mapped[dict[str, Any]]
+
+
+class AccountRow(Base):
+    """A customer organisation."""
+
+    __tablename__ = "accounts"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    tam: Mapped[str] = mapped_column(ForeignKey("members.id"))
+    place: Mapped[str | None]
+    review: Mapped[str | None]
+    facts: Mapped[dict[str, Any]]
+    figures: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class ContactRow(Base):
+    """A person at an account. `left_at` is set when a later account file no longer names them."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (UniqueConstraint("account", "email"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    position: Mapped[int]
+    persona: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str]
+    title: Mapped[str | None]
+    schedule: Mapped[dict[str, Any]]
+    work: Mapped[dict[str, Any]]
+    left_at: Mapped[datetime | None]
+
+
+class ContractRow(Base):
+    """A signed contract, and the projection of the onboarding that it started.
+
+    The primary key is what makes a contract start at most once for ever, also after its onboarding has closed.
+    """
+
+    __tablename__ = "contracts"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    playbook: Mapped[str]
+    playbook_version: Mapped[int]
+    signed_at: Mapped[datetime]
+    requested_at: Mapped[datetime]
+    workflow_id: Mapped[str]
+    run_id: Mapped[str | None]
+    stage: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+
+
+class MilestoneRow(Base):
+    """The projection of one step, with what it waits for: on which roles, since when, until when, and the way out."""
+
+    __tablename__ = "milestones"
+    contract: Mapped[str] = mapped_column(ForeignKey("contracts.id"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    title: Mapped[str]
+    stage: Mapped[str]
+    kind: Mapped[str]
+    state: Mapped[str]
+    attempt: Mapped[int]
+    due: Mapped[datetime | None]
+    began: Mapped[datetime | None]
+    ended: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    waiting_on: Mapped[list[str]]
+    waiting_for: Mapped[str | None]
+    unblock: Mapped[str | None]
+    deadline: Mapped[datetime | None]
+    since: Mapped[datetime | None]
+
+
+class SubmissionRow(Base):
+    """What a person said, committed before their decision travels; the workflow gets the id alone."""
+
+    __tablename__ = "submissions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    channel: Mapped[str]
+    entered_by: Mapped[str | None]
+    kind: Mapped[str]
+    workflow_id: Mapped[str]
+    text: Mapped[str | None] = mapped_column(Text)
+
+
+class MessageRow(Base):
+    """The outbox: one mail to one person. `raw` is frozen when the state becomes `ready`, and never changes again.
+
+    Attributes:
+        kind: `resend` or `hold`; what a crash in the middle of sending asks for.
+        occasion: The `Occasion` that the mail is rendered from.
+        edits: What a member changed in a draft: subject, paragraph, body.
+        fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("messages_by_account", "account", "created_at"), Index("messages_by_state", "state"))
+    key: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    contract: Mapped[str]
+    step: Mapped[str]
+    workflow_id: Mapped[str]
+    purpose: Mapped[str]
+    kind: Mapped[str]
+    person: Mapped[str]
+    address: Mapped[str]
+    email: Mapped[str]
+    occasion: Mapped[dict[str, Any]]
+    edits: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    subject: Mapped[str]
+    message_id: Mapped[str]
+    raw: Mapped[bytes | None]
+    created_at: Mapped[datetime]
+    first_tried_at: Mapped[datetime | None]
+    attempts: Mapped[int]
+    fence: Mapped[int]
+    lease_until: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    reply: Mapped[str | None]
+    approved_by: Mapped[str | None]
+    submission: Mapped[str | None]
+
+
+class LinkRow(Base):
+    """A personal link in a mail. Only the SHA-256 of its token is kept."""
+
+    __tablename__ = "links"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    message: Mapped[str]
+    account: Mapped[str]
+    person: Mapped[str]
+    purpose: Mapped[str]
+    workflow_id: Mapped[str]
+    round: Mapped[int]
+    expires_at: Mapped[datetime]
+
+
+class TimelineRow(Base):
+    """The append-only record of all that happened to an account.
+
+    Attributes:
+        key: `<contract>/<workflow id>/<sequence>` of a workflow's entry, else the business key of the effect.
+        who: The person whom the entry is about or who acted: a contact's or member's id.
+        about: A step, message key or round, by id.
+        submission: What a person said with it.
+    """
+
+    __tablename__ = "timeline"
+    __table_args__ = (Index("timeline_by_account", "account", "id"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    account: Mapped[str]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    step: Mapped[str | None]
+    who: Mapped[str | None]
+    about: Mapped[str | None]
+    instant: Mapped[datetime | None]
+    submission: Mapped[str | None]
+
+
+class TokenRow(Base):
+    """A bearer token of the JSON API. Only its SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    roles: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class SwitchRow(Base):
+    """A switch that an operator throws for the whole installation: `mail` stopped or not."""
+
+    __tablename__ = "switches"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    stopped: Mapped[bool]
+    by: Mapped[str]
+    at: Mapped[datetime]

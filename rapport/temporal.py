@@ -1,0 +1,86 @@
+"""The one place that makes a Temporal client, so that every part speaks the same data."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError
+
+from rapport.model.base import Refusal, Refused
+
+CONNECT_SECONDS: Final = 10.0
+
+SEARCH_ATTRIBUTES: Final = {
+    "RapportAccount": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "RapportStage": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "RapportWaitingOn": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "RapportDeadline": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    "RapportHealth": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+}
+"""What workflows are found by. Registered by `rapport up` and `rapport setup`."""
+
+
+async def connect(address: str | None = None, *, runtime: Runtime | None = None) -> Client:
+    """Connect to Temporal.
+
+    Args:
+        address: Host and port, or nothing to take Temporal's own environment variables and profile file.
+
+    Raises:
+        Refusal: It does not answer.
+    """
+    config = ClientConfig.load_client_connect_config()
+    if address is not None:
+        config["target_host"] = address
+    target = config.get("target_host", "localhost:7233")
+    try:
+        # Temporal's own limits do not bound the first connection.
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    except (RuntimeError, RPCError, TimeoutError):
+        raise Refusal(
+            f"Temporal does not answer at {target}",
+            field="TEMPORAL_ADDRESS",
+            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
+            kind=Refused.UNREACHABLE,
+        ) from None
+
+
+async def missing_search_attributes(client: Client) -> list[str]:
+    """The search attributes that are not registered, or are of another type, which the server would ignore."""
+    listed = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    return [name for name, kind in SEARCH_ATTRIBUTES.items() if listed.custom_attributes.get(name) != kind]
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Register those that are missing.
+
+    Raises:
+        Refusal: One is registered with another type.
+    """
+    listed = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    for name, kind in SEARCH_ATTRIBUTES.items():
+        there = listed.custom_attributes.get(name)
+        if there is not None and there != kind:
+            raise Refusal(
+                f"the search attribute {name} is registered with another type",
+                field="namespace",
+                fix=f"remove it with `temporal operator search-attribute remove --name {name}`, then run this again",
+                kind=Refused.CONFLICT,
+            )
+    missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in listed.custom_attributes}
+    if missing:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
+        )

@@ -1,0 +1,138 @@
+"""Accounts: bringing them in, and looking at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.people import AccountFile, personas
+from rapport.model.reading import read_toml
+from rapport.storage import contracts, people
+from rapport.storage.contracts import Shown
+from starters.commands.office import Office, present
+
+
+class PersonShown(Wire):
+    """A person as an account shows them."""
+
+    name: str
+    email: str
+    role: str
+    title: str | None
+    zone: str
+
+
+class AccountShown(Wire):
+    """An account with its people, and where its onboarding is."""
+
+    account: str
+    name: str
+    tam: PersonShown
+    contacts: tuple[PersonShown, ...]
+    contract: str | None
+    playbook: str | None
+    stage: str | None
+    started: Instant | None
+    ended: Instant | None
+
+
+class AccountLine(Wire):
+    """One line of the portfolio: what is waiting, for whom, since when, and how to move it on."""
+
+    account: str
+    name: str
+    stage: str | None
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    since: Instant | None
+    deadline: Instant | None
+    overdue: bool
+    unblock: str | None
+
+
+def read_file(path: Path) -> AccountFile:
+    """Read and check an account file.
+
+    Raises:
+        Refusal: It cannot be read, or something in it is wrong.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Refusal(
+            f"cannot be read: {error.strerror}", field=str(path), fix="check the path", kind=Refused.NOT_FOUND
+        ) from None
+    return read_toml(AccountFile, raw, path.name)
+
+
+async def import_account(office: Office, file: AccountFile) -> AccountShown:
+    """Bring an account and its people up to what a file says.
+
+    Raises:
+        Refusal: The file contradicts what is known.
+    """
+    async with office.store.writing() as connection:
+        await people.save(connection, file, present())
+    return await show(office, file.account.key)
+
+
+async def show(office: Office, account: str) -> AccountShown:
+    """One account.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        contacts = await people.contacts(connection, account)
+        tam = await people.member(connection, found.tam)
+        contract = await contracts.latest(connection, account)
+    return AccountShown(
+        account=found.key,
+        name=found.name,
+        tam=PersonShown(name=tam.name, email=tam.email, role="tam", title=tam.title, zone=tam.schedule.zone),
+        contacts=tuple(
+            PersonShown(
+                name=contact.name,
+                email=contact.email,
+                role=personas()[contact.persona].title,
+                title=contact.title,
+                zone=contact.schedule.zone,
+            )
+            for contact in contacts
+        ),
+        contract=contract.id if contract else None,
+        playbook=contract.playbook if contract else None,
+        stage=contract.stage if contract else None,
+        started=contract.requested_at if contract and contract.run_id else None,
+        ended=contract.ended_at if contract else None,
+    )
+
+
+async def portfolio(office: Office) -> list[AccountLine]:
+    """Every account, those that wait the longest past their deadline first."""
+    lines = []
+    async with office.store.reading() as connection:
+        for key in await people.account_keys(connection):
+            account = await people.account(connection, key)
+            contract = await contracts.latest(connection, key)
+            steps = await contracts.milestones(connection, contract.id) if contract else []
+            lines.append(_line(key, account.name, contract, steps))
+    return sorted(lines, key=lambda line: (not line.overdue, line.deadline is None, line.deadline, line.account))
+
+
+def _line(key: str, name: str, contract: contracts.Contract | None, steps: list[Shown]) -> AccountLine:
+    waiting = next((step for step in steps if step.wait.what), None)
+    deadline = waiting.wait.deadline if waiting else None
+    stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
+    return AccountLine(
+        account=key,
+        name=name,
+        stage=stage,
+        waiting_on=waiting.wait.on if waiting else (),
+        waiting_for=waiting.wait.what if waiting else None,
+        since=waiting.since if waiting else None,
+        deadline=deadline,
+        overdue=deadline is not None and deadline < present(),
+        unblock=waiting.wait.unblock if waiting else None,
+    )

@@ -1,0 +1,300 @@
+"""Meetings: seeing one, answering its poll, booking it, saying how it went."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from temporalio.client import WorkflowHandle
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.ids import meeting_id
+from rapport.model.meeting import Book, MeetingResult, MeetingView, Receipt, Report, Vote
+from rapport.policy import quorum
+from rapport.storage import access, contracts, people, timeline
+from rapport.storage.access import Link
+from starters.commands.office import Actor, Office, answered, decided, member_acting, present, submission
+from workflows.meeting import Meeting
+
+
+class AnswerShown(Wire):
+    """Who is invited, and what they said: the times that suit, or nothing yet."""
+
+    who: str
+    persona: str
+    required: bool
+    answered: bool
+    slots: tuple[str, ...]
+
+
+class SlotShown(Wire):
+    """One time on offer, and whom it suits."""
+
+    id: str
+    start: Instant
+    end: Instant
+    suits: tuple[str, ...]
+
+
+class MeetingShown(Wire):
+    """A meeting with its people."""
+
+    account: str
+    step: str
+    phase: str
+    round: int
+    slots: tuple[SlotShown, ...]
+    answers: tuple[AnswerShown, ...]
+    booked: Instant | None
+    booked_until: Instant | None
+    booked_by: str | None
+    reminders: int
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    deadline: Instant | None
+    unblock: str | None
+
+
+class Poll(Wire):
+    """What the page behind a personal link shows."""
+
+    account: str
+    meeting: str
+    minutes: int
+    reader: str
+    zone: str
+    vendor: str
+    tam: str
+    slots: tuple[SlotShown, ...]
+    chosen: tuple[str, ...]
+    answered: bool
+    deadline: Instant | None
+    booked: Instant | None
+    stale: bool
+
+
+async def show(office: Office, account: str, step: str) -> MeetingShown:
+    """A meeting as its workflow answers.
+
+    Raises:
+        Refusal: There is none, or no worker answers.
+    """
+    view = await _view(office, await _handle(office, account, step), account, step)
+    async with office.store.reading() as connection:
+        names = await people.names(connection, account)
+    return _shown(view, names)
+
+
+def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
+    votes = {vote.voter: vote for vote in view.votes}
+    proposal = view.proposal
+    return MeetingShown(
+        account=view.account,
+        step=view.step,
+        phase=view.phase,
+        round=view.round,
+        slots=tuple(
+            SlotShown(
+                id=slot.id,
+                start=slot.start,
+                end=slot.end,
+                suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes)),
+            )
+            for slot in proposal.slots
+        )
+        if proposal
+        else (),
+        answers=tuple(
+            AnswerShown(
+                who=names.get(invitee.id, invitee.id),
+                persona=invitee.persona,
+                required=invitee.required,
+                answered=invitee.id in votes,
+                slots=votes[invitee.id].slots if invitee.id in votes else (),
+            )
+            for invitee in proposal.invitees
+        )
+        if proposal
+        else (),
+        booked=view.booking.start if view.booking else None,
+        booked_until=view.booking.end if view.booking else None,
+        booked_by=view.booking.by if view.booking else None,
+        reminders=view.reminders_sent,
+        waiting_on=view.waiting_on,
+        waiting_for=view.waiting_for,
+        deadline=view.deadline,
+        unblock=view.unblock,
+    )
+
+
+async def vote(
+    office: Office, account: str, step: str, slots: tuple[str, ...], actor: Actor, round_: int | None = None
+) -> Receipt:
+    """Answer a poll for a contact or the TAM, as an operator who was told on the phone does.
+
+    Raises:
+        Refusal: The person is not invited, a time is not on offer, or the time is booked already.
+    """
+    handle = await _handle(office, account, step)
+    if round_ is None:
+        round_ = (await _view(office, handle, account, step)).round
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        tam = await people.member(connection, found.tam)
+        everyone = {c.email.lower(): c.id for c in await people.contacts(connection, account)}
+    voter = {**everyone, tam.email.lower(): tam.id}.get(actor.email.lower())
+    if voter is None:
+        raise Refusal(
+            f'is neither a contact of "{account}" nor its TAM',
+            field="--as",
+            fix="use an address of the account's people",
+        )
+    return await _vote(office, handle, voter, round_, slots, actor, None)
+
+
+async def vote_by_link(office: Office, token: str, slots: tuple[str, ...], comment: str | None) -> Receipt:
+    """Answer a poll through the personal link of a mail.
+
+    Raises:
+        Refusal: The link is unknown or expired, or the answer no longer counts.
+    """
+    link = await _link(office, token)
+    handle = office.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
+    actor = Actor(email="", channel="link")
+    return await _vote(office, handle, link.person, link.round, slots, actor, comment)
+
+
+async def _vote(
+    office: Office,
+    handle: WorkflowHandle[Meeting, MeetingResult],
+    voter: str,
+    round_: int,
+    slots: tuple[str, ...],
+    actor: Actor,
+    comment: str | None,
+) -> Receipt:
+    said = submission(voter, actor, "vote", handle.id, comment)
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    answer = Vote(id=said.id, voter=voter, round=round_, slots=tuple(sorted(set(slots), key=lambda s: (len(s), s))))
+    return await decided(
+        handle.execute_update(Meeting.vote, answer, id=said.id),
+        "meeting",
+        handle.signal(Meeting.vote_later, answer),
+    )
+
+
+async def poll(office: Office, token: str) -> Poll:
+    """What a personal link shows; looking changes nothing.
+
+    Raises:
+        Refusal: The link is unknown or expired, or no worker answers.
+    """
+    link = await _link(office, token)
+    handle = office.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
+    view = await _view(office, handle, link.account, "")
+    async with office.store.reading() as connection:
+        names = await people.names(connection, link.account)
+        account = await people.account(connection, link.account)
+        vendor = await people.vendor(connection)
+        contact = next((c for c in await people.contacts(connection, link.account) if c.id == link.person), None)
+        contract = await contracts.latest(connection, link.account)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+    if contact is None:
+        raise unknown_link()
+    shown = _shown(view, names)
+    mine = next((vote for vote in view.votes if vote.voter == link.person), None)
+    slots = view.proposal.slots if view.proposal else ()
+    return Poll(
+        account=account.name,
+        meeting=next((step.title for step in steps if step.step == view.step), view.step),
+        minutes=int((slots[0].end - slots[0].start).total_seconds() // 60) if slots else 0,
+        reader=contact.name,
+        zone=contact.schedule.zone,
+        vendor=vendor.name,
+        tam=names.get(account.tam, ""),
+        slots=shown.slots,
+        chosen=mine.slots if mine else (),
+        answered=mine is not None,
+        deadline=view.proposal.deadline if view.proposal else None,
+        booked=shown.booked,
+        stale=link.round != view.round,
+    )
+
+
+async def _link(office: Office, token: str) -> Link:
+    async with office.store.reading() as connection:
+        link = await access.find_link(connection, token)
+    if link is None or link.purpose != "vote":
+        raise unknown_link()
+    if link.expires_at < present():
+        raise Refusal("this link has expired", fix="please answer the mail it came with instead", kind=Refused.CONFLICT)
+    return link
+
+
+def unknown_link() -> Refusal:
+    """The answer to a link that leads nowhere; it says nothing about what there is."""
+    return Refusal("this link is not known", fix="please use the latest mail", kind=Refused.NOT_FOUND)
+
+
+async def book(office: Office, account: str, step: str, start: datetime, actor: Actor) -> Receipt:
+    """Set a meeting's time by hand, or move it; everyone gets an invitation.
+
+    Raises:
+        Refusal: The member may not, the time is in the past, or the meeting is over.
+    """
+    member = await member_acting(office, actor)
+    handle = await _handle(office, account, step)
+    said = submission(member.id, actor, "book", handle.id)
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    return await answered(
+        handle.execute_update(Meeting.book, Book(id=said.id, by=member.id, start=start), id=said.id),
+        f'meeting "{step}" of {account}',
+    )
+
+
+async def report(
+    office: Office, account: str, step: str, outcome: Literal["held", "no_show"], actor: Actor, note: str | None = None
+) -> Receipt:
+    """Say whether a meeting was held. After a no-show, everyone is offered new times.
+
+    Raises:
+        Refusal: The member may not, or the meeting is not booked, has not begun, or is over.
+    """
+    member = await member_acting(office, actor)
+    handle = await _handle(office, account, step)
+    said = submission(member.id, actor, outcome, handle.id, note)
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    return await answered(
+        handle.execute_update(Meeting.take_report, Report(id=said.id, by=member.id, outcome=outcome), id=said.id),
+        f'meeting "{step}" of {account}',
+    )
+
+
+async def _handle(office: Office, account: str, step: str) -> WorkflowHandle[Meeting, MeetingResult]:
+    """The workflow of an account's meeting, in its latest attempt."""
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        contract = await contracts.latest(connection, account)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+    found = next((shown for shown in steps if shown.step == step and shown.kind == "meeting"), None)
+    if found is None:
+        meetings = ", ".join(shown.step for shown in steps if shown.kind == "meeting") or "none yet"
+        raise Refusal(
+            f'"{account}" has no meeting "{step[:40]}"',
+            field="step",
+            fix=f"its meetings: {meetings}",
+            kind=Refused.NOT_FOUND,
+        )
+    return office.client.get_workflow_handle_for(Meeting.run, meeting_id(account, step, found.attempt))
+
+
+async def _view(
+    office: Office,  # noqa: ARG001 - the same first argument as every use case
+    handle: WorkflowHandle[Meeting, MeetingResult],
+    account: str,
+    step: str,
+) -> MeetingView:
+    return await answered(handle.query(Meeting.view), f'meeting "{step}" of {account}' if step else "meeting")

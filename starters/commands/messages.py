@@ -1,0 +1,236 @@
+"""Messages: what went out, what waits as a draft, and a member's word on it."""
+
+from __future__ import annotations
+
+from rapport.mail import compose, outbox
+from rapport.mail.compose import Edits
+from rapport.mail.letters import Company, Letter
+from rapport.mail.outbox import Message
+from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
+from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState, Occasion, Release
+from rapport.storage import access, people, timeline
+from rapport.storage.access import MailSwitch
+from starters.commands.office import Actor, Office, answered, member_acting, present, submission
+from worker import stationery
+from workflows.correspondence import Correspondence
+
+
+class MessageLine(Wire):
+    """One message of an account."""
+
+    key: str
+    step: str
+    to: str
+    name: str
+    state: MessageState
+    subject: str
+    message_id: str
+    purpose: str
+    reason: str | None
+    at: Instant
+
+
+class MessageShown(MessageLine):
+    """One message with its words. Personal links in it do not work: they are their reader's alone."""
+
+    text: str
+    html: str
+    paragraph: str | None
+    edited: bool
+
+
+class Edit(Written):
+    """What a member changes in a draft. What is left out stays as it is; an empty text takes a change back."""
+
+    subject: Name | None = None
+    paragraph: Prose | None = None
+    body: Prose | None = None
+
+
+class MailStatus(Wire):
+    """Whether mail goes out, and why not."""
+
+    mode: str
+    stopped: bool
+    stopped_by: str | None
+    stopped_at: Instant | None
+    sends: bool
+    why_not: str | None
+
+
+async def listed(office: Office, account: str, state: MessageState | None = None) -> list[MessageLine]:
+    """An account's messages, oldest first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        names = await people.names(connection, account)
+        found = await outbox.messages(connection, account, state)
+    return [_line(message, names) for message in found]
+
+
+def _line(message: Message, names: dict[str, str]) -> MessageLine:
+    return MessageLine(
+        key=message.key,
+        step=message.step,
+        to=message.address,
+        name=names.get(message.person, ""),
+        state=message.state,
+        subject=message.subject,
+        message_id=message.message_id,
+        purpose=message.purpose,
+        reason=message.reason,
+        at=message.settled_at or message.created_at,
+    )
+
+
+async def show(office: Office, key: str) -> MessageShown:
+    """One message with its words: as sent, or as the draft stands.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    async with office.store.reading() as connection:
+        message = await outbox.message(connection, key)
+        names = await people.names(connection, message.account)
+        raw = await outbox.raw(connection, key)
+        draft = await outbox.draft(connection, key)
+    assert draft is not None
+    if raw is None:
+        letter, edits = await _letter(office, draft)
+        words = letter.words(edits)
+        parts = {"text": words.text, "html": words.html}
+    else:
+        parts = compose.readable(raw)
+    return MessageShown(
+        **_line(message, names).model_dump(),
+        text=compose.masked(parts["text"]),
+        html=compose.masked(parts["html"]),
+        paragraph=draft.edits.get("paragraph"),
+        edited=draft.edits.get("body") is not None,
+    )
+
+
+async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
+    async with office.store.reading() as connection:
+        company = await Company.read(connection, draft.account)
+    to = company.person(draft.person)
+    if to is None:
+        raise Refusal("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
+    occasion = Occasion.model_validate(draft.occasion)
+    return Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person), Edits(**draft.edits)
+
+
+async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageShown:
+    """Change a draft's words. An edited body stands for both the text and the HTML part.
+
+    Raises:
+        Refusal: It is no draft any more, or the personal link was lost from its body.
+    """
+    await member_acting(office, actor)
+    async with office.store.reading() as connection:
+        message = await outbox.message(connection, key)
+        draft = await outbox.draft(connection, key)
+    assert draft is not None
+    if draft.state not in (MessageState.DRAFT, MessageState.HELD):
+        raise _no_draft(message.state)
+    edits = {**draft.edits, **{name: value or None for name, value in change.model_dump(exclude_unset=True).items()}}
+    letter, before = await _letter(office, draft)
+    placeholder = letter.stationery.link(compose.DRAFT_TOKEN)
+    body = edits["body"]
+    if body is not None and body == letter.words(Edits(before.subject, edits["paragraph"])).text.strip():
+        edits["body"] = body = None
+    if body is not None and letter.link(present()) is not None and placeholder not in body:
+        raise Refusal(
+            "the personal link is missing", field="body", fix=f"keep the line {placeholder} where the link belongs"
+        )
+    words = letter.words(Edits(**edits))
+    async with office.store.writing() as connection:
+        if not await outbox.edit(connection, key, words.subject, edits):
+            raise _no_draft(message.state)
+    return await show(office, key)
+
+
+async def release(
+    office: Office, keys: tuple[str, ...], actor: Actor, *, hold: bool = False, reason: str | None = None
+) -> Receipt:
+    """Send drafts, or hold them back, on a member's word.
+
+    Raises:
+        Refusal: One of them is no draft any more, or the member may not.
+    """
+    member = await member_acting(office, actor)
+    by_workflow: dict[str, list[str]] = {}
+    async with office.store.reading() as connection:
+        for key in keys:
+            message = await outbox.message(connection, key)
+            if message.state is not MessageState.DRAFT:
+                raise _no_draft(message.state)
+            by_workflow.setdefault(message.workflow_id, []).append(key)
+    receipt = Receipt(accepted=True, outcome="nothing to do")
+    for workflow_id, some in by_workflow.items():
+        said = submission(member.id, actor, "hold" if hold else "approve", workflow_id, reason)
+        async with office.store.writing() as connection:
+            await timeline.submit(connection, said)
+        handle = office.client.get_workflow_handle(workflow_id)
+        word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
+        receipt = await answered(handle.execute_update(Correspondence.release, word, id=said.id), "draft")
+    return receipt
+
+
+async def drafts(office: Office, account: str) -> list[MessageShown]:
+    """What waits for a member's word, with its words.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    return [await show(office, line.key) for line in await listed(office, account, MessageState.DRAFT)]
+
+
+def _no_draft(state: MessageState) -> Refusal:
+    return Refusal(
+        f"is no draft any more, it is {state}", field="key", fix="see `rapport message show KEY`", kind=Refused.CONFLICT
+    )
+
+
+async def mail_status(office: Office) -> MailStatus:
+    """Whether mail goes out."""
+    async with office.store.reading() as connection:
+        return _status(office, await access.mail_switch(connection))
+
+
+async def stop_mail(office: Office, actor: Actor) -> MailStatus:
+    """Stop all mail at once; what is due waits."""
+    return await _throw(office, actor, stopped=True)
+
+
+async def start_mail(office: Office, actor: Actor) -> MailStatus:
+    """Let mail go again."""
+    return await _throw(office, actor, stopped=False)
+
+
+async def _throw(office: Office, actor: Actor, *, stopped: bool) -> MailStatus:
+    switch = MailSwitch(stopped=stopped, by=actor.email or actor.entered_by or "operator", at=present())
+    async with office.store.writing() as connection:
+        await access.throw_mail_switch(connection, switch)
+    return _status(office, switch)
+
+
+def _status(office: Office, switch: MailSwitch) -> MailStatus:
+    mode = office.settings.mail_mode
+    why_not = None
+    if switch.stopped:
+        why_not = "stopped by hand; `rapport mail start` lets it go again"
+    elif mode == "off":
+        why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
+    return MailStatus(
+        mode=mode,
+        stopped=switch.stopped,
+        stopped_by=switch.by if switch.stopped else None,
+        stopped_at=switch.at if switch.stopped else None,
+        sends=why_not is None,
+        why_not=why_not,
+    )

@@ -1,0 +1,166 @@
+"""What every use case needs: the settings, the database, Temporal, and who is acting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeVar
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import new_id
+from rapport.model.meeting import Receipt
+from rapport.model.people import Member, Role
+from rapport.settings import Settings
+from rapport.storage import people
+from rapport.storage.database import Store
+from rapport.storage.timeline import Submission
+
+T = TypeVar("T")
+
+ANSWER_SECONDS: Final = 5.0
+"""How long a person waits for a workflow's answer before a decision is left at its door."""
+
+STARTS_IN_FLIGHT: Final = 32
+"""How many onboardings one process starts at the same time: starts starve completions."""
+
+Channel = Literal["cli", "api", "page", "link", "hook"]
+
+
+@dataclass(frozen=True)
+class Office:
+    """The parts that use cases work with."""
+
+    settings: Settings
+    store: Store
+    client: Client
+    starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something, and through which channel.
+
+    Attributes:
+        email: The member's or contact's address.
+        entered_by: The operating system's user or the token, where someone else's hands did the typing.
+    """
+
+    email: str
+    channel: Channel
+    entered_by: str | None = None
+
+
+def present() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def submission(actor_id: str, actor: Actor, kind: str, workflow_id: str, text: str | None = None) -> Submission:
+    """What a person is about to say."""
+    return Submission(
+        id=new_id("s"),
+        at=present(),
+        actor=actor_id,
+        channel=actor.channel,
+        entered_by=actor.entered_by,
+        kind=kind,
+        workflow_id=workflow_id,
+        text=text or None,
+    )
+
+
+CUSTOMER_FACING: Final = frozenset({Role.TAM, Role.TAM_MANAGER, Role.CE})
+"""The roles that may act on an account's onboarding."""
+
+
+async def member_acting(office: Office, actor: Actor) -> Member:
+    """The member who acts.
+
+    Raises:
+        Refusal: Nobody is named, the person is no member, or has no role that may act on accounts.
+    """
+    if not actor.email:
+        raise Refusal("nobody is named", field="--as", fix="say who decides with --as EMAIL, or set RAPPORT_AS")
+    async with office.store.reading() as connection:
+        member = await people.member_by_email(connection, actor.email)
+    if member is None:
+        raise Refusal(
+            "is no member known here",
+            field="--as",
+            fix="use the address of a member; see the account file's [[members]]",
+        )
+    if not member.roles & CUSTOMER_FACING:
+        roles = ", ".join(sorted(CUSTOMER_FACING))
+        raise Refusal("may not act on accounts", field="--as", fix=f"ask someone with one of the roles {roles}")
+    return member
+
+
+async def answered(call: Awaitable[T], subject: str) -> T:
+    """Await a workflow's answer to a decision or a question.
+
+    Raises:
+        Refusal: The workflow refuses (`conflict`), is not there (`not_found`), or does not answer (`unreachable`).
+    """
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await call
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else "the workflow refused it"
+        raise Refusal(reason, kind=Refused.CONFLICT) from None
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise Refusal(
+            f"no worker answers for {subject}",
+            fix="see that `rapport up` or `python worker.py` runs, then try again",
+            kind=Refused.UNREACHABLE,
+        ) from None
+    except RPCError as error:
+        raise _told(error, subject) from None
+
+
+def _told(error: RPCError, subject: str) -> Refusal:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        if "completed" in error.message:
+            return Refusal(f"{subject} is over", kind=Refused.CONFLICT)
+        return Refusal(f"there is no {subject}", kind=Refused.NOT_FOUND)
+    if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+        return Refusal(
+            "Temporal does not answer",
+            field="TEMPORAL_ADDRESS",
+            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
+            kind=Refused.UNREACHABLE,
+        )
+    return Refusal(f"Temporal refused: {error.status.name.lower()}", kind=Refused.UNREACHABLE)
+
+
+async def decided(call: Awaitable[Receipt], subject: str, leave: Awaitable[Any]) -> Receipt:
+    """Hand a decision over; if no worker takes it in time, leave it at the workflow's door as a signal.
+
+    Args:
+        call: The update, with the decision's id.
+        leave: The signal with the same id; the workflow knows both for one.
+
+    Raises:
+        Refusal: As `answered`, but never because no worker answers.
+    """
+    try:
+        receipt = await answered(call, subject)
+    except Refusal as refusal:
+        if refusal.kind is not Refused.UNREACHABLE:
+            _forget(leave)
+            raise
+        await answered(leave, subject)
+        return Receipt(accepted=True, outcome="recorded, will be checked when a worker is back")
+    _forget(leave)
+    return receipt
+
+
+def _forget(leave: Awaitable[Any]) -> None:
+    if asyncio.iscoroutine(leave):
+        leave.close()

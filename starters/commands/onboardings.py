@@ -1,0 +1,288 @@
+"""Onboardings: starting one for a signed contract, and seeing where it is."""
+
+from __future__ import annotations
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rapport.mail import compose
+from rapport.mail.letters import Company
+from rapport.model.base import Instant, Refusal, Refused, Slug, StepName, Wire, Written
+from rapport.model.ids import onboarding_id
+from rapport.model.onboarding import OnboardingStart, OnboardingView
+from rapport.model.people import AccountFile, WrittenContract
+from rapport.model.playbook import MeetingStep, Playbook, Stage
+from rapport.playbooks import load
+from rapport.storage import contracts, people
+from rapport.storage.contracts import Contract
+from starters.commands.office import Office, answered, present
+from workflows.onboarding import Onboarding
+
+ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
+STAGE = SearchAttributeKey.for_keyword("RapportStage")
+
+
+class StartRequest(Written):
+    """What starts an onboarding: a whole account file, or a known account and its contract."""
+
+    file: AccountFile | None = None
+    account: Slug | None = None
+    contract: WrittenContract | None = None
+    playbook: StepName | None = None
+
+
+class Started(Wire):
+    """An onboarding that runs; `created` says whether this very request started it."""
+
+    workflow_id: str
+    run_id: str
+    created: bool
+
+
+class MilestoneShown(Wire):
+    """One step of an onboarding."""
+
+    step: str
+    title: str
+    stage: str
+    state: str
+    at: Instant | None
+    outcome: str | None
+    waiting_on: tuple[str, ...] = ()
+    waiting_for: str | None = None
+    since: Instant | None = None
+    deadline: Instant | None = None
+    unblock: str | None = None
+
+
+class Status(Wire):
+    """Where an account is.
+
+    Attributes:
+        next: What happens next, in one sentence.
+        live: Whether the workflow itself answered; if not, this is what it last wrote down.
+    """
+
+    account: str
+    contract: str
+    workflow_id: str
+    stage: str | None
+    paused: bool
+    milestones: tuple[MilestoneShown, ...]
+    waiting_on: tuple[str, ...]
+    next: str | None
+    live: bool
+
+
+async def start(office: Office, request: StartRequest) -> Started:
+    """Start the onboarding of a signed contract, once for ever.
+
+    The same contract again gives the onboarding that it started, also after that has closed.
+
+    Raises:
+        Refusal: Something is missing or wrong, or another contract's onboarding still runs. Nothing was started then.
+    """
+    file = request.file
+    account = file.account.key if file else request.account
+    if account is None:
+        raise Refusal("is missing", field="account", fix="name an account, or give a whole account file")
+    contract = request.contract or (file.contract if file else None)
+    if contract is None:
+        async with office.store.reading() as connection:
+            await people.account(connection, account)
+            known = await contracts.latest(connection, account)
+        if known is None or known.run_id is None:
+            raise Refusal(
+                "is missing", field="contract", fix="add [contract] with id and signed_at to the account file"
+            )
+        return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+    playbook = load(request.playbook or contract.playbook)
+    async with office.starting:
+        return await _start(office, account, file, contract, playbook)
+
+
+async def _start(
+    office: Office, account: str, file: AccountFile | None, contract: WrittenContract, playbook: Playbook
+) -> Started:
+    workflow_id = onboarding_id(account)
+    async with office.store.reading() as connection:
+        known = await contracts.by_id(connection, contract.id)
+        latest = await contracts.latest(connection, account)
+    if known is not None:
+        if known.account != account:
+            raise Refusal(
+                f'belongs to the account "{known.account}"',
+                field="contract.id",
+                fix="give this contract its own id",
+                kind=Refused.CONFLICT,
+            )
+        if known.run_id is not None:
+            return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+    if latest is not None and latest.id != contract.id and latest.run_id is not None and latest.ended_at is None:
+        await _refuse_while_running(office, latest)
+    async with office.store.writing() as connection:
+        if file is not None:
+            await people.save(connection, file, present())
+        _refuse_unready(playbook, await Company.read(connection, account))
+        await contracts.request(connection, account, contract, playbook, workflow_id, present())
+    try:
+        handle = await office.client.start_workflow(
+            Onboarding.run,
+            OnboardingStart(account=account, contract=contract.id, playbook=playbook),
+            id=workflow_id,
+            task_queue=office.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            # A worker in this process gets the first task with the answer, without asking for it.
+            request_eager_start=True,
+            memo={"contract": contract.id, "playbook": f"{playbook.name} {playbook.version}"},
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(ACCOUNT, account), SearchAttributePair(STAGE, str(_first_stage(playbook)))]
+            ),
+            static_summary=f"Onboarding of {account}",
+            static_details=f"{playbook.title}, version {playbook.version}. Contract {contract.id}.",
+        )
+    except WorkflowAlreadyStartedError:
+        return await _already_started(office, account, contract)
+    except RPCError:
+        raise Refusal(
+            "Temporal did not take it",
+            fix="repeat the same request once Temporal is back; it starts at most once",
+            kind=Refused.UNREACHABLE,
+        ) from None
+    assert handle.first_execution_run_id is not None
+    return Started(workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True)
+
+
+async def _already_started(office: Office, account: str, contract: WrittenContract) -> Started:
+    """A workflow of this id runs: it is this contract's, or another one's."""
+    described = await answered(
+        office.client.get_workflow_handle(onboarding_id(account)).describe(), f"onboarding of {account}"
+    )
+    running = (await described.memo()).get("contract")
+    if running != contract.id:
+        async with office.store.writing() as connection:
+            await contracts.withdraw(connection, contract.id)
+        raise _other_contract(account, str(running))
+    return Started(workflow_id=described.id, run_id=described.run_id, created=False)
+
+
+async def _refuse_while_running(office: Office, other: Contract) -> None:
+    """Another contract's onboarding is on record as running: ask Temporal, which knows."""
+    try:
+        described = await office.client.get_workflow_handle(other.workflow_id).describe()
+    except RPCError:
+        return
+    if described.status is WorkflowExecutionStatus.RUNNING:
+        raise _other_contract(other.account, other.id)
+
+
+def _other_contract(account: str, contract: str) -> Refusal:
+    return Refusal(
+        f'the onboarding of "{account}" for contract {contract} still runs',
+        field="contract.id",
+        fix=f"let it come to its end first; `rapport onboarding status {account}` says where it is",
+        kind=Refused.CONFLICT,
+    )
+
+
+def _refuse_unready(playbook: Playbook, company: Company) -> None:
+    """Refuse what would fail later, before anything starts."""
+    present_personas = {contact.persona for contact in company.contacts.values()}
+    for index, step in enumerate(playbook.steps):
+        field = f"{playbook.name}: steps[{index}]"
+        if step.email not in compose.emails():
+            known = ", ".join(sorted(compose.emails()))
+            raise Refusal(f'there is no mail "{step.email}"', field=f"{field}.email", fix=f"use one of {known}")
+        if isinstance(step, MeetingStep):
+            for group in step.require:
+                if not present_personas & set(group):
+                    raise Refusal(
+                        f"{step.title} needs one of {', '.join(group)}",
+                        field="contacts",
+                        fix="add one [[contacts]] with that persona",
+                    )
+            if step.where == "remote" and not company.tam.join_url:
+                raise Refusal(
+                    f"{step.title} is remote, and the TAM has no link to join",
+                    field="members.join_url",
+                    fix="add join_url to the TAM's [[members]]",
+                )
+            if step.where == "onsite" and not company.account.place:
+                raise Refusal(
+                    f"{step.title} is onsite, and the account has no address",
+                    field="account.place",
+                    fix="add place to [account]",
+                )
+
+
+def _first_stage(playbook: Playbook) -> Stage:
+    return min((step.stage for step in playbook.steps), key=list(Stage).index)
+
+
+async def status(office: Office, account: str) -> Status:
+    """Where an account is: asked of its workflow, or else as the workflow last wrote it down.
+
+    Raises:
+        Refusal: There is no such account, or nothing was started for it.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        contract = await contracts.latest(connection, account)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+    if contract is None:
+        raise Refusal(
+            f'no onboarding was started for "{account}"',
+            field="account",
+            fix=f"start it with `rapport onboarding start {account}`",
+            kind=Refused.NOT_FOUND,
+        )
+    view = await _ask(office, contract)
+    states = {milestone.step: milestone for milestone in view.milestones} if view else {}
+    shown = tuple(
+        MilestoneShown(
+            step=step.step,
+            title=step.title,
+            stage=step.stage,
+            state=states[step.step].state if step.step in states else step.state,
+            at=states[step.step].at if step.step in states else step.ended or step.began or step.due,
+            outcome=step.outcome,
+            waiting_on=step.wait.on,
+            waiting_for=step.wait.what,
+            since=step.since,
+            deadline=step.wait.deadline,
+            unblock=step.wait.unblock,
+        )
+        for step in steps
+    )
+    waiting = [milestone for milestone in shown if milestone.waiting_for]
+    return Status(
+        account=account,
+        contract=contract.id,
+        workflow_id=contract.workflow_id,
+        stage=(view.stage if view else contract.stage) or ("done" if contract.ended_at else None),
+        paused=view.paused if view else False,
+        milestones=shown,
+        waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
+        next=f"{waiting[0].title} waits for {waiting[0].waiting_for}" if waiting else None,
+        live=view is not None,
+    )
+
+
+async def _ask(office: Office, contract: Contract) -> OnboardingView | None:
+    if contract.run_id is None:
+        return None
+    handle = office.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
+    try:
+        view = await answered(handle.query(Onboarding.view), f"onboarding of {contract.account}")
+    except Refusal:
+        return None
+    return view if view.contract == contract.id else None

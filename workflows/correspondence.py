@@ -1,0 +1,168 @@
+"""The mails of one workflow: written, waiting as drafts for a person's word, sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.messages import Messages
+    from rapport.model.meeting import Receipt
+    from rapport.model.message import (
+        SETTLED,
+        Deliver,
+        MeetingFacts,
+        MessageState,
+        Occasion,
+        Outcomes,
+        Release,
+        SetAside,
+    )
+
+from workflows.options import MAIL
+
+T = TypeVar("T")
+
+REMEMBERED: Final = 500
+"""How many decisions a workflow remembers, to recognise a repeated one."""
+
+
+class Correspondence:
+    """What a workflow that writes mail is.
+
+    Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
+    """
+
+    def __init__(self, account: str) -> None:
+        """No mail yet."""
+        self.account = account
+        self.changed = False
+        self.drafts: list[str] = []
+        self.states: dict[str, MessageState] = {}
+        self.troubles: list[str] = []
+        self._releases: list[Release] = []
+        self._receipts: dict[str, Receipt] = {}
+        self._posting: set[asyncio.Task[Any]] = set()
+
+    @workflow.update(name="release", description="Send drafts, or hold them back")
+    def release(self, release: Release) -> Receipt:
+        """A member's word on drafts."""
+        if (seen := self._receipts.get(release.id)) is not None:
+            return seen
+        for key in release.keys:
+            self.drafts.remove(key)
+        self._releases.append(release)
+        self.changed = True
+        return self.remember(release.id, Receipt(accepted=True, outcome="held" if release.hold else "sending"))
+
+    @release.validator
+    def _validate_release(self, release: Release) -> None:
+        if release.id not in self._receipts and not set(release.keys) <= set(self.drafts):
+            raise refused("not a draft any more; someone has sent it, held it back, or newer times replaced it")
+
+    def remember(self, id_: str, receipt: Receipt) -> Receipt:
+        """Keep a decision's receipt, so that the same decision again gets the same answer."""
+        self._receipts[id_] = receipt
+        if len(self._receipts) > REMEMBERED:
+            del self._receipts[next(iter(self._receipts))]
+        return receipt
+
+    def receipt(self, id_: str) -> Receipt | None:
+        """The receipt of a decision that was seen before."""
+        return self._receipts.get(id_)
+
+    def write(self, occasion: Occasion, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
+        """Write the mails of an occasion, and send those that nobody has to read first.
+
+        Returns:
+            A task that gives the keys of the mails, or nothing if they could not be written.
+        """
+        return self._post(self._write(occasion, summary))
+
+    def is_settled(self, key: str) -> bool:
+        """Whether nothing more happens to a mail by itself, and nobody has to read it."""
+        return self.states.get(key) in SETTLED
+
+    @property
+    def sends_wanted(self) -> bool:
+        """Whether a member said that drafts may go, and they have not gone yet."""
+        return any(not release.hold for release in self._releases)
+
+    async def carry_out_releases(self, meeting: MeetingFacts | None = None) -> list[Release]:
+        """Act on what members said of drafts; give what they said."""
+        releases, self._releases = self._releases, []
+        for release in releases:
+            if release.hold:
+                await self.set_aside(release.keys, MessageState.HELD, "held back by a member")
+            else:
+                order = Deliver(
+                    account=self.account,
+                    keys=release.keys,
+                    approved_by=release.by,
+                    submission=release.id,
+                    meeting=meeting,
+                )
+                self._post(self._deliver(order))
+        return releases
+
+    async def replace_drafts(self) -> None:
+        """Suppress the drafts whose times have gone stale; newer ones follow."""
+        keys, self.drafts = tuple(self.drafts), []
+        if keys:
+            await self.set_aside(keys, MessageState.SUPPRESSED, "replaced: the times in it were too near by now")
+
+    async def set_aside(self, keys: tuple[str, ...], state: MessageState, reason: str) -> None:
+        """Keep drafts from going."""
+        order = SetAside(keys=keys, state=state, reason=reason)
+        outcomes = await workflow.execute_activity_method(
+            Messages.set_aside, order, summary=f"{len(keys)} drafts {state}", **MAIL
+        )
+        self.states.update(outcomes.states)
+
+    async def all_posted(self) -> None:
+        """Wait until no mail is under way."""
+        await workflow.wait_condition(lambda: not self._posting)
+
+    def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(sending)
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
+        return task
+
+    async def _write(self, occasion: Occasion, summary: str) -> tuple[str, ...] | None:
+        try:
+            outcomes = await workflow.execute_activity_method(Messages.send, occasion, summary=summary, **MAIL)
+        except ActivityError as error:
+            self._in_trouble(error)
+            return None
+        self._note(outcomes)
+        return tuple(outcomes.states)
+
+    async def _deliver(self, order: Deliver) -> None:
+        summary = f"Send {len(order.keys)} approved drafts"
+        try:
+            outcomes = await workflow.execute_activity_method(Messages.deliver, order, summary=summary, **MAIL)
+        except ActivityError as error:
+            self._in_trouble(error)
+        else:
+            self._note(outcomes)
+
+    def _note(self, outcomes: Outcomes) -> None:
+        self.states.update(outcomes.states)
+        self.drafts += [key for key in outcomes.drafts() if key not in self.drafts]
+        self.changed = True
+
+    def _in_trouble(self, error: ActivityError) -> None:
+        """A mail that cannot be written at all: it is told, and the story goes on without it."""
+        cause = error.cause
+        self.troubles.append(cause.message if isinstance(cause, ApplicationError) else "a mail could not be sent")
+        self.changed = True
+
+
+def refused(reason: str) -> ApplicationError:
+    """A refusal for the person who asked; its text is shown as it is."""
+    return ApplicationError(reason, type="Refused", non_retryable=True)

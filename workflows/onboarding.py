@@ -1,0 +1,64 @@
+"""The lifecycle of an account, from the signed contract to a steady cadence."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
+    from rapport.model.playbook import Stage
+    from rapport.policy import plan
+
+from workflows.correspondence import Correspondence
+from workflows.steps import Steps
+
+
+@workflow.defn(name="Onboarding")
+class Onboarding(Correspondence):
+    """Reaches its stages one after the other; the playbook says by which steps."""
+
+    @workflow.init
+    def __init__(self, start: OnboardingStart) -> None:
+        """Nothing has begun."""
+        super().__init__(start.account)
+        self.start = start
+        self.steps = Steps(start, self)
+
+    @workflow.run
+    async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
+        """Carry the account through its stages."""
+        await self.steps.lay_out()
+        async with self.steps:
+            await self.reach(Stage.WELCOME)
+            await self.reach(Stage.KICKOFF)
+            await self.reach(Stage.TRAINING_PLAN)
+            await self.reach(Stage.ROLLOUT)
+            await self.reach(Stage.CADENCE)
+        await self.all_posted()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.progress.items()})
+
+    async def reach(self, stage: Stage) -> None:
+        """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
+        await workflow.wait_condition(lambda: plan.reached(stage, self.steps.progress))
+
+    @workflow.query(name="view", description="The account's onboarding as it stands")
+    def view(self) -> OnboardingView:
+        """The stage and the state of each step."""
+        return OnboardingView(
+            account=self.start.account,
+            contract=self.start.contract,
+            stage=self.steps.stage,
+            paused=False,
+            milestones=tuple(
+                MilestoneView(
+                    step=name,
+                    title=step.definition.title,
+                    stage=step.definition.stage,
+                    state=step.state,
+                    at=step.ended or step.began or step.due,
+                    outcome=step.outcome,
+                )
+                for name, step in self.steps.progress.items()
+            ),
+        )
