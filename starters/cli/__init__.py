@@ -1,0 +1,1 @@
+"""The command line: `rapport …`, one module a noun."""

@@ -1,0 +1,1 @@
+"""HTTP: the JSON API, signed webhooks, and the pages."""

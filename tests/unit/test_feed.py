@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import icalendar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from icalendar.timezone import tzp
 
 from rapport.mail import feed
 from rapport.mail.feed import busy
@@ -147,14 +150,15 @@ def test_a_day_without_an_end_is_one_day() -> None:
 
 
 @given(
-    day=st.integers(1, 30), hour=st.integers(0, 23), zone=st.sampled_from([ZURICH, "Pacific/Kiritimati", "Etc/GMT+12"])
+    wall=st.datetimes(datetime(2026, 5, 30), datetime(2026, 7, 3)),  # noqa: DTZ001
+    zone=st.sampled_from([ZURICH, "Pacific/Kiritimati", "Etc/GMT+12"]),
 )
 @settings(deadline=None)
-def test_a_floating_time_is_in_the_owners_zone(day: int, hour: int, zone: str) -> None:
-    """A time without a zone is found on every day of the window, its edges included."""
-    start = datetime(2026, 6, day, hour, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    found = read(event(f"DTSTART:202606{day:02}T{hour:02}0000", "DURATION:PT1H"), zone=zone)
+def test_a_floating_time_is_in_the_owners_zone(wall: datetime, zone: str) -> None:
+    """A time without a zone is found wherever it falls, the edges of the window included."""
+    start = wall.replace(microsecond=0, tzinfo=ZoneInfo(zone)).astimezone(UTC)
     clipped = (max(start, FIRST), min(start + timedelta(hours=1), LAST))
+    found = read(event(f"DTSTART:{wall:%Y%m%dT%H%M%S}", "DURATION:PT1H"), zone=zone)
     assert found == ([clipped] if clipped[0] < clipped[1] else [])
 
 
@@ -222,6 +226,15 @@ def test_a_zone_that_only_the_feed_knows_is_used_and_forgotten() -> None:
     assert read(one) == hours((2, 7, 8))
 
 
+def test_zones_of_other_readers_stay_apart() -> None:
+    """What some other code read before does not count, and what a feed defined is not left behind."""
+    name, one = "Left Behind", event("DTSTART;TZID=Left Behind:20260602T090000", "DURATION:PT1H")
+    icalendar.Calendar.from_ical(calendar(custom_zone(name, "+0500")))
+    assert tzp.timezone(name) is not None
+    assert read(custom_zone(name, "+0100"), one) == hours((2, 8, 9))
+    assert tzp.timezone(name) is None
+
+
 def test_feeds_can_be_read_at_once() -> None:
     """Threads that read feeds with clashing zones get each their own."""
     one = event("DTSTART;TZID=Clash:20260602T120000", "DURATION:PT1H")
@@ -233,10 +246,15 @@ def test_feeds_can_be_read_at_once() -> None:
             found[n].append({start for start, _ in busy(feeds[n], FIRST, LAST, ZURICH)})
 
     threads = [threading.Thread(target=many, args=(n,)) for n in feeds]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    pace = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(pace)
     assert found == {n: [{datetime(2026, 6, 2, 12 - n, tzinfo=UTC)}] * 10 for n in feeds}
 
 
@@ -270,6 +288,10 @@ SECRET = "Redundancy talk"
         calendar(event(*NINE, "RRULE:FREQ=WEEKLY;BYDAY=XX")),
         calendar(event(*NINE, "RRULE:FREQ=WEEKLY;BYDAY=TU", f"EXDATE:{SECRET}")),
         calendar(event("DTSTART:20260602T090000Z", f"DURATION:{SECRET}")),
+        calendar(event("DTSTART:20260602T090000Z", f"DTEND:{SECRET}")),
+        calendar(event(*NINE, f"RDATE:{SECRET}")),
+        calendar(event(*NINE, f"RECURRENCE-ID:{SECRET}")),
+        calendar(event(*NINE, f"SEQUENCE:{SECRET}")),
         calendar("BEGIN:VFREEBUSY", f"FREEBUSY:{SECRET}", "END:VFREEBUSY"),
         calendar(event(*NINE), SECRET),
         b"BEGIN:VCALENDAR\r\n" + b"BEGIN:VEVENT\r\n" * 3000 + b"END:VEVENT\r\n" * 3000 + b"END:VCALENDAR\r\n",
@@ -326,7 +348,7 @@ def test_no_damage_does_worse_than_a_value_error(data: st.DataObject) -> None:
         "FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=MINUTELY;BYHOUR=3;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=SECONDLY;INTERVAL=7;BYHOUR=1;BYMONTH=2;BYMONTHDAY=30",
-        "FREQ=DAILY;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=" + ",".join(map(str, range(60))),
+        "FREQ=DAILY;BYMONTH=1;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=" + ",".join(map(str, range(60))),
         "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=" + ",".join(["1"] * 100_000),
     ],
 )
@@ -344,6 +366,31 @@ def test_the_budget_is_one_for_the_whole_feed(monkeypatch: pytest.MonkeyPatch) -
     assert read(never[0]) == hours((2, 9, 10))
     with pytest.raises(ValueError, match="repeats too often or too far"):
         read(*never)
+    with pytest.raises(ValueError, match="repeats too often or too far"):
+        busy(b"".join(calendar(one) for one in never), FIRST, LAST, ZURICH)
+
+
+def test_walking_a_series_again_costs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overrides that make the reader look the series up anew, each for itself, end in a ValueError too."""
+    monkeypatch.setattr(feed, "_MAX_WORK", 100_000)
+    series = event("DTSTART:20200101T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY", "SEQUENCE:5")
+    again = [
+        event(f"RECURRENCE-ID:20260{m}{d}T080000Z", *NINE, "EXDATE:20260602T090000Z", "SEQUENCE:1")
+        for m in range(1, 10)
+        for d in range(10, 29)
+    ]
+    assert len(read(series, *again[:3])) == 30
+    with pytest.raises(ValueError, match="repeats too often or too far"):
+        read(series, *again)
+
+
+def test_a_zone_of_the_feeds_own_costs_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dates in a zone that only the feed defines take longer, and are charged for it."""
+    monkeypatch.setattr(feed, "_MAX_WORK", 50_000)
+    daily = "DTSTART;TZID={}:20200101T090000", "DURATION:PT1H", "RRULE:FREQ=DAILY"
+    assert len(read(event(*daily).format(ZURICH))) == 30
+    with pytest.raises(ValueError, match="repeats too often or too far"):
+        read(custom_zone("Mine", "+0100"), event(*daily).format("Mine"))
 
 
 def test_a_full_calendar_is_within_the_budget() -> None:
@@ -363,7 +410,8 @@ def test_a_zone_may_not_be_a_trap() -> None:
     trap = custom_zone("Trap", "+0100", "RRULE:FREQ=SECONDLY")
     folded = custom_zone("Trap", "+0100", "RRULE:FREQ=YEARLY;FREQ=SEC\r\n ONDLY")
     many = "\r\n".join(custom_zone(f"Z{n}", "+0100") for n in range(100))
-    for zones in (trap, folded, trap.replace("RRULE:", "rrule;X=1:"), many):
+    long = custom_zone("Trap", "+0100", "RRULE:FREQ=YEARLY;BYSETPOS=" + ",".join(["1"] * 1000))
+    for zones in (trap, folded, long, trap.replace("RRULE:", "rrule;X=1:"), many):
         with pytest.raises(ValueError, match="repeats too often or too far"):
             read(zones, event("DTSTART;TZID=Trap:20260602T090000", "DURATION:PT1H"))
 

@@ -180,14 +180,15 @@ def test_a_zone_is_exact_from_any_day_on(zone: str, first: datetime) -> None:
             assert read.offset(at) == at.astimezone(here).utcoffset()
 
 
-@pytest.mark.parametrize("zone", [zone for zone in ZONES if reader(zone) is not None][::7])
+@pytest.mark.parametrize("zone", ZONES[::7])
 def test_each_observance_begins_with_a_real_change(zone: str) -> None:
     """DTSTART of each observance is an instant at which the clocks of the zone did change."""
     read = reader(zone)
-    assert read is not None
+    if read is None or len(read.onsets) == 1:
+        return  # written in UTC, or without changes
     here = ZoneInfo(zone)
     for onset, offset in read.onsets:
-        if len(read.onsets) > 1 and onset < LAST:
+        if onset < LAST:
             assert onset.astimezone(here).utcoffset() == offset
             assert (onset - timedelta(seconds=1)).astimezone(here).utcoffset() != offset
 
@@ -369,6 +370,7 @@ def test_a_name_cannot_leave_its_quotes() -> None:
     data = request(replace(KICK_OFF, attendees=(person,)))
     (line,) = values(data, "ATTENDEE")
     assert line.count('"') == 2
+    assert "CN=\"Eve';ROLE=CHAIR:mailto:x@example.com,'\";" in line
     assert event_of(data)["ATTENDEE"].params["ROLE"] == "OPT-PARTICIPANT"
     assert line.endswith(":mailto:eve@example.com")
 

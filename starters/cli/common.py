@@ -1,0 +1,138 @@
+"""What every command shares: its options, its output, its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from pydantic import BaseModel, TypeAdapter
+from rich.console import Console
+from rich.table import Table
+
+from rapport.model.base import Refusal, Refused
+from starters.commands.office import Actor, Office
+from starters.installation import office, os_user
+
+T = TypeVar("T")
+
+EXIT: Final = {
+    Refused.INVALID: 2,
+    Refused.NOT_FOUND: 3,
+    Refused.CONFLICT: 4,
+    Refused.FORBIDDEN: 4,
+    Refused.UNREACHABLE: 5,
+}
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="The data directory (RAPPORT_DATA, default .rapport).", metavar="DIR")
+]
+As = Annotated[
+    str | None, typer.Option("--as", help="The address of the member who acts (RAPPORT_AS).", metavar="EMAIL")
+]
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(refusal: Refusal, *, as_json: bool) -> typer.Exit:
+    """Tell a refusal, and give the exit that says its kind."""
+    for one in (refusal, *refusal.others):
+        err.print(f"[red]✗[/red] {_escape(str(one))}", soft_wrap=True)
+    if as_json:
+        faults = [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in (refusal, *refusal.others)]
+        print_json({"error": faults[0], "others": faults[1:]})
+    return typer.Exit(EXIT[refusal.kind])
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def finish(work: Awaitable[T], *, as_json: bool) -> T:
+    """Run one command's work to its end.
+
+    Raises:
+        typer.Exit: It was refused.
+    """
+
+    async def whole() -> T:
+        try:
+            return await work
+        finally:
+            # Short programs that end at once after using Temporal's client crash at exit, one time in ten
+            # (temporalio/sdk-python#300).
+            await asyncio.sleep(0.02)
+
+    try:
+        return asyncio.run(whole())
+    except Refusal as refusal:
+        raise fail(refusal, as_json=as_json) from None
+
+
+def with_office(data: Path | None, work: Callable[[Office], Awaitable[T]], *, as_json: bool) -> T:
+    """Open the installation and do one use case with it."""
+
+    async def opened() -> T:
+        async with office(data) as parts:
+            return await work(parts)
+
+    return finish(opened(), as_json=as_json)
+
+
+def acting(parts: Office, email: str | None) -> Actor:
+    """Who acts: the member of `--as`, entered by this operating system's user."""
+    return Actor(email=email or parts.settings.as_ or "", channel="cli", entered_by=os_user())
+
+
+def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:
+    """Print one JSON document, times in RFC 3339 UTC."""
+    sys.stdout.write(TypeAdapter(Any).dump_json(value, by_alias=True).decode() + "\n")
+
+
+def table(*columns: str) -> Table:
+    """A table in the one style that all lists have."""
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def when(instant: datetime | None) -> str:
+    """An instant for a person."""
+    return f"{instant:%Y-%m-%d %H:%M} UTC" if instant else ""
+
+
+def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
+    """Read an instant: with an offset or Z as it stands, without one as wall time of `zone`.
+
+    Raises:
+        Refusal: The text has another form, or a clock of that zone never shows it.
+    """
+    from zoneinfo import ZoneInfo
+
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(
+            "is not a time", field=field, fix='write it as "2026-12-01T09:00" or "2026-12-01T08:00:00Z"'
+        ) from None
+    if read.tzinfo is not None:
+        return read.astimezone(UTC)
+    there = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    if there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != read:
+        raise Refusal(
+            f"the clocks of {zone} skip that time", field=field, fix="choose another, or write it with its offset"
+        )
+    return there
+
+
+def dump(value: BaseModel) -> str:
+    """A model as indented JSON, for reading."""
+    return json.dumps(value.model_dump(mode="json"), indent=2)

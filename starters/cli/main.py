@@ -1,0 +1,29 @@
+"""`rapport`: the commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import typer
+
+from starters.cli import account, mail, meeting, message, onboarding, playbook, stack, timeline, token
+
+app = typer.Typer(
+    name="rapport",
+    help="Engagement automation for technical account managers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+stack.add_to(app)
+timeline.add_to(app)
+app.add_typer(account.app, name="account")
+app.add_typer(onboarding.app, name="onboarding")
+app.add_typer(meeting.app, name="meeting")
+app.add_typer(message.app, name="message")
+app.add_typer(mail.app, name="mail")
+app.add_typer(playbook.app, name="playbook")
+app.add_typer(token.app, name="token")
+
+
+def run() -> None:
+    """The console script's entry."""
+    app()

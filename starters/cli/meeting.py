@@ -1,0 +1,134 @@
+"""`rapport meeting …`"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from rapport.model.meeting import Receipt
+from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
+from starters.commands import meetings
+from starters.commands.meetings import MeetingShown
+from starters.commands.office import Office, member_acting
+
+app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
+
+Step = Annotated[str, typer.Argument(help="The meeting's step, such as kickoff.")]
+
+
+@app.command()
+def show(account: str, step: Step, data: Data = None, json: Json = False) -> None:
+    """The times on offer, who answered what, and what it waits for."""
+    shown = with_office(data, lambda office: meetings.show(office, account, step), as_json=json)
+    if json:
+        print_json(shown)
+    else:
+        _print(shown)
+
+
+@app.command()
+def vote(
+    account: str,
+    step: Step,
+    slots: Annotated[list[str] | None, typer.Argument(help="The times that suit; none says that none does.")] = None,
+    round_: Annotated[int | None, typer.Option("--round", help="The round that was answered.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Answer the poll for a contact or the TAM (`--as`), as someone who was told on the phone does."""
+
+    async def work(office: Office) -> Receipt:
+        return await meetings.vote(office, account, step, tuple(slots or ()), acting(office, as_), round_)
+
+    _receipt(with_office(data, work, as_json=json), "The answer is in.", as_json=json)
+
+
+@app.command()
+def book(
+    account: str,
+    step: Step,
+    start: Annotated[str, typer.Option("--start", help="In the TAM's own zone, or with an offset.", metavar="TIME")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Set the time by hand, or move it; everyone gets an invitation."""
+
+    async def work(office: Office) -> Receipt:
+        actor = acting(office, as_)
+        zone = (await member_acting(office, actor)).schedule.zone
+        return await meetings.book(office, account, step, parse_instant(start, "--start", zone), actor)
+
+    _receipt(with_office(data, work, as_json=json), "Booked; the invitations go out.", as_json=json)
+
+
+@app.command()
+def held(
+    account: str,
+    step: Step,
+    note: Annotated[str | None, typer.Option("--note", help="What to remember of it.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say that it was held; the onboarding goes on."""
+    _report(account, step, "held", note, as_, data, json)
+
+
+@app.command("no-show")
+def no_show(
+    account: str,
+    step: Step,
+    note: Annotated[str | None, typer.Option("--note", help="What to remember of it.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say that nobody came; everyone is offered new times."""
+    _report(account, step, "no_show", note, as_, data, json)
+
+
+def _report(
+    account: str,
+    step: str,
+    outcome: Literal["held", "no_show"],
+    note: str | None,
+    as_: str | None,
+    data: Data,
+    json: bool,
+) -> None:
+    async def work(office: Office) -> Receipt:
+        return await meetings.report(office, account, step, outcome, acting(office, as_), note)
+
+    said = "Noted: it was held." if outcome == "held" else "Noted: nobody came. New times go out."
+    _receipt(with_office(data, work, as_json=json), said, as_json=json)
+
+
+def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(receipt)
+    else:
+        out.print(said if receipt.outcome != _LATER else f"{receipt.outcome.capitalize()}.")
+
+
+_LATER = "recorded, will be checked when a worker is back"
+
+
+def _print(shown: MeetingShown) -> None:
+    out.print(f"[bold]{shown.step}[/bold] of {shown.account}: [bold]{shown.phase}[/bold], round {shown.round}")
+    if shown.booked:
+        out.print(f"Booked for [bold]{when(shown.booked)}[/bold], by {shown.booked_by}.")
+    rows = table("", "time", "suits")
+    for slot in shown.slots:
+        rows.add_row(slot.id, when(slot.start), ", ".join(slot.suits) or "–")
+    out.print(rows)
+    silent = [answer.who for answer in shown.answers if not answer.answered]
+    if silent:
+        out.print(f"No answer yet from {', '.join(silent)}.")
+    if shown.waiting_for:
+        until = f", until {when(shown.deadline)}" if shown.deadline else ""
+        out.print(f"\nWaits for {shown.waiting_for}{until}.")
+    if shown.unblock:
+        out.print(f"To move it on:\n  {shown.unblock}", soft_wrap=True)

@@ -1,0 +1,132 @@
+"""`rapport message …`"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rapport.model.base import Refusal
+from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState
+from rapport.model.reading import check
+from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.commands import messages
+from starters.commands.messages import Edit, MessageShown
+from starters.commands.office import Office
+
+app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
+
+_COLOUR = {
+    MessageState.SENT: "green",
+    MessageState.DRAFT: "yellow",
+    MessageState.FAILED: "red",
+    MessageState.UNKNOWN: "red",
+}
+Keys = Annotated[list[str] | None, typer.Argument(help="The messages' keys.")]
+Everything = Annotated[str | None, typer.Option("--account", help="All drafts of this account.")]
+
+
+@app.command("list")
+def list_(account: str, data: Data = None, json: Json = False) -> None:
+    """An account's messages, oldest first."""
+    lines = with_office(data, lambda office: messages.listed(office, account), as_json=json)
+    if json:
+        print_json(lines)
+        return
+    rows = table("state", "to", "subject", "at", "key")
+    for line in lines:
+        colour = _COLOUR.get(line.state, "default")
+        reason = f"\n{line.reason}" if line.reason else ""
+        rows.add_row(f"[{colour}]{line.state}[/{colour}]{reason}", line.to, line.subject, when(line.at), line.key)
+    out.print(rows)
+
+
+@app.command()
+def show(key: str, data: Data = None, json: Json = False) -> None:
+    """One message with its words. Personal links in it are blanked out."""
+    _show(with_office(data, lambda office: messages.show(office, key), as_json=json), as_json=json)
+
+
+@app.command()
+def edit(
+    key: str,
+    subject: Annotated[str | None, typer.Option("--subject", help="A new subject.")] = None,
+    paragraph: Annotated[
+        str | None, typer.Option("--paragraph", help="A personal paragraph after the greeting.")
+    ] = None,
+    body: Annotated[
+        str | None, typer.Option("--body", help="A whole new text; - reads it from standard input.")
+    ] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Change a draft's words. An empty text takes a change back."""
+    given = {"subject": subject, "paragraph": paragraph, "body": sys.stdin.read() if body == "-" else body}
+
+    async def work(office: Office) -> MessageShown:
+        written = {name: text or None for name, text in given.items() if text is not None}
+        if not written:
+            raise Refusal("nothing to change", field="--subject", fix="give --subject, --paragraph or --body")
+        return await messages.edit(office, key, check(Edit, written, ""), acting(office, as_))
+
+    _show(with_office(data, work, as_json=json), as_json=json)
+
+
+@app.command()
+def approve(
+    keys: Keys = None, account: Everything = None, as_: As = None, data: Data = None, json: Json = False
+) -> None:
+    """Send drafts: those named, or all of an account."""
+    _release(keys, account, as_, data, json, hold=False)
+
+
+@app.command()
+def hold(
+    keys: Keys = None,
+    account: Everything = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Hold drafts back; they do not go."""
+    _release(keys, account, as_, data, json, hold=True, reason=reason)
+
+
+def _release(
+    keys: list[str] | None,
+    account: str | None,
+    as_: str | None,
+    data: Data,
+    json: bool,
+    *,
+    hold: bool,
+    reason: str | None = None,
+) -> None:
+    async def work(office: Office) -> tuple[Receipt, int]:
+        chosen = tuple(keys or ())
+        if account is not None:
+            chosen += tuple(line.key for line in await messages.listed(office, account, MessageState.DRAFT))
+        if not chosen:
+            raise Refusal("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
+        return await messages.release(office, chosen, acting(office, as_), hold=hold, reason=reason), len(chosen)
+
+    receipt, count = with_office(data, work, as_json=json)
+    if json:
+        print_json(receipt)
+    else:
+        out.print(f"{count} drafts {'are held back' if hold else 'go out'}.")
+
+
+def _show(shown: MessageShown, *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+        return
+    out.print(f"[bold]{shown.state}[/bold]  to {shown.name} <{shown.to}>")
+    if shown.reason:
+        out.print(shown.reason)
+    out.print(f"Subject: {shown.subject}\nMessage-ID: {shown.message_id}\n", markup=False)
+    out.print(shown.text, markup=False, soft_wrap=True)

@@ -1,0 +1,144 @@
+"""`rapport demo`, `rapport up`, `rapport setup`: starting an installation."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rapport.model.people import AccountFile
+from rapport.model.reading import read_toml
+from rapport.settings import Settings
+from rapport.storage.database import Store
+from rapport.temporal import connect, register_search_attributes
+from starters.cli.common import Data, Json, finish, out, print_json
+from starters.commands import onboardings
+from starters.commands.onboardings import Started, StartRequest
+from starters.installation import settings_of
+from starters.stack import Ports, Stack, running, signals
+
+HttpPort = Annotated[int, typer.Option("--http-port", help="Pages and API; 0 for any free port.", min=0, max=65535)]
+TemporalPort = Annotated[int, typer.Option("--temporal-port", help="Temporal's gRPC port.", min=0, max=65535)]
+UiPort = Annotated[int, typer.Option("--ui-port", help="Temporal's UI.", min=0, max=65535)]
+SmtpPort = Annotated[int, typer.Option("--smtp-port", help="The mail catcher.", min=0, max=65535)]
+Durable = Annotated[
+    bool,
+    typer.Option("--durable", help="Write through to the disk at each commit; survives a power cut, a quarter slower."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands that have no noun."""
+
+    @app.command()
+    def demo(
+        data: Data = None,
+        http_port: HttpPort = 8700,
+        temporal_port: TemporalPort = 7233,
+        ui_port: UiPort = 8233,
+        smtp_port: SmtpPort = 8025,
+        drafts: Annotated[
+            bool, typer.Option("--drafts", help="The welcome waits as drafts that the TAM reads and sends.")
+        ] = False,
+        durable: Durable = False,
+        json: Json = False,
+    ) -> None:
+        """Start the embedded stack with an example account. Ctrl-C stops it; starting again goes on where it was."""
+        ports = Ports(http_port, temporal_port, ui_port, smtp_port)
+        example = _example(review="approve" if drafts else "auto")
+        finish(_serve(data, ports, durable=durable, example=example, as_json=json), as_json=json)
+
+    @app.command()
+    def up(
+        data: Data = None,
+        http_port: HttpPort = 8700,
+        temporal_port: TemporalPort = 7233,
+        ui_port: UiPort = 8233,
+        smtp_port: SmtpPort = 8025,
+        durable: Durable = False,
+        json: Json = False,
+    ) -> None:
+        """Start the embedded stack: Temporal, worker, HTTP and a mail catcher, all on the loopback."""
+        ports = Ports(http_port, temporal_port, ui_port, smtp_port)
+        finish(_serve(data, ports, durable=durable, example=None, as_json=json), as_json=json)
+
+    @app.command()
+    def setup(data: Data = None, json: Json = False) -> None:
+        """Prepare a real cluster: database migrations and Temporal's search attributes. Safe to repeat."""
+        finish(_set_up(data), as_json=json)
+        if json:
+            print_json({"database": "current", "search_attributes": "registered"})
+        else:
+            out.print("The database is up to date, and the search attributes are registered.")
+
+
+def _example(review: str) -> AccountFile:
+    """The example account, with its mails sent by itself or read by the TAM first."""
+    raw = files("examples").joinpath("versayce.toml").read_bytes()
+    file = read_toml(AccountFile, raw, "versayce.toml")
+    return file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
+
+
+async def _set_up(data: Path | None) -> None:
+    settings = settings_of(data)
+    store = Store(settings.database)
+    try:
+        await store.migrate()
+        await register_search_attributes(await connect())
+    finally:
+        await store.close()
+
+
+async def _serve(data: Path | None, ports: Ports, *, durable: bool, example: AccountFile | None, as_json: bool) -> None:
+    """Run the stack until it is told to stop."""
+    asked = signals()
+    async with running(data or Settings().data, ports, durable=durable) as stack:
+        started = await onboardings.start(stack.office, StartRequest(file=example)) if example else None
+        _announce(stack, example, started, as_json=as_json)
+        stopping = [asyncio.create_task(asked.wait()), asyncio.create_task(stack.stopped.wait())]
+        await asyncio.wait(stopping, return_when=asyncio.FIRST_COMPLETED)
+        for task in stopping:
+            task.cancel()
+        if not as_json:
+            out.print("\nStopping. What is under way is kept, and goes on at the next start.")
+
+
+def _announce(stack: Stack, example: AccountFile | None, started: Started | None, *, as_json: bool) -> None:
+    """Say where to look, once everything answers."""
+    where = stack.addresses
+    page = f"{where.http}/sign-in?key={stack.token}"
+    links = {
+        "pages": page,
+        "mail": f"{page}&next=/mail",
+        "temporal_ui": f"{where.ui}/namespaces/default/workflows",
+    }
+    if example:
+        links["account"] = f"{page}&next=/accounts/{example.account.key}"
+    if as_json:
+        print_json(
+            {
+                "ready": True,
+                **where.model_dump(),
+                "token_file": str(Path(where.data) / "token"),
+                "links": links,
+                "started": started.model_dump() if started else None,
+            }
+        )
+        return
+    out.print("\n[bold green]ready[/bold green]\n")
+    if example and started:
+        news = "has just begun" if started.created else "goes on where it was"
+        out.print(f"The onboarding of [bold]{example.account.name}[/bold] {news}.\n")
+        out.print(f"  its page      {links['account']}", soft_wrap=True)
+    else:
+        out.print(f"  pages         {links['pages']}", soft_wrap=True)
+    out.print(f"  caught mail   {links['mail']}", soft_wrap=True)
+    out.print(f"  Temporal UI   {links['temporal_ui']}", soft_wrap=True)
+    out.print(f"  API           {where.http}/v1/  (token in {Path(where.data) / 'token'})", soft_wrap=True)
+    if example:
+        data = "" if where.data == ".rapport" else f" --data {where.data}"
+        out.print(f"\nIn another terminal: [bold]rapport onboarding status {example.account.key}{data}[/bold]")
+    out.print("Ctrl-C stops everything; nothing is lost.", style="dim")

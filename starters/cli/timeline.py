@@ -1,0 +1,50 @@
+"""`rapport timeline` and `rapport portfolio`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from starters.cli.account import print_portfolio
+from starters.cli.common import Data, Json, out, parse_instant, print_json, table, when, with_office
+from starters.commands import accounts, timelines
+from starters.commands.office import Office
+from starters.commands.timelines import EntryShown
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands that have no noun."""
+
+    @app.command()
+    def timeline(
+        account: str,
+        as_of: Annotated[
+            str | None, typer.Option("--as-of", help="Only what had happened by then.", metavar="TIME")
+        ] = None,
+        data: Data = None,
+        json: Json = False,
+    ) -> None:
+        """All that happened to an account, oldest first."""
+
+        async def work(office: Office) -> list[EntryShown]:
+            until = parse_instant(as_of, "--as-of") if as_of else None
+            return await timelines.timeline_of(office, account, until)
+
+        entries = with_office(data, work, as_json=json)
+        if json:
+            print_json(entries)
+            return
+        rows = table("at", "what", "by way of", "said")
+        for entry in entries:
+            rows.add_row(when(entry.at), entry.what, entry.channel or "", entry.said or "")
+        out.print(rows)
+
+    @app.command()
+    def portfolio(data: Data = None, json: Json = False) -> None:
+        """Every account: stage, what it waits for, since when, and how to move it on."""
+        lines = with_office(data, accounts.portfolio, as_json=json)
+        if json:
+            print_json(lines)
+        else:
+            print_portfolio(lines)

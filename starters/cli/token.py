@@ -1,0 +1,82 @@
+"""`rapport token …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rapport.storage import access
+from rapport.storage.access import Token
+from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.commands.office import Office, present
+from starters.http.hooks import webhook_secret
+
+app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: str,
+    role: Annotated[list[str] | None, typer.Option("--role", help="What it may do.")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a token. It is shown this once."""
+
+    async def work(office: Office) -> str:
+        async with office.store.writing() as connection:
+            return await access.create_token(connection, name, tuple(role or ["operator"]), present())
+
+    secret = with_office(data, work, as_json=json)
+    if json:
+        print_json({"name": name, "token": secret})
+    else:
+        out.print(secret, soft_wrap=True)
+
+
+@app.command()
+def revoke(name: str, data: Data = None, json: Json = False) -> None:
+    """Make a token useless from now on."""
+
+    async def work(office: Office) -> None:
+        async with office.store.writing() as connection:
+            await access.revoke_token(connection, name, present())
+
+    with_office(data, work, as_json=json)
+    if json:
+        print_json({"name": name, "revoked": True})
+    else:
+        out.print(f"{name} is revoked.")
+
+
+@app.command("list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """Every token, without its secret."""
+
+    async def work(office: Office) -> list[Token]:
+        async with office.store.reading() as connection:
+            return await access.tokens(connection)
+
+    tokens = with_office(data, work, as_json=json)
+    if json:
+        print_json(tokens)
+        return
+    rows = table("name", "roles", "made", "revoked")
+    for token in tokens:
+        rows.add_row(token.name, ", ".join(token.roles), when(token.created_at), when(token.revoked_at))
+    out.print(rows)
+
+
+@app.command("webhook-secret")
+def webhook(data: Data = None, json: Json = False) -> None:
+    """The secret that `POST /v1/hooks/contract-signed` is signed with (Standard Webhooks)."""
+
+    async def work(office: Office) -> str:
+        return webhook_secret(office)
+
+    secret = with_office(data, work, as_json=json)
+    if json:
+        print_json({"webhook_secret": secret})
+    else:
+        out.print(secret, soft_wrap=True)

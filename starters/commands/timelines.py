@@ -1,0 +1,127 @@
+"""The timeline: what happened to an account, in sentences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rapport.model.base import Instant, Wire
+from rapport.storage import contracts, people, timeline
+from rapport.storage.timeline import Told
+from starters.commands.office import Office
+
+
+class EntryShown(Wire):
+    """Something that happened, as a sentence, with who entered it and what they said."""
+
+    at: Instant
+    kind: str
+    step: str | None
+    what: str
+    channel: str | None
+    entered_by: str | None
+    said: str | None
+
+
+async def timeline_of(office: Office, account: str, until: datetime | None = None) -> list[EntryShown]:
+    """An account's record, oldest first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        names = await people.names(connection, account)
+        told = await timeline.tell(connection, account, until)
+        contract = await contracts.latest(connection, account)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+    titles = {step.step: step.title for step in steps}
+    return [
+        EntryShown(
+            at=entry.at,
+            kind=entry.kind,
+            step=entry.step,
+            what=sentence(entry, names, titles),
+            channel=entry.channel,
+            entered_by=entry.entered_by,
+            said=entry.text,
+        )
+        for entry in told
+    ]
+
+
+def sentence(entry: Told, names: dict[str, str], titles: dict[str, str]) -> str:
+    """One entry in words; the names are looked up now, so that erasing a person erases them here as well."""
+    who = names.get(entry.who or "", "someone who has left")
+    step = titles.get(entry.step or "", entry.step or "")
+    when = f"{entry.instant:%Y-%m-%d %H:%M} UTC" if entry.instant else ""
+    about = entry.about or ""
+    count = int(about) if about.isdigit() else 0
+    match entry.kind:
+        case "onboarding.started":
+            return f"Onboarding started, by the playbook {about}"
+        case "stage.reached":
+            return "Every stage is reached" if about == "done" else f"Next stage: {about.replace('_', ' ')}"
+        case "step.began":
+            return f"{step} began"
+        case "step.ended":
+            return f"{step} ended: {about.replace('_', ' ')}"
+        case "meeting.proposed":
+            return f"{step}: {count} times proposed" if count else f"{step}: no time suits everyone who is needed"
+        case "meeting.stuck":
+            return f"{step}: no time agreed ({about}); the TAM was told"
+        case "meeting.time_taken":
+            return f"{step}: the TAM is no longer free on {when}; that time is off the table"
+        case "meeting.booked":
+            return f"{step} booked for {when} {_BY.get(about, '')}"
+        case "meeting.moved":
+            return f"{step} moved to {when}"
+        case "meeting.held":
+            return f"{step} was held, says {who}"
+        case "meeting.no_show":
+            return f"{step}: nobody came, says {who}; new times follow"
+        case "vote.cast":
+            return f"{who} answered: {_times(count)}"
+        case "vote.refused":
+            return f"An answer of {who} came too late: {about}"
+        case "calendar.unreadable":
+            return f"{step}: the TAM's calendar could not be read; only working hours were respected"
+        case "drafts.approved":
+            return f"{who} approved {_drafts(count)}"
+        case "drafts.held":
+            return f"{who} held back {_drafts(count)}"
+        case "message.drafted":
+            return f"Draft to {who} waits for the TAM"
+        case "message.sent":
+            return f"Mail to {who}: {_PURPOSE.get(_purpose(about), 'sent')}"
+        case "message.failed":
+            return f"Mail to {who} failed for good"
+        case "message.unknown":
+            return f"Mail to {who}: nobody can say whether it arrived"
+        case "message.refused":
+            return f"A mail could not be written: {about}"
+        case _:
+            return entry.kind
+
+
+_BY = {"vote": "by vote", "deadline": "at the deadline", "hand": "by hand"}
+_PURPOSE = {
+    "proposal": "times to choose from",
+    "reminder": "reminder",
+    "invitation": "calendar invitation",
+    "notice": "notice",
+    "message": "sent",
+}
+
+
+def _purpose(key: str) -> str:
+    """The purpose in a message's key: its last part but one."""
+    parts = key.rsplit("/", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
+def _times(count: int) -> str:
+    return {0: "none of the times suits", 1: "one time suits"}.get(count, f"{count} times suit")
+
+
+def _drafts(count: int) -> str:
+    return "a draft" if count == 1 else f"{count} drafts"

@@ -1,0 +1,218 @@
+"""The JSON API under /v1/: the same nouns, verbs and bodies as the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from rapport.model.base import Email, Instant, Prose, Written
+from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState
+from rapport.model.people import AccountFile
+from rapport.model.reading import read_json
+from starters.commands import accounts, meetings, messages, onboardings, timelines
+from starters.commands.accounts import AccountLine, AccountShown
+from starters.commands.meetings import MeetingShown
+from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
+from starters.commands.onboardings import Started, StartRequest, Status
+from starters.commands.timelines import EntryShown
+from starters.http.auth import Bearer, TheOffice, api_actor, bearer
+
+router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+
+M = TypeVar("M", bound=BaseModel)
+
+
+async def _body(request: Request, model: type[M]) -> M:
+    """The request's body, read by the same reader as every other document."""
+    return read_json(model, await request.body())
+
+
+class VoteBody(Written):
+    """An answer to a poll on a person's behalf. `as` is their address."""
+
+    as_: Annotated[Email, Field(alias="as")]
+    slots: tuple[str, ...]
+    round: int | None = None
+
+
+class BookBody(Written):
+    """A meeting's time, set by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
+    start: Instant
+
+
+class ReportBody(Written):
+    """How a meeting went, said by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
+    note: Prose | None = None
+
+
+class EditBody(Edit):
+    """A draft's new words, by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+class KeysBody(Written):
+    """A member's word on drafts."""
+
+    as_: Annotated[Email, Field(alias="as")]
+    keys: tuple[str, ...]
+    reason: Prose | None = None
+
+
+class SwitchBody(Written):
+    """Who throws the switch."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+def _schema(model: type[BaseModel]) -> dict[str, object]:
+    """A request body in the OpenAPI document, for a route that reads its body itself."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+@router.post("/onboardings", openapi_extra=_schema(StartRequest))
+async def start_onboarding(request: Request, response: Response, office: TheOffice) -> Started:
+    """Start the onboarding of a signed contract, or give the one that it has started."""
+    started = await onboardings.start(office, await _body(request, StartRequest))
+    response.status_code = 201 if started.created else 200
+    return started
+
+
+@router.get("/onboardings/{account}")
+async def onboarding_status(account: str, office: TheOffice) -> Status:
+    """Where an account is."""
+    return await onboardings.status(office, account)
+
+
+@router.get("/accounts")
+async def list_accounts(office: TheOffice) -> list[AccountLine]:
+    """Every account: stage, what it waits for, since when, and how to move it on."""
+    return await accounts.portfolio(office)
+
+
+@router.put("/accounts", openapi_extra=_schema(AccountFile))
+async def import_account(request: Request, office: TheOffice) -> AccountShown:
+    """Bring an account and its people up to what a document says."""
+    return await accounts.import_account(office, await _body(request, AccountFile))
+
+
+@router.get("/accounts/{account}")
+async def show_account(account: str, office: TheOffice) -> AccountShown:
+    """One account with its people."""
+    return await accounts.show(office, account)
+
+
+@router.get("/accounts/{account}/timeline")
+async def show_timeline(
+    account: str,
+    office: TheOffice,
+    until: Annotated[datetime | None, Query()] = None,
+) -> list[EntryShown]:
+    """All that happened to an account, oldest first."""
+    return await timelines.timeline_of(office, account, until)
+
+
+@router.get("/accounts/{account}/messages")
+async def list_messages(
+    account: str,
+    office: TheOffice,
+    state: Annotated[MessageState | None, Query()] = None,
+) -> list[MessageLine]:
+    """An account's messages, oldest first."""
+    return await messages.listed(office, account, state)
+
+
+@router.get("/accounts/{account}/meetings/{step}")
+async def show_meeting(account: str, step: str, office: TheOffice) -> MeetingShown:
+    """A meeting with its times and answers."""
+    return await meetings.show(office, account, step)
+
+
+@router.post("/accounts/{account}/meetings/{step}/vote", openapi_extra=_schema(VoteBody))
+async def vote(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Answer a poll on a person's behalf."""
+    body = await _body(request, VoteBody)
+    return await meetings.vote(office, account, step, body.slots, api_actor(office, token, body.as_), body.round)
+
+
+@router.post("/accounts/{account}/meetings/{step}/book", openapi_extra=_schema(BookBody))
+async def book(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Set a meeting's time by hand, or move it."""
+    body = await _body(request, BookBody)
+    return await meetings.book(office, account, step, body.start, api_actor(office, token, body.as_))
+
+
+@router.post("/accounts/{account}/meetings/{step}/held", openapi_extra=_schema(ReportBody))
+async def held(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Say that a meeting was held."""
+    return await _report(account, step, "held", request, office, token)
+
+
+@router.post("/accounts/{account}/meetings/{step}/no-show", openapi_extra=_schema(ReportBody))
+async def no_show(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Say that nobody came; new times are offered."""
+    return await _report(account, step, "no_show", request, office, token)
+
+
+async def _report(
+    account: str, step: str, outcome: Literal["held", "no_show"], request: Request, office: TheOffice, token: str
+) -> Receipt:
+    body = await _body(request, ReportBody)
+    return await meetings.report(office, account, step, outcome, api_actor(office, token, body.as_), body.note)
+
+
+@router.get("/messages/{key:path}")
+async def show_message(key: str, office: TheOffice) -> MessageShown:
+    """One message with its words; personal links in it do not work."""
+    return await messages.show(office, key)
+
+
+@router.patch("/messages/{key:path}", openapi_extra=_schema(EditBody))
+async def edit_message(key: str, request: Request, office: TheOffice, token: Bearer) -> MessageShown:
+    """Change a draft's words."""
+    body = await _body(request, EditBody)
+    change = Edit.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
+    return await messages.edit(office, key, change, api_actor(office, token, body.as_))
+
+
+@router.post("/drafts/approve", openapi_extra=_schema(KeysBody))
+async def approve(request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Send drafts."""
+    body = await _body(request, KeysBody)
+    return await messages.release(office, body.keys, api_actor(office, token, body.as_), reason=body.reason)
+
+
+@router.post("/drafts/hold", openapi_extra=_schema(KeysBody))
+async def hold(request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Hold drafts back."""
+    body = await _body(request, KeysBody)
+    actor = api_actor(office, token, body.as_)
+    return await messages.release(office, body.keys, actor, hold=True, reason=body.reason)
+
+
+@router.get("/mail")
+async def mail_status(office: TheOffice) -> MailStatus:
+    """Whether mail goes out, and why not."""
+    return await messages.mail_status(office)
+
+
+@router.post("/mail/stop", openapi_extra=_schema(SwitchBody))
+async def stop_mail(request: Request, office: TheOffice, token: Bearer) -> MailStatus:
+    """Stop all mail at once."""
+    body = await _body(request, SwitchBody)
+    return await messages.stop_mail(office, api_actor(office, token, body.as_))
+
+
+@router.post("/mail/start", openapi_extra=_schema(SwitchBody))
+async def start_mail(request: Request, office: TheOffice, token: Bearer) -> MailStatus:
+    """Let mail go again."""
+    body = await _body(request, SwitchBody)
+    return await messages.start_mail(office, api_actor(office, token, body.as_))

