@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,16 @@ from rapport.temporal import connect
 from starters.commands.office import Office
 
 STACK_FILE: Final = "stack.json"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen; 0 takes any free port."""
+
+    http: int = 8700
+    temporal: int = 7233
+    ui: int = 8233
+    smtp: int = 8025
 
 
 class Addresses(Wire):

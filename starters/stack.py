@@ -35,7 +35,7 @@ from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
 from starters.commands.office import Office
 from starters.http.app import create_app
-from starters.installation import STACK_FILE, Addresses, settings_of
+from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.secrets import kept, make_private, write_private
 from worker import Parts, build
 
@@ -54,16 +54,6 @@ _DYNAMIC: Final = (
     "history.visibilityProcessorMaxPollRPS=2000",
 )
 _PR_SET_PDEATHSIG: Final = 1
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the parts listen; 0 takes any free port."""
-
-    http: int = 8700
-    temporal: int = 7233
-    ui: int = 8233
-    smtp: int = 8025
 
 
 @dataclass(frozen=True)
@@ -255,8 +245,13 @@ async def http_server(office: Office, catcher: Catcher | None, port: int) -> Asy
 
 
 @asynccontextmanager
-async def running(data: Path, wanted: Ports, *, durable: bool = False) -> AsyncIterator[Stack]:
+async def running(
+    data: Path, wanted: Ports, *, durable: bool = False, sender: str | None = None
+) -> AsyncIterator[Stack]:
     """Start every part, and stop them in order: HTTP, worker, catcher, Temporal.
+
+    Args:
+        sender: The mailbox that mails come from, unless the settings name one.
 
     Raises:
         Refusal: A port is taken, the directory is in use, or a part does not start.
@@ -266,7 +261,7 @@ async def running(data: Path, wanted: Ports, *, durable: bool = False) -> AsyncI
     kept(data / "secret")
     settings = settings_of(data)
     ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
-    settings = _embedded(settings, ports)
+    settings = _embedded(settings, ports, sender)
     async with contextlib.AsyncExitStack() as parts:
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         catcher = Catcher(data / "mail")
@@ -302,10 +297,12 @@ async def _finish(working: asyncio.Task[None], built: Parts) -> None:
     await working
 
 
-def _embedded(settings: Settings, ports: Ports) -> Settings:
+def _embedded(settings: Settings, ports: Ports, sender: str | None) -> Settings:
     """The settings of an embedded stack. Mail goes to the catcher, unless a relay of one's own is set."""
     said = settings.model_fields_set
     update: dict[str, object] = {}
+    if sender is not None and "mail_from" not in said:
+        update["mail_from"] = sender
     if "public_url" not in said:
         update["public_url"] = f"http://{HOST}:{ports.http}"
     if "smtp_url" not in said:

@@ -304,15 +304,22 @@ class Meeting(Correspondence):
     def _book_by_hand(self, book: Book) -> None:
         sequence = self.booking.sequence + 1 if self.booking else 0
         end = book.start + timedelta(minutes=self.step.minutes)
-        self.booking = Booking(start=book.start, end=end, sequence=sequence, by="hand")
+        self.booking = Booking(
+            start=book.start, end=end, sequence=sequence, by="hand", member=book.by, submission=book.id
+        )
         self.wanted = None
 
     async def _invite(self) -> list[datetime]:
         """Send everyone the invitation, and learn when to ask how it went."""
         assert self.booking is not None
         self.phase = MeetingPhase.BOOKED
-        moved = self.booking.sequence > 0
-        self._tell("meeting.moved" if moved else "meeting.booked", about=self.booking.by, instant=self.booking.start)
+        self._tell(
+            "meeting.moved" if self.booking.sequence else "meeting.booked",
+            who=self.booking.member,
+            about=self.booking.by,
+            instant=self.booking.start,
+            submission=self.booking.submission,
+        )
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         occasion = self._occasion("meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
         self.write(occasion, f"Invite {len(to)} people")

@@ -94,12 +94,19 @@ class Report(Wire):
 
 
 class Booking(Wire):
-    """The time that stands. `sequence` is the invitation's SEQUENCE (RFC 5545): it grows with each change."""
+    """The time that stands.
+
+    Attributes:
+        sequence: The invitation's SEQUENCE (RFC 5545): it grows with each change.
+        member, submission: Who set it by hand, and what they said with it.
+    """
 
     start: Instant
     end: Instant
     sequence: int = 0
     by: Literal["vote", "deadline", "hand"]
+    member: str | None = None
+    submission: str | None = None
 
 
 class MeetingPhase(StrEnum):

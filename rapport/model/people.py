@@ -9,7 +9,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal, Self
 
-import holidays
 from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from rapport.model.base import ContractId, Email, Instant, Name, Prose, Slug, StepName, Wire, Written, Zone
@@ -112,6 +111,9 @@ class Schedule(Written):
 
 @cache
 def _countries() -> dict[str, frozenset[str]]:
+    # A third of a second to import; most commands never need it.
+    import holidays
+
     return {code: frozenset(parts) for code, parts in holidays.list_supported_countries(include_aliases=True).items()}
 
 

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import alembic.command
-import alembic.config
-import alembic.migration
-import alembic.script
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 BUSY_SECONDS = 5
 
@@ -86,8 +85,13 @@ def _sqlite(url: str, *, begin: str, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def _config(connection: Connection, location: str) -> alembic.config.Config:
-    config = alembic.config.Config()
+# Alembic takes a third of a second to import, which commands that do not migrate should not wait for.
+
+
+def _config(connection: Connection, location: str) -> Config:
+    from alembic.config import Config
+
+    config = Config()
     config.set_main_option("script_location", location)
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
@@ -95,12 +99,17 @@ def _config(connection: Connection, location: str) -> alembic.config.Config:
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
     with as_file(files("rapport.storage").joinpath("migrations")) as location:
-        alembic.command.upgrade(_config(connection, str(location)), "head")
+        command.upgrade(_config(connection, str(location)), "head")
 
 
 def _is_head(connection: Connection) -> bool:
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     with as_file(files("rapport.storage").joinpath("migrations")) as location:
-        scripts = alembic.script.ScriptDirectory.from_config(_config(connection, str(location)))
-        current = alembic.migration.MigrationContext.configure(connection).get_current_revision()
+        scripts = ScriptDirectory.from_config(_config(connection, str(location)))
+        current = MigrationContext.configure(connection).get_current_revision()
         return current == scripts.get_current_head()

@@ -53,18 +53,14 @@ def print_portfolio(lines: list[AccountLine]) -> None:
     if not lines:
         out.print("No accounts yet. Bring one in with `rapport account import FILE`.")
         return
-    rows = table("account", "stage", "waits for", "since", "until", "to move it on")
+    rows = table("account", "stage", "waits for", "since", "until")
     for line in lines:
         until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
-        rows.add_row(
-            line.account,
-            line.stage or "not started",
-            line.waiting_for or "",
-            when(line.since),
-            until,
-            line.unblock or "",
-        )
+        rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), until)
     out.print(rows)
+    for line in lines:
+        if line.unblock:
+            out.print(f"\nTo move {line.account} on:\n  {line.unblock}", soft_wrap=True)
 
 
 def _print(shown: AccountShown) -> None:

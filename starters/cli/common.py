@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import BaseModel, TypeAdapter
@@ -105,8 +105,8 @@ def table(*columns: str) -> Table:
 
 
 def when(instant: datetime | None) -> str:
-    """An instant for a person."""
-    return f"{instant:%Y-%m-%d %H:%M} UTC" if instant else ""
+    """An instant for a person: wall time where the command runs, with its zone."""
+    return f"{instant.astimezone():%Y-%m-%d %H:%M %Z}" if instant else ""
 
 
 def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
@@ -115,8 +115,6 @@ def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
     Raises:
         Refusal: The text has another form, or a clock of that zone never shows it.
     """
-    from zoneinfo import ZoneInfo
-
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -131,8 +129,3 @@ def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
             f"the clocks of {zone} skip that time", field=field, fix="choose another, or write it with its offset"
         )
     return there
-
-
-def dump(value: BaseModel) -> str:
-    """A model as indented JSON, for reading."""
-    return json.dumps(value.model_dump(mode="json"), indent=2)

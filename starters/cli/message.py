@@ -11,7 +11,7 @@ from rapport.model.base import Refusal
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.reading import check
-from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
 from starters.commands import messages
 from starters.commands.messages import Edit, MessageShown
 from starters.commands.office import Office
@@ -35,12 +35,13 @@ def list_(account: str, data: Data = None, json: Json = False) -> None:
     if json:
         print_json(lines)
         return
-    rows = table("state", "to", "subject", "at", "key")
     for line in lines:
         colour = _COLOUR.get(line.state, "default")
-        reason = f"\n{line.reason}" if line.reason else ""
-        rows.add_row(f"[{colour}]{line.state}[/{colour}]{reason}", line.to, line.subject, when(line.at), line.key)
-    out.print(rows)
+        out.print(f"[{colour}]{line.state:10}[/{colour}] {when(line.at)}  {line.to}", soft_wrap=True)
+        out.print(f"           {line.subject}", markup=False, soft_wrap=True)
+        if line.reason:
+            out.print(f"           {line.reason}", markup=False, soft_wrap=True)
+        out.print(f"           {line.key}", style="dim", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,10 @@ from rapport.temporal import connect, register_search_attributes
 from starters.cli.common import Data, Json, finish, out, print_json
 from starters.commands import onboardings
 from starters.commands.onboardings import Started, StartRequest
-from starters.installation import settings_of
-from starters.stack import Ports, Stack, running, signals
+from starters.installation import Ports, settings_of
+
+if TYPE_CHECKING:
+    from starters.stack import Stack
 
 HttpPort = Annotated[int, typer.Option("--http-port", help="Pages and API; 0 for any free port.", min=0, max=65535)]
 TemporalPort = Annotated[int, typer.Option("--temporal-port", help="Temporal's gRPC port.", min=0, max=65535)]
@@ -94,8 +96,11 @@ async def _set_up(data: Path | None) -> None:
 
 async def _serve(data: Path | None, ports: Ports, *, durable: bool, example: AccountFile | None, as_json: bool) -> None:
     """Run the stack until it is told to stop."""
+    from starters.stack import running, signals
+
     asked = signals()
-    async with running(data or Settings().data, ports, durable=durable) as stack:
+    sender = f"onboarding@{example.account.tam.partition('@')[2]}" if example else None
+    async with running(data or Settings().data, ports, durable=durable, sender=sender) as stack:
         started = await onboardings.start(stack.office, StartRequest(file=example)) if example else None
         _announce(stack, example, started, as_json=as_json)
         stopping = [asyncio.create_task(asked.wait()), asyncio.create_task(stack.stopped.wait())]

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rapport.storage import access
-from rapport.storage.access import Token
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
-from starters.commands.office import Office, present
-from starters.http.hooks import webhook_secret
+from starters.commands import tokens
+from starters.commands.office import Office
 
 app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
 
@@ -23,12 +21,8 @@ def create(
     json: Json = False,
 ) -> None:
     """Make a token. It is shown this once."""
-
-    async def work(office: Office) -> str:
-        async with office.store.writing() as connection:
-            return await access.create_token(connection, name, tuple(role or ["operator"]), present())
-
-    secret = with_office(data, work, as_json=json)
+    roles = tuple(role or ["operator"])
+    secret = with_office(data, lambda office: tokens.create(office, name, roles), as_json=json)
     if json:
         print_json({"name": name, "token": secret})
     else:
@@ -38,12 +32,7 @@ def create(
 @app.command()
 def revoke(name: str, data: Data = None, json: Json = False) -> None:
     """Make a token useless from now on."""
-
-    async def work(office: Office) -> None:
-        async with office.store.writing() as connection:
-            await access.revoke_token(connection, name, present())
-
-    with_office(data, work, as_json=json)
+    with_office(data, lambda office: tokens.revoke(office, name), as_json=json)
     if json:
         print_json({"name": name, "revoked": True})
     else:
@@ -53,17 +42,12 @@ def revoke(name: str, data: Data = None, json: Json = False) -> None:
 @app.command("list")
 def list_(data: Data = None, json: Json = False) -> None:
     """Every token, without its secret."""
-
-    async def work(office: Office) -> list[Token]:
-        async with office.store.reading() as connection:
-            return await access.tokens(connection)
-
-    tokens = with_office(data, work, as_json=json)
+    found = with_office(data, tokens.listed, as_json=json)
     if json:
-        print_json(tokens)
+        print_json(found)
         return
     rows = table("name", "roles", "made", "revoked")
-    for token in tokens:
+    for token in found:
         rows.add_row(token.name, ", ".join(token.roles), when(token.created_at), when(token.revoked_at))
     out.print(rows)
 
@@ -73,7 +57,7 @@ def webhook(data: Data = None, json: Json = False) -> None:
     """The secret that `POST /v1/hooks/contract-signed` is signed with (Standard Webhooks)."""
 
     async def work(office: Office) -> str:
-        return webhook_secret(office)
+        return tokens.webhook_secret(office)
 
     secret = with_office(data, work, as_json=json)
     if json:

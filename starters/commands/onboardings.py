@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import (
     SearchAttributeKey,
@@ -28,6 +30,9 @@ from workflows.onboarding import Onboarding
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE = SearchAttributeKey.for_keyword("RapportStage")
+
+PLAYBOOKS: Final = "playbooks"
+"""The folder of the data directory where an installation keeps its own playbooks."""
 
 
 class StartRequest(Written):
@@ -104,7 +109,7 @@ async def start(office: Office, request: StartRequest) -> Started:
                 "is missing", field="contract", fix="add [contract] with id and signed_at to the account file"
             )
         return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
-    playbook = load(request.playbook or contract.playbook)
+    playbook = load(request.playbook or contract.playbook, office.settings.data / PLAYBOOKS)
     async with office.starting:
         return await _start(office, account, file, contract, playbook)
 

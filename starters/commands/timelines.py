@@ -72,9 +72,9 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str]) -> str:
         case "meeting.time_taken":
             return f"{step}: the TAM is no longer free on {when}; that time is off the table"
         case "meeting.booked":
-            return f"{step} booked for {when} {_BY.get(about, '')}"
+            return f"{step} booked for {when} " + (_BY.get(about) or f"by {who}")
         case "meeting.moved":
-            return f"{step} moved to {when}"
+            return f"{step} moved to {when} by {who}"
         case "meeting.held":
             return f"{step} was held, says {who}"
         case "meeting.no_show":
@@ -103,7 +103,7 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str]) -> str:
             return entry.kind
 
 
-_BY = {"vote": "by vote", "deadline": "at the deadline", "hand": "by hand"}
+_BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",
     "reminder": "reminder",

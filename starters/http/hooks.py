@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -13,10 +10,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from rapport.model.base import Instant, Refused, Written
 from rapport.model.reading import MAX_BYTES, read_json
 from starters.commands import onboardings
-from starters.commands.office import Office
 from starters.commands.onboardings import Started, StartRequest
+from starters.commands.tokens import webhook_secret
 from starters.http.auth import TheOffice, Unauthorized
-from worker import stationery
 
 router = APIRouter(prefix="/v1/hooks", tags=["hooks"])
 
@@ -27,12 +23,6 @@ class ContractSigned(Written):
     type: Literal["contract.signed"]
     timestamp: Instant
     data: StartRequest
-
-
-def webhook_secret(office: Office) -> str:
-    """The secret that the sender signs with, made from the installation's own."""
-    key = hmac.digest(stationery(office.settings).secret, b"webhook contract-signed", hashlib.sha256)
-    return f"whsec_{base64.b64encode(key).decode()}"
 
 
 @router.post("/contract-signed", status_code=202)
