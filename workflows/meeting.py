@@ -121,7 +121,7 @@ class Meeting(Correspondence):
                 self._remind(self.nudges.pop(0))
             else:
                 summary = "Remind who has not voted" if self.nudges else "The vote on the times closes"
-                following = min(self._current.deadline, *(nudge.at for nudge in self.nudges[:1]))
+                following = self.nudges[0].at if self.nudges else self._current.deadline
                 await self._news(self._wait_for_votes(), following, summary)
 
     async def hear_how_it_went(self) -> None:

@@ -1,0 +1,200 @@
+"""What tests share: a whole installation on a Temporal server, with a database and a mail catcher of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sysconfig
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import SecretStr
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from rapport.mail.catcher import Catcher
+from rapport.model.people import AccountFile
+from rapport.model.reading import read_toml
+from rapport.settings import Settings
+from rapport.storage.database import Store
+from rapport.temporal import SEARCH_ATTRIBUTES
+from starters.commands.office import Actor, Office
+from starters.installation import Ports
+from worker import build
+
+ROOT = Path(__file__).parent.parent
+TAM = Actor(email="robin.keller@foobar.example", channel="cli", entered_by="tester")
+CHAMPION = "luca.bianchi@versayce.example"
+USER = "mara.osei@versayce.example"
+BUSINESS = "dana.whitfield@versayce.example"
+SECOND_USER = "jonas.lindqvist@versayce.example"
+
+
+def free_port() -> int:
+    """A port that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def by(email: str) -> Actor:
+    """Someone acting on the command line."""
+    return Actor(email=email, channel="cli", entered_by="tester")
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float = 20) -> Any:
+    """Wait for a state, with a limit; give what the condition gave."""
+    seen: Any = None
+    try:
+        async with asyncio.timeout(limit):
+            while not (seen := await condition()):
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"waited {limit} s in vain for {what}; last seen: {seen!r}")
+    return seen
+
+
+def example(text: str | None = None) -> AccountFile:
+    """The example account; its people work without public holidays, so that no test depends on the day it runs."""
+    raw = text if text is not None else (ROOT / "examples" / "versayce.toml").read_text()
+    lines = [line for line in raw.splitlines() if not line.startswith(("country", "subdivision"))]
+    return read_toml(AccountFile, "\n".join(lines).encode(), "versayce.toml")
+
+
+@dataclass
+class Town:
+    """One installation: a Temporal server, a worker, a database, a catcher."""
+
+    office: Office
+    client: Client
+    catcher: Catcher
+    environment: WorkflowEnvironment | None = None
+
+    async def now(self) -> datetime:
+        """The server's present."""
+        assert self.environment is not None
+        return await self.environment.get_current_time()
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Let the server's clock run to an instant."""
+        assert self.environment is not None
+        wait = instant - await self.now()
+        if wait > timedelta(0):
+            await self.environment.sleep(wait)
+
+    async def sleep_to(self, weekday: int, hour: int, zone: str = "Europe/Zurich") -> datetime:
+        """Let the clock run to the next such weekday (Monday is 0) and hour."""
+        here = (await self.now()).astimezone(ZoneInfo(zone))
+        day = here.date() + timedelta(days=(weekday - here.weekday()) % 7 or 7)
+        instant = datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        await self.sleep_until(instant)
+        return instant
+
+    def mails(self, to: str | None = None) -> list[EmailMessage]:
+        """The mails that arrived, oldest first."""
+        read = []
+        for caught in reversed(self.catcher.mails()):
+            raw = self.catcher.raw(caught.id)
+            assert raw is not None
+            mail = BytesParser(policy=default).parsebytes(raw)
+            assert isinstance(mail, EmailMessage)
+            if to is None or to in str(mail["To"]):
+                read.append(mail)
+        return read
+
+    async def mailed(self, count: int, to: str | None = None) -> list[EmailMessage]:
+        """The mails, once so many have arrived."""
+
+        async def enough() -> bool:
+            return len(self.mails(to)) >= count
+
+        await until(enough, f"{count} mails to {to or 'anyone'}")
+        return self.mails(to)
+
+
+def text_of(mail: EmailMessage) -> str:
+    """A mail's text part."""
+    part = mail.get_body(preferencelist=("plain",))
+    assert isinstance(part, EmailMessage)
+    return str(part.get_content())
+
+
+def link_of(mail: EmailMessage) -> str:
+    """The token of a mail's personal link."""
+    return text_of(mail).partition("/m/")[2].split()[0]
+
+
+@asynccontextmanager
+async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> AsyncIterator[Town]:
+    """Open an installation on a Temporal server."""
+    port = free_port()
+    catcher = Catcher(data / "mail")
+    await catcher.start("127.0.0.1", port)
+    chosen: dict[str, Any] = {
+        "data": data,
+        "smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"),
+        "mail_mode": "live",
+        "mail_from": "onboarding@foobar.example",
+        "secret": SecretStr("a secret of the tests"),
+        "task_queue": task_queue,
+        **settings,
+    }
+    made = Settings(**chosen)
+    store = Store(made.database)
+    await store.migrate()
+    async with build(client, made) as parts, parts.worker:
+        yield Town(Office(made, parts.store, client), client, catcher)
+    await store.close()
+    await catcher.stop()
+
+
+def test_server() -> str:
+    """The time-skipping server's binary."""
+    return str(Path(sysconfig.get_path("scripts")) / "temporal-test-server")
+
+
+test_server.__test__ = False  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def skipping_town(data: Path, **settings: Any) -> AsyncIterator[Town]:
+    """Open an installation on a time-skipping server of its own."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=test_server(), data_converter=pydantic_data_converter
+    ) as environment:
+        # One workflow that is stuck on an unknown search attribute would stop all skipping.
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
+        )
+        async with town(environment.client, data, "rapport", **settings) as made:
+            made.environment = environment
+            yield made
+
+
+@pytest.fixture
+async def skipping(tmp_path: Path) -> AsyncIterator[Town]:
+    """An installation in which days pass in milliseconds."""
+    async with skipping_town(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def dev_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """A real Temporal dev server, set up as the embedded stack sets it up."""
+    from starters.stack import temporal_server
+
+    data = tmp_path_factory.mktemp("temporal")
+    ports = Ports(http=0, temporal=free_port(), ui=take_port(0, "--ui-port"), smtp=0)
+    async with temporal_server(data, ports, free_port()) as client:
+        yield client

@@ -1,0 +1,458 @@
+"""The kickoff, from proposal to outcome, on the time-skipping server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import Calendar
+from temporalio.client import WorkflowExecutionStatus
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.meeting import Vote
+from rapport.model.message import MessageState
+from rapport.model.people import AccountFile
+from starters.commands import meetings, messages, onboardings, timelines
+from starters.commands.meetings import MeetingShown
+from starters.commands.messages import Edit
+from starters.commands.onboardings import StartRequest
+from tests.conftest import (
+    BUSINESS,
+    CHAMPION,
+    SECOND_USER,
+    TAM,
+    USER,
+    Town,
+    by,
+    example,
+    link_of,
+    skipping_town,
+    text_of,
+    until,
+)
+from workflows.meeting import Meeting
+
+ZURICH = ZoneInfo("Europe/Zurich")
+
+
+def reviewed(review: str) -> AccountFile:
+    """The example account with another rule on who sends its mails."""
+    file = example()
+    return file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
+
+
+async def begin(town: Town, file: AccountFile | None = None) -> None:
+    """Start the example's onboarding on a Monday at ten."""
+    await town.sleep_to(0, 10)
+    started = await onboardings.start(town.office, StartRequest(file=file or example()))
+    assert started.created
+
+
+async def kickoff(town: Town) -> MeetingShown:
+    """The kickoff as it stands."""
+    return await meetings.show(town.office, "versayce", "kickoff")
+
+
+async def in_phase(town: Town, phase: str) -> MeetingShown:
+    """The kickoff, once it is in this phase."""
+
+    async def there() -> MeetingShown | None:
+        try:
+            shown = await kickoff(town)
+        except Refusal as refusal:
+            if refusal.kind is not Refused.NOT_FOUND:
+                raise
+            return None
+        return shown if shown.phase == phase else None
+
+    shown: MeetingShown = await until(there, f"the phase {phase}")
+    return shown
+
+
+async def vote(town: Town, email: str, *slots: str) -> None:
+    """Answer the poll for someone."""
+    receipt = await meetings.vote(town.office, "versayce", "kickoff", slots, by(email))
+    assert receipt.accepted
+
+
+def status_of(town: Town, workflow_id: str) -> Callable[[], Awaitable[bool]]:
+    """Whether a workflow has ended well."""
+
+    async def ended() -> bool:
+        described = await town.client.get_workflow_handle(workflow_id).describe()
+        return described.status is WorkflowExecutionStatus.COMPLETED
+
+    return ended
+
+
+async def test_the_welcome_reaches_all_four_each_in_their_own_zone(skipping: Town) -> None:
+    """Starting sends one welcome to each contact, with the times in that contact's zone and a link of their own."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    mails = {str(mail["To"]): mail for mail in await skipping.mailed(4)}
+    assert len(mails) == 4
+    first = shown.slots[0].start
+    for address, zone in (
+        (BUSINESS, "America/New_York"),
+        (CHAMPION, "Europe/Zurich"),
+        (SECOND_USER, "Europe/Stockholm"),
+    ):
+        text = text_of(next(mail for to, mail in mails.items() if address in to))
+        assert f"{first.astimezone(ZoneInfo(zone)):%H:%M}–" in text
+        assert zone.replace("_", " ") in text
+    assert len({link_of(mail) for mail in mails.values()}) == 4
+
+
+async def test_only_those_whom_they_concern_read_figures(skipping: Town) -> None:
+    """Return, proof of concept and company health stand in two welcomes, and in no invitation."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    for address, told in ((BUSINESS, True), (CHAMPION, True), (USER, False), (SECOND_USER, False)):
+        (mail,) = skipping.mails(address)
+        whole = mail.as_string()
+        assert ("annual licence" in text_of(mail)) is told
+        assert ("annual licence" in whole or "profitable" in whole) is told
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+    for mail in (await skipping.mailed(9))[4:]:
+        assert "licence" not in mail.as_string()
+        assert "profitable" not in mail.as_string()
+
+
+async def test_it_is_booked_as_soon_as_those_required_share_a_time(skipping: Town) -> None:
+    """The champion and one user on the same time book it at once; everyone and the TAM get an invitation."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "2", "3")
+    await vote(skipping, BUSINESS, "2")
+    assert (await kickoff(skipping)).phase == "voting"
+    await vote(skipping, SECOND_USER, "3")
+    booked = await in_phase(skipping, "booked")
+    assert booked.booked == shown.slots[2].start
+    assert booked.booked_by == "vote"
+    invitations = (await skipping.mailed(9))[4:]
+    assert {str(mail["To"]).partition("<")[2].rstrip(">") for mail in invitations} == {
+        BUSINESS,
+        CHAMPION,
+        USER,
+        SECOND_USER,
+        TAM.email,
+    }
+    for mail in invitations:
+        (part,) = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
+        assert part.get_param("method") == "REQUEST"
+        (event,) = Calendar.from_ical(part.get_payload(decode=True)).events
+        assert event["DTSTART"].dt.astimezone(UTC) == booked.booked
+        assert event["SEQUENCE"] == 0
+        assert "meet.foobar.example" in str(event["LOCATION"])
+
+
+async def test_at_the_deadline_the_champions_word_is_enough(skipping: Town) -> None:
+    """With the champion's answer alone, the vote ends at its deadline with a time of theirs."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "4")
+    assert shown.deadline is not None
+    await skipping.sleep_until(shown.deadline + timedelta(seconds=1))
+    booked = await in_phase(skipping, "booked")
+    assert booked.booked == shown.slots[3].start
+    assert booked.booked_by == "deadline"
+
+
+async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(skipping: Town) -> None:
+    """Nobody answers: two reminders to each who is required, none to the business contact, then the TAM is told."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    assert shown.deadline is not None
+    await skipping.sleep_until(shown.deadline + timedelta(seconds=1))
+    stuck = await in_phase(skipping, "stuck")
+    assert stuck.reminders == 2
+    assert stuck.waiting_on == ("tam",)
+    assert "meeting book versayce kickoff" in (stuck.unblock or "")
+    await skipping.mailed(1, TAM.email)
+    assert len(skipping.mails(BUSINESS)) == 1
+    for address in (CHAMPION, USER, SECOND_USER):
+        reminders = skipping.mails(address)[1:]
+        assert [str(mail["Subject"]) for mail in reminders] == ["Still open: times for Kickoff"] * 2
+        for mail in reminders:
+            sent = mail["Date"].datetime.astimezone(ZURICH)
+            assert sent.weekday() < 5
+            assert 8 <= sent.hour < 18
+    notice = text_of(skipping.mails(TAM.email)[0])
+    assert "nobody answered" in notice
+    assert "Luca Bianchi" in notice
+
+
+async def test_the_tam_books_by_hand_and_can_move_it(skipping: Town) -> None:
+    """A time set by hand goes to everyone, and moving it sends the same event with a higher SEQUENCE."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    first = (await skipping.now() + timedelta(days=8)).replace(minute=0, second=0, microsecond=0)
+    await meetings.book(skipping.office, "versayce", "kickoff", first, TAM)
+    await in_phase(skipping, "booked")
+    await skipping.mailed(9)
+    await meetings.book(skipping.office, "versayce", "kickoff", first + timedelta(hours=1), TAM)
+    mails = await skipping.mailed(14)
+    events = [
+        Calendar.from_ical(part.get_payload(decode=True)).events[0]
+        for mail in mails
+        for part in mail.walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+    assert {(str(event["UID"]), int(event["SEQUENCE"])) for event in events} == {
+        ("VERSAYCE-2026-11.kickoff.1.1@foobar.example", 0),
+        ("VERSAYCE-2026-11.kickoff.1.1@foobar.example", 1),
+    }
+    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    assert any(what.startswith("Kickoff booked for") and what.endswith("by Robin Keller") for what in told)
+    assert any(what.startswith("Kickoff moved to") for what in told)
+
+
+async def test_a_vote_after_the_vote_is_refused_with_the_reason(skipping: Town) -> None:
+    """What comes too late, from outside, for an unknown time or for an old round changes nothing and says why."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    with pytest.raises(Refusal, match="no such time"):
+        await vote(skipping, CHAMPION, "99")
+    with pytest.raises(Refusal, match="neither a contact"):
+        await vote(skipping, "stranger@elsewhere.example", "1")
+    with pytest.raises(Refusal, match="replaced by newer ones"):
+        await meetings.vote(skipping.office, "versayce", "kickoff", ("1",), by(CHAMPION), round_=7)
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+    with pytest.raises(Refusal, match="already booked") as refusal:
+        await vote(skipping, SECOND_USER, "1")
+    assert refusal.value.kind is Refused.CONFLICT
+
+
+async def test_the_same_decision_twice_counts_once(skipping: Town) -> None:
+    """An update and a signal with one id are one vote, and its receipt stays the first."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    handle = skipping.client.get_workflow_handle_for(Meeting.run, meeting_id("versayce", "kickoff", 1))
+    view = await handle.query(Meeting.view)
+    assert view.proposal is not None
+    champion = next(invitee.id for invitee in view.proposal.invitees if invitee.persona == "primary_champion")
+    ballot = Vote(id="s_same", voter=champion, round=1, slots=("1",))
+    first = await handle.execute_update(Meeting.vote, ballot, id="s_same")
+    await handle.signal(Meeting.vote_later, ballot)
+    changed = ballot.model_copy(update={"slots": ("2",)})
+    await handle.signal(Meeting.vote_later, changed)
+    assert await handle.execute_update(Meeting.vote, changed) == first
+    assert (await handle.query(Meeting.view)).votes == (ballot,)
+
+
+async def test_after_a_no_show_everyone_is_offered_new_times(skipping: Town) -> None:
+    """A no-show opens a second round, whose links work while those of the first say that they are outdated."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    old = link_of((await skipping.mailed(1, CHAMPION))[0])
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    booked = await in_phase(skipping, "booked")
+    with pytest.raises(Refusal, match="not begun"):
+        await meetings.report(skipping.office, "versayce", "kickoff", "held", TAM)
+    assert booked.booked_until is not None
+    await skipping.sleep_until(booked.booked_until + timedelta(hours=3))
+    asked = (await skipping.mailed(2, TAM.email))[-1]
+    assert "was Kickoff held" in str(asked["Subject"])
+    await meetings.report(skipping.office, "versayce", "kickoff", "no_show", TAM)
+    again = await in_phase(skipping, "voting")
+    assert again.round == 2
+    assert again.slots[0].start > booked.booked_until
+    assert (await meetings.poll(skipping.office, old)).stale
+    with pytest.raises(Refusal, match="replaced by newer ones"):
+        await meetings.vote_by_link(skipping.office, old, ("1",), None)
+    fresh = link_of((await skipping.mailed(3, CHAMPION))[-1])
+    assert (await meetings.vote_by_link(skipping.office, fresh, ("1",), "See you")).accepted
+
+
+async def test_the_onboarding_ends_when_the_kickoff_was_held(skipping: Town) -> None:
+    """Held is the end of the step, the stage and, in today's playbook, the onboarding."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    booked = await in_phase(skipping, "booked")
+    assert booked.booked_until is not None
+    await skipping.sleep_until(booked.booked_until)
+    await meetings.report(skipping.office, "versayce", "kickoff", "held", TAM, "They want to start with checkout")
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+    shown = await onboardings.status(skipping.office, "versayce")
+    assert shown.stage == "done"
+    assert [(step.step, step.state, step.outcome) for step in shown.milestones] == [("kickoff", "done", "held")]
+    told = await timelines.timeline_of(skipping.office, "versayce")
+    assert told[-1].what == "Every stage is reached"
+    assert "They want to start with checkout" in [entry.said for entry in told]
+    again = await onboardings.start(skipping.office, StartRequest(file=example()))
+    assert not again.created
+
+
+async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: Town) -> None:
+    """With review = approve nothing goes out; an edited draft goes as edited, and the voting period counts from then."""
+    await begin(skipping, reviewed("approve"))
+    shown = await in_phase(skipping, "drafted")
+    assert shown.waiting_on == ("tam",)
+    drafts = await messages.drafts(skipping.office, "versayce")
+    assert len(drafts) == 4
+    assert skipping.mails() == []
+    mine = next(draft for draft in drafts if draft.to == CHAMPION)
+    with pytest.raises(Refusal, match="personal link is missing"):
+        await messages.edit(skipping.office, mine.key, Edit(body="Come at ten."), TAM)
+    await messages.edit(skipping.office, mine.key, Edit(subject="Hi Luca", paragraph="Nice to see you again."), TAM)
+    later = await skipping.now() + timedelta(days=1)
+    await skipping.sleep_until(later)
+    keys = tuple(draft.key for draft in drafts)
+    await messages.release(skipping.office, keys[:1], TAM, hold=True, reason="they asked to wait")
+    await messages.release(skipping.office, keys[1:], TAM)
+    voting = await in_phase(skipping, "voting")
+    assert voting.deadline is not None
+    assert voting.deadline >= later + timedelta(days=2)
+    await skipping.mailed(3)
+    if keys[0] != mine.key:
+        (mail,) = skipping.mails(CHAMPION)
+        assert str(mail["Subject"]) == "Hi Luca"
+        assert "Nice to see you again." in text_of(mail)
+        assert (await meetings.poll(skipping.office, link_of(mail))).reader == "Luca Bianchi"
+    states = {line.key: line.state for line in await messages.listed(skipping.office, "versayce")}
+    assert states[keys[0]] is MessageState.HELD
+    with pytest.raises(Refusal, match="no draft any more"):
+        await messages.release(skipping.office, keys[1:], TAM)
+
+
+async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -> None:
+    """Drafts that nobody sends get new times before the old ones come too near, with the TAM's words kept."""
+    await begin(skipping, reviewed("approve"))
+    shown = await in_phase(skipping, "drafted")
+    mine = next(draft for draft in await messages.drafts(skipping.office, "versayce") if draft.to == CHAMPION)
+    await messages.edit(skipping.office, mine.key, Edit(paragraph="Nice to see you again."), TAM)
+    await skipping.sleep_until(shown.slots[0].start)
+
+    async def renewed() -> bool:
+        return (await kickoff(skipping)).round >= 2
+
+    await until(renewed, "a second round")
+
+    async def four() -> bool:
+        return len(await messages.drafts(skipping.office, "versayce")) == 4
+
+    await until(four, "four new drafts")
+    fresh = next(draft for draft in await messages.drafts(skipping.office, "versayce") if draft.to == CHAMPION)
+    assert fresh.key != mine.key
+    assert fresh.paragraph == "Nice to see you again."
+    assert (await messages.show(skipping.office, mine.key)).state is MessageState.SUPPRESSED
+    assert skipping.mails() == []
+
+
+async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Town) -> None:
+    """Where nobody's hours meet, the welcome says that times follow, and the TAM is told at once."""
+    file = example()
+    far = [
+        contact.model_copy(update={"zone": "Pacific/Auckland"}) if contact.persona == "primary_champion" else contact
+        for contact in file.contacts
+    ]
+    await begin(skipping, file.model_copy(update={"contacts": tuple(far)}))
+    stuck = await in_phase(skipping, "stuck")
+    assert stuck.slots == ()
+    assert "I will come back to you with times" in text_of((await skipping.mailed(1, CHAMPION))[0])
+    assert "no time suits" in text_of((await skipping.mailed(1, TAM.email))[0])
+
+
+async def test_stopped_mail_holds_up_no_decision(skipping: Town) -> None:
+    """While all mail is stopped the vote goes on; what waited goes out once, after the start."""
+    await messages.stop_mail(skipping.office, TAM)
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+    assert skipping.mails() == []
+    await messages.start_mail(skipping.office, TAM)
+    await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
+    assert len(await skipping.mailed(9)) == 9
+
+
+@asynccontextmanager
+async def calendar_feed(answer: Callable[[], bytes]) -> AsyncIterator[str]:
+    """Serve a member's iCalendar feed on the loopback."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = answer()
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/robin.ics"
+
+
+def busy(*spans: tuple[datetime, datetime]) -> bytes:
+    """An iCalendar feed with these events."""
+    events = "".join(
+        f"BEGIN:VEVENT\r\nUID:{index}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:{start:%Y%m%dT%H%M%SZ}\r\n"
+        f"DTEND:{end:%Y%m%dT%H%M%SZ}\r\nEND:VEVENT\r\n"
+        for index, (start, end) in enumerate(spans)
+    )
+    return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//t//t//EN\r\n{events}END:VCALENDAR\r\n".encode()
+
+
+def with_feed(url: str) -> AccountFile:
+    """The example account, whose TAM has a calendar."""
+    file = example()
+    members = [
+        type(member).model_validate({**member.model_dump(), "calendar_url": url}) if "tam" in member.roles else member
+        for member in file.members
+    ]
+    return file.model_copy(update={"members": tuple(members)})
+
+
+async def test_a_time_that_was_taken_meanwhile_is_off_the_table(tmp_path: Path) -> None:
+    """The TAM's calendar is asked again before booking; a time that has filled up gives way to the next best."""
+    spans: list[tuple[datetime, datetime]] = []
+    async with calendar_feed(lambda: busy(*spans)) as url, skipping_town(tmp_path) as town:
+        await begin(town, with_feed(url))
+        shown = await in_phase(town, "voting")
+        spans.append((shown.slots[0].start, shown.slots[0].end))
+        await vote(town, CHAMPION, "1", "2")
+        await vote(town, USER, "1", "2")
+        booked = await in_phase(town, "booked")
+        assert booked.booked == shown.slots[1].start
+        told = [entry.kind for entry in await timelines.timeline_of(town.office, "versayce")]
+        assert "meeting.time_taken" in told
+
+
+async def test_busy_times_are_not_offered(tmp_path: Path) -> None:
+    """No time on offer touches what stands in the TAM's calendar."""
+    spans: list[tuple[datetime, datetime]] = []
+    async with calendar_feed(lambda: busy(*spans)) as url, skipping_town(tmp_path) as town:
+        monday = await town.sleep_to(0, 10)
+        spans += [
+            (monday + timedelta(days=day, hours=2), monday + timedelta(days=day, hours=6, minutes=30))
+            for day in range(20)
+        ]
+        await onboardings.start(town.office, StartRequest(file=with_feed(url)))
+        shown = await in_phase(town, "voting")
+        assert shown.slots
+        assert not any(start < slot.end and slot.start < end for slot in shown.slots for start, end in spans)
+
+
+async def test_an_unreadable_calendar_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    """A feed that is no calendar costs the busy times, not the kickoff, and stands on the timeline."""
+    async with calendar_feed(lambda: b"<html>sign in</html>") as url, skipping_town(tmp_path) as town:
+        await begin(town, with_feed(url))
+        await town.sleep_until(await town.now() + timedelta(minutes=5))
+        await in_phase(town, "voting")
+        told = [entry.kind for entry in await timelines.timeline_of(town.office, "versayce")]
+        assert told.count("calendar.unreadable") == 1
