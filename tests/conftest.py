@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytest_asyncio
 from pydantic import SecretStr
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -24,6 +25,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from rapport.mail.catcher import Catcher
+from rapport.model.ids import new_id
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.settings import Settings
@@ -189,12 +191,31 @@ async def skipping(tmp_path: Path) -> AsyncIterator[Town]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def dev_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     """A real Temporal dev server, set up as the embedded stack sets it up."""
     from starters.stack import temporal_server
 
     data = tmp_path_factory.mktemp("temporal")
-    ports = Ports(http=0, temporal=free_port(), ui=take_port(0, "--ui-port"), smtp=0)
+    ports = Ports(http=0, temporal=free_port(), ui=free_port(), smtp=0)
     async with temporal_server(data, ports, free_port()) as client:
         yield client
+
+
+def account(key: str, contract: str) -> AccountFile:
+    """The example account under another key and contract."""
+    file = example()
+    assert file.contract is not None
+    return file.model_copy(
+        update={
+            "account": file.account.model_copy(update={"key": key}),
+            "contract": file.contract.model_copy(update={"id": contract}),
+        }
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def here(dev_server: Client, tmp_path: Path) -> AsyncIterator[Town]:
+    """An installation on the real server, with a task queue and accounts of its own."""
+    async with town(dev_server, tmp_path, new_id("queue")) as made:
+        yield made

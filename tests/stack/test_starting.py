@@ -1,0 +1,167 @@
+"""Starting onboardings, and deciding while workers come and go, on a real Temporal server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import new_id, onboarding_id
+from rapport.storage import contracts, people
+from starters.commands import meetings, onboardings
+from starters.commands import office as office_module
+from starters.commands.onboardings import StartRequest
+from tests.conftest import CHAMPION, TAM, USER, Town, account, by, town, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_many_starts_of_one_contract_start_it_once(here: Town) -> None:
+    """Of twenty starts at the same instant one creates the onboarding, and all name the same run."""
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    started = await asyncio.gather(*(onboardings.start(here.office, StartRequest(file=file)) for _ in range(20)))
+    assert sum(one.created for one in started) == 1
+    assert len({(one.workflow_id, one.run_id) for one in started}) == 1
+    assert len(await here.mailed(4)) == 4
+
+
+async def test_another_contract_is_refused_while_one_runs(here: Town) -> None:
+    """A new contract id names the running one and what to do; it leaves no trace, and starts once that one ended."""
+    key = new_id("a").replace("_", "-")
+    await onboardings.start(here.office, StartRequest(file=account(key, "C-1")))
+    with pytest.raises(Refusal, match="contract C-1 still runs") as refusal:
+        await onboardings.start(here.office, StartRequest(file=account(key, "C-2")))
+    assert refusal.value.kind is Refused.CONFLICT
+    async with here.office.store.reading() as connection:
+        assert await contracts.by_id(connection, "C-2") is None
+    handle = here.client.get_workflow_handle(onboarding_id(key))
+    await handle.terminate("test")
+    assert (await onboardings.start(here.office, StartRequest(file=account(key, "C-2")))).created
+
+
+async def test_a_contract_starts_once_for_ever(here: Town) -> None:
+    """After its onboarding has closed, the same contract still gives that one and starts nothing."""
+    key = new_id("a").replace("_", "-")
+    first = await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
+
+    async def recorded() -> bool:
+        async with here.office.store.reading() as connection:
+            found = await contracts.latest(connection, key)
+        return found is not None and found.run_id is not None
+
+    await until(recorded, "the run on record")
+    async with here.office.store.reading() as connection:
+        found = await contracts.latest(connection, key)
+    assert found is not None
+    handle = here.client.get_workflow_handle(onboarding_id(key))
+    await handle.terminate("test")
+    again = await onboardings.start(here.office, StartRequest(file=account(key, found.id)))
+    assert again == first.model_copy(update={"created": False})
+    assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
+
+
+async def test_a_refused_start_leaves_nothing(here: Town) -> None:
+    """An account whose TAM has no link to join is refused with the field and the fix, and is not in the books."""
+    file = account("half", "C-half")
+    members = tuple(member.model_copy(update={"join_url": None}) for member in file.members)
+    with pytest.raises(Refusal, match=r"members\.join_url"):
+        await onboardings.start(here.office, StartRequest(file=file.model_copy(update={"members": members})))
+    async with here.office.store.reading() as connection:
+        assert "half" not in await people.account_keys(connection)
+        assert await contracts.by_id(connection, "C-half") is None
+
+
+async def test_one_contract_belongs_to_one_account(here: Town) -> None:
+    """A contract id that another account has used is refused."""
+    contract = new_id("C")
+    await onboardings.start(here.office, StartRequest(file=account(new_id("a").replace("_", "-"), contract)))
+    with pytest.raises(Refusal, match="belongs to the account"):
+        await onboardings.start(here.office, StartRequest(file=account(new_id("a").replace("_", "-"), contract)))
+
+
+async def test_a_vote_without_any_worker_is_kept_and_counts_later(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no worker runs a vote is recorded at the workflow's door; when one is back it counts, once."""
+    monkeypatch.setattr(office_module, "ANSWER_SECONDS", 0.5)
+    key, queue = new_id("a").replace("_", "-"), new_id("queue")
+    async with town(dev_server, tmp_path, queue) as made:
+        await onboardings.start(made.office, StartRequest(file=account(key, new_id("C"))))
+        await made.mailed(4)
+        office = made.office
+    # The worker is gone, the books are still there.
+    reopened = replace(office, store=type(office.store)(office.settings.database))
+    receipt = await meetings.vote(reopened, key, "kickoff", ("1",), by(CHAMPION), round_=1)
+    assert receipt.outcome is not None
+    assert receipt.outcome.startswith("recorded")
+    await reopened.store.close()
+    async with town(dev_server, tmp_path, queue) as made:
+
+        async def counted() -> bool:
+            return [a.slots for a in (await meetings.show(made.office, key, "kickoff")).answers if a.answered] == [
+                ("1",)
+            ]
+
+        await until(counted, "the vote to count")
+        await meetings.vote(made.office, key, "kickoff", ("1",), by(USER))
+
+        async def booked() -> bool:
+            return (await meetings.show(made.office, key, "kickoff")).phase == "booked"
+
+        await until(booked, "the booking")
+
+
+async def test_a_restarted_worker_sends_nothing_twice(dev_server: Client, tmp_path: Path) -> None:
+    """Workers come and go through a whole vote, and each mail goes out once."""
+    key, queue = new_id("a").replace("_", "-"), new_id("queue")
+    async with town(dev_server, tmp_path, queue) as made:
+        await onboardings.start(made.office, StartRequest(file=account(key, new_id("C"))))
+        await made.mailed(4)
+    async with town(dev_server, tmp_path, queue) as made:
+        await meetings.vote(made.office, key, "kickoff", ("1",), by(CHAMPION))
+    async with town(dev_server, tmp_path, queue) as made:
+        await meetings.vote(made.office, key, "kickoff", ("1",), by(USER))
+        await made.mailed(9)
+    async with town(dev_server, tmp_path, queue) as made:
+        await meetings.book(made.office, key, "kickoff", datetime(2030, 1, 7, 10, tzinfo=UTC), TAM)
+        mails = await made.mailed(14)
+        keys = [str(mail["X-Rapport-Key"]) for mail in mails]
+        assert len(keys) == len(set(keys)) == 14
+
+
+async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Town, dev_server: Client) -> None:
+    """Temporal's UI finds the account by its stage, and shows what is waited for and the command that unblocks."""
+    key = new_id("a").replace("_", "-")
+    await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
+    await here.mailed(4)
+
+    async def found() -> bool:
+        query = f'RapportAccount = "{key}"'
+        listed = [run async for run in dev_server.list_workflows(query)]
+        return {run.id for run in listed} == {onboarding_id(key), f"meeting/{key}/kickoff/1"}
+
+    await until(found, "both workflows in the list")
+    waiting = [
+        run.id
+        async for run in dev_server.list_workflows(
+            f'RapportAccount = "{key}" AND RapportWaitingOn = "primary_champion" AND RapportDeadline > "2026-01-01T00:00:00Z"'
+        )
+    ]
+    assert waiting == [f"meeting/{key}/kickoff/1"]
+    staged = [
+        run.id async for run in dev_server.list_workflows(f'RapportAccount = "{key}" AND RapportStage = "kickoff"')
+    ]
+    assert staged == [onboarding_id(key)]
+    meeting = await dev_server.get_workflow_handle(f"meeting/{key}/kickoff/1").query("__temporal_workflow_metadata")
+    details = str(meeting)
+    assert f"rapport meeting book {key} kickoff" in details
+    onboarding = await dev_server.get_workflow_handle(onboarding_id(key)).query("__temporal_workflow_metadata")
+    assert "kickoff" in str(onboarding)
+    for shown in (details, str(onboarding)):
+        assert "Luca" not in shown
+        assert "@" not in shown
