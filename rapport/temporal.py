@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from rapport.model.base import Refusal, Refused
 
+DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_SECONDS: Final = 10.0
 
 SEARCH_ATTRIBUTES: Final = {
@@ -37,9 +38,7 @@ async def connect(address: str | None = None, *, runtime: Runtime | None = None)
         Refusal: It does not answer.
     """
     config = ClientConfig.load_client_connect_config()
-    if address is not None:
-        config["target_host"] = address
-    target = config.get("target_host", "localhost:7233")
+    config["target_host"] = target = address or config.get("target_host", DEFAULT_ADDRESS)
     try:
         # Temporal's own limits do not bound the first connection.
         async with asyncio.timeout(CONNECT_SECONDS):

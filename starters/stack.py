@@ -257,13 +257,13 @@ async def running(
         Refusal: A port is taken, the directory is in use, or a part does not start.
     """
     make_private(data)
-    (data / STACK_FILE).unlink(missing_ok=True)
     kept(data / "secret")
     settings = settings_of(data)
     ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
     settings = _embedded(settings, ports, sender)
     async with contextlib.AsyncExitStack() as parts:
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
+        (data / STACK_FILE).unlink(missing_ok=True)
         catcher = Catcher(data / "mail")
         await catcher.start(HOST, ports.smtp)
         parts.push_async_callback(catcher.stop)

@@ -25,7 +25,7 @@ EXIT: Final = {
     Refused.INVALID: 2,
     Refused.NOT_FOUND: 3,
     Refused.CONFLICT: 4,
-    Refused.FORBIDDEN: 4,
+    Refused.FORBIDDEN: 2,
     Refused.UNREACHABLE: 5,
 }
 

@@ -97,7 +97,12 @@ async def member_acting(office: Office, actor: Actor) -> Member:
         )
     if not member.roles & CUSTOMER_FACING:
         roles = ", ".join(sorted(CUSTOMER_FACING))
-        raise Refusal("may not act on accounts", field="--as", fix=f"ask someone with one of the roles {roles}")
+        raise Refusal(
+            "may not act on accounts",
+            field="--as",
+            fix=f"ask someone with one of the roles {roles}",
+            kind=Refused.FORBIDDEN,
+        )
     return member
 
 
