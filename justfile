@@ -1,0 +1,38 @@
+# Every habit of this project has its name here; CI calls the same ones.
+
+# Everything that has to hold before a change lands
+check: lint types imports lock-is-current test
+
+# The tests
+test *arguments:
+    uv run pytest {{arguments}}
+
+# Style and likely mistakes
+lint:
+    uv run ruff format --check
+    uv run ruff check
+    uv run hadolint Dockerfile
+
+# Types, strictly
+types:
+    uv run mypy
+
+# Imports go one way, down
+imports:
+    uv run lint-imports
+
+# Write the pinned versions for the image
+lock:
+    uv export --quiet --no-emit-project --no-dev --no-annotate --no-header --output-file requirements.lock
+
+# Fail if the pinned versions for the image are out of date
+lock-is-current:
+    uv export --quiet --no-emit-project --no-dev --no-annotate --no-header | diff - requirements.lock
+
+# The benchmark, with its floor
+bench *arguments:
+    uv run python -m bench {{arguments}}
+
+# Record the histories that later versions have to replay
+record:
+    uv run python -m tests.replay.record

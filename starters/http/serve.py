@@ -1,0 +1,46 @@
+"""HTTP alone, beside any number of workers: `python -m starters.http.serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from rapport.model.base import Refusal
+from starters.http.app import create_app
+from starters.installation import office
+from worker import stationery
+
+
+async def serve(host: str, port: int) -> None:
+    """Serve pages, API and webhooks until told to stop.
+
+    Raises:
+        Refusal: A setting is missing, Temporal does not answer, or the database is not up to date.
+    """
+    async with office(None) as parts:
+        stationery(parts.settings)
+        if not await parts.store.is_current():
+            raise Refusal("the database is not up to date", field="RAPPORT_DATABASE_URL", fix="run `rapport setup`")
+        config = uvicorn.Config(create_app(parts), host=host, port=port, access_log=False, server_header=False)
+        await uvicorn.Server(config).serve()
+
+
+def main(
+    host: Annotated[str, typer.Option(help="Where to listen; the loopback until a proxy stands before it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port.", min=1, max=65535)] = 8700,
+) -> None:
+    """Serve Rapport's pages, API and webhooks."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(serve(host, port))
+    except Refusal as refusal:
+        sys.exit(str(refusal))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,122 @@
+"""Record the histories that later code has to replay: `uv run python -m tests.replay.record`.
+
+Run it when a version is released, and when a workflow learns something new: each history lands in a folder of its
+version, and none is ever changed afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from rapport.model.ids import meeting_id, onboarding_id
+from starters.commands import meetings, messages
+from starters.commands.messages import Edit
+from tests.conftest import CHAMPION, TAM, USER, Town, skipping_town, until
+from tests.support.kickoff import begin, in_phase, reviewed, status_of, vote
+
+HISTORIES: Final = Path(__file__).parent / "histories"
+
+
+async def booked_by_vote_and_held(town: Town) -> None:
+    """The smooth way: everyone answers, and it is held."""
+    await begin(town)
+    await in_phase(town, "voting")
+    await vote(town, CHAMPION, "1", "2")
+    await vote(town, USER, "2")
+    booked = await in_phase(town, "booked")
+    assert booked.booked_until is not None
+    await town.sleep_until(booked.booked_until)
+    await meetings.report(town.office, "versayce", "kickoff", "held", TAM)
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
+async def nobody_answers_and_the_tam_books(town: Town) -> None:
+    """Two reminders, the notice to the TAM, a booking by hand that is moved once, a no-show, a second round."""
+    await begin(town)
+    shown = await in_phase(town, "voting")
+    assert shown.deadline is not None
+    await town.sleep_until(shown.deadline + timedelta(seconds=1))
+    await in_phase(town, "stuck")
+    start = (await town.now() + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
+    await meetings.book(town.office, "versayce", "kickoff", start, TAM)
+    await in_phase(town, "booked")
+    await meetings.book(town.office, "versayce", "kickoff", start + timedelta(hours=1), TAM)
+    await town.mailed(4 + 6 + 1 + 10)
+    await town.sleep_until(start + timedelta(hours=4))
+    await meetings.report(town.office, "versayce", "kickoff", "no_show", TAM)
+    await in_phase(town, "voting")
+
+
+async def the_champion_alone_until_the_deadline(town: Town) -> None:
+    """One answer, and the booking at the deadline."""
+    await begin(town)
+    shown = await in_phase(town, "voting")
+    await vote(town, CHAMPION, "3")
+    assert shown.deadline is not None
+    await town.sleep_until(shown.deadline + timedelta(seconds=1))
+    await in_phase(town, "booked")
+    await town.mailed(9)
+
+
+async def drafts_go_stale_and_are_sent(town: Town) -> None:
+    """Drafts wait until their times are too near, new ones are edited, one is held, three are sent."""
+    await begin(town, reviewed("approve"))
+    shown = await in_phase(town, "drafted")
+    await town.sleep_until(shown.slots[0].start)
+
+    async def renewed() -> bool:
+        drafts = await messages.drafts(town.office, "versayce")
+        return len(drafts) == 4 and (await meetings.show(town.office, "versayce", "kickoff")).round >= 2
+
+    await until(renewed, "new drafts")
+    keys = tuple(draft.key for draft in await messages.drafts(town.office, "versayce"))
+    await messages.edit(town.office, keys[1], Edit(paragraph="Nice to see you again."), TAM)
+    await messages.release(town.office, keys[:1], TAM, hold=True)
+    await messages.release(town.office, keys[1:], TAM)
+    await in_phase(town, "voting")
+    await town.mailed(3)
+
+
+SCENARIOS: Final[tuple[Callable[[Town], Awaitable[None]], ...]] = (
+    booked_by_vote_and_held,
+    nobody_answers_and_the_tam_books,
+    the_champion_alone_until_the_deadline,
+    drafts_go_stale_and_are_sent,
+)
+
+
+async def record(scenario: Callable[[Town], Awaitable[None]]) -> dict[str, str]:
+    """Live through a scenario and give each workflow's history as JSON."""
+    with tempfile.TemporaryDirectory() as data:
+        async with skipping_town(Path(data)) as town:
+            await scenario(town)
+            return {
+                workflow_id: (await town.client.get_workflow_handle(workflow_id).fetch_history()).to_json()
+                for workflow_id in (onboarding_id("versayce"), meeting_id("versayce", "kickoff", 1))
+            }
+
+
+async def main() -> None:
+    """Record every scenario that this version has not recorded yet."""
+    folder = HISTORIES / version("rapport")
+    folder.mkdir(parents=True, exist_ok=True)
+    for scenario in SCENARIOS:
+        for workflow_id, history in (await record(scenario)).items():
+            file = folder / f"{scenario.__name__}.{workflow_id.partition('/')[0]}.json"
+            if file.exists():
+                sys.stdout.write(f"kept     {file.name}\n")
+                continue
+            file.write_text(json.dumps(json.loads(history), indent=1) + "\n")
+            sys.stdout.write(f"recorded {file.name}\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
