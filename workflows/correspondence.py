@@ -88,6 +88,11 @@ class Correspondence:
         return self.states.get(key) in SETTLED
 
     @property
+    def has_releases(self) -> bool:
+        """Whether a member said something of drafts that nobody has acted on yet."""
+        return bool(self._releases)
+
+    @property
     def sends_wanted(self) -> bool:
         """Whether a member said that drafts may go, and they have not gone yet."""
         return any(not release.hold for release in self._releases)

@@ -424,7 +424,7 @@ class Meeting(Correspondence):
         self.changed = False
         await self._project(wait)
         self.alarm.set(until, summary)
-        await workflow.wait_condition(lambda: self.changed or self.alarm.rings)
+        await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
         await self._act_on_releases()
 
     async def _act_on_releases(self) -> None:

@@ -133,6 +133,6 @@ def _line(key: str, name: str, contract: contracts.Contract | None, steps: list[
         waiting_for=waiting.wait.what if waiting else None,
         since=waiting.since if waiting else None,
         deadline=deadline,
-        overdue=deadline is not None and deadline < present(),
+        overdue=bool(waiting and waiting.wait.on) and deadline is not None and deadline < present(),
         unblock=waiting.wait.unblock if waiting else None,
     )

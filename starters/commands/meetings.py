@@ -241,8 +241,10 @@ async def book(office: Office, account: str, step: str, start: datetime, actor: 
     """Set a meeting's time by hand, or move it; everyone gets an invitation.
 
     Raises:
-        Refusal: The member may not, the time is in the past, or the meeting is over.
+        Refusal: The member may not, the time is in the past or not on a whole minute, or the meeting is over.
     """
+    if start.second or start.microsecond:
+        raise Refusal("is not on a whole minute", field="start", fix="leave the seconds out")
     member = await member_acting(office, actor)
     handle = await _handle(office, account, step)
     said = submission(member.id, actor, "book", handle.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
 from rapport.storage import contracts, people, timeline
@@ -29,18 +30,19 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
         Refusal: There is no such account.
     """
     async with office.store.reading() as connection:
-        await people.account(connection, account)
+        found = await people.account(connection, account)
         names = await people.names(connection, account)
         told = await timeline.tell(connection, account, until)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
+        zone = (await people.member(connection, found.tam)).schedule.zone
     titles = {step.step: step.title for step in steps}
     return [
         EntryShown(
             at=entry.at,
             kind=entry.kind,
             step=entry.step,
-            what=sentence(entry, names, titles),
+            what=sentence(entry, names, titles, zone),
             channel=entry.channel,
             entered_by=entry.entered_by,
             said=entry.text,
@@ -49,11 +51,15 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
     ]
 
 
-def sentence(entry: Told, names: dict[str, str], titles: dict[str, str]) -> str:
-    """One entry in words; the names are looked up now, so that erasing a person erases them here as well."""
+def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str) -> str:
+    """One entry in words; the names are looked up now, so that erasing a person erases them here as well.
+
+    Args:
+        zone: The zone in which instants are told: the TAM's.
+    """
     who = names.get(entry.who or "", "someone who has left")
     step = titles.get(entry.step or "", entry.step or "")
-    when = f"{entry.instant:%Y-%m-%d %H:%M} UTC" if entry.instant else ""
+    when = f"{entry.instant.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})" if entry.instant else ""
     about = entry.about or ""
     count = int(about) if about.isdigit() else 0
     match entry.kind:

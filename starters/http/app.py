@@ -122,11 +122,9 @@ def _errors(app: FastAPI) -> None:
             fix="check the address",
             kind=Refused.NOT_FOUND if error.status_code == 404 else Refused.INVALID,
         )
-        if _is_api(request):
-            answer = problem(refusal)
-            answer.status_code = error.status_code
-            return answer
-        return pages.refusal_page(request, refusal)
+        answer = problem(refusal) if _is_api(request) else pages.refusal_page(request, refusal)
+        answer.status_code = error.status_code
+        return answer
 
 
 def _is_api(request: Request) -> bool:

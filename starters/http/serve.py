@@ -31,7 +31,9 @@ async def serve(host: str, port: int) -> None:
 
 
 def main(
-    host: Annotated[str, typer.Option(help="Where to listen; the loopback until a proxy stands before it.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Where to listen; the loopback until a proxy stands before it.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port.", min=1, max=65535)] = 8700,
 ) -> None:
     """Serve Rapport's pages, API and webhooks."""

@@ -210,7 +210,7 @@ async def test_an_event_that_is_not_ours_starts_nothing(api: httpx.AsyncClient, 
 
 
 async def test_events_out_of_order_are_harmless(api: httpx.AsyncClient, here: Town) -> None:
-    """The event of a second contract that overtakes is told that the first still runs, so that its sender repeats it."""
+    """An event of a second contract is told that the first still runs, so that its sender repeats it."""
     file = document()
     await api.post(HOOK, **signed(here, contract_signed(file)))
     later = await api.post(HOOK, **signed(here, contract_signed(document(file.account.key))))

@@ -20,7 +20,7 @@ from rapport.model.ids import meeting_id, onboarding_id
 from starters.commands import meetings, messages
 from starters.commands.messages import Edit
 from tests.conftest import CHAMPION, TAM, USER, Town, skipping_town, until
-from tests.support.kickoff import begin, in_phase, reviewed, status_of, vote
+from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -69,7 +69,7 @@ async def the_champion_alone_until_the_deadline(town: Town) -> None:
 async def drafts_go_stale_and_are_sent(town: Town) -> None:
     """Drafts wait until their times are too near, new ones are edited, one is held, three are sent."""
     await begin(town, reviewed("approve"))
-    shown = await in_phase(town, "drafted")
+    shown = await drafted(town)
     await town.sleep_until(shown.slots[0].start)
 
     async def renewed() -> bool:

@@ -44,9 +44,9 @@ async def test_a_changed_workflow_is_noticed() -> None:
 
 def personal(file: AccountFile) -> list[str]:
     """Names, addresses and texts that may stand in no history."""
-    people = [*file.contacts, *file.members]
-    words = [person.name for person in people] + [person.email for person in people]
-    words += [word for person in people for word in person.name.split()]
+    names = [contact.name for contact in file.contacts] + [member.name for member in file.members]
+    addresses = [contact.email for contact in file.contacts] + [member.email for member in file.members]
+    words = names + addresses + [word for name in names for word in name.split()]
     figures = [file.account.figures.poc_result or "", file.account.figures.projected_roi or ""]
     return words + figures
 

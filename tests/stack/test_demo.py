@@ -168,8 +168,7 @@ def test_a_taken_port_names_the_option(tmp_path: Path) -> None:
 
 def pairs() -> Iterator[tuple[str, str]]:
     """Each word of ANY_PORT with the option before it."""
-    for before, word in zip(("", *ANY_PORT), ANY_PORT, strict=False):
-        yield before, word
+    yield from zip(("", *ANY_PORT), ANY_PORT, strict=False)
 
 
 def test_a_second_stack_on_the_same_directory_is_refused(tmp_path: Path) -> None:

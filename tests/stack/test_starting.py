@@ -149,7 +149,8 @@ async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Tow
     waiting = [
         run.id
         async for run in dev_server.list_workflows(
-            f'RapportAccount = "{key}" AND RapportWaitingOn = "primary_champion" AND RapportDeadline > "2026-01-01T00:00:00Z"'
+            f'RapportAccount = "{key}" AND RapportWaitingOn = "primary_champion"'
+            ' AND RapportDeadline > "2026-01-01T00:00:00Z"'
         )
     ]
     assert waiting == [f"meeting/{key}/kickoff/1"]

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from temporalio.client import WorkflowExecutionStatus
 
 from rapport.model.base import Refusal, Refused
+from rapport.model.message import MessageState
 from rapport.model.people import AccountFile
-from starters.commands import meetings, onboardings
+from starters.commands import meetings, messages, onboardings
 from starters.commands.meetings import MeetingShown
 from starters.commands.onboardings import StartRequest
 from tests.conftest import Town, by, example, until
@@ -45,6 +46,18 @@ async def in_phase(town: Town, phase: str) -> MeetingShown:
         return shown if shown.phase == phase else None
 
     shown: MeetingShown = await until(there, f"the phase {phase}")
+    return shown
+
+
+async def drafted(town: Town) -> MeetingShown:
+    """The kickoff, once it waits for the TAM to read four drafts."""
+
+    async def there() -> MeetingShown | None:
+        shown = await in_phase(town, "drafted")
+        four = len(await messages.listed(town.office, "versayce", MessageState.DRAFT)) == 4
+        return shown if four and shown.waiting_on == ("tam",) else None
+
+    shown: MeetingShown = await until(there, "four drafts")
     return shown
 
 

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,10 +36,16 @@ from tests.conftest import (
     text_of,
     until,
 )
-from tests.support.kickoff import begin, in_phase, kickoff, reviewed, status_of, vote
+from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
 from workflows.meeting import Meeting
 
 ZURICH = ZoneInfo("Europe/Zurich")
+
+
+def events(mail: EmailMessage) -> list[Any]:
+    """The calendar events in a mail."""
+    parts = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
+    return [event for part in parts for event in Calendar.from_ical(part.get_content()).events]
 
 
 async def test_the_welcome_reaches_all_four_each_in_their_own_zone(skipping: Town) -> None:
@@ -98,7 +106,7 @@ async def test_it_is_booked_as_soon_as_those_required_share_a_time(skipping: Tow
     for mail in invitations:
         (part,) = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
         assert part.get_param("method") == "REQUEST"
-        (event,) = Calendar.from_ical(part.get_payload(decode=True)).events
+        (event,) = events(mail)
         assert event["DTSTART"].dt.astimezone(UTC) == booked.booked
         assert event["SEQUENCE"] == 0
         assert "meet.foobar.example" in str(event["LOCATION"])
@@ -150,13 +158,8 @@ async def test_the_tam_books_by_hand_and_can_move_it(skipping: Town) -> None:
     await skipping.mailed(9)
     await meetings.book(skipping.office, "versayce", "kickoff", first + timedelta(hours=1), TAM)
     mails = await skipping.mailed(14)
-    events = [
-        Calendar.from_ical(part.get_payload(decode=True)).events[0]
-        for mail in mails
-        for part in mail.walk()
-        if part.get_content_type() == "text/calendar"
-    ]
-    assert {(str(event["UID"]), int(event["SEQUENCE"])) for event in events} == {
+    moved = [event for mail in mails for event in events(mail)]
+    assert {(str(event["UID"]), int(event["SEQUENCE"])) for event in moved} == {
         ("VERSAYCE-2026-11.kickoff.1.1@foobar.example", 0),
         ("VERSAYCE-2026-11.kickoff.1.1@foobar.example", 1),
     }
@@ -247,10 +250,10 @@ async def test_the_onboarding_ends_when_the_kickoff_was_held(skipping: Town) -> 
 
 
 async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: Town) -> None:
-    """With review = approve nothing goes out; an edited draft goes as edited, and the voting period counts from then."""
+    """Nothing goes out by itself; an edited draft goes as edited, and the voting period counts from then."""
     await begin(skipping, reviewed("approve"))
-    shown = await in_phase(skipping, "drafted")
-    assert shown.waiting_on == ("tam",)
+    await drafted(skipping)
+    assert (await kickoff(skipping)).waiting_on == ("tam",)
     drafts = await messages.drafts(skipping.office, "versayce")
     assert len(drafts) == 4
     assert skipping.mails() == []
@@ -281,7 +284,7 @@ async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: To
 async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -> None:
     """Drafts that nobody sends get new times before the old ones come too near, with the TAM's words kept."""
     await begin(skipping, reviewed("approve"))
-    shown = await in_phase(skipping, "drafted")
+    shown = await drafted(skipping)
     mine = next(draft for draft in await messages.drafts(skipping.office, "versayce") if draft.to == CHAMPION)
     await messages.edit(skipping.office, mine.key, Edit(paragraph="Nice to see you again."), TAM)
     await skipping.sleep_until(shown.slots[0].start)
@@ -291,10 +294,7 @@ async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -
 
     await until(renewed, "a second round")
 
-    async def four() -> bool:
-        return len(await messages.drafts(skipping.office, "versayce")) == 4
-
-    await until(four, "four new drafts")
+    await drafted(skipping)
     fresh = next(draft for draft in await messages.drafts(skipping.office, "versayce") if draft.to == CHAMPION)
     assert fresh.key != mine.key
     assert fresh.paragraph == "Nice to see you again."

@@ -1,21 +1,19 @@
-"""Pages for people: members at `/`, customers behind the personal links of mails, caught mails at `/mail`."""
+"""Pages for people: members at `/`, customers behind the personal links of mails, caught mails at `/mail`.
+
+They are drawn on the server, without scripts. A form is answered with a redirect, or with the same page that says
+what is wrong and keeps what was typed.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter
 
-from rapport.model.base import Refusal
-from starters.http.problems import status_of
+from starters.http.pages import caught, drafts, entrance, links, members
+from starters.http.pages.entrance import sign_in_page
+from starters.http.pages.rendering import refusal_page
+
+__all__ = ["refusal_page", "router", "sign_in_page"]
 
 router = APIRouter(include_in_schema=False)
-
-
-def refusal_page(request: Request, refusal: Refusal) -> Response:
-    """A refusal for a person."""
-    return PlainTextResponse(str(refusal), status_code=status_of(refusal))
-
-
-def sign_in_page(request: Request) -> Response:
-    """Where a reader without a session is sent."""
-    return PlainTextResponse("sign in", status_code=401)
+for module in (entrance, members, drafts, links, caught):
+    router.include_router(module.router)

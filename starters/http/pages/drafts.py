@@ -1,0 +1,211 @@
+"""The page of an account's drafts: each as its reader will see it, to edit, send or hold back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.message import MessageState
+from rapport.model.reading import check
+from starters.commands import accounts, messages
+from starters.commands.messages import Edit, MessageShown
+from starters.commands.office import Actor, Office
+from starters.http.auth import Session, SignedIn, TheOffice, check_form
+from starters.http.pages.members import acting
+from starters.http.pages.rendering import fields, mail_frame, member_page, see_other
+from starters.http.problems import status_of
+
+router = APIRouter()
+
+SETTLE_SECONDS: Final = 3.0
+"""How long a page waits for released drafts to leave the list before it shows the list again."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands in the fields of one draft; `seen` is the text that the page showed, by its digest."""
+
+    key: str
+    subject: str
+    paragraph: str
+    body: str
+    seen: str
+
+    def change(self, draft: MessageShown) -> Edit | None:
+        """What a person changed in a draft; nothing if they changed nothing.
+
+        Raises:
+            Refusal: The change makes no sense, or someone else has changed the same text meanwhile.
+        """
+        given: dict[str, str | None] = {}
+        body = self.body.strip()
+        if self.subject.strip() != draft.subject:
+            given["subject"] = self.subject.strip() or None
+        if self.paragraph.strip() != (draft.paragraph or ""):
+            given["paragraph"] = self.paragraph.strip() or None
+        if digest(body) != self.seen:
+            given["body"] = body or None
+            if digest(draft.text) not in (self.seen, digest(body)):
+                raise Refusal(
+                    "someone else has changed this draft meanwhile",
+                    field="body",
+                    fix="open the drafts again in another tab, and carry your changes over",
+                    kind=Refused.CONFLICT,
+                )
+            if body and given.get("paragraph"):
+                raise Refusal(
+                    "a text of your own replaces the whole mail, so the personal paragraph would be lost",
+                    field="body",
+                    fix="write the paragraph into the text, or empty the text to go back to the mail as it was written",
+                )
+        return check(Edit, given, "") if given else None
+
+
+@dataclass(frozen=True)
+class DraftForm:
+    """One draft on the page: as it stands, what is in its fields, and what was wrong with them."""
+
+    draft: MessageShown
+    typed: Typed
+    role: str
+    refusal: Refusal | None = None
+
+
+def digest(text: str) -> str:
+    """Recognises a text that nobody has changed, whatever line ends a browser sent."""
+    return hashlib.sha256(text.replace("\r\n", "\n").strip().encode()).hexdigest()
+
+
+@router.get("/accounts/{key}/drafts")
+async def drafts(request: Request, key: str, office: TheOffice, session: SignedIn) -> Response:
+    """Every draft of an account on one page."""
+    return await _drafts_page(request, office, session, key)
+
+
+@router.get("/accounts/{key}/drafts/preview")
+async def preview(key: str, office: TheOffice, _: SignedIn, message: Annotated[str, Query(alias="key")]) -> Response:
+    """The HTML of one message, for a frame. Personal links in it do not work."""
+    if message not in {line.key for line in await messages.listed(office, key)}:
+        raise Refusal("there is no such message", fix="open the account's page again", kind=Refused.NOT_FOUND)
+    return mail_frame((await messages.show(office, message)).html)
+
+
+@router.post("/accounts/{key}/drafts")
+async def act(request: Request, key: str, office: TheOffice, session: SignedIn) -> Response:
+    """Save what was typed in any of the drafts; then send or hold back what the button named."""
+    await check_form(request, office, session)
+    form = await fields(request)
+    actor = acting(office, await accounts.show(office, key))
+    typed = _read(form)
+    doing, _, index = form.get("do", "save").partition(":")
+    chosen = [one.key for position, one in typed.items() if doing == "send-all" or position == index]
+    saved, refusals = await _save(office, key, list(typed.values()), actor)
+    kept = {one.key: one for one in typed.values() if one.key in refusals}
+    if not refusals and doing != "save":
+        try:
+            if not chosen:
+                raise Refusal("there is no such draft any more", fix="look at the list again", kind=Refused.CONFLICT)
+            await messages.release(office, tuple(chosen), actor, hold=doing == "hold")
+        except Refusal as refusal:
+            refusals[chosen[0] if len(chosen) == 1 else ""] = refusal
+    if refusals:
+        return await _drafts_page(request, office, session, key, kept, refusals)
+    if doing == "save":
+        return see_other(f"/accounts/{key}/drafts?done={'saved' if saved else 'unchanged'}")
+    left = await _left(office, key, chosen)
+    done = {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
+    return see_other(f"/accounts/{key}/drafts?done={done}" if left else f"/accounts/{key}?done={done}")
+
+
+def _read(form: dict[str, str]) -> dict[str, Typed]:
+    """The drafts of a form, by their position on the page."""
+    positions = [name.removeprefix("key-") for name in form if name.startswith("key-")]
+    return {
+        position: Typed(
+            key=form[f"key-{position}"],
+            subject=form.get(f"subject-{position}", ""),
+            paragraph=form.get(f"paragraph-{position}", ""),
+            body=form.get(f"body-{position}", ""),
+            seen=form.get(f"seen-{position}", ""),
+        )
+        for position in positions
+    }
+
+
+async def _save(office: Office, key: str, typed: list[Typed], actor: Actor) -> tuple[int, dict[str, Refusal]]:
+    """Save every change; give how many there were, and what was refused, by message key."""
+    known = {line.key for line in await messages.listed(office, key)}
+    refusals: dict[str, Refusal] = {}
+    saved = 0
+    for one in typed:
+        if one.key not in known:
+            continue
+        try:
+            change = one.change(await messages.show(office, one.key))
+            if change is not None:
+                await messages.edit(office, one.key, change, actor)
+                saved += 1
+        except Refusal as refusal:
+            refusals[one.key] = refusal
+    return saved, refusals
+
+
+async def _left(office: Office, key: str, released: list[str]) -> bool:
+    """Whether drafts are left, once those released are none any more; their workflow takes a moment."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
+    while True:
+        waiting = {line.key for line in await messages.listed(office, key, MessageState.DRAFT)}
+        if not waiting & set(released) or asyncio.get_running_loop().time() >= deadline:
+            return bool(waiting)
+        await asyncio.sleep(0.1)
+
+
+async def _drafts_page(
+    request: Request,
+    office: Office,
+    session: Session,
+    key: str,
+    typed: dict[str, Typed] | None = None,
+    refusals: dict[str, Refusal] | None = None,
+) -> Response:
+    shown = await accounts.show(office, key)
+    people = {contact.email: (position, contact.role) for position, contact in enumerate(shown.contacts)}
+    typed, refusals = typed or {}, refusals or {}
+    current = await messages.drafts(office, key)
+    forms = [
+        DraftForm(
+            draft=draft,
+            typed=typed.get(draft.key) or _as_it_stands(draft),
+            role=people.get(draft.to, (0, ""))[1],
+            refusal=refusals.get(draft.key),
+        )
+        for draft in sorted(current, key=lambda draft: people.get(draft.to, (len(people), ""))[0])
+    ]
+    here = {form.draft.key for form in forms}
+    return await member_page(
+        request,
+        office,
+        session,
+        "drafts.html",
+        status=status_of(next(iter(refusals.values()))) if refusals else 200,
+        account=shown,
+        forms=forms,
+        gone=[(typed[one], refusal) for one, refusal in refusals.items() if one in typed and one not in here],
+        others=[refusal for one, refusal in refusals.items() if one not in typed and one not in here],
+        actor=acting(office, shown).email,
+    )
+
+
+def _as_it_stands(draft: MessageShown) -> Typed:
+    return Typed(
+        key=draft.key,
+        subject=draft.subject,
+        paragraph=draft.paragraph or "",
+        body=draft.text.strip(),
+        seen=digest(draft.text),
+    )

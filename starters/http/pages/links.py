@@ -1,0 +1,165 @@
+"""The page behind the personal link of a mail. It needs no login, and can do one thing: answer one person's poll.
+
+Mail scanners follow links and some send forms, so looking never changes anything, nothing is chosen beforehand, and a
+form counts only if it was drawn here. There is no limit on how often a client may ask: a link's token cannot be
+guessed, and what stands before this server limits floods better than it could.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator, Field, StringConstraints
+
+from rapport.model.base import Refusal, Refused, Written, prose
+from rapport.model.reading import check
+from starters.commands import meetings
+from starters.commands.meetings import Poll
+from starters.commands.office import Office, present
+from starters.http.auth import TheOffice, check_origin
+from starters.http.pages.rendering import offset, page, sentence
+from starters.http.problems import status_of
+from worker import stationery
+
+router = APIRouter()
+
+MAX_COMMENT: Final = 2_000
+NONE: Final = "none"
+"""What the box "none of these times suits me" sends."""
+
+GONE: Final = "One of the times you ticked is no longer on offer. Please look again."
+
+
+def _note(value: str) -> str:
+    if len(value) > MAX_COMMENT:
+        raise ValueError(f"is longer than {MAX_COMMENT} characters")
+    return prose(value)
+
+
+class Answer(Written):
+    """What a person sends: the times that suit, or the word that none does, and a note."""
+
+    slots: Annotated[tuple[Annotated[str, StringConstraints(max_length=8)], ...], Field(max_length=50)] = ()
+    none: bool = False
+    comment: Annotated[str, AfterValidator(_note)] = ""
+
+    def contradiction(self) -> str | None:
+        """Why this is no answer, in words for the person; nothing if it is one."""
+        if self.slots and self.none:
+            return "You ticked times and also that none suits you. Please keep one or the other."
+        if not self.slots and not self.none:
+            return "Please tick at least one time, or say that none of them suits you."
+        return None
+
+
+@router.api_route("/m/{token:path}", methods=["GET", "HEAD"])
+async def look(token: str, office: TheOffice) -> HTMLResponse:
+    """Show the poll as it stands. Looking changes nothing."""
+    try:
+        poll = await meetings.poll(office, token)
+    except Refusal as refusal:
+        return _refusal(refusal)
+    return _poll(office, token, poll)
+
+
+@router.post("/m/{token:path}")
+async def answer(request: Request, token: str, office: TheOffice) -> HTMLResponse:
+    """Take an answer, and say what was recorded."""
+    check_origin(request, office)
+    form = await request.form()
+    given = form.get("form")
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_token(office, token).encode()):
+        raise Refusal(
+            "this form has expired", fix="open the link in your mail again, and answer there", kind=Refused.FORBIDDEN
+        )
+    ticked = [value for value in form.getlist("slot") if isinstance(value, str)]
+    comment = form.get("comment")
+    typed: dict[str, Any] = {
+        "slots": tuple(value for value in ticked if value != NONE),
+        "none": NONE in ticked,
+        "comment": comment.replace("\r\n", "\n") if isinstance(comment, str) else "",
+    }
+    try:
+        said = check(Answer, typed, "")
+    except Refusal as refusal:
+        fault = f"Your note {refusal.problem}." if refusal.field == "comment" else GONE
+        return await _again(office, token, Answer.model_construct(None, **typed), fault)
+    wrong = said.contradiction()
+    if wrong is not None:
+        return await _again(office, token, said, wrong)
+    try:
+        receipt = await meetings.vote_by_link(office, token, said.slots, said.comment or None)
+        if not receipt.accepted:
+            raise Refusal(receipt.reason or "it does not count", kind=Refused.CONFLICT)
+    except Refusal as refusal:
+        if refusal.kind is Refused.CONFLICT:
+            return await _again(office, token, said, sentence(refusal.problem), late=True)
+        return _refusal(refusal)
+    later = (receipt.outcome or "").startswith("recorded")
+    return await _thanks(office, token, said, later=later)
+
+
+def form_token(office: Office, token: str) -> str:
+    """What the form behind a link must carry to prove that it was drawn here."""
+    return hmac.digest(stationery(office.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
+
+
+def _poll(
+    office: Office, token: str, poll: Poll, said: Answer | None = None, wrong: str | None = None, status: int = 200
+) -> HTMLResponse:
+    """The page for the state that the poll is in."""
+    if poll.booked is not None:
+        return page("link_booked.html", status=status, poll=poll, wrong=wrong, over=poll.booked < present())
+    if poll.stale:
+        return page("link_stale.html", status=status, poll=poll, wrong=wrong)
+    if not poll.slots:
+        return page("link_no_times.html", status=status, poll=poll)
+    if said is None:
+        said = Answer(slots=poll.chosen, none=poll.answered and not poll.chosen)
+    offsets = {offset(slot.start, poll.zone) for slot in poll.slots}
+    return page(
+        "link.html",
+        status=status,
+        poll=poll,
+        said=said,
+        wrong=wrong,
+        token=token,
+        form_token=form_token(office, token),
+        max_comment=MAX_COMMENT,
+        one_offset=len(offsets) == 1,
+        late=poll.deadline is not None and poll.deadline < present(),
+    )
+
+
+async def _again(office: Office, token: str, said: Answer, wrong: str, *, late: bool = False) -> HTMLResponse:
+    """The form once more, with what was ticked and why it does not count; or what has become of the poll."""
+    try:
+        poll = await meetings.poll(office, token)
+    except Refusal as refusal:
+        return _refusal(refusal)
+    if not set(said.slots) <= {slot.id for slot in poll.slots}:
+        wrong = GONE
+    return _poll(office, token, poll, said, wrong, status=409 if late else 422)
+
+
+async def _thanks(office: Office, token: str, said: Answer, *, later: bool) -> HTMLResponse:
+    """What was recorded. Where no worker answers, it was left at the meeting's door, and is checked later."""
+    poll = None
+    if not later:
+        try:
+            poll = await meetings.poll(office, token)
+        except Refusal:
+            poll = None
+    chosen = tuple(slot for slot in poll.slots if slot.id in said.slots) if poll else ()
+    return page("link_thanks.html", poll=poll, said=said, chosen=chosen, later=later, token=token)
+
+
+def _refusal(refusal: Refusal) -> HTMLResponse:
+    """A link that leads nowhere, has expired, or cannot be answered right now. None of them says whose it is."""
+    kind = {Refused.CONFLICT: "expired", Refused.UNREACHABLE: "unreachable"}.get(refusal.kind, "unknown")
+    status = 404 if kind == "unknown" else int(status_of(refusal))
+    return page("link_closed.html", status=410 if kind == "expired" else status, kind=kind)

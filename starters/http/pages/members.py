@@ -1,0 +1,212 @@
+"""Pages of members: the portfolio, and one account with what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Annotated, Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+
+from rapport.model.base import Prose, Refusal, Refused, Written
+from rapport.model.message import MessageState
+from rapport.model.playbook import Stage
+from rapport.model.reading import check
+from starters.commands import accounts, meetings, messages, onboardings, timelines
+from starters.commands.accounts import AccountShown
+from starters.commands.meetings import MeetingShown
+from starters.commands.office import Actor, Office, present
+from starters.commands.onboardings import MilestoneShown, Status
+from starters.commands.timelines import EntryShown
+from starters.http.auth import Session, SignedIn, TheOffice, check_form
+from starters.http.pages.rendering import day, fields, member_page, see_other
+from starters.http.problems import status_of
+
+router = APIRouter()
+
+RECENT: Final = 40
+"""How many entries of the timeline a page shows at first."""
+
+
+class StageMark(NamedTuple):
+    """One stage of the lifecycle, and how far the account is with it."""
+
+    name: str
+    title: str
+    state: Literal["reached", "current", "ahead", "absent"]
+
+
+@dataclass(frozen=True)
+class RefusedForm:
+    """A form that was refused, with what was typed in it."""
+
+    name: str
+    step: str
+    refusal: Refusal
+    typed: dict[str, str] = field(default_factory=dict)
+
+
+class ReportForm(Written):
+    """How a meeting went, as a form says it."""
+
+    outcome: Literal["held", "no_show"]
+    note: Prose | None = None
+
+
+@router.get("/")
+async def portfolio(request: Request, office: TheOffice, session: SignedIn) -> Response:
+    """Every account, those past their deadline first."""
+    lines = await accounts.portfolio(office)
+    return await member_page(request, office, session, "portfolio.html", lines=lines)
+
+
+@router.get("/accounts/{key}")
+async def account(
+    request: Request, key: str, office: TheOffice, session: SignedIn, all_: Annotated[bool, Query(alias="all")] = False
+) -> Response:
+    """One account: where it is, what it waits for, and how to move it on."""
+    return await _account_page(request, office, session, key, everything=all_)
+
+
+@router.post("/accounts/{key}/meetings/{step}/book")
+async def book(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+    """Set a meeting's time by hand."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    shown = await accounts.show(office, key)
+    try:
+        start = wall_time(typed.get("start", ""), shown.tam.zone)
+        await meetings.book(office, key, step, start, acting(office, shown))
+    except Refusal as refusal:
+        return await _account_page(request, office, session, key, RefusedForm("book", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done=booked")
+
+
+@router.post("/accounts/{key}/meetings/{step}/report")
+async def report(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+    """Say whether a meeting was held."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    shown = await accounts.show(office, key)
+    try:
+        said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
+        await meetings.report(office, key, step, said.outcome, acting(office, shown), said.note)
+    except Refusal as refusal:
+        return await _account_page(request, office, session, key, RefusedForm("report", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done={said.outcome}")
+
+
+def acting(office: Office, shown: AccountShown) -> Actor:
+    """Who acts through an account's page: the member of the settings, else the account's TAM."""
+    return Actor(email=office.settings.as_ or shown.tam.email, channel="page", entered_by="page session")
+
+
+def wall_time(text: str, zone: str) -> datetime:
+    """Read what a date and time field gives, in a zone.
+
+    Raises:
+        Refusal: It is empty, or a clock of that zone never shows it.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal("is not filled in", field="start", fix="choose a date and a time") from None
+    instant = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if read.tzinfo is None else read.astimezone(UTC)
+    if read.tzinfo is None and instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != read:
+        raise Refusal(f"the clocks of {zone} skip that time", field="start", fix="choose another")
+    return instant
+
+
+async def _account_page(
+    request: Request,
+    office: Office,
+    session: Session,
+    key: str,
+    failed: RefusedForm | None = None,
+    *,
+    everything: bool = False,
+) -> Response:
+    shown = await accounts.show(office, key)
+    status = await _status(office, key)
+    running = [milestone for milestone in status.milestones if milestone.state == "running"] if status else []
+    found, unreachable = await _meetings(office, key, running) if status and status.live else ({}, bool(running))
+    lines = await messages.listed(office, key)
+    told = list(reversed(await timelines.timeline_of(office, key)))
+    return await member_page(
+        request,
+        office,
+        session,
+        "account.html",
+        status=200 if failed is None else status_of(failed.refusal),
+        account=shown,
+        onboarding=status,
+        stages=stages(status),
+        running=running,
+        meetings=found,
+        unreachable=unreachable,
+        messages=list(reversed(lines)),
+        drafts=sum(line.state is MessageState.DRAFT for line in lines),
+        days=by_day(told if everything else told[:RECENT], shown.tam.zone),
+        more=0 if everything else max(0, len(told) - RECENT),
+        actor=acting(office, shown).email,
+        earliest=_earliest(shown.tam.zone),
+        failed=failed,
+    )
+
+
+def _earliest(zone: str) -> str:
+    """The earliest time that a field offers. A browser counts its steps of five minutes from there."""
+    now = present().astimezone(ZoneInfo(zone))
+    return f"{now.replace(minute=now.minute // 5 * 5):%Y-%m-%dT%H:%M}"
+
+
+async def _status(office: Office, key: str) -> Status | None:
+    """Where the account is; nothing if no onboarding was started for it."""
+    try:
+        return await onboardings.status(office, key)
+    except Refusal as refusal:
+        if refusal.kind is Refused.NOT_FOUND:
+            return None
+        raise
+
+
+async def _meetings(
+    office: Office, key: str, running: Sequence[MilestoneShown]
+) -> tuple[dict[str, MeetingShown], bool]:
+    """The meetings among the running steps, by step, and whether one of them did not answer."""
+
+    async def ask(step: str) -> MeetingShown | Refusal:
+        try:
+            return await meetings.show(office, key, step)
+        except Refusal as refusal:
+            return refusal
+
+    answers = await asyncio.gather(*(ask(milestone.step) for milestone in running))
+    found = {answer.step: answer for answer in answers if isinstance(answer, MeetingShown)}
+    silent = any(isinstance(answer, Refusal) and answer.kind is Refused.UNREACHABLE for answer in answers)
+    return found, silent
+
+
+def stages(status: Status | None) -> list[StageMark]:
+    """The lifecycle, stage by stage."""
+    return [StageMark(stage, stage.replace("_", " ").capitalize(), _mark(stage, status)) for stage in Stage]
+
+
+def _mark(stage: Stage, status: Status | None) -> Literal["reached", "current", "ahead", "absent"]:
+    if status is None:
+        return "ahead"
+    states = [milestone.state for milestone in status.milestones if milestone.stage == stage]
+    if not states:
+        return "absent"
+    if all(state not in ("waiting", "running") for state in states):
+        return "reached"
+    return "current" if stage == status.stage else "ahead"
+
+
+def by_day(entries: Sequence[EntryShown], zone: str) -> list[tuple[str, list[EntryShown]]]:
+    """Entries under the days of a zone, in the order given."""
+    return [(name, list(some)) for name, some in groupby(entries, key=lambda entry: day(entry.at, zone))]

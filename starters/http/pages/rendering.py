@@ -1,0 +1,265 @@
+"""Drawing a page: the templates, and how an instant, a role or a refusal reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.people import personas
+from starters.commands import messages
+from starters.commands.office import Office, present
+from starters.http.auth import Session, office_of, session_of
+from starters.http.problems import status_of
+
+DONE: Final = {
+    "booked": "The time is set. Everyone gets an invitation.",
+    "held": "Noted: it was held.",
+    "no_show": "Noted: nobody came. Everyone is offered new times.",
+    "saved": "Your changes are saved.",
+    "unchanged": "There was nothing to change.",
+    "sent": "The draft is on its way.",
+    "all_sent": "The drafts are on their way.",
+    "held_back": "The draft is held back. It does not go out.",
+}
+"""What a page says after something was done; the address carries the key alone, so that nobody can put words here."""
+
+MAIL_POLICY: Final = {
+    "Content-Security-Policy": (
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+        "img-src data:; frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""For the HTML of a mail, shown in a frame: it runs nothing, loads nothing, and opens its links in a new tab."""
+
+
+def member_context(request: Request, session: Session | None) -> dict[str, Any]:
+    """What the frame around every page of a member needs."""
+    return {
+        "session": session,
+        "has_catcher": request.app.state.catcher is not None,
+        "path": request.url.path,
+        "mail": None,
+        "notice": DONE.get(request.query_params.get("done", "")),
+    }
+
+
+async def member_page(
+    request: Request, office: Office, session: Session, template: str, *, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """A page for a signed-in member; it says where mail stands."""
+    frame = member_context(request, session) | {"mail": await messages.mail_status(office)}
+    return page(template, status=status, **(frame | context))
+
+
+def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page from a template. A name that the template uses and is not given is an error, never a blank."""
+    html = _environment().get_template(template).render(now=present(), **context)
+    return HTMLResponse(html, status_code=status)
+
+
+def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
+    """A refusal for a person: what is wrong, and what to do about it."""
+    title = _TITLES[refusal.kind]
+    personal = request.url.path.startswith("/m/")
+    session = None if personal else session_of(request, office_of(request))
+    return page(
+        "refusal.html",
+        status=status_of(refusal),
+        title=title,
+        refusal=refusal,
+        personal=personal,
+        **member_context(request, session),
+    )
+
+
+_TITLES: Final = {
+    Refused.INVALID: "That does not work",
+    Refused.NOT_FOUND: "Nothing here",
+    Refused.CONFLICT: "Not at this point",
+    Refused.UNREACHABLE: "No answer right now",
+    Refused.FORBIDDEN: "Not from here",
+}
+
+
+def mail_frame(html: str) -> HTMLResponse:
+    """The HTML of a mail as its reader sees it; its links open in a new tab."""
+    return HTMLResponse(_in_new_tabs(html), headers=MAIL_POLICY)
+
+
+def _in_new_tabs(html: str) -> str:
+    base = '<base target="_blank">'
+    changed, count = re.subn(r"(<head\b[^>]*>)", rf"\1{base}", html, count=1, flags=re.IGNORECASE)
+    return changed if count else base + html
+
+
+def see_other(path: str) -> RedirectResponse:
+    """Go on at another page after a form was taken, so that reloading does not send it again."""
+    return RedirectResponse(path, status_code=303)
+
+
+async def fields(request: Request) -> dict[str, str]:
+    """A form's texts, with line feeds alone; of a repeated field the last one."""
+    return {
+        name: value.replace("\r\n", "\n")
+        for name, value in (await request.form()).multi_items()
+        if isinstance(value, str)
+    }
+
+
+# How things read
+
+
+def _local(instant: datetime, zone: str) -> datetime:
+    return instant.astimezone(ZoneInfo(zone))
+
+
+def day(instant: datetime, zone: str) -> str:
+    """The date in a zone: "Tuesday 1 December", with the year where it is another than this one."""
+    local = _local(instant, zone)
+    year = f" {local.year}" if local.year != _local(present(), zone).year else ""
+    return f"{local:%A} {local.day} {local:%B}{year}"
+
+
+def short_day(instant: datetime, zone: str) -> str:
+    """The date in a zone, for a table: "Tue 1 Dec"."""
+    local = _local(instant, zone)
+    year = f" {local.year}" if local.year != _local(present(), zone).year else ""
+    return f"{local:%a} {local.day} {local:%b}{year}"
+
+
+def clock(instant: datetime, zone: str) -> str:
+    """The time of day in a zone: "09:30"."""
+    return f"{_local(instant, zone):%H:%M}"
+
+
+def offset(instant: datetime, zone: str) -> str:
+    """A zone's distance from UTC at an instant: "UTC+01:00"."""
+    text = f"{_local(instant, zone):%z}"
+    return f"UTC{text[:3]}:{text[3:5]}"
+
+
+def place(zone: str) -> str:
+    """A zone's name for a person: "America/New York"."""
+    return zone.replace("_", " ")
+
+
+def iso(instant: datetime) -> str:
+    """An instant for `<time datetime>`, to the second."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def in_utc(instant: datetime) -> str:
+    """An instant in UTC, as the command line writes it."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def near(instant: datetime, now: datetime) -> str:
+    """How far an instant is from now: "3 hours ago", "in 2 days"."""
+    seconds = (instant - now).total_seconds()
+    size = abs(seconds)
+    if size < 60:
+        return "just now" if seconds <= 0 else "in a moment"
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count = int(size // length)
+        if count:
+            text = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{text} ago" if seconds < 0 else f"in {text}"
+    raise AssertionError
+
+
+def span(instant: datetime, now: datetime) -> str:
+    """How long ago an instant was, without a direction: "2 days"."""
+    text = near(instant, now).removesuffix(" ago").removeprefix("in ")
+    return "a moment" if text in ("just now", "a moment") else text
+
+
+def role(name: str) -> str:
+    """A role or persona as a person says it."""
+    known = personas()
+    if name in known:
+        return known[name].title[0].lower() + known[name].title[1:]
+    return _ROLES.get(name, name.replace("_", " "))
+
+
+_ROLES: Final = {"tam": "TAM", "tam_manager": "TAM manager", "ce": "CE", "ce_vp": "VP of CE", "ta": "TA"}
+
+
+def listing(names: Sequence[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def sentence(text: str) -> str:
+    """A text as one sentence: with a capital letter and a full stop."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!", ":")) else ".") if text else ""
+
+
+def coded(text: str) -> Markup:
+    """A text whose parts between backticks are commands to type."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    drawn = (Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+    return Markup("").join(drawn)
+
+
+def told(refusal: Refusal) -> str:
+    """What is wrong, as a sentence about the field that a person sees."""
+    label = _FIELDS.get(refusal.field)
+    if re.match(r"(is|are|has|have|contains|must)\b", refusal.problem):
+        return sentence(f"{label or refusal.field or 'this'} {refusal.problem}")
+    return sentence(refusal.problem)
+
+
+_FIELDS: Final = {
+    "--as": "the member who acts",
+    "key": "this draft",
+    "subject": "the subject",
+    "paragraph": "the personal paragraph",
+    "body": "the text",
+    "start": "the time",
+    "note": "the note",
+    "comment": "your note",
+}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("starters.http.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        day=day,
+        short_day=short_day,
+        clock=clock,
+        offset=offset,
+        place=place,
+        iso=iso,
+        in_utc=in_utc,
+        near=near,
+        span=span,
+        role=role,
+        listing=listing,
+        sentence=sentence,
+        coded=coded,
+        told=told,
+        path=lambda text: quote(str(text), safe=""),
+    )
+    return environment

@@ -1,0 +1,75 @@
+"""Every command in README and docs runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from starters.cli.main import app
+from tests.conftest import ROOT
+from tests.stack.test_demo import demo, rapport
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(page: Path) -> list[str]:
+    """The commands of a page's console blocks, in order."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A demo for the commands to work on."""
+    folder = tmp_path_factory.mktemp("docs")
+    with demo(folder) as running:
+        running.mails(4)
+        yield folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_run_in_their_order(page: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who types a page's commands one after the other sees none of them fail."""
+    monkeypatch.chdir(ROOT)
+    for command in commands(page):
+        program, *arguments = shlex.split(command)
+        assert program == "rapport", command
+        done = rapport(data, *arguments) if arguments[0] != "playbook" else offline(*arguments)
+        assert done.exit_code == 0, (command, done.stderr)
+
+
+def offline(*arguments: str) -> Result:
+    """Run a command that needs no installation."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    """`rapport …` in running text names a command that there is."""
+    known = get_command(app)
+    for words in re.findall(r"`rapport ((?:[a-z-]+ ?)+)", page.read_text()):
+        group = known
+        for word in words.split()[:2]:
+            found = getattr(group, "commands", {}).get(word)
+            if not hasattr(group, "commands"):
+                break
+            assert found is not None, f"rapport {words}"
+            group = found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    """A relative link or picture names a file that is there."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_a_page_has_commands_to_run() -> None:
+    """Without commands the tests above would prove nothing."""
+    assert sum(len(commands(page)) for page in PAGES) >= 15

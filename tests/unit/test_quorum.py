@@ -1,0 +1,137 @@
+"""When people have agreed on a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapport.model.meeting import Invitee, MeetingPhase, Proposal, Slot, Vote
+from rapport.policy import quorum
+from rapport.policy.quorum import Standing
+
+OPENED = datetime(2026, 11, 23, 9, tzinfo=UTC)
+DEADLINE = OPENED + timedelta(days=3)
+SLOTS = tuple(
+    Slot(id=str(n), start=OPENED + timedelta(days=6 + n), end=OPENED + timedelta(days=6 + n, minutes=30))
+    for n in range(1, 6)
+)
+INVITEES = (
+    Invitee(id="business", persona="key_business_contact"),
+    Invitee(id="champion", persona="primary_champion", groups=(0,)),
+    Invitee(id="user", persona="primary_user", groups=(1,)),
+    Invitee(id="second", persona="secondary_user", groups=(1,)),
+)
+PROPOSAL = Proposal(
+    round=1, tam="tam", slots=SLOTS, invitees=INVITEES, required_groups=2, deadline=DEADLINE, stale_at=DEADLINE
+)
+PEOPLE = ("business", "champion", "user", "second", "tam")
+
+
+def said(**answers: str) -> dict[str, Vote]:
+    """Votes by person; each answer is a text of slot ids, such as "13"."""
+    return {who: Vote(id=who, voter=who, round=1, slots=tuple(ids)) for who, ids in answers.items()}
+
+
+answers = st.dictionaries(st.sampled_from(PEOPLE), st.sets(st.sampled_from("12345")).map(lambda s: "".join(sorted(s))))
+
+
+@given(answers)
+def test_an_agreed_time_suits_everyone_who_is_required(given_answers: dict[str, str]) -> None:
+    """Before the deadline a time is agreed exactly when the TAM, the champion and one user can make it."""
+    votes = said(**given_answers)
+    shared = [
+        slot.id
+        for slot in SLOTS
+        if slot.id in given_answers.get("champion", "")
+        and (slot.id in given_answers.get("user", "") or slot.id in given_answers.get("second", ""))
+        and slot.id in given_answers.get("tam", "12345")
+    ]
+    tally = quorum.tally(PROPOSAL, votes, OPENED)
+    assert (tally.standing is Standing.AGREED) == bool(shared)
+    if tally.slot is not None:
+        assert tally.slot.id in shared
+
+
+@given(answers, st.booleans())
+def test_no_time_is_booked_against_the_champion_or_the_tam(given_answers: dict[str, str], late: bool) -> None:
+    """Whatever the others say and whenever it is counted, the champion and the TAM can make what is booked."""
+    tally = quorum.tally(PROPOSAL, said(**given_answers), DEADLINE if late else OPENED)
+    if tally.slot is not None:
+        assert tally.slot.id in given_answers.get("champion", "")
+        assert tally.slot.id in given_answers.get("tam", "12345")
+
+
+@given(answers)
+def test_after_the_deadline_nothing_stays_open(given_answers: dict[str, str]) -> None:
+    """From the deadline on there is a time, or a reason why there is none."""
+    tally = quorum.tally(PROPOSAL, said(**given_answers), DEADLINE)
+    assert tally.standing is not Standing.OPEN
+    assert (tally.slot is None) == (tally.reason is not None)
+
+
+@given(answers, answers)
+def test_the_order_of_votes_does_not_matter(one: dict[str, str], other: dict[str, str]) -> None:
+    """The same answers in another order give the same result."""
+    both = {**one, **other}
+    backwards = dict(reversed(list(both.items())))
+    assert quorum.tally(PROPOSAL, said(**both), OPENED) == quorum.tally(PROPOSAL, said(**backwards), OPENED)
+
+
+@given(st.integers(0, 40))
+def test_a_time_that_is_too_near_is_not_booked(hours: int) -> None:
+    """What begins within two hours is no longer booked by a vote."""
+    now = SLOTS[0].start - timedelta(hours=hours) / 4
+    tally = quorum.tally(PROPOSAL, said(champion="1", user="1"), now)
+    assert (tally.slot == SLOTS[0]) == (SLOTS[0].start - now >= quorum.NOTICE)
+
+
+@pytest.mark.parametrize(
+    ("votes", "reason"),
+    [
+        (said(), "nobody answered by the deadline"),
+        (said(user="12"), "the champion did not answer by the deadline"),
+        (said(champion=""), "the champion can make none of the times"),
+        (said(tam=""), "none of the times is possible any more"),
+    ],
+)
+def test_a_vote_without_a_result_says_why(votes: dict[str, Vote], reason: str) -> None:
+    """Each way to no result has its own reason, in words for the TAM."""
+    assert quorum.tally(PROPOSAL, votes, DEADLINE).reason == reason
+
+
+def test_the_champions_no_is_told_before_the_deadline() -> None:
+    """When the champion can make none of the times, the TAM need not wait for the deadline to hear it."""
+    assert quorum.tally(PROPOSAL, said(champion="", user="1"), OPENED).standing is Standing.STUCK
+
+
+def test_at_the_deadline_most_of_those_required_decide() -> None:
+    """Among the champion's times the one that fills most required places wins, then the most people, then the earliest."""
+    tally = quorum.tally(PROPOSAL, said(champion="123", user="4", business="13"), DEADLINE)
+    assert tally.slot == SLOTS[0]
+    tally = quorum.tally(PROPOSAL, said(champion="123", business="3"), DEADLINE)
+    assert tally.slot == SLOTS[2]
+
+
+@pytest.mark.parametrize("phase", list(MeetingPhase))
+@given(
+    voter=st.sampled_from([*PEOPLE, "stranger"]),
+    round_=st.integers(0, 2),
+    slots=st.sets(st.sampled_from("123459")).map(lambda s: tuple(sorted(s))),
+)
+def test_a_vote_counts_only_from_the_invited_in_this_round_on_these_times(
+    phase: MeetingPhase, voter: str, round_: int, slots: tuple[str, ...]
+) -> None:
+    """One rule decides for the page, the command, the update and the signal alike."""
+    ballot = Vote(id="v", voter=voter, round=round_, slots=slots)
+    fits = (
+        phase in (MeetingPhase.VOTING, MeetingPhase.STUCK) and voter != "stranger" and round_ == 1 and "9" not in slots
+    )
+    assert (quorum.judge_vote(ballot, PROPOSAL, phase) is None) == fits
+
+
+def test_only_the_required_are_awaited() -> None:
+    """The business contact's silence holds nobody up."""
+    assert quorum.unanswered(PROPOSAL, said(champion="1")) == ("user", "second")
