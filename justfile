@@ -36,3 +36,7 @@ bench *arguments:
 # Record the histories that later versions have to replay
 record:
     uv run python -m tests.replay.record
+
+# Take the README's pictures anew
+pictures:
+    uv run python docs/pictures/take.py

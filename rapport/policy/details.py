@@ -27,12 +27,13 @@ def onboarding(account: str, steps: Mapping[str, Progress]) -> str:
         for stage in Stage
         if any(step.definition.stage is stage for step in steps.values())
     )
-    lines = [stages, "", "| | step | stage | state | since |", "|---|---|---|---|---|"]
+    # Lists, because Temporal's UI draws the cells of a table without any space between them.
+    lines = [stages, ""]
     for step in steps.values():
         since = step.ended or step.began or step.due
         state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)
-        definition = step.definition
-        lines.append(f"| {_MARK[step.state]} | {definition.title} | {definition.stage} | {state} | {_at(since)} |")
+        at = f", {_at(since)}" if since else ""
+        lines.append(f"- {_MARK[step.state]} **{step.definition.title}** ({step.definition.stage}): {state}{at}")
     lines += [""]
     for name, step in steps.items():
         if step.state is StepState.RUNNING:
@@ -58,10 +59,10 @@ def meeting(view: MeetingView) -> str:
     if view.proposal is not None and view.phase is not MeetingPhase.ENDED:
         votes = {vote.voter: vote for vote in view.votes}
         persona = {invitee.id: invitee.persona for invitee in view.proposal.invitees}
-        lines += ["", "| time | suits |", "|---|---|"]
+        lines += ["", "Times on offer, and whom they suit:", ""]
         for slot in view.proposal.slots:
             yes = [persona[id_] for id_ in quorum.supporters(slot, view.proposal, votes)]
-            lines.append(f"| {_at(slot.start)} | {', '.join(yes) or '–'} |")
+            lines.append(f"- {_at(slot.start)}: {', '.join(yes) or 'nobody yet'}")
         lines.append(f"\n{len(view.votes)} of {len(view.proposal.invitees)} have answered.")
     return "\n".join(lines)
 
