@@ -120,7 +120,11 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with build(client, settings) as parts:
         if not await parts.store.is_current():
-            raise Refusal("the database is not up to date", field="RAPPORT_DATABASE_URL", fix="run `rapport setup`")
+            raise Refusal(
+                "the database does not answer, or is not up to date",
+                field="RAPPORT_DATABASE_URL",
+                fix="run `rapport setup`",
+            )
         async with parts.worker:
             logging.getLogger("rapport").info("worker is ready, on task queue %s", settings.task_queue)
             await stop.wait()
@@ -130,6 +134,7 @@ def main() -> None:
     """Run one worker from the environment."""
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel("WARNING")
     try:
         asyncio.run(run(settings))
     except Refusal as refusal:

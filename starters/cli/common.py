@@ -14,6 +14,7 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from rapport.model.base import Refusal, Refused
 from starters.commands.office import Actor, Office
@@ -74,6 +75,14 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
         return asyncio.run(whole())
     except Refusal as refusal:
         raise fail(refusal, as_json=as_json) from None
+    except (DBAPIError, ConnectionError):
+        silent = Refusal(
+            "the database does not answer as it should",
+            field="RAPPORT_DATABASE_URL",
+            fix="see that it runs, and that `rapport setup` was run",
+            kind=Refused.UNREACHABLE,
+        )
+        raise fail(silent, as_json=as_json) from None
 
 
 def with_office(data: Path | None, work: Callable[[Office], Awaitable[T]], *, as_json: bool) -> T:

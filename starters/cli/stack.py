@@ -18,6 +18,7 @@ from starters.cli.common import Data, Json, finish, out, print_json
 from starters.commands import onboardings
 from starters.commands.onboardings import Started, StartRequest
 from starters.installation import Ports, settings_of
+from starters.secrets import kept, make_private
 
 if TYPE_CHECKING:
     from starters.stack import Stack
@@ -86,6 +87,9 @@ def _example(review: str) -> AccountFile:
 
 async def _set_up(data: Path | None) -> None:
     settings = settings_of(data)
+    if settings.database_url is None:
+        make_private(settings.data)
+        kept(settings.data / "secret")
     store = Store(settings.database)
     try:
         await store.migrate()

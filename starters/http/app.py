@@ -77,16 +77,9 @@ def _health(app: FastAPI, office: Office) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         """Whether the parts that this process needs answer."""
-        parts = {"database": await _database_answers(office), "temporal": await _temporal_answers(office)}
+        parts = {"database": await office.store.is_current(), "temporal": await _temporal_answers(office)}
         ready = all(parts.values())
         return JSONResponse({"ready": ready, **parts}, status_code=200 if ready else 503)
-
-
-async def _database_answers(office: Office) -> bool:
-    try:
-        return await office.store.is_current()
-    except OSError:
-        return False
 
 
 async def _temporal_answers(office: Office) -> bool:

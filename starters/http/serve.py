@@ -25,7 +25,11 @@ async def serve(host: str, port: int) -> None:
     async with office(None) as parts:
         stationery(parts.settings)
         if not await parts.store.is_current():
-            raise Refusal("the database is not up to date", field="RAPPORT_DATABASE_URL", fix="run `rapport setup`")
+            raise Refusal(
+                "the database does not answer, or is not up to date",
+                field="RAPPORT_DATABASE_URL",
+                fix="run `rapport setup`",
+            )
         config = uvicorn.Config(create_app(parts), host=host, port=port, access_log=False, server_header=False)
         await uvicorn.Server(config).serve()
 
@@ -38,6 +42,7 @@ def main(
 ) -> None:
     """Serve Rapport's pages, API and webhooks."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel("WARNING")
     try:
         asyncio.run(serve(host, port))
     except Refusal as refusal:
