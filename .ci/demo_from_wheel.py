@@ -22,7 +22,9 @@ def main(rapport: str, directory: Path) -> None:
     directory.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAPPORT_", "TEMPORAL_"))}
     ports = [word for option in ("http", "temporal", "ui", "smtp") for word in (f"--{option}-port", "0")]
-    demo = subprocess.Popen([rapport, "demo", *ports], cwd=directory, env=environment, stdout=subprocess.PIPE, text=True)
+    demo = subprocess.Popen(
+        [rapport, "demo", *ports], cwd=directory, env=environment, stdout=subprocess.PIPE, text=True
+    )
     began = time.monotonic()
     try:
         assert demo.stdout is not None

@@ -38,6 +38,9 @@ PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), t
 STOPPED_PAUSE = timedelta(seconds=20)
 """How often a stopped message looks whether mail goes again."""
 
+SOON = timedelta(seconds=1)
+"""The shortest wait that an attempt asks for."""
+
 MISCONFIGURED_PAUSE = timedelta(minutes=2)
 
 
@@ -88,8 +91,8 @@ class Messages:
         """
         async with heartbeats():
             letters = await self._letters(occasion)
-            leases = await self._keep(letters)
-            return await self._deliver([letter.key for letter in letters], leases)
+            keys, leases = await self._keep(occasion, letters)
+            return await self._deliver(keys, leases)
 
     @activity.defn(name="messages.deliver")
     async def deliver(self, order: Deliver) -> Outcomes:
@@ -114,15 +117,7 @@ class Messages:
                 stationery=self.stationery,
                 company=company,
                 occasion=occasion,
-                key=message_key(
-                    occasion.contract,
-                    occasion.step,
-                    occasion.attempt,
-                    occasion.occurrence,
-                    occasion.round,
-                    occasion.purpose,
-                    id_,
-                ),
+                key=_key(occasion, id_),
                 to=person,
                 person=id_,
             )
@@ -130,11 +125,15 @@ class Messages:
             if (person := company.person(id_)) is not None
         ]
 
-    async def _keep(self, letters: Sequence[Letter]) -> list[outbox.Lease]:
-        """Write what is not yet in the outbox, in one transaction, and take what can go at once."""
+    async def _keep(self, occasion: Occasion, letters: Sequence[Letter]) -> tuple[list[str], list[outbox.Lease]]:
+        """Write what is not yet in the outbox, in one transaction, and take what can go at once.
+
+        Returns:
+            The keys of all the occasion's messages, also of those written by an earlier attempt, and what was taken.
+        """
         present = now()
         async with self.store.reading() as connection:
-            known = await outbox.states(connection, [letter.key for letter in letters])
+            known = await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
             inherited = await self._inherited(connection, letters)
         rows, links = [], []
         for letter in letters:
@@ -142,6 +141,7 @@ class Messages:
                 row, link = self._row(letter, inherited.get(letter.key, Edits()), present)
                 rows.append(row)
                 links += [(letter.key, *link)] if link else []
+        keys = [*known, *(row["key"] for row in rows)]
         async with self.store.writing() as connection:
             await outbox.intend(connection, rows)
             for key, token, promise in links:
@@ -150,9 +150,9 @@ class Messages:
                 connection, [_entry(row, "message.drafted", present) for row in rows if row["state"] == "draft"]
             )
             if not await self._may_send(connection):
-                return []
+                return keys, []
             taken = [await outbox.lease(connection, row["key"], present) for row in rows if row["state"] == "ready"]
-        return [lease for lease in taken if lease is not None]
+        return keys, [lease for lease in taken if lease is not None]
 
     async def _inherited(self, connection: AsyncConnection, letters: Sequence[Letter]) -> dict[str, Edits]:
         """What a member had changed in the draft of the round before, of which the times went stale."""
@@ -160,8 +160,7 @@ class Messages:
         for letter in letters:
             if letter.occasion.round > 1 and letter.review != "auto":
                 before = letter.occasion.model_copy(update={"round": letter.occasion.round - 1})
-                key = letter.key.replace(f"/{letter.occasion.round}/", f"/{before.round}/")
-                draft = await outbox.draft(connection, key)
+                draft = await outbox.draft(connection, _key(before, letter.person))
                 if draft is not None:
                     found[letter.key] = Edits(
                         subject=draft.edits.get("subject"), paragraph=draft.edits.get("paragraph")
@@ -177,7 +176,7 @@ class Messages:
                 state = MessageState.SUPPRESSED
             elif letter.review == "auto":
                 state, raw = MessageState.READY, letter.freeze(edits, token, present)
-            subject = letter.words(edits).subject if raw is None else compose.readable(raw)["subject"]
+            subject = letter.words(edits).subject if raw is None else compose.subject(raw)
         except Refusal as refusal:
             raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
         link = letter.link(present) if raw is not None else None
@@ -244,7 +243,7 @@ class Messages:
                         connection,
                         draft.key,
                         raw,
-                        compose.readable(raw)["subject"],
+                        compose.subject(raw),
                         order.approved_by,
                         order.submission,
                     )
@@ -266,6 +265,7 @@ class Messages:
                     return Outcomes(states=states)
                 if not await self._may_send(connection):
                     raise _later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
+                await outbox.drop_departed(connection, waiting, present)
                 taken = [await outbox.lease(connection, key, present) for key in waiting]
                 after = await outbox.states(connection, waiting)
                 lost = [key for key, state in after.items() if state is MessageState.UNKNOWN]
@@ -274,12 +274,14 @@ class Messages:
         results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
         async with self.store.reading() as connection:
             states = await outbox.states(connection, keys)
+            waits = any(state not in (MessageState.DRAFT, *SETTLED) for state in states.values())
+            again = await outbox.next_try(connection, keys) if waits else None
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        if any(state not in (MessageState.DRAFT, *SETTLED) for state in states.values()):
-            waits = [result for result in results if isinstance(result, timedelta)]
-            raise _later("the relay asks to try again later", "Deferred", min(waits, default=outbox.LEASE))
+        if waits:
+            wait = again - now() if again else outbox.LEASE
+            raise _later("the relay asks to try again later", "Deferred", max(wait, SOON))
         return Outcomes(states=states)
 
     async def _lost(self, connection: AsyncConnection, key: str, present: datetime) -> Entry:
@@ -295,8 +297,8 @@ class Messages:
             about=key,
         )
 
-    async def _hand_over(self, held: outbox.Lease) -> timedelta | None:
-        """Hand one message to the relay and record what became of it; give the wait if it was put off."""
+    async def _hand_over(self, held: outbox.Lease) -> None:
+        """Hand one message to the relay and record what became of it."""
 
         async def commit() -> None:
             async with self.store.writing() as connection:
@@ -313,34 +315,32 @@ class Messages:
             raise _later(str(fault), "Misconfigured", MISCONFIGURED_PAUSE, alarm=True) from None
         except Rejected as refusal:
             await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
-            return None
         except Unanswered:
-            return await self._after_silence(held)
+            await self._after_silence(held)
         except Deferred as patience:
-            return await self._put_off(held, str(patience))
-        await self._settle(held, MessageState.SENT, "message.sent", reply=reply, reason=None)
-        return None
+            await self._put_off(held, str(patience))
+        else:
+            await self._settle(held, MessageState.SENT, "message.sent", reply=reply, reason=None)
 
-    async def _after_silence(self, held: outbox.Lease) -> timedelta | None:
+    async def _after_silence(self, held: outbox.Lease) -> None:
         """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
         if held.kind == "resend":
-            return await self._put_off(held, "the relay did not answer after the data")
-        await self._settle(
-            held, MessageState.UNKNOWN, "message.unknown", reason="the relay did not answer after the data"
-        )
-        return None
+            await self._put_off(held, "the relay did not answer after the data")
+        else:
+            await self._settle(
+                held, MessageState.UNKNOWN, "message.unknown", reason="the relay did not answer after the data"
+            )
 
-    async def _put_off(self, held: outbox.Lease, reason: str) -> timedelta | None:
+    async def _put_off(self, held: outbox.Lease, reason: str) -> None:
         present = now()
         if present - held.first_tried_at >= outbox.GIVE_UP:
             await self._settle(held, MessageState.FAILED, "message.failed", reason=f"given up after 48 hours: {reason}")
-            return None
+            return
         wait = PATIENCE[min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
         async with self.store.writing() as connection:
             await outbox.move(
                 connection, held, MessageState.DEFERRED, now=present, reason=reason, retry_at=present + wait
             )
-        return wait
 
     async def _settle(self, held: outbox.Lease, state: MessageState, kind: str, **values: str | None) -> None:
         """Record the outcome and its entry on the timeline, together."""
@@ -357,6 +357,18 @@ class Messages:
                     about=held.key,
                 )
                 await append(connection, [entry])
+
+
+def _key(occasion: Occasion, person: str) -> str:
+    return message_key(
+        occasion.contract,
+        occasion.step,
+        occasion.attempt,
+        occasion.occurrence,
+        occasion.round,
+        occasion.purpose,
+        person,
+    )
 
 
 def _having(personas: Sequence[str], company: Company) -> list[str]:

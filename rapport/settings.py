@@ -26,6 +26,8 @@ def _smtp_url(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
         raise ValueError('is not an SMTP address; write "smtp+starttls://user:password@host:587"')
+    if parts.port == 0:  # a port over 65535 is refused by the property itself
+        raise ValueError("names port 0; write the relay's port, such as 587")
     return value
 
 

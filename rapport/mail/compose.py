@@ -13,8 +13,11 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address
+from email.errors import MessageError
+from email.header import Header
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.utils import format_datetime
 from functools import cache
 from importlib.resources import files
@@ -30,6 +33,24 @@ from rapport.model.base import Refusal, plain
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
 DRAFT_TOKEN: Final = "your-personal-link"  # noqa: S105 - not a secret, the place of one
 _TOKEN = re.compile(r"(/m/)[A-Za-z0-9_-]{43}")
+
+
+class _Headers(HeaderRegistry):
+    """The stdlib's headers. It makes a class anew for each header that it sets or reads; these are kept."""
+
+    def __init__(self) -> None:
+        """The stdlib's own choice of classes."""
+        super().__init__()
+        self._made: dict[str, type[BaseHeader]] = {}
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        """The class of a header's value."""
+        return self._made.get(name) or self._made.setdefault(name, super().__getitem__(name))
+
+
+_WIRE: Final = email.policy.SMTP.clone(refold_source="none", header_factory=_Headers())
+_READING: Final = email.policy.default.clone(header_factory=_Headers())
+_LINE: Final = 78
 
 HEADERS: Final = frozenset(
     {
@@ -178,10 +199,12 @@ def write(name: str, context: dict[str, Any], edits: Edits) -> Words:
         else:
             text = _environment(html=False).get_template(f"{name}/body.txt").render(context)
             html = _environment(html=True).get_template(f"{name}/body.html").render(context)
-    except TemplateError as error:
-        raise Refusal(f"the mail {name} cannot be rendered: {error.message}", field="email") from None
+    except (TemplateError, ValueError, TypeError, AttributeError) as error:
+        # The last two are a filter's, when it is handed something that the occasion does not have.
+        why = str(error) if isinstance(error, (TemplateError, ValueError)) else "it asks for what there is not"
+        raise Refusal(f"the mail {name} cannot be rendered: {why}", field="email") from None
     return Words(
-        subject=plain(" ".join(subject.split())),
+        subject=_one_line(" ".join(subject.split()), "subject"),
         text=re.sub(r"\n{3,}", "\n\n", text).strip() + "\n",
         html=_inliner().inline(html),
     )
@@ -193,8 +216,47 @@ def message_id(key: str, sender: str, secret: bytes) -> str:
     return f"<{base64.b32encode(mac).decode().lower()}@{sender.partition('@')[2]}>"
 
 
+def _one_line(value: str, field: str) -> str:
+    """Check a value that a header is made of.
+
+    Raises:
+        Refusal: It could forge a header.
+    """
+    try:
+        return plain(value)
+    except ValueError as error:
+        problem, _, fix = str(error).partition("; ")
+        raise Refusal(problem, field=field, fix=fix) from None
+
+
+def _mailbox(header: str, name: str, address: str) -> str:
+    """`Name <address>`, as it stands in this header.
+
+    What does not fit one line is folded here: the stdlib drops the quotes of a long name.
+    """
+    name = _one_line(name, header.lower())
+    try:
+        plainly = str(Address(display_name=name, addr_spec=address))
+    except (MessageError, ValueError, IndexError):
+        raise Refusal("is no single mail address", field=header.lower(), fix="correct it in the account file") from None
+    if plainly.isascii() and len(header) + len(": ") + len(plainly) <= _LINE:
+        return plainly
+    if not name:
+        return address
+    return f"{Header(name, 'utf-8', header_name=header).encode()}\n <{address}>"
+
+
+def _text(header: str, value: str) -> str:
+    """A text as it stands in this header; folded here, because the stdlib loses spaces where it folds."""
+    if value.isascii() and len(header) + len(": ") + len(value) <= _LINE:
+        return value
+    return Header(value, "utf-8", header_name=header).encode()
+
+
 def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None = None) -> bytes:
     """Build the bytes that go over the wire: 7-bit ASCII, lines of at most 78 characters (RFC 5322).
+
+    An address or a Message-ID that is longer by itself stands on a line of its own length, below the hard limit of 998.
 
     Args:
         calendar: An iTIP method and its iCalendar object (RFC 6047), for an invitation.
@@ -202,20 +264,21 @@ def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None 
     Raises:
         Refusal: A header came out other than it was meant.
     """
-    mail = EmailMessage(policy=email.policy.SMTP)
+    mail = EmailMessage(policy=_WIRE)
     tam, to = envelope.tam, envelope.recipient
-    mail["From"] = Address(display_name=plain(tam.name), addr_spec=envelope.sender)
-    mail["To"] = Address(display_name=plain(to.name), addr_spec=to.email)
-    mail["Reply-To"] = Address(display_name=plain(tam.name), addr_spec=tam.email)
-    mail["Subject"] = plain(words.subject)
+    mail.set_raw("From", _mailbox("From", tam.name, envelope.sender))
+    mail.set_raw("To", _mailbox("To", to.name, to.email))
+    mail.set_raw("Reply-To", _mailbox("Reply-To", tam.name, tam.email))
+    mail.set_raw("Subject", _text("Subject", _one_line(words.subject, "subject")))
     mail["Date"] = format_datetime(envelope.date)
-    mail["Message-ID"] = message_id(envelope.key, envelope.sender, envelope.secret)
+    # Raw: the stdlib makes an encoded word of a long id, and no reader finds the thread by that.
+    mail.set_raw("Message-ID", message_id(envelope.key, envelope.sender, envelope.secret))
     thread = message_id(envelope.thread, envelope.sender, envelope.secret)
-    mail["In-Reply-To"] = thread
-    mail["References"] = thread
+    mail.set_raw("In-Reply-To", thread)
+    mail.set_raw("References", thread)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    mail["X-Rapport-Key"] = envelope.key
+    mail.set_raw("X-Rapport-Key", _text("X-Rapport-Key", envelope.key))
     mail.set_content(words.text, cte="quoted-printable")
     mail.add_alternative(words.html, subtype="html", cte="quoted-printable")
     if calendar is not None:
@@ -231,13 +294,20 @@ def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None 
 
 def _inspect(raw: bytes, envelope: Envelope) -> None:
     """Read the finished bytes as a receiver would, and insist on the headers that were meant."""
-    read = email.message_from_bytes(raw, policy=email.policy.default)
+    read = BytesHeaderParser(policy=_READING).parsebytes(raw)
     names = [name.lower() for name in read]
     forged = len(names) != len(set(names)) or not set(names) <= HEADERS
-    to = read["To"].addresses
-    if forged or len(to) != 1 or to[0].addr_spec != envelope.recipient.email:
+    meant = {"From": envelope.sender, "To": envelope.recipient.email, "Reply-To": envelope.tam.email}
+    strays = [
+        name for name, address in meant.items() if [found.addr_spec for found in read[name].addresses] != [address]
+    ]
+    if forged or strays or not raw.isascii():
         raise Refusal("a header of the mail came out other than it was meant; nothing was sent", field="email")
-    raw.decode("ascii")
+
+
+def subject(raw: bytes) -> str:
+    """A frozen mail's subject."""
+    return str(BytesHeaderParser(policy=_READING).parsebytes(raw)["Subject"])
 
 
 def masked(text: str) -> str:
@@ -247,7 +317,7 @@ def masked(text: str) -> str:
 
 def readable(raw: bytes) -> dict[str, str]:
     """A frozen mail's subject, text and HTML, for display."""
-    read = email.message_from_bytes(raw, policy=email.policy.default)
+    read = email.message_from_bytes(raw, policy=_READING)
     assert isinstance(read, EmailMessage)
     parts = {"subject": str(read["Subject"]), "from": str(read["From"]), "to": str(read["To"])}
     for name, preference in (("text", "plain"), ("html", "html")):

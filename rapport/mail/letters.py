@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
+from rapport.model.base import Refusal
 from rapport.model.message import MeetingFacts, Occasion, Purpose
 from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
 from rapport.model.playbook import Review
@@ -187,6 +188,7 @@ class Letter:
         remote = meeting.where == "remote"
         place = company.place(meeting)
         agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in meeting.agenda)
+        link = place if remote and place else None
         invitation = invite.Invitation(
             uid=f"{meeting.uid}@{self.stationery.sender.partition('@')[2]}",
             sequence=meeting.booking.sequence,
@@ -195,12 +197,16 @@ class Letter:
             end=meeting.booking.end,
             zone=company.champion.schedule.zone,
             summary=f"{company.account.name} / {company.vendor.name}: {meeting.title}",
-            description=f"{agenda}\n\nJoin: {place}" if remote else agenda,
+            description=f"{agenda}\n\nJoin: {link}" if link else agenda,
             location=place,
-            join_url=place if remote else None,
+            join_url=link,
             organizer_name=company.tam.name,
             organizer=self.stationery.sender,
             attendees=tuple(attendees),
             alarm_minutes=None,
         )
-        return "REQUEST", invite.request(invitation)
+        try:
+            return "REQUEST", invite.request(invitation)
+        except ValueError:
+            # Its words could name people, and a refusal is written into histories.
+            raise Refusal("the invitation cannot be written", field="meeting") from None

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.message import MessageState
-from rapport.storage.tables import MessageRow
+from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 from rapport.storage.timeline import insert_new
 
 LEASE: Final = timedelta(seconds=90)
@@ -29,8 +29,12 @@ GIVE_UP: Final = timedelta(hours=48)
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.DRAFT: frozenset({MessageState.READY, MessageState.HELD, MessageState.SUPPRESSED}),
-    MessageState.READY: frozenset({MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED}),
-    MessageState.DEFERRED: frozenset({MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED}),
+    MessageState.READY: frozenset(
+        {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
+    ),
+    MessageState.DEFERRED: frozenset(
+        {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
+    ),
     MessageState.SENDING: frozenset(
         {
             MessageState.SENT,
@@ -92,10 +96,98 @@ async def intend(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) ->
     await insert_new(connection, MessageRow, rows)
 
 
+_STATES: Final = select(MessageRow.key, MessageRow.state).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+
+
 async def states(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, MessageState]:
     """The state of each of these messages."""
-    rows = await connection.execute(select(MessageRow.key, MessageRow.state).where(MessageRow.key.in_(keys)))
+    rows = await connection.execute(_STATES, {"keys": list(keys)})
     return {row.key: MessageState(row.state) for row in rows}
+
+
+async def of_occasion(connection: AsyncConnection, account: str, prefix: str) -> list[str]:
+    """The keys of an occasion's messages, also of those whose recipient has left since.
+
+    Args:
+        prefix: The key without its person.
+    """
+    found = await connection.scalars(
+        select(MessageRow.key)
+        .where(MessageRow.account == account, MessageRow.key.startswith(prefix, autoescape=True))
+        .order_by(MessageRow.key)
+    )
+    return list(found)
+
+
+async def drop_departed(connection: AsyncConnection, keys: Sequence[str], now: datetime) -> list[str]:
+    """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
+    left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
+    found = await connection.scalars(
+        update(MessageRow)
+        .where(
+            MessageRow.key.in_(keys),
+            MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
+            or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now),
+            MessageRow.person.in_(left),
+        )
+        .values(state=MessageState.SUPPRESSED, reason="the recipient has left", settled_at=now, lease_until=None)
+        .returning(MessageRow.key)
+    )
+    return list(found)
+
+
+async def next_try(connection: AsyncConnection, keys: Sequence[str]) -> datetime | None:
+    """When the first of these messages can be tried again, if any waits."""
+    moment = func.coalesce(MessageRow.lease_until, MessageRow.retry_at)
+    waiting = [MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]
+    return await connection.scalar(
+        select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(waiting))
+    )
+
+
+_PRESENT: Final = bindparam("present", type_=UtcInstant)
+_FREE: Final = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < _PRESENT)
+_LOSE: Final = (
+    update(MessageRow)
+    .where(
+        MessageRow.key == bindparam("which"),
+        MessageRow.state == MessageState.SENDING,
+        MessageRow.kind == "hold",
+        _FREE,
+    )
+    .values(
+        state=MessageState.UNKNOWN,
+        reason="the sender stopped between handing it over and hearing the answer; it may have arrived",
+        settled_at=_PRESENT,
+        lease_until=None,
+    )
+)
+_LEASE: Final = (
+    update(MessageRow)
+    .where(
+        MessageRow.key == bindparam("which"),
+        MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
+        _FREE,
+        or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
+    )
+    .values(
+        fence=MessageRow.fence + 1,
+        attempts=MessageRow.attempts + 1,
+        lease_until=bindparam("until"),
+        first_tried_at=func.coalesce(MessageRow.first_tried_at, _PRESENT),
+    )
+    .returning(
+        MessageRow.kind,
+        MessageRow.fence,
+        MessageRow.account,
+        MessageRow.person,
+        MessageRow.address,
+        MessageRow.step,
+        MessageRow.first_tried_at,
+        MessageRow.attempts,
+        MessageRow.raw,
+    )
+)
 
 
 async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease | None:
@@ -105,49 +197,13 @@ async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease |
     `unknown` here.
 
     Returns:
-        Nothing where the message is settled, a draft, or at this moment in another attempt's hands.
+        Nothing where the message is settled, a draft, put off until later, or in another attempt's hands right now.
     """
-    free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)
-    await connection.execute(
-        update(MessageRow)
-        .where(MessageRow.key == key, MessageRow.state == MessageState.SENDING, MessageRow.kind == "hold", free)
-        .values(
-            state=MessageState.UNKNOWN,
-            reason="the sender stopped between handing it over and hearing the answer; it may have arrived",
-            settled_at=now,
-            lease_until=None,
-        )
-    )
-    row = (
-        await connection.execute(
-            update(MessageRow)
-            .where(
-                MessageRow.key == key,
-                MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
-                free,
-            )
-            .values(
-                fence=MessageRow.fence + 1,
-                attempts=MessageRow.attempts + 1,
-                lease_until=now + LEASE,
-            )
-            .returning(
-                MessageRow.kind,
-                MessageRow.fence,
-                MessageRow.account,
-                MessageRow.person,
-                MessageRow.address,
-                MessageRow.step,
-                MessageRow.first_tried_at,
-                MessageRow.attempts,
-                MessageRow.raw,
-            )
-        )
-    ).one_or_none()
+    at = {"which": key, "present": now}
+    await connection.execute(_LOSE, at)
+    row = (await connection.execute(_LEASE, at | {"until": now + LEASE})).one_or_none()
     if row is None:
         return None
-    if row.first_tried_at is None:
-        await connection.execute(update(MessageRow).where(MessageRow.key == key).values(first_tried_at=now))
     assert row.raw is not None
     return Lease(
         key=key,
@@ -157,7 +213,7 @@ async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease |
         person=row.person,
         address=row.address,
         step=row.step,
-        first_tried_at=row.first_tried_at or now,
+        first_tried_at=row.first_tried_at,
         attempts=row.attempts,
         raw=row.raw,
     )
@@ -170,8 +226,9 @@ async def move(connection: AsyncConnection, held: Lease, state: MessageState, *,
         Whether it did. An attempt that was overtaken changes nothing.
     """
     sources = [source for source, targets in NEXT.items() if state in targets]
-    if state is not MessageState.SENDING:
-        values |= {"lease_until": None}
+    # The data is about to go out: from here on the lease has to outlast the wait for the answer, however long the
+    # relay took until now.
+    values |= {"lease_until": now + LEASE if state is MessageState.SENDING else None}
     if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN):
         values |= {"settled_at": now}
     changed = await connection.execute(
@@ -244,7 +301,8 @@ async def set_aside(
     connection: AsyncConnection, keys: Sequence[str], state: MessageState, reason: str, now: datetime
 ) -> None:
     """Hold drafts back, or suppress them, with the reason."""
-    sources = [source for source, targets in NEXT.items() if state in targets]
+    drafts = (MessageState.DRAFT, MessageState.HELD)
+    sources = [source for source in drafts if state in NEXT[source]]
     await connection.execute(
         update(MessageRow)
         .where(MessageRow.key.in_(keys), MessageRow.state.in_(sources))

@@ -124,8 +124,13 @@ class Mailer:
             await _command(client.rcpt(recipient))
             await commit()
             try:
-                answer = await client.data(raw, timeout=self._data_timeout)
+                # The client's own timeout holds for each of the two answers that DATA has, this one for both.
+                async with asyncio.timeout(self._data_timeout):
+                    answer = await client.data(raw, timeout=self._data_timeout)
             except aiosmtplib.SMTPDataError as error:
+                if not 400 <= error.code < 600:
+                    client.close()
+                    raise Unanswered(f"{error.code} is no answer to a message") from None
                 raise _refusal(error) from None
             except BaseException as error:
                 # Also a cancellation: the client would call itself connected, and its next message would hang.
@@ -195,9 +200,6 @@ class Mailer:
             if error.code < 500:
                 raise Deferred(f"sign-in: {error.code}") from None
             raise Misconfigured(f"the relay refuses the user or the password ({error.code})") from None
-        except aiosmtplib.SMTPNotSupported:
-            client.close()
-            raise Misconfigured("the relay does not offer what the settings ask for: encryption or sign-in") from None
         except aiosmtplib.SMTPConnectResponseError as error:
             client.close()
             raise Deferred(f"greeting: {error.code}") from None
@@ -205,6 +207,11 @@ class Mailer:
             client.close()
             if _is_certificate(error):
                 raise Misconfigured("the relay's certificate cannot be trusted for its name") from None
+            if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):
+                # The client says by its bare base class what the relay does not offer; what goes wrong has a subclass.
+                raise Misconfigured(
+                    "the relay does not offer what the settings ask for: encryption or sign-in"
+                ) from None
             raise Deferred("the relay cannot be reached") from None
         return client
 

@@ -91,6 +91,14 @@ def plain(value: str) -> str:
     return value.strip()
 
 
+def name(value: str) -> str:
+    """Check a name as `plain` does, and refuse one that is nothing but spaces: mails greet people by it."""
+    text = plain(value)
+    if not text:
+        raise ValueError("is empty; fill it in")
+    return text
+
+
 def prose(value: str) -> str:
     """Refuse control characters in a text of several lines; line feeds and tabs are allowed."""
     text = value.replace("\r\n", "\n")
@@ -109,7 +117,7 @@ def mail_address(value: str) -> str:
     try:
         checked = email_validator.validate_email(value, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
-        raise ValueError(f"is not a mail address: {error}") from None
+        raise ValueError(f"is not a mail address; {str(error).removesuffix('.')}") from None
     if checked.ascii_email is None:
         raise ValueError("has letters outside ASCII before the @, which many mail servers refuse; use an ASCII address")
     return checked.ascii_email
@@ -136,14 +144,17 @@ def utc(value: datetime) -> datetime:
     """Insist on an instant: a time without a zone means different things to different readers."""
     if value.tzinfo is None:
         raise ValueError('has no time zone; write it as "2026-11-30T14:00:00Z"')
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError('is outside the years 1 to 9999 in UTC; write it as "2026-11-30T14:00:00Z"') from None
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 """An account's key: lower-case letters, digits and hyphens."""
 StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ContractId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME), AfterValidator(plain)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME), AfterValidator(name)]
 Prose = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(prose)]
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(mail_address)]
 Zone = Annotated[str, AfterValidator(zone_name)]

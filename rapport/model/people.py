@@ -77,10 +77,12 @@ class WorkingHours(Written):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
+        if self.start.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("has a zone of its own; write wall times such as 09:00:00, the person's zone is known")
         if self.start >= self.end:
             raise ValueError("end must be later than start; write for example start = 09:00:00, end = 17:00:00")
         if not self.days:
-            raise ValueError('days must name at least one day, such as ["mon", "tue"]')
+            raise ValueError('days is empty; name at least one, such as ["mon", "tue"]')
         return self
 
 
@@ -199,9 +201,12 @@ class AccountFile(Written):
     def _whole(self) -> Self:
         _refuse_duplicates("contacts", [contact.email for contact in self.contacts])
         _refuse_duplicates("members", [member.email for member in self.members])
-        both = {c.email.lower() for c in self.contacts} & {m.email.lower() for m in self.members}
-        if both:
-            raise ValueError("contacts and members share an address; a person is on one side only")
+        vendors = {member.email.lower() for member in self.members}
+        for index, contact in enumerate(self.contacts):
+            if contact.email.lower() in vendors:
+                raise ValueError(
+                    f"contacts[{index}].email: a member has this address too; a person is on one side only"
+                )
         for persona, rules in personas().items():
             count = sum(contact.persona == persona for contact in self.contacts)
             if count < rules.at_least:

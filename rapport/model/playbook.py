@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -137,9 +137,9 @@ class MeetingStep(StepBase):
         if CHAMPION not in self.invite:
             raise ValueError(f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
         if self.latest < self.earliest:
-            raise ValueError("latest: must not be smaller than earliest")
+            raise ValueError("latest: is smaller than earliest; make it at least as large")
         if self.earliest <= self.voting_days:
-            raise ValueError("earliest: must be larger than voting_days, or a time could pass before the vote ends")
+            raise ValueError("earliest: a time could pass before the vote ends; make it larger than voting_days")
         if self.reminders >= self.voting_days:
             raise ValueError("reminders: must be fewer than voting_days; one goes each business day before the end")
         return self
@@ -157,13 +157,16 @@ class MessageStep(StepBase):
 StepDefinition = Annotated[MeetingStep | MessageStep, Field(discriminator="kind")]
 
 
+MAX_STEPS: Final = 200
+
+
 class Playbook(Written):
     """A checked plan: named steps that wait for each other, each in its stage."""
 
     name: StepName
     title: Name
     version: int = Field(ge=1)
-    steps: tuple[StepDefinition, ...] = Field(min_length=1)
+    steps: tuple[StepDefinition, ...] = Field(min_length=1, max_length=MAX_STEPS)
 
     @model_validator(mode="after")
     def _connected(self) -> Self:

@@ -46,6 +46,11 @@ def read_toml(model: type[M], raw: bytes, source: str) -> M:
         raise Refusal(f"is not UTF-8 at byte {error.start}", field=source, fix="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise Refusal(f"is not TOML: {error}", field=source, fix="correct that line") from None
+    except (ValueError, RecursionError):
+        # A number of thousands of digits, or lists within lists: tomllib has no error of its own for these.
+        raise Refusal(
+            "is not TOML that can be read", field=source, fix="write shorter numbers and flatter lists"
+        ) from None
     return check(model, data, source)
 
 
@@ -62,6 +67,8 @@ def read_json(model: type[M], raw: bytes) -> M:
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Refusal(f"is not JSON{where}", field="body", fix="send one JSON object") from None
+    if not isinstance(data, dict):
+        raise Refusal("is not a JSON object", field="body", fix="send one JSON object")
     return check(model, data, "")
 
 
@@ -91,7 +98,7 @@ def _refusal(detail: ErrorDetails, source: str) -> Refusal:
     if inner:
         field, text = f"{field}.{inner[1]}" if field else inner[1], inner[2]
     problem, _, fix = text.partition("; ")
-    where = f"{source}: {field}" if source and field else source or field
+    where = f"{source}: {field}" if source and field else source or field or "body"
     return Refusal(problem, field=where, fix=fix)
 
 
@@ -103,7 +110,10 @@ def _words(detail: ErrorDetails) -> str:
         context = detail.get("ctx", {})
         expected = context.get("expected") or context.get("expected_tags", "another value")
         return f"has a value that is not allowed; use {expected}"
-    return detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":
+        return detail["msg"].removeprefix("Value error, ")
+    words = detail["msg"]
+    return f"does not fit; {words[0].lower() if words[1:2].islower() else words[0]}{words[1:]}"
 
 
 _FORMS: Final = {

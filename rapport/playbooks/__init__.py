@@ -1,8 +1,9 @@
-"""The playbooks that Rapport ships, and how any playbook is read."""
+"""The playbooks that Rapport ships, an installation's own, and how any playbook is read."""
 
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.playbook import Playbook
@@ -16,20 +17,44 @@ def shipped() -> list[str]:
     )
 
 
-def load(name: str) -> Playbook:
-    """A shipped playbook.
+def load(name: str, folder: Path | None = None) -> Playbook:
+    """A playbook by its name: the installation's own `<name>.toml`, or else a shipped one.
+
+    Args:
+        folder: Where an installation keeps its own playbooks; it need not exist. One that has a shipped one's name
+            takes its place.
 
     Raises:
-        Refusal: There is none of this name.
+        Refusal: There is none of this name, it cannot be read, or it calls itself by another name.
     """
+    own = {path.stem: path for path in folder.glob("*.toml")} if folder is not None else {}
+    if name in own:
+        return _own(own[name])
     if name not in shipped():
-        raise Refusal(
-            f'there is no playbook "{name[:40]}"',
-            field="playbook",
-            fix=f"use one of {', '.join(shipped())}",
-            kind=Refused.NOT_FOUND,
-        )
+        fix = f"use one of {', '.join(sorted({*shipped(), *own}))}"
+        if folder is not None:
+            fix += f", or put your own as {folder.name}/NAME.toml into the data directory"
+        raise Refusal(f'there is no playbook "{name[:40]}"', field="playbook", fix=fix, kind=Refused.NOT_FOUND)
     return parse(files("rapport.playbooks").joinpath(f"{name}.toml").read_bytes(), f"{name}.toml")
+
+
+def _own(path: Path) -> Playbook:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Refusal(
+            f"cannot be read: {error.strerror}",
+            field=f"{path.parent.name}/{path.name}",
+            fix="correct the file's rights",
+        ) from None
+    playbook = parse(raw, path.name)
+    if playbook.name != path.stem:
+        raise Refusal(
+            f'is "{playbook.name}", and the file is called {path.name}',
+            field=f"{path.name}: name",
+            fix="give both the same name",
+        )
+    return playbook
 
 
 def parse(raw: bytes, source: str) -> Playbook:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
@@ -88,9 +88,7 @@ async def create_token(
 
 async def find_token(connection: AsyncConnection, secret: str) -> Token | None:
     """The valid token with this secret."""
-    row = (
-        await connection.execute(_TOKENS.where(TokenRow.digest == digest(secret), TokenRow.revoked_at.is_(None)))
-    ).one_or_none()
+    row = (await connection.execute(_VALID_TOKEN, {"given": digest(secret)})).one_or_none()
     return None if row is None else Token.model_validate(row._mapping)
 
 
@@ -118,6 +116,8 @@ async def revoke_token(connection: AsyncConnection, name: str, now: datetime) ->
 
 
 _TOKENS = select(TokenRow.name, TokenRow.roles, TokenRow.created_at, TokenRow.revoked_at)
+_VALID_TOKEN = _TOKENS.where(TokenRow.digest == bindparam("given"), TokenRow.revoked_at.is_(None))
+_MAIL_SWITCH = select(SwitchRow.stopped, SwitchRow.by, SwitchRow.at).where(SwitchRow.name == "mail")
 
 
 class MailSwitch(Wire):
@@ -130,9 +130,7 @@ class MailSwitch(Wire):
 
 async def mail_switch(connection: AsyncConnection) -> MailSwitch:
     """The switch as it stands."""
-    row = (
-        await connection.execute(select(SwitchRow.stopped, SwitchRow.by, SwitchRow.at).where(SwitchRow.name == "mail"))
-    ).one_or_none()
+    row = (await connection.execute(_MAIL_SWITCH)).one_or_none()
     return MailSwitch(stopped=False) if row is None else MailSwitch.model_validate(row._mapping)
 
 

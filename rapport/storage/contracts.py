@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Executable, Table, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Wire
@@ -137,23 +140,23 @@ _CONTRACTS = select(
     ContractRow.stage,
     ContractRow.ended_at,
 )
+_BY_ID = _CONTRACTS.where(ContractRow.id == bindparam("contract"))
+_LATEST = (
+    _CONTRACTS.where(ContractRow.account == bindparam("of"))
+    .order_by(ContractRow.run_id.is_(None), ContractRow.requested_at.desc())
+    .limit(1)
+)
 
 
 async def by_id(connection: AsyncConnection, contract: str) -> Contract | None:
     """The contract with this id."""
-    row = (await connection.execute(_CONTRACTS.where(ContractRow.id == contract))).one_or_none()
+    row = (await connection.execute(_BY_ID, {"contract": contract})).one_or_none()
     return None if row is None else Contract.model_validate(row._mapping)
 
 
 async def latest(connection: AsyncConnection, account: str) -> Contract | None:
     """The account's contract that was started last, or else was asked for last."""
-    row = (
-        await connection.execute(
-            _CONTRACTS.where(ContractRow.account == account)
-            .order_by(ContractRow.run_id.is_(None), ContractRow.requested_at.desc())
-            .limit(1)
-        )
-    ).one_or_none()
+    row = (await connection.execute(_LATEST, {"of": account})).one_or_none()
     return None if row is None else Contract.model_validate(row._mapping)
 
 
@@ -169,31 +172,45 @@ async def mark_running(connection: AsyncConnection, contract: str, run_id: str) 
     )
 
 
+_WAITING = ("waiting_on", "waiting_for", "unblock", "deadline", "since")
+_PROJECT = (
+    update(ContractRow)
+    .where(ContractRow.id == bindparam("contract"))
+    .values(run_id=bindparam("run"), stage=bindparam("now_at"), ended_at=bindparam("end"))
+)
+
+
+@cache
+def _put_milestone(dialect: str, *, waiting: bool) -> Executable:
+    """Write a step, or what is new of it; what it waits for stays as it is unless that is known."""
+    table = cast("Table", MilestoneRow.__table__)
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    kept = {"contract", "step", *(() if waiting else _WAITING)}
+    values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
+    put: Executable = new.on_conflict_do_update(index_elements=["contract", "step"], set_=values)
+    return put
+
+
 async def project(connection: AsyncConnection, projection: Projection) -> None:
     """Write down what an onboarding says of itself."""
-    contract = projection.contract
     await connection.execute(
-        update(ContractRow)
-        .where(ContractRow.id == contract)
-        .values(
-            run_id=projection.run_id,
-            stage=projection.stage,
-            ended_at=projection.now if projection.ended else None,
-        )
+        _PROJECT,
+        {
+            "contract": projection.contract,
+            "run": projection.run_id,
+            "now_at": projection.stage,
+            "end": projection.now if projection.ended else None,
+        },
     )
+    rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for milestone in projection.milestones:
-        values = milestone.model_dump(exclude={"step", "wait"})
-        if milestone.state != "running" or milestone.wait is not None:
-            wait = milestone.wait or Wait()
-            values |= _waiting(wait) | {"since": projection.now if wait.what else None}
-        changed = await connection.execute(
-            update(MilestoneRow)
-            .where(MilestoneRow.contract == contract, MilestoneRow.step == milestone.step)
-            .values(**values)
-        )
-        if changed.rowcount == 0:
-            values = _waiting(Wait()) | {"since": None} | values
-            await connection.execute(insert(MilestoneRow).values(contract=contract, step=milestone.step, **values))
+        wait = milestone.wait or Wait()
+        values = milestone.model_dump(exclude={"wait"}) | {"contract": projection.contract} | _waiting(wait)
+        values["since"] = projection.now if wait.what else None
+        rows[milestone.state != "running" or milestone.wait is not None].append(values)
+    for waiting, some in rows.items():
+        if some:
+            await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)
     await append(connection, projection.entries)
 
 

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from rapport.storage import inline
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -55,9 +58,12 @@ class Store:
             await connection.run_sync(_upgrade)
 
     async def is_current(self) -> bool:
-        """Whether the schema is the one that this code expects."""
-        async with self._reader.connect() as connection:
-            return await connection.run_sync(_is_head)
+        """Whether the database answers, and its schema is the one that this code expects."""
+        try:
+            async with self._reader.connect() as connection:
+                return await connection.run_sync(_is_head)
+        except (SQLAlchemyError, OSError):
+            return False
 
     async def close(self) -> None:
         """Close every connection."""
@@ -65,14 +71,16 @@ class Store:
 
 
 def _sqlite(url: str, *, begin: str, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url, hide_parameters=True, pool_size=pool_size, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
-    )
+    file = make_url(url).database
+    assert file is not None
+
+    async def connect() -> inline.Connection:
+        return inline.Connection(file, busy_seconds=BUSY_SECONDS, yields=begin == "BEGIN")
+
+    engine = create_async_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=0, async_creator=connect)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
-        # The driver's own transactions begin late and silently; without them the event below begins each one.
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")

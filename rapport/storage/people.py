@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Refusal, Refused
@@ -32,8 +32,8 @@ _WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"
 async def save(connection: AsyncConnection, file: AccountFile, now: datetime) -> None:
     """Bring an account and its people up to what a file says. Repeating it changes nothing.
 
-    People are recognised by their address, so that their ids, votes and mails stay theirs. A contact whom the file no
-    longer names has left: they stay on record, and nothing more goes to them.
+    People are recognised by their address, however its letters are cased, so that their ids, votes and mails stay
+    theirs. A contact whom the file no longer names has left: they stay on record, and nothing more goes to them.
 
     Raises:
         Refusal: The TAM is no known member with that role, or nobody ever said who the vendor is.
@@ -73,6 +73,7 @@ async def _save_vendor(connection: AsyncConnection, vendor: Vendor) -> None:
 
 async def _save_member(connection: AsyncConnection, member: WrittenMember) -> None:
     values = {
+        "email": member.email,
         "name": member.name,
         "title": member.title,
         "roles": sorted(member.roles),
@@ -80,16 +81,17 @@ async def _save_member(connection: AsyncConnection, member: WrittenMember) -> No
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
         "schedule": member.model_dump(mode="json", include=_SCHEDULE),
     }
-    changed = await connection.execute(update(MemberRow).where(MemberRow.email == member.email).values(**values))
+    same = func.lower(MemberRow.email) == member.email.lower()
+    changed = await connection.execute(update(MemberRow).where(same).values(**values))
     if changed.rowcount == 0:
-        await connection.execute(insert(MemberRow).values(id=new_id("m"), email=member.email, **values))
+        await connection.execute(insert(MemberRow).values(id=new_id("m"), **values))
 
 
 async def _save_contacts(
     connection: AsyncConnection, account: str, written: Sequence[WrittenContact], now: datetime
 ) -> None:
     known = {
-        row.email: row.id
+        row.email.lower(): row.id
         for row in await connection.execute(
             select(ContactRow.email, ContactRow.id).where(ContactRow.account == account)
         )
@@ -98,6 +100,7 @@ async def _save_contacts(
     for position, contact in enumerate(written):
         values = {
             "position": position,
+            "email": contact.email,
             "persona": contact.persona,
             "name": contact.name,
             "title": contact.title,
@@ -105,18 +108,16 @@ async def _save_contacts(
             "work": contact.model_dump(mode="json", include=_WORK),
             "left_at": None,
         }
-        if contact.email in known:
-            await connection.execute(update(ContactRow).where(ContactRow.id == known[contact.email]).values(**values))
+        if (id_ := known.get(contact.email.lower())) is not None:
+            await connection.execute(update(ContactRow).where(ContactRow.id == id_).values(**values))
         else:
-            new.append({"id": new_id("c"), "account": account, "email": contact.email, **values})
+            new.append({"id": new_id("c"), "account": account, **values})
     if new:
         await connection.execute(insert(ContactRow), new)
-    gone = set(known) - {contact.email for contact in written}
+    gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
     if gone:
         await connection.execute(
-            update(ContactRow)
-            .where(ContactRow.account == account, ContactRow.email.in_(gone), ContactRow.left_at.is_(None))
-            .values(left_at=now)
+            update(ContactRow).where(ContactRow.id.in_(gone), ContactRow.left_at.is_(None)).values(left_at=now)
         )
 
 
@@ -126,19 +127,7 @@ async def account(connection: AsyncConnection, key: str) -> Account:
     Raises:
         Refusal: There is none with this key.
     """
-    row = (
-        await connection.execute(
-            select(
-                AccountRow.key,
-                AccountRow.name,
-                AccountRow.tam,
-                AccountRow.place,
-                AccountRow.review,
-                AccountRow.facts,
-                AccountRow.figures,
-            ).where(AccountRow.key == key)
-        )
-    ).one_or_none()
+    row = (await connection.execute(_ACCOUNT, {"account": key})).one_or_none()
     if row is None:
         raise Refusal(
             f'there is no account "{key[:70]}"',
@@ -164,15 +153,13 @@ async def account_keys(connection: AsyncConnection) -> list[str]:
 
 async def vendor(connection: AsyncConnection) -> Vendor:
     """The company that uses Rapport, as the last account file gave it."""
-    row = (await connection.execute(select(VendorRow.name, VendorRow.product, VendorRow.company_health))).one()
+    row = (await connection.execute(_VENDOR)).one()
     return Vendor(name=row.name, product=row.product, company_health=row.company_health)
 
 
 async def contacts(connection: AsyncConnection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
-    rows = await connection.execute(
-        _CONTACTS.where(ContactRow.account == account, ContactRow.left_at.is_(None)).order_by(ContactRow.position)
-    )
+    rows = await connection.execute(_CONTACTS, {"account": account})
     return [
         Contact(
             id=row.id,
@@ -187,14 +174,29 @@ async def contacts(connection: AsyncConnection, account: str) -> list[Contact]:
     ]
 
 
-_CONTACTS = select(
-    ContactRow.id,
-    ContactRow.account,
-    ContactRow.persona,
-    ContactRow.name,
-    ContactRow.email,
-    ContactRow.title,
-    ContactRow.schedule,
+# Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
+_ACCOUNT = select(
+    AccountRow.key,
+    AccountRow.name,
+    AccountRow.tam,
+    AccountRow.place,
+    AccountRow.review,
+    AccountRow.facts,
+    AccountRow.figures,
+).where(AccountRow.key == bindparam("account"))
+_VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
+_CONTACTS = (
+    select(
+        ContactRow.id,
+        ContactRow.account,
+        ContactRow.persona,
+        ContactRow.name,
+        ContactRow.email,
+        ContactRow.title,
+        ContactRow.schedule,
+    )
+    .where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
+    .order_by(ContactRow.position)
 )
 _MEMBERS = select(
     MemberRow.id,
@@ -205,7 +207,7 @@ _MEMBERS = select(
     MemberRow.join_url,
     MemberRow.calendar_url,
     MemberRow.schedule,
-)
+).order_by(MemberRow.email)
 
 
 async def members(connection: AsyncConnection, ids: Iterable[str] | None = None) -> list[Member]:
@@ -222,7 +224,7 @@ async def members(connection: AsyncConnection, ids: Iterable[str] | None = None)
             calendar_url=row.calendar_url,
             schedule=Schedule.model_validate(row.schedule),
         )
-        for row in await connection.execute(query.order_by(MemberRow.email))
+        for row in await connection.execute(query)
     ]
 
 

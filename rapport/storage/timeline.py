@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Executable, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,13 +48,18 @@ class Submission(Wire):
     text: str | None = None
 
 
-async def insert_new(connection: AsyncConnection, table: type[Any], rows: Sequence[dict[str, Any]]) -> int:
-    """Insert the rows whose unique keys are not there yet, and say how many were new."""
-    if not rows:
-        return 0
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(cast("Table", table.__table__)).values(list(rows)).on_conflict_do_nothing()
-    return (await connection.execute(statement)).rowcount
+@cache
+def _insert_new(dialect: str, table: Table) -> Executable:
+    insert_ = (postgresql if dialect == "postgresql" else sqlite).insert
+    new: Executable = insert_(table).on_conflict_do_nothing().inline()
+    return new
+
+
+async def insert_new(connection: AsyncConnection, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows whose unique keys are not there yet."""
+    if rows:
+        # The rows are handed over beside the statement: as a part of it, they would have it compiled at each call.
+        await connection.execute(_insert_new(connection.dialect.name, cast("Table", table.__table__)), list(rows))
 
 
 async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> None:

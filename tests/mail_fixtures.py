@@ -1,0 +1,70 @@
+"""Fixtures of the mail's and the storage's tests: a database with the example account in it, and a relay."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rapport.model.people import AccountFile
+from rapport.model.reading import read_toml
+from rapport.storage import people
+from rapport.storage.database import Store
+from tests.helpers_mail import NOW, ScriptedRelay, scripted_relay
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "versayce.toml"
+
+
+def address(path: Path) -> str:
+    """SQLAlchemy's address of a database file."""
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the tables and nothing in them, made by the migrations; copy it."""
+    path = tmp_path_factory.mktemp("empty") / "rapport.db"
+
+    async def make() -> None:
+        store = Store(address(path))
+        await store.migrate()
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture(scope="session")
+def imported(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the example account; copy it."""
+    path = tmp_path_factory.mktemp("imported") / "rapport.db"
+    shutil.copy(empty, path)
+
+    async def make() -> None:
+        store = Store(address(path))
+        async with store.writing() as connection:
+            await people.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+async def store(imported: Path, tmp_path: Path) -> AsyncIterator[Store]:
+    """A database of this test's own, with the example account."""
+    path = tmp_path / "rapport.db"
+    shutil.copy(imported, path)
+    store = Store(address(path))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def relay() -> AsyncIterator[ScriptedRelay]:
+    """A relay that does as it is told."""
+    async with scripted_relay() as opened:
+        yield opened

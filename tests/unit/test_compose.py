@@ -1,0 +1,785 @@
+"""What a mail promises to its reader: the right words, exact headers, bytes that survive every relay."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.policy import default
+from email.utils import getaddresses
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+import jinja2.meta
+import pytest
+from aiosmtpd.smtp import SMTP, Session
+from aiosmtpd.smtp import Envelope as Handed
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from rapport.mail import compose, invite
+from rapport.mail.compose import (
+    DRAFT_TOKEN,
+    HEADERS,
+    Edits,
+    Envelope,
+    Person,
+    Words,
+    emails,
+    freeze,
+    masked,
+    message_id,
+)
+from rapport.mail.letters import Company, Letter
+from rapport.model.base import Email, Name, Refusal, mail_address
+from rapport.model.message import MeetingFacts, Occasion, Purpose
+from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
+from rapport.model.reading import read_toml
+from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
+from tests.mail_fixtures import EXAMPLE
+
+PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
+USERS = ("primary_user", "secondary_user")
+READERS = [*personas(), "tam"]
+SECRET = b"a secret"
+CALM = settings(deadline=None, max_examples=150)
+
+LUCA = Person("Luca Bianchi", "luca.bianchi@versayce.example", zone="Europe/Zurich")
+ROBIN = Person("Robin Keller", "robin.keller@foobar.example", title="Technical Account Manager")
+KEY = "VERSAYCE-2026-11/kickoff/1/1/1/proposal/c_0123456789abcdef"
+
+
+@cache
+def company(*, sparse: bool = False) -> Company:
+    """The example's people: with all that can be known of them, or with as little as an account file may say."""
+    file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
+
+    def schedule(written: Schedule) -> Schedule:
+        return Schedule.model_validate(written.model_dump(include=set(Schedule.model_fields)))
+
+    contacts = [
+        Contact(
+            id=f"c_{index}",
+            account="versayce",
+            persona=contact.persona,
+            name=contact.name,
+            email=contact.email,
+            title=None if sparse else contact.title,
+            schedule=schedule(contact),
+        )
+        for index, contact in enumerate(file.contacts)
+    ]
+    members = [
+        Member(
+            id=f"m_{index}",
+            name=member.name,
+            email=member.email,
+            roles=member.roles,
+            title=None if sparse else member.title,
+            join_url=None if sparse or member.join_url is None else str(member.join_url),
+            schedule=schedule(member),
+        )
+        for index, member in enumerate(file.members)
+    ]
+    assert file.vendor is not None
+    account = Account(
+        key=file.account.key,
+        name=file.account.name,
+        tam="m_0",
+        place=None if sparse else file.account.place,
+        facts=file.account.facts,
+        figures=type(file.account.figures)() if sparse else file.account.figures,
+    )
+    return Company(
+        vendor=file.vendor.model_copy(update={"company_health": None}) if sparse else file.vendor,
+        account=account,
+        contacts={contact.id: contact for contact in contacts},
+        members={member.id: member for member in members},
+    )
+
+
+def sparse_facts(email: str) -> MeetingFacts:
+    """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
+    times = 1 if email == "meeting_reminder" else 0
+    booked = email in ("meeting_invitation", "meeting_report")
+    return facts(company(sparse=True), times=times, booked=booked).model_copy(
+        update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}
+    )
+
+
+def letter(
+    name: str, reader: str, *, sparse: bool = False, where: str = "remote", purpose: Purpose | None = None
+) -> Letter:
+    """One mail to whoever has this persona, or to the TAM."""
+    around = company(sparse=sparse)
+    ids = {contact.persona: contact.id for contact in around.contacts.values()} | {"tam": around.account.tam}
+    to = around.person(ids[reader])
+    assert to is not None
+    meeting = sparse_facts(name) if sparse else facts(around, booked=True)
+    meeting = meeting.model_copy(update={"where": where})
+    story: Occasion = occasion(around, purpose or PURPOSES.get(name, Purpose.NOTICE), name, meeting=meeting)
+    return Letter(STATIONERY, around, story, f"V/kickoff/1/1/1/x/{ids[reader]}", to, ids[reader])
+
+
+def frozen(
+    *,
+    to: Person = LUCA,
+    tam: Person = ROBIN,
+    sender: str = "onboarding@foobar.example",
+    key: str = KEY,
+    subject: str = "Welcome",
+    text: str = "Hello\n",
+    html: str = "<p>Hello</p>",
+    calendar: tuple[str, bytes] | None = None,
+) -> bytes:
+    """A mail's bytes."""
+    envelope = Envelope(key, sender, to, tam, "VERSAYCE-2026-11/thread/c_0123456789abcdef", SECRET, NOW)
+    return freeze(Words(subject, text, html), envelope, calendar)
+
+
+def headers(raw: bytes) -> dict[str, str]:
+    """A mail's headers as RFC 5322 and RFC 2047 read them, by a parser that the product does not use."""
+    read: Message = email.message_from_bytes(raw)
+    assert len(read.keys()) == len(set(read.keys()))
+    return {name: str(value).replace("\r\n", "").replace("\n", "") for name, value in read.items()}
+
+
+def decoded(value: str) -> str:
+    """A header's text, its encoded words read (RFC 2047)."""
+    return " ".join(str(make_header(decode_header(value))).split())
+
+
+def mailbox(value: str) -> tuple[str, str]:
+    """The one mailbox that a header names: name and address."""
+    [(name, address)] = getaddresses([value])
+    return decoded(name), address
+
+
+def body(raw: bytes, kind: str) -> str:
+    """A mail's text or HTML part."""
+    read = email.message_from_bytes(raw, policy=default)
+    assert isinstance(read, EmailMessage)
+    part = read.get_body(preferencelist=(kind,))
+    assert isinstance(part, EmailMessage)
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+class Elements(HTMLParser):
+    """The elements of an HTML text, with the links among their attributes, and its visible words."""
+
+    def __init__(self, html: str) -> None:
+        """Read it."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One element begins."""
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src", "action") and value]
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        """Words."""
+        self.words += data
+
+
+def assert_wire(raw: bytes, *, unbreakable: int = 0) -> None:
+    """Assert what holds of every mail: 7 bits, CRLF only, lines of 78 unless one token alone is longer."""
+    assert raw.isascii()
+    assert b"\0" not in raw
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", raw)
+    longest = max(len(line) for line in raw.split(b"\r\n"))
+    assert longest <= max(78, unbreakable)
+    assert longest <= 998
+
+
+# --- words
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["full", "sparse"])
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("name", sorted(emails()))
+def test_every_mail_renders_for_every_reader(name: str, reader: str, sparse: bool) -> None:
+    """Every mail renders for everyone, with all that can be known and with the least, and shows no gap in either."""
+    words = letter(name, reader, sparse=sparse).words(Edits())
+    shown = Elements(words.html)
+    for part in (words.subject, words.text, shown.words):
+        assert part.strip()
+        assert not re.search(r"\bNone\b|\{\{|\{%|Undefined|\[\]|\(\)", part), part
+    assert not re.search(r"[ \t]$|\n{3}", words.text, re.MULTILINE)
+    assert set(shown.links) <= {link for link in shown.links if link.startswith(("https://", "mailto:"))}
+
+
+@pytest.mark.parametrize("where", ["remote", "onsite"])
+@pytest.mark.parametrize("sparse", [False, True], ids=["full", "sparse"])
+def test_an_invitation_names_the_place_that_is_known(where: str, sparse: bool) -> None:
+    """An invitation says where to go or what to join if that is known, and drops the line if it is not."""
+    mail = letter("meeting_invitation", "primary_champion", sparse=sparse, where=where)
+    raw = mail.freeze(Edits(), secrets.token_urlsafe(32), NOW)
+    text = body(raw, "plain")
+    place = "room Limmat" if where == "onsite" else "https://meet.foobar.example/robin-keller"
+    assert (place in text) is not sparse
+    assert ("Where:" in text, "Join:" in text) == (
+        (where, sparse) == ("onsite", False),
+        (where, sparse) == ("remote", False),
+    )
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_figures_reach_those_whom_they_concern(reader: str) -> None:
+    """The proof of concept's figures, the ROI and the vendor's health never reach a user, in any mail or part of it."""
+    around = company()
+    known = (around.vendor.company_health, around.account.figures.poc_result, around.account.figures.projected_roi)
+    for name in emails():
+        raw = letter(name, reader).freeze(Edits(), secrets.token_urlsafe(32), NOW)
+        everything = " ".join(str(part) for part in email.message_from_bytes(raw, policy=default).walk())
+        parts = body(raw, "plain"), body(raw, "html"), everything
+        found = [figure for figure in known if figure and any(figure in part for part in parts)]
+        assert len(found) == (3 if name == "welcome" and reader not in USERS else 0)
+
+
+def test_an_unknown_figure_drops_its_line() -> None:
+    """A figure that is not known takes its line along, and the others stay."""
+    around = company()
+    figures = around.account.figures.model_copy(update={"projected_roi": None})
+    less = replace(around, account=around.account.model_copy(update={"figures": figures}))
+    words = replace(letter("welcome", "primary_champion"), company=less).words(Edits())
+    for part in (words.text, words.html):
+        assert "Projected return" not in part
+        assert "Proof of concept" in part
+    none = letter("welcome", "primary_champion", sparse=True).words(Edits())
+    assert "Where we stand" not in none.text + none.html
+
+
+@pytest.mark.parametrize(
+    "zone", ["America/New_York", "Europe/Zurich", "Asia/Kolkata", "Pacific/Auckland", "America/St_Johns"]
+)
+@pytest.mark.parametrize(
+    "name", ["welcome", "meeting_proposal", "meeting_reminder", "meeting_invitation", "meeting_stuck"]
+)
+def test_times_stand_in_the_readers_zone(name: str, zone: str) -> None:
+    """Every time in a mail is wall time of its reader's zone, and the mail says which zone that is."""
+    mail = letter(name, "primary_champion")
+    words = replace(mail, to=replace(mail.to, zone=zone)).words(Edits())
+    told = slots(1) if name == "meeting_invitation" else slots()
+    for part in (words.text, Elements(words.html).words):
+        for slot in told:
+            here, end = slot.start.astimezone(ZoneInfo(zone)), slot.end.astimezone(ZoneInfo(zone))
+            assert f"{here:%A} {here.day} {here:%B}" in part
+            assert re.search(rf"{here:%H:%M} ?– ?{end:%H:%M}", part)
+        offset = f"{told[0].start.astimezone(ZoneInfo(zone)):%z}"
+        assert f"{zone.replace('_', ' ')}, UTC{offset[:3]}:{offset[3:]}" in part
+
+
+def test_the_offset_is_that_of_the_day_not_of_today() -> None:
+    """A time in summer carries the summer offset, although the mail is written in winter."""
+    assert compose._zone(datetime(2027, 7, 1, 12, tzinfo=UTC), "Europe/Zurich") == "Europe/Zurich, UTC+02:00"
+    assert compose._zone(datetime(2026, 12, 1, 12, tzinfo=UTC), "Europe/Zurich") == "Europe/Zurich, UTC+01:00"
+    assert compose._zone(datetime(2026, 12, 1, 12, tzinfo=UTC), "America/St_Johns") == "America/St Johns, UTC-03:30"
+
+
+def needs() -> Iterator[tuple[str, str]]:
+    """Every mail with every name that its templates speak of."""
+    environment = compose._environment(html=False)
+    assert environment.loader is not None
+
+    def spoken(template: str) -> set[str]:
+        assert environment.loader is not None
+        tree = environment.parse(environment.loader.get_source(environment, template)[0])
+        found = set(jinja2.meta.find_undeclared_variables(tree))
+        for other in jinja2.meta.find_referenced_templates(tree):
+            assert other is not None
+            found |= spoken(other)
+        return found
+
+    for name in sorted(emails()):
+        used = spoken(f"{name}/body.txt") | spoken(f"{name}/body.html") | spoken(f"{name}/subject.txt")
+        yield from ((name, variable) for variable in sorted(used - {"paragraph"}))
+
+
+@pytest.mark.parametrize(("name", "variable"), list(needs()))
+def test_a_missing_variable_is_an_error(name: str, variable: str) -> None:
+    """A template that is not given something it speaks of refuses to render, and never leaves a blank."""
+    mail = letter(name, "primary_champion")
+    context = mail._context("https://rapport.foobar.example/m/x")
+    compose.write(name, context, Edits())
+    del context[variable]
+    with pytest.raises(Refusal, match=f"mail {name} cannot be rendered"):
+        compose.write(name, context, Edits())
+
+
+def test_a_missing_detail_is_an_error() -> None:
+    """The same holds for what stands inside a variable, and for a mail that needs a meeting and has none."""
+    context = letter("welcome", "primary_champion")._context("https://rapport.foobar.example/m/x")
+    without = {**context, "meeting": {name: value for name, value in context["meeting"].items() if name != "deadline"}}
+    for broken in (without, {**context, "meeting": None}):
+        with pytest.raises(Refusal, match="cannot be rendered"):
+            compose.write("welcome", broken, Edits())
+    unbooked = letter("meeting_invitation", "primary_champion", purpose=Purpose.NOTICE)._context("https://x.example")
+    with pytest.raises(Refusal, match="cannot be rendered"):
+        compose.write("meeting_invitation", {**unbooked, "meeting": {**unbooked["meeting"], "start": None}}, Edits())
+
+
+def test_an_unknown_mail_is_refused_with_the_known_ones() -> None:
+    """A name that is no folder is refused, with the names that are; a path leads nowhere."""
+    for name in ("wellcome", "../emails/welcome", "", "layout.html"):
+        with pytest.raises(Refusal) as refusal:
+            compose.write(name, {}, Edits())
+        assert "welcome" in refusal.value.fix
+
+
+# --- links
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("javascript:alert(1)", "JavaScript:alert(1)", " javascript:alert(1)", "java\tscript:alert(1)", "vbscript:x"),
+        *("data:text/html,x", "//evil.example/x", "/m/x", "", "file:///etc/passwd", "HTTPS://x.example"),
+    ],
+)
+@pytest.mark.parametrize("name", ["welcome", "meeting_reminder"])
+def test_a_link_that_runs_something_is_refused(name: str, link: str) -> None:
+    """A mail is never written around a link that is not http, https or mailto."""
+    with pytest.raises(Refusal, match="link"):
+        compose.write(name, letter(name, "primary_champion")._context(link), Edits())
+
+
+def test_a_join_link_that_runs_something_is_refused() -> None:
+    """The address of a meeting room is checked like any other link, in the mail and in its calendar part."""
+    around = company()
+    tam = around.tam.model_copy(update={"join_url": "javascript:alert(1)"})
+    mail = letter("meeting_invitation", "primary_champion")
+    mail = replace(mail, company=replace(around, members={**around.members, tam.id: tam}))
+    with pytest.raises(Refusal):
+        mail.words(Edits())
+    with pytest.raises(Refusal, match="invitation"):
+        mail._calendar(NOW)
+
+
+TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=43, max_size=43)
+
+
+@given(TOKENS, st.text(max_size=30), st.text(max_size=30))
+def test_no_token_survives_masking(token: str, before: str, after: str) -> None:
+    """A masked text holds no personal token, wherever in it the link stands."""
+    link = STATIONERY.link(token)
+    for text in (f"{before}{link}{after}", f'{before} <a href="{link}">{link}</a> {after}', f"{link}\n{link}."):
+        assert f"/m/{token}" not in masked(text)
+        assert STATIONERY.link(DRAFT_TOKEN) in masked(text)
+
+
+@pytest.mark.parametrize(
+    "edits", [Edits(), Edits(body="Here: https://rapport.foobar.example/m/your-personal-link\nBye")]
+)
+@pytest.mark.parametrize("name", sorted(emails()))
+def test_what_others_see_of_a_sent_mail_holds_no_token(name: str, edits: Edits) -> None:
+    """Of a frozen mail, as written or as edited, others see every word but the personal link."""
+    token = secrets.token_urlsafe(32)
+    raw = letter(name, "primary_user").freeze(edits, token, NOW)
+    shown = compose.readable(raw)
+    had = {part for part in ("text", "html") if token in shown[part]}
+    assert had == (
+        {"text", "html"} if edits.body or name in ("welcome", "meeting_reminder", "meeting_proposal") else set()
+    )
+    assert not any(token in masked(shown[part]) for part in shown)
+    assert all(DRAFT_TOKEN in masked(shown[part]) for part in had)
+
+
+@pytest.mark.parametrize("name", sorted(emails()))
+def test_a_draft_holds_no_working_link(name: str) -> None:
+    """What a member reads as a draft cannot be used to answer in its reader's place."""
+    words = letter(name, "primary_champion").words(Edits())
+    for part in (words.text, words.html):
+        assert set(re.findall(r"/m/([\w-]+)", part)) <= {DRAFT_TOKEN}
+
+
+def test_an_edited_body_stands_for_both_parts() -> None:
+    """A member's text replaces both parts; its markup is shown and not run, and its link becomes the reader's own."""
+    token = secrets.token_urlsafe(32)
+    placeholder, link = STATIONERY.link(DRAFT_TOKEN), STATIONERY.link(token)
+    typed = f"Hi Luca & <b>all</b>,\n<script>alert(1)</script>\n\n{{{{ 7*7 }}}} choose: {placeholder}\nbye"
+    raw = letter("welcome", "primary_champion").freeze(Edits(body=typed, subject="Our kickoff"), token, NOW)
+    assert headers(raw)["Subject"] == "Our kickoff"
+    assert body(raw, "plain") == typed.replace(placeholder, link) + "\n"
+    html = Elements(body(raw, "html"))
+    assert not {"script", "b"} & set(html.tags)
+    assert "<script>alert(1)</script>" in html.words
+    assert "{{ 7*7 }}" in html.words
+    assert link in html.links
+    assert placeholder not in body(raw, "plain") + body(raw, "html")
+
+
+def test_an_edited_body_makes_no_link_that_runs_something() -> None:
+    """Only web and mail addresses of a member's text become links."""
+    raw = letter("welcome", "primary_champion").freeze(
+        Edits(body='javascript:alert(1) data:text/html,x https://a.example/?a=1&b="2" x@y.example'), "x" * 43, NOW
+    )
+    assert all(link.startswith(("https://", "mailto:")) for link in Elements(body(raw, "html")).links)
+
+
+def test_a_personal_paragraph_is_words_and_not_markup() -> None:
+    """A paragraph that a member adds stands in both parts as typed, one HTML paragraph for each of its own."""
+    words = letter("welcome", "primary_champion").words(Edits(paragraph="See <i>you</i>\n\nsoon & well {{ 1+1 }}"))
+    assert "See <i>you</i>\n\nsoon & well {{ 1+1 }}" in words.text
+    html = Elements(words.html)
+    assert "i" not in html.tags
+    assert "See <i>you</i>" in html.words
+    assert "soon & well {{ 1+1 }}" in html.words
+
+
+# --- names that would be more than names
+
+NASTY = [
+    "=?utf-8?q?x=0D=0ABcc:evil@evil.example?=",
+    "Luca\r\nBcc: evil@evil.example",
+    "Luca\nX-Evil: 1",
+    "Luca\0Bianchi",
+    "Luca\x0bBianchi",
+    "Luca\x85Bianchi",
+    "Luca\u2028Bcc: evil@evil.example",
+    "Luca\u2029Bianchi",
+    "Luca \u202eihcnaiB",
+    "Luca \u2066x\u2069",
+    "{{7*7}}",
+    "{% raw %}",
+    "<script>alert(1)</script>",
+    '"Luca" <evil@evil.example>',
+    "Bianchi, Luca",
+    "a, b, c <d@e.example>, f",
+    'Whitfield, Dana "DJ" (VP of Engineering; Observability and Performance, EMEA) <x@y.example>',
+    "Luca (comment) Bianchi",
+    "Luca: group;",
+    "back\\slash \\",
+    "👩‍🚀 Luca 👍🏽",
+    "Ω" * 120,
+    "x" * 120,
+    "a, b " * 24,
+    "漢字 " * 40,
+    "é" * 60 + ", " + '"' * 10,
+    "'; DROP TABLE messages; --",
+    "Zoë  Müller",
+    "\u200bLuca",
+    "=",
+    "=? x",
+    "?=",
+    ".",
+    "@",
+]
+NAMES = st.one_of(
+    st.sampled_from(NASTY),
+    st.text(max_size=120),
+    st.text('",;:<>()[]\\@.=? aé漢👍\r\n', max_size=120),
+    st.lists(st.sampled_from(NASTY), max_size=4).map(" ".join).map(lambda text: text[:120]),
+)
+
+
+def every(function: Any) -> Any:
+    """Try each of the known nasty names as well."""
+    for name in NASTY:
+        function = example(name)(function)
+    return function
+
+
+@pytest.mark.parametrize("name", NASTY[:10])
+def test_what_could_forge_a_header_is_refused(name: str) -> None:
+    """Line breaks of any kind, NUL, marks of direction and encoded words are refused at the edge and in the mail."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(Name).validate_python(name)
+    with pytest.raises(Refusal):
+        frozen(to=replace(LUCA, name=name))
+    with pytest.raises(Refusal):
+        frozen(tam=replace(ROBIN, name=name))
+    with pytest.raises(Refusal):
+        frozen(subject=name)
+
+
+@every
+@CALM
+@given(NAMES)
+def test_a_name_is_refused_or_harmless(name: str) -> None:
+    """Whatever someone is called, either it is refused or the mail's headers are exactly those that were meant."""
+    try:
+        checked = TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        # Should it stand in the database nevertheless, the mail is refused, or as harmless as any.
+        checked = name
+        if re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|=\?", name):
+            with pytest.raises(Refusal):
+                frozen(to=replace(LUCA, name=name))
+            return
+    raw = frozen(to=replace(LUCA, name=checked), tam=replace(ROBIN, name=checked))
+    assert_wire(raw)
+    read = headers(raw)
+    meant = " ".join(checked.split())
+    assert {header.lower() for header in read} == HEADERS - {"content-transfer-encoding"}
+    assert mailbox(read["To"]) == (meant, LUCA.email)
+    assert mailbox(read["From"]) == (meant, "onboarding@foobar.example")
+    assert mailbox(read["Reply-To"]) == (meant, ROBIN.email)
+    assert decoded(read["Subject"]) == "Welcome"
+    assert read["Auto-Submitted"] == "auto-generated"
+    assert read["X-Auto-Response-Suppress"] == "OOF, AutoReply"
+    assert decoded(read["X-Rapport-Key"]) == KEY
+    assert read["Message-ID"] == message_id(KEY, "onboarding@foobar.example", SECRET)
+    assert read["In-Reply-To"] == read["References"] != read["Message-ID"]
+    assert email.utils.parsedate_to_datetime(read["Date"]) == NOW
+
+
+@every
+@CALM
+@given(NAMES)
+def test_a_name_is_words_and_not_markup(name: str) -> None:
+    """Whatever reader, TAM, account and vendor are called, a mail has the elements that it has for plain names."""
+    try:
+        checked = TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        return
+    plain = letter("welcome", "primary_user")
+    around = plain.company
+    named = replace(
+        around,
+        account=around.account.model_copy(update={"name": checked}),
+        vendor=around.vendor.model_copy(update={"name": checked, "product": checked}),
+        members={id_: member.model_copy(update={"name": checked}) for id_, member in around.members.items()},
+    )
+    words = replace(plain, company=named, to=replace(plain.to, name=checked)).words(Edits())
+    assert Elements(words.html).tags == Elements(plain.words(Edits()).html).tags
+    assert " ".join(f"I am {checked}, your technical".split()) in " ".join(words.text.split())
+    assert " ".join(f"I am {checked}, your technical".split()) in " ".join(Elements(words.html).words.split())
+
+
+@every
+@CALM
+@given(st.one_of(NAMES, st.text(max_size=400)))
+def test_a_subject_is_refused_or_harmless(subject: str) -> None:
+    """Whatever a member types as the subject, either it is refused or it arrives as typed and adds no header."""
+    try:
+        words = letter("welcome", "primary_champion").words(Edits(subject=subject))
+        raw = frozen(subject=words.subject)
+    except Refusal:
+        assert re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|=\?|[\ud800-\udfff]", subject)
+        return
+    assert_wire(raw)
+    read = headers(raw)
+    assert {header.lower() for header in read} == HEADERS - {"content-transfer-encoding"}
+    if subject.strip():
+        assert decoded(read["Subject"]) == " ".join(subject.split())
+
+
+LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+DOMAINS = st.lists(LABELS, min_size=1, max_size=3).map(".".join).map(lambda name: f"{name[:180].rstrip('-.')}.example")
+LOCALS = st.from_regex(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9]{1,20}){0,2}", fullmatch=True)
+
+
+@settings(deadline=None, max_examples=200)
+@given(LOCALS, DOMAINS, LOCALS, DOMAINS, st.sampled_from(["Luca", "a, b", "é" * 40, "x" * 120]))
+def test_an_address_stands_whole_in_its_header(local: str, domain: str, box: str, home: str, name: str) -> None:
+    """However long an address or the sender's domain is, addresses and ids stand in their headers in one piece.
+
+    A line is longer than 78 only where one address or one Message-ID alone is, and never near RFC 5322's 998.
+    """
+    try:
+        to, sender = TypeAdapter(Email).validate_python(f"{local}@{domain}"), mail_address(f"{box}@{home}")
+    except (ValidationError, ValueError):
+        return
+    raw = frozen(to=Person(name, to), sender=sender)
+    alone = max(len(sender), len(to)) + len(" <>")
+    assert_wire(raw, unbreakable=max(alone, len("In-Reply-To: <@>") + 32 + len(sender.partition("@")[2])))
+    read = headers(raw)
+    assert (mailbox(read["To"])[1], mailbox(read["From"])[1]) == (to, sender)
+    own = message_id(KEY, sender, SECRET)
+    thread = message_id("VERSAYCE-2026-11/thread/c_0123456789abcdef", sender, SECRET)
+    assert (read["Message-ID"], read["In-Reply-To"], read["References"]) == (own, thread, thread)
+
+
+def test_domains_in_other_scripts_are_written_in_ascii() -> None:
+    """An address at an IDN domain is kept and sent in ASCII; letters outside ASCII before the @ are refused."""
+    to = TypeAdapter(Email).validate_python("luca@Bücher.example")
+    assert to == "luca@xn--bcher-kva.example"
+    assert mailbox(headers(frozen(to=Person("Luca", to)))["To"]) == ("Luca", to)
+    assert TypeAdapter(Email).validate_python("x@例え.テスト") == "x@xn--r8jz45g.xn--zckzah"
+    with pytest.raises(ValidationError, match="outside ASCII"):
+        TypeAdapter(Email).validate_python("zoë@versayce.example")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "luca@versayce.example\r\nBcc: x@y.example",
+        "a@b.example, c@d.example",
+        "luca@versayce.example\0",
+        "luca",
+        "@x.example",
+        "lu ca@versayce.example",
+        "<luca@versayce.example>",
+        "=?utf-8?q?x?=@y.example",
+        "a@[127.0.0.1]",
+        '"a b"@c.example',
+    ],
+)
+def test_an_address_that_is_more_than_one_is_refused(address: str) -> None:
+    """What could add a recipient or a header is no address."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(Email).validate_python(address)
+
+
+def test_a_recipient_that_slipped_through_is_noticed_in_the_bytes() -> None:
+    """Should a bad address stand in the database, reading the finished bytes notices it, and nothing is sent."""
+    for address in (
+        "a@b.example, c@d.example",
+        "a@b.example>\r\nBcc: <x@y.example",
+        "zoë@versayce.example",
+        "a b@c.example",
+    ):
+        with pytest.raises(Refusal):
+            frozen(to=Person("Luca", address))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Subject:", b"Bcc: evil@evil.example\r\nSubject:"),
+        (b"Subject:", b"Subject: twice\r\nSubject:"),
+        (b"Subject:", b"To: evil@evil.example\r\nSubject:"),
+        (b"To: Luca Bianchi <", b"To: evil@evil.example, Luca Bianchi <"),
+        (b"<luca.bianchi@", b"<evil@"),
+        (b"<onboarding@foobar.example>\r", b"<evil@foobar.example>\r"),
+        (b"<robin.keller@", b"<evil@"),
+        (b"Hello", "Hellö".encode()),
+    ],
+)
+def test_the_finished_bytes_are_read_before_they_go(old: bytes, new: bytes) -> None:
+    """Bytes with one header too many, another address or an eighth bit are noticed, however they came about."""
+    raw = frozen()
+    envelope = Envelope(KEY, "onboarding@foobar.example", LUCA, ROBIN, "thread", SECRET, NOW)
+    compose._inspect(raw, envelope)
+    assert old in raw
+    with pytest.raises(Refusal, match="nothing was sent"):
+        compose._inspect(raw.replace(old, new, 1), envelope)
+
+
+# --- ids
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.binary(min_size=1, max_size=40))
+def test_a_message_id_is_stable_and_unique(one: str, other: str, secret: bytes) -> None:
+    """The same key has the same Message-ID for ever, another key has another, and so has another secret."""
+    first = message_id(one, "onboarding@foobar.example", secret)
+    assert first == message_id(one, "someone.else@foobar.example", secret)
+    assert (first == message_id(other, "onboarding@foobar.example", secret)) is (one == other)
+    assert first != message_id(one, "onboarding@foobar.example", secret + b"x")
+    assert re.fullmatch(r"<[a-z2-7]{32}@foobar\.example>", first)
+
+
+def test_the_message_id_never_changes_between_versions() -> None:
+    """The id of a known key is what it was in the first release, or replies would lose their thread."""
+    assert message_id(KEY, "onboarding@foobar.example", SECRET) == "<thjn5cidyni45ouw54hrdimngxcgmred@foobar.example>"
+
+
+# --- bytes
+
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=400
+)
+HARD = [
+    ".",
+    "..",
+    "a\n.\n..\n...x\n.\nb",
+    ".leading\n. dot",
+    "x" * 5000,
+    "漢" * 5000,
+    "é" * 75 + "👍🏽" * 40 + "👩‍🚀" * 30,
+    "word " * 1000,
+    "From here\n>From there",
+    "trailing space \ntab\t\nand = sign =3D =\n",
+    "\n\n\nblank\n\n\n",
+    "--===============\n--\n-- \nsignature",
+    "https://rapport.foobar.example/m/" + "a" * 43 + "?x=1&y=" + "z" * 200,
+]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.one_of(TEXTS, st.sampled_from(HARD)), st.booleans())
+def test_any_text_is_read_as_it_was_written(text: str, invited: bool) -> None:
+    """Any text and HTML come out of the bytes as they went in, over a wire of 7 bits, CRLF and lines of 78."""
+    ics = "BEGIN:VCALENDAR\r\nX:ü\r\nEND:VCALENDAR\r\n".encode()
+    raw = frozen(text=f"{text}\n", html=f"<pre>{text}</pre>\n", calendar=("REQUEST", ics) if invited else None)
+    assert_wire(raw)
+    assert body(raw, "plain") == f"{text}\n"
+    assert body(raw, "html") == f"<pre>{text}</pre>\n"
+
+
+async def received(mails: list[bytes]) -> list[bytes]:
+    """What a real SMTP server is handed of these mails."""
+    got: list[bytes] = []
+
+    class Handler:
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Handed) -> str:  # noqa: N802
+            assert isinstance(envelope.content, bytes)
+            got.append(envelope.content)
+            return "250 kept"
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Handler(), hostname="relay.example", loop=loop), "127.0.0.1", 0)
+    try:
+        async with mailer_to(int(server.sockets[0].getsockname()[1])) as mailer:
+            for raw in mails:
+                await mailer.send("onboarding@foobar.example", LUCA.email, raw, nothing)
+    finally:
+        server.close()
+    return got
+
+
+@settings(deadline=None, max_examples=15)
+@example(HARD)
+@given(st.lists(TEXTS, min_size=1, max_size=8))
+def test_the_bytes_survive_the_wire(texts: list[str]) -> None:
+    """A real SMTP server receives every frozen byte: lone dots, 5 kB lines, emoji across folds, and no line over 78."""
+    sent = [frozen(text=f"{text}\n", subject="👍🏽 " * 30) for text in texts]
+    assert asyncio.run(received(sent)) == sent
+
+
+@pytest.mark.parametrize("name", sorted(emails()))
+@pytest.mark.parametrize("reader", READERS)
+def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
+    """Every mail that Rapport can write, invitations too, has a text part, an HTML part and a clean wire."""
+    raw = letter(name, reader).freeze(Edits(), secrets.token_urlsafe(32), NOW)
+    assert_wire(raw)
+    read = email.message_from_bytes(raw, policy=default)
+    kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
+    extra = ["text/calendar", "application/ics"] if name == "meeting_invitation" else []
+    assert kinds == ["text/plain", "text/html", *extra]
+    assert not [defect for part in read.walk() for defect in part.defects]
+
+
+def test_an_invitation_carries_its_calendar_twice() -> None:
+    """An invitation's calendar stands as text/calendar with its method and as invite.ics, the same bytes in both."""
+    mail = letter("meeting_invitation", "primary_champion")
+    read = email.message_from_bytes(mail.freeze(Edits(), "x" * 43, NOW), policy=default)
+    inline, attached = [part for part in read.walk() if part.get_content_type() in ("text/calendar", "application/ics")]
+    assert read.get_content_type() == "multipart/mixed"
+    assert (inline.get_param("method"), attached.get_filename()) == ("REQUEST", "invite.ics")
+    calendar = attached.get_payload(decode=True)
+    assert inline.get_payload(decode=True) == calendar
+    assert isinstance(calendar, bytes)
+    assert b"METHOD:REQUEST" in calendar
+    unfolded = calendar.replace(b"\r\n ", b"")
+    assert re.search(rb'ORGANIZER;CN="?Robin Keller"?:mailto:onboarding@foobar\.example\r\n', unfolded)
+    asked = re.findall(rb"ATTENDEE[^\r]*ROLE=(\w+)-PARTICIPANT[^\r]*:mailto:(\w+)", unfolded)
+    assert asked == [(b"REQ", b"dana"), (b"REQ", b"luca"), (b"OPT", b"mara"), (b"OPT", b"jonas")]
+    assert mail._calendar(NOW) == ("REQUEST", calendar)
+    assert invite.PRODUCT.encode() in calendar

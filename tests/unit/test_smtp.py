@@ -1,0 +1,425 @@
+"""What the wire promises: who was handed a message, and who can say so."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from rapport.mail import smtp
+from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Relay, Unanswered
+from tests.helpers_mail import DROP, HANG, ScriptedRelay, mailer_to, nothing, until
+
+SENDER = "onboarding@foobar.example"
+TO = "luca@versayce.example"
+RAW = b"Subject: x\r\n\r\nhello\r\n"
+
+
+async def refuse() -> None:
+    """A commit that fails."""
+    raise RuntimeError("overtaken")
+
+
+async def test_the_relays_words_come_back_on_acceptance(relay: ScriptedRelay) -> None:
+    """An accepted message gives the relay's own 250 text, and arrives with its bytes unchanged."""
+    relay.then("body", "250 2.0.0 queued as ABC123")
+    async with mailer_to(relay.port) as mailer:
+        assert await mailer.send(SENDER, TO, RAW, nothing) == "250 2.0.0 queued as ABC123"
+    assert [(mail.sender, mail.recipient, mail.raw) for mail in relay.accepted] == [(SENDER, TO, RAW)]
+
+
+@pytest.mark.parametrize(
+    ("point", "answer"),
+    [
+        ("greeting", "421 4.3.2 busy"),
+        ("MAIL", "451 4.3.0 later"),
+        ("RCPT", "450 4.2.0 greylisted"),
+        ("DATA", "452 full"),
+    ],
+)
+async def test_patience_then_acceptance(relay: ScriptedRelay, point: str, answer: str) -> None:
+    """A 4xx before any data means that nothing was handed over, and the next attempt succeeds."""
+    relay.then(point, answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred, match=answer[:3]):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert relay.received == []
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.accepted) == 1
+
+
+async def test_patience_after_the_data(relay: ScriptedRelay) -> None:
+    """A 4xx after the body is an answer: the message was not taken, and may be sent again."""
+    relay.then("body", "451 4.7.1 later")
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred, match="451"):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.accepted) == 1
+
+
+async def test_one_bad_recipient_of_three(relay: ScriptedRelay) -> None:
+    """A 550 for one recipient rejects that message alone, and its connection goes on serving the others."""
+    relay.then_for("bad@versayce.example", "550 5.1.1 no such user")
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, "a@versayce.example", RAW, nothing)
+        with pytest.raises(Rejected, match=r"550 5\.1\.1 no such user"):
+            await mailer.send(SENDER, "bad@versayce.example", RAW, nothing)
+        await mailer.send(SENDER, "c@versayce.example", RAW, nothing)
+    assert [mail.recipient for mail in relay.accepted] == ["a@versayce.example", "c@versayce.example"]
+    assert (relay.connections, relay.seen["RSET"]) == (1, 1)
+
+
+async def test_rejection_after_the_data(relay: ScriptedRelay) -> None:
+    """A 5xx after the body is final, and is told in the relay's words."""
+    relay.then("body", "554 5.7.1 spam, it says")
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Rejected, match=r"554 5\.7\.1 spam, it says"):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+async def test_a_lost_connection_before_the_data_is_patience(relay: ScriptedRelay) -> None:
+    """A connection that is cut at RCPT leaves nothing behind: the message may be sent again."""
+    relay.then("RCPT", DROP)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+@pytest.mark.parametrize("point", ["DATA", "body"])
+async def test_a_drop_in_the_data_is_unanswered(relay: ScriptedRelay, point: str) -> None:
+    """A connection that is cut after the DATA verb or after the final dot leaves nobody able to say (RFC 1047)."""
+    relay.then(point, DROP)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Unanswered):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.accepted) == 1
+
+
+@pytest.mark.parametrize(("point", "answer"), [("body", "299 what"), ("DATA", "250 no need"), ("body", "nonsense")])
+async def test_an_answer_that_is_none_is_unanswered(relay: ScriptedRelay, point: str, answer: str) -> None:
+    """An answer to the data that neither accepts nor refuses is never taken for a refusal, so it is not sent again."""
+    relay.then(point, answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Unanswered):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert not mailer._idle
+
+
+async def test_acceptance_later_than_the_timeout_is_unanswered(relay: ScriptedRelay) -> None:
+    """A 250 that comes after the timeout is not waited for, and never taken for the next message's answer."""
+    relay.then("body", HANG)
+    async with mailer_to(relay.port, data_timeout=0.2) as mailer:
+        with pytest.raises(Unanswered):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        relay.release.set()
+        relay.then("body", "250 second")
+        assert await mailer.send(SENDER, TO, RAW, nothing) == "250 second"
+    assert relay.connections == 2
+
+
+async def test_the_timeout_holds_for_the_whole_of_data(relay: ScriptedRelay) -> None:
+    """The wait for both of DATA's answers together is the timeout, so that a lease can be longer than it."""
+    loop = asyncio.get_running_loop()
+    relay.then("DATA", HANG)
+    relay.on["DATA"] = lambda: loop.call_later(0.4, relay.release.set)
+    relay.then("body", HANG)
+    relay.on["body"] = relay.release.clear
+    async with mailer_to(relay.port, data_timeout=0.6) as mailer:
+        begun = loop.time()
+        with pytest.raises(Unanswered):
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert loop.time() - begun < 0.9
+    assert len(relay.received) == 1
+
+
+async def test_a_cancellation_in_data_leaves_the_mailer_usable(relay: ScriptedRelay) -> None:
+    """After a cancellation in the middle of DATA the next message goes over a fresh connection and is answered."""
+    relay.then("body", HANG)
+    async with mailer_to(relay.port) as mailer:
+        sending = asyncio.create_task(mailer.send(SENDER, TO, RAW, nothing))
+        await relay.reached("body")
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        async with asyncio.timeout(5):
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert relay.connections == 2
+
+
+async def test_cancellations_give_their_places_back(relay: ScriptedRelay) -> None:
+    """More cancelled messages than there are connections do not stop the ones that follow."""
+    relay.then("body", *[HANG] * (smtp.MAX_CONNECTIONS * 2))
+    async with mailer_to(relay.port) as mailer:
+        for round_ in (1, 2):
+            sending = [asyncio.create_task(mailer.send(SENDER, TO, RAW, nothing)) for _ in range(smtp.MAX_CONNECTIONS)]
+            await relay.reached("body", smtp.MAX_CONNECTIONS * round_)
+            for task in sending:
+                task.cancel()
+            await asyncio.gather(*sending, return_exceptions=True)
+        async with asyncio.timeout(5):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+async def test_a_failing_commit_sends_nothing(relay: ScriptedRelay) -> None:
+    """When the intention cannot be committed no data goes out, and the half conversation is not continued."""
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(RuntimeError, match="overtaken"):
+            await mailer.send(SENDER, TO, RAW, refuse)
+        await mailer.send(SENDER, "other@versayce.example", RAW, nothing)
+    assert [mail.recipient for mail in relay.received] == ["other@versayce.example"]
+    assert relay.seen["DATA"] == 1
+
+
+async def test_the_commit_stands_between_rcpt_and_data(relay: ScriptedRelay) -> None:
+    """The intention is committed once the recipient is accepted, and before the relay hears of any data."""
+    seen: list[dict[str, int]] = []
+
+    async def commit() -> None:
+        seen.append(dict(relay.seen))
+
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, TO, RAW, commit)
+        relay.then("RCPT", "550 no")
+        with pytest.raises(Rejected):
+            await mailer.send(SENDER, TO, RAW, commit)
+    assert [(points["RCPT"], points.get("DATA", 0)) for points in seen] == [(1, 0)]
+
+
+async def test_connections_are_used_again_and_replaced_after_a_hundred(relay: ScriptedRelay) -> None:
+    """Messages share a connection, and no connection carries more than a hundred."""
+    async with mailer_to(relay.port) as mailer:
+        for number in range(smtp.MAX_MESSAGES):
+            await mailer.send(SENDER, f"u{number}@versayce.example", RAW, nothing)
+        assert (relay.connections, relay.seen["QUIT"]) == (1, 1)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert relay.connections == 2
+    assert len(relay.accepted) == smtp.MAX_MESSAGES + 1
+
+
+async def test_at_most_four_connections_at_a_time(relay: ScriptedRelay) -> None:
+    """A burst of messages opens at most the agreed number of connections."""
+    async with mailer_to(relay.port) as mailer:
+        await asyncio.gather(*(mailer.send(SENDER, TO, RAW, nothing) for _ in range(40)))
+    assert relay.connections <= smtp.MAX_CONNECTIONS
+    assert len(relay.accepted) == 40
+
+
+async def test_an_idle_connection_expires(relay: ScriptedRelay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was idle for too long is given up politely, and a fresh one takes its place."""
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, TO, RAW, nothing)
+        monkeypatch.setattr(smtp, "MAX_IDLE", 0.0)
+        await mailer.send(SENDER, TO, RAW, nothing)
+        assert (relay.connections, relay.seen["QUIT"]) == (2, 1)
+
+
+async def test_a_connection_that_the_relay_closed_is_not_used(relay: ScriptedRelay) -> None:
+    """A relay that hangs up between two messages costs the second one nothing."""
+    async with mailer_to(relay.port) as mailer:
+        await mailer.send(SENDER, TO, RAW, nothing)
+        client = mailer._idle[0].client
+        for task in list(relay._tasks):
+            task.cancel()
+        await until(lambda: not client.is_connected)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.accepted) == 2
+
+
+async def test_closing_says_goodbye(relay: ScriptedRelay) -> None:
+    """Closing the mailer ends every idle connection with QUIT."""
+    async with mailer_to(relay.port) as mailer:
+        await asyncio.gather(*(mailer.send(SENDER, TO, RAW, nothing) for _ in range(4)))
+        opened = relay.connections
+    assert relay.seen["QUIT"] == opened
+
+
+async def test_nobody_listening_is_patience() -> None:
+    """A relay that cannot be reached is asked again later."""
+    async with mailer_to(1) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "security"),
+    [
+        ("smtp://127.0.0.1:8025", "127.0.0.1", 8025, "none"),
+        ("smtp://localhost", "localhost", 25, "none"),
+        ("smtp://[::1]:8025", "::1", 8025, "none"),
+        ("smtp://127.9.9.9", "127.9.9.9", 25, "none"),
+        ("smtp://mail.foobar.example", "mail.foobar.example", 587, "starttls"),
+        ("smtp://mail.foobar.example:25", "mail.foobar.example", 25, "starttls"),
+        ("smtp://10.0.0.5:25", "10.0.0.5", 25, "starttls"),
+        ("smtp://localhost.foobar.example", "localhost.foobar.example", 587, "starttls"),
+        ("smtp://0.0.0.0:25", "0.0.0.0", 25, "starttls"),
+        ("smtp+starttls://127.0.0.1:587", "127.0.0.1", 587, "starttls"),
+        ("smtps://mail.foobar.example", "mail.foobar.example", 465, "tls"),
+    ],
+)
+def test_mail_leaves_the_loopback_encrypted(url: str, host: str, port: int, security: str) -> None:
+    """Plain SMTP is for the loopback; anywhere else encryption is insisted on, whatever the relay offers."""
+    relay = Relay.parse(url)
+    assert (relay.host, relay.port, relay.security) == (host, port, security)
+
+
+def test_user_and_password_are_decoded_and_not_shown() -> None:
+    """User and password may hold any character, and no representation of the relay tells the password."""
+    relay = Relay.parse("smtps://robin%40foobar.example:p%3Aw%2F%40%25@mail.foobar.example")
+    assert (relay.user, relay.password) == ("robin@foobar.example", "p:w/@%")
+    assert "p:w" not in repr(relay)
+
+
+# --- a real server, with certificates and sign-in
+
+
+class Inbox:
+    """What an aiosmtpd server received, and who signed in."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.mails: list[bytes] = []
+        self.encrypted: list[bool] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Keep one mail."""
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(envelope.content)
+        self.encrypted.append(session.ssl is not None)
+        return "250 kept"
+
+
+@asynccontextmanager
+async def real_relay(**options: Any) -> AsyncIterator[tuple[int, Inbox]]:
+    """An aiosmtpd server on a free port."""
+    inbox, loop = Inbox(), asyncio.get_running_loop()
+    direct = options.pop("ssl", None)
+    server = await loop.create_server(
+        lambda: SMTP(inbox, hostname="relay.example", loop=loop, **options), "127.0.0.1", 0, ssl=direct
+    )
+    try:
+        yield int(server.sockets[0].getsockname()[1]), inbox
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Make a self-signed certificate for a name or an address; needs openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def make(name: str) -> tuple[Path, Path]:
+        cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+        alternative = f"IP:{name}" if name[0].isdigit() else f"DNS:{name}"
+        subprocess.run(
+            [
+                *(openssl, "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"),
+                *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}"),
+                *("-addext", f"subjectAltName={alternative}", "-keyout", str(key), "-out", str(cert)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        return cert, key
+
+    return make
+
+
+def serving(pair: tuple[Path, Path]) -> ssl.SSLContext:
+    """A server's side of TLS with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    return context
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, cert: Path) -> None:
+    """Let this process trust a certificate."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+
+
+async def send_over(url: str) -> str:
+    """Send one message through the relay at this address."""
+    mailer = Mailer(Relay.parse(url), hostname="foobar.example")
+    try:
+        return await mailer.send(SENDER, TO, RAW, nothing)
+    finally:
+        await mailer.close()
+
+
+@pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
+async def test_a_trusted_certificate_encrypts(
+    scheme: str, certificate: Callable[[str], tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a certificate that is trusted for the host's name the mail arrives, encrypted."""
+    pair = certificate("127.0.0.1")
+    trust(monkeypatch, pair[0])
+    options = {"ssl": serving(pair)} if scheme == "smtps" else {"tls_context": serving(pair)}
+    async with real_relay(**options) as (port, inbox):
+        assert await send_over(f"{scheme}://127.0.0.1:{port}") == "250 kept"
+    assert inbox.encrypted == [True] if scheme == "smtp+starttls" else len(inbox.mails) == 1
+
+
+@pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
+@pytest.mark.parametrize(("name", "trusted"), [("127.0.0.1", False), ("mail.foobar.example", True)])
+async def test_a_bad_certificate_is_an_alarm(
+    scheme: str,
+    name: str,
+    trusted: bool,
+    certificate: Callable[[str], tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A self-signed certificate, and one for another host, stop the mail before it is told to anyone."""
+    pair = certificate(name)
+    if trusted:
+        trust(monkeypatch, pair[0])
+    options = {"ssl": serving(pair)} if scheme == "smtps" else {"tls_context": serving(pair)}
+    async with real_relay(**options) as (port, inbox):
+        with pytest.raises(Misconfigured, match="certificate"):
+            await send_over(f"{scheme}://127.0.0.1:{port}")
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize("user", ["", "robin:secret@"])
+async def test_stripped_starttls_is_an_alarm(relay: ScriptedRelay, user: str) -> None:
+    """A relay that does not offer STARTTLS where it is asked for gets neither mail nor password in clear."""
+    with pytest.raises(Misconfigured, match="encryption"):
+        await send_over(f"smtp+starttls://{user}127.0.0.1:{relay.port}")
+    assert set(relay.seen) <= {"greeting", "EHLO", "QUIT"}
+
+
+def signing_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    """Accept robin with the password `right`."""
+    good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"robin", b"right")
+    return AuthResult(success=good, handled=False)
+
+
+async def test_a_wrong_password_is_an_alarm(
+    certificate: Callable[[str], tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong password is the installation's fault and no message's, and the right one sends."""
+    pair = certificate("127.0.0.1")
+    trust(monkeypatch, pair[0])
+    async with real_relay(tls_context=serving(pair), authenticator=signing_in, auth_required=True) as (port, inbox):
+        with pytest.raises(Misconfigured, match="password"):
+            await send_over(f"smtp+starttls://robin:wrong@127.0.0.1:{port}")
+        assert await send_over(f"smtp+starttls://robin:right@127.0.0.1:{port}") == "250 kept"
+    assert len(inbox.mails) == 1
+
+
+async def test_sign_in_that_is_not_offered_is_an_alarm(relay: ScriptedRelay) -> None:
+    """A password for a relay that knows no sign-in is the installation's fault."""
+    with pytest.raises(Misconfigured):
+        await send_over(f"smtp://robin:secret@127.0.0.1:{relay.port}")
+    assert relay.received == []
