@@ -108,7 +108,7 @@ def test_the_champions_no_is_told_before_the_deadline() -> None:
 
 
 def test_at_the_deadline_most_of_those_required_decide() -> None:
-    """Among the champion's times the one that fills most required places wins, then the most people, then the earliest."""
+    """Of the champion's times the one that fills most places wins, then the most people, then the earliest."""
     tally = quorum.tally(PROPOSAL, said(champion="123", user="4", business="13"), DEADLINE)
     assert tally.slot == SLOTS[0]
     tally = quorum.tally(PROPOSAL, said(champion="123", business="3"), DEADLINE)

@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
+from temporalio.client import WorkflowHandle
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import meeting_id, onboarding_id
-from rapport.model.meeting import Vote
+from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
 from rapport.model.people import AccountFile
 from starters.commands import meetings, messages, onboardings, timelines
@@ -190,7 +191,9 @@ async def test_the_same_decision_twice_counts_once(skipping: Town) -> None:
     """An update and a signal with one id are one vote, and its receipt stays the first."""
     await begin(skipping)
     await in_phase(skipping, "voting")
-    handle = skipping.client.get_workflow_handle_for(Meeting.run, meeting_id("versayce", "kickoff", 1))
+    handle: WorkflowHandle[Meeting, MeetingResult] = skipping.client.get_workflow_handle_for(
+        Meeting.run, meeting_id("versayce", "kickoff", 1)
+    )
     view = await handle.query(Meeting.view)
     assert view.proposal is not None
     champion = next(invitee.id for invitee in view.proposal.invitees if invitee.persona == "primary_champion")
