@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import cache
 from typing import Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -10,7 +12,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import Runtime
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
 
 from rapport.model.base import Refusal, Refused
@@ -28,7 +30,19 @@ SEARCH_ATTRIBUTES: Final = {
 """What workflows are found by. Registered by `rapport up` and `rapport setup`."""
 
 
-async def connect(address: str | None = None, *, runtime: Runtime | None = None) -> Client:
+@cache
+def _runtime() -> Runtime:
+    """The SDK's runtime of this process, whose warnings go to Python's logging.
+
+    By itself it writes them to stdout: into a command's JSON, or into a pipe that nobody reads, which in the end
+    stops the whole process.
+    """
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
+    filter_ = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=filter_, forwarding=forwarding)))
+
+
+async def connect(address: str | None = None) -> Client:
     """Connect to Temporal.
 
     Args:
@@ -42,7 +56,7 @@ async def connect(address: str | None = None, *, runtime: Runtime | None = None)
     try:
         # Temporal's own limits do not bound the first connection.
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+            return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=_runtime())
     except (RuntimeError, RPCError, TimeoutError):
         raise Refusal(
             f"Temporal does not answer at {target}",

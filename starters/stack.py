@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import logging
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, Final
 
@@ -230,7 +232,9 @@ async def http_server(office: Office, catcher: Catcher | None, port: int) -> Asy
     """Serve HTTP on the loopback."""
     app = create_app(office, catcher)
     server = _Http(
-        uvicorn.Config(app, host=HOST, port=port, log_level="warning", access_log=False, server_header=False)
+        uvicorn.Config(
+            app, host=HOST, port=port, log_config=None, log_level="warning", access_log=False, server_header=False
+        )
     )
     serving = asyncio.create_task(server.serve())
     try:
@@ -257,6 +261,7 @@ async def running(
         Refusal: A port is taken, the directory is in use, or a part does not start.
     """
     make_private(data)
+    _log_to(data / "rapport.log")
     kept(data / "secret")
     settings = settings_of(data)
     ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
@@ -288,6 +293,14 @@ async def running(
         for task in (working, serving):
             task.add_done_callback(lambda _: stopped.set())
         yield Stack(addresses, office, token, stopped)
+
+
+def _log_to(path: Path) -> None:
+    """Send warnings to a file of the data directory: the terminal belongs to people, and stdout to `--json`."""
+    handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=2, delay=True)
+    logging.basicConfig(
+        level="WARNING", handlers=[handler], format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
 
 
 async def _finish(working: asyncio.Task[None], built: Parts) -> None:
