@@ -1,0 +1,1 @@
+"""The benchmark: goals of speed, each as a ratio to a floor that the same run measures. See bench/README.md."""

@@ -1,0 +1,49 @@
+"""What processes have cost so far, from Linux's own books."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system CPU seconds of one process, its threads included; 0 where nobody keeps such books."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def child_named(parent: int, name: str) -> int | None:
+    """The process of this name that was started by another one."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            head, _, rest = stat.read_text().rpartition(")")
+        except OSError:
+            continue
+        if head.partition("(")[2].startswith(name) and int(rest.split()[1]) == parent:
+            return int(stat.parent.name)
+    return None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds: of Temporal's server, of the process under test, and of the benchmark itself."""
+
+    server: float
+    ours: float
+    bench: float
+
+    def __sub__(self, before: Cost) -> Cost:
+        """What was spent in between."""
+        return Cost(self.server - before.server, self.ours - before.ours, self.bench - before.bench)
+
+    def each(self, count: int) -> dict[str, float]:
+        """Milliseconds for each of so many."""
+        return {
+            "server_ms": round(1000 * self.server / count, 2),
+            "ours_ms": round(1000 * self.ours / count, 2),
+            "bench_ms": round(1000 * self.bench / count, 2),
+        }
