@@ -37,6 +37,7 @@ TAM: Final = "robin.keller@foobar.example"
 WARM_UP: Final = 50
 PATIENCE: Final = 900.0
 """Seconds after which a measurement has failed."""
+STOP_SECONDS: Final = 60.0
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Product:
         calls = [self.starting(self.onboarding(name)) for name in names]
         before, mails, began = self.cost(), self.sink.mails, time.monotonic()
         await bounded(calls)
-        await self.sink.reach(mails + len(names), PATIENCE)
+        await self.sink.reach(mails + len(names))
         took = max(self.sink.of("first", set(names))) - began
         return took, self.cost() - before
 
@@ -97,7 +98,7 @@ class Product:
         calls = [self.approving(name) for name in names]
         before, mails, began = self.cost(), self.sink.mails, time.monotonic()
         await bounded(calls)
-        await self.sink.reach(mails + len(names), PATIENCE)
+        await self.sink.reach(mails + len(names))
         mailed = max(self.sink.of("second", set(names)))
         last = await self.ended(names)
         return max(mailed, last) - began, self.cost() - before
@@ -146,7 +147,7 @@ class Product:
         await self.drafted(names)
         mails = self.sink.mails
         said = await paced([self.approving(name) for name in names], rate)
-        await self.sink.reach(mails + count, PATIENCE)
+        await self.sink.reach(mails + count)
         arrived = {key.split("/")[0]: at for key, at in self.sink.arrived.items() if "/second/" in key}
         took = [arrived[name] - at for name, at in zip(names, said, strict=True)]
         return {"p50": percentile(took, 0.5), "p99": percentile(took, 0.99)}
@@ -158,7 +159,7 @@ class Product:
         mails = count * len(self.example["contacts"])
         before, already, began = self.cost(), self.sink.mails, time.monotonic()
         await bounded(calls)
-        await self.sink.reach(already + mails, PATIENCE)
+        await self.sink.reach(already + mails)
         took = max(self.sink.of("kickoff", set(names))) - began
         return {"rate": mails / took, "cost": (self.cost() - before).each(mails)}
 
@@ -173,7 +174,7 @@ async def running() -> AsyncIterator[Product]:
         async with sink.running() as relay, _up(data, relay) as product:
             example = product.versayce("warm-up")
             await product.starting(example)()
-            await relay.reach(len(example["contacts"]), PATIENCE)
+            await relay.reach(len(example["contacts"]))
             await product.burst(WARM_UP, "warm-up")
             yield product
 
@@ -212,4 +213,8 @@ async def _up(data: Path, relay: Sink) -> AsyncIterator[Product]:
         finally:
             if process.returncode is None:
                 process.terminate()
-            await process.wait()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
