@@ -142,6 +142,9 @@ class WrittenMember(Schedule):
     title: Name | None = None
     join_url: HttpUrl | None = None
     calendar_url: HttpUrl | None = None
+    manager: Email | None = None
+    backup: Email | None = None
+    delegate: Email | None = None
 
 
 class Vendor(Written):
@@ -249,6 +252,33 @@ class Member(Wire):
     join_url: str | None = None
     calendar_url: str | None = None
     schedule: Schedule
+
+
+class Absence(Wire):
+    """When a member is away, and who stands in for them meanwhile if it is not their usual delegate."""
+
+    starts: Instant
+    ends: Instant
+    delegate: str | None = None
+
+
+class Availability(Wire):
+    """What has to be known of a member to tell who acts in their place.
+
+    Attributes:
+        left: The member has left the company for good.
+        delegate: Who stands in during any absence that names nobody else.
+        backup: Who helps out when they stay silent.
+        manager: Whom a matter goes up to.
+    """
+
+    member: str
+    roles: frozenset[Role]
+    left: bool = False
+    absences: tuple[Absence, ...] = ()
+    delegate: str | None = None
+    backup: str | None = None
+    manager: str | None = None
 
 
 class Account(Wire):
