@@ -78,10 +78,10 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
             activities=[
+                messages.draft,
                 messages.send,
                 messages.deliver,
                 messages.set_aside,
-                planning.lay_out,
                 planning.dues,
                 planning.propose,
                 planning.reopen,

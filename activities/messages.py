@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
@@ -28,9 +28,11 @@ from rapport.model.message import (
     Outcomes,
     SetAside,
 )
+from rapport.model.records import Entry
+from rapport.storage import contracts
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Store
-from rapport.storage.timeline import Entry, append
+from rapport.storage.timeline import append
 
 PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 """How long to wait before each further attempt while the relay asks for patience (4xx)."""
@@ -90,9 +92,19 @@ class Messages:
                 `Refused` where a mail cannot be written at all.
         """
         async with heartbeats():
-            letters = await self._letters(occasion)
-            keys, leases = await self._keep(occasion, letters)
-            return await self._deliver(keys, leases)
+            written = await self._write(occasion, take=True)
+            return await self._deliver(list(written.states), written.leases)
+
+    @activity.defn(name="messages.draft")
+    async def draft(self, occasion: Occasion) -> Outcomes:
+        """Write one mail to each person of an occasion and send none; what nobody has to read is left ready to go.
+
+        Nothing but SQL is touched, so that it can run as a local activity. Safe to repeat.
+
+        Raises:
+            ApplicationError: `Refused` where a mail cannot be written at all.
+        """
+        return Outcomes(states=(await self._write(occasion, take=False)).states)
 
     @activity.defn(name="messages.deliver")
     async def deliver(self, order: Deliver) -> Outcomes:
@@ -108,51 +120,46 @@ class Messages:
             await outbox.set_aside(connection, order.keys, order.state, order.reason, now())
             return Outcomes(states=await outbox.states(connection, order.keys))
 
-    async def _letters(self, occasion: Occasion) -> list[Letter]:
-        """The mails of an occasion; whoever has left gets none."""
-        async with self.store.reading() as connection:
-            company = await Company.read(connection, occasion.account)
-        return [
-            Letter(
-                stationery=self.stationery,
-                company=company,
-                occasion=occasion,
-                key=_key(occasion, id_),
-                to=person,
-                person=id_,
-            )
-            for id_ in occasion.to or _having(occasion.personas, company)
-            if (person := company.person(id_)) is not None
-        ]
+    async def _write(self, occasion: Occasion, *, take: bool) -> _Written:
+        """Write what is not yet in the outbox, in one transaction; whoever has left gets no mail.
 
-    async def _keep(self, occasion: Occasion, letters: Sequence[Letter]) -> tuple[list[str], list[outbox.Lease]]:
-        """Write what is not yet in the outbox, in one transaction, and take what can go at once.
-
-        Returns:
-            The keys of all the occasion's messages, also of those written by an earlier attempt, and what was taken.
+        Args:
+            take: Take what can go at once, to be sent in the same breath.
         """
-        present = now()
-        async with self.store.reading() as connection:
-            known = await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
-            inherited = await self._inherited(connection, letters)
-        rows, links = [], []
-        for letter in letters:
-            if letter.key not in known:
-                row, link = self._row(letter, inherited.get(letter.key, Edits()), present)
-                rows.append(row)
-                links += [(letter.key, *link)] if link else []
-        keys = [*known, *(row["key"] for row in rows)]
+        present = max(now(), occasion.now)
+        try:
+            rows, known = await self._rows(occasion, present)
+        except Refusal as refusal:
+            if occasion.news is not None:
+                async with self.store.writing() as connection:
+                    await contracts.project(connection, occasion.news)
+            raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        leases = []
         async with self.store.writing() as connection:
-            await outbox.intend(connection, rows)
-            for key, token, promise in links:
-                await make_link(connection, key, token, promise)
-            await append(
-                connection, [_entry(row, "message.drafted", present) for row in rows if row["state"] == "draft"]
-            )
-            if not await self._may_send(connection):
-                return keys, []
-            taken = [await outbox.lease(connection, row["key"], present) for row in rows if row["state"] == "ready"]
-        return keys, [lease for lease in taken if lease is not None]
+            if occasion.news is not None:
+                await contracts.project(connection, occasion.news)
+            if take and await self._may_send(connection):
+                leases = [outbox.leased(row.values, present) for row in rows if row.state is MessageState.READY]
+            await outbox.intend(connection, [row.values for row in rows])
+            for row in rows:
+                if row.link is not None:
+                    await make_link(connection, row.key, row.token, row.link)
+            drafted = [row.values for row in rows if row.state is MessageState.DRAFT]
+            await append(connection, [_entry(values, "message.drafted", present) for values in drafted])
+        return _Written(known | {row.key: row.state for row in rows}, leases)
+
+    async def _rows(self, occasion: Occasion, present: datetime) -> tuple[list[_Row], dict[str, MessageState]]:
+        """The new rows of an occasion, and the states of those that an earlier attempt has written.
+
+        Raises:
+            Refusal: A mail cannot be written.
+        """
+        async with self.store.reading() as connection:
+            company = await Company.read(connection, occasion.account, occasion.to)
+            known = await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
+            letters = [letter for letter in _letters(self.stationery, company, occasion) if letter.key not in known]
+            inherited = await self._inherited(connection, letters)
+        return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
     async def _inherited(self, connection: AsyncConnection, letters: Sequence[Letter]) -> dict[str, Edits]:
         """What a member had changed in the draft of the round before, of which the times went stale."""
@@ -167,18 +174,15 @@ class Messages:
                     )
         return found
 
-    def _row(self, letter: Letter, edits: Edits, present: datetime) -> tuple[dict[str, Any], tuple[str, Link] | None]:
+    def _row(self, letter: Letter, edits: Edits, present: datetime) -> _Row:
         """One row of the outbox, and the personal link in it."""
         occasion, suppressed = letter.occasion, self.policy.suppresses(letter.to.email)
         raw, token, state = None, new_token(), MessageState.DRAFT
-        try:
-            if suppressed:
-                state = MessageState.SUPPRESSED
-            elif letter.review == "auto":
-                state, raw = MessageState.READY, letter.freeze(edits, token, present)
-            subject = letter.words(edits).subject if raw is None else compose.subject(raw)
-        except Refusal as refusal:
-            raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        if suppressed:
+            state = MessageState.SUPPRESSED
+        elif letter.review == "auto":
+            state, raw = MessageState.READY, letter.freeze(edits, token, present)
+        subject = letter.words(edits).subject if raw is None else compose.subject(raw)
         link = letter.link(present) if raw is not None else None
         row = {
             "key": letter.key,
@@ -191,7 +195,7 @@ class Messages:
             "person": letter.person,
             "address": letter.to.email,
             "email": occasion.email,
-            "occasion": occasion.model_dump(mode="json"),
+            "occasion": occasion.model_dump(mode="json", exclude={"news"}),
             "edits": {"subject": edits.subject, "paragraph": edits.paragraph, "body": edits.body},
             "state": state,
             "reason": suppressed,
@@ -209,47 +213,49 @@ class Messages:
             "approved_by": None,
             "submission": None,
         }
-        return row, (token, link) if link else None
+        return _Row(letter.key, state, row, token, link)
 
     async def _freeze(self, order: Deliver) -> None:
         """Give approved drafts their bytes. A draft that was frozen before stays as it is."""
         present = now()
         async with self.store.reading() as connection:
-            drafts = [await outbox.draft(connection, key) for key in order.keys]
-            company = await Company.read(connection, order.account)
-        for draft in drafts:
-            if draft is None or draft.state not in (MessageState.DRAFT, MessageState.HELD):
-                continue
-            to = company.person(draft.person)
-            if to is None:
-                async with self.store.writing() as connection:
+            drafts = await outbox.drafts(connection, order.keys)
+            company = await Company.read(connection, order.account, [draft.person for draft in drafts])
+        try:
+            frozen = [
+                self._frozen(draft, company, order, present)
+                for draft in drafts
+                if draft.state in (MessageState.DRAFT, MessageState.HELD)
+            ]
+        except Refusal as refusal:
+            raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        async with self.store.writing() as connection:
+            if order.news is not None:
+                await contracts.project(connection, order.news)
+            for one in frozen:
+                if one.raw is None:
                     await outbox.set_aside(
-                        connection, [draft.key], MessageState.SUPPRESSED, "the recipient has left", present
+                        connection, [one.key], MessageState.SUPPRESSED, "the recipient has left", present
                     )
-                continue
-            occasion = Occasion.model_validate(draft.occasion)
-            if order.meeting is not None:
-                occasion = occasion.model_copy(update={"meeting": order.meeting})
-            letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
-            token = new_token()
-            try:
-                raw = letter.freeze(Edits(**draft.edits), token, present)
-            except Refusal as refusal:
-                raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
-            link = letter.link(present)
-            async with self.store.writing() as connection:
-                if (
+                elif (
                     await outbox.freeze(
-                        connection,
-                        draft.key,
-                        raw,
-                        compose.subject(raw),
-                        order.approved_by,
-                        order.submission,
+                        connection, one.key, one.raw, compose.subject(one.raw), order.approved_by, order.submission
                     )
-                    and link
+                    and one.link is not None
                 ):
-                    await make_link(connection, draft.key, token, link)
+                    await make_link(connection, one.key, one.token, one.link)
+
+    def _frozen(self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime) -> _Frozen:
+        """A draft's bytes, and the personal link in them; no bytes for somebody who has left."""
+        to = company.person(draft.person)
+        token = new_token()
+        if to is None:
+            return _Frozen(draft.key, None, token, None)
+        occasion = Occasion.model_validate(draft.occasion)
+        if order.meeting is not None:
+            occasion = occasion.model_copy(update={"meeting": order.meeting})
+        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
+        return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))
 
     async def _may_send(self, connection: AsyncConnection) -> bool:
         return self.policy.mode != "off" and not (await mail_switch(connection)).stopped
@@ -272,6 +278,11 @@ class Messages:
                 await append(connection, [await self._lost(connection, key, present) for key in lost])
             leases = [lease for lease in taken if lease is not None]
         results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
+        ended = {
+            lease.key: state for lease, state in zip(leases, results, strict=True) if isinstance(state, MessageState)
+        }
+        if ended.keys() == set(keys):
+            return Outcomes(states=ended)
         async with self.store.reading() as connection:
             states = await outbox.states(connection, keys)
             waits = any(state not in (MessageState.DRAFT, *SETTLED) for state in states.values())
@@ -297,8 +308,12 @@ class Messages:
             about=key,
         )
 
-    async def _hand_over(self, held: outbox.Lease) -> None:
-        """Hand one message to the relay and record what became of it."""
+    async def _hand_over(self, held: outbox.Lease) -> MessageState | None:
+        """Hand one message to the relay and record what became of it.
+
+        Returns:
+            The state in which it ended; nothing if it has not ended, or another attempt took it over.
+        """
 
         async def commit() -> None:
             async with self.store.writing() as connection:
@@ -314,49 +329,93 @@ class Messages:
                 await outbox.let_go(connection, held)
             raise _later(str(fault), "Misconfigured", MISCONFIGURED_PAUSE, alarm=True) from None
         except Rejected as refusal:
-            await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
+            return await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
         except Unanswered:
-            await self._after_silence(held)
+            return await self._after_silence(held)
         except Deferred as patience:
-            await self._put_off(held, str(patience))
-        else:
-            await self._settle(held, MessageState.SENT, "message.sent", reply=reply, reason=None)
+            return await self._put_off(held, str(patience))
+        return await self._settle(held, MessageState.SENT, "message.sent", reply=reply)
 
-    async def _after_silence(self, held: outbox.Lease) -> None:
+    async def _after_silence(self, held: outbox.Lease) -> MessageState | None:
         """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
+        silence = "the relay did not answer after the data"
         if held.kind == "resend":
-            await self._put_off(held, "the relay did not answer after the data")
-        else:
-            await self._settle(
-                held, MessageState.UNKNOWN, "message.unknown", reason="the relay did not answer after the data"
-            )
+            return await self._put_off(held, silence)
+        return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)
 
-    async def _put_off(self, held: outbox.Lease, reason: str) -> None:
+    async def _put_off(self, held: outbox.Lease, reason: str) -> MessageState | None:
         present = now()
         if present - held.first_tried_at >= outbox.GIVE_UP:
-            await self._settle(held, MessageState.FAILED, "message.failed", reason=f"given up after 48 hours: {reason}")
-            return
+            given_up = f"given up after 48 hours: {reason}"
+            return await self._settle(held, MessageState.FAILED, "message.failed", reason=given_up)
         wait = PATIENCE[min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
         async with self.store.writing() as connection:
             await outbox.move(
                 connection, held, MessageState.DEFERRED, now=present, reason=reason, retry_at=present + wait
             )
+        return None
 
-    async def _settle(self, held: outbox.Lease, state: MessageState, kind: str, **values: str | None) -> None:
+    async def _settle(
+        self, held: outbox.Lease, state: MessageState, kind: str, *, reason: str | None = None, reply: str | None = None
+    ) -> MessageState | None:
         """Record the outcome and its entry on the timeline, together."""
         present = now()
         async with self.store.writing() as connection:
-            if await outbox.move(connection, held, state, now=present, **values):
-                entry = Entry(
-                    key=f"{held.key}/{state}",
-                    account=held.account,
-                    at=present,
-                    kind=kind,
-                    step=held.step,
-                    who=held.person,
-                    about=held.key,
-                )
-                await append(connection, [entry])
+            if not await outbox.move(connection, held, state, now=present, reason=reason, reply=reply):
+                return None
+            entry = Entry(
+                key=f"{held.key}/{state}",
+                account=held.account,
+                at=present,
+                kind=kind,
+                step=held.step,
+                who=held.person,
+                about=held.key,
+            )
+            await append(connection, [entry])
+        return state
+
+
+class _Row(NamedTuple):
+    """A message before it is in the outbox."""
+
+    key: str
+    state: MessageState
+    values: dict[str, Any]
+    token: str
+    link: Link | None
+
+
+class _Written(NamedTuple):
+    """An occasion's messages: the state of each, and those that were taken to be sent."""
+
+    states: dict[str, MessageState]
+    leases: list[outbox.Lease]
+
+
+class _Frozen(NamedTuple):
+    """An approved draft with its bytes."""
+
+    key: str
+    raw: bytes | None
+    token: str
+    link: Link | None
+
+
+def _letters(stationery: Stationery, company: Company, occasion: Occasion) -> list[Letter]:
+    """The mails of an occasion."""
+    return [
+        Letter(
+            stationery=stationery,
+            company=company,
+            occasion=occasion,
+            key=_key(occasion, id_),
+            to=person,
+            person=id_,
+        )
+        for id_ in occasion.to or _having(occasion.personas, company)
+        if (person := company.person(id_)) is not None
+    ]
 
 
 def _key(occasion: Occasion, person: str) -> str:

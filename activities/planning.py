@@ -19,30 +19,13 @@ from rapport.mail.letters import Company
 from rapport.model.base import Instant, Wire
 from rapport.model.meeting import Booking, Invitee, Nudge, Proposal
 from rapport.model.people import Member
-from rapport.model.playbook import MeetingStep, Offset, Playbook
+from rapport.model.playbook import MeetingStep, Offset
 from rapport.policy import audience, calendar
 from rapport.policy.calendar import Interval, Party
-from rapport.policy.plan import applies
-from rapport.storage import people
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
 FEED_TIMEOUT: Final = 10.0
-
-
-class LayOut(Wire):
-    """Which steps of a playbook does this account get?"""
-
-    account: str
-    playbook: Playbook
-
-
-class Plan(Wire):
-    """The names of the steps that apply, and of those that do not."""
-
-    steps: tuple[str, ...]
-    left_out: tuple[str, ...]
-    tam: str
 
 
 class Dues(Wire):
@@ -103,20 +86,6 @@ class Planning:
 
     store: Store
     http: httpx.AsyncClient
-
-    @activity.defn(name="planning.lay_out")
-    async def lay_out(self, question: LayOut) -> Plan:
-        """Pick the steps whose `when` holds for the account."""
-        async with self.store.reading() as connection:
-            account = await people.account(connection, question.account)
-            present = {contact.persona for contact in await people.contacts(connection, question.account)}
-        chosen = {step.name for step in question.playbook.steps if applies(step.when, account.facts, present)}
-        names = [step.name for step in question.playbook.steps]
-        return Plan(
-            steps=tuple(name for name in names if name in chosen),
-            left_out=tuple(name for name in names if name not in chosen),
-            tam=account.tam,
-        )
 
     @activity.defn(name="planning.dues")
     async def dues(self, question: Dues) -> DueInstants:

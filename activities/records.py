@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from rapport.model.records import Projection, StepNews
 from rapport.storage import contracts
-from rapport.storage.contracts import Projection, StepNews
 from rapport.storage.database import Store
 
 

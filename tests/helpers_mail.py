@@ -22,10 +22,11 @@ from rapport.mail.smtp import Mailer, Relay
 from rapport.model.meeting import Booking, Invitee, Proposal, Slot
 from rapport.model.message import MeetingFacts, Occasion, Purpose
 from rapport.model.playbook import Review
+from rapport.model.records import Entry
 from rapport.policy import audience
 from rapport.storage.database import Store
 from rapport.storage.tables import TimelineRow
-from rapport.storage.timeline import Entry, append
+from rapport.storage.timeline import append
 
 NOW: Final = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 STATIONERY: Final = Stationery("onboarding@foobar.example", "https://rapport.foobar.example", b"a secret of the tests")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
@@ -22,8 +22,9 @@ with workflow.unsafe.imports_passed_through():
         Release,
         SetAside,
     )
+    from rapport.model.records import Projection
 
-from workflows.options import MAIL
+from workflows.options import MAIL, RECORDS
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Correspondence:
         self.states: dict[str, MessageState] = {}
         self.troubles: list[str] = []
         self._releases: list[Release] = []
+        self._writing: list[str] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
 
@@ -75,13 +77,32 @@ class Correspondence:
         """The receipt of a decision that was seen before."""
         return self._receipts.get(id_)
 
-    def write(self, occasion: Occasion, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
-        """Write the mails of an occasion, and send those that nobody has to read first.
+    def write(
+        self, occasion: Occasion, summary: str, *, reviewed: bool = False
+    ) -> asyncio.Task[tuple[str, ...] | None]:
+        """Write the mails of an occasion, and send those that nobody has to read first. It begins at once.
+
+        Args:
+            reviewed: Someone is likely to have to read them first; then nothing is sent in the same breath.
 
         Returns:
             A task that gives the keys of the mails, or nothing if they could not be written.
         """
-        return self._post(self._write(occasion, summary))
+        self._writing.append(occasion.step)
+        writing = (
+            workflow.start_local_activity_method(Messages.draft, occasion, summary=summary, **RECORDS)
+            if reviewed
+            else workflow.start_activity_method(Messages.send, occasion, summary=summary, **MAIL)
+        )
+        return self._post(self._written(occasion, writing))
+
+    def is_writing(self, step: str) -> bool:
+        """Whether mails of this step are being written."""
+        return step in self._writing
+
+    def take_news(self) -> Projection | None:
+        """What there is to tell SQL, for the next activity to take along."""
+        return None
 
     def is_settled(self, key: str) -> bool:
         """Whether nothing more happens to a mail by itself, and nobody has to read it."""
@@ -97,10 +118,18 @@ class Correspondence:
         """Whether a member said that drafts may go, and they have not gone yet."""
         return any(not release.hold for release in self._releases)
 
-    async def carry_out_releases(self, meeting: MeetingFacts | None = None) -> list[Release]:
-        """Act on what members said of drafts; give what they said."""
+    async def carry_out_releases(
+        self, tell: Callable[[str, str, str, int], None], meeting: MeetingFacts | None = None
+    ) -> None:
+        """Act on what members said of drafts.
+
+        Args:
+            tell: Takes each release for the timeline: its kind, the member, the submission, and how many drafts.
+            meeting: What the drafts say of their meeting by now.
+        """
         releases, self._releases = self._releases, []
         for release in releases:
+            tell("drafts.held" if release.hold else "drafts.approved", release.by, release.id, len(release.keys))
             if release.hold:
                 await self.set_aside(release.keys, MessageState.HELD, "held back by a member")
             else:
@@ -110,9 +139,9 @@ class Correspondence:
                     approved_by=release.by,
                     submission=release.id,
                     meeting=meeting,
+                    news=self.take_news(),
                 )
-                self._post(self._deliver(order))
-        return releases
+                self._deliver(order)
 
     async def replace_drafts(self) -> None:
         """Suppress the drafts whose times have gone stale; newer ones follow."""
@@ -138,19 +167,26 @@ class Correspondence:
         task.add_done_callback(self._posting.discard)
         return task
 
-    async def _write(self, occasion: Occasion, summary: str) -> tuple[str, ...] | None:
+    async def _written(self, occasion: Occasion, writing: workflow.ActivityHandle[Outcomes]) -> tuple[str, ...] | None:
         try:
-            outcomes = await workflow.execute_activity_method(Messages.send, occasion, summary=summary, **MAIL)
+            outcomes = await writing
         except ActivityError as error:
             self._in_trouble(error)
             return None
+        finally:
+            self._writing.remove(occasion.step)
         self._note(outcomes)
+        if ready := outcomes.ready():
+            self._deliver(Deliver(account=self.account, keys=ready))
         return tuple(outcomes.states)
 
-    async def _deliver(self, order: Deliver) -> None:
-        summary = f"Send {len(order.keys)} approved drafts"
+    def _deliver(self, order: Deliver) -> None:
+        summary = f"Send {len(order.keys)} mails"
+        self._post(self._delivered(workflow.start_activity_method(Messages.deliver, order, summary=summary, **MAIL)))
+
+    async def _delivered(self, delivering: workflow.ActivityHandle[Outcomes]) -> None:
         try:
-            outcomes = await workflow.execute_activity_method(Messages.deliver, order, summary=summary, **MAIL)
+            outcomes = await delivering
         except ActivityError as error:
             self._in_trouble(error)
         else:

@@ -28,9 +28,9 @@ with workflow.unsafe.imports_passed_through():
         Vote,
     )
     from rapport.model.message import MeetingFacts, Occasion, Purpose
+    from rapport.model.records import Entry, StepNews, Wait
+    from rapport.model.workflows import MEETING
     from rapport.policy import details, quorum
-    from rapport.storage.contracts import StepNews, Wait
-    from rapport.storage.timeline import Entry
 
 from workflows.correspondence import Correspondence, refused
 from workflows.options import CALENDARS, PLANNING, RECORDS
@@ -40,7 +40,7 @@ WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
 DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
 
 
-@workflow.defn(name="Meeting")
+@workflow.defn(name=MEETING.name)
 class Meeting(Correspondence):
     """From the first proposal to the word that it was held."""
 
@@ -87,8 +87,11 @@ class Meeting(Correspondence):
         self._tell("meeting.proposed", about=str(len(proposal.slots)))
         email = self.step.email if self.round == 1 else "meeting_proposal"
         to = tuple(invitee.id for invitee in proposal.invitees)
-        writing = self.write(self._occasion(email, Purpose.PROPOSAL, to), "Write to everyone invited")
-        if proposal.review != "auto":
+        reviewed = proposal.review != "auto"
+        writing = self.write(
+            self._occasion(email, Purpose.PROPOSAL, to), "Write to everyone invited", reviewed=reviewed
+        )
+        if reviewed:
             self.phase = MeetingPhase.DRAFTED
             await writing
 
@@ -430,9 +433,10 @@ class Meeting(Correspondence):
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.sends_wanted:
             await self._open()
-        for release in await self.carry_out_releases(self._facts()):
-            kind = "drafts.held" if release.hold else "drafts.approved"
-            self._tell(kind, who=release.by, submission=release.id, about=str(len(release.keys)))
+        await self.carry_out_releases(self._tell_release, self._facts())
+
+    def _tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
+        self._tell(kind, who=by, submission=submission, about=str(count))
 
     def _tell(
         self,
@@ -470,6 +474,7 @@ class Meeting(Correspondence):
                 if wait.deadline
                 else [WAITING_ON.value_set(list(wait.on)), DEADLINE.value_unset()]
             )
+        wait = wait.model_copy(update={"since": self._since(wait)})
         if self.entries or wait != self.wait:
             entries, self.entries, self.wait = tuple(self.entries), [], wait
             workflow.set_current_details(details.meeting(self.view()))
@@ -479,3 +484,9 @@ class Meeting(Correspondence):
             await workflow.execute_local_activity_method(
                 Records.tell_step, news, summary="Write down what happened", **RECORDS
             )
+
+    def _since(self, wait: Wait) -> datetime | None:
+        """Since when it waits for just this; the instant changes with the reason alone."""
+        if wait.what is None:
+            return None
+        return self.wait.since if wait.what == self.wait.what else workflow.now()

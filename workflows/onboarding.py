@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
     from rapport.model.playbook import Stage
+    from rapport.model.records import Projection
     from rapport.policy import plan
 
 from workflows.correspondence import Correspondence
@@ -27,7 +28,6 @@ class Onboarding(Correspondence):
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
         """Carry the account through its stages."""
-        await self.steps.lay_out()
         async with self.steps:
             await self.reach(Stage.WELCOME)
             await self.reach(Stage.KICKOFF)
@@ -37,6 +37,10 @@ class Onboarding(Correspondence):
         await self.all_posted()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.progress.items()})
+
+    def take_news(self) -> Projection | None:
+        """What its steps have to tell; an activity that does something anyway takes it along."""
+        return self.steps.take_news()
 
     async def reach(self, stage: Stage) -> None:
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, LayOut, Planning
+    from activities.planning import Dues, Planning
     from activities.records import Records
     from rapport.model.ids import meeting_id, timeline_key
     from rapport.model.meeting import MeetingStart
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.playbook import MeetingStep, MessageStep
+    from rapport.model.records import Entry, Projection, Wait
+    from rapport.model.workflows import MEETING, Kind
     from rapport.policy import details, plan
     from rapport.policy.plan import Progress, StepState
-    from rapport.storage.contracts import Milestone, Projection, Wait
-    from rapport.storage.timeline import Entry
 
 from workflows.correspondence import Correspondence
-from workflows.meeting import Meeting
 from workflows.options import PLANNING, RECORDS
 from workflows.waiting import Alarm
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
+S = TypeVar("S")
+R = TypeVar("R")
+
 
 class Steps:
     """The steps of one onboarding. Entering starts them, leaving waits until all have ended."""
 
     def __init__(self, start: OnboardingStart, letters: Correspondence) -> None:
-        """Every step of the playbook waits.
+        """Every step of the playbook waits, but those that this account does not get.
 
         Args:
             letters: The onboarding itself, which writes the mails of its message steps.
@@ -44,30 +47,20 @@ class Steps:
         self.start = start
         self.letters = letters
         self.began = workflow.now()
-        self.progress: dict[str, Progress] = {step.name: Progress(definition=step) for step in start.playbook.steps}
+        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began)
         self.stage = plan.current_stage(self.progress)
         self._alarm = Alarm()
         self._performing: set[asyncio.Task[None]] = set()
         self._entries: list[Entry] = []
-        self._stale: set[str] = set(self.progress)
+        self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
         self._told = 0
+        self._projected = 0
         self._driving: asyncio.Task[None] | None = None
-
-    async def lay_out(self) -> None:
-        """Drop the steps whose `when` does not hold for this account."""
-        answer = await workflow.execute_local_activity_method(
-            Planning.lay_out,
-            LayOut(account=self.start.account, playbook=self.start.playbook),
-            summary="Which steps does this account get?",
-            **PLANNING,
-        )
-        for name in answer.left_out:
-            self._set(name, state=StepState.DROPPED, ended=workflow.now(), outcome="not for this account")
-        self._tell("onboarding.started", about=self.start.playbook.name)
 
     async def __aenter__(self) -> Steps:
         """Begin."""
+        self._tell("onboarding.started", about=self.start.playbook.name)
         self._driving = asyncio.create_task(self._drive())
         return self
 
@@ -80,18 +73,20 @@ class Steps:
 
     async def _drive(self) -> None:
         """Begin what is due, write down what is new, and wait for either."""
-        while plan.unfinished(self.progress) or self._performing or self._stale or self._entries:
+        while self._unfinished or self._stale or self._entries or self.letters.has_releases:
             self.letters.changed = False
             await self._plan_dues()
             for name in plan.due_now(self.progress, workflow.now()):
                 self._begin(name)
             self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
-            for release in await self.letters.carry_out_releases():
-                kind = "drafts.held" if release.hold else "drafts.approved"
-                self._tell(kind, who=release.by, submission=release.id, about=str(len(release.keys)))
+            await self.letters.carry_out_releases(self._tell_release)
             await self._project()
-            if plan.unfinished(self.progress) or self._performing:
+            if self._unfinished:
                 await workflow.wait_condition(lambda: self.letters.changed or self._alarm.rings)
+
+    @property
+    def _unfinished(self) -> bool:
+        return plan.unfinished(self.progress) or bool(self._performing)
 
     async def _plan_dues(self) -> None:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
@@ -114,23 +109,25 @@ class Steps:
                 self._set(name, due=due)
 
     def _begin(self, name: str) -> None:
+        """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
         self._set(name, state=StepState.RUNNING, began=workflow.now())
         self._tell("step.began", step=name)
-        task = asyncio.create_task(self._perform(name))
+        step = self.progress[name].definition
+        match step:
+            case MeetingStep():
+                work = self._meet(step)
+            case MessageStep():
+                work = self._write(step)
+            case _:
+                assert_never(step)
+        task = asyncio.create_task(self._perform(name, work))
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 
-    async def _perform(self, name: str) -> None:
-        """Do a step's work and record how it ended; what fails is an outcome and stops nothing else."""
-        step = self.progress[name].definition
+    async def _perform(self, name: str, work: Coroutine[Any, Any, str]) -> None:
+        """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
         try:
-            match step:
-                case MeetingStep():
-                    outcome = await self._meet(step)
-                case MessageStep():
-                    outcome = await self._write(step)
-                case _:
-                    assert_never(step)
+            outcome = await work
         except FailureError:
             self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome="failed")
         else:
@@ -140,54 +137,84 @@ class Steps:
 
     async def _meet(self, step: MeetingStep) -> str:
         attempt = self.progress[step.name].attempt
-        result = await workflow.execute_child_workflow(
-            Meeting.run,
+        result = await self._child(
+            MEETING,
             MeetingStart(account=self.start.account, contract=self.start.contract, step=step, attempt=attempt),
-            id=meeting_id(self.start.account, step.name, attempt),
-            # It ends by its own work alone; its onboarding may be started anew beside it.
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, self.start.account)]),
-            static_summary=f"{step.title} with {self.start.account}",
-            static_details=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
+            meeting_id(self.start.account, step.name, attempt),
+            summary=f"{step.title} with {self.start.account}",
+            about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
         return result.outcome
 
-    async def _write(self, step: MessageStep) -> str:
-        attempt = self.progress[step.name].attempt
+    async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
+        """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
+        result: R = await workflow.execute_child_workflow(
+            kind.name,
+            start,
+            id=id_,
+            result_type=kind.gives,
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, self.start.account)]),
+            static_summary=summary,
+            static_details=about,
+        )
+        return result
+
+    def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
+        """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
+        reviewed = (self.start.review or step.review) != "auto"
+        if reviewed:
+            self._waits[step.name] = self._wait_for_the_tam()
         occasion = Occasion(
             account=self.start.account,
             contract=self.start.contract,
             step=step.name,
             title=step.title,
             workflow_id=workflow.info().workflow_id,
-            attempt=attempt,
+            attempt=self.progress[step.name].attempt,
             purpose=Purpose.MESSAGE,
             email=step.email,
             personas=step.to,
             review=step.review,
             now=workflow.now(),
+            news=self.take_news(),
         )
-        keys = await self.letters.write(occasion, f"Write: {step.title}")
+        return self._sent(self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
+
+    async def _sent(self, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+        keys = await writing
         if keys is None:
             return "failed"
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         return f"{sent} of {len(keys)} sent"
 
-    def _wait_of(self, name: str) -> Wait:
-        """What a message step waits for: drafts that someone has to read."""
-        drafts = [key for key in self.letters.drafts if key.split("/")[1] == name]
-        if not drafts:
-            return Wait()
+    def _wait_for_the_tam(self) -> Wait:
         return Wait(
             on=("tam",),
-            what=f"the TAM, to read and send {len(drafts)} drafts",
+            what="the TAM, to read and send the drafts",
             unblock=f"rapport message approve --account {self.start.account}",
+            since=workflow.now(),
         )
+
+    def _look_at_drafts(self) -> None:
+        """Learn which message steps wait for somebody to read their drafts."""
+        waiting = {key.split("/")[1] for key in self.letters.drafts}
+        for name, step in self.progress.items():
+            if step.definition.kind != "message" or self.letters.is_writing(name):
+                continue
+            if name in waiting and name not in self._waits:
+                self._waits[name] = self._wait_for_the_tam()
+                self._stale.add(name)
+            elif name not in waiting and self._waits.pop(name, None) is not None:
+                self._stale.add(name)
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)
         self._stale.add(name)
+
+    def _tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
+        self._tell(kind, who=by, submission=submission, about=str(count))
 
     def _tell(
         self,
@@ -213,8 +240,8 @@ class Steps:
             )
         )
 
-    async def _project(self) -> None:
-        """Write down what is new, in one local activity, and show it in Temporal's UI."""
+    def take_news(self) -> Projection | None:
+        """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
         for trouble in self.letters.troubles:
             self._tell("message.refused", about=trouble)
         self.letters.troubles.clear()
@@ -223,42 +250,35 @@ class Steps:
             self.stage = stage
             workflow.upsert_search_attributes([STAGE.value_set(stage or "done")])
             self._tell("stage.reached", about=stage or "done")
-        for name, step in self.progress.items():
-            if step.definition.kind == "message" and self._wait_of(name) != self._waits.get(name, Wait()):
-                self._stale.add(name)
-                self._waits[name] = self._wait_of(name)
+        self._look_at_drafts()
         if not self._stale and not self._entries:
-            return
+            return None
         stale, entries = self._stale, tuple(self._entries)
         self._stale, self._entries = set(), []
+        self._projected += 1
         workflow.set_current_details(details.onboarding(self.start.account, self.progress))
-        projection = Projection(
+        return Projection(
             account=self.start.account,
             contract=self.start.contract,
             run_id=workflow.info().run_id,
+            number=self._projected,
             stage=stage,
             now=workflow.now(),
             ended=not plan.unfinished(self.progress),
-            milestones=tuple(self._milestone(name) for name in self.progress if name in stale),
+            milestones=tuple(
+                milestone.model_copy(update={"wait": self._waits.get(milestone.step, Wait())})
+                if milestone.kind == "message"
+                else milestone
+                for milestone in plan.milestones(self.progress)
+                if milestone.step in stale
+            ),
             entries=entries,
         )
-        await workflow.execute_local_activity_method(
-            Records.project, projection, summary="Write down what happened", **RECORDS
-        )
 
-    def _milestone(self, name: str) -> Milestone:
-        step = self.progress[name]
-        return Milestone(
-            step=name,
-            position=list(self.progress).index(name),
-            title=step.definition.title,
-            stage=step.definition.stage,
-            kind=step.definition.kind,
-            state=step.state,
-            attempt=step.attempt,
-            due=step.due,
-            began=step.began,
-            ended=step.ended,
-            outcome=step.outcome,
-            wait=self._wait_of(name) if step.definition.kind == "message" else None,
-        )
+    async def _project(self) -> None:
+        """Write down what no activity has taken along, in one local activity."""
+        news = self.take_news()
+        if news is not None:
+            await workflow.execute_local_activity_method(
+                Records.project, news, summary="Write down what happened", **RECORDS
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -50,19 +51,30 @@ class Company:
         return self.members[self.account.tam]
 
     @property
+    def personas(self) -> frozenset[str]:
+        """The personas that someone at the account has."""
+        return frozenset(contact.persona for contact in self.contacts.values())
+
+    @property
     def champion(self) -> Contact:
         """The account's primary champion, whose calendar counts for the account."""
         return next(contact for contact in self.contacts.values() if contact.persona == CHAMPION)
 
     @classmethod
-    async def read(cls, connection: AsyncConnection, account: str) -> Company:
-        """Read everyone around an account."""
-        return cls(
-            vendor=await people.vendor(connection),
-            account=await people.account(connection, account),
-            contacts={contact.id: contact for contact in await people.contacts(connection, account)},
-            members={member.id: member for member in await people.members(connection)},
-        )
+    async def read(cls, connection: AsyncConnection, account: str, also: Iterable[str] = ()) -> Company:
+        """Read an account, its contacts, its TAM and the vendor.
+
+        Args:
+            also: Ids of people who are needed too; those who are contacts cost nothing more.
+
+        Raises:
+            Refusal: There is no such account.
+        """
+        found, tam, vendor = await people.surroundings(connection, account)
+        contacts = {contact.id: contact for contact in await people.contacts(connection, account)}
+        others = [id_ for id_ in also if id_ not in contacts and id_ != tam.id]
+        members = [tam, *(await people.members(connection, others) if others else ())]
+        return cls(vendor, found, contacts, {member.id: member for member in members})
 
     def person(self, id_: str) -> Person | None:
         """The contact or member with this id, as a mail speaks of them; nothing if they have left."""

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Update, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.message import MessageState
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
-from rapport.storage.timeline import insert_new
 
 LEASE: Final = timedelta(seconds=90)
 """How long an attempt may be at it. Longer than the wire waits for an answer, so that two never overlap."""
@@ -92,10 +92,22 @@ class Lease(Wire):
 
 
 async def intend(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep new messages. A key that is already there stays as it is: one intent, one message."""
-    await insert_new(connection, MessageRow, rows)
+    """Keep new messages.
+
+    Raises:
+        IntegrityError: A key is already there; another attempt was faster. One intent, one message.
+    """
+    if rows:
+        await connection.execute(_INTEND, list(rows))
 
 
+def leased(values: dict[str, Any], now: datetime) -> Lease:
+    """Take the right to send a message in the same transaction that keeps it; its values are changed for that."""
+    values |= {"fence": 1, "attempts": 1, "lease_until": now + LEASE, "first_tried_at": now}
+    return Lease.model_validate(values)
+
+
+_INTEND: Final = insert(MessageRow)
 _STATES: Final = select(MessageRow.key, MessageRow.state).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 
 
@@ -105,18 +117,24 @@ async def states(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, 
     return {row.key: MessageState(row.state) for row in rows}
 
 
-async def of_occasion(connection: AsyncConnection, account: str, prefix: str) -> list[str]:
-    """The keys of an occasion's messages, also of those whose recipient has left since.
+_OF_OCCASION: Final = (
+    select(MessageRow.key, MessageRow.state)
+    .where(
+        MessageRow.account == bindparam("of"),
+        func.substr(MessageRow.key, 1, bindparam("length")) == bindparam("prefix"),
+    )
+    .order_by(MessageRow.key)
+)
+
+
+async def of_occasion(connection: AsyncConnection, account: str, prefix: str) -> dict[str, MessageState]:
+    """The states of an occasion's messages, also of those whose recipient has left since.
 
     Args:
         prefix: The key without its person.
     """
-    found = await connection.scalars(
-        select(MessageRow.key)
-        .where(MessageRow.account == account, MessageRow.key.startswith(prefix, autoescape=True))
-        .order_by(MessageRow.key)
-    )
-    return list(found)
+    rows = await connection.execute(_OF_OCCASION, {"of": account, "prefix": prefix, "length": len(prefix)})
+    return {row.key: MessageState(row.state) for row in rows}
 
 
 async def drop_departed(connection: AsyncConnection, keys: Sequence[str], now: datetime) -> list[str]:
@@ -219,22 +237,55 @@ async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease |
     )
 
 
-async def move(connection: AsyncConnection, held: Lease, state: MessageState, *, now: datetime, **values: Any) -> bool:
+@cache
+def _move(state: MessageState) -> Update:
+    sources = [source for source, targets in NEXT.items() if state in targets]
+    return (
+        update(MessageRow)
+        .where(
+            MessageRow.key == bindparam("which"),
+            MessageRow.fence == bindparam("held"),
+            MessageRow.state.in_(sources),
+        )
+        .values(
+            state=state,
+            lease_until=bindparam("until"),
+            settled_at=bindparam("settled"),
+            retry_at=func.coalesce(bindparam("again", type_=UtcInstant), MessageRow.retry_at),
+            reason=bindparam("why"),
+            reply=bindparam("said"),
+        )
+    )
+
+
+async def move(
+    connection: AsyncConnection,
+    held: Lease,
+    state: MessageState,
+    *,
+    now: datetime,
+    reason: str | None = None,
+    reply: str | None = None,
+    retry_at: datetime | None = None,
+) -> bool:
     """Take a leased message to its next state, if this attempt still holds the lease.
 
     Returns:
         Whether it did. An attempt that was overtaken changes nothing.
     """
-    sources = [source for source, targets in NEXT.items() if state in targets]
     # The data is about to go out: from here on the lease has to outlast the wait for the answer, however long the
     # relay took until now.
-    values |= {"lease_until": now + LEASE if state is MessageState.SENDING else None}
-    if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN):
-        values |= {"settled_at": now}
     changed = await connection.execute(
-        update(MessageRow)
-        .where(MessageRow.key == held.key, MessageRow.fence == held.fence, MessageRow.state.in_(sources))
-        .values(state=state, **values)
+        _move(state),
+        {
+            "which": held.key,
+            "held": held.fence,
+            "until": now + LEASE if state is MessageState.SENDING else None,
+            "settled": now if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN) else None,
+            "again": retry_at,
+            "why": reason,
+            "said": reply,
+        },
     )
     return changed.rowcount == 1
 
@@ -266,13 +317,18 @@ _DRAFTS = select(
     MessageRow.person,
     MessageRow.occasion,
     MessageRow.edits,
-)
+).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+
+
+async def drafts(connection: AsyncConnection, keys: Sequence[str]) -> list[Draft]:
+    """What messages are made from, whatever state they are in."""
+    rows = await connection.execute(_DRAFTS, {"keys": list(keys)})
+    return [Draft.model_validate(row._mapping) for row in rows]
 
 
 async def draft(connection: AsyncConnection, key: str) -> Draft | None:
-    """What a message is made from, whatever state it is in; nothing if there is none with this key."""
-    row = (await connection.execute(_DRAFTS.where(MessageRow.key == key))).one_or_none()
-    return None if row is None else Draft.model_validate(row._mapping)
+    """What one message is made from; nothing if there is none with this key."""
+    return next(iter(await drafts(connection, [key])), None)
 
 
 async def edit(connection: AsyncConnection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
@@ -285,16 +341,25 @@ async def edit(connection: AsyncConnection, key: str, subject: str, edits: dict[
     return changed.rowcount == 1
 
 
+_FREEZE: Final = (
+    update(MessageRow)
+    .where(MessageRow.key == bindparam("which"), MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
+    .values(
+        state=MessageState.READY,
+        raw=bindparam("bytes"),
+        subject=bindparam("words"),
+        approved_by=bindparam("by"),
+        submission=bindparam("said"),
+    )
+)
+
+
 async def freeze(
     connection: AsyncConnection, key: str, raw: bytes, subject: str, approved_by: str | None, submission: str | None
 ) -> bool:
     """Give a draft its bytes, once; from then on it is ready to go."""
-    changed = await connection.execute(
-        update(MessageRow)
-        .where(MessageRow.key == key, MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
-        .values(state=MessageState.READY, raw=raw, subject=subject, approved_by=approved_by, submission=submission)
-    )
-    return changed.rowcount == 1
+    values = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
+    return (await connection.execute(_FREEZE, values)).rowcount == 1
 
 
 async def set_aside(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from rapport.model.base import Instant, Wire
 from rapport.model.meeting import Booking, Proposal
 from rapport.model.playbook import Review
+from rapport.model.records import Projection
 
 
 class MessageState(StrEnum):
@@ -57,6 +58,7 @@ class Occasion(Wire):
         email: The folder of `rapport/emails`.
         title: The step's title, as the timeline shows it.
         meeting: What the mail says of a meeting.
+        news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
 
     account: str
@@ -74,6 +76,7 @@ class Occasion(Wire):
     review: Review = "auto"
     now: Instant
     meeting: MeetingFacts | None = None
+    news: Projection | None = None
 
 
 class MeetingFacts(Wire):
@@ -104,6 +107,7 @@ class Deliver(Wire):
 
     Attributes:
         meeting: What a draft says of its meeting by now; it may have waited for days.
+        news: As an `Occasion`'s.
     """
 
     account: str
@@ -111,6 +115,7 @@ class Deliver(Wire):
     approved_by: str | None = None
     submission: str | None = None
     meeting: MeetingFacts | None = None
+    news: Projection | None = None
 
 
 class SetAside(Wire):
@@ -129,6 +134,10 @@ class Outcomes(Wire):
     def drafts(self) -> tuple[str, ...]:
         """The keys that wait for a person."""
         return tuple(key for key, state in self.states.items() if state is MessageState.DRAFT)
+
+    def ready(self) -> tuple[str, ...]:
+        """The keys that nobody has to read, and that have not gone yet."""
+        return tuple(key for key, state in self.states.items() if state is MessageState.READY)
 
 
 class Release(Wire):

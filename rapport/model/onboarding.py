@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from rapport.model.base import Instant, Wire
-from rapport.model.playbook import Playbook, Stage
+from rapport.model.playbook import Playbook, Review, Stage
 
 
 class OnboardingStart(Wire):
-    """What starts an onboarding. The playbook is a copy: editing the file changes no running account."""
+    """What starts an onboarding. The playbook is a copy: editing the file changes no running account.
+
+    Attributes:
+        left_out: The steps whose `when` does not hold for this account.
+        review: Who sends this account's mails, where the account has a rule of its own. A hint: whoever writes a mail
+            asks again.
+    """
 
     account: str
     contract: str
     playbook: Playbook
+    left_out: tuple[str, ...] = ()
+    review: Review | None = None
 
 
 class MilestoneView(Wire):

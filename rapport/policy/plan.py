@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from rapport.model.base import Instant, Wire
 from rapport.model.people import Facts
-from rapport.model.playbook import Stage, StepDefinition
+from rapport.model.playbook import Playbook, Stage, StepDefinition
+from rapport.model.records import Milestone
 
 
 class StepState(StrEnum):
@@ -52,6 +53,47 @@ def applies(when: str | None, facts: Facts, present: Iterable[str]) -> bool:
         return True
     name, _, persona = when.partition(":")
     return persona in set(present) if persona else bool(getattr(facts, name))
+
+
+def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[str, ...]:
+    """The steps of a playbook that an account does not get.
+
+    Args:
+        present: The personas that the account has.
+    """
+    personas = set(present)
+    return tuple(step.name for step in playbook.steps if not applies(step.when, facts, personas))
+
+
+def milestones(steps: Steps) -> tuple[Milestone, ...]:
+    """The steps as lists show them, in the playbook's order; what each waits for is not known here."""
+    return tuple(
+        Milestone(
+            step=name,
+            position=position,
+            title=step.definition.title,
+            stage=step.definition.stage,
+            kind=step.definition.kind,
+            state=step.state,
+            attempt=step.attempt,
+            due=step.due,
+            began=step.began,
+            ended=step.ended,
+            outcome=step.outcome,
+        )
+        for position, (name, step) in enumerate(steps.items())
+    )
+
+
+def laid_out(playbook: Playbook, omitted: Iterable[str], now: datetime) -> dict[str, Progress]:
+    """A playbook's steps at the start of an onboarding: all wait, but those that the account does not get."""
+    gone = set(omitted)
+    return {
+        step.name: Progress(definition=step, state=StepState.DROPPED, ended=now, outcome="not for this account")
+        if step.name in gone
+        else Progress(definition=step)
+        for step in playbook.steps
+    }
 
 
 def ready(steps: Steps) -> list[str]:

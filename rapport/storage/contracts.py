@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table, bindparam, delete, select, update
+from sqlalchemy import Executable, Table, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Wire
 from rapport.model.people import WrittenContract
 from rapport.model.playbook import Playbook
+from rapport.model.records import Milestone, Projection, StepNews, Wait
 from rapport.storage.tables import ContractRow, MilestoneRow
-from rapport.storage.timeline import Entry, append, insert_new
+from rapport.storage.timeline import append, insert_new
 
 
 class Contract(Wire):
@@ -31,70 +33,10 @@ class Contract(Wire):
     ended_at: Instant | None
 
 
-class Wait(Wire):
-    """What a running step waits for.
-
-    Attributes:
-        on: Roles and personas, never people.
-        what: In words, such as "answers on the proposed times".
-        unblock: The command that moves it on without them.
-    """
-
-    on: tuple[str, ...] = ()
-    what: str | None = None
-    unblock: str | None = None
-    deadline: Instant | None = None
-
-
-class Milestone(Wire):
-    """The projection of one step.
-
-    Attributes:
-        wait: What it waits for, where its onboarding knows; a child workflow tells for itself.
-    """
-
-    step: str
-    position: int
-    title: str
-    stage: str
-    kind: str
-    state: str
-    attempt: int = 1
-    due: Instant | None = None
-    began: Instant | None = None
-    ended: Instant | None = None
-    outcome: str | None = None
-    wait: Wait | None = None
-
-
 class Shown(Milestone):
-    """A step as it is shown: with what it waits for, and since when."""
+    """A step as it is shown: with what it waits for."""
 
     wait: Wait
-    since: Instant | None = None
-
-
-class Projection(Wire):
-    """What an onboarding tells SQL in one batch. Safe to repeat."""
-
-    account: str
-    contract: str
-    run_id: str
-    stage: str | None
-    now: Instant
-    ended: bool = False
-    milestones: tuple[Milestone, ...] = ()
-    entries: tuple[Entry, ...] = ()
-
-
-class StepNews(Wire):
-    """What the workflow of a running step tells SQL in one batch. Safe to repeat."""
-
-    contract: str
-    step: str
-    wait: Wait
-    now: Instant
-    entries: tuple[Entry, ...] = ()
 
 
 async def request(
@@ -104,8 +46,8 @@ async def request(
     playbook: Playbook,
     workflow_id: str,
     now: datetime,
-) -> Contract:
-    """Put a contract on record, or give the record that is already there."""
+) -> None:
+    """Put a contract on record, unless it is there already."""
     await insert_new(
         connection,
         ContractRow,
@@ -121,12 +63,10 @@ async def request(
                 "run_id": None,
                 "stage": None,
                 "ended_at": None,
+                "projected": 0,
             }
         ],
     )
-    found = await by_id(connection, contract.id)
-    assert found is not None
-    return found
 
 
 _CONTRACTS = select(
@@ -140,18 +80,12 @@ _CONTRACTS = select(
     ContractRow.stage,
     ContractRow.ended_at,
 )
-_BY_ID = _CONTRACTS.where(ContractRow.id == bindparam("contract"))
 _LATEST = (
     _CONTRACTS.where(ContractRow.account == bindparam("of"))
     .order_by(ContractRow.run_id.is_(None), ContractRow.requested_at.desc())
     .limit(1)
 )
-
-
-async def by_id(connection: AsyncConnection, contract: str) -> Contract | None:
-    """The contract with this id."""
-    row = (await connection.execute(_BY_ID, {"contract": contract})).one_or_none()
-    return None if row is None else Contract.model_validate(row._mapping)
+_CONCERNED = _CONTRACTS.where(or_(ContractRow.id == bindparam("contract"), ContractRow.account == bindparam("of")))
 
 
 async def latest(connection: AsyncConnection, account: str) -> Contract | None:
@@ -160,23 +94,30 @@ async def latest(connection: AsyncConnection, account: str) -> Contract | None:
     return None if row is None else Contract.model_validate(row._mapping)
 
 
+async def concerned(connection: AsyncConnection, account: str, contract: str) -> list[Contract]:
+    """The contracts that a start has to look at: the one with this id, and all of this account."""
+    rows = await connection.execute(_CONCERNED, {"of": account, "contract": contract})
+    return [Contract.model_validate(row._mapping) for row in rows]
+
+
 async def withdraw(connection: AsyncConnection, contract: str) -> None:
     """Take a contract that never ran off the record, so that the same id can start later."""
-    await connection.execute(delete(ContractRow).where(ContractRow.id == contract, ContractRow.run_id.is_(None)))
-
-
-async def mark_running(connection: AsyncConnection, contract: str, run_id: str) -> None:
-    """Note that a contract's onboarding runs; the first word stands."""
-    await connection.execute(
-        update(ContractRow).where(ContractRow.id == contract, ContractRow.run_id.is_(None)).values(run_id=run_id)
-    )
+    never_ran = select(ContractRow.id).where(ContractRow.id == contract, ContractRow.run_id.is_(None))
+    await connection.execute(delete(MilestoneRow).where(MilestoneRow.contract.in_(never_ran)))
+    await connection.execute(delete(ContractRow).where(ContractRow.id.in_(never_ran)))
 
 
 _WAITING = ("waiting_on", "waiting_for", "unblock", "deadline", "since")
+_HERE = update(MilestoneRow).where(
+    MilestoneRow.contract == bindparam("of_contract"), MilestoneRow.step == bindparam("of_step")
+)
+_TELL_STEP = _HERE.values({name: bindparam(name) for name in _WAITING})
 _PROJECT = (
     update(ContractRow)
-    .where(ContractRow.id == bindparam("contract"))
-    .values(run_id=bindparam("run"), stage=bindparam("now_at"), ended_at=bindparam("end"))
+    .where(ContractRow.id == bindparam("contract"), ContractRow.projected < bindparam("number"))
+    .values(
+        run_id=bindparam("run"), stage=bindparam("now_at"), ended_at=bindparam("end"), projected=bindparam("number")
+    )
 )
 
 
@@ -187,40 +128,47 @@ def _put_milestone(dialect: str, *, waiting: bool) -> Executable:
     new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     kept = {"contract", "step", *(() if waiting else _WAITING)}
     values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
-    put: Executable = new.on_conflict_do_update(index_elements=["contract", "step"], set_=values)
+    put: Executable = new.on_conflict_do_update(
+        index_elements=["contract", "step"], set_=values, where=table.c.projected <= new.excluded["projected"]
+    )
     return put
 
 
 async def project(connection: AsyncConnection, projection: Projection) -> None:
-    """Write down what an onboarding says of itself."""
+    """Write down what an onboarding says of itself; what it said later already stands."""
     await connection.execute(
         _PROJECT,
         {
             "contract": projection.contract,
+            "number": projection.number,
             "run": projection.run_id,
             "now_at": projection.stage,
             "end": projection.now if projection.ended else None,
         },
     )
-    rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-    for milestone in projection.milestones:
-        wait = milestone.wait or Wait()
-        values = milestone.model_dump(exclude={"wait"}) | {"contract": projection.contract} | _waiting(wait)
-        values["since"] = projection.now if wait.what else None
-        rows[milestone.state != "running" or milestone.wait is not None].append(values)
-    for waiting, some in rows.items():
-        if some:
-            await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)
+    await put_milestones(connection, projection.contract, projection.number, projection.milestones)
     await append(connection, projection.entries)
 
 
+async def put_milestones(
+    connection: AsyncConnection, contract: str, number: int, milestones: Sequence[Milestone]
+) -> None:
+    """Write steps as the projection of this number has them."""
+    rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for milestone in milestones:
+        values = milestone.model_dump(exclude={"wait"}) | {"contract": contract, "projected": number}
+        rows[milestone.state != "running" or milestone.wait is not None].append(
+            values | _waiting(milestone.wait or Wait())
+        )
+    for waiting, some in rows.items():
+        if some:
+            await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)
+
+
 async def tell_step(connection: AsyncConnection, news: StepNews) -> None:
-    """Write down what a running step waits for; the instant since when changes with the reason alone."""
-    here = (MilestoneRow.contract == news.contract, MilestoneRow.step == news.step)
-    before = (await connection.execute(select(MilestoneRow.waiting_for, MilestoneRow.since).where(*here))).one_or_none()
-    same = before is not None and before.since is not None and before.waiting_for == news.wait.what
-    since = (before.since if before and same else news.now) if news.wait.what else None
-    await connection.execute(update(MilestoneRow).where(*here).values(since=since, **_waiting(news.wait)))
+    """Write down what a running step waits for."""
+    here = {"of_contract": news.contract, "of_step": news.step}
+    await connection.execute(_TELL_STEP, here | _waiting(news.wait))
     await append(connection, news.entries)
 
 
@@ -230,6 +178,7 @@ def _waiting(wait: Wait) -> dict[str, object]:
         "waiting_for": wait.what,
         "unblock": wait.unblock,
         "deadline": wait.deadline,
+        "since": wait.since,
     }
 
 
@@ -260,7 +209,13 @@ async def milestones(connection: AsyncConnection, contract: str) -> list[Shown]:
     return [
         Shown(
             **{name: value for name, value in row._mapping.items() if name in Shown.model_fields},
-            wait=Wait(on=tuple(row.waiting_on), what=row.waiting_for, unblock=row.unblock, deadline=row.deadline),
+            wait=Wait(
+                on=tuple(row.waiting_on),
+                what=row.waiting_for,
+                unblock=row.unblock,
+                deadline=row.deadline,
+                since=row.since,
+            ),
         )
         for row in rows
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Refusal, Refused
@@ -129,12 +130,43 @@ async def account(connection: AsyncConnection, key: str) -> Account:
     """
     row = (await connection.execute(_ACCOUNT, {"account": key})).one_or_none()
     if row is None:
-        raise Refusal(
-            f'there is no account "{key[:70]}"',
-            field="account",
-            fix="see `rapport account list`, or import it first",
-            kind=Refused.NOT_FOUND,
-        )
+        raise _no_account(key)
+    return _account(row)
+
+
+async def surroundings(connection: AsyncConnection, key: str) -> tuple[Account, Member, Vendor]:
+    """One account with its TAM and the vendor, as the last account file gave them.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    row = (await connection.execute(_SURROUNDINGS, {"account": key})).one_or_none()
+    if row is None:
+        raise _no_account(key)
+    tam = Member(
+        id=row.tam,
+        name=row.tam_name,
+        email=row.tam_email,
+        roles=frozenset(Role(role) for role in row.tam_roles),
+        title=row.tam_title,
+        join_url=row.tam_join_url,
+        calendar_url=row.tam_calendar_url,
+        schedule=Schedule.model_validate(row.tam_schedule),
+    )
+    vendor = Vendor(name=row.vendor_name, product=row.vendor_product, company_health=row.vendor_company_health)
+    return _account(row), tam, vendor
+
+
+def _no_account(key: str) -> Refusal:
+    return Refusal(
+        f'there is no account "{key[:70]}"',
+        field="account",
+        fix="see `rapport account list`, or import it first",
+        kind=Refused.NOT_FOUND,
+    )
+
+
+def _account(row: Row[Any]) -> Account:
     return Account(
         key=row.key,
         name=row.name,
@@ -149,12 +181,6 @@ async def account(connection: AsyncConnection, key: str) -> Account:
 async def account_keys(connection: AsyncConnection) -> list[str]:
     """Every account's key, in alphabetical order."""
     return list(await connection.scalars(select(AccountRow.key).order_by(AccountRow.key)))
-
-
-async def vendor(connection: AsyncConnection) -> Vendor:
-    """The company that uses Rapport, as the last account file gave it."""
-    row = (await connection.execute(_VENDOR)).one()
-    return Vendor(name=row.name, product=row.product, company_health=row.company_health)
 
 
 async def contacts(connection: AsyncConnection, account: str) -> list[Contact]:
@@ -184,7 +210,17 @@ _ACCOUNT = select(
     AccountRow.facts,
     AccountRow.figures,
 ).where(AccountRow.key == bindparam("account"))
-_VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
+_SURROUNDINGS = (
+    _ACCOUNT.add_columns(
+        *(
+            getattr(MemberRow, name).label(f"tam_{name}")
+            for name in ("name", "email", "roles", "title", "join_url", "calendar_url", "schedule")
+        ),
+        *(getattr(VendorRow, name).label(f"vendor_{name}") for name in ("name", "product", "company_health")),
+    )
+    .join(MemberRow, MemberRow.id == AccountRow.tam)
+    .join(VendorRow, VendorRow.id == 1)
+)
 _CONTACTS = (
     select(
         ContactRow.id,

@@ -115,6 +115,7 @@ class ContractRow(Base):
     run_id: Mapped[str | None]
     stage: Mapped[str | None]
     ended_at: Mapped[datetime | None]
+    projected: Mapped[int]
 
 
 class MilestoneRow(Base):
@@ -138,6 +139,7 @@ class MilestoneRow(Base):
     unblock: Mapped[str | None]
     deadline: Mapped[datetime | None]
     since: Mapped[datetime | None]
+    projected: Mapped[int]
 
 
 class SubmissionRow(Base):

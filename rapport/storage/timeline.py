@@ -12,27 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Wire
+from rapport.model.records import Entry
 from rapport.storage.tables import SubmissionRow, TimelineRow
-
-
-class Entry(Wire):
-    """Something that happened: what kind, when, about whom and which step; ids only.
-
-    Attributes:
-        key: Unique; writing the same entry again changes nothing.
-        instant: An instant that the entry is about, such as a booked time.
-        submission: What a person said with it, by id.
-    """
-
-    key: str
-    account: str
-    at: Instant
-    kind: str
-    step: str | None = None
-    who: str | None = None
-    about: str | None = None
-    instant: Instant | None = None
-    submission: str | None = None
 
 
 class Submission(Wire):

@@ -131,7 +131,7 @@ def _line(key: str, name: str, contract: contracts.Contract | None, steps: list[
         stage=stage,
         waiting_on=waiting.wait.on if waiting else (),
         waiting_for=waiting.wait.what if waiting else None,
-        since=waiting.since if waiting else None,
+        since=waiting.wait.since if waiting else None,
         deadline=deadline,
         overdue=bool(waiting and waiting.wait.on) and deadline is not None and deadline < present(),
         unblock=waiting.wait.unblock if waiting else None,

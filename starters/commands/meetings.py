@@ -7,6 +7,7 @@ from typing import Literal
 
 from temporalio.client import WorkflowHandle
 
+from rapport.mail.letters import Company
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import meeting_id
 from rapport.model.meeting import Book, MeetingResult, MeetingView, Receipt, Report, Vote
@@ -195,24 +196,23 @@ async def poll(office: Office, token: str) -> Poll:
     view = await _view(office, handle, link.account, "")
     async with office.store.reading() as connection:
         names = await people.names(connection, link.account)
-        account = await people.account(connection, link.account)
-        vendor = await people.vendor(connection)
-        contact = next((c for c in await people.contacts(connection, link.account) if c.id == link.person), None)
+        company = await Company.read(connection, link.account)
         contract = await contracts.latest(connection, link.account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
+    contact = company.contacts.get(link.person)
     if contact is None:
         raise unknown_link()
     shown = _shown(view, names)
     mine = next((vote for vote in view.votes if vote.voter == link.person), None)
     slots = view.proposal.slots if view.proposal else ()
     return Poll(
-        account=account.name,
+        account=company.account.name,
         meeting=next((step.title for step in steps if step.step == view.step), view.step),
         minutes=int((slots[0].end - slots[0].start).total_seconds() // 60) if slots else 0,
         reader=contact.name,
         zone=contact.schedule.zone,
-        vendor=vendor.name,
-        tam=names.get(account.tam, ""),
+        vendor=company.vendor.name,
+        tam=company.tam.name,
         slots=shown.slots,
         chosen=mine.slots if mine else (),
         answered=mine is not None,

@@ -23,6 +23,7 @@ from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.people import AccountFile, WrittenContract
 from rapport.model.playbook import MeetingStep, Playbook, Stage
 from rapport.playbooks import load
+from rapport.policy import plan
 from rapport.storage import contracts, people
 from rapport.storage.contracts import Contract
 from starters.commands.office import Office, answered, present
@@ -119,29 +120,39 @@ async def _start(
 ) -> Started:
     workflow_id = onboarding_id(account)
     async with office.store.reading() as connection:
-        known = await contracts.by_id(connection, contract.id)
-        latest = await contracts.latest(connection, account)
-    if known is not None:
-        if known.account != account:
+        concerned = await contracts.concerned(connection, account, contract.id)
+    for known in concerned:
+        if known.id == contract.id and known.account != account:
             raise Refusal(
                 f'belongs to the account "{known.account}"',
                 field="contract.id",
                 fix="give this contract its own id",
                 kind=Refused.CONFLICT,
             )
-        if known.run_id is not None:
+        if known.id == contract.id and known.run_id is not None:
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
-    if latest is not None and latest.id != contract.id and latest.run_id is not None and latest.ended_at is None:
-        await _refuse_while_running(office, latest)
+        if known.id != contract.id and known.run_id is not None and known.ended_at is None:
+            await _refuse_while_running(office, known)
+    now = present()
     async with office.store.writing() as connection:
         if file is not None:
-            await people.save(connection, file, present())
-        _refuse_unready(playbook, await Company.read(connection, account))
-        await contracts.request(connection, account, contract, playbook, workflow_id, present())
+            await people.save(connection, file, now)
+        company = await Company.read(connection, account)
+        _refuse_unready(playbook, company)
+        left_out = plan.left_out(playbook, company.account.facts, company.personas)
+        await contracts.request(connection, account, contract, playbook, workflow_id, now)
+        steps = plan.laid_out(playbook, left_out, now)
+        await contracts.put_milestones(connection, contract.id, 0, plan.milestones(steps))
     try:
         handle = await office.client.start_workflow(
             Onboarding.run,
-            OnboardingStart(account=account, contract=contract.id, playbook=playbook),
+            OnboardingStart(
+                account=account,
+                contract=contract.id,
+                playbook=playbook,
+                left_out=left_out,
+                review=company.account.review,
+            ),
             id=workflow_id,
             task_queue=office.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -201,7 +212,6 @@ def _other_contract(account: str, contract: str) -> Refusal:
 
 def _refuse_unready(playbook: Playbook, company: Company) -> None:
     """Refuse what would fail later, before anything starts."""
-    present_personas = {contact.persona for contact in company.contacts.values()}
     for index, step in enumerate(playbook.steps):
         field = f"{playbook.name}: steps[{index}]"
         if step.email not in compose.emails():
@@ -209,7 +219,7 @@ def _refuse_unready(playbook: Playbook, company: Company) -> None:
             raise Refusal(f'there is no mail "{step.email}"', field=f"{field}.email", fix=f"use one of {known}")
         if isinstance(step, MeetingStep):
             for group in step.require:
-                if not present_personas & set(group):
+                if not company.personas & set(group):
                     raise Refusal(
                         f"{step.title} needs one of {', '.join(group)}",
                         field="contacts",
@@ -262,7 +272,7 @@ async def status(office: Office, account: str) -> Status:
             outcome=step.outcome,
             waiting_on=step.wait.on,
             waiting_for=step.wait.what,
-            since=step.since,
+            since=step.wait.since,
             deadline=step.wait.deadline,
             unblock=step.wait.unblock,
         )

@@ -38,7 +38,7 @@ async def test_another_contract_is_refused_while_one_runs(here: Town) -> None:
         await onboardings.start(here.office, StartRequest(file=account(key, "C-2")))
     assert refusal.value.kind is Refused.CONFLICT
     async with here.office.store.reading() as connection:
-        assert await contracts.by_id(connection, "C-2") is None
+        assert await contracts.concerned(connection, "", "C-2") == []
     handle = here.client.get_workflow_handle(onboarding_id(key))
     await handle.terminate("test")
     assert (await onboardings.start(here.office, StartRequest(file=account(key, "C-2")))).created
@@ -73,7 +73,7 @@ async def test_a_refused_start_leaves_nothing(here: Town) -> None:
         await onboardings.start(here.office, StartRequest(file=file.model_copy(update={"members": members})))
     async with here.office.store.reading() as connection:
         assert "half" not in await people.account_keys(connection)
-        assert await contracts.by_id(connection, "C-half") is None
+        assert await contracts.concerned(connection, "", "C-half") == []
 
 
 async def test_one_contract_belongs_to_one_account(here: Town) -> None:

@@ -22,12 +22,12 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from rapport.model.base import Refusal
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
+from rapport.model.records import Entry, Milestone, Projection, Wait
 from rapport.playbooks import load
 from rapport.storage import access, contracts, people, timeline
 from rapport.storage.access import Link, MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
-from rapport.storage.timeline import Entry
 from tests.helpers_mail import NOW, processes_apart, write_many
 from tests.mail_fixtures import EXAMPLE, address
 
@@ -307,16 +307,38 @@ async def test_a_contract_is_on_record_once(store: Store) -> None:
 
     async def ask(workflow: str) -> contracts.Contract:
         async with store.writing() as connection:
-            return await contracts.request(connection, "versayce", contract, load("enterprise"), workflow, NOW)
+            await contracts.request(connection, "versayce", contract, load("enterprise"), workflow, NOW)
+            return (await contracts.concerned(connection, "versayce", contract.id))[0]
 
     answers = await asyncio.gather(*(ask(f"onboarding/{number}") for number in range(5)))
     assert len(set(answers)) == 1
     assert len((await dump(store))["contracts"]) == 1
     async with store.writing() as connection:
-        await contracts.mark_running(connection, contract.id, "run-1")
-        await contracts.mark_running(connection, contract.id, "run-2")
+        await contracts.project(connection, projection(contract.id, 1, run="run-1"))
         await contracts.withdraw(connection, contract.id)
     assert (await ask("onboarding/late")).run_id == "run-1"
+
+
+def projection(contract: str, number: int, *, run: str = "run-1", state: str = "running") -> Projection:
+    """What an onboarding with one step tells of itself."""
+    step = Milestone(step="hello", position=0, title="Hello", stage="welcome", kind="message", state=state, wait=Wait())
+    return Projection(
+        account="versayce", contract=contract, run_id=run, number=number, stage=state, now=NOW, milestones=(step,)
+    )
+
+
+async def test_a_late_projection_overwrites_nothing(store: Store) -> None:
+    """A projection that travelled with a slow mail, and arrives after later ones, changes nothing."""
+    contract = file().contract
+    assert contract is not None
+    async with store.writing() as connection:
+        await contracts.request(connection, "versayce", contract, load("enterprise"), "onboarding/versayce", NOW)
+        await contracts.project(connection, projection(contract.id, 2, state="done"))
+        await contracts.project(connection, projection(contract.id, 1))
+        await contracts.project(connection, projection(contract.id, 2, state="done"))
+    async with store.reading() as connection:
+        assert [step.state for step in await contracts.milestones(connection, contract.id)] == ["done"]
+        assert (await contracts.concerned(connection, "versayce", contract.id))[0].stage == "done"
 
 
 async def test_an_entry_is_written_once(store: Store) -> None:

@@ -177,6 +177,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("stage", sa.String(), nullable=True),
         sa.Column("ended_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("projected", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account"],
             ["accounts.key"],
@@ -205,6 +206,7 @@ def upgrade() -> None:
         sa.Column("unblock", sa.String(), nullable=True),
         sa.Column("deadline", UtcInstant(timezone=True), nullable=True),
         sa.Column("since", UtcInstant(timezone=True), nullable=True),
+        sa.Column("projected", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["contract"],
             ["contracts.id"],

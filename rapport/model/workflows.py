@@ -1,0 +1,27 @@
+"""The workflows there are, as those who start them know them: a name, what it takes, what it gives.
+
+A workflow that starts another one names it by this and does not import its module: the sandbox loads every module
+that a workflow imports anew for each run, and an onboarding would load all the workflows that it may ever start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from rapport.model.meeting import MeetingResult, MeetingStart
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[S, R]):
+    """One workflow: its name in Temporal, its input and its result."""
+
+    name: str
+    takes: type[S]
+    gives: type[R]
+
+
+MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
