@@ -25,6 +25,7 @@ from activities.records import Records
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.base import Refusal
+from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
@@ -90,6 +91,7 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 records.project,
                 records.tell_step,
             ],
+            workflow_runner=Runner(),
             graceful_shutdown_timeout=timedelta(seconds=30),
             # A worker that was killed is missed after two seconds instead of ten.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

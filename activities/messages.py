@@ -110,8 +110,7 @@ class Messages:
     async def deliver(self, order: Deliver) -> Outcomes:
         """Send drafts on a member's word, or go on with what is under way. Safe to repeat, as `send`."""
         async with heartbeats():
-            await self._freeze(order)
-            return await self._deliver(order.keys, [])
+            return await self._deliver(order.keys, await self._freeze(order))
 
     @activity.defn(name="messages.set_aside")
     async def set_aside(self, order: SetAside) -> Outcomes:
@@ -181,8 +180,10 @@ class Messages:
         if suppressed:
             state = MessageState.SUPPRESSED
         elif letter.review == "auto":
-            state, raw = MessageState.READY, letter.freeze(edits, token, present)
-        subject = letter.words(edits).subject if raw is None else compose.subject(raw)
+            state = MessageState.READY
+            subject, raw = letter.freeze(edits, token, present)
+        if raw is None:
+            subject = letter.words(edits).subject
         link = letter.link(present) if raw is not None else None
         row = {
             "key": letter.key,
@@ -215,8 +216,8 @@ class Messages:
         }
         return _Row(letter.key, state, row, token, link)
 
-    async def _freeze(self, order: Deliver) -> None:
-        """Give approved drafts their bytes. A draft that was frozen before stays as it is."""
+    async def _freeze(self, order: Deliver) -> list[outbox.Lease]:
+        """Give approved drafts their bytes, and take what can go at once. What was frozen before stays as it is."""
         present = now()
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
@@ -229,21 +230,21 @@ class Messages:
             ]
         except Refusal as refusal:
             raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        leases: list[outbox.Lease | None] = []
         async with self.store.writing() as connection:
             if order.news is not None:
                 await contracts.project(connection, order.news)
+            goes = bool(frozen) and await self._may_send(connection)
             for one in frozen:
-                if one.raw is None:
-                    await outbox.set_aside(
-                        connection, [one.key], MessageState.SUPPRESSED, "the recipient has left", present
-                    )
-                elif (
-                    await outbox.freeze(
-                        connection, one.key, one.raw, compose.subject(one.raw), order.approved_by, order.submission
-                    )
-                    and one.link is not None
-                ):
-                    await make_link(connection, one.key, one.token, one.link)
+                if one.bytes is None:
+                    gone = "the recipient has left"
+                    await outbox.set_aside(connection, [one.key], MessageState.SUPPRESSED, gone, present)
+                    continue
+                if await outbox.freeze(connection, one.key, one.bytes, order.approved_by, order.submission):
+                    if one.link is not None:
+                        await make_link(connection, one.key, one.token, one.link)
+                    leases.append(await outbox.lease(connection, one.key, present) if goes else None)
+        return [lease for lease in leases if lease is not None]
 
     def _frozen(self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for somebody who has left."""
@@ -394,10 +395,10 @@ class _Written(NamedTuple):
 
 
 class _Frozen(NamedTuple):
-    """An approved draft with its bytes."""
+    """An approved draft with its subject and bytes."""
 
     key: str
-    raw: bytes | None
+    bytes: tuple[str, bytes] | None
     token: str
     link: Link | None
 

@@ -46,7 +46,6 @@ class Correspondence:
         self.states: dict[str, MessageState] = {}
         self.troubles: list[str] = []
         self._releases: list[Release] = []
-        self._writing: list[str] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
 
@@ -88,17 +87,12 @@ class Correspondence:
         Returns:
             A task that gives the keys of the mails, or nothing if they could not be written.
         """
-        self._writing.append(occasion.step)
         writing = (
             workflow.start_local_activity_method(Messages.draft, occasion, summary=summary, **RECORDS)
             if reviewed
             else workflow.start_activity_method(Messages.send, occasion, summary=summary, **MAIL)
         )
-        return self._post(self._written(occasion, writing))
-
-    def is_writing(self, step: str) -> bool:
-        """Whether mails of this step are being written."""
-        return step in self._writing
+        return self._post(self._written(writing))
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
@@ -167,14 +161,12 @@ class Correspondence:
         task.add_done_callback(self._posting.discard)
         return task
 
-    async def _written(self, occasion: Occasion, writing: workflow.ActivityHandle[Outcomes]) -> tuple[str, ...] | None:
+    async def _written(self, writing: workflow.ActivityHandle[Outcomes]) -> tuple[str, ...] | None:
         try:
             outcomes = await writing
         except ActivityError as error:
             self._in_trouble(error)
             return None
-        finally:
-            self._writing.remove(occasion.step)
         self._note(outcomes)
         if ready := outcomes.ready():
             self._deliver(Deliver(account=self.account, keys=ready))

@@ -54,6 +54,7 @@ class Steps:
         self._entries: list[Entry] = []
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
+        self._writing: set[str] = set()
         self._told = 0
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
@@ -163,6 +164,7 @@ class Steps:
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         reviewed = (self.start.review or step.review) != "auto"
+        self._writing.add(step.name)
         if reviewed:
             self._waits[step.name] = self._wait_for_the_tam()
         occasion = Occasion(
@@ -179,10 +181,11 @@ class Steps:
             now=workflow.now(),
             news=self.take_news(),
         )
-        return self._sent(self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
+        return self._sent(step.name, self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
 
-    async def _sent(self, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+    async def _sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
         keys = await writing
+        self._writing.discard(name)
         if keys is None:
             return "failed"
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
@@ -201,7 +204,7 @@ class Steps:
         """Learn which message steps wait for somebody to read their drafts."""
         waiting = {key.split("/")[1] for key in self.letters.drafts}
         for name, step in self.progress.items():
-            if step.definition.kind != "message" or self.letters.is_writing(name):
+            if step.definition.kind != "message" or name in self._writing:
                 continue
             if name in waiting and name not in self._waits:
                 self._waits[name] = self._wait_for_the_tam()

@@ -270,14 +270,14 @@ def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None 
     mail.set_raw("To", _mailbox("To", to.name, to.email))
     mail.set_raw("Reply-To", _mailbox("Reply-To", tam.name, tam.email))
     mail.set_raw("Subject", _text("Subject", _one_line(words.subject, "subject")))
-    mail["Date"] = format_datetime(envelope.date)
+    mail.set_raw("Date", format_datetime(envelope.date))
     # Raw: the stdlib makes an encoded word of a long id, and no reader finds the thread by that.
     mail.set_raw("Message-ID", message_id(envelope.key, envelope.sender, envelope.secret))
     thread = message_id(envelope.thread, envelope.sender, envelope.secret)
     mail.set_raw("In-Reply-To", thread)
     mail.set_raw("References", thread)
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    mail.set_raw("Auto-Submitted", "auto-generated")
+    mail.set_raw("X-Auto-Response-Suppress", "OOF, AutoReply")
     mail.set_raw("X-Rapport-Key", _text("X-Rapport-Key", envelope.key))
     mail.set_content(words.text, cte="quoted-printable")
     mail.add_alternative(words.html, subtype="html", cte="quoted-printable")

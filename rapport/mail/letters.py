@@ -121,8 +121,8 @@ class Letter:
             edits = Edits(edits.subject, edits.paragraph, edits.body.replace(self.stationery.link(DRAFT_TOKEN), link))
         return compose.write(self.occasion.email, self._context(link), edits)
 
-    def freeze(self, edits: Edits, token: str, date: datetime) -> bytes:
-        """The mail's bytes, made once."""
+    def freeze(self, edits: Edits, token: str, date: datetime) -> tuple[str, bytes]:
+        """The mail's subject and its bytes, made once."""
         tam = self.company.person(self.company.account.tam)
         assert tam is not None
         envelope = Envelope(
@@ -134,7 +134,8 @@ class Letter:
             secret=self.stationery.secret,
             date=date,
         )
-        return compose.freeze(self.words(edits, token), envelope, self._calendar(date))
+        words = self.words(edits, token)
+        return words.subject, compose.freeze(words, envelope, self._calendar(date))
 
     def link(self, date: datetime) -> Link | None:
         """What the mail's personal link may do, if it has one."""

@@ -185,6 +185,7 @@ _LEASE: Final = (
     .where(
         MessageRow.key == bindparam("which"),
         MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
+        or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
         _FREE,
         or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
     )
@@ -218,9 +219,9 @@ async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease |
         Nothing where the message is settled, a draft, put off until later, or in another attempt's hands right now.
     """
     at = {"which": key, "present": now}
-    await connection.execute(_LOSE, at)
     row = (await connection.execute(_LEASE, at | {"until": now + LEASE})).one_or_none()
     if row is None:
+        await connection.execute(_LOSE, at)
         return None
     assert row.raw is not None
     return Lease(
@@ -355,9 +356,10 @@ _FREEZE: Final = (
 
 
 async def freeze(
-    connection: AsyncConnection, key: str, raw: bytes, subject: str, approved_by: str | None, submission: str | None
+    connection: AsyncConnection, key: str, frozen: tuple[str, bytes], approved_by: str | None, submission: str | None
 ) -> bool:
-    """Give a draft its bytes, once; from then on it is ready to go."""
+    """Give a draft its subject and its bytes, once; from then on it is ready to go."""
+    subject, raw = frozen
     values = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
     return (await connection.execute(_FREEZE, values)).rowcount == 1
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Executable, Row, Table, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Refusal, Refused
@@ -60,10 +62,20 @@ async def save(connection: AsyncConnection, file: AccountFile, now: datetime) ->
         "facts": file.account.facts.model_dump(),
         "figures": file.account.figures.model_dump(),
     }
-    changed = await connection.execute(update(AccountRow).where(AccountRow.key == file.account.key).values(**values))
-    if changed.rowcount == 0:
-        await connection.execute(insert(AccountRow).values(key=file.account.key, created_at=now, **values))
+    await connection.execute(
+        _put_account(connection.dialect.name), {"key": file.account.key, "created_at": now, **values}
+    )
     await _save_contacts(connection, file.account.key, file.contacts, now)
+
+
+@cache
+def _put_account(dialect: str) -> Executable:
+    table = cast("Table", AccountRow.__table__)
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    kept = {"key", "created_at"}
+    values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
+    put: Executable = new.on_conflict_do_update(index_elements=["key"], set_=values)
+    return put
 
 
 async def _save_vendor(connection: AsyncConnection, vendor: Vendor) -> None:
@@ -244,24 +256,26 @@ _MEMBERS = select(
     MemberRow.calendar_url,
     MemberRow.schedule,
 ).order_by(MemberRow.email)
+_BY_EMAIL = _MEMBERS.where(func.lower(MemberRow.email) == bindparam("email"))
 
 
 async def members(connection: AsyncConnection, ids: Iterable[str] | None = None) -> list[Member]:
     """The members with these ids, or all of them."""
     query = _MEMBERS if ids is None else _MEMBERS.where(MemberRow.id.in_(list(ids)))
-    return [
-        Member(
-            id=row.id,
-            name=row.name,
-            email=row.email,
-            roles=frozenset(Role(role) for role in row.roles),
-            title=row.title,
-            join_url=row.join_url,
-            calendar_url=row.calendar_url,
-            schedule=Schedule.model_validate(row.schedule),
-        )
-        for row in await connection.execute(query)
-    ]
+    return [_member(row) for row in await connection.execute(query)]
+
+
+def _member(row: Row[Any]) -> Member:
+    return Member(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        roles=frozenset(Role(role) for role in row.roles),
+        title=row.title,
+        join_url=row.join_url,
+        calendar_url=row.calendar_url,
+        schedule=Schedule.model_validate(row.schedule),
+    )
 
 
 async def member(connection: AsyncConnection, id_: str) -> Member:
@@ -271,8 +285,8 @@ async def member(connection: AsyncConnection, id_: str) -> Member:
 
 async def member_by_email(connection: AsyncConnection, email: str) -> Member | None:
     """The member with this address, however its letters are cased."""
-    id_ = await connection.scalar(select(MemberRow.id).where(func.lower(MemberRow.email) == email.lower()))
-    return None if id_ is None else await member(connection, id_)
+    row = (await connection.execute(_BY_EMAIL, {"email": email.lower()})).one_or_none()
+    return None if row is None else _member(row)
 
 
 async def names(connection: AsyncConnection, account: str) -> dict[str, str]:

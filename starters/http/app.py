@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Final
 
@@ -11,7 +10,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
@@ -52,20 +53,34 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
     _health(app, office)
     _errors(app)
-    app.middleware("http")(_guard)
+    app.add_middleware(_Guard)
     return app
 
 
-async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse large bodies before they are read, and put the headers on every response."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BYTES:
-        refusal = Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
-        return problem(refusal)
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+class _Guard:
+    """Refuses large bodies before they are read, and puts the headers on every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdigit() and int(length) <= MAX_BYTES:
+            await self.app(scope, receive, guarded)
+        else:
+            refusal = Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
+            await problem(refusal)(scope, receive, guarded)
 
 
 def _health(app: FastAPI, office: Office) -> None:

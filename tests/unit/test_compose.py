@@ -229,7 +229,7 @@ def test_every_mail_renders_for_every_reader(name: str, reader: str, sparse: boo
 def test_an_invitation_names_the_place_that_is_known(where: str, sparse: bool) -> None:
     """An invitation says where to go or what to join if that is known, and drops the line if it is not."""
     mail = letter("meeting_invitation", "primary_champion", sparse=sparse, where=where)
-    raw = mail.freeze(Edits(), secrets.token_urlsafe(32), NOW)
+    _, raw = mail.freeze(Edits(), secrets.token_urlsafe(32), NOW)
     text = body(raw, "plain")
     place = "room Limmat" if where == "onsite" else "https://meet.foobar.example/robin-keller"
     assert (place in text) is not sparse
@@ -245,7 +245,7 @@ def test_figures_reach_those_whom_they_concern(reader: str) -> None:
     around = company()
     known = (around.vendor.company_health, around.account.figures.poc_result, around.account.figures.projected_roi)
     for name in emails():
-        raw = letter(name, reader).freeze(Edits(), secrets.token_urlsafe(32), NOW)
+        _, raw = letter(name, reader).freeze(Edits(), secrets.token_urlsafe(32), NOW)
         everything = " ".join(str(part) for part in email.message_from_bytes(raw, policy=default).walk())
         parts = body(raw, "plain"), body(raw, "html"), everything
         found = [figure for figure in known if figure and any(figure in part for part in parts)]
@@ -390,7 +390,7 @@ def test_no_token_survives_masking(token: str, before: str, after: str) -> None:
 def test_what_others_see_of_a_sent_mail_holds_no_token(name: str, edits: Edits) -> None:
     """Of a frozen mail, as written or as edited, others see every word but the personal link."""
     token = secrets.token_urlsafe(32)
-    raw = letter(name, "primary_user").freeze(edits, token, NOW)
+    _, raw = letter(name, "primary_user").freeze(edits, token, NOW)
     shown = compose.readable(raw)
     had = {part for part in ("text", "html") if token in shown[part]}
     assert had == (
@@ -413,7 +413,7 @@ def test_an_edited_body_stands_for_both_parts() -> None:
     token = secrets.token_urlsafe(32)
     placeholder, link = STATIONERY.link(DRAFT_TOKEN), STATIONERY.link(token)
     typed = f"Hi Luca & <b>all</b>,\n<script>alert(1)</script>\n\n{{{{ 7*7 }}}} choose: {placeholder}\nbye"
-    raw = letter("welcome", "primary_champion").freeze(Edits(body=typed, subject="Our kickoff"), token, NOW)
+    _, raw = letter("welcome", "primary_champion").freeze(Edits(body=typed, subject="Our kickoff"), token, NOW)
     assert headers(raw)["Subject"] == "Our kickoff"
     assert body(raw, "plain") == typed.replace(placeholder, link) + "\n"
     html = Elements(body(raw, "html"))
@@ -426,7 +426,7 @@ def test_an_edited_body_stands_for_both_parts() -> None:
 
 def test_an_edited_body_makes_no_link_that_runs_something() -> None:
     """Only web and mail addresses of a member's text become links."""
-    raw = letter("welcome", "primary_champion").freeze(
+    _, raw = letter("welcome", "primary_champion").freeze(
         Edits(body='javascript:alert(1) data:text/html,x https://a.example/?a=1&b="2" x@y.example'), "x" * 43, NOW
     )
     assert all(link.startswith(("https://", "mailto:")) for link in Elements(body(raw, "html")).links)
@@ -757,7 +757,7 @@ def test_the_bytes_survive_the_wire(texts: list[str]) -> None:
 @pytest.mark.parametrize("reader", READERS)
 def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
     """Every mail that Rapport can write, invitations too, has a text part, an HTML part and a clean wire."""
-    raw = letter(name, reader).freeze(Edits(), secrets.token_urlsafe(32), NOW)
+    _, raw = letter(name, reader).freeze(Edits(), secrets.token_urlsafe(32), NOW)
     assert_wire(raw)
     read = email.message_from_bytes(raw, policy=default)
     kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
@@ -769,7 +769,8 @@ def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
 def test_an_invitation_carries_its_calendar_twice() -> None:
     """An invitation's calendar stands as text/calendar with its method and as invite.ics, the same bytes in both."""
     mail = letter("meeting_invitation", "primary_champion")
-    read = email.message_from_bytes(mail.freeze(Edits(), "x" * 43, NOW), policy=default)
+    _, raw = mail.freeze(Edits(), "x" * 43, NOW)
+    read = email.message_from_bytes(raw, policy=default)
     inline, attached = [part for part in read.walk() if part.get_content_type() in ("text/calendar", "application/ics")]
     assert read.get_content_type() == "multipart/mixed"
     assert (inline.get_param("method"), attached.get_filename()) == ("REQUEST", "invite.ics")

@@ -226,7 +226,7 @@ class Outbox(RuleBasedStateMachine):
 
         async def work() -> bool:
             async with self.store.writing() as connection:
-                return await outbox.freeze(connection, key, raw, "Subject", "m_1", None)
+                return await outbox.freeze(connection, key, ("Subject", raw), "m_1", None)
 
         known = self.model[key]
         may = known.state in (S.DRAFT, S.HELD)
@@ -356,7 +356,7 @@ async def test_sent_is_the_end(store: Store, state: S) -> None:
     assert not await go(store, held, state, NOW)
     async with store.writing() as connection:
         await outbox.set_aside(connection, ["k"], state, "why", NOW)
-        assert not await outbox.freeze(connection, "k", b"other", "Other", None, None)
+        assert not await outbox.freeze(connection, "k", ("Other", b"other"), None, None)
         assert not await outbox.edit(connection, "k", "Other", {})
         assert await outbox.drop_departed(connection, ["k"], NOW + timedelta(days=1)) == []
     assert await take(store, "k", NOW + timedelta(days=30)) is None
@@ -409,7 +409,7 @@ async def test_drafts_are_frozen_by_one_of_two_approvals(store: Store) -> None:
 
     async def approve(raw: bytes, by: str) -> bool:
         async with store.writing() as connection:
-            return await outbox.freeze(connection, "k", raw, "Subject", by, None)
+            return await outbox.freeze(connection, "k", ("Subject", raw), by, None)
 
     results = await asyncio.gather(approve(b"one", "m_1"), approve(b"two", "m_2"))
     assert sorted(results) == [False, True]
