@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused
@@ -127,8 +127,8 @@ async def _member_ids(connection: AsyncConnection, written: Sequence[WrittenMemb
         if email is not None
     }
     address = func.lower(MemberRow.email)
-    rows = await connection.execute(select(address, MemberRow.id).where(address.in_(sorted(named))))
-    return {email: id_ for email, id_ in rows}
+    query = select(address.label("address"), MemberRow.id).where(address.in_(sorted(named)))
+    return {row.address: row.id for row in await connection.execute(query)}
 
 
 def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
@@ -345,13 +345,13 @@ class KnownAbsence(Absence):
 
 
 # Open tasks and every mail to a member ask these, so they are put together once, as those above.
-_OVER_AT = func.coalesce(AbsenceRow.ended_early_at, AbsenceRow.ends)
+_over_at = func.coalesce(AbsenceRow.ended_early_at, AbsenceRow.ends)
 _AVAILABILITY = select(
     MemberRow.id, MemberRow.roles, MemberRow.left_at, MemberRow.delegate, MemberRow.backup, MemberRow.manager
 )
 _AWAY = (
-    select(AbsenceRow.member, AbsenceRow.starts, _OVER_AT.label("ends"), AbsenceRow.delegate)
-    .where(_OVER_AT > bindparam("since"), _OVER_AT > AbsenceRow.starts)
+    select(AbsenceRow.member, AbsenceRow.starts, _over_at.label("ends"), AbsenceRow.delegate)
+    .where(_over_at > bindparam("since"), _over_at > AbsenceRow.starts)
     .order_by(AbsenceRow.starts)
 )
 _AVAILABILITY_OF = _AVAILABILITY.where(MemberRow.id.in_(bindparam("ids", expanding=True)))
@@ -412,18 +412,14 @@ async def absences(
     if member is not None:
         query = query.where(AbsenceRow.member == member)
     if since is not None:
-        query = query.where(_OVER_AT > since, _OVER_AT > AbsenceRow.starts)
-    return [_absence(row) for row in await connection.execute(query)]
+        query = query.where(_over_at > since, _over_at > AbsenceRow.starts)
+    return [KnownAbsence.model_validate(row._mapping) for row in await connection.execute(query)]
 
 
 async def absence(connection: AsyncConnection, id_: str) -> KnownAbsence | None:
     """One absence, whether or not it is over."""
     row = (await connection.execute(_ABSENCES.where(AbsenceRow.id == id_))).one_or_none()
-    return None if row is None else _absence(row)
-
-
-def _absence(row: Row[Any]) -> KnownAbsence:
-    return KnownAbsence.model_validate(row._mapping)
+    return None if row is None else KnownAbsence.model_validate(row._mapping)
 
 
 async def add_absence(
@@ -456,6 +452,6 @@ async def add_absence(
 async def end_absence(connection: AsyncConnection, id_: str, now: datetime) -> bool:
     """End an absence now; whether it was not over before. One that has not begun is withdrawn."""
     changed = await connection.execute(
-        update(AbsenceRow).where(AbsenceRow.id == id_, _OVER_AT > now).values(ended_early_at=now)
+        update(AbsenceRow).where(AbsenceRow.id == id_, _over_at > now).values(ended_early_at=now)
     )
     return changed.rowcount == 1
