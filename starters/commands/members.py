@@ -248,8 +248,8 @@ async def end_absence(office: Office, id_: str, actor: Actor) -> AbsenceShown:
 async def people_changed(office: Office, member_ids: Iterable[str]) -> None:
     """Tell running workflows that who acts for these members may have changed.
 
-    Called after each change of a member or an absence, once it is committed. Nothing that runs asks for stand-ins
-    yet; whatever does is told here, and nowhere else.
+    Called by each use case above that changed something, once that is committed. Members whom an account file brings
+    in do not come by here. Nothing that runs asks for stand-ins yet; whatever does is told here, and nowhere else.
     """
 
 
