@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from datetime import time
+from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, model_validator
 
-from rapport.model.base import ContractId, Email, Instant, Name, Prose, Slug, StepName, Wire, Written, Zone
+from rapport.model.base import ContractId, Email, Instant, Name, Prose, Slug, StepName, Wire, Written, Zone, utc
 
 
 class Role(StrEnum):
@@ -134,7 +135,13 @@ class WrittenContact(Schedule):
 
 
 class WrittenMember(Schedule):
-    """A person on the vendor's side, as an account file gives them."""
+    """A person on the vendor's side, as an account file or a members file gives them.
+
+    Attributes:
+        manager: Whom a matter goes up to, by address.
+        backup: Who helps out when they stay silent, by address.
+        delegate: Who stands in during any absence that names nobody else, by address.
+    """
 
     name: Name
     email: Email
@@ -145,6 +152,14 @@ class WrittenMember(Schedule):
     manager: Email | None = None
     backup: Email | None = None
     delegate: Email | None = None
+
+    @model_validator(mode="after")
+    def _leans_on_others(self) -> Self:
+        for field in ("manager", "backup", "delegate"):
+            other = getattr(self, field)
+            if other is not None and other.lower() == self.email.lower():
+                raise ValueError(f"{field}: is the member themself; name somebody else, or leave it out")
+        return self
 
 
 class Vendor(Written):
@@ -229,6 +244,60 @@ def _refuse_duplicates(field: str, addresses: list[str]) -> None:
         seen.add(address.lower())
 
 
+class MembersFile(Written):
+    """A file of the vendor's people alone, without an account."""
+
+    members: tuple[WrittenMember, ...] = Field(min_length=1)
+    vendor: Vendor | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        _refuse_duplicates("members", [member.email for member in self.members])
+        return self
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_YEARS = range(2000, 3000)
+
+
+def _day_or_instant(value: object) -> date:
+    """Read a whole day or an instant; which of them it is, the type of what comes back tells."""
+    if not isinstance(value, str):
+        raise ValueError('has to be a text; write a day such as "2026-12-24" between quotes')
+    try:
+        read = date.fromisoformat(value) if _DAY.fullmatch(value) else utc(datetime.fromisoformat(value))
+    except ValueError:
+        raise ValueError(
+            'is neither a day nor an instant; write "2026-12-24", or "2026-12-24T12:00:00+01:00" with its offset'
+        ) from None
+    if read.year not in _YEARS:
+        raise ValueError(f"is in the year {read.year}; write the year that is meant with four digits")
+    return read
+
+
+DayOrInstant = Annotated[
+    date, PlainValidator(_day_or_instant), WithJsonSchema({"type": "string", "examples": ["2026-12-24"]})
+]
+"""A whole day (a `date`), or an instant in UTC (a `datetime`), as a person writes either."""
+
+
+class WrittenAbsence(Written):
+    """An absence, as a person announces it.
+
+    Attributes:
+        member: Who is away, by address.
+        from_: The first day in the member's own zone, or the instant at which it begins.
+        until: The last day, which still belongs to it, or the instant at which it ends.
+        delegate: Who stands in, by address; without it the member's usual delegate.
+    """
+
+    member: Email
+    from_: Annotated[DayOrInstant, Field(alias="from")]
+    until: DayOrInstant
+    delegate: Email | None = None
+    reason: Prose | None = None
+
+
 class Contact(Wire):
     """A person at the account, as SQL holds them. Never part of a workflow's history."""
 
@@ -242,7 +311,10 @@ class Contact(Wire):
 
 
 class Member(Wire):
-    """A person on the vendor's side, as SQL holds them. Never part of a workflow's history."""
+    """A person on the vendor's side, as SQL holds them. Never part of a workflow's history.
+
+    `manager`, `backup` and `delegate` are members' ids; `left_at` is set once they have left for good.
+    """
 
     id: str
     name: str
@@ -252,6 +324,10 @@ class Member(Wire):
     join_url: str | None = None
     calendar_url: str | None = None
     schedule: Schedule
+    manager: str | None = None
+    backup: str | None = None
+    delegate: str | None = None
+    left_at: Instant | None = None
 
 
 class Absence(Wire):

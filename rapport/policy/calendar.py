@@ -103,6 +103,11 @@ def wall(day: date, at: time, zone: str) -> datetime:
     return _change(clock.replace(fold=1).astimezone(UTC), instant, place)
 
 
+def whole_days(first: date, last: date, zone: str) -> Interval:
+    """The time of all these days in a zone, the last one included: from midnight to midnight on the wall."""
+    return Interval(wall(first, time(), zone), wall(last + _DAY, time(), zone))
+
+
 def is_business_day(day: date, who: Schedule) -> bool:
     """Whether this person works on this day: one of their weekdays, and no public holiday where they are.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
@@ -11,22 +11,25 @@ from sqlalchemy import Executable, Row, Table, bindparam, func, insert, select, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.ids import new_id
 from rapport.model.people import (
+    Absence,
     Account,
     AccountFile,
+    Availability,
     Contact,
     Facts,
     Figures,
     Member,
+    MembersFile,
     Role,
     Schedule,
     Vendor,
     WrittenContact,
     WrittenMember,
 )
-from rapport.storage.tables import AccountRow, ContactRow, MemberRow, VendorRow
+from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, SubmissionRow, VendorRow
 
 _SCHEDULE = {"zone", "country", "subdivision", "hours"}
 _WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
@@ -39,14 +42,14 @@ async def save(connection: AsyncConnection, file: AccountFile, now: datetime) ->
     theirs. A contact whom the file no longer names has left: they stay on record, and nothing more goes to them.
 
     Raises:
-        Refusal: The TAM is no known member with that role, or nobody ever said who the vendor is.
+        Refusal: The TAM is no known member with that role, a member leans on nobody who is known, or nobody ever said
+            who the vendor is.
     """
     if file.vendor is not None:
         await _save_vendor(connection, file.vendor)
     elif await connection.scalar(select(VendorRow.id)) is None:
         raise Refusal("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
-    for member in file.members:
-        await _save_member(connection, member)
+    await _save_members(connection, file.members)
     tam = await member_by_email(connection, file.account.tam)
     if tam is None:
         raise Refusal(
@@ -78,14 +81,45 @@ def _put_account(dialect: str) -> Executable:
     return put
 
 
+async def save_members(connection: AsyncConnection, file: MembersFile) -> list[str]:
+    """Bring members up to what a file says, and give their ids. Whom it does not name stays as they are.
+
+    Raises:
+        Refusal: A member leans on somebody whom neither the file nor the database knows.
+    """
+    if file.vendor is not None:
+        await _save_vendor(connection, file.vendor)
+    return await _save_members(connection, file.members)
+
+
 async def _save_vendor(connection: AsyncConnection, vendor: Vendor) -> None:
     changed = await connection.execute(update(VendorRow).where(VendorRow.id == 1).values(**vendor.model_dump()))
     if changed.rowcount == 0:
         await connection.execute(insert(VendorRow).values(id=1, **vendor.model_dump()))
 
 
-async def _save_member(connection: AsyncConnection, member: WrittenMember) -> None:
-    values = {
+async def _save_members(connection: AsyncConnection, written: Sequence[WrittenMember]) -> list[str]:
+    ids = await _member_ids(connection, written)
+    # Everyone comes first, and whom they lean on after that: the order of a file does not matter then.
+    new = []
+    for member in written:
+        if member.email.lower() not in ids:
+            ids[member.email.lower()] = id_ = new_id("m")
+            new.append({"id": id_, **_values(member)})
+    if new:
+        await connection.execute(insert(MemberRow), new)
+    for index, member in enumerate(written):
+        others = {
+            field: _lookup(ids, getattr(member, field), f"members[{index}].{field}")
+            for field in ("manager", "backup", "delegate")
+        }
+        same = MemberRow.id == ids[member.email.lower()]
+        await connection.execute(update(MemberRow).where(same).values(**_values(member), **others))
+    return [ids[member.email.lower()] for member in written]
+
+
+def _values(member: WrittenMember) -> dict[str, Any]:
+    return {
         "email": member.email,
         "name": member.name,
         "title": member.title,
@@ -94,10 +128,29 @@ async def _save_member(connection: AsyncConnection, member: WrittenMember) -> No
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
         "schedule": member.model_dump(mode="json", include=_SCHEDULE),
     }
-    same = func.lower(MemberRow.email) == member.email.lower()
-    changed = await connection.execute(update(MemberRow).where(same).values(**values))
-    if changed.rowcount == 0:
-        await connection.execute(insert(MemberRow).values(id=new_id("m"), **values))
+
+
+async def _member_ids(connection: AsyncConnection, written: Sequence[WrittenMember]) -> dict[str, str]:
+    """The ids of all whom these name, by their addresses in lower case, as far as they are known."""
+    named = {
+        email.lower()
+        for member in written
+        for email in (member.email, member.manager, member.backup, member.delegate)
+        if email is not None
+    }
+    address = func.lower(MemberRow.email)
+    query = select(address.label("address"), MemberRow.id).where(address.in_(sorted(named)))
+    return {row.address: row.id for row in await connection.execute(query)}
+
+
+def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
+    if email is None:
+        return None
+    if email.lower() not in ids:
+        raise Refusal(
+            "is no member known here", field=field, fix="add a [[members]] with this address, or correct the address"
+        )
+    return ids[email.lower()]
 
 
 async def _save_contacts(
@@ -255,6 +308,10 @@ _MEMBERS = select(
     MemberRow.join_url,
     MemberRow.calendar_url,
     MemberRow.schedule,
+    MemberRow.manager,
+    MemberRow.backup,
+    MemberRow.delegate,
+    MemberRow.left_at,
 ).order_by(MemberRow.email)
 _BY_EMAIL = _MEMBERS.where(func.lower(MemberRow.email) == bindparam("email"))
 
@@ -275,6 +332,10 @@ def _member(row: Row[Any]) -> Member:
         join_url=row.join_url,
         calendar_url=row.calendar_url,
         schedule=Schedule.model_validate(row.schedule),
+        manager=row.manager,
+        backup=row.backup,
+        delegate=row.delegate,
+        left_at=row.left_at,
     )
 
 
@@ -297,3 +358,149 @@ async def names(connection: AsyncConnection, account: str) -> dict[str, str]:
     }
     found.update({row.id: row.name for row in await connection.execute(select(MemberRow.id, MemberRow.name))})
     return found
+
+
+async def mark_left(connection: AsyncConnection, id_: str, now: datetime) -> bool:
+    """Note that a member has left for good; whether they had not left before."""
+    changed = await connection.execute(
+        update(MemberRow).where(MemberRow.id == id_, MemberRow.left_at.is_(None)).values(left_at=now)
+    )
+    return changed.rowcount == 1
+
+
+async def accounts_of(connection: AsyncConnection, member: str) -> list[str]:
+    """The keys of the accounts whose TAM a member is, in alphabetical order."""
+    return list(
+        await connection.scalars(select(AccountRow.key).where(AccountRow.tam == member).order_by(AccountRow.key))
+    )
+
+
+class KnownAbsence(Absence):
+    """An absence as SQL holds it, with what was said of it.
+
+    Attributes:
+        ended_early_at: When the member was back before `ends`; before `starts`, the absence was withdrawn.
+    """
+
+    id: str
+    member: str
+    reason: str | None = None
+    ended_early_at: Instant | None = None
+
+    @property
+    def over_at(self) -> datetime:
+        """When it is over: as planned, or early."""
+        return self.ended_early_at or self.ends
+
+
+# Open tasks and every mail to a member ask these, so they are put together once, as those above.
+_over_at = func.coalesce(AbsenceRow.ended_early_at, AbsenceRow.ends)
+_AVAILABILITY = select(
+    MemberRow.id, MemberRow.roles, MemberRow.left_at, MemberRow.delegate, MemberRow.backup, MemberRow.manager
+)
+_AWAY = (
+    select(AbsenceRow.member, AbsenceRow.starts, _over_at.label("ends"), AbsenceRow.delegate)
+    .where(_over_at > bindparam("since"), _over_at > AbsenceRow.starts)
+    .order_by(AbsenceRow.starts)
+)
+_AVAILABILITY_OF = _AVAILABILITY.where(MemberRow.id.in_(bindparam("ids", expanding=True)))
+_AWAY_OF = _AWAY.where(AbsenceRow.member.in_(bindparam("ids", expanding=True)))
+_ABSENCES = (
+    select(
+        AbsenceRow.id,
+        AbsenceRow.member,
+        AbsenceRow.starts,
+        AbsenceRow.ends,
+        AbsenceRow.delegate,
+        AbsenceRow.ended_early_at,
+        SubmissionRow.text.label("reason"),
+    )
+    .outerjoin(SubmissionRow, SubmissionRow.id == AbsenceRow.submission)
+    .order_by(AbsenceRow.starts, AbsenceRow.id)
+)
+
+
+async def availability(
+    connection: AsyncConnection, ids: Iterable[str] | None = None, *, since: datetime | None = None
+) -> dict[str, Availability]:
+    """What tells who acts in whose place: of the members with these ids, or of all, by id.
+
+    Args:
+        since: Absences that were over by then are left out; without it, those that are over at present. An absence
+            that was ended early ends at that instant, and one that was withdrawn is none.
+    """
+    given: dict[str, Any] = {"since": since or datetime.now(UTC)}
+    chosen = {} if ids is None else {"ids": list(ids)}
+    away: dict[str, list[Absence]] = {}
+    for row in await connection.execute(_AWAY if ids is None else _AWAY_OF, given | chosen):
+        absence = Absence(starts=row.starts, ends=row.ends, delegate=row.delegate)
+        away.setdefault(row.member, []).append(absence)
+    return {
+        row.id: Availability(
+            member=row.id,
+            roles=frozenset(Role(role) for role in row.roles),
+            left=row.left_at is not None,
+            absences=tuple(away.get(row.id, ())),
+            delegate=row.delegate,
+            backup=row.backup,
+            manager=row.manager,
+        )
+        for row in await connection.execute(_AVAILABILITY if ids is None else _AVAILABILITY_OF, chosen)
+    }
+
+
+async def absences(
+    connection: AsyncConnection, member: str | None = None, *, since: datetime | None = None
+) -> list[KnownAbsence]:
+    """The absences of a member, or of everyone, in the order in which they begin.
+
+    Args:
+        since: Those that were over by then are left out, and so are those that were withdrawn.
+    """
+    query = _ABSENCES
+    if member is not None:
+        query = query.where(AbsenceRow.member == member)
+    if since is not None:
+        query = query.where(_over_at > since, _over_at > AbsenceRow.starts)
+    return [KnownAbsence.model_validate(row._mapping) for row in await connection.execute(query)]
+
+
+async def absence(connection: AsyncConnection, id_: str) -> KnownAbsence | None:
+    """One absence, whether or not it is over."""
+    row = (await connection.execute(_ABSENCES.where(AbsenceRow.id == id_))).one_or_none()
+    return None if row is None else KnownAbsence.model_validate(row._mapping)
+
+
+async def add_absence(
+    connection: AsyncConnection, absence: KnownAbsence, submission: str, now: datetime
+) -> KnownAbsence | None:
+    """Keep a new absence, unless the member is away already in that time.
+
+    Returns:
+        The absence that it overlaps, in which case nothing is kept.
+    """
+    # Two that are announced at the same time wait for each other here; SQLite has one writer anyway.
+    await connection.execute(select(MemberRow.id).where(MemberRow.id == absence.member).with_for_update())
+    for known in await absences(connection, absence.member, since=absence.starts):
+        if known.starts < absence.ends:
+            return known
+    await connection.execute(
+        insert(AbsenceRow).values(
+            id=absence.id,
+            member=absence.member,
+            starts=absence.starts,
+            ends=absence.ends,
+            delegate=absence.delegate,
+            submission=submission,
+            created_at=now,
+        )
+    )
+    return None
+
+
+async def end_absence(connection: AsyncConnection, id_: str, now: datetime) -> bool:
+    """End an absence now; whether it was not over before. One that has not begun is withdrawn."""
+    changed = await connection.execute(
+        update(AbsenceRow).where(AbsenceRow.id == id_, _over_at > now).values(ended_early_at=now)
+    )
+    return changed.rowcount == 1

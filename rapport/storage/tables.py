@@ -54,7 +54,7 @@ class VendorRow(Base):
 
 
 class MemberRow(Base):
-    """A person on the vendor's side."""
+    """A person on the vendor's side. `left_at` is set when they have left for good."""
 
     __tablename__ = "members"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -65,6 +65,30 @@ class MemberRow(Base):
     join_url: Mapped[str | None]
     calendar_url: Mapped[str | None]
     schedule: Mapped[dict[str, Any]]
+    manager: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    backup: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    delegate: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    left_at: Mapped[datetime | None]
+
+
+class AbsenceRow(Base):
+    """When a member is away: from `starts`, without `ends`.
+
+    Attributes:
+        delegate: Who stands in, where it is not the member's usual delegate.
+        submission: What was said with it.
+        ended_early_at: When the member was back before the end; before `starts`, the absence was withdrawn.
+    """
+
+    __tablename__ = "absences"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(ForeignKey("members.id"), index=True)
+    starts: Mapped[datetime]
+    ends: Mapped[datetime]
+    delegate: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    submission: Mapped[str | None]
+    created_at: Mapped[datetime]
+    ended_early_at: Mapped[datetime | None]
 
 
 class AccountRow(Base):
@@ -143,7 +167,10 @@ class MilestoneRow(Base):
 
 
 class SubmissionRow(Base):
-    """What a person said, committed before their decision travels; the workflow gets the id alone."""
+    """What a person said, committed before their decision travels; the workflow gets the id alone.
+
+    `workflow_id` names what it was said to; what concerns no workflow has the absence's or the member's id there.
+    """
 
     __tablename__ = "submissions"
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from starters.cli import account, mail, meeting, message, onboarding, playbook, stack, timeline, token
+from starters.cli import absence, account, mail, meeting, member, message, onboarding, playbook, stack, timeline, token
 
 app = typer.Typer(
     name="rapport",
@@ -16,6 +16,8 @@ app = typer.Typer(
 stack.add_to(app)
 timeline.add_to(app)
 app.add_typer(account.app, name="account")
+app.add_typer(member.app, name="member")
+app.add_typer(absence.app, name="absence")
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
 app.add_typer(message.app, name="message")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.base import Instant, Wire
 from rapport.model.people import AccountFile, personas
-from rapport.model.reading import read_toml
 from rapport.storage import contracts, people
 from rapport.storage.contracts import Shown
+from starters.commands.files import read_written
 from starters.commands.office import Office, present
 
 
@@ -56,13 +56,7 @@ def read_file(path: Path) -> AccountFile:
     Raises:
         Refusal: It cannot be read, or something in it is wrong.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise Refusal(
-            f"cannot be read: {error.strerror}", field=str(path), fix="check the path", kind=Refused.NOT_FOUND
-        ) from None
-    return read_toml(AccountFile, raw, path.name)
+    return read_written(AccountFile, path)
 
 
 async def import_account(office: Office, file: AccountFile) -> AccountShown:

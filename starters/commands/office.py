@@ -79,11 +79,11 @@ CUSTOMER_FACING: Final = frozenset({Role.TAM, Role.TAM_MANAGER, Role.CE})
 """The roles that may act on an account's onboarding."""
 
 
-async def member_acting(office: Office, actor: Actor) -> Member:
-    """The member who acts.
+async def member_named(office: Office, actor: Actor) -> Member:
+    """The member who acts, whatever their roles.
 
     Raises:
-        Refusal: Nobody is named, the person is no member, or has no role that may act on accounts.
+        Refusal: Nobody is named, or the person is no member, or no longer.
     """
     if not actor.email:
         raise Refusal("nobody is named", field="--as", fix="say who decides with --as EMAIL, or set RAPPORT_AS")
@@ -93,8 +93,22 @@ async def member_acting(office: Office, actor: Actor) -> Member:
         raise Refusal(
             "is no member known here",
             field="--as",
-            fix="use the address of a member; see the account file's [[members]]",
+            fix="use the address of a member; see `rapport member list`",
         )
+    if member.left_at is not None:
+        raise Refusal(
+            "has left", field="--as", fix="use the address of a member who still works here", kind=Refused.FORBIDDEN
+        )
+    return member
+
+
+async def member_acting(office: Office, actor: Actor) -> Member:
+    """The member who acts on an account.
+
+    Raises:
+        Refusal: As `member_named`, or the member has no role that may act on accounts.
+    """
+    member = await member_named(office, actor)
     if not member.roles & CUSTOMER_FACING:
         roles = ", ".join(sorted(CUSTOMER_FACING))
         raise Refusal(

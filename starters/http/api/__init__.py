@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rapport.model.base import Email, Instant, Prose, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.people import AccountFile
-from rapport.model.reading import read_json
 from starters.commands import accounts, meetings, messages, onboardings, timelines
 from starters.commands.accounts import AccountLine, AccountShown
 from starters.commands.meetings import MeetingShown
 from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
 from starters.commands.onboardings import Started, StartRequest, Status
 from starters.commands.timelines import EntryShown
+from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
-
-M = TypeVar("M", bound=BaseModel)
-
-
-async def _body(request: Request, model: type[M]) -> M:
-    """The request's body, read by the same reader as every other document."""
-    return read_json(model, await request.body())
 
 
 class VoteBody(Written):
@@ -73,15 +66,10 @@ class SwitchBody(Written):
     as_: Annotated[Email, Field(alias="as")]
 
 
-def _schema(model: type[BaseModel]) -> dict[str, object]:
-    """A request body in the OpenAPI document, for a route that reads its body itself."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
-
-
-@router.post("/onboardings", openapi_extra=_schema(StartRequest))
+@router.post("/onboardings", openapi_extra=schema(StartRequest))
 async def start_onboarding(request: Request, response: Response, office: TheOffice) -> Started:
     """Start the onboarding of a signed contract, or give the one that it has started."""
-    started = await onboardings.start(office, await _body(request, StartRequest))
+    started = await onboardings.start(office, await read_body(request, StartRequest))
     response.status_code = 201 if started.created else 200
     return started
 
@@ -98,10 +86,10 @@ async def list_accounts(office: TheOffice) -> list[AccountLine]:
     return await accounts.portfolio(office)
 
 
-@router.put("/accounts", openapi_extra=_schema(AccountFile))
+@router.put("/accounts", openapi_extra=schema(AccountFile))
 async def import_account(request: Request, office: TheOffice) -> AccountShown:
     """Bring an account and its people up to what a document says."""
-    return await accounts.import_account(office, await _body(request, AccountFile))
+    return await accounts.import_account(office, await read_body(request, AccountFile))
 
 
 @router.get("/accounts/{account}")
@@ -136,27 +124,27 @@ async def show_meeting(account: str, step: str, office: TheOffice) -> MeetingSho
     return await meetings.show(office, account, step)
 
 
-@router.post("/accounts/{account}/meetings/{step}/vote", openapi_extra=_schema(VoteBody))
+@router.post("/accounts/{account}/meetings/{step}/vote", openapi_extra=schema(VoteBody))
 async def vote(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Answer a poll on a person's behalf."""
-    body = await _body(request, VoteBody)
+    body = await read_body(request, VoteBody)
     return await meetings.vote(office, account, step, body.slots, api_actor(office, token, body.as_), body.round)
 
 
-@router.post("/accounts/{account}/meetings/{step}/book", openapi_extra=_schema(BookBody))
+@router.post("/accounts/{account}/meetings/{step}/book", openapi_extra=schema(BookBody))
 async def book(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Set a meeting's time by hand, or move it."""
-    body = await _body(request, BookBody)
+    body = await read_body(request, BookBody)
     return await meetings.book(office, account, step, body.start, api_actor(office, token, body.as_))
 
 
-@router.post("/accounts/{account}/meetings/{step}/held", openapi_extra=_schema(ReportBody))
+@router.post("/accounts/{account}/meetings/{step}/held", openapi_extra=schema(ReportBody))
 async def held(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Say that a meeting was held."""
     return await _report(account, step, "held", request, office, token)
 
 
-@router.post("/accounts/{account}/meetings/{step}/no-show", openapi_extra=_schema(ReportBody))
+@router.post("/accounts/{account}/meetings/{step}/no-show", openapi_extra=schema(ReportBody))
 async def no_show(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Say that nobody came; new times are offered."""
     return await _report(account, step, "no_show", request, office, token)
@@ -165,7 +153,7 @@ async def no_show(account: str, step: str, request: Request, office: TheOffice, 
 async def _report(
     account: str, step: str, outcome: Literal["held", "no_show"], request: Request, office: TheOffice, token: str
 ) -> Receipt:
-    body = await _body(request, ReportBody)
+    body = await read_body(request, ReportBody)
     return await meetings.report(office, account, step, outcome, api_actor(office, token, body.as_), body.note)
 
 
@@ -175,25 +163,25 @@ async def show_message(key: str, office: TheOffice) -> MessageShown:
     return await messages.show(office, key)
 
 
-@router.patch("/messages/{key:path}", openapi_extra=_schema(EditBody))
+@router.patch("/messages/{key:path}", openapi_extra=schema(EditBody))
 async def edit_message(key: str, request: Request, office: TheOffice, token: Bearer) -> MessageShown:
     """Change a draft's words."""
-    body = await _body(request, EditBody)
+    body = await read_body(request, EditBody)
     change = Edit.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
     return await messages.edit(office, key, change, api_actor(office, token, body.as_))
 
 
-@router.post("/drafts/approve", openapi_extra=_schema(KeysBody))
+@router.post("/drafts/approve", openapi_extra=schema(KeysBody))
 async def approve(request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Send drafts."""
-    body = await _body(request, KeysBody)
+    body = await read_body(request, KeysBody)
     return await messages.release(office, body.keys, api_actor(office, token, body.as_), reason=body.reason)
 
 
-@router.post("/drafts/hold", openapi_extra=_schema(KeysBody))
+@router.post("/drafts/hold", openapi_extra=schema(KeysBody))
 async def hold(request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Hold drafts back."""
-    body = await _body(request, KeysBody)
+    body = await read_body(request, KeysBody)
     actor = api_actor(office, token, body.as_)
     return await messages.release(office, body.keys, actor, hold=True, reason=body.reason)
 
@@ -204,15 +192,15 @@ async def mail_status(office: TheOffice) -> MailStatus:
     return await messages.mail_status(office)
 
 
-@router.post("/mail/stop", openapi_extra=_schema(SwitchBody))
+@router.post("/mail/stop", openapi_extra=schema(SwitchBody))
 async def stop_mail(request: Request, office: TheOffice, token: Bearer) -> MailStatus:
     """Stop all mail at once."""
-    body = await _body(request, SwitchBody)
+    body = await read_body(request, SwitchBody)
     return await messages.stop_mail(office, api_actor(office, token, body.as_))
 
 
-@router.post("/mail/start", openapi_extra=_schema(SwitchBody))
+@router.post("/mail/start", openapi_extra=schema(SwitchBody))
 async def start_mail(request: Request, office: TheOffice, token: Bearer) -> MailStatus:
     """Let mail go again."""
-    body = await _body(request, SwitchBody)
+    body = await read_body(request, SwitchBody)
     return await messages.start_mail(office, api_actor(office, token, body.as_))

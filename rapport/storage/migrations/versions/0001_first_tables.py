@@ -33,6 +33,22 @@ def upgrade() -> None:
         sa.Column("join_url", sa.String(), nullable=True),
         sa.Column("calendar_url", sa.String(), nullable=True),
         sa.Column("schedule", sa.JSON(), nullable=False),
+        sa.Column("manager", sa.String(), nullable=True),
+        sa.Column("backup", sa.String(), nullable=True),
+        sa.Column("delegate", sa.String(), nullable=True),
+        sa.Column("left_at", UtcInstant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["backup"],
+            ["members.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["delegate"],
+            ["members.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["manager"],
+            ["members.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email"),
     )
@@ -127,6 +143,29 @@ def upgrade() -> None:
         sa.Column("company_health", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "absences",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("member", sa.String(), nullable=False),
+        sa.Column("starts", UtcInstant(timezone=True), nullable=False),
+        sa.Column("ends", UtcInstant(timezone=True), nullable=False),
+        sa.Column("delegate", sa.String(), nullable=True),
+        sa.Column("submission", sa.String(), nullable=True),
+        sa.Column("created_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("ended_early_at", UtcInstant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["delegate"],
+            ["members.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["member"],
+            ["members.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("absences", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_absences_member"), ["member"], unique=False)
+
     op.create_table(
         "accounts",
         sa.Column("key", sa.String(), nullable=False),

@@ -1,0 +1,97 @@
+"""`rapport member …`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rapport.model.reading import check
+from starters.cli.absence import print_absences
+from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.commands import members
+from starters.commands.members import Leaving, MemberLine, MemberShown
+from starters.commands.office import Office
+
+app = typer.Typer(help="Members: who they are, and on whom they lean.", no_args_is_help=True)
+
+Member = Annotated[str, typer.Argument(help="The member's address.", metavar="EMAIL")]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A members file, such as examples/members.toml.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Bring members up to what a file says. Safe to repeat; whom it does not name stays as they are."""
+    lines = with_office(data, lambda office: members.import_members(office, members.read_file(file)), as_json=json)
+    _print_lines(lines, as_json=json)
+
+
+@app.command("list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """Every member, also those who have left."""
+    _print_lines(with_office(data, members.listed, as_json=json), as_json=json)
+
+
+@app.command()
+def show(member: Member, data: Data = None, json: Json = False) -> None:
+    """One member with their absences and accounts."""
+    _print(with_office(data, lambda office: members.show(office, member), as_json=json), as_json=json)
+
+
+@app.command()
+def leave(
+    member: Member,
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Note that they have left for good: what they had to decide goes to others."""
+
+    async def work(office: Office) -> MemberShown:
+        leaving = check(Leaving, {"reason": reason}, "")
+        return await members.leave(office, member, leaving, acting(office, as_))
+
+    _print(with_office(data, work, as_json=json), as_json=json)
+
+
+def _print_lines(lines: Sequence[MemberLine], *, as_json: bool) -> None:
+    if as_json:
+        print_json(lines)
+        return
+    if not lines:
+        out.print("No members yet. Bring them in with `rapport member import FILE`.")
+        return
+    rows = table("who", "address", "roles", "manager", "")
+    for line in lines:
+        rows.add_row(line.name, line.email, ", ".join(line.roles), line.manager or "", _presence(line))
+    out.print(rows)
+
+
+def _presence(line: MemberLine) -> str:
+    if line.left_at is not None:
+        return f"[dim]left {when(line.left_at)}[/dim]"
+    return f"[yellow]away until {when(line.away_until)}[/yellow]" if line.away_until else ""
+
+
+def _print(shown: MemberShown, *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+        return
+    out.print(f"[bold]{shown.name}[/bold]  ({shown.email})  {_presence(shown)}")
+    out.print(f"{shown.title or 'no title'}; {', '.join(shown.roles)}; {shown.zone}")
+    rows = table("", "")
+    rows.show_header = False
+    for label, value in (("manager", shown.manager), ("backup", shown.backup), ("delegate", shown.delegate)):
+        rows.add_row(label, value or "nobody")
+    rows.add_row("TAM of", ", ".join(shown.accounts) or "no account")
+    out.print(rows)
+    if shown.absences:
+        print_absences(shown.absences)
+    if shown.left_at and shown.accounts:
+        out.print("\nTheir accounts need another TAM: change tam in each account file, and import it.")
