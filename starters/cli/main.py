@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from starters.cli import account, mail, meeting, message, onboarding, playbook, stack, timeline, token
+from starters.cli import account, audit, mail, meeting, message, onboarding, playbook, stack, timeline, token
 
 app = typer.Typer(
     name="rapport",
@@ -22,6 +22,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 
 
 def run() -> None:
