@@ -39,7 +39,7 @@ SUBMISSION: Final = (
 """What an entry's hash covers of what a person said with it, in this order."""
 
 _PLACES: Final = 100
-"""Among how many places of the chain an entry that is out of place is looked for."""
+"""How many entries that do not have their hash are looked for elsewhere in the chain."""
 
 
 def text_hash(salt: str, text: str) -> str:
@@ -200,8 +200,9 @@ class Walk:
 
     def _judge(self, link: Link) -> None:
         """Say of an entry that does not have its hash whether it stands elsewhere in the chain than it did."""
-        places = chain((other.sequence for other in self._suspects), *self._gaps)
-        for place in islice(places, 2 * _PLACES):
+        # Whoever takes an entry out or slips one in, and numbers the rest anew, moves those by one.
+        near = (other.sequence + step for other in self._suspects for step in (0, -1, 1))
+        for place in islice(chain(near, *self._gaps), 4 * _PLACES):
             if link.hash_at(place) == link.hash:
                 self._find(link.sequence, Flaw.REORDERED, f"was recorded as entry {place}", link)
                 return

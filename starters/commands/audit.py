@@ -48,7 +48,7 @@ class Export(Wire):
     """An account's chain.
 
     Attributes:
-        hash: The hash noted for its last entry; whoever keeps it elsewhere can tell later that nothing before it changed.
+        hash: The hash noted for its last entry. Whoever keeps it elsewhere can tell later that nothing changed.
         names: What the people in it are called today, by id.
     """
 

@@ -11,7 +11,6 @@ from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
 from starters.commands.office import Office
 
-
 GONE: Final = "someone who has left"
 
 

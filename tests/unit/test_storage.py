@@ -176,6 +176,7 @@ async def test_two_processes_at_once_lose_nothing(store: Store) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     async with store.reading() as connection:
         counted = list(await connection.scalars(select(TimelineRow.about).order_by(TimelineRow.id)))
+        assert (await timeline.verify(connection)).whole
     assert counted == [str(number) for number in range(120)]
 
 
