@@ -37,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
             return
         rows = table("at", "what", "by way of", "said")
         for entry in entries:
-            rows.add_row(when(entry.at), entry.what, _way(entry), entry.said or "")
+            rows.add_row(when(entry.at), entry.what, by_way_of(entry), entry.said or "")
         out.print(rows)
 
     @app.command()
@@ -50,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
             print_portfolio(lines)
 
 
-def _way(entry: EntryShown) -> str:
+def by_way_of(entry: EntryShown) -> str:
     """The channel, how the person was verified, for whom they acted, and what they had before their eyes."""
     parts = [
         entry.channel,
