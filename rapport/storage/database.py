@@ -52,6 +52,16 @@ class Store:
         async with self._reader.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, and sees one state of the database throughout, however long it takes."""
+        async with self._reader.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                # SQLite's transactions are so anyway.
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield connection
+
     async def migrate(self) -> None:
         """Bring the schema up to date."""
         async with self._writer.begin() as connection:

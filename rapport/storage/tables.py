@@ -170,6 +170,13 @@ class SubmissionRow(Base):
     """What a person said, committed before their decision travels; the workflow gets the id alone.
 
     `workflow_id` names what it was said to; what concerns no workflow has the absence's or the member's id there.
+
+    Attributes:
+        text: What they said; erased together with `salt`.
+        text_hash: SHA-256(salt‖text), which stays when both are erased.
+        verified: How the person was verified: operator, token, session, link or signature.
+        on_behalf_of: The member for whom they decided, by id.
+        shown: The SHA-256 of what they were shown.
     """
 
     __tablename__ = "submissions"
@@ -181,6 +188,11 @@ class SubmissionRow(Base):
     kind: Mapped[str]
     workflow_id: Mapped[str]
     text: Mapped[str | None] = mapped_column(Text)
+    salt: Mapped[str | None] = mapped_column(String(32))
+    text_hash: Mapped[str | None] = mapped_column(String(64))
+    verified: Mapped[str]
+    on_behalf_of: Mapped[str | None]
+    shown: Mapped[str | None] = mapped_column(String(64))
 
 
 class MessageRow(Base):
@@ -246,10 +258,13 @@ class TimelineRow(Base):
         who: The person whom the entry is about or who acted: a contact's or member's id.
         about: A step, message key or round, by id.
         submission: What a person said with it.
+        sequence: Its place in the account's hash chain, from 1.
+        previous: The hash of the account's entry before it.
+        hash: SHA-256 of all of this but `id`; see `rapport.policy.audit`.
     """
 
     __tablename__ = "timeline"
-    __table_args__ = (Index("timeline_by_account", "account", "id"),)
+    __table_args__ = (UniqueConstraint("account", "sequence"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     key: Mapped[str] = mapped_column(unique=True)
     account: Mapped[str]
@@ -260,6 +275,18 @@ class TimelineRow(Base):
     about: Mapped[str | None]
     instant: Mapped[datetime | None]
     submission: Mapped[str | None]
+    sequence: Mapped[int]
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class TimelineHeadRow(Base):
+    """The end of an account's hash chain: without it, entries cut off at the end would leave no trace."""
+
+    __tablename__ = "timeline_heads"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
 
 
 class TokenRow(Base):

@@ -1,23 +1,38 @@
-"""The append-only record of an account, and what people said."""
+"""The append-only record of an account, its hash chain, and what people said."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Executable, Table, insert, select
+from sqlalchemy import Connection, Executable, Table, bindparam, insert, literal, select, type_coerce, union
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import NullType
 
 from rapport.model.base import Instant, Wire
 from rapport.model.records import Entry
-from rapport.storage.tables import SubmissionRow, TimelineRow
+from rapport.policy import audit
+from rapport.policy.audit import Finding, Link, Walk
+from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineRow
+
+_BATCH: Final = 500
+"""How many entries are read at a time to be verified."""
 
 
 class Submission(Wire):
-    """What a person did and said, through which channel. `entered_by` is the operating system's user on the CLI."""
+    """What a person did and said, through which channel.
+
+    Attributes:
+        entered_by: Whose hands did the typing: the operating system's user on the CLI, a token's name in the API.
+        verified: How the person was verified.
+        on_behalf_of: The member for whom they decided, by id.
+        shown: The SHA-256 of what they were shown, in hex.
+        salt: 16 random bytes in hex, where there is a text.
+        text_hash: SHA-256(salt‖text), where there is a text.
+    """
 
     id: str
     at: Instant
@@ -26,7 +41,12 @@ class Submission(Wire):
     entered_by: str | None = None
     kind: str
     workflow_id: str
+    verified: str
+    on_behalf_of: str | None = None
+    shown: str | None = None
     text: str | None = None
+    salt: str | None = None
+    text_hash: str | None = None
 
 
 @cache
@@ -44,8 +64,70 @@ async def insert_new(connection: AsyncConnection, table: type[Any], rows: Sequen
 
 
 async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
-    """Write entries; those already written are left as they are."""
-    await insert_new(connection, TimelineRow, [entry.model_dump() for entry in entries])
+    """Write entries at the end of their accounts' chains; those already written are left as they are."""
+    chains: dict[str, dict[str, Entry]] = {}
+    for entry in entries:
+        chains.setdefault(entry.account, {}).setdefault(entry.key, entry)
+    # In one order everywhere, so that two writers never wait for each other's chain.
+    for account in sorted(chains):
+        # Statements as short as these pay for each way into an async connection, so they go in together.
+        await connection.run_sync(_extend, account, chains[account])
+
+
+# Statements are put together once: for an append that takes longer than running it.
+_TIMELINE = cast("Table", TimelineRow.__table__)
+_HEADS = cast("Table", TimelineHeadRow.__table__)
+_BEFORE = (
+    select(TimelineHeadRow.sequence, TimelineHeadRow.hash, TimelineRow.key)
+    .select_from(select(literal(1).label("always")).subquery())
+    .outerjoin(TimelineHeadRow, TimelineHeadRow.account == bindparam("of"))
+    .outerjoin(TimelineRow, TimelineRow.key.in_(bindparam("keys", expanding=True)))
+)
+_SAID = select(*(getattr(SubmissionRow, name) for name in audit.SUBMISSION)).where(
+    SubmissionRow.id.in_(bindparam("ids", expanding=True))
+)
+_INSERT = insert(_TIMELINE).inline()
+_NEW_HEAD = postgresql.insert(_HEADS)
+_LOCK = _NEW_HEAD.on_conflict_do_update(index_elements=["account"], set_={"account": _NEW_HEAD.excluded.account})
+
+
+@cache
+def _put_head(dialect: str) -> Executable:
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(_HEADS)
+    put: Executable = new.on_conflict_do_update(
+        index_elements=["account"], set_={"sequence": new.excluded.sequence, "hash": new.excluded.hash}
+    )
+    return put
+
+
+def _extend(connection: Connection, account: str, entries: Mapping[str, Entry]) -> None:
+    """Write the new ones among an account's entries, by their keys."""
+    dialect = connection.dialect.name
+    if dialect == "postgresql":
+        # SQLite has one writer at a time. Here the head is what an account's writers wait for; it is locked before
+        # anything is read, because what a statement that waited for a lock reads beside it may be out of date.
+        connection.execute(_LOCK, {"account": account, "sequence": 0, "hash": audit.START})
+    before = connection.execute(_BEFORE, {"of": account, "keys": list(entries)}).all()
+    known = {row.key for row in before}
+    new = [entry for entry in entries.values() if entry.key not in known]
+    if not new:
+        return
+    said = _said(connection, [entry.submission for entry in new if entry.submission])
+    last, previous = before[0].sequence or 0, before[0].hash or audit.START
+    rows = []
+    for sequence, entry in enumerate(new, last + 1):
+        values = entry.model_dump()
+        hash_ = audit.entry_hash(previous, sequence, values, said.get(entry.submission or ""))
+        rows.append(values | {"sequence": sequence, "previous": previous, "hash": hash_})
+        previous = hash_
+    connection.execute(_INSERT, rows)
+    connection.execute(_put_head(dialect), {"account": account, "sequence": last + len(new), "hash": previous})
+
+
+def _said(connection: Connection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    if not ids:
+        return {}
+    return {row.id: row._asdict() for row in connection.execute(_SAID, {"ids": ids})}
 
 
 async def submit(connection: AsyncConnection, submission: Submission) -> None:
@@ -64,6 +146,9 @@ class Told(Wire):
     instant: Instant | None
     channel: str | None
     entered_by: str | None
+    verified: str | None
+    on_behalf_of: str | None
+    shown: str | None
     text: str | None
 
 
@@ -79,12 +164,112 @@ async def tell(connection: AsyncConnection, account: str, until: datetime | None
             TimelineRow.instant,
             SubmissionRow.channel,
             SubmissionRow.entered_by,
+            SubmissionRow.verified,
+            SubmissionRow.on_behalf_of,
+            SubmissionRow.shown,
             SubmissionRow.text,
         )
         .outerjoin(SubmissionRow, SubmissionRow.id == TimelineRow.submission)
         .where(TimelineRow.account == account)
-        .order_by(TimelineRow.at, TimelineRow.id)
+        .order_by(TimelineRow.at, TimelineRow.sequence)
     )
     if until is not None:
         query = query.where(TimelineRow.at <= until)
     return [Told.model_validate(row._mapping) for row in await connection.execute(query)]
+
+
+_INSTANTS: Final = {"at", "instant"}
+
+
+def _covered(row: type[Any], names: Sequence[str], prefix: str = "") -> list[Any]:
+    """The columns that the chain covers. Instants come as they are stored: a row altered by hand may hold anything."""
+    return [
+        (type_coerce(getattr(row, name), NullType()) if name in _INSTANTS else getattr(row, name)).label(prefix + name)
+        for name in names
+    ]
+
+
+_LINKS = (
+    select(
+        TimelineRow.sequence,
+        TimelineRow.previous,
+        TimelineRow.hash,
+        SubmissionRow.salt,
+        SubmissionRow.text,
+        *_covered(TimelineRow, audit.ENTRY),
+        *_covered(SubmissionRow, audit.SUBMISSION, "said_"),
+    )
+    .outerjoin(SubmissionRow, SubmissionRow.id == TimelineRow.submission)
+    .where(TimelineRow.account == bindparam("of"))
+    .order_by(TimelineRow.sequence)
+    .limit(_BATCH)
+)
+
+
+async def links(connection: AsyncConnection, account: str) -> AsyncIterator[Link]:
+    """An account's chain as it stands, entry by entry."""
+    rows = (await connection.execute(_LINKS, {"of": account})).all()
+    while rows:
+        for row in rows:
+            yield _link(row._asdict())
+        after = _LINKS.where(TimelineRow.sequence > bindparam("after"))
+        rows = (await connection.execute(after, {"of": account, "after": rows[-1].sequence})).all()
+
+
+def _link(row: Mapping[str, Any]) -> Link:
+    said = {name: _stored(name, row[f"said_{name}"]) for name in audit.SUBMISSION}
+    return Link(
+        sequence=row["sequence"],
+        previous=row["previous"],
+        hash=row["hash"],
+        entry={name: _stored(name, row[name]) for name in audit.ENTRY},
+        said=None if said["id"] is None else said,
+        salt=row["salt"],
+        text=row["text"],
+    )
+
+
+def _stored(name: str, value: Any) -> Any:
+    """A stored value as the chain covers it; what is no instant where one should be stays as it is."""
+    if name in _INSTANTS and isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value).replace(tzinfo=UTC)
+        except ValueError:
+            return value
+    return audit.canonical(value)
+
+
+async def head(connection: AsyncConnection, account: str) -> tuple[int, str] | None:
+    """The sequence and hash of an account's last entry, as noted when it was written."""
+    noted = select(TimelineHeadRow.sequence, TimelineHeadRow.hash).where(TimelineHeadRow.account == account)
+    row = (await connection.execute(noted)).one_or_none()
+    return None if row is None else (row.sequence, row.hash)
+
+
+class Verified(Wire):
+    """What became of verifying chains.
+
+    Attributes:
+        entries: How many entries were looked at.
+    """
+
+    whole: bool
+    entries: int
+    findings: tuple[Finding, ...]
+
+
+async def verify(connection: AsyncConnection, account: str | None = None) -> Verified:
+    """Find every entry that is altered, missing, reordered or added, of one account or of all.
+
+    The connection has to show one state of the database throughout, as `Store.snapshot()` does.
+    """
+    every = union(select(TimelineRow.account), select(TimelineHeadRow.account)).order_by("account")
+    accounts = [account] if account is not None else list(await connection.scalars(every))
+    entries, findings = 0, list[Finding]()
+    for key in accounts:
+        walk = Walk(key)
+        async for link in links(connection, key):
+            walk.take(link)
+        findings += walk.end(await head(connection, key))
+        entries += walk.entries
+    return Verified(whole=not findings, entries=entries, findings=tuple(findings))

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from starters.cli import absence, account, mail, meeting, member, message, onboarding, playbook, stack, timeline, token
+from starters.cli import (
+    absence,
+    account,
+    audit,
+    mail,
+    meeting,
+    member,
+    message,
+    onboarding,
+    playbook,
+    stack,
+    timeline,
+    token,
+)
 
 app = typer.Typer(
     name="rapport",
@@ -24,6 +37,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 
 
 def run() -> None:

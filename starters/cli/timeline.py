@@ -37,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
             return
         rows = table("at", "what", "by way of", "said")
         for entry in entries:
-            rows.add_row(when(entry.at), entry.what, entry.channel or "", entry.said or "")
+            rows.add_row(when(entry.at), entry.what, by_way_of(entry), entry.said or "")
         out.print(rows)
 
     @app.command()
@@ -48,3 +48,14 @@ def add_to(app: typer.Typer) -> None:
             print_json(lines)
         else:
             print_portfolio(lines)
+
+
+def by_way_of(entry: EntryShown) -> str:
+    """The channel, how the person was verified, for whom they acted, and what they had before their eyes."""
+    parts = [
+        entry.channel,
+        entry.verified and f"verified by {entry.verified}",
+        entry.on_behalf_of and f"for {entry.on_behalf_of}",
+        entry.shown and f"shown {entry.shown[:12]}",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
 from rapport.model.meeting import Receipt
 from rapport.model.people import Member, Role
+from rapport.policy import audit
 from rapport.settings import Settings
 from rapport.storage import people
 from rapport.storage.database import Store
@@ -30,6 +32,14 @@ STARTS_IN_FLIGHT: Final = 32
 """How many onboardings one process starts at the same time: starts starve completions."""
 
 Channel = Literal["cli", "api", "page", "link", "hook"]
+
+_VERIFIED: Final[dict[Channel, str]] = {
+    "cli": "operator",
+    "api": "token",
+    "page": "session",
+    "link": "link",
+    "hook": "signature",
+}
 
 
 @dataclass(frozen=True)
@@ -55,14 +65,34 @@ class Actor:
     channel: Channel
     entered_by: str | None = None
 
+    @property
+    def verified(self) -> str:
+        """How we know that it is them: each channel has its one way."""
+        return _VERIFIED[self.channel]
+
 
 def present() -> datetime:
     """The present, in UTC."""
     return datetime.now(UTC)
 
 
-def submission(actor_id: str, actor: Actor, kind: str, workflow_id: str, text: str | None = None) -> Submission:
-    """What a person is about to say."""
+def submission(
+    actor_id: str,
+    actor: Actor,
+    kind: str,
+    workflow_id: str,
+    text: str | None = None,
+    *,
+    on_behalf_of: str | None = None,
+    shown: str | None = None,
+) -> Submission:
+    """What a person is about to say.
+
+    Args:
+        on_behalf_of: The member for whom they decide, by id.
+        shown: The SHA-256 of what they were shown, in hex.
+    """
+    salt = secrets.token_hex(16) if text else None
     return Submission(
         id=new_id("s"),
         at=present(),
@@ -71,7 +101,12 @@ def submission(actor_id: str, actor: Actor, kind: str, workflow_id: str, text: s
         entered_by=actor.entered_by,
         kind=kind,
         workflow_id=workflow_id,
+        verified=actor.verified,
+        on_behalf_of=on_behalf_of,
+        shown=shown,
         text=text or None,
+        salt=salt,
+        text_hash=audit.text_hash(salt, text) if salt and text else None,
     )
 
 

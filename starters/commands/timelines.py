@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
@@ -10,9 +11,17 @@ from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
 from starters.commands.office import Office
 
+GONE: Final = "someone who has left"
+
 
 class EntryShown(Wire):
-    """Something that happened, as a sentence, with who entered it and what they said."""
+    """Something that happened, as a sentence, with who entered it and what they said.
+
+    Attributes:
+        verified: How whoever acted was verified.
+        on_behalf_of: The name of the member for whom they decided.
+        shown: The SHA-256 of what they were shown, in hex.
+    """
 
     at: Instant
     kind: str
@@ -20,6 +29,9 @@ class EntryShown(Wire):
     what: str
     channel: str | None
     entered_by: str | None
+    verified: str | None
+    on_behalf_of: str | None
+    shown: str | None
     said: str | None
 
 
@@ -45,6 +57,9 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             what=sentence(entry, names, titles, zone),
             channel=entry.channel,
             entered_by=entry.entered_by,
+            verified=entry.verified,
+            on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
+            shown=entry.shown,
             said=entry.text,
         )
         for entry in told
@@ -57,7 +72,7 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
     Args:
         zone: The zone in which instants are told: the TAM's.
     """
-    who = names.get(entry.who or "", "someone who has left")
+    who = names.get(entry.who or "", GONE)
     step = titles.get(entry.step or "", entry.step or "")
     when = f"{entry.instant.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})" if entry.instant else ""
     about = entry.about or ""

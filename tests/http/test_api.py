@@ -107,6 +107,12 @@ async def test_the_whole_way_to_a_booking_over_the_api(api: httpx.AsyncClient, h
     told = (await api.get(f"/v1/accounts/{key}/timeline")).json()
     assert [entry["channel"] for entry in told if entry["kind"] == "vote.cast"] == ["api", "api"]
     assert "token tests" in {entry["entered_by"] for entry in told}
+    assert [entry["verified"] for entry in told if entry["kind"] == "vote.cast"] == ["token", "token"]
+    verified = (await api.get("/v1/audit", params={"account": key})).json()
+    assert verified == {"whole": True, "entries": len(told), "findings": []}
+    exported = (await api.get(f"/v1/audit/{key}")).json()
+    assert exported["hash"] == exported["entries"][-1]["hash"]
+    assert {entry["said"]["actor"] for entry in exported["entries"] if entry["said"]} <= exported["names"].keys()
     refused = await api.post(f"{meeting}/held", json={"as": TAM.email})
     assert (refused.status_code, refused.json()["errors"][0]["problem"]) == (
         409,

@@ -25,14 +25,16 @@ from rapport.model.meeting import Booking, Invitee, MeetingPhase, MeetingView, P
 from rapport.model.message import MessageState
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
+from rapport.model.records import Entry
 from rapport.settings import Settings
-from rapport.storage import access, people
+from rapport.storage import access, people, timeline
 from rapport.storage.access import Link
 from rapport.storage.database import Store
 from rapport.storage.tables import Base
-from starters.commands import accounts, messages
+from starters.cli.timeline import by_way_of
+from starters.commands import accounts, messages, timelines
 from starters.commands.messages import MessageShown
-from starters.commands.office import Actor, Office
+from starters.commands.office import Actor, Office, submission
 from starters.http.app import HEADERS, create_app
 from starters.http.auth import SESSION_COOKIE
 from starters.http.pages import router
@@ -770,3 +772,23 @@ async def test_a_mail_that_is_no_mail_can_be_looked_at(house: House) -> None:
     await house.enter()
     assert (await house.reader.get("/mail/00000002")).status_code == 200
     assert (await house.reader.get("/mail/00000002/html")).status_code == 200
+
+
+async def test_the_timeline_says_for_whom_and_how_they_were_verified(house: House) -> None:
+    """Page and command line name for whom someone decided, how they were verified, and the hash of what they saw."""
+    async with house.office.store.writing() as connection:
+        ines = await people.member_by_email(connection, "ines.moreau@foobar.example")
+        robin = await people.member_by_email(connection, "robin.keller@foobar.example")
+        assert ines is not None
+        assert robin is not None
+        actor = Actor(email=ines.email, channel="api", entered_by="token ci")
+        said = submission(ines.id, actor, "approve", "w", on_behalf_of=robin.id, shown="0123456789ab" + "f" * 52)
+        await timeline.submit(connection, said)
+        entry = Entry(key="k", account="versayce", at=NOW, kind="drafts.approved", who=ines.id, submission=said.id)
+        await timeline.append(connection, [entry])
+    [shown] = await timelines.timeline_of(house.office, "versayce")
+    assert by_way_of(shown) == "api, verified by token, for Robin Keller, shown 0123456789ab"
+    await house.enter()
+    page = (await house.reader.get("/accounts/versayce")).text
+    words = ", entered by token ci, verified by token, for Robin Keller, shown <code>0123456789ab</code>"
+    assert f"through the API{words}" in page

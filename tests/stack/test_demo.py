@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -226,6 +229,8 @@ def test_drafts_are_read_edited_and_sent_by_command(tmp_path: Path) -> None:
         (("meeting", "held", "versayce", "kickoff", "--as", "robin.keller@foobar.example"), 4, "no time is booked yet"),
         (("message", "show", "no/such/key"), 3, "no message with this key"),
         (("timeline", "versayce", "--as-of", "yesterday"), 2, "is not a time"),
+        (("audit", "verify", "nobody"), 3, 'no account "nobody"'),
+        (("audit", "export", "nobody"), 3, 'no account "nobody"'),
     ],
 )
 def test_a_refusal_is_one_clear_line_with_its_exit_code(
@@ -246,6 +251,42 @@ def shared_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with demo(data) as running:
         running.mails(4)
         yield data
+
+
+def test_an_audit_finds_what_was_altered_by_hand(shared_demo: Path, tmp_path: Path) -> None:
+    """`rapport audit verify` says that the record is whole, and after an UPDATE by hand names the entry with exit 4."""
+    for name in ("stack.json", "secret"):
+        shutil.copy(shared_demo / name, tmp_path)
+    with (
+        contextlib.closing(sqlite3.connect(shared_demo / "rapport.db")) as source,
+        contextlib.closing(sqlite3.connect(tmp_path / "rapport.db")) as copy,
+    ):
+        source.backup(copy)
+    whole = asked(tmp_path, "audit", "verify")
+    exported = asked(tmp_path, "audit", "export", "versayce")
+    assert (whole["whole"], whole["entries"]) == (True, len(exported["entries"]))
+    assert "all as they were written" in rapport(tmp_path, "audit", "verify", "versayce").stdout
+    previous = "0" * 64
+    for sequence, entry in enumerate(exported["entries"], 1):
+        # As docs/operating.md tells it to others, who have this document and no code of ours.
+        fields = ("key", "account", "at", "kind", "step", "who", "about", "instant", "submission")
+        covered = [previous, sequence, *(entry[name] for name in fields), None]
+        plain = json.dumps(covered, separators=(",", ":"), ensure_ascii=False)
+        previous = hashlib.sha256(plain.encode()).hexdigest()
+        assert entry["hash"] == previous
+    assert exported["hash"] == previous
+    with contextlib.closing(sqlite3.connect(tmp_path / "rapport.db")) as copy, copy:
+        copy.execute("UPDATE timeline SET who = 'c_someone_else' WHERE sequence = 2")
+    for arguments in (("audit", "verify"), ("audit", "verify", "versayce")):
+        done = rapport(tmp_path, *arguments, "--json")
+        assert done.exit_code == 4
+        findings = json.loads(done.stdout)["findings"]
+        assert [(found["account"], found["sequence"], found["what"]) for found in findings] == [
+            ("versayce", 2, "altered")
+        ]
+    table = rapport(tmp_path, "audit", "verify")
+    assert table.exit_code == 4
+    assert "altered" in table.stdout
 
 
 def test_bad_files_start_nothing(shared_demo: Path, tmp_path: Path) -> None:

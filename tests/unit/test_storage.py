@@ -139,7 +139,8 @@ def test_instants_come_back_as_they_went_in(instants: list[datetime]) -> None:
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine, [Base.metadata.tables["timeline"]])
     with engine.begin() as connection:
-        rows = [{"key": str(number), "account": "a", "at": at, "kind": "x"} for number, at in enumerate(instants)]
+        same = {"account": "a", "kind": "x", "previous": "", "hash": ""}
+        rows = [same | {"key": str(number), "at": at, "sequence": number} for number, at in enumerate(instants)]
         connection.execute(insert(TimelineRow), rows)
         found = list(connection.scalars(select(TimelineRow.at).order_by(TimelineRow.id)))
         ordered = list(connection.scalars(select(TimelineRow.at).order_by(TimelineRow.at)))
@@ -175,6 +176,7 @@ async def test_two_processes_at_once_lose_nothing(store: Store) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     async with store.reading() as connection:
         counted = list(await connection.scalars(select(TimelineRow.about).order_by(TimelineRow.id)))
+        assert (await timeline.verify(connection)).whole
     assert counted == [str(number) for number in range(120)]
 
 

@@ -12,8 +12,10 @@ from rapport.model.base import Email, Instant, Prose, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.people import AccountFile
-from starters.commands import accounts, meetings, messages, onboardings, timelines
+from rapport.storage.timeline import Verified
+from starters.commands import accounts, audit, meetings, messages, onboardings, timelines
 from starters.commands.accounts import AccountLine, AccountShown
+from starters.commands.audit import Export
 from starters.commands.meetings import MeetingShown
 from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
 from starters.commands.onboardings import Started, StartRequest, Status
@@ -184,6 +186,18 @@ async def hold(request: Request, office: TheOffice, token: Bearer) -> Receipt:
     body = await read_body(request, KeysBody)
     actor = api_actor(office, token, body.as_)
     return await messages.release(office, body.keys, actor, hold=True, reason=body.reason)
+
+
+@router.get("/audit")
+async def verify_timeline(office: TheOffice, account: Annotated[str | None, Query()] = None) -> Verified:
+    """Every entry of the timeline that is altered, missing, reordered or added, of one account or of all."""
+    return await audit.verify(office, account)
+
+
+@router.get("/audit/{account}")
+async def export_timeline(account: str, office: TheOffice) -> Export:
+    """All entries of an account, with all that their hashes cover."""
+    return await audit.export(office, account)
 
 
 @router.get("/mail")

@@ -97,6 +97,11 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("workflow_id", sa.String(), nullable=False),
         sa.Column("text", sa.Text(), nullable=True),
+        sa.Column("salt", sa.String(length=32), nullable=True),
+        sa.Column("text_hash", sa.String(length=64), nullable=True),
+        sa.Column("verified", sa.String(), nullable=False),
+        sa.Column("on_behalf_of", sa.String(), nullable=True),
+        sa.Column("shown", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -119,12 +124,20 @@ def upgrade() -> None:
         sa.Column("about", sa.String(), nullable=True),
         sa.Column("instant", UtcInstant(timezone=True), nullable=True),
         sa.Column("submission", sa.String(), nullable=True),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("previous", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("account", "sequence"),
         sa.UniqueConstraint("key"),
     )
-    with op.batch_alter_table("timeline", schema=None) as batch_op:
-        batch_op.create_index("timeline_by_account", ["account", "id"], unique=False)
-
+    op.create_table(
+        "timeline_heads",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+    )
     op.create_table(
         "tokens",
         sa.Column("name", sa.String(), nullable=False),

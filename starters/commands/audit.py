@@ -1,0 +1,103 @@
+"""The audit of the timeline: is it what was written, and all of it with its hashes for others to check."""
+
+from __future__ import annotations
+
+from rapport.model.base import Wire
+from rapport.storage import people, timeline
+from rapport.storage.timeline import Verified
+from starters.commands.office import Office
+
+
+class SaidRecorded(Wire):
+    """What a person said, as the hash of its entry covers it, with the salt and the text unless they were erased."""
+
+    id: str
+    at: str
+    actor: str
+    channel: str
+    entered_by: str | None
+    kind: str
+    workflow_id: str
+    verified: str
+    on_behalf_of: str | None
+    shown: str | None
+    text_hash: str | None
+    salt: str | None
+    text: str | None
+
+
+class EntryRecorded(Wire):
+    """An entry of the timeline as its hash covers it."""
+
+    sequence: int
+    previous: str
+    hash: str
+    key: str
+    account: str
+    at: str
+    kind: str
+    step: str | None
+    who: str | None
+    about: str | None
+    instant: str | None
+    submission: str | None
+    said: SaidRecorded | None
+
+
+class Export(Wire):
+    """An account's chain.
+
+    Attributes:
+        hash: The hash noted for its last entry. Whoever keeps it elsewhere can tell later that nothing changed.
+        names: What the people in it are called today, by id.
+    """
+
+    account: str
+    hash: str | None
+    entries: tuple[EntryRecorded, ...]
+    names: dict[str, str]
+
+
+async def verify(office: Office, account: str | None = None) -> Verified:
+    """Find every altered, missing, reordered or added entry, of one account or of all.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.snapshot() as connection:
+        if account is not None:
+            await people.account(connection, account)
+        return await timeline.verify(connection, account)
+
+
+async def export(office: Office, account: str) -> Export:
+    """All entries of an account with their hashes.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.snapshot() as connection:
+        await people.account(connection, account)
+        names = await people.names(connection, account)
+        head = await timeline.head(connection, account)
+        entries = tuple(
+            [
+                EntryRecorded(
+                    sequence=link.sequence,
+                    previous=link.previous,
+                    hash=link.hash,
+                    said=SaidRecorded(**link.said, salt=link.salt, text=link.text) if link.said else None,
+                    **link.entry,
+                )
+                async for link in timeline.links(connection, account)
+            ]
+        )
+    there = {entry.who for entry in entries}
+    for entry in entries:
+        there |= {entry.said.actor, entry.said.on_behalf_of} if entry.said else set()
+    return Export(
+        account=account,
+        hash=head[1] if head else None,
+        entries=entries,
+        names={id_: name for id_, name in names.items() if id_ in there},
+    )
