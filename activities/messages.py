@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -31,7 +30,7 @@ from rapport.model.message import (
 from rapport.model.records import Entry
 from rapport.storage import contracts
 from rapport.storage.access import Link, mail_switch, make_link, new_token
-from rapport.storage.database import Store
+from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append
 
 PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
@@ -160,7 +159,7 @@ class Messages:
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
-    async def _inherited(self, connection: AsyncConnection, letters: Sequence[Letter]) -> dict[str, Edits]:
+    async def _inherited(self, connection: Connection, letters: Sequence[Letter]) -> dict[str, Edits]:
         """What a member had changed in the draft of the round before, of which the times went stale."""
         found = {}
         for letter in letters:
@@ -258,7 +257,7 @@ class Messages:
         letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
         return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))
 
-    async def _may_send(self, connection: AsyncConnection) -> bool:
+    async def _may_send(self, connection: Connection) -> bool:
         return self.policy.mode != "off" and not (await mail_switch(connection)).stopped
 
     async def _deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:
@@ -296,7 +295,7 @@ class Messages:
             raise _later("the relay asks to try again later", "Deferred", max(wait, SOON))
         return Outcomes(states=states)
 
-    async def _lost(self, connection: AsyncConnection, key: str, present: datetime) -> Entry:
+    async def _lost(self, connection: Connection, key: str, present: datetime) -> Entry:
         """The entry on a message whose sender died at the one moment that leaves its fate open."""
         message = await outbox.message(connection, key)
         return Entry(

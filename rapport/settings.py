@@ -81,4 +81,4 @@ class Settings(BaseSettings):
         """The database's address."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data.absolute() / 'rapport.db'}"
+        return f"sqlite:///{self.data.absolute() / 'rapport.db'}"

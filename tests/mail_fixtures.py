@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "versayce.toml"
 
 def address(path: Path) -> str:
     """SQLAlchemy's address of a database file."""
-    return f"sqlite+aiosqlite:///{path}"
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
-from email.utils import format_datetime
+from email.utils import format_datetime, getaddresses
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -294,12 +294,14 @@ def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None 
 
 def _inspect(raw: bytes, envelope: Envelope) -> None:
     """Read the finished bytes as a receiver would, and insist on the headers that were meant."""
-    read = BytesHeaderParser(policy=_READING).parsebytes(raw)
+    read = BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw)
     names = [name.lower() for name in read]
     forged = len(names) != len(set(names)) or not set(names) <= HEADERS
     meant = {"From": envelope.sender, "To": envelope.recipient.email, "Reply-To": envelope.tam.email}
     strays = [
-        name for name, address in meant.items() if [found.addr_spec for found in read[name].addresses] != [address]
+        name
+        for name, address in meant.items()
+        if [found for _, found in getaddresses([str(read[name])])] != [address]
     ]
     if forged or strays or not raw.isascii():
         raise Refusal("a header of the mail came out other than it was meant; nothing was sent", field="email")

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
@@ -18,6 +16,7 @@ from rapport.model.playbook import Review
 from rapport.policy import audience
 from rapport.storage import people
 from rapport.storage.access import LINK_LIFE, Link
+from rapport.storage.database import Connection
 
 LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER})
 """The mails whose reader answers through a personal link."""
@@ -61,7 +60,7 @@ class Company:
         return next(contact for contact in self.contacts.values() if contact.persona == CHAMPION)
 
     @classmethod
-    async def read(cls, connection: AsyncConnection, account: str, also: Iterable[str] = ()) -> Company:
+    async def read(cls, connection: Connection, account: str, also: Iterable[str] = ()) -> Company:
         """Read an account, its contacts, its TAM and the vendor.
 
         Args:

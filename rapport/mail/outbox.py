@@ -15,10 +15,10 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.message import MessageState
+from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 
 LEASE: Final = timedelta(seconds=90)
@@ -91,7 +91,7 @@ class Lease(Wire):
     raw: bytes
 
 
-async def intend(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+async def intend(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Keep new messages.
 
     Raises:
@@ -111,7 +111,7 @@ _INTEND: Final = insert(MessageRow)
 _STATES: Final = select(MessageRow.key, MessageRow.state).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 
 
-async def states(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, MessageState]:
+async def states(connection: Connection, keys: Sequence[str]) -> dict[str, MessageState]:
     """The state of each of these messages."""
     rows = await connection.execute(_STATES, {"keys": list(keys)})
     return {row.key: MessageState(row.state) for row in rows}
@@ -127,7 +127,7 @@ _OF_OCCASION: Final = (
 )
 
 
-async def of_occasion(connection: AsyncConnection, account: str, prefix: str) -> dict[str, MessageState]:
+async def of_occasion(connection: Connection, account: str, prefix: str) -> dict[str, MessageState]:
     """The states of an occasion's messages, also of those whose recipient has left since.
 
     Args:
@@ -137,7 +137,7 @@ async def of_occasion(connection: AsyncConnection, account: str, prefix: str) ->
     return {row.key: MessageState(row.state) for row in rows}
 
 
-async def drop_departed(connection: AsyncConnection, keys: Sequence[str], now: datetime) -> list[str]:
+async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
     found = await connection.scalars(
@@ -154,13 +154,14 @@ async def drop_departed(connection: AsyncConnection, keys: Sequence[str], now: d
     return list(found)
 
 
-async def next_try(connection: AsyncConnection, keys: Sequence[str]) -> datetime | None:
+async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | None:
     """When the first of these messages can be tried again, if any waits."""
     moment = func.coalesce(MessageRow.lease_until, MessageRow.retry_at)
     waiting = [MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]
-    return await connection.scalar(
+    first: datetime | None = await connection.scalar(
         select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(waiting))
     )
+    return first
 
 
 _PRESENT: Final = bindparam("present", type_=UtcInstant)
@@ -209,7 +210,7 @@ _LEASE: Final = (
 )
 
 
-async def lease(connection: AsyncConnection, key: str, now: datetime) -> Lease | None:
+async def lease(connection: Connection, key: str, now: datetime) -> Lease | None:
     """Take the right to send one message, or learn that there is nothing to send.
 
     A message left in `sending` by an attempt that died is taken again if its bytes may go twice, else it becomes
@@ -260,7 +261,7 @@ def _move(state: MessageState) -> Update:
 
 
 async def move(
-    connection: AsyncConnection,
+    connection: Connection,
     held: Lease,
     state: MessageState,
     *,
@@ -291,7 +292,7 @@ async def move(
     return changed.rowcount == 1
 
 
-async def let_go(connection: AsyncConnection, held: Lease) -> None:
+async def let_go(connection: Connection, held: Lease) -> None:
     """Give a lease back without having tried; the message stays what it was."""
     await connection.execute(
         update(MessageRow)
@@ -321,18 +322,18 @@ _DRAFTS = select(
 ).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 
 
-async def drafts(connection: AsyncConnection, keys: Sequence[str]) -> list[Draft]:
+async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
     """What messages are made from, whatever state they are in."""
     rows = await connection.execute(_DRAFTS, {"keys": list(keys)})
     return [Draft.model_validate(row._mapping) for row in rows]
 
 
-async def draft(connection: AsyncConnection, key: str) -> Draft | None:
+async def draft(connection: Connection, key: str) -> Draft | None:
     """What one message is made from; nothing if there is none with this key."""
     return next(iter(await drafts(connection, [key])), None)
 
 
-async def edit(connection: AsyncConnection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
+async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
     """Keep a member's changes, unless the message is no draft any more; say which."""
     changed = await connection.execute(
         update(MessageRow)
@@ -356,7 +357,7 @@ _FREEZE: Final = (
 
 
 async def freeze(
-    connection: AsyncConnection, key: str, frozen: tuple[str, bytes], approved_by: str | None, submission: str | None
+    connection: Connection, key: str, frozen: tuple[str, bytes], approved_by: str | None, submission: str | None
 ) -> bool:
     """Give a draft its subject and its bytes, once; from then on it is ready to go."""
     subject, raw = frozen
@@ -365,7 +366,7 @@ async def freeze(
 
 
 async def set_aside(
-    connection: AsyncConnection, keys: Sequence[str], state: MessageState, reason: str, now: datetime
+    connection: Connection, keys: Sequence[str], state: MessageState, reason: str, now: datetime
 ) -> None:
     """Hold drafts back, or suppress them, with the reason."""
     drafts = (MessageState.DRAFT, MessageState.HELD)
@@ -399,7 +400,7 @@ _MESSAGES = select(
 )
 
 
-async def messages(connection: AsyncConnection, account: str, state: MessageState | None = None) -> list[Message]:
+async def messages(connection: Connection, account: str, state: MessageState | None = None) -> list[Message]:
     """An account's messages, oldest first."""
     query = _MESSAGES.where(MessageRow.account == account)
     if state is not None:
@@ -408,7 +409,7 @@ async def messages(connection: AsyncConnection, account: str, state: MessageStat
     return [Message.model_validate(row._mapping) for row in rows]
 
 
-async def message(connection: AsyncConnection, key: str) -> Message:
+async def message(connection: Connection, key: str) -> Message:
     """One message.
 
     Raises:
@@ -425,6 +426,7 @@ async def message(connection: AsyncConnection, key: str) -> Message:
     return Message.model_validate(row._mapping)
 
 
-async def raw(connection: AsyncConnection, key: str) -> bytes | None:
+async def raw(connection: Connection, key: str) -> bytes | None:
     """A message's frozen bytes, if it is frozen yet."""
-    return await connection.scalar(select(MessageRow.raw).where(MessageRow.key == key))
+    frozen: bytes | None = await connection.scalar(select(MessageRow.raw).where(MessageRow.key == key))
+    return frozen

@@ -7,9 +7,9 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.storage.database import Connection
 from rapport.storage.tables import LinkRow, SwitchRow, TokenRow
 
 LINK_LIFE = timedelta(days=30)
@@ -36,12 +36,12 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-async def make_link(connection: AsyncConnection, message: str, token: str, link: Link) -> None:
+async def make_link(connection: Connection, message: str, token: str, link: Link) -> None:
     """Keep a new link; its token is shown once, in the mail."""
     await connection.execute(insert(LinkRow).values(digest=digest(token), message=message, **link.model_dump()))
 
 
-async def find_link(connection: AsyncConnection, token: str) -> Link | None:
+async def find_link(connection: Connection, token: str) -> Link | None:
     """The link behind a token, whether or not it has expired."""
     row = (
         await connection.execute(
@@ -68,7 +68,7 @@ class Token(Wire):
 
 
 async def create_token(
-    connection: AsyncConnection, name: str, roles: tuple[str, ...], now: datetime, *, secret: str | None = None
+    connection: Connection, name: str, roles: tuple[str, ...], now: datetime, *, secret: str | None = None
 ) -> str:
     """Keep a new bearer token and give its secret, which is shown once.
 
@@ -86,18 +86,18 @@ async def create_token(
     return secret
 
 
-async def find_token(connection: AsyncConnection, secret: str) -> Token | None:
+async def find_token(connection: Connection, secret: str) -> Token | None:
     """The valid token with this secret."""
     row = (await connection.execute(_VALID_TOKEN, {"given": digest(secret)})).one_or_none()
     return None if row is None else Token.model_validate(row._mapping)
 
 
-async def tokens(connection: AsyncConnection) -> list[Token]:
+async def tokens(connection: Connection) -> list[Token]:
     """Every token, also the revoked."""
     return [Token.model_validate(row._mapping) for row in await connection.execute(_TOKENS.order_by(TokenRow.name))]
 
 
-async def revoke_token(connection: AsyncConnection, name: str, now: datetime) -> None:
+async def revoke_token(connection: Connection, name: str, now: datetime) -> None:
     """Make a token useless from now on.
 
     Raises:
@@ -128,13 +128,13 @@ class MailSwitch(Wire):
     at: Instant | None = None
 
 
-async def mail_switch(connection: AsyncConnection) -> MailSwitch:
+async def mail_switch(connection: Connection) -> MailSwitch:
     """The switch as it stands."""
     row = (await connection.execute(_MAIL_SWITCH)).one_or_none()
     return MailSwitch(stopped=False) if row is None else MailSwitch.model_validate(row._mapping)
 
 
-async def throw_mail_switch(connection: AsyncConnection, switch: MailSwitch) -> None:
+async def throw_mail_switch(connection: Connection, switch: MailSwitch) -> None:
     """Stop all mail, or let it go again."""
     changed = await connection.execute(update(SwitchRow).where(SwitchRow.name == "mail").values(**switch.model_dump()))
     if changed.rowcount == 0:

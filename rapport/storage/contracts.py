@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from sqlalchemy import Executable, Table, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Wire
 from rapport.model.people import WrittenContract
 from rapport.model.playbook import Playbook
 from rapport.model.records import Milestone, Projection, StepNews, Wait
+from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MilestoneRow
 from rapport.storage.timeline import append, insert_new
 
@@ -40,7 +40,7 @@ class Shown(Milestone):
 
 
 async def request(
-    connection: AsyncConnection,
+    connection: Connection,
     account: str,
     contract: WrittenContract,
     playbook: Playbook,
@@ -88,19 +88,19 @@ _LATEST = (
 _CONCERNED = _CONTRACTS.where(or_(ContractRow.id == bindparam("contract"), ContractRow.account == bindparam("of")))
 
 
-async def latest(connection: AsyncConnection, account: str) -> Contract | None:
+async def latest(connection: Connection, account: str) -> Contract | None:
     """The account's contract that was started last, or else was asked for last."""
     row = (await connection.execute(_LATEST, {"of": account})).one_or_none()
     return None if row is None else Contract.model_validate(row._mapping)
 
 
-async def concerned(connection: AsyncConnection, account: str, contract: str) -> list[Contract]:
+async def concerned(connection: Connection, account: str, contract: str) -> list[Contract]:
     """The contracts that a start has to look at: the one with this id, and all of this account."""
     rows = await connection.execute(_CONCERNED, {"of": account, "contract": contract})
     return [Contract.model_validate(row._mapping) for row in rows]
 
 
-async def withdraw(connection: AsyncConnection, contract: str) -> None:
+async def withdraw(connection: Connection, contract: str) -> None:
     """Take a contract that never ran off the record, so that the same id can start later."""
     never_ran = select(ContractRow.id).where(ContractRow.id == contract, ContractRow.run_id.is_(None))
     await connection.execute(delete(MilestoneRow).where(MilestoneRow.contract.in_(never_ran)))
@@ -134,7 +134,7 @@ def _put_milestone(dialect: str, *, waiting: bool) -> Executable:
     return put
 
 
-async def project(connection: AsyncConnection, projection: Projection) -> None:
+async def project(connection: Connection, projection: Projection) -> None:
     """Write down what an onboarding says of itself; what it said later already stands."""
     await connection.execute(
         _PROJECT,
@@ -150,9 +150,7 @@ async def project(connection: AsyncConnection, projection: Projection) -> None:
     await append(connection, projection.entries)
 
 
-async def put_milestones(
-    connection: AsyncConnection, contract: str, number: int, milestones: Sequence[Milestone]
-) -> None:
+async def put_milestones(connection: Connection, contract: str, number: int, milestones: Sequence[Milestone]) -> None:
     """Write steps as the projection of this number has them."""
     rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for milestone in milestones:
@@ -165,7 +163,7 @@ async def put_milestones(
             await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)
 
 
-async def tell_step(connection: AsyncConnection, news: StepNews) -> None:
+async def tell_step(connection: Connection, news: StepNews) -> None:
     """Write down what a running step waits for."""
     here = {"of_contract": news.contract, "of_step": news.step}
     await connection.execute(_TELL_STEP, here | _waiting(news.wait))
@@ -182,7 +180,7 @@ def _waiting(wait: Wait) -> dict[str, object]:
     }
 
 
-async def milestones(connection: AsyncConnection, contract: str) -> list[Shown]:
+async def milestones(connection: Connection, contract: str) -> list[Shown]:
     """The steps of a contract's onboarding, in the playbook's order."""
     rows = await connection.execute(
         select(

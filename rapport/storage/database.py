@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, event, make_url
+import sqlalchemy
+from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from rapport.storage import inline
+from rapport.storage.sqlite import Sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-BUSY_SECONDS = 5
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """What everything above needs of a connection, whichever database it leads to."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which SQL it speaks."""
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement, or the same for each of several sets of parameters."""
+
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        """Run one statement, and give the first column of the first row."""
+
+    async def scalars(self, statement: Executable, parameters: Any = None) -> ScalarResult[Any]:
+        """Run one statement, and give the first column of each row."""
+
+    async def run_sync(
+        self, work: Callable[Concatenate[sqlalchemy.Connection, P], T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Do something with SQLAlchemy's own connection."""
 
 
 class Store:
@@ -27,86 +50,72 @@ class Store:
         """Prepare the connections; nothing is opened before it is needed.
 
         Args:
-            url: SQLAlchemy's address, with an async driver (`sqlite+aiosqlite:` or `postgresql+asyncpg:`).
+            url: SQLAlchemy's address: `sqlite:` or `postgresql+asyncpg:`.
         """
         self.url = url
-        if url.startswith("sqlite"):
-            # SQLite has one writer at a time. A pool of one lets this process's writers wait in order instead of
-            # polling the file's lock; other processes still meet that lock, and wait for it for BUSY_SECONDS.
-            self._writer = _sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1)
-            self._reader = _sqlite(url, begin="BEGIN", pool_size=4)
-        else:
-            self._writer = self._reader = create_async_engine(
-                url, hide_parameters=True, pool_pre_ping=True, pool_size=10
-            )
+        self._engine: Sqlite | _Server = Sqlite(url) if url.startswith("sqlite") else _Server(url)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[Connection]:
         """A transaction that writes; committed at the end, rolled back on an error."""
-        async with self._writer.begin() as connection:
+        async with self._engine.writing() as connection:
             yield connection
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Connection]:
         """A transaction that only reads."""
-        async with self._reader.begin() as connection:
+        async with self._engine.reading() as connection:
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self) -> AsyncIterator[Connection]:
         """A transaction that only reads, and sees one state of the database throughout, however long it takes."""
-        async with self._reader.connect() as connection:
+        async with self._engine.reading() as connection:
             if connection.dialect.name == "postgresql":
                 # SQLite's transactions are so anyway.
-                await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                yield connection
+                await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield connection
 
     async def migrate(self) -> None:
         """Bring the schema up to date."""
-        async with self._writer.begin() as connection:
+        async with self.writing() as connection:
             await connection.run_sync(_upgrade)
 
     async def is_current(self) -> bool:
         """Whether the database answers, and its schema is the one that this code expects."""
         try:
-            async with self._reader.connect() as connection:
+            async with self.reading() as connection:
                 return await connection.run_sync(_is_head)
         except (SQLAlchemyError, OSError):
             return False
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(self._writer.dispose(), self._reader.dispose())
+        await self._engine.close()
 
 
-def _sqlite(url: str, *, begin: str, pool_size: int) -> AsyncEngine:
-    file = make_url(url).database
-    assert file is not None
+class _Server:
+    """A PostgreSQL database."""
 
-    async def connect() -> inline.Connection:
-        return inline.Connection(file, busy_seconds=BUSY_SECONDS, yields=begin == "BEGIN")
+    def __init__(self, url: str) -> None:
+        self._engine = create_async_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=10)
 
-    engine = create_async_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=0, async_creator=connect)
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        async with self._engine.begin() as connection:
+            # Its overloads say more than this, in other words.
+            yield cast("Connection", connection)
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: Any, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+    reading = writing
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+    async def close(self) -> None:
+        await self._engine.dispose()
 
 
 # Alembic takes a third of a second to import, which commands that do not migrate should not wait for.
 
 
-def _config(connection: Connection, location: str) -> Config:
+def _config(connection: sqlalchemy.Connection, location: str) -> Config:
     from alembic.config import Config
 
     config = Config()
@@ -116,14 +125,14 @@ def _config(connection: Connection, location: str) -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: sqlalchemy.Connection) -> None:
     from alembic import command
 
     with as_file(files("rapport.storage").joinpath("migrations")) as location:
         command.upgrade(_config(connection, str(location)), "head")
 
 
-def _is_head(connection: Connection) -> bool:
+def _is_head(connection: sqlalchemy.Connection) -> bool:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from sqlalchemy import Executable, Row, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.ids import new_id
@@ -29,13 +28,14 @@ from rapport.model.people import (
     WrittenContact,
     WrittenMember,
 )
+from rapport.storage.database import Connection
 from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, SubmissionRow, VendorRow
 
 _SCHEDULE = {"zone", "country", "subdivision", "hours"}
 _WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
 
 
-async def save(connection: AsyncConnection, file: AccountFile, now: datetime) -> None:
+async def save(connection: Connection, file: AccountFile, now: datetime) -> None:
     """Bring an account and its people up to what a file says. Repeating it changes nothing.
 
     People are recognised by their address, however its letters are cased, so that their ids, votes and mails stay
@@ -81,7 +81,7 @@ def _put_account(dialect: str) -> Executable:
     return put
 
 
-async def save_members(connection: AsyncConnection, file: MembersFile) -> list[str]:
+async def save_members(connection: Connection, file: MembersFile) -> list[str]:
     """Bring members up to what a file says, and give their ids. Whom it does not name stays as they are.
 
     Raises:
@@ -92,13 +92,13 @@ async def save_members(connection: AsyncConnection, file: MembersFile) -> list[s
     return await _save_members(connection, file.members)
 
 
-async def _save_vendor(connection: AsyncConnection, vendor: Vendor) -> None:
+async def _save_vendor(connection: Connection, vendor: Vendor) -> None:
     changed = await connection.execute(update(VendorRow).where(VendorRow.id == 1).values(**vendor.model_dump()))
     if changed.rowcount == 0:
         await connection.execute(insert(VendorRow).values(id=1, **vendor.model_dump()))
 
 
-async def _save_members(connection: AsyncConnection, written: Sequence[WrittenMember]) -> list[str]:
+async def _save_members(connection: Connection, written: Sequence[WrittenMember]) -> list[str]:
     ids = await _member_ids(connection, written)
     # Everyone comes first, and whom they lean on after that: the order of a file does not matter then.
     new = []
@@ -130,7 +130,7 @@ def _values(member: WrittenMember) -> dict[str, Any]:
     }
 
 
-async def _member_ids(connection: AsyncConnection, written: Sequence[WrittenMember]) -> dict[str, str]:
+async def _member_ids(connection: Connection, written: Sequence[WrittenMember]) -> dict[str, str]:
     """The ids of all whom these name, by their addresses in lower case, as far as they are known."""
     named = {
         email.lower()
@@ -154,7 +154,7 @@ def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
 
 
 async def _save_contacts(
-    connection: AsyncConnection, account: str, written: Sequence[WrittenContact], now: datetime
+    connection: Connection, account: str, written: Sequence[WrittenContact], now: datetime
 ) -> None:
     known = {
         row.email.lower(): row.id
@@ -187,7 +187,7 @@ async def _save_contacts(
         )
 
 
-async def account(connection: AsyncConnection, key: str) -> Account:
+async def account(connection: Connection, key: str) -> Account:
     """One account.
 
     Raises:
@@ -199,7 +199,7 @@ async def account(connection: AsyncConnection, key: str) -> Account:
     return _account(row)
 
 
-async def surroundings(connection: AsyncConnection, key: str) -> tuple[Account, Member, Vendor]:
+async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:
     """One account with its TAM and the vendor, as the last account file gave them.
 
     Raises:
@@ -243,12 +243,12 @@ def _account(row: Row[Any]) -> Account:
     )
 
 
-async def account_keys(connection: AsyncConnection) -> list[str]:
+async def account_keys(connection: Connection) -> list[str]:
     """Every account's key, in alphabetical order."""
     return list(await connection.scalars(select(AccountRow.key).order_by(AccountRow.key)))
 
 
-async def contacts(connection: AsyncConnection, account: str) -> list[Contact]:
+async def contacts(connection: Connection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
     rows = await connection.execute(_CONTACTS, {"account": account})
     return [
@@ -316,7 +316,7 @@ _MEMBERS = select(
 _BY_EMAIL = _MEMBERS.where(func.lower(MemberRow.email) == bindparam("email"))
 
 
-async def members(connection: AsyncConnection, ids: Iterable[str] | None = None) -> list[Member]:
+async def members(connection: Connection, ids: Iterable[str] | None = None) -> list[Member]:
     """The members with these ids, or all of them."""
     query = _MEMBERS if ids is None else _MEMBERS.where(MemberRow.id.in_(list(ids)))
     return [_member(row) for row in await connection.execute(query)]
@@ -339,18 +339,18 @@ def _member(row: Row[Any]) -> Member:
     )
 
 
-async def member(connection: AsyncConnection, id_: str) -> Member:
+async def member(connection: Connection, id_: str) -> Member:
     """One member, by an id that the database itself gave."""
     return (await members(connection, [id_]))[0]
 
 
-async def member_by_email(connection: AsyncConnection, email: str) -> Member | None:
+async def member_by_email(connection: Connection, email: str) -> Member | None:
     """The member with this address, however its letters are cased."""
     row = (await connection.execute(_BY_EMAIL, {"email": email.lower()})).one_or_none()
     return None if row is None else _member(row)
 
 
-async def names(connection: AsyncConnection, account: str) -> dict[str, str]:
+async def names(connection: Connection, account: str) -> dict[str, str]:
     """How to call everyone who can appear in an account's records, by id; also those who have left."""
     found = {
         row.id: row.name
@@ -360,7 +360,7 @@ async def names(connection: AsyncConnection, account: str) -> dict[str, str]:
     return found
 
 
-async def mark_left(connection: AsyncConnection, id_: str, now: datetime) -> bool:
+async def mark_left(connection: Connection, id_: str, now: datetime) -> bool:
     """Note that a member has left for good; whether they had not left before."""
     changed = await connection.execute(
         update(MemberRow).where(MemberRow.id == id_, MemberRow.left_at.is_(None)).values(left_at=now)
@@ -368,7 +368,7 @@ async def mark_left(connection: AsyncConnection, id_: str, now: datetime) -> boo
     return changed.rowcount == 1
 
 
-async def accounts_of(connection: AsyncConnection, member: str) -> list[str]:
+async def accounts_of(connection: Connection, member: str) -> list[str]:
     """The keys of the accounts whose TAM a member is, in alphabetical order."""
     return list(
         await connection.scalars(select(AccountRow.key).where(AccountRow.tam == member).order_by(AccountRow.key))
@@ -421,7 +421,7 @@ _ABSENCES = (
 
 
 async def availability(
-    connection: AsyncConnection, ids: Iterable[str] | None = None, *, since: datetime | None = None
+    connection: Connection, ids: Iterable[str] | None = None, *, since: datetime | None = None
 ) -> dict[str, Availability]:
     """What tells who acts in whose place: of the members with these ids, or of all, by id.
 
@@ -450,7 +450,7 @@ async def availability(
 
 
 async def absences(
-    connection: AsyncConnection, member: str | None = None, *, since: datetime | None = None
+    connection: Connection, member: str | None = None, *, since: datetime | None = None
 ) -> list[KnownAbsence]:
     """The absences of a member, or of everyone, in the order in which they begin.
 
@@ -465,14 +465,14 @@ async def absences(
     return [KnownAbsence.model_validate(row._mapping) for row in await connection.execute(query)]
 
 
-async def absence(connection: AsyncConnection, id_: str) -> KnownAbsence | None:
+async def absence(connection: Connection, id_: str) -> KnownAbsence | None:
     """One absence, whether or not it is over."""
     row = (await connection.execute(_ABSENCES.where(AbsenceRow.id == id_))).one_or_none()
     return None if row is None else KnownAbsence.model_validate(row._mapping)
 
 
 async def add_absence(
-    connection: AsyncConnection, absence: KnownAbsence, submission: str, now: datetime
+    connection: Connection, absence: KnownAbsence, submission: str, now: datetime
 ) -> KnownAbsence | None:
     """Keep a new absence, unless the member is away already in that time.
 
@@ -498,7 +498,7 @@ async def add_absence(
     return None
 
 
-async def end_absence(connection: AsyncConnection, id_: str, now: datetime) -> bool:
+async def end_absence(connection: Connection, id_: str, now: datetime) -> bool:
     """End an absence now; whether it was not over before. One that has not begun is withdrawn."""
     changed = await connection.execute(
         update(AbsenceRow).where(AbsenceRow.id == id_, _over_at > now).values(ended_early_at=now)

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Executable, Table, bindparam, insert, literal, select, type_coerce, union
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import Executable, Table, bindparam, insert, literal, select, type_coerce, union
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import NullType
 
 from rapport.model.base import Instant, Wire
 from rapport.model.records import Entry
 from rapport.policy import audit
 from rapport.policy.audit import Finding, Link, Walk
+from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineRow
 
 _BATCH: Final = 500
@@ -56,14 +57,14 @@ def _insert_new(dialect: str, table: Table) -> Executable:
     return new
 
 
-async def insert_new(connection: AsyncConnection, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+async def insert_new(connection: Connection, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows whose unique keys are not there yet."""
     if rows:
         # The rows are handed over beside the statement: as a part of it, they would have it compiled at each call.
         await connection.execute(_insert_new(connection.dialect.name, cast("Table", table.__table__)), list(rows))
 
 
-async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+async def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Write entries at the end of their accounts' chains; those already written are left as they are."""
     chains: dict[str, dict[str, Entry]] = {}
     for entry in entries:
@@ -100,7 +101,7 @@ def _put_head(dialect: str) -> Executable:
     return put
 
 
-def _extend(connection: Connection, account: str, entries: Mapping[str, Entry]) -> None:
+def _extend(connection: SyncConnection, account: str, entries: Mapping[str, Entry]) -> None:
     """Write the new ones among an account's entries, by their keys."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
@@ -124,13 +125,13 @@ def _extend(connection: Connection, account: str, entries: Mapping[str, Entry]) 
     connection.execute(_put_head(dialect), {"account": account, "sequence": last + len(new), "hash": previous})
 
 
-def _said(connection: Connection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def _said(connection: SyncConnection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     if not ids:
         return {}
     return {row.id: row._asdict() for row in connection.execute(_SAID, {"ids": ids})}
 
 
-async def submit(connection: AsyncConnection, submission: Submission) -> None:
+async def submit(connection: Connection, submission: Submission) -> None:
     """Keep what a person said, before their decision travels."""
     await connection.execute(insert(SubmissionRow).values(**submission.model_dump()))
 
@@ -152,7 +153,7 @@ class Told(Wire):
     text: str | None
 
 
-async def tell(connection: AsyncConnection, account: str, until: datetime | None = None) -> list[Told]:
+async def tell(connection: Connection, account: str, until: datetime | None = None) -> list[Told]:
     """An account's record, oldest first."""
     query = (
         select(
@@ -206,7 +207,7 @@ _LINKS = (
 )
 
 
-async def links(connection: AsyncConnection, account: str) -> AsyncIterator[Link]:
+async def links(connection: Connection, account: str) -> AsyncIterator[Link]:
     """An account's chain as it stands, entry by entry."""
     rows = (await connection.execute(_LINKS, {"of": account})).all()
     while rows:
@@ -239,7 +240,7 @@ def _stored(name: str, value: Any) -> Any:
     return audit.canonical(value)
 
 
-async def head(connection: AsyncConnection, account: str) -> tuple[int, str] | None:
+async def head(connection: Connection, account: str) -> tuple[int, str] | None:
     """The sequence and hash of an account's last entry, as noted when it was written."""
     noted = select(TimelineHeadRow.sequence, TimelineHeadRow.hash).where(TimelineHeadRow.account == account)
     row = (await connection.execute(noted)).one_or_none()
@@ -258,7 +259,7 @@ class Verified(Wire):
     findings: tuple[Finding, ...]
 
 
-async def verify(connection: AsyncConnection, account: str | None = None) -> Verified:
+async def verify(connection: Connection, account: str | None = None) -> Verified:
     """Find every entry that is altered, missing, reordered or added, of one account or of all.
 
     The connection has to show one state of the database throughout, as `Store.snapshot()` does.

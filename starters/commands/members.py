@@ -9,13 +9,13 @@ from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rapport.model.base import Instant, Prose, Refusal, Refused, Wire, Written
 from rapport.model.ids import new_id
 from rapport.model.people import Member, MembersFile, Role, WrittenAbsence
 from rapport.policy import calendar
 from rapport.storage import people, timeline
+from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from starters.commands.files import read_written
 from starters.commands.office import Actor, Office, member_named, present, submission
@@ -253,7 +253,7 @@ async def people_changed(office: Office, member_ids: Iterable[str]) -> None:
     """
 
 
-async def _member(connection: AsyncConnection, email: str) -> Member:
+async def _member(connection: Connection, email: str) -> Member:
     found = await people.member_by_email(connection, email)
     if found is None:
         raise Refusal(
@@ -278,7 +278,7 @@ async def _speaker(office: Office, actor: Actor, member: Member) -> Member:
     return by
 
 
-async def _delegate(connection: AsyncConnection, email: str | None, member: Member) -> str | None:
+async def _delegate(connection: Connection, email: str | None, member: Member) -> str | None:
     if email is None:
         return None
     found = await people.member_by_email(connection, email)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import messages as module
@@ -29,7 +28,7 @@ from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.storage import access, people, timeline
 from rapport.storage.access import MailSwitch
-from rapport.storage.database import Store
+from rapport.storage.database import Connection, Store
 from rapport.storage.tables import LinkRow, MessageRow
 from tests.helpers_mail import (
     DROP,
@@ -653,7 +652,7 @@ async def failing(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) ->
     original, count = store.writing, 0
 
     @asynccontextmanager
-    async def writing() -> AsyncIterator[AsyncConnection]:
+    async def writing() -> AsyncIterator[Connection]:
         nonlocal count
         count += 1
         async with original() as connection:
@@ -661,7 +660,7 @@ async def failing(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) ->
             if count == number:
                 raise OSError("the disk is full")
 
-    def patched(self: Store) -> AbstractAsyncContextManager[AsyncConnection]:
+    def patched(self: Store) -> AbstractAsyncContextManager[Connection]:
         return writing()
 
     with monkeypatch.context() as patch:
@@ -705,7 +704,7 @@ async def test_the_state_and_its_entry_are_one(
 ) -> None:
     """If a timeline entry cannot be written neither is the state that it tells of, for drafts and for mails."""
 
-    async def fail(connection: AsyncConnection, entries: Any) -> None:
+    async def fail(connection: Connection, entries: Any) -> None:
         if entries:
             raise OSError("the disk is full")
 
@@ -747,7 +746,7 @@ async def test_a_killed_process(
     )
 
     # Whoever holds the file's lock keeps the process from recording the answer before it is killed.
-    lock = sqlite3.connect(store.url.removeprefix("sqlite+aiosqlite:///"), isolation_level=None)
+    lock = sqlite3.connect(store.url.removeprefix("sqlite:///"), isolation_level=None)
 
     def kill() -> None:
         assert process.pid is not None

@@ -466,7 +466,7 @@ def test_availability_holds_what_is_ahead_and_nothing_else(
     async def run() -> None:
         path = tmp_path_factory.mktemp("availability") / "rapport.db"
         path.write_bytes(imported.read_bytes())
-        store = Store(f"sqlite+aiosqlite:///{path}")
+        store = Store(f"sqlite:///{path}")
         known = await ids(store)
         robin = known["robin.keller"]
         expected: list[Absence] = []
