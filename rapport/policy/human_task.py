@@ -77,9 +77,10 @@ def outcome(
 ) -> str | None:
     """The option with which a task closes, or nothing while it is open.
 
-    It closes as soon as the outcome is certain: when enough seats have chosen one option, or when no option can get
-    enough any more, whatever the silent seats say. What is certain stays: decisions after it change nothing. Where
-    half of the seats or fewer are enough, the option that gets them first wins.
+    It closes as soon as the outcome is certain: when enough seats have chosen one option, or when no option but
+    `otherwise` can get enough any more, whatever the silent seats say. So where all have to approve and people who
+    differ mean a no, the first no closes it. What is certain stays: decisions after it change nothing. Where half of
+    the seats or fewer are enough, the option that gets them first wins.
 
     Args:
         quorum: A number larger than the number of seats means all of them.
@@ -95,7 +96,9 @@ def outcome(
         for option in options:
             if tally[option.id] >= needed:
                 return option.id
-        if all(tally[option.id] + silent < needed for option in options):
+        lost = (option.id == otherwise or tally[option.id] + silent < needed for option in options)
+        # A single option cannot be lost; its silent seats are waited for.
+        if len(options) > 1 and all(lost):
             return otherwise
     return None
 
