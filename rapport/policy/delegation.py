@@ -52,7 +52,7 @@ def resolve(
         people: Everyone, by id. An id that is not among them has left.
         requester: Who asked, and is passed over.
         at: UTC.
-        depth: How many delegates are followed in a row, and how many managers upwards.
+        depth: How many delegates are followed in a row.
 
     Returns:
         The holder, or nothing if nobody but the requester is left in the company.
@@ -241,7 +241,7 @@ class _Company(NamedTuple):
         """The managers above a member, nearest first, each once."""
         seen = {member}
         current = self._superior(member)
-        while current is not None and current not in seen and len(seen) <= self.depth:
+        while current is not None and current not in seen:
             yield current
             seen.add(current)
             current = self._superior(current)

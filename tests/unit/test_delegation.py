@@ -144,6 +144,12 @@ def test_ones_own_manager_goes_before_the_role_above() -> None:
     assert acting(who("ann", away=True, manager="gone"), *bosses).member == "eva"
 
 
+def test_of_a_role_above_someone_who_is_there_is_asked_first() -> None:
+    """Of two managers by role, the one who is there is asked, before anyone higher up."""
+    bosses = (who("eva", Role.TAM_MANAGER, away=True), who("fay", Role.TAM_MANAGER), who("gus", Role.CE_VP))
+    assert acting(who("ann", away=True), *bosses).member == "fay"
+
+
 def test_a_manager_who_is_away_has_a_delegate_or_a_manager_too() -> None:
     """The way up goes by whoever stands in for a manager, then by the manager's manager."""
     up = who("ann", away=True, manager="eva")
@@ -274,6 +280,16 @@ def test_a_backup_is_added_and_stays() -> None:
     assert held(refresh(helped, people, None, NOW)) == [["bob", "cem"]]
     assert held(refresh(helped, people, None, NOW + DAY)) == [["ann", "cem"]]
     assert held(refresh(helped, people | company(who("cem", left=True)), None, NOW)) == [["bob"]]
+
+
+def test_a_backup_who_becomes_the_delegate_stands_once() -> None:
+    """Someone whom the ladder added, and who then stands in for the owner, holds the seat once and keeps it."""
+    people = company(who("ann", away=True, delegate="bob", backup="bob"), who("bob"))
+    opened = seats_for(["ann"], people, None, NOW - 2 * DAY)
+    helped = add_backup(opened, "ann", people, None, NOW - 2 * DAY)
+    gone = refresh(helped, people, None, NOW)
+    assert held(gone) == [["bob"]]
+    assert refresh(gone, people, None, NOW + DAY) == helped
 
 
 @pytest.mark.parametrize(

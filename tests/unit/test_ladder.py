@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapport.model.human_task import Holder, LadderRule, Rung, Seat
-from rapport.model.people import Schedule, WorkingHours
+from rapport.model.people import WEEKDAYS, Schedule, Weekday, WorkingHours
 from rapport.policy.calendar import (
     Interval,
     add_working_time,
@@ -74,9 +74,17 @@ def test_an_approval_is_followed_up_one_two_three_and_five_business_days_after_i
     ]
 
 
-def test_a_task_opened_at_night_counts_from_the_morning() -> None:
-    """Nobody has had a day to answer before their first working hour."""
-    assert shown(climb(APPROVALS, at("2026-11-20T20:00")))[0] == ("remind", "Tue 24 Nov 09:00")
+@pytest.mark.parametrize("opened", ["2026-11-20T20:00", "2026-11-21T10:00", "2026-11-23T06:00"])
+def test_a_task_opened_outside_working_hours_counts_from_the_next_morning(opened: str) -> None:
+    """Nobody has had a day to answer before their first working hour, whether it is night or a weekend."""
+    assert shown(climb(APPROVALS, at(opened)))[0] == ("remind", "Tue 24 Nov 09:00")
+
+
+def test_a_rung_never_comes_at_the_very_end_of_a_shift() -> None:
+    """Where the clock skips the hour of a rung and the shift ends with the gap, the next shift is meant."""
+    every_day: frozenset[Weekday] = frozenset(WEEKDAYS)
+    owl = Schedule(zone="Europe/Zurich", hours=WorkingHours(start=time(1), end=time(2, 30), days=every_day))
+    assert shown(climb(APPROVALS, at("2026-03-28T02:15"), owl))[0] == ("remind", "Mon 30 Mar 01:00")
 
 
 def test_holidays_and_absences_do_not_count() -> None:
@@ -127,11 +135,11 @@ def test_a_deadline_that_is_past_counts_from_the_opening() -> None:
 
 def test_escalation_before_the_deadline_waits_for_the_opening() -> None:
     """What a rule escalates ahead of a deadline comes at the first working instant if the task opens later."""
-    rule = LadderRule(remind=(-5,), backup=-4, manager=-1, timeout=0, relative_to="deadline")
+    rule = LadderRule(remind=(-5,), backup=-4, manager=-3, timeout=-2, relative_to="deadline")
     assert shown(climb(rule, at("2026-11-18T20:00"), deadline=at("2026-11-20T17:00"))) == [
         ("backup", "Thu 19 Nov 09:00"),
         ("manager", "Thu 19 Nov 09:00"),
-        ("timeout", "Fri 20 Nov 09:00"),
+        ("timeout", "Thu 19 Nov 09:00"),
     ]
 
 
@@ -148,6 +156,13 @@ def test_a_deadline_on_a_sunday_is_reminded_of_on_friday() -> None:
         "remind",
         "Fri 20 Nov 09:00",
     )
+
+
+def test_a_deadline_at_the_beginning_of_work_has_its_day() -> None:
+    """Day 0 of a deadline at 09:00 sharp begins with it."""
+    monday = at("2026-11-23T09:00")
+    assert business_day_around(monday, 0, ZURICH) == monday
+    assert business_day_around(monday - timedelta(seconds=1), 0, ZURICH) == at("2026-11-20T09:00")
 
 
 def test_a_ladder_needs_its_deadline() -> None:
