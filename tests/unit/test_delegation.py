@@ -373,6 +373,7 @@ def companies(draw: st.DrawFn) -> dict[str, Availability]:
 assignees = st.lists(ids | st.sampled_from(Role).map("role:{}".format), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(companies(), ids, ids)
 def test_who_acts_is_there_if_anyone_is(people: dict[str, Availability], owner: str, requester: str) -> None:
     """Whoever acts works here and did not ask; they are there, as long as anyone is who may act."""
@@ -386,6 +387,7 @@ def test_who_acts_is_there_if_anyone_is(people: dict[str, Availability], owner: 
         assert len(set(holder.chain)) == len(holder.chain)
 
 
+@settings(deadline=None)
 @given(companies(), ids, assignees)
 def test_each_seat_can_be_filled_by_somebody_else(
     people: dict[str, Availability], requester: str, given: list[str]
@@ -407,6 +409,7 @@ def _distinct(choices: list[list[str]], taken: frozenset[str] = frozenset()) -> 
     return any(_distinct(choices[1:], taken | {member}) for member in choices[0] if member not in taken)
 
 
+@settings(deadline=None)
 @given(companies(), ids, assignees, hours, hours)
 def test_nothing_moves_before_the_next_change(
     people: dict[str, Availability], requester: str, given: list[str], one: datetime, other: datetime

@@ -7,7 +7,7 @@ from itertools import permutations, product
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -267,6 +267,7 @@ def test_the_order_of_people_does_not_matter(seats: list[Seat], spoken: dict[str
     assert votes(seats, said(*spoken.items())) == votes(seats, said(*shuffled))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(("all", "majority", "3", "4", "7")), st.lists(option_ids, max_size=4), st.integers(0, 1))
 def test_an_outcome_does_not_depend_on_who_was_quicker(quorum: str, chosen: list[str], silent: int) -> None:
     """Where more than half have to agree, the order in which people decide changes nothing."""
@@ -275,6 +276,7 @@ def test_an_outcome_does_not_depend_on_who_was_quicker(quorum: str, chosen: list
     assert len(outcomes) == 1
 
 
+@settings(deadline=None)
 @given(quorums, st.lists(option_ids, max_size=4), st.integers(0, 3))
 def test_an_outcome_is_named_exactly_when_it_is_certain(quorum: str, chosen: list[str], silent: int) -> None:
     """While a task is open, the silent seats can still bring another outcome; once it closes, none of them can."""

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapport.model.human_task import Holder, LadderRule, Rung, Seat
@@ -305,6 +305,7 @@ class Task:
             assert any(self.works(who, rung.at) for who in concerned)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_rung_falls_into_its_holders_working_hours(data: st.DataObject) -> None:
     """On a business day, within the hours, not in an absence, and never before the opening."""
@@ -313,6 +314,7 @@ def test_every_rung_falls_into_its_holders_working_hours(data: st.DataObject) ->
     assert all(rung.at >= task.opened for rung in task.ladder)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_ladder_climbs_in_order_and_ends_once(data: st.DataObject) -> None:
     """For each seat the reminder comes before the backup and the backup before the manager; the timeout is the last."""
@@ -325,6 +327,7 @@ def test_a_ladder_climbs_in_order_and_ends_once(data: st.DataObject) -> None:
         assert kinds == [*["remind"] * kinds.count("remind"), "backup", "manager"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_an_approval_leaves_whole_business_days(data: st.DataObject) -> None:
     """Between two rungs of an approval lies as much working time as its days have, on days without absences."""
@@ -336,6 +339,7 @@ def test_an_approval_leaves_whole_business_days(data: st.DataObject) -> None:
     assert len(worked) == APPROVALS.timeout - APPROVALS.remind[0]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_after_a_pause_everything_left_comes_in_order_and_in_working_hours(data: st.DataObject) -> None:
     """What was due is over; the rest comes after the answer, in hours, in order, with the working time it had left."""
@@ -367,6 +371,7 @@ def test_after_a_pause_everything_left_comes_in_order_and_in_working_hours(data:
             assert working_time(paused, one, *hours) == working_time(resumed, other, *hours)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_fixed_timeout_never_moves(data: st.DataObject) -> None:
     """Whatever the pause, a customer's date stays, and nothing comes after it."""
@@ -384,6 +389,7 @@ def test_a_fixed_timeout_never_moves(data: st.DataObject) -> None:
     assert list(rest[-1:]) == [rung for rung in task.ladder[-1:] if rung.at > paused]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_working_time_adds_up(data: st.DataObject) -> None:
     """Time that is added in working hours is there when it is counted, absences left out."""
@@ -395,6 +401,7 @@ def test_working_time_adds_up(data: st.DataObject) -> None:
     assert next_working_instant(end, who, away) == end
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(-6, 6))
 def test_days_around_a_deadline_are_counted_without_gaps(data: st.DataObject, count: int) -> None:
     """Day 0 begins by the deadline and day 1 after it; each begins the work of the next business day there is."""
