@@ -125,36 +125,82 @@ def working_windows(who: Schedule, first: date, last: date) -> list[Interval]:
     return [_shift(day, who) for day in days if is_business_day(day, who)]
 
 
-def next_working_instant(at: datetime, who: Schedule) -> datetime:
+def next_working_instant(at: datetime, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
     """This instant if it lies in working hours, else the beginning of the next.
 
-    The end of a shift is no longer in it: at 17:00 sharp the next morning is meant.
+    The end of a shift is no longer in it: at 17:00 sharp the next morning is meant. Time in `away` is not worked.
 
     Raises:
         ValueError: There is no working day to be found, or `at` has no zone.
     """
-    at = utc(at)
-    days = _business_days(_clock(at, ZoneInfo(who.zone)).date() - _DAY, who)
-    shift = next(shift for shift in (_shift(day, who) for day in days) if at < shift.end)
-    return max(at, shift.start)
+    return add_working_time(at, timedelta(), who, away)
 
 
-def add_business_days(start: datetime, count: int, who: Schedule) -> datetime:
+def add_business_days(start: datetime, count: int, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
     """The instant that many of this person's business days later, at the same wall time.
 
     The first day counted is the first business day after the date of `start` in the person's zone: Monday + 1 is
     Tuesday, and Friday, Saturday and Sunday + 1 are all Monday. A wall time outside the hours of the day reached is
     moved to their beginning or their end. A count of 0 gives `next_working_instant`.
 
+    A day that lies in `away` with all of its working hours does not count; an instant in `away` is moved behind it.
+
     Raises:
         ValueError: The count is negative, there is no working day to be found, or `start` has no zone.
     """
     start = utc(start)
     if count == 0:
-        return next_working_instant(start, who)
-    day = _business_day(start, count, who)
+        return next_working_instant(start, who, away)
+    day = _business_day(start, count, who, away)
     shift = _shift(day, who)
-    return min(max(wall(day, _clock(start, ZoneInfo(who.zone)).time(), who.zone), shift.start), shift.end)
+    instant = min(max(wall(day, _clock(start, ZoneInfo(who.zone)).time(), who.zone), shift.start), shift.end)
+    taken = any(absence.start <= instant < absence.end for absence in away)
+    return next_working_instant(instant, who, away) if taken else instant
+
+
+def business_day_around(deadline: datetime, count: int, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
+    """When this person's work begins on a business day that is counted from a deadline.
+
+    Day 0 is the last on which their work begins before the deadline, or at it: a deadline on a Sunday has its Friday.
+    Day -1 is the business day before that, day 1 the one after. Days in `away` do not count.
+
+    Raises:
+        ValueError: There is no working day to be found, or `deadline` has no zone.
+    """
+    deadline = utc(deadline)
+    tomorrow = _clock(deadline, ZoneInfo(who.zone)).date() + _DAY
+    begins = (_worked(day, who, away)[0].start for day in _business_days(tomorrow, who, away, -_DAY))
+    zero = next(begin for begin in begins if begin <= deadline)
+    if count == 0:
+        return zero
+    days = _business_days(_clock(zero, ZoneInfo(who.zone)).date(), who, away, _DAY if count > 0 else -_DAY)
+    return _worked(next(islice(days, abs(count) - 1, None)), who, away)[0].start
+
+
+def working_time(start: datetime, end: datetime, who: Schedule, away: Sequence[Interval] = ()) -> timedelta:
+    """How long this person works between two instants, without their time in `away`; zero if the end comes first."""
+    place = ZoneInfo(who.zone)
+    first, last = (_clock(utc(instant), place).date() for instant in (start, end))
+    worked = intersect(subtract(working_windows(who, first, last), away), [Interval(utc(start), utc(end))])
+    return sum((part.end - part.start for part in worked), timedelta())
+
+
+def add_working_time(start: datetime, amount: timedelta, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
+    """The instant by which this person has worked that long since `start`.
+
+    It lies in working hours: where the amount ends with a shift, the beginning of the next is meant.
+
+    Raises:
+        ValueError: There is no working day to be found, or `start` has no zone.
+    """
+    start, left = utc(start), amount
+    days = _business_days(_clock(start, ZoneInfo(who.zone)).date() - _DAY, who, away)
+    parts = (part for day in days for part in _worked(day, who, away))
+    part = next(parts)
+    while left >= part.end - max(start, part.start):
+        left -= max(part.end - max(start, part.start), timedelta())
+        part = next(parts)
+    return max(start, part.start) + left
 
 
 def apply_offset(start: datetime, offset: Offset, who: Schedule) -> datetime:
@@ -290,23 +336,28 @@ def _shift(day: date, who: Schedule) -> Interval:
     return Interval(wall(day, who.hours.start, who.zone), wall(day, who.hours.end, who.zone))
 
 
-def _business_days(after: date, who: Schedule) -> Iterator[date]:
-    """This person's business days after a date, without end."""
+def _worked(day: date, who: Schedule, away: Sequence[Interval]) -> list[Interval]:
+    """The working time of a day that is left by absences, whether or not it is a business day."""
+    return subtract([_shift(day, who)], away) if away else [_shift(day, who)]
+
+
+def _business_days(after: date, who: Schedule, away: Sequence[Interval] = (), step: timedelta = _DAY) -> Iterator[date]:
+    """This person's business days after a date, or before it, without end."""
     day, idle = after, 0
     while idle < MAX_IDLE_DAYS:
-        day += _DAY
+        day += step
         idle += 1
-        if is_business_day(day, who):
+        if is_business_day(day, who) and _worked(day, who, away):
             idle = 0
             yield day
     raise ValueError(f"there is no working day in the {MAX_IDLE_DAYS} days up to {day}; look at the days of the hours")
 
 
-def _business_day(start: datetime, count: int, who: Schedule) -> date:
+def _business_day(start: datetime, count: int, who: Schedule, away: Sequence[Interval] = ()) -> date:
     """The `count`-th business day after the date of `start` in this person's zone."""
     if count < 1:
         raise ValueError(f"cannot count {count} business days; write 1 or more")
-    days = _business_days(_clock(start, ZoneInfo(who.zone)).date(), who)
+    days = _business_days(_clock(start, ZoneInfo(who.zone)).date(), who, away)
     return next(islice(days, count - 1, None))
 
 

@@ -357,6 +357,22 @@ def test_more_business_days_are_never_earlier(start: datetime, count: int, who: 
     assert start <= result <= add_business_days(start, count + 1, who)
 
 
+@pytest.mark.parametrize(
+    ("count", "gone", "back", "expected"),
+    [
+        (1, "2026-11-24T00:00", "2026-11-25T00:00", "2026-11-25T15:00"),
+        (1, "2026-11-24T12:00", "2026-11-25T10:00", "2026-11-25T10:00"),
+        (2, "2026-11-24T12:00", "2026-11-25T10:00", "2026-11-25T15:00"),
+        (1, "2026-11-24T09:00", "2026-11-24T16:30", "2026-11-24T16:30"),
+        (0, "2026-11-23T14:00", "2026-11-24T12:00", "2026-11-24T12:00"),
+    ],
+)
+def test_absences_are_no_business_days(count: int, gone: str, back: str, expected: str) -> None:
+    """A day that someone is away for as a whole does not count, and no instant falls into an absence."""
+    away = [Interval(at(f"{gone}+01:00"), at(f"{back}+01:00"))]
+    assert add_business_days(at("2026-11-23T15:00+01:00"), count, ZURICH, away) == at(f"{expected}+01:00")
+
+
 def test_someone_who_works_on_sundays_only() -> None:
     """For someone with one working day a week, business days are weeks, however many."""
     who = Schedule(zone="Europe/Zurich", hours=hours(days="sun"))
