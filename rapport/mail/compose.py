@@ -299,9 +299,7 @@ def _inspect(raw: bytes, envelope: Envelope) -> None:
     forged = len(names) != len(set(names)) or not set(names) <= HEADERS
     meant = {"From": envelope.sender, "To": envelope.recipient.email, "Reply-To": envelope.tam.email}
     strays = [
-        name
-        for name, address in meant.items()
-        if [found for _, found in getaddresses([str(read[name])])] != [address]
+        name for name, address in meant.items() if [found for _, found in getaddresses([str(read[name])])] != [address]
     ]
     if forged or strays or not raw.isascii():
         raise Refusal("a header of the mail came out other than it was meant; nothing was sent", field="email")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rapport.model.base import Instant, Name, StepName, Wire, Written
+from rapport.model.people import Role
+from rapport.model.records import StepNews
 
 
 class TaskPhase(StrEnum):
@@ -34,6 +36,15 @@ def _quorum(value: str) -> str:
 
 Quorum = Annotated[str, AfterValidator(_quorum)]
 """How many seats have to choose an option: `any`, `all`, `majority` (more than half), or a number of them."""
+
+
+_ROLES: Final = tuple(f"role:{role}" for role in Role)
+
+
+def _assignee(value: str) -> str:
+    if value in ("tam", "manager", *_ROLES) or re.fullmatch(r"m_[0-9a-f]{16}", value):
+        return value
+    raise ValueError(f'"{value[:40]}" is nobody who can decide; use tam, manager, or one of {", ".join(_ROLES)}')
 
 
 class TaskOption(Written):
@@ -139,3 +150,160 @@ class Rung(Wire):
     kind: Literal["remind", "backup", "manager", "timeout"]
     at: Instant
     seat: str | None = None
+
+
+class TaskDefinition(Written):
+    """What a task is, whoever it is put to; a playbook's step says it, or the workflow that opens it.
+
+    Attributes:
+        question: What is to be decided or done, in one sentence. What the requester adds stands in SQL.
+        assign: Who decides: `tam` (the account's), `manager` (the TAM's), a member's id, or `role:` and a role.
+        otherwise: The option that stands where people do not agree.
+        on_timeout: The outcome where nobody decides in time; never a silent yes.
+        asks: What the requester has to say before it opens, by name; where empty, it opens at once.
+    """
+
+    task: TaskKind
+    question: Name
+    options: tuple[TaskOption, ...] = Field(min_length=1, max_length=9)
+    assign: tuple[Annotated[str, AfterValidator(_assignee)], ...] = Field(min_length=1, max_length=20)
+    quorum: Quorum = "any"
+    otherwise: StepName | None = None
+    on_timeout: StepName = "timed_out"
+    asks: tuple[StepName, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        ids = [option.id for option in self.options]
+        if len(set(ids)) != len(ids):
+            raise ValueError("options: one id stands twice; give each option its own")
+        if self.otherwise is not None and self.otherwise not in ids:
+            raise ValueError(f'otherwise: "{self.otherwise}" is not an option; use one of {", ".join(ids)}')
+        if self.on_timeout in ids:
+            raise ValueError(
+                "on_timeout: is one of the options, and silence is never an answer; write another word, "
+                'such as "timed_out"'
+            )
+        return self
+
+    @property
+    def fallback(self) -> str:
+        """The option that stands where people do not agree; the last one where none is named."""
+        return self.otherwise or self.options[-1].id
+
+
+class TaskStart(Wire):
+    """What opens a human task.
+
+    Attributes:
+        subject: What it is about: an account's key, or the reference of a review or case.
+        deadline: When it is due, where that is a date of the customer's.
+        requester: The member who asks, where that is known; they can never decide.
+    """
+
+    account: str
+    contract: str
+    subject: str
+    step: str
+    title: str
+    attempt: int = 1
+    definition: TaskDefinition
+    deadline: Instant | None = None
+    requester: str | None = None
+
+
+class TaskRequest(Wire):
+    """What someone asks for, or that they do not ask: the words stand in SQL, under the submission's id.
+
+    Attributes:
+        declined: It is not needed; the task closes as not requested.
+    """
+
+    id: str
+    by: str
+    declined: bool = False
+
+
+class TaskQuestion(Wire):
+    """A holder's question to the requester, or the requester's answer; the words stand in SQL, under this id."""
+
+    id: str
+    by: str
+    round: int
+
+
+class TaskView(Wire):
+    """A human task as it stands.
+
+    Attributes:
+        request: The submission with the words of the present round.
+        asked: The submission with the open question, while information is needed.
+    """
+
+    account: str
+    step: str
+    phase: TaskPhase
+    round: int
+    seats: tuple[Seat, ...]
+    decisions: tuple[Decision, ...]
+    requester: str | None = None
+    request: str | None = None
+    asked: str | None = None
+    deadline: Instant | None = None
+    outcome: str | None = None
+
+
+class TaskResult(Wire):
+    """How a human task ended.
+
+    Attributes:
+        outcome: An option's id, `not_requested`, or the task's `on_timeout`.
+        by: Who decided last, if anybody did.
+    """
+
+    outcome: str
+    by: str | None = None
+    at: Instant
+
+
+NOT_REQUESTED: Final = "not_requested"
+"""The outcome of a task that nobody asked for in time, or that its requester does without."""
+
+
+class TaskHolder(Wire):
+    """Someone whom an open task waits for, as lists show it."""
+
+    member: str
+    on_behalf_of: str | None = None
+    via: str
+    reason: str | None = None
+
+
+class TaskProjection(Wire):
+    """What a human task tells SQL in one batch. Safe to repeat.
+
+    Attributes:
+        id: The workflow's id.
+        answers: The latest decision of each person in this round.
+        owner: For whom it waits while it is being prepared.
+    """
+
+    id: str
+    account: str
+    contract: str
+    subject: str
+    step: str
+    title: str
+    definition: TaskDefinition
+    phase: TaskPhase
+    round: int
+    requester: str | None
+    request: str | None
+    asked: str | None
+    holders: tuple[TaskHolder, ...]
+    answers: tuple[Decision, ...]
+    opened: Instant
+    deadline: Instant | None
+    outcome: str | None
+    now: Instant
+    news: StepNews

@@ -15,6 +15,11 @@ def meeting_id(account: str, step: str, attempt: int | str) -> str:
     return f"meeting/{account}/{step}/{attempt}"
 
 
+def task_id(subject: str, step: str, attempt: int) -> str:
+    """The workflow of one human task; `subject` is an account's key or the reference of a review or case."""
+    return f"task/{subject}/{step}/{attempt}"
+
+
 def message_key(contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, person: str) -> str:
     """The idempotency key of one mail to one person: one key renders once and is sent at most once."""
     return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{person}"

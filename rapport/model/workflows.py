@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
 
 S = TypeVar("S")
@@ -24,4 +25,5 @@ class Kind(Generic[S, R]):
     gives: type[R]
 
 
+HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)

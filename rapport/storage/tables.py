@@ -166,6 +166,47 @@ class MilestoneRow(Base):
     projected: Mapped[int]
 
 
+class TaskRow(Base):
+    """The projection of a human task.
+
+    Attributes:
+        definition: The `TaskDefinition`, as the workflow was given it.
+        answers: The latest `Decision` of each person in this round.
+        request, asked: Submissions: what was asked for in this round, and the open question about it.
+    """
+
+    __tablename__ = "tasks"
+    __table_args__ = (Index("tasks_by_account", "account"), Index("tasks_by_phase", "phase"))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    contract: Mapped[str]
+    subject: Mapped[str]
+    step: Mapped[str]
+    title: Mapped[str]
+    definition: Mapped[dict[str, Any]]
+    phase: Mapped[str]
+    round: Mapped[int]
+    requester: Mapped[str | None]
+    request: Mapped[str | None]
+    asked: Mapped[str | None]
+    answers: Mapped[list[Any]]
+    opened: Mapped[datetime]
+    deadline: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    closed: Mapped[datetime | None]
+
+
+class TaskHolderRow(Base):
+    """Someone whom an open task waits for; a closed task has none."""
+
+    __tablename__ = "task_holders"
+    task: Mapped[str] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
+    member: Mapped[str] = mapped_column(primary_key=True, index=True)
+    on_behalf_of: Mapped[str | None]
+    via: Mapped[str]
+    reason: Mapped[str | None]
+
+
 class SubmissionRow(Base):
     """What a person said, committed before their decision travels; the workflow gets the id alone.
 

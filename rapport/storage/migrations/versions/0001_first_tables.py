@@ -113,6 +113,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "tasks",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("contract", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("definition", sa.JSON(), nullable=False),
+        sa.Column("phase", sa.String(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("requester", sa.String(), nullable=True),
+        sa.Column("request", sa.String(), nullable=True),
+        sa.Column("asked", sa.String(), nullable=True),
+        sa.Column("answers", sa.JSON(), nullable=False),
+        sa.Column("opened", UtcInstant(timezone=True), nullable=False),
+        sa.Column("deadline", UtcInstant(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("closed", UtcInstant(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("tasks_by_account", "tasks", ["account"])
+    op.create_index("tasks_by_phase", "tasks", ["phase"])
+    op.create_table(
+        "task_holders",
+        sa.Column("task", sa.String(), nullable=False),
+        sa.Column("member", sa.String(), nullable=False),
+        sa.Column("on_behalf_of", sa.String(), nullable=True),
+        sa.Column("via", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["task"], ["tasks.id"]),
+        sa.PrimaryKeyConstraint("task", "member"),
+    )
+    op.create_index(op.f("ix_task_holders_member"), "task_holders", ["member"])
+    op.create_table(
         "timeline",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("key", sa.String(), nullable=False),

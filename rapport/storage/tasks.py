@@ -1,0 +1,151 @@
+"""The projection of human tasks: what lists and inboxes are read from. Nothing is decided by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import Executable, Table, bindparam, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rapport.model.base import Instant, Wire
+from rapport.model.human_task import Decision, TaskDefinition, TaskHolder, TaskPhase, TaskProjection
+from rapport.storage.contracts import tell_step
+from rapport.storage.database import Connection
+from rapport.storage.tables import SubmissionRow, TaskHolderRow, TaskRow
+
+
+class Task(Wire):
+    """A human task as it was last told.
+
+    Attributes:
+        said: What was asked for in this round, as it was written; a JSON object of the task's `asks`.
+        question_said: The open question about it, if there is one.
+    """
+
+    id: str
+    account: str
+    contract: str
+    subject: str
+    step: str
+    title: str
+    definition: TaskDefinition
+    phase: TaskPhase
+    round: int
+    requester: str | None
+    request: str | None
+    asked: str | None
+    answers: tuple[Decision, ...]
+    opened: Instant
+    deadline: Instant | None
+    outcome: str | None
+    closed: Instant | None
+    holders: tuple[TaskHolder, ...] = ()
+    said: str | None = None
+    question_said: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The SHA-256 of what a person is shown to decide on; stands on the timeline with their decision."""
+        words = [self.id, self.round, self.title, self.definition.question, self.said]
+        words += [[option.id, option.title] for option in self.definition.options]
+        return hashlib.sha256(json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _put(dialect: str) -> Executable:
+    table = cast("Table", TaskRow.__table__)
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    values = {column.name: new.excluded[column.name] for column in table.columns if column.name != "id"}
+    put: Executable = new.on_conflict_do_update(index_elements=["id"], set_=values)
+    return put
+
+
+_DROP_HOLDERS = delete(TaskHolderRow).where(TaskHolderRow.task == bindparam("of_task"))
+_HOLDERS = insert(TaskHolderRow)
+
+
+async def project(connection: Connection, projection: TaskProjection) -> None:
+    """Write down what a human task says of itself."""
+    values = projection.model_dump(mode="json", include={"definition", "answers"})
+    await connection.execute(
+        _put(connection.dialect.name),
+        values
+        | {
+            "id": projection.id,
+            "account": projection.account,
+            "contract": projection.contract,
+            "subject": projection.subject,
+            "step": projection.step,
+            "title": projection.title,
+            "phase": projection.phase,
+            "round": projection.round,
+            "requester": projection.requester,
+            "request": projection.request,
+            "asked": projection.asked,
+            "opened": projection.opened,
+            "deadline": projection.deadline,
+            "outcome": projection.outcome,
+            "closed": projection.now if projection.phase is TaskPhase.CLOSED else None,
+        },
+    )
+    await connection.execute(_DROP_HOLDERS, {"of_task": projection.id})
+    if projection.holders and projection.phase is not TaskPhase.CLOSED:
+        await connection.execute(
+            _HOLDERS, [{"task": projection.id, **holder.model_dump()} for holder in projection.holders]
+        )
+    await tell_step(connection, projection.news)
+
+
+_COLUMNS = tuple(column for column in TaskRow.__table__.columns)
+_TASKS = select(*_COLUMNS, SubmissionRow.text.label("said")).outerjoin(
+    SubmissionRow, SubmissionRow.id == TaskRow.request
+)
+
+
+async def _read(connection: Connection, query: Executable, parameters: dict[str, Any]) -> list[Task]:
+    rows = list(await connection.execute(query, parameters))
+    holders = await connection.execute(
+        select(TaskHolderRow.__table__).where(TaskHolderRow.task.in_([row.id for row in rows]))
+    )
+    held: dict[str, list[TaskHolder]] = {}
+    for row in holders:
+        held.setdefault(row.task, []).append(TaskHolder.model_validate(row._mapping))
+    asked = [row.asked for row in rows if row.asked]
+    words = {
+        row.id: row.text
+        for row in await connection.execute(
+            select(SubmissionRow.id, SubmissionRow.text).where(SubmissionRow.id.in_(asked))
+        )
+    }
+    return [
+        Task.model_validate({**row._mapping, "holders": held.get(row.id, []), "question_said": words.get(row.asked)})
+        for row in rows
+    ]
+
+
+async def task(connection: Connection, id_: str) -> Task | None:
+    """One task, by its workflow's id."""
+    return next(iter(await _read(connection, _TASKS.where(TaskRow.id == bindparam("which")), {"which": id_})), None)
+
+
+async def waiting_for(connection: Connection, member: str | None = None) -> list[Task]:
+    """The open tasks that wait for a member, or for anyone; the earliest deadline first."""
+    query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED)
+    if member is not None:
+        held = select(TaskHolderRow.task).where(TaskHolderRow.member == member)
+        query = query.where(TaskRow.id.in_(held))
+    return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+
+
+async def asked_by(connection: Connection, member: str) -> list[Task]:
+    """The open tasks that a member waits for others to decide."""
+    query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED, TaskRow.requester == member)
+    return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+
+
+async def open_ids(connection: Connection) -> list[str]:
+    """The ids of all open tasks."""
+    return list(await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED)))
