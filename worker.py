@@ -22,6 +22,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
+from activities.tasks import Tasks
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.base import Refusal
@@ -29,10 +30,11 @@ from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
+from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Meeting)
+WORKFLOWS = (Onboarding, Meeting, HumanTask)
 """Every workflow there is."""
 
 
@@ -74,6 +76,7 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)
         records = Records(store)
+        tasks = Tasks(store)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -88,6 +91,10 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 planning.reopen,
                 planning.confirm,
                 planning.follow_up,
+                tasks.seat,
+                tasks.reseat,
+                tasks.resume,
+                tasks.project,
                 records.project,
                 records.tell_step,
             ],

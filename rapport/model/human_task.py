@@ -134,6 +134,7 @@ class Decision(Wire):
         round: The round that the person saw.
         by: The member's id.
         submission: The id of what they wrote with it.
+        reasoned: Whether they gave a reason.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Decision(Wire):
     by: str
     submission: str
     at: Instant
+    reasoned: bool = False
 
 
 class Rung(Wire):
@@ -242,6 +244,8 @@ class TaskView(Wire):
 
     account: str
     step: str
+    title: str
+    question: str
     phase: TaskPhase
     round: int
     seats: tuple[Seat, ...]
@@ -251,6 +255,9 @@ class TaskView(Wire):
     asked: str | None = None
     deadline: Instant | None = None
     outcome: str | None = None
+    waiting_on: tuple[str, ...] = ()
+    waiting_for: str | None = None
+    unblock: str | None = None
 
 
 class TaskResult(Wire):
@@ -268,6 +275,9 @@ class TaskResult(Wire):
 
 NOT_REQUESTED: Final = "not_requested"
 """The outcome of a task that nobody asked for in time, or that its requester does without."""
+
+WITHDRAWN: Final = "withdrawn"
+"""The outcome of a task that is not needed any more."""
 
 
 class TaskHolder(Wire):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from rapport.model.base import Instant, Wire
 from rapport.model.meeting import Booking, Proposal
 from rapport.model.playbook import Review
@@ -38,6 +40,7 @@ class Purpose(StrEnum):
     INVITATION = "invitation"
     NOTICE = "notice"
     MESSAGE = "message"
+    TASK = "task"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -46,7 +49,7 @@ class Purpose(StrEnum):
         A second identical reminder or invitation harms nobody, a lost one does; a one-off mail to a customer is held
         for a person to decide.
         """
-        return self in (Purpose.REMINDER, Purpose.INVITATION, Purpose.NOTICE)
+        return self in (Purpose.REMINDER, Purpose.INVITATION, Purpose.NOTICE, Purpose.TASK)
 
 
 class Occasion(Wire):
@@ -58,6 +61,7 @@ class Occasion(Wire):
         email: The folder of `rapport/emails`.
         title: The step's title, as the timeline shows it.
         meeting: What the mail says of a meeting.
+        task: What the mail says of a human task.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
 
@@ -76,7 +80,30 @@ class Occasion(Wire):
     review: Review = "auto"
     now: Instant
     meeting: MeetingFacts | None = None
+    task: TaskFacts | None = None
     news: Projection | None = None
+
+
+class TaskFacts(Wire):
+    """What a human task's mails need to know of it; people and what they said by id.
+
+    Attributes:
+        request, asked, decision: Submissions.
+        in_place_of: For whom someone decides, where it is not for themself.
+    """
+
+    question: str
+    options: tuple[tuple[str, str], ...]
+    asks: tuple[str, ...] = ()
+    request: str | None = None
+    asked: str | None = None
+    asked_by: str | None = None
+    requester: str | None = None
+    deadline: Instant | None = None
+    outcome: str | None = None
+    decided_by: str | None = None
+    decision: str | None = None
+    in_place_of: dict[str, str] = Field(default_factory=dict)
 
 
 class MeetingFacts(Wire):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from rapport.model.human_task import TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
 from rapport.policy import quorum
@@ -64,6 +65,35 @@ def meeting(view: MeetingView) -> str:
             yes = [persona[id_] for id_ in quorum.supporters(slot, view.proposal, votes)]
             lines.append(f"- {_at(slot.start)}: {', '.join(yes) or 'nobody yet'}")
         lines.append(f"\n{len(view.votes)} of {len(view.proposal.invitees)} have answered.")
+    return "\n".join(lines)
+
+
+def roles(assign: Sequence[str]) -> tuple[str, ...]:
+    """The roles that a task waits on, never people."""
+    named = {"manager": "tam_manager"}
+    return tuple(dict.fromkeys(named.get(one, one.removeprefix("role:")) for one in assign if not one.startswith("m_")))
+
+
+def task(view: TaskView) -> str:
+    """Where a human task is: what it waits for, the way out, and how far it is."""
+    lines = [f"**{view.title}**: {view.question}", "", f"{view.phase}, round {view.round}"]
+    if view.outcome is not None:
+        lines.append(f"\nOutcome: **{view.outcome}**")
+    if view.waiting_for:
+        until = f", until {_at(view.deadline)}" if view.deadline else ""
+        lines.append(f"\nWaits for {view.waiting_for}{until}.")
+    if view.waiting_on:
+        lines.append(f"\nWaits on: {', '.join(view.waiting_on)}")
+    if view.unblock:
+        lines.append(f"\nTo move it on: `{view.unblock}`")
+    if view.phase is not TaskPhase.CLOSED:
+        lines += ["", "Seats:", ""]
+        for seat in view.seats:
+            how = ", ".join(
+                f"{holder.via}: {holder.reason}" if holder.reason else holder.via for holder in seat.holders
+            )
+            lines.append(f"- {seat.role or 'a member'}: {how or 'nobody'}")
+        lines.append(f"\n{len(view.decisions)} have decided.")
     return "\n".join(lines)
 
 

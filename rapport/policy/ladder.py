@@ -28,6 +28,11 @@ from rapport.policy.calendar import (
 APPROVALS: Final = LadderRule(remind=(1,), backup=2, manager=3, timeout=5, relative_to="opened")
 TO_DOS: Final = LadderRule(remind=(-2, 0), backup=2, manager=5, timeout=10, relative_to="deadline")
 
+PREPARATION: Final = LadderRule(remind=(1,), timeout=2)
+"""For whoever has to ask first: customers wait meanwhile."""
+ANSWERS: Final = LadderRule(remind=(1,), timeout=3)
+"""For the requester whom someone asked for information; after it, the task goes on without."""
+
 TO_DO_DAYS: Final = 5
 """How many business days there are for a task whose ladder counts from a deadline, if nobody set one."""
 

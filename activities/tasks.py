@@ -1,0 +1,214 @@
+"""Who decides a human task at an instant, and when silence is followed up: absences, delegates and calendars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from temporalio import activity
+
+from rapport.model.base import Instant, Wire
+from rapport.model.human_task import LadderRule, Rung, Seat, TaskKind, TaskProjection
+from rapport.model.people import Availability, Role, Schedule
+from rapport.policy import delegation, ladder
+from rapport.policy.calendar import Interval
+from rapport.storage import people, tasks
+from rapport.storage.database import Connection, Store
+
+Ladder = TaskKind | Literal["preparation", "answers"]
+"""Which ladder silence climbs: that of a kind of task, or of someone who has to ask, or to answer, first."""
+
+RULES: Final[dict[Ladder, LadderRule]] = {
+    "approval": ladder.APPROVALS,
+    "sign_off": ladder.APPROVALS,
+    "panel": ladder.APPROVALS,
+    "to_do": ladder.TO_DOS,
+    "preparation": ladder.PREPARATION,
+    "answers": ladder.ANSWERS,
+}
+
+
+class Seating(Wire):
+    """Who is to be asked, and when are they followed up?
+
+    Attributes:
+        assign: As a `TaskDefinition` names people; a member's id is one too.
+    """
+
+    account: str
+    assign: tuple[str, ...]
+    rule: Ladder
+    requester: str | None
+    deadline: Instant | None
+    now: Instant
+
+
+class Reseating(Wire):
+    """Who holds these seats by now, after absences came or went, or somebody has to help out?
+
+    Attributes:
+        decided: The seats that are filled already.
+        backup: A silent seat that gets a backup.
+    """
+
+    rule: Ladder
+    requester: str | None
+    seats: tuple[Seat, ...]
+    decided: tuple[str, ...]
+    deadline: Instant | None
+    now: Instant
+    backup: str | None = None
+
+
+class Resuming(Wire):
+    """The missing information is there: when do the remaining rungs come?
+
+    Attributes:
+        fixed: The deadline is a date of the customer's and does not move.
+    """
+
+    seats: tuple[Seat, ...]
+    rungs: tuple[Rung, ...]
+    paused_at: Instant
+    fixed: bool
+    now: Instant
+
+
+class Seated(Wire):
+    """The seats, and the rungs of those that were newly given to someone.
+
+    Attributes:
+        managers: By seat, who is told when it stays silent.
+        next_change: When somebody's absence next begins or ends.
+    """
+
+    seats: tuple[Seat, ...]
+    rungs: tuple[Rung, ...]
+    deadline: Instant | None
+    managers: dict[str, str]
+    next_change: Instant | None
+
+
+class Resumed(Wire):
+    """The rungs that are left."""
+
+    rungs: tuple[Rung, ...]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Answers questions about people and their calendars, and writes down what tasks tell of themselves."""
+
+    store: Store
+
+    @activity.defn(name="tasks.seat")
+    async def seat(self, question: Seating) -> Seated:
+        """Seat those who decide, at the opening."""
+        async with self.store.reading() as connection:
+            company = await people.availability(connection, since=question.now)
+            tam = (await people.account(connection, question.account)).tam
+            assign = tuple(_assigned(assignee, tam, company) for assignee in question.assign)
+            seats = delegation.seats_for(assign, company, question.requester, question.now)
+            return await self._seated(connection, question, seats, seats, company)
+
+    @activity.defn(name="tasks.reseat")
+    async def reseat(self, question: Reseating) -> Seated:
+        """Move seats on to delegates and back to their owners, or give a silent one a backup."""
+        async with self.store.reading() as connection:
+            company = await people.availability(connection, since=question.now)
+            seats = delegation.refresh(
+                question.seats, company, question.requester, question.now, decided=question.decided
+            )
+            if question.backup is not None:
+                seats = delegation.add_backup(seats, question.backup, company, question.requester, question.now)
+            before = {seat.id: _first(seat) for seat in question.seats}
+            moved = tuple(seat for seat in seats if _first(seat) != before.get(seat.id))
+            return await self._seated(connection, question, seats, moved, company, question.decided)
+
+    @activity.defn(name="tasks.resume")
+    async def resume(self, question: Resuming) -> Resumed:
+        """Give what was left of each wait, rounded into working hours."""
+        async with self.store.reading() as connection:
+            company = await people.availability(connection, since=question.paused_at)
+            schedules = await _schedules(connection, question.seats)
+        rungs = ladder.after_pause(
+            question.rungs,
+            paused_at=question.paused_at,
+            resumed_at=question.now,
+            seats=_held(question.seats),
+            schedules=schedules,
+            away=_away(company),
+            fixed=question.fixed,
+        )
+        return Resumed(rungs=rungs)
+
+    @activity.defn(name="tasks.project")
+    async def project(self, projection: TaskProjection) -> None:
+        """Write down what a task says of itself."""
+        async with self.store.writing() as connection:
+            await tasks.project(connection, projection)
+
+    async def _seated(
+        self,
+        connection: Connection,
+        question: Seating | Reseating,
+        seats: tuple[Seat, ...],
+        new: tuple[Seat, ...],
+        company: dict[str, Availability],
+        decided: tuple[str, ...] = (),
+    ) -> Seated:
+        """The answer, with the rungs of the seats that are new to whoever holds them."""
+        rule = RULES[question.rule]
+        schedules = await _schedules(connection, seats)
+        deadline, present = question.deadline, question.now
+        held = _held(new)
+        if deadline is None and held:
+            deadline = ladder.default_deadline(rule, present, schedules[held[0].holders[0].member])
+        rungs = ladder.rungs(
+            rule, opened=present, deadline=deadline, seats=held, schedules=schedules, away=_away(company)
+        )
+        told = {
+            seat.id: manager
+            for seat in _held(seats)
+            if (manager := _manager(seat, company, question.requester, present)) is not None
+        }
+        change = delegation.next_change(seats, company, question.requester, present, decided=decided)
+        return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change)
+
+
+def _assigned(assignee: str, tam: str, company: dict[str, Availability]) -> str:
+    """Who is meant by `tam` and `manager`; whoever else is named is taken as they are."""
+    if assignee == "tam":
+        return tam
+    if assignee == "manager":
+        known = company[tam].manager if tam in company else None
+        return known or f"{delegation.ROLE_PREFIX}{Role.TAM_MANAGER}"
+    return assignee
+
+
+def _manager(seat: Seat, company: dict[str, Availability], requester: str | None, now: datetime) -> str | None:
+    """Who is told of a silent seat: whoever would be asked next, upwards."""
+    there = {holder.member for holder in seat.holders}
+    asked = delegation.add_manager([seat], seat.id, company, requester, now)
+    return next((holder.member for holder in asked[0].holders if holder.member not in there), None)
+
+
+def _first(seat: Seat) -> str | None:
+    return seat.holders[0].member if seat.holders else None
+
+
+def _held(seats: tuple[Seat, ...]) -> list[Seat]:
+    return [seat for seat in seats if seat.holders]
+
+
+def _away(company: dict[str, Availability]) -> dict[str, list[Interval]]:
+    return {
+        member: [Interval(absence.starts, absence.ends) for absence in availability.absences]
+        for member, availability in company.items()
+    }
+
+
+async def _schedules(connection: Connection, seats: tuple[Seat, ...]) -> dict[str, Schedule]:
+    holders = {holder.member for seat in seats for holder in seat.holders}
+    return {member.id: member.schedule for member in await people.members(connection, holders)}

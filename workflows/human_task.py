@@ -1,0 +1,584 @@
+"""A question put to people: asked, followed up in their working hours, decided once, or ended by its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+with workflow.unsafe.imports_passed_through():
+    from activities.tasks import Ladder, Reseating, Resuming, Seated, Seating, Tasks
+    from rapport.model.human_task import (
+        NOT_REQUESTED,
+        WITHDRAWN,
+        Decision,
+        Rung,
+        TaskHolder,
+        TaskPhase,
+        TaskProjection,
+        TaskQuestion,
+        TaskRequest,
+        TaskResult,
+        TaskStart,
+        TaskView,
+    )
+    from rapport.model.ids import timeline_key
+    from rapport.model.meeting import Receipt
+    from rapport.model.message import Occasion, Purpose, TaskFacts
+    from rapport.model.records import Entry, StepNews, Wait
+    from rapport.model.workflows import HUMAN_TASK
+    from rapport.policy import details, human_task
+
+from workflows.correspondence import Correspondence, refused
+from workflows.options import PLANNING, RECORDS
+from workflows.waiting import Alarm
+
+WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
+DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
+
+
+class Circle:
+    """Those who are asked for one thing, and the ladder that their silence climbs."""
+
+    def __init__(self, ladder: Ladder, requester: str | None, seated: Seated) -> None:
+        """Just asked."""
+        self.ladder = ladder
+        self.requester = requester
+        self.seats = seated.seats
+        self.rungs = list(seated.rungs)
+        self.deadline = seated.deadline
+        self.managers = seated.managers
+        self.next_change = seated.next_change
+
+    def due(self, now: datetime) -> Rung | None:
+        """Take the next rung, if its instant has come."""
+        return self.rungs.pop(0) if self.rungs and self.rungs[0].at <= now else None
+
+    def holders(self, seat_id: str | None = None) -> tuple[str, ...]:
+        """The members who can fill a seat, or any seat, each once."""
+        seats = [seat for seat in self.seats if seat_id in (None, seat.id)]
+        return tuple(dict.fromkeys(holder.member for seat in seats for holder in seat.holders))
+
+    def reseat(self, seated: Seated) -> tuple[str, ...]:
+        """Take over how seats stand by now; give those who hold one newly.
+
+        Whoever gets a seat has its ladder before them from now on; the end of it all stays where it was.
+        """
+        before = set(self.holders())
+        moved = {rung.seat for rung in seated.rungs}
+        end = next((rung for rung in self.rungs if rung.kind == "timeout"), None)
+        kept = [rung for rung in self.rungs if rung.seat not in moved]
+        new = [rung for rung in seated.rungs if rung.kind != "timeout" and (end is None or rung.at < end.at)]
+        if end is None:
+            new += [rung for rung in seated.rungs if rung.kind == "timeout"]
+        self.rungs = sorted([*kept, *new], key=lambda rung: rung.at)
+        self.seats = seated.seats
+        self.managers = seated.managers
+        self.next_change = seated.next_change
+        return tuple(member for member in self.holders() if member not in before)
+
+
+@workflow.defn(name=HUMAN_TASK.name)
+class HumanTask(Correspondence):
+    """From the question to its outcome."""
+
+    @workflow.init
+    def __init__(self, start: TaskStart) -> None:
+        """Nobody is asked yet."""
+        super().__init__(start.account)
+        self.start = start
+        self.definition = start.definition
+        self.phase = TaskPhase.PREPARING
+        self.round = 1
+        self.requester = start.requester
+        self.request_said: str | None = None
+        self.asked: TaskQuestion | None = None
+        self.asked_at: datetime | None = None
+        self.circle: Circle | None = None
+        self.deciding: Circle | None = None
+        self.decisions: tuple[Decision, ...] = ()
+        self.edited = False
+        self.outcome: str | None = None
+        self.people_moved = False
+        self.opened = workflow.now()
+        self.mails = 0
+        self.told = 0
+        self.entries: list[Entry] = []
+        self.wait = Wait()
+        self.alarm = Alarm()
+
+    @workflow.run
+    async def run(self, start: TaskStart) -> TaskResult:  # noqa: ARG002 - taken by __init__
+        """Until there is an outcome: a decision, or that nobody decided in time."""
+        if self.definition.asks:
+            await self.wait_for_the_request()
+        while self.outcome is None:
+            deciding = self.deciding = await self.put_the_question()
+            await self.hear_those_who_decide(deciding)
+        return await self.close()
+
+    # The story
+
+    async def wait_for_the_request(self) -> None:
+        """Someone has to say first what is asked for, and why; or that it is not needed."""
+        asking = await self._ask(("tam",), "preparation", None, None)
+        self._tell("task.prepared")
+        self._write("task_request", asking.holders(), "Ask the TAM what is asked for")
+        if not await self._follow(asking, lambda: self.request_said is not None or self.outcome is not None):
+            self._end(NOT_REQUESTED)
+
+    async def put_the_question(self) -> Circle:
+        """Ask everyone who decides; what was decided about an earlier version is void."""
+        self.edited = False
+        deciding = await self._ask(self.definition.assign, self.definition.task, self.start.deadline, self.requester)
+        self.phase = TaskPhase.OPEN
+        self._tell("task.opened" if self.round == 1 else "task.changed", who=self.requester, said=self.request_said)
+        self._write("task_opened", deciding.holders(), "Put the question")
+        return deciding
+
+    async def hear_those_who_decide(self, deciding: Circle) -> None:
+        """Wait for decisions and follow up silence, until it is decided, changed, or out of time."""
+        while self.outcome is None and not self.edited:
+            if self.phase is TaskPhase.NEEDS_INFO:
+                await self.get_what_is_missing(deciding)
+            elif not await self._follow(deciding, self._is_interrupted):
+                self._end(self.definition.on_timeout)
+
+    async def get_what_is_missing(self, deciding: Circle) -> None:
+        """Follow up whoever has to answer, not those who wait for it; then go on with what time was left."""
+        since = workflow.now()
+        assign = (self.requester,) if self.requester else ("tam",)
+        answering = await self._ask(assign, "answers", None, None)
+        self._write("task_question", answering.holders(), "Ask for what is missing")
+        answered = await self._follow(answering, lambda: self.phase is not TaskPhase.NEEDS_INFO or self._is_over())
+        if not answered:
+            self._tell("task.unanswered")
+        if self._is_over() or self.edited:
+            return
+        self.phase, self.asked, self.circle = TaskPhase.OPEN, None, deciding
+        question = Resuming(
+            seats=deciding.seats,
+            rungs=tuple(deciding.rungs),
+            paused_at=since,
+            fixed=self.start.deadline is not None,
+            now=workflow.now(),
+        )
+        resumed = await workflow.execute_local_activity_method(
+            Tasks.resume, question, summary="What time is left?", **PLANNING
+        )
+        deciding.rungs = list(resumed.rungs)
+        self.people_moved = True
+        self._write("task_answered", deciding.holders(), "Tell those who decide what was answered")
+
+    async def close(self) -> TaskResult:
+        """Tell the one who asked, and leave nothing behind."""
+        assert self.outcome is not None
+        self.phase = TaskPhase.CLOSED
+        by = self.decisions[-1].by if self.decisions else None
+        if self.requester is not None and self.outcome != NOT_REQUESTED:
+            self._write("task_outcome", (self.requester,), "Tell the one who asked")
+        await self._project(Wait())
+        await self.all_posted()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._project(Wait())
+        return TaskResult(outcome=self.outcome, by=by, at=workflow.now())
+
+    # Decisions: these record, and `run` acts
+
+    @workflow.update(name="decide", description="Choose one of the options")
+    def decide(self, decision: Decision) -> Receipt:
+        """One person's word; a later one replaces it for as long as the task is open."""
+        return self._take(decision)
+
+    @decide.validator
+    def _validate_decide(self, decision: Decision) -> None:
+        reason = self._judge(decision)
+        if reason is not None and self.receipt(decision.id) is None:
+            raise refused(reason)
+
+    @workflow.signal(name="decide_later", description="A decision that no worker could take at once")
+    def decide_later(self, decision: Decision) -> None:
+        """The same decision, left at the door while no worker was there; judged by the same rule."""
+        self._take(decision)
+
+    @workflow.update(name="request", description="Say what is asked for, change it, or do without")
+    def request(self, request: TaskRequest) -> Receipt:
+        """What is asked for; a change makes a new round, in which everyone decides anew."""
+        if (seen := self.receipt(request.id)) is not None:
+            return seen
+        self.changed = True
+        if request.declined:
+            self._tell("task.declined", who=request.by, said=request.id)
+            self._end(NOT_REQUESTED)
+            return self.remember(request.id, Receipt(accepted=True, outcome=NOT_REQUESTED))
+        if self.phase is not TaskPhase.PREPARING or self.request_said is not None:
+            self.round += 1
+            self.decisions = ()
+            self.edited = True
+            self.phase = TaskPhase.OPEN
+            self.asked = None
+        self.requester, self.request_said = request.by, request.id
+        return self.remember(request.id, Receipt(accepted=True, outcome="asked"))
+
+    @request.validator
+    def _validate_request(self, request: TaskRequest) -> None:
+        if self.receipt(request.id) is None and self._is_over():
+            raise refused(self._closed_text())
+
+    @workflow.update(name="ask", description="Say that information is missing")
+    def ask(self, question: TaskQuestion) -> Receipt:
+        """Someone who decides asks the one who asked them; reminders stop until there is an answer."""
+        if (seen := self.receipt(question.id)) is not None:
+            return seen
+        self.phase, self.asked, self.changed = TaskPhase.NEEDS_INFO, question, True
+        self._tell("task.info_asked", who=question.by, said=question.id)
+        return self.remember(question.id, Receipt(accepted=True, outcome="asked"))
+
+    @ask.validator
+    def _validate_ask(self, question: TaskQuestion) -> None:
+        if self.receipt(question.id) is not None:
+            return
+        if self._is_over():
+            raise refused(self._closed_text())
+        if self.phase is not TaskPhase.OPEN:
+            raise refused("a question is open already; wait for its answer")
+        if question.round != self.round:
+            raise refused("the request was changed; use the latest mail")
+        if self.deciding is None or question.by not in self.deciding.holders():
+            raise refused("you are not asked to decide this")
+
+    @workflow.update(name="answer", description="Give the information that is missing")
+    def answer(self, answer: TaskQuestion) -> Receipt:
+        """What was missing; reminders start again."""
+        if (seen := self.receipt(answer.id)) is not None:
+            return seen
+        self.phase, self.changed = TaskPhase.OPEN, True
+        self._tell("task.info_given", who=answer.by, said=answer.id)
+        return self.remember(answer.id, Receipt(accepted=True, outcome="answered"))
+
+    @answer.validator
+    def _validate_answer(self, answer: TaskQuestion) -> None:
+        if self.receipt(answer.id) is not None:
+            return
+        if self._is_over():
+            raise refused(self._closed_text())
+        if self.phase is not TaskPhase.NEEDS_INFO:
+            raise refused("no question is open")
+
+    @workflow.signal(name="people_changed", description="Absences or stand-ins have changed")
+    def people_changed(self) -> None:
+        """Look again who can decide."""
+        self.people_moved = self.changed = True
+
+    @workflow.signal(name="close", description="The task is not needed any more")
+    def withdraw(self) -> None:
+        """Whatever it was for has gone another way."""
+        if not self._is_over():
+            self._end(WITHDRAWN)
+
+    @workflow.query(name="view", description="The task as it stands")
+    def view(self) -> TaskView:
+        """Everything there is to see of it."""
+        return TaskView(
+            account=self.account,
+            step=self.start.step,
+            title=self.start.title,
+            question=self.definition.question,
+            phase=self.phase,
+            round=self.round,
+            seats=self.circle.seats if self.circle else (),
+            decisions=self.decisions,
+            requester=self.requester,
+            request=self.request_said,
+            asked=self.asked.id if self.asked else None,
+            deadline=self.wait.deadline,
+            outcome=self.outcome,
+            waiting_for=self.wait.what,
+            waiting_on=self.wait.on,
+            unblock=self.wait.unblock,
+        )
+
+    # How it is done
+
+    def _judge(self, decision: Decision) -> str | None:
+        return human_task.judge(
+            decision,
+            phase=self.phase,
+            round_=self.round,
+            options=self.definition.options,
+            seats=self.deciding.seats if self.deciding else (),
+            requester=self.requester,
+            reason_given=decision.reasoned,
+            outcome=self.outcome,
+            closed_text=self._closed_text(),
+        )
+
+    def _take(self, decision: Decision) -> Receipt:
+        if (seen := self.receipt(decision.id)) is not None:
+            return seen
+        self.changed = True
+        reason = self._judge(decision)
+        if reason is not None:
+            self._tell("decision.refused", who=decision.by, said=decision.submission, about=reason)
+            return self.remember(decision.id, Receipt(accepted=False, reason=reason))
+        self.decisions = (*(known for known in self.decisions if known.by != decision.by), decision)
+        self._tell("decision.made", who=decision.by, said=decision.submission, about=decision.option)
+        assert self.deciding is not None
+        outcome = human_task.outcome(
+            self.definition.quorum,
+            self.definition.options,
+            self.deciding.seats,
+            self.decisions,
+            self.definition.fallback,
+        )
+        if outcome is not None:
+            self._end(outcome)
+        return self.remember(decision.id, Receipt(accepted=True, outcome=outcome or "counted"))
+
+    def _end(self, outcome: str) -> None:
+        self.outcome, self.changed = outcome, True
+        self._tell("task.closed", about=outcome)
+
+    def _is_over(self) -> bool:
+        return self.outcome is not None
+
+    def _is_interrupted(self) -> bool:
+        return self._is_over() or self.edited or self.phase is TaskPhase.NEEDS_INFO
+
+    def _closed_text(self) -> str:
+        return f"already decided: {self.outcome}" if self.decisions else f"closed without a decision: {self.outcome}"
+
+    async def _ask(
+        self, assign: tuple[str, ...], ladder: Ladder, deadline: datetime | None, requester: str | None
+    ) -> Circle:
+        """Find those who are to be asked now."""
+        question = Seating(
+            account=self.account,
+            assign=assign,
+            rule=ladder,
+            requester=requester,
+            deadline=deadline,
+            now=workflow.now(),
+        )
+        seated = await workflow.execute_local_activity_method(
+            Tasks.seat, question, summary="Who is asked, and when are they reminded?", **PLANNING
+        )
+        self.circle = circle = Circle(ladder, requester, seated)
+        return circle
+
+    async def _follow(self, circle: Circle, settled: Callable[[], bool]) -> bool:
+        """Wait until something is settled, and climb the ladder meanwhile.
+
+        Returns:
+            Whether it was settled; if not, time has run out, or nobody is left to be asked.
+        """
+        while not settled():
+            if self.people_moved or (circle.next_change is not None and circle.next_change <= workflow.now()):
+                self.people_moved = False
+                await self._reseat(circle)
+            elif (rung := circle.due(workflow.now())) is not None:
+                if rung.kind == "timeout":
+                    return False
+                await self._climb(circle, rung)
+            elif not circle.rungs:
+                return False
+            else:
+                await self._news(circle)
+        return True
+
+    async def _climb(self, circle: Circle, rung: Rung) -> None:
+        """One step up, for a seat that is still silent."""
+        if rung.seat in self._decided(circle):
+            return
+        if rung.kind == "remind":
+            self._tell("task.reminded", about=rung.seat)
+            self._write("task_reminder", circle.holders(rung.seat), "Remind those who are silent")
+        elif rung.kind == "backup":
+            await self._reseat(circle, backup=rung.seat)
+        elif rung.seat is not None and (manager := circle.managers.get(rung.seat)) is not None:
+            self._tell("task.manager_told", who=manager, about=rung.seat)
+            self._write("task_manager", (manager,), "Tell the manager")
+
+    async def _reseat(self, circle: Circle, backup: str | None = None) -> None:
+        """Look again who holds the seats; whoever gets one newly is asked."""
+        question = Reseating(
+            rule=circle.ladder,
+            requester=circle.requester,
+            seats=circle.seats,
+            decided=tuple(self._decided(circle)),
+            deadline=circle.deadline,
+            now=workflow.now(),
+            backup=backup,
+        )
+        seated = await workflow.execute_local_activity_method(
+            Tasks.reseat, question, summary="Who is asked now?", **PLANNING
+        )
+        new = circle.reseat(seated)
+        for member in new:
+            self._tell("task.backup_added" if backup else "task.moved", who=member)
+        if new:
+            self._write(self._mail_for_new(), new, "Ask those to whom it has come")
+
+    def _mail_for_new(self) -> str:
+        return {TaskPhase.PREPARING: "task_request", TaskPhase.NEEDS_INFO: "task_question"}.get(
+            self.phase, "task_opened"
+        )
+
+    def _decided(self, circle: Circle) -> dict[str, str]:
+        return human_task.votes(circle.seats, self.decisions) if circle is self.deciding else {}
+
+    def _write(self, email: str, to: tuple[str, ...], summary: str) -> None:
+        if not to:
+            return
+        self.mails += 1
+        occasion = Occasion(
+            account=self.account,
+            contract=self.start.contract,
+            step=self.start.step,
+            title=self.start.title,
+            workflow_id=workflow.info().workflow_id,
+            attempt=self.start.attempt,
+            occurrence=self.mails,
+            round=self.round,
+            purpose=Purpose.TASK,
+            email=email,
+            to=to,
+            now=workflow.now(),
+            task=TaskFacts(
+                question=self.definition.question,
+                options=tuple((option.id, option.title) for option in self.definition.options),
+                asks=self.definition.asks,
+                request=self.request_said,
+                asked=self.asked.id if self.asked else None,
+                asked_by=self.asked.by if self.asked else None,
+                requester=self.requester,
+                deadline=self._deadline(),
+                outcome=self.outcome,
+                decided_by=self.decisions[-1].by if self.decisions and self._is_over() else None,
+                decision=self.decisions[-1].submission if self.decisions and self._is_over() else None,
+                in_place_of={
+                    holder.member: holder.on_behalf_of
+                    for seat in (self.circle.seats if self.circle else ())
+                    for holder in seat.holders
+                    if holder.on_behalf_of is not None
+                },
+            ),
+        )
+        self.write(occasion, summary)
+
+    # What it waits for, and telling it
+
+    def _deadline(self) -> datetime | None:
+        """When the wait ends, at the latest."""
+        ends = [rung.at for rung in (self.circle.rungs if self.circle else ()) if rung.kind == "timeout"]
+        return ends[0] if ends else None
+
+    def _what_for(self) -> Wait:
+        id_ = workflow.info().workflow_id
+        deadline = self._deadline()
+        if self.phase is TaskPhase.PREPARING:
+            words = " ".join(f"--say {name}=…" for name in self.definition.asks)
+            what = "the TAM, to say what is asked for, or that it is not needed"
+            return Wait(on=("tam",), what=what, unblock=f"rapport task request {id_} {words}", deadline=deadline)
+        if self.phase is TaskPhase.NEEDS_INFO:
+            what = "the one who asked, to give what is missing"
+            return Wait(on=("tam",), what=what, unblock=f"rapport task answer {id_} --text …", deadline=deadline)
+        return Wait(
+            on=details.roles(self.definition.assign),
+            what=f"a decision: {self.definition.question}",
+            unblock=f"rapport task decide {id_} --option {self.definition.options[0].id}",
+            deadline=deadline,
+        )
+
+    async def _news(self, circle: Circle) -> None:
+        """Tell what is waited for, and wait: for anything new, or for the next instant."""
+        self.changed = False
+        await self._project(self._what_for())
+        instants = [rung.at for rung in circle.rungs[:1]]
+        instants += [circle.next_change] if circle.next_change is not None else []
+        self.alarm.set(min(instants), "Follow up silence, or see who is there")
+        await workflow.wait_condition(lambda: self.changed or self.alarm.rings)
+
+    def _tell(self, kind: str, *, who: str | None = None, about: str | None = None, said: str | None = None) -> None:
+        """Queue an entry for the timeline."""
+        self.told += 1
+        self.entries.append(
+            Entry(
+                key=timeline_key(self.start.contract, workflow.info().workflow_id, self.told),
+                account=self.account,
+                at=workflow.now(),
+                kind=kind,
+                step=self.start.step,
+                who=who,
+                about=about,
+                submission=said,
+            )
+        )
+
+    async def _project(self, wait: Wait) -> None:
+        """Write down what is new, in one local activity, and show it in Temporal's UI."""
+        for trouble in self.troubles:
+            self._tell("message.refused", about=trouble)
+        self.troubles.clear()
+        if wait.on != self.wait.on or wait.deadline != self.wait.deadline:
+            workflow.upsert_search_attributes(
+                [
+                    WAITING_ON.value_set(list(wait.on)),
+                    DEADLINE.value_set(wait.deadline) if wait.deadline else DEADLINE.value_unset(),
+                ]
+            )
+        since = self.wait.since if wait.what is not None and wait.what == self.wait.what else workflow.now()
+        wait = wait.model_copy(update={"since": since if wait.what else None})
+        if not self.entries and wait == self.wait:
+            return
+        entries, self.entries, self.wait = tuple(self.entries), [], wait
+        workflow.set_current_details(details.task(self.view()))
+        step = self.start.step
+        news = StepNews(contract=self.start.contract, step=step, wait=wait, now=workflow.now(), entries=entries)
+        projection = TaskProjection(
+            id=workflow.info().workflow_id,
+            account=self.account,
+            contract=self.start.contract,
+            subject=self.start.subject,
+            step=step,
+            title=self.start.title,
+            definition=self.definition,
+            phase=self.phase,
+            round=self.round,
+            requester=self.requester,
+            request=self.request_said,
+            asked=self.asked.id if self.asked else None,
+            holders=self._holders(),
+            answers=self.decisions,
+            opened=self.opened,
+            deadline=wait.deadline,
+            outcome=self.outcome,
+            now=workflow.now(),
+            news=news,
+        )
+        await workflow.execute_local_activity_method(
+            Tasks.project, projection, summary="Write down what happened", **RECORDS
+        )
+
+    def _holders(self) -> tuple[TaskHolder, ...]:
+        """Whom it waits for: those of silent seats, each once."""
+        if self.circle is None:
+            return ()
+        decided = self._decided(self.circle)
+        found: dict[str, TaskHolder] = {}
+        for seat in self.circle.seats:
+            if seat.id not in decided:
+                for holder in seat.holders:
+                    found.setdefault(
+                        holder.member,
+                        TaskHolder(
+                            member=holder.member,
+                            on_behalf_of=holder.on_behalf_of,
+                            via=holder.via,
+                            reason=holder.reason,
+                        ),
+                    )
+        return tuple(found.values())
