@@ -306,7 +306,8 @@ class HumanTask(Correspondence):
     def _judge(self, decision: Decision) -> str | None:
         return human_task.judge(
             decision,
-            phase=self.phase,
+            # What ends the task counts at once, also for a decision that comes before `run` has closed it.
+            phase=TaskPhase.CLOSED if self._is_over() else self.phase,
             round_=self.round,
             options=self.definition.options,
             seats=self.deciding.seats if self.deciding else (),

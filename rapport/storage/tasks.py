@@ -7,7 +7,7 @@ import json
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table, bindparam, delete, insert, select
+from sqlalchemy import Executable, Table, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Wire
@@ -131,6 +131,13 @@ async def task(connection: Connection, id_: str) -> Task | None:
     return next(iter(await _read(connection, _TASKS.where(TaskRow.id == bindparam("which")), {"which": id_})), None)
 
 
+async def latest(connection: Connection, subject: str, step: str) -> Task | None:
+    """The latest attempt at a step's task."""
+    query = _TASKS.where(TaskRow.subject == bindparam("about"), TaskRow.step == bindparam("which"))
+    found = await _read(connection, query.order_by(TaskRow.opened.desc()).limit(1), {"about": subject, "which": step})
+    return next(iter(found), None)
+
+
 async def waiting_for(connection: Connection, member: str | None = None) -> list[Task]:
     """The open tasks that wait for a member, or for anyone; the earliest deadline first."""
     query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED)
@@ -138,6 +145,14 @@ async def waiting_for(connection: Connection, member: str | None = None) -> list
         held = select(TaskHolderRow.task).where(TaskHolderRow.member == member)
         query = query.where(TaskRow.id.in_(held))
     return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+
+
+async def count_waiting(connection: Connection, member: str | None = None) -> int:
+    """How many open tasks wait for a member, or for anyone."""
+    query = select(func.count()).select_from(TaskRow).where(TaskRow.phase != TaskPhase.CLOSED)
+    if member is not None:
+        query = query.where(TaskRow.id.in_(select(TaskHolderRow.task).where(TaskHolderRow.member == member)))
+    return int(await connection.scalar(query))
 
 
 async def asked_by(connection: Connection, member: str) -> list[Task]:

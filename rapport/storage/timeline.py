@@ -136,6 +136,12 @@ async def submit(connection: Connection, submission: Submission) -> None:
     await connection.execute(insert(SubmissionRow).values(**submission.model_dump()))
 
 
+async def submissions(connection: Connection, ids: Sequence[str]) -> dict[str, Submission]:
+    """What people said, by the submissions' ids."""
+    rows = await connection.execute(select(SubmissionRow.__table__).where(SubmissionRow.id.in_(ids)))
+    return {row.id: Submission.model_validate(row._mapping) for row in rows}
+
+
 class Told(Wire):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 

@@ -10,7 +10,7 @@ from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
 from starters.commands import meetings
 from starters.commands.meetings import MeetingShown
-from starters.commands.office import Office, member_acting
+from starters.commands.office import LATER, Office, member_acting
 
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
 
@@ -110,10 +110,7 @@ def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
     if as_json:
         print_json(receipt)
     else:
-        out.print(said if receipt.outcome != _LATER else f"{receipt.outcome.capitalize()}.")
-
-
-_LATER = "recorded, will be checked when a worker is back"
+        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
 def _print(shown: MeetingShown) -> None:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Instant, Prose, Refusal, Refused, Wire, Written
 from rapport.model.ids import new_id
 from rapport.model.people import Member, MembersFile, Role, WrittenAbsence
 from rapport.policy import calendar
-from rapport.storage import people, timeline
+from rapport.storage import people, tasks, timeline
 from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from starters.commands.files import read_written
-from starters.commands.office import Actor, Office, member_named, present, submission
+from starters.commands.office import ANSWER_SECONDS, Actor, Office, member_named, present, submission
+from workflows.human_task import HumanTask
+
+logger = logging.getLogger(__name__)
 
 SPEAKS_FOR_OTHERS: Final = frozenset({Role.TAM_MANAGER, Role.CE_VP, Role.SUPPORT_LEAD})
 """The roles that may announce another member's absence, or that they have left."""
+
+SIGNALS_IN_FLIGHT: Final = 20
+"""How many tasks are told at the same time that people come or go."""
 
 AbsenceState = Literal["ahead", "away", "over", "withdrawn"]
 
@@ -100,8 +109,8 @@ async def import_members(office: Office, file: MembersFile) -> list[MemberLine]:
         Refusal: A member leans on somebody who is not known.
     """
     async with office.store.writing() as connection:
-        ids = await people.save_members(connection, file)
-    await people_changed(office, ids)
+        await people.save_members(connection, file)
+    await people_changed(office)
     named = {member.email.lower() for member in file.members}
     return [line for line in await listed(office) if line.email.lower() in named]
 
@@ -168,7 +177,7 @@ async def leave(office: Office, email: str, leaving: Leaving, actor: Actor) -> M
                 "has left already", field="member", fix=f"see `rapport member show {email}`", kind=Refused.CONFLICT
             )
         await timeline.submit(connection, submission(by.id, actor, "member.leave", found.id, leaving.reason))
-    await people_changed(office, [found.id])
+    await people_changed(office)
     return await show(office, email)
 
 
@@ -215,7 +224,7 @@ async def add_absence(office: Office, written: WrittenAbsence, actor: Actor) -> 
                 fix=f"choose other days, or end that one first with `rapport absence end {other.id}`",
                 kind=Refused.CONFLICT,
             )
-    await people_changed(office, [found.id])
+    await people_changed(office)
     return await _shown(office, absence.id)
 
 
@@ -241,16 +250,38 @@ async def end_absence(office: Office, id_: str, actor: Actor) -> AbsenceShown:
         if not await people.end_absence(connection, id_, now):
             raise Refusal("is over already", field="id", fix="see `rapport absence list`", kind=Refused.CONFLICT)
         await timeline.submit(connection, submission(by.id, actor, "absence.end", id_))
-    await people_changed(office, [found.id])
+    await people_changed(office)
     return await _shown(office, id_)
 
 
-async def people_changed(office: Office, member_ids: Iterable[str]) -> None:
-    """Tell running workflows that who acts for these members may have changed.
+async def people_changed(office: Office) -> None:
+    """Tell every open task that who acts for whom may have changed.
 
     Called by each use case above that changed something, once that is committed. Members whom an account file brings
-    in do not come by here. Nothing that runs asks for stand-ins yet; whatever does is told here, and nowhere else.
+    in do not come by here. What changed stands whether or not Temporal can be told; where it cannot, the log says so.
     """
+    async with office.store.reading() as connection:
+        open_tasks = await tasks.open_ids(connection)
+    in_flight = asyncio.Semaphore(SIGNALS_IN_FLIGHT)
+
+    async def tell(id_: str) -> bool:
+        handle = office.client.get_workflow_handle_for(HumanTask.run, id_)
+        async with in_flight:
+            try:
+                await handle.signal(HumanTask.people_changed, rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
+            except RPCError as error:
+                # A task that has closed meanwhile has nobody to look for.
+                return error.status is RPCStatusCode.NOT_FOUND
+            return True
+
+    told = await asyncio.gather(*(tell(id_) for id_ in open_tasks))
+    if not all(told):
+        logger.warning(
+            "Temporal did not answer: %d of %d open tasks do not know yet that people come or go; "
+            "announce any absence or import the members again once it is back",
+            told.count(False),
+            len(told),
+        )
 
 
 async def _member(connection: Connection, email: str) -> Member:

@@ -31,6 +31,9 @@ ANSWER_SECONDS: Final = 5.0
 STARTS_IN_FLIGHT: Final = 32
 """How many onboardings one process starts at the same time: starts starve completions."""
 
+LATER: Final = "recorded, will be checked when a worker is back"
+"""The outcome of a decision that no worker could take at once."""
+
 Channel = Literal["cli", "api", "page", "link", "hook"]
 
 _VERIFIED: Final[dict[Channel, str]] = {
@@ -210,7 +213,7 @@ async def decided(call: Awaitable[Receipt], subject: str, leave: Awaitable[Any])
             _forget(leave)
             raise
         await answered(leave, subject)
-        return Receipt(accepted=True, outcome="recorded, will be checked when a worker is back")
+        return Receipt(accepted=True, outcome=LATER)
     _forget(leave)
     return receipt
 

@@ -1,0 +1,631 @@
+"""Human tasks: what waits for whom, and how people answer: asking, deciding, saying what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, create_model
+from temporalio.client import WorkflowHandle
+
+from rapport.model.base import Instant, Prose, Refusal, Refused, Wire, Written
+from rapport.model.human_task import (
+    NOT_REQUESTED,
+    WITHDRAWN,
+    Decision,
+    TaskDefinition,
+    TaskPhase,
+    TaskQuestion,
+    TaskRequest,
+    TaskResult,
+)
+from rapport.model.meeting import Receipt
+from rapport.model.people import Member
+from rapport.model.reading import check
+from rapport.model.records import Entry
+from rapport.storage import access, people, timeline
+from rapport.storage import tasks as records
+from rapport.storage.access import Link
+from rapport.storage.tasks import Task
+from rapport.storage.timeline import Submission, Told
+from starters.commands.office import (
+    Actor,
+    Office,
+    answered,
+    decided,
+    member_acting,
+    member_named,
+    present,
+    submission,
+)
+from workflows.human_task import HumanTask
+
+M = TypeVar("M", bound=BaseModel)
+
+GONE: Final = "someone who has left"
+
+
+class OptionShown(Wire):
+    """One answer that is offered."""
+
+    id: str
+    title: str
+    needs_reason: bool
+
+
+class TaskLine(Wire):
+    """A human task in a list, with its people by address.
+
+    Attributes:
+        assignees: Whom it waits for now.
+        since: When it was opened.
+        on_behalf_of: For whom the reader decides, if it is not for themself.
+        why: Why it came to the reader, if it was not theirs from the beginning.
+    """
+
+    task: str
+    account: str
+    subject: str
+    step: str
+    title: str
+    question: str
+    options: tuple[OptionShown, ...]
+    assignees: tuple[str, ...]
+    deadline: Instant | None
+    round: int
+    phase: TaskPhase
+    since: Instant
+    on_behalf_of: str | None
+    why: str | None
+    overdue: bool
+
+
+class Inbox(Wire):
+    """What waits for a member, and what they wait for; what is overdue comes first.
+
+    Attributes:
+        member: Their address; without one, everything that waits for anybody is in `mine`.
+    """
+
+    member: str | None
+    mine: tuple[TaskLine, ...]
+    asked: tuple[TaskLine, ...]
+
+
+class HolderShown(Wire):
+    """Someone whom a task waits for, by address and name.
+
+    Attributes:
+        on_behalf_of: The name of whoever they decide for.
+    """
+
+    email: str
+    name: str
+    on_behalf_of: str | None
+    via: str
+    reason: str | None
+
+
+class DecisionShown(Wire):
+    """What someone decided, and how we know that it was them.
+
+    Attributes:
+        who, on_behalf_of: Names.
+        option: The option's title.
+        verified: operator, token, session or link.
+    """
+
+    who: str
+    on_behalf_of: str | None
+    option: str
+    at: Instant
+    reason: str | None
+    channel: str | None
+    entered_by: str | None
+    verified: str | None
+
+
+class Word(Wire):
+    """A question about a task, or its answer."""
+
+    kind: Literal["question", "answer"]
+    who: str
+    at: Instant
+    text: str | None
+
+
+class TaskShown(TaskLine):
+    """A human task with all that there is to see of it.
+
+    Attributes:
+        account_name: What the account is called.
+        asks: What the requester has to say, by name.
+        said: What they said, by what they were asked for.
+        requester: Their address.
+        requester_name: Their name.
+        talk: Questions and answers about it, the oldest first.
+        outcome: The option's id, or why it closed without one.
+        ended: The outcome in words, with who decided and when.
+        zone: The TAM's, in which pages tell times that are nobody else's.
+        tam: The TAM's address.
+    """
+
+    account_name: str
+    kind: str
+    quorum: str
+    asks: tuple[str, ...]
+    said: dict[str, str]
+    requester: str | None
+    requester_name: str | None
+    holders: tuple[HolderShown, ...]
+    decisions: tuple[DecisionShown, ...]
+    talk: tuple[Word, ...]
+    outcome: str | None
+    ended: str | None
+    closed: Instant | None
+    zone: str
+    tam: str
+
+
+class TaskLink(Wire):
+    """What the personal link of a task's mail shows.
+
+    Attributes:
+        reader: The address of whoever the mail went to.
+        superseded: The request was changed since.
+        decided: What the reader decided already in this round.
+    """
+
+    task: TaskShown
+    reader: str
+    reader_name: str
+    zone: str
+    vendor: str
+    round: int
+    superseded: bool
+    decided: DecisionShown | None
+
+
+# Looking
+
+
+async def inbox(office: Office, actor: Actor) -> Inbox:
+    """What waits for the member who asks, and what they wait for. An operator who names nobody sees all of it.
+
+    Raises:
+        Refusal: The person is no member, or no longer.
+    """
+    member = await member_named(office, actor) if actor.email else None
+    async with office.store.reading() as connection:
+        mine = await records.waiting_for(connection, member.id if member else None)
+        asked = await records.asked_by(connection, member.id) if member else []
+        known = {one.id: one for one in await people.members(connection)}
+    here = {task.id for task in mine}
+    now = present()
+    return Inbox(
+        member=member.email if member else None,
+        mine=_overdue_first(TaskLine(**_line(task, known, now, member)) for task in mine),
+        asked=_overdue_first(TaskLine(**_line(task, known, now)) for task in asked if task.id not in here),
+    )
+
+
+async def waiting(office: Office, actor: Actor) -> int:
+    """How many tasks an inbox has."""
+    async with office.store.reading() as connection:
+        member = await people.member_by_email(connection, actor.email) if actor.email else None
+        return await records.count_waiting(connection, member.id if member else None)
+
+
+async def show(office: Office, task: str) -> TaskShown:
+    """A task as it was last told.
+
+    Args:
+        task: The workflow's id, or the account and the step (`versayce/onsite_approval`) for the latest attempt.
+
+    Raises:
+        Refusal: There is no such task.
+    """
+    return await _shown(office, await _find(office, task))
+
+
+async def is_task(office: Office, token: str) -> bool:
+    """Whether a personal link leads to a human task."""
+    async with office.store.reading() as connection:
+        link = await access.find_link(connection, token)
+    return link is not None and link.purpose == "task"
+
+
+async def by_link(office: Office, token: str) -> TaskLink:
+    """What a personal link shows; looking changes nothing.
+
+    Raises:
+        Refusal: The link is unknown or expired, or its reader has left.
+    """
+    async with office.store.reading() as connection:
+        link = await access.find_link(connection, token)
+        if link is None or link.purpose != "task":
+            raise _unknown_link()
+        task = await records.task(connection, link.workflow_id)
+        reader = next(iter(await people.members(connection, [link.person])), None)
+        if task is None or reader is None or reader.left_at is not None:
+            raise _unknown_link()
+        _, _, vendor = await people.surroundings(connection, task.account)
+    _refuse_expired(link, task)
+    shown = await _shown(office, task, reader)
+    mine = next((index for index, one in enumerate(task.answers) if one.by == reader.id), None)
+    return TaskLink(
+        task=shown,
+        reader=reader.email,
+        reader_name=reader.name,
+        zone=reader.schedule.zone,
+        vendor=vendor.name,
+        round=link.round,
+        superseded=link.round != task.round and task.phase is not TaskPhase.CLOSED and reader.id != task.requester,
+        decided=None if mine is None else shown.decisions[mine],
+    )
+
+
+def _refuse_expired(link: Link, task: Task) -> None:
+    """A link to a closed task tells its outcome for as long as it lives; it cannot do anything any more."""
+    if link.expires_at < present():
+        fix = "see the task in your inbox" if task.phase is not TaskPhase.CLOSED else "see the account's timeline"
+        raise Refusal("this link has expired", fix=fix, kind=Refused.CONFLICT)
+
+
+def _unknown_link() -> Refusal:
+    return Refusal("this link is not known", fix="please use the latest mail", kind=Refused.NOT_FOUND)
+
+
+# Answering
+
+
+async def decide(
+    office: Office, task: str, option: str, actor: Actor, reason: str | None = None, round_: int | None = None
+) -> Receipt:
+    """Choose one of a task's options. Where no worker takes it in time, it is recorded, and checked later.
+
+    Args:
+        round_: The round that the person saw; without it, the present one.
+
+    Raises:
+        Refusal: The person is not asked, the option or a reason is missing, the request was changed, or the task is
+            decided already: then who decided what and when, and this decision is recorded as late.
+    """
+    member = await member_named(office, actor)
+    found = await _find(office, task)
+    reason = check(_Reason, {"reason": reason}, "").reason or None
+    said = submission(
+        member.id,
+        actor,
+        "task.decide",
+        found.id,
+        reason,
+        on_behalf_of=next((holder.on_behalf_of for holder in found.holders if holder.member == member.id), None),
+        shown=found.shown,
+    )
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    decision = Decision(
+        id=said.id,
+        round=found.round if round_ is None else round_,
+        option=option,
+        by=member.id,
+        submission=said.id,
+        at=said.at,
+        reasoned=reason is not None,
+    )
+    handle = _handle(office, found)
+    try:
+        return await decided(
+            handle.execute_update(HumanTask.decide, decision, id=said.id),
+            _called(found),
+            handle.signal(HumanTask.decide_later, decision),
+        )
+    except Refusal as refusal:
+        if refusal.kind not in (Refused.CONFLICT, Refused.NOT_FOUND):
+            raise
+        ended = await _how_it_ended(office, found, member)
+        if ended is None and refusal.kind is Refused.CONFLICT:
+            raise
+    await _record_late(office, found, member, said, option)
+    raise Refusal(
+        ended or "this is closed",
+        fix="your decision is on record as a late one and changes nothing",
+        kind=Refused.CONFLICT,
+    )
+
+
+async def request(office: Office, task: str, words: Mapping[str, str], actor: Actor) -> Receipt:
+    """Say what is asked for: that opens a task that is being prepared, and changes an open one, in a new round.
+
+    Args:
+        words: A text for each of the task's `asks`, by name.
+
+    Raises:
+        Refusal: The member may not act on accounts, a text is missing or not asked for, or the task is closed.
+    """
+    member = await member_acting(office, actor)
+    found = await _find(office, task)
+    if not found.definition.asks:
+        raise Refusal("asks for nothing", field="task", fix="decide it, or ask about it", kind=Refused.CONFLICT)
+    checked = check(_words(found.definition.asks), dict(words), "").model_dump()
+    return await _requested(office, found, member, actor, "task.request", json.dumps(checked, ensure_ascii=False))
+
+
+async def decline(office: Office, task: str, actor: Actor, reason: str | None = None) -> Receipt:
+    """Say that a task is not needed; it closes as not requested.
+
+    Raises:
+        Refusal: The member may not act on accounts, or the task is closed.
+    """
+    member = await member_acting(office, actor)
+    found = await _find(office, task)
+    reason = check(_Reason, {"reason": reason}, "").reason or None
+    return await _requested(office, found, member, actor, "task.decline", reason)
+
+
+async def _requested(office: Office, found: Task, member: Member, actor: Actor, kind: str, text: str | None) -> Receipt:
+    said = submission(member.id, actor, kind, found.id, text)
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    asked = TaskRequest(id=said.id, by=member.id, declined=kind == "task.decline")
+    return await answered(_handle(office, found).execute_update(HumanTask.request, asked, id=said.id), _called(found))
+
+
+async def ask(office: Office, task: str, question: str, actor: Actor) -> Receipt:
+    """Ask the requester for information. Deciding stays possible; reminders wait for the answer.
+
+    Raises:
+        Refusal: The person is not asked to decide, the question is empty, another one is open, or the task is closed.
+    """
+    found, member, said = await _speak(
+        office, task, check(_Question, {"question": question}, "").question, actor, "ask"
+    )
+    word = TaskQuestion(id=said.id, by=member.id, round=found.round)
+    return await answered(_handle(office, found).execute_update(HumanTask.ask, word, id=said.id), _called(found))
+
+
+async def answer(office: Office, task: str, text: str, actor: Actor) -> Receipt:
+    """Give the information that a task needs.
+
+    Raises:
+        Refusal: The text is empty, no question is open, or the task is closed.
+    """
+    found, member, said = await _speak(office, task, check(_Answer, {"text": text}, "").text, actor, "answer")
+    word = TaskQuestion(id=said.id, by=member.id, round=found.round)
+    return await answered(_handle(office, found).execute_update(HumanTask.answer, word, id=said.id), _called(found))
+
+
+async def _speak(office: Office, task: str, text: str, actor: Actor, what: str) -> tuple[Task, Member, Submission]:
+    member = await member_named(office, actor)
+    found = await _find(office, task)
+    said = submission(member.id, actor, f"task.{what}", found.id, text)
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    return found, member, said
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise ValueError("is empty; fill it in")
+    return value
+
+
+Filled = Annotated[Prose, AfterValidator(_filled)]
+
+
+class _Reason(Written):
+    reason: Prose | None = None
+
+
+class _Question(Written):
+    question: Filled
+
+
+class _Answer(Written):
+    text: Filled
+
+
+def _words(asks: Iterable[str]) -> type[Written]:
+    """What a requester writes: every text that is asked for, and no other."""
+    fields: dict[str, Any] = dict.fromkeys(asks, (Filled, ...))
+    return create_model("Words", __base__=Written, **fields)
+
+
+# A task that is over
+
+
+async def _how_it_ended(office: Office, found: Task, reader: Member) -> str | None:
+    """Who decided what and when, in the reader's zone; nothing if the task is still open.
+
+    A workflow that has just closed may not have told the database yet, and one that is gone can tell nothing more:
+    what the database knows is asked first.
+    """
+    async with office.store.reading() as connection:
+        kept = await records.task(connection, found.id)
+        names = {one.id: one.name for one in await people.members(connection)}
+    outcome, answers = (kept.outcome, kept.answers) if kept else (None, ())
+    if outcome is None:
+        try:
+            view = await answered(_handle(office, found).query(HumanTask.view), _called(found))
+        except Refusal:
+            return None
+        outcome, answers = view.outcome, view.decisions
+    return None if outcome is None else _ended(found.definition, outcome, answers, names, reader.schedule.zone)
+
+
+def _ended(
+    definition: TaskDefinition, outcome: str, answers: Iterable[Decision], names: Mapping[str, str], zone: str
+) -> str:
+    titles = {option.id: option.title for option in definition.options}
+    said = [
+        (names.get(one.by, GONE), titles.get(one.option, one.option), _when(one.at, zone))
+        for one in sorted(answers, key=lambda one: one.at)
+    ]
+    if outcome == NOT_REQUESTED:
+        return "this was not asked for in the end; it is closed"
+    if outcome == WITHDRAWN:
+        return "this is not needed any more; it is closed"
+    if outcome not in titles:
+        return f"time ran out, and this is closed without a decision ({outcome.replace('_', ' ')})"
+    if len(said) == 1 and said[0][1] == titles[outcome]:
+        return f"this is already decided: {titles[outcome]}, by {said[0][0]} on {said[0][2]}"
+    each = ", ".join(f"{who} chose {option} on {when}" for who, option, when in said)
+    return f"this is already decided: {titles[outcome]}" + (f"; {each}" if each else "")
+
+
+def _when(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})"
+
+
+async def _record_late(office: Office, found: Task, member: Member, said: Submission, option: str) -> None:
+    entry = Entry(
+        key=f"{found.contract}/{found.id}/late/{said.id}",
+        account=found.account,
+        at=said.at,
+        kind="decision.late",
+        step=found.step,
+        who=member.id,
+        # What a client made up does not go on the record; the options are the task's own words.
+        about=next((one.id for one in found.definition.options if one.id == option), None),
+        submission=said.id,
+    )
+    async with office.store.writing() as connection:
+        await timeline.append(connection, [entry])
+
+
+# How it is done
+
+
+async def _find(office: Office, name: str) -> Task:
+    parts = name.removeprefix("task/").split("/")
+    async with office.store.reading() as connection:
+        if len(parts) == 3:
+            found = await records.task(connection, f"task/{name.removeprefix('task/')}")
+        elif len(parts) == 2:
+            found = await records.latest(connection, *parts)
+        else:
+            found = None
+    if found is None:
+        raise Refusal(
+            f'there is no task "{name[:120]}"',
+            field="task",
+            fix="see `rapport inbox`, or name it by account and step: versayce/onsite_approval",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+def _handle(office: Office, task: Task) -> WorkflowHandle[HumanTask, TaskResult]:
+    return office.client.get_workflow_handle_for(HumanTask.run, task.id)
+
+
+def _called(task: Task) -> str:
+    return f"task {task.id}"
+
+
+def _overdue_first(lines: Iterable[TaskLine]) -> tuple[TaskLine, ...]:
+    """They come by deadline already, and those without one last: that puts what is overdue first."""
+    return tuple(sorted(lines, key=lambda line: not line.overdue))
+
+
+def _line(task: Task, known: Mapping[str, Member], now: datetime, reader: Member | None = None) -> dict[str, Any]:
+    held = next((holder for holder in task.holders if reader is not None and holder.member == reader.id), None)
+    return {
+        "task": task.id,
+        "account": task.account,
+        "subject": task.subject,
+        "step": task.step,
+        "title": task.title,
+        "question": task.definition.question,
+        "options": tuple(
+            OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in task.definition.options
+        ),
+        "assignees": tuple(known[holder.member].email for holder in task.holders if holder.member in known),
+        "deadline": task.deadline,
+        "round": task.round,
+        "phase": task.phase,
+        "since": task.opened,
+        "on_behalf_of": known[held.on_behalf_of].email if held and held.on_behalf_of else None,
+        "why": held.reason if held else None,
+        "overdue": task.phase is not TaskPhase.CLOSED and task.deadline is not None and task.deadline < now,
+    }
+
+
+async def _shown(office: Office, task: Task, reader: Member | None = None) -> TaskShown:
+    async with office.store.reading() as connection:
+        known = {one.id: one for one in await people.members(connection)}
+        account = await people.account(connection, task.account)
+        said = await timeline.submissions(connection, [one.submission for one in task.answers])
+        told = await timeline.tell(connection, task.account)
+    names = {id_: member.name for id_, member in known.items()}
+    tam = known[account.tam]
+    requester = known.get(task.requester or "")
+    zone = (reader or tam).schedule.zone
+    return TaskShown(
+        **_line(task, known, present(), reader),
+        account_name=account.name,
+        kind=task.definition.task,
+        quorum=task.definition.quorum,
+        asks=task.definition.asks,
+        said=_read(task.said),
+        requester=requester.email if requester else None,
+        requester_name=requester.name if requester else None,
+        holders=tuple(
+            HolderShown(
+                email=known[holder.member].email,
+                name=known[holder.member].name,
+                on_behalf_of=names.get(holder.on_behalf_of or ""),
+                via=holder.via,
+                reason=holder.reason,
+            )
+            for holder in task.holders
+            if holder.member in known
+        ),
+        decisions=tuple(_decision(one, task.definition, names, said.get(one.submission)) for one in task.answers),
+        talk=tuple(_word(entry, names) for entry in told if _is_said_of(entry, task)),
+        outcome=task.outcome,
+        ended=None if task.outcome is None else _ended(task.definition, task.outcome, task.answers, names, zone),
+        closed=task.closed,
+        zone=zone,
+        tam=tam.email,
+    )
+
+
+def _decision(
+    decision: Decision, definition: TaskDefinition, names: Mapping[str, str], said: Submission | None
+) -> DecisionShown:
+    titles = {option.id: option.title for option in definition.options}
+    return DecisionShown(
+        who=names.get(decision.by, GONE),
+        on_behalf_of=names.get(said.on_behalf_of, GONE) if said and said.on_behalf_of else None,
+        option=titles.get(decision.option, decision.option),
+        at=decision.at,
+        reason=said.text if said else None,
+        channel=said.channel if said else None,
+        entered_by=said.entered_by if said else None,
+        verified=said.verified if said else None,
+    )
+
+
+_TALK: Final[dict[str, Literal["question", "answer"]]] = {"task.info_asked": "question", "task.info_given": "answer"}
+
+
+def _is_said_of(entry: Told, task: Task) -> bool:
+    return entry.kind in _TALK and entry.step == task.step and entry.at >= task.opened
+
+
+def _word(entry: Told, names: Mapping[str, str]) -> Word:
+    return Word(kind=_TALK[entry.kind], who=names.get(entry.who or "", GONE), at=entry.at, text=entry.text)
+
+
+def _read(text: str | None) -> dict[str, str]:
+    """What was asked for; an erased request says nothing."""
+    try:
+        read = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return {str(name): str(words) for name, words in read.items()} if isinstance(read, dict) else {}
