@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -42,13 +42,17 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def fail(refusal: Refusal, *, as_json: bool) -> typer.Exit:
-    """Tell a refusal, and give the exit that says its kind."""
+def fail(refusal: Refusal, *, as_json: bool, beside: Mapping[str, Any] | None = None) -> typer.Exit:
+    """Tell a refusal, and give the exit that says its kind.
+
+    Args:
+        beside: What the command's document has anyway, refused or not.
+    """
     for one in (refusal, *refusal.others):
         err.print(f"[red]✗[/red] {_escape(str(one))}", soft_wrap=True)
     if as_json:
         faults = [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in (refusal, *refusal.others)]
-        print_json({"error": faults[0], "others": faults[1:]})
+        print_json({**(beside or {}), "error": faults[0], "others": faults[1:]})
     return typer.Exit(EXIT[refusal.kind])
 
 

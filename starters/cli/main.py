@@ -15,6 +15,7 @@ from starters.cli import (
     onboarding,
     playbook,
     stack,
+    task,
     timeline,
     token,
 )
@@ -28,11 +29,13 @@ app = typer.Typer(
 )
 stack.add_to(app)
 timeline.add_to(app)
+task.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
+app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")

@@ -1,0 +1,238 @@
+"""`rapport inbox` and `rapport task …`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.human_task import TaskPhase
+from rapport.model.meeting import Receipt
+from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
+from starters.commands import tasks
+from starters.commands.office import LATER, Office
+from starters.commands.tasks import Inbox, TaskLine, TaskShown
+
+app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
+
+Task = Annotated[
+    str,
+    typer.Argument(help="The task, as the inbox names it, or ACCOUNT/STEP for its latest attempt.", metavar="TASK"),
+]
+
+
+def add_to(root: typer.Typer) -> None:
+    """Put `inbox` among the commands."""
+    root.command()(inbox)
+
+
+def inbox(
+    asked: Annotated[bool, typer.Option("--asked", help="With --json: what you asked for, instead.")] = False,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """What waits for you, and what you wait for; without a name, everything that waits for anybody."""
+
+    async def work(office: Office) -> Inbox:
+        return await tasks.inbox(office, acting(office, as_))
+
+    found = with_office(data, work, as_json=json)
+    if json:
+        print_json(found.asked if asked else found.mine)
+    else:
+        _print_inbox(found)
+
+
+@app.command()
+def show(task: Task, data: Data = None, json: Json = False) -> None:
+    """One task: the question, what was said, who decides, and how it ended."""
+    shown = with_office(data, lambda office: tasks.show(office, task), as_json=json)
+    if json:
+        print_json(shown)
+    else:
+        _print_task(shown)
+
+
+@app.command()
+def decide(
+    task: Task,
+    option: Annotated[str, typer.Option("--option", help="The option's id, such as approve.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; some options need it.")] = None,
+    round_: Annotated[int | None, typer.Option("--round", help="The round that you saw.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Choose one of the options."""
+
+    async def work(office: Office) -> Receipt | Refusal:
+        try:
+            return await tasks.decide(office, task, option, acting(office, as_), reason, round_)
+        except Refusal as refusal:
+            if refusal.kind is not Refused.CONFLICT:
+                raise
+            return refusal
+
+    answer = with_office(data, work, as_json=json)
+    if isinstance(answer, Refusal):
+        beside = Receipt(accepted=False, reason=answer.problem).model_dump()
+        raise fail(answer, as_json=json, beside=beside)
+    _receipt(answer, "Your decision counts.", as_json=json)
+
+
+@app.command()
+def request(
+    task: Task,
+    say: Annotated[
+        list[str] | None, typer.Option("--say", help="A text that is asked for, by name.", metavar="NAME=TEXT")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="The same as --say reason=TEXT.")] = None,
+    cost: Annotated[str | None, typer.Option("--cost", help="The same as --say cost=TEXT.")] = None,
+    dates: Annotated[str | None, typer.Option("--dates", help="The same as --say dates=TEXT.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say what you ask for; on an open task, say it anew, and everyone decides anew."""
+
+    async def work(office: Office) -> Receipt:
+        short = {
+            name: text for name, text in (("reason", reason), ("cost", cost), ("dates", dates)) if text is not None
+        }
+        return await tasks.request(office, task, _said(say or ()) | short, acting(office, as_))
+
+    _receipt(with_office(data, work, as_json=json), "Asked; those who decide get a mail.", as_json=json)
+
+
+@app.command()
+def decline(
+    task: Task,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why it is not needed.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say that it is not needed; it closes as not requested."""
+
+    async def work(office: Office) -> Receipt:
+        return await tasks.decline(office, task, acting(office, as_), reason)
+
+    _receipt(with_office(data, work, as_json=json), "Closed; nobody is asked.", as_json=json)
+
+
+@app.command()
+def ask(
+    task: Task,
+    question: Annotated[str, typer.Option("--question", help="What you need to know.")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say what you need to know before you decide."""
+
+    async def work(office: Office) -> Receipt:
+        return await tasks.ask(office, task, question, acting(office, as_))
+
+    _receipt(with_office(data, work, as_json=json), "Your question goes to whoever asked you.", as_json=json)
+
+
+@app.command()
+def answer(
+    task: Task,
+    text: Annotated[str, typer.Option("--text", help="What those who decide need to know.")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Answer the open question."""
+
+    async def work(office: Office) -> Receipt:
+        return await tasks.answer(office, task, text, acting(office, as_))
+
+    _receipt(with_office(data, work, as_json=json), "Your answer goes to those who decide.", as_json=json)
+
+
+def _said(say: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for one in say:
+        name, equals, text = one.partition("=")
+        if not equals:
+            raise Refusal("has no =", field="--say", fix='write it as NAME=TEXT, such as --say "cost=2000 CHF"')
+        found[name.strip()] = text
+    return found
+
+
+def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(receipt)
+    else:
+        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
+
+
+def _print_inbox(found: Inbox) -> None:
+    if found.mine:
+        if found.asked:
+            out.print("[bold]Waits for you[/bold]" if found.member else "")
+        _print_lines(found.mine, mine=True)
+    else:
+        out.print("Nothing waits for you." if found.member else "Nothing waits for anybody.")
+    if found.asked:
+        out.print("\n[bold]You wait for[/bold]")
+        _print_lines(found.asked, mine=False)
+
+
+def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
+    rows = table("task", "account", "what", "options" if mine else "waits for", "until", "")
+    for line in lines:
+        until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
+        third = ", ".join(option.id for option in line.options) if mine else ", ".join(line.assignees) or "nobody"
+        note = [f"for {line.on_behalf_of}"] if line.on_behalf_of else []
+        note += [PHASES[line.phase]] if line.phase in PHASES else []
+        rows.add_row(line.task, line.account, line.question, third, until, "; ".join(note))
+    out.print(rows)
+
+
+PHASES = {TaskPhase.PREPARING: "the request is to be written", TaskPhase.NEEDS_INFO: "a question is open"}
+"""What a list says of a task that does not simply wait for a decision."""
+
+
+def _print_task(shown: TaskShown) -> None:
+    out.print(
+        f"[bold]{shown.title}[/bold] of {shown.account_name}: {shown.phase.replace('_', ' ')}, round {shown.round}"
+    )
+    out.print(shown.question)
+    for name, text in shown.said.items():
+        out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+    if shown.requester_name:
+        out.print(f"Asked for by {shown.requester_name}.")
+    for word in shown.talk:
+        out.print(f"{word.who}: {word.text or '(erased)'}", markup=False)
+    if shown.ended:
+        out.print(f"{shown.ended[:1].upper()}{shown.ended[1:]}.", markup=False)
+    rows = table("who", "for", "chose", "when", "verified by", "reason")
+    for one in shown.decisions:
+        rows.add_row(one.who, one.on_behalf_of or "", one.option, when(one.at), one.verified or "", one.reason or "")
+    if shown.decisions:
+        out.print(rows)
+    if shown.phase is not TaskPhase.CLOSED:
+        _print_open(shown)
+
+
+def _print_open(shown: TaskShown) -> None:
+    for holder in shown.holders:
+        instead = f", in place of {holder.on_behalf_of}" if holder.on_behalf_of else ""
+        why = f" ({holder.reason})" if holder.reason else ""
+        out.print(f"Waits for {holder.name}{instead}{why}.")
+    if shown.deadline:
+        out.print(f"Until {'[red]' if shown.overdue else ''}{when(shown.deadline)}{'[/red]' if shown.overdue else ''}.")
+    if shown.phase is TaskPhase.PREPARING:
+        words = " ".join(f'--say "{name}=…"' for name in shown.asks)
+        out.print(f"To ask for it:\n  rapport task request {shown.task} {words}", soft_wrap=True)
+    elif shown.phase is TaskPhase.NEEDS_INFO:
+        out.print(f'To answer:\n  rapport task answer {shown.task} --text "…"', soft_wrap=True)
+    else:
+        options = " | ".join(option.id for option in shown.options)
+        out.print(f"To decide:\n  rapport task decide {shown.task} --option {options}", soft_wrap=True, markup=False)
