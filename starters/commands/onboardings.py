@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 from rapport.mail import compose
 from rapport.mail.letters import Company
 from rapport.model.base import Instant, Refusal, Refused, Slug, StepName, Wire, Written
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import onboarding_id, task_id
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.people import AccountFile, WrittenContract
 from rapport.model.playbook import MeetingStep, Playbook, Stage
@@ -54,7 +54,11 @@ class Started(Wire):
 
 
 class MilestoneShown(Wire):
-    """One step of an onboarding."""
+    """One step of an onboarding.
+
+    Attributes:
+        task: The id of its human task, where it is one that has begun.
+    """
 
     step: str
     title: str
@@ -67,6 +71,7 @@ class MilestoneShown(Wire):
     since: Instant | None = None
     deadline: Instant | None = None
     unblock: str | None = None
+    task: str | None = None
 
 
 class Status(Wire):
@@ -275,6 +280,7 @@ async def status(office: Office, account: str) -> Status:
             since=step.wait.since,
             deadline=step.wait.deadline,
             unblock=step.wait.unblock,
+            task=task_id(account, step.step, step.attempt) if step.kind == "task" and step.began else None,
         )
         for step in steps
     )

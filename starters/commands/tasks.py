@@ -114,11 +114,13 @@ class DecisionShown(Wire):
 
     Attributes:
         who, on_behalf_of: Names.
+        email: The address of whoever decided, unless they are gone from the record.
         option: The option's title.
         verified: operator, token, session or link.
     """
 
     who: str
+    email: str | None
     on_behalf_of: str | None
     option: str
     at: Instant
@@ -585,7 +587,7 @@ async def _shown(office: Office, task: Task, reader: Member | None = None) -> Ta
             for holder in task.holders
             if holder.member in known
         ),
-        decisions=tuple(_decision(one, task.definition, names, said.get(one.submission)) for one in task.answers),
+        decisions=tuple(_decision(one, task.definition, known, said.get(one.submission)) for one in task.answers),
         talk=tuple(_word(entry, names) for entry in told if _is_said_of(entry, task)),
         outcome=task.outcome,
         ended=None if task.outcome is None else _ended(task.definition, task.outcome, task.answers, names, zone),
@@ -596,12 +598,14 @@ async def _shown(office: Office, task: Task, reader: Member | None = None) -> Ta
 
 
 def _decision(
-    decision: Decision, definition: TaskDefinition, names: Mapping[str, str], said: Submission | None
+    decision: Decision, definition: TaskDefinition, known: Mapping[str, Member], said: Submission | None
 ) -> DecisionShown:
     titles = {option.id: option.title for option in definition.options}
+    by, instead = known.get(decision.by), known.get((said.on_behalf_of if said else None) or "")
     return DecisionShown(
-        who=names.get(decision.by, GONE),
-        on_behalf_of=names.get(said.on_behalf_of, GONE) if said and said.on_behalf_of else None,
+        who=by.name if by else GONE,
+        email=by.email if by else None,
+        on_behalf_of=instead.name if instead else None,
         option=titles.get(decision.option, decision.option),
         at=decision.at,
         reason=said.text if said else None,

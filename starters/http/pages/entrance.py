@@ -51,8 +51,8 @@ def sign_in_page(request: Request, wrong: str = "", onward: str | None = None) -
 
 def _page_of(path: str) -> str:
     """The page that has the form which is sent to this path."""
-    account = re.match(r"/accounts/[^/]+(/drafts)?", path)
-    return account[0] if account else "/"
+    shown = re.match(r"/accounts/[^/]+(/drafts)?|/tasks/.+(?=/[a-z]+$)|/m/.+", path)
+    return shown[0] if shown else "/"
 
 
 @router.get("/sign-in")

@@ -1,4 +1,4 @@
-"""The page behind the personal link of a mail. It needs no login, and can do one thing: answer one person's poll.
+"""The page behind the personal link of a mail: it answers one person's poll without a login, or shows a human task.
 
 Mail scanners follow links and some send forms, so looking never changes anything, nothing is chosen beforehand, and a
 form counts only if it was drawn here. There is no limit on how often a client may ask: a link's token cannot be
@@ -11,17 +11,18 @@ import hashlib
 import hmac
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
 from rapport.model.base import Refusal, Refused, Written, prose
 from rapport.model.reading import check
-from starters.commands import meetings
+from starters.commands import meetings, tasks
 from starters.commands.meetings import Poll
 from starters.commands.office import Office, present
 from starters.http.auth import TheOffice, check_origin
 from starters.http.pages.rendering import offset, page, sentence
+from starters.http.pages.tasks import answer_link, link_page
 from starters.http.problems import status_of
 from worker import stationery
 
@@ -57,8 +58,10 @@ class Answer(Written):
 
 
 @router.api_route("/m/{token:path}", methods=["GET", "HEAD"])
-async def look(token: str, office: TheOffice) -> HTMLResponse:
-    """Show the poll as it stands. Looking changes nothing."""
+async def look(request: Request, token: str, office: TheOffice) -> HTMLResponse:
+    """Show the poll or the task as it stands. Looking changes nothing."""
+    if await tasks.is_task(office, token):
+        return await link_page(request, office, token, form_token(office, token))
     try:
         poll = await meetings.poll(office, token)
     except Refusal as refusal:
@@ -67,8 +70,8 @@ async def look(token: str, office: TheOffice) -> HTMLResponse:
 
 
 @router.post("/m/{token:path}")
-async def answer(request: Request, token: str, office: TheOffice) -> HTMLResponse:
-    """Take an answer, and say what was recorded."""
+async def answer(request: Request, token: str, office: TheOffice) -> Response:
+    """Take an answer or a decision, and say what was recorded."""
     check_origin(request, office)
     form = await request.form()
     given = form.get("form")
@@ -76,6 +79,8 @@ async def answer(request: Request, token: str, office: TheOffice) -> HTMLRespons
         raise Refusal(
             "this form has expired", fix="open the link in your mail again, and answer there", kind=Refused.FORBIDDEN
         )
+    if await tasks.is_task(office, token):
+        return await answer_link(request, office, token, given)
     ticked = [value for value in form.getlist("slot") if isinstance(value, str)]
     comment = form.get("comment")
     typed: dict[str, Any] = {

@@ -17,9 +17,10 @@ from markupsafe import Markup, escape
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.people import personas
-from starters.commands import messages
+from starters.commands import messages, tasks
 from starters.commands.office import Office, present
 from starters.http.auth import Session, office_of, session_of
+from starters.http.deciding import inbox_of
 from starters.http.problems import status_of
 
 DONE: Final = {
@@ -30,6 +31,12 @@ DONE: Final = {
     "unchanged": "There was nothing to change.",
     "sent": "The draft is on its way.",
     "all_sent": "The drafts are on their way.",
+    "decided": "Your decision counts.",
+    "requested": "It is asked. Those who decide get a mail.",
+    "declined": "Closed. Nobody is asked.",
+    "asked": "Your question is on its way. You can still decide without the answer.",
+    "answered": "Your answer is on its way to those who decide.",
+    "recorded": "Your decision is recorded. It will be checked when a worker is back; you need not do it again.",
     "held_back": "The draft is held back. It does not go out.",
 }
 """What a page says after something was done; the address carries the key alone, so that nobody can put words here."""
@@ -51,6 +58,7 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
         "has_catcher": request.app.state.catcher is not None,
         "path": request.url.path,
         "mail": None,
+        "inbox": 0,
         "notice": DONE.get(request.query_params.get("done", "")),
     }
 
@@ -58,8 +66,11 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
 async def member_page(
     request: Request, office: Office, session: Session, template: str, *, status: int = 200, **context: Any
 ) -> HTMLResponse:
-    """A page for a signed-in member; it says where mail stands."""
-    frame = member_context(request, session) | {"mail": await messages.mail_status(office)}
+    """A page for a signed-in member; it says where mail stands, and how much waits for them."""
+    frame = member_context(request, session) | {
+        "mail": await messages.mail_status(office),
+        "inbox": await tasks.waiting(office, inbox_of(office, session)),
+    }
     return page(template, status=status, **(frame | context))
 
 
@@ -233,6 +244,10 @@ _FIELDS: Final = {
     "start": "the time",
     "note": "the note",
     "comment": "your note",
+    "option": "the answer",
+    "reason": "the reason",
+    "question": "the question",
+    "text": "the answer",
 }
 
 

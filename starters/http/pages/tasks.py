@@ -1,0 +1,286 @@
+"""Pages of human tasks: the inbox, one task with all that can be done about it, and the page behind a mailed link."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.human_task import TaskPhase
+from rapport.model.meeting import Receipt
+from starters.commands import tasks
+from starters.commands.office import LATER, Actor, Office
+from starters.commands.tasks import TaskLink, TaskShown
+from starters.http.auth import Session, SignedIn, SignInNeeded, TheOffice, check_form, session_of
+from starters.http.deciding import acting, check_decider, decider, inbox_of, own_address
+from starters.http.pages.rendering import fields, member_page, page, see_other
+from starters.http.problems import status_of
+
+router = APIRouter()
+
+SETTLE_SECONDS: Final = 3.0
+"""How long a page waits until what was accepted can be seen before it shows the task again."""
+
+
+@dataclass(frozen=True)
+class RefusedForm:
+    """A form that was refused, with what was typed in it."""
+
+    name: str
+    refusal: Refusal
+    typed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Can:
+    """What the reader of a task's page can do, and as whom, by address.
+
+    Attributes:
+        decide: Among whom an operator chooses; a member finds themself alone here.
+        insist: Whether deciding would go past a question that is still open.
+    """
+
+    decide: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    request: str | None = None
+    answer: str | None = None
+    insist: bool = False
+
+
+def can(task: TaskShown, own: str | None, operator_as: str) -> Can:
+    """What somebody can do about a task. The workflow judges; this only spares people forms that it would refuse.
+
+    Args:
+        own: The address of the member who reads; nothing for an operator.
+        operator_as: As whom an operator asks and answers.
+    """
+    holders = tuple(holder.email for holder in task.holders)
+    me = own or operator_as
+    if task.phase is TaskPhase.PREPARING:
+        return Can(request=me if own is None or own in (*holders, task.tam) else None)
+    if task.phase is TaskPhase.OPEN:
+        decided = tuple(one.email for one in task.decisions if one.email is not None)
+        deciders = tuple(dict.fromkeys((*holders, *decided)))
+        mine = deciders if own is None else tuple(one for one in deciders if one == own)
+        return Can(decide=mine, ask=mine, request=me if task.asks and own in (None, task.requester) else None)
+    if task.phase is TaskPhase.NEEDS_INFO:
+        answers = own is None or own in (*holders, task.requester)
+        insists = own is not None and own not in (*holders, task.requester)
+        return Can(answer=me if answers else None, decide=(own,) if own and insists else (), insist=insists)
+    return Can()
+
+
+@router.get("/inbox")
+async def inbox(request: Request, office: TheOffice, session: SignedIn) -> Response:
+    """What waits for a member and what they wait for; for an operator who acts for nobody, all of it."""
+    found = await tasks.inbox(office, inbox_of(office, session))
+    return await member_page(request, office, session, "inbox.html", found=found)
+
+
+@router.post("/tasks/{task:path}/decide")
+async def decide(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Choose one of the options."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        round_ = typed.get("round", "")
+        if not typed.get("option"):
+            raise Refusal("is not chosen", field="option", fix="choose one of the answers")
+        reason = typed.get("reason") or None
+        return await tasks.decide(
+            office, task, typed["option"], actor, reason, int(round_) if round_.isdigit() else None
+        )
+
+    return await _take(request, office, session, task, "decide", work)
+
+
+@router.post("/tasks/{task:path}/request")
+async def ask_for(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Say what is asked for."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        said = {name.removeprefix("say-"): text for name, text in typed.items() if name.startswith("say-")}
+        return await tasks.request(office, task, said, actor)
+
+    return await _take(request, office, session, task, "request", work)
+
+
+@router.post("/tasks/{task:path}/decline")
+async def decline(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Say that it is not needed."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        return await tasks.decline(office, task, actor, typed.get("reason") or None)
+
+    return await _take(request, office, session, task, "decline", work)
+
+
+@router.post("/tasks/{task:path}/ask")
+async def ask(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Ask for information."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        return await tasks.ask(office, task, typed.get("question", ""), actor)
+
+    return await _take(request, office, session, task, "ask", work)
+
+
+@router.post("/tasks/{task:path}/answer")
+async def answer(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Give the information."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        return await tasks.answer(office, task, typed.get("text", ""), actor)
+
+    return await _take(request, office, session, task, "answer", work)
+
+
+@router.get("/tasks/{task:path}")
+async def show(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """One task: the question, what was said, who decides, and what the reader can do."""
+    return await _page(request, office, session, await tasks.show(office, task))
+
+
+async def _take(
+    request: Request,
+    office: Office,
+    session: Session,
+    task: str,
+    name: str,
+    work: Callable[[dict[str, str], Actor], Awaitable[Receipt]],
+) -> Response:
+    """Take a form; show what came of it, or the page with what was typed and why it was refused."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    before = await tasks.show(office, task)
+    try:
+        receipt = await work(typed, acting(office, session, typed.get("as", "")))
+    except Refusal as refusal:
+        failed = RefusedForm(name, refusal, typed)
+        return await _page(request, office, session, await tasks.show(office, task), failed)
+    return see_other(f"{path_of(before)}?done={await _done(office, before, name, receipt)}")
+
+
+async def _done(office: Office, before: TaskShown, name: str, receipt: Receipt) -> str:
+    """What to say of it, once it can be seen."""
+    if receipt.outcome == LATER:
+        return "recorded"
+    deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
+    while await tasks.show(office, before.task) == before and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.05)
+    return {"decide": "decided", "request": "requested", "decline": "declined", "ask": "asked"}.get(name, "answered")
+
+
+def path_of(task: TaskShown) -> str:
+    """The page of a task."""
+    return f"/tasks/{task.task.removeprefix('task/')}"
+
+
+async def _page(
+    request: Request, office: Office, session: Session, task: TaskShown, failed: RefusedForm | None = None
+) -> Response:
+    own = own_address(office, session)
+    return await member_page(
+        request,
+        office,
+        session,
+        "task.html",
+        status=200 if failed is None else status_of(failed.refusal),
+        task=task,
+        path_here=path_of(task),
+        can=can(task, own, office.settings.as_ or task.tam),
+        own=own,
+        failed=failed,
+    )
+
+
+# Behind a mailed link
+
+
+async def link_page(request: Request, office: Office, token: str, form_token: str) -> HTMLResponse:
+    """What a task's link shows. Looking changes nothing, whoever or whatever looks."""
+    try:
+        link = await tasks.by_link(office, token)
+    except Refusal as refusal:
+        return _link_refusal(refusal)
+    return _link(request, office, token, form_token, link)
+
+
+async def answer_link(request: Request, office: Office, token: str, form_token: str) -> Response:
+    """Take a decision behind a task's link, of whoever is signed in as its reader.
+
+    Raises:
+        SignInNeeded: Nobody is, or somebody else.
+        Refusal: The form was not drawn for this session.
+    """
+    try:
+        link = await tasks.by_link(office, token)
+    except Refusal as refusal:
+        return _link_refusal(refusal)
+    actor = decider(request, office, link)
+    await check_decider(request, office)
+    typed = await fields(request)
+    try:
+        if not typed.get("option"):
+            raise Refusal("is not chosen", field="option", fix="choose one of the answers")
+        reason = typed.get("reason") or None
+        receipt = await tasks.decide(office, link.task.task, typed["option"], actor, reason, link.round)
+    except Refusal as refusal:
+        failed = RefusedForm("decide", refusal, typed)
+        return _link(request, office, token, form_token, await tasks.by_link(office, token), failed)
+    done = await _done(office, link.task, "decide", receipt)
+    return see_other(f"/m/{token}?done={done}")
+
+
+def _link(
+    request: Request,
+    office: Office,
+    token: str,
+    form_token: str,
+    link: TaskLink,
+    failed: RefusedForm | None = None,
+) -> HTMLResponse:
+    try:
+        decider(request, office, link)
+        may = True
+    except SignInNeeded:
+        may = False
+    return page(
+        "link_task.html",
+        status=200 if failed is None else status_of(failed.refusal),
+        link=link,
+        task=link.task,
+        path_here=path_of(link.task),
+        state=_state(link),
+        may=may,
+        session=session_of(request, office),
+        token=token,
+        form_token=form_token,
+        failed=failed,
+        recorded=request.query_params.get("done") == "recorded",
+    )
+
+
+def _state(link: TaskLink) -> str:
+    """What a link can still do for its reader."""
+    task = link.task
+    if task.phase is TaskPhase.CLOSED:
+        return "closed"
+    if link.superseded:
+        return "superseded"
+    if link.decided is not None:
+        return "decided"
+    if link.reader == task.requester or task.phase is TaskPhase.PREPARING:
+        return "asking"
+    if task.phase is TaskPhase.OPEN and link.reader not in {holder.email for holder in task.holders}:
+        return "elsewhere"
+    return "open"
+
+
+def _link_refusal(refusal: Refusal) -> HTMLResponse:
+    expired = refusal.kind is Refused.CONFLICT
+    return page("link_closed.html", status=410 if expired else 404, kind="expired_task" if expired else "unknown")
