@@ -136,6 +136,14 @@ async def submit(connection: Connection, submission: Submission) -> None:
     await connection.execute(insert(SubmissionRow).values(**submission.model_dump()))
 
 
+async def words(connection: Connection, submissions: Sequence[str]) -> dict[str, str]:
+    """What people wrote, by their submissions' ids; what was erased, or never had words, is absent."""
+    found = await connection.execute(
+        select(SubmissionRow.id, SubmissionRow.text).where(SubmissionRow.id.in_(submissions))
+    )
+    return {row.id: row.text for row in found if row.text}
+
+
 class Told(Wire):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 
