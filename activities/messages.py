@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ from rapport.model.records import Entry
 from rapport.storage import contracts
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
-from rapport.storage.timeline import append
+from rapport.storage.timeline import append, words
 
 PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 """How long to wait before each further attempt while the relay asks for patience (4xx)."""
@@ -153,9 +153,13 @@ class Messages:
             Refusal: A mail cannot be written.
         """
         async with self.store.reading() as connection:
-            company = await Company.read(connection, occasion.account, occasion.to)
+            task = occasion.task
+            company = await Company.read(connection, occasion.account, [*occasion.to, *(task.people() if task else ())])
+            said = await words(connection, task.submissions()) if task else {}
             known = await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
-            letters = [letter for letter in _letters(self.stationery, company, occasion) if letter.key not in known]
+            letters = [
+                letter for letter in _letters(self.stationery, company, occasion, said) if letter.key not in known
+            ]
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -402,7 +406,7 @@ class _Frozen(NamedTuple):
     link: Link | None
 
 
-def _letters(stationery: Stationery, company: Company, occasion: Occasion) -> list[Letter]:
+def _letters(stationery: Stationery, company: Company, occasion: Occasion, said: Mapping[str, str]) -> list[Letter]:
     """The mails of an occasion."""
     return [
         Letter(
@@ -412,6 +416,7 @@ def _letters(stationery: Stationery, company: Company, occasion: Occasion) -> li
             key=_key(occasion, id_),
             to=person,
             person=id_,
+            said=said,
         )
         for id_ in occasion.to or _having(occasion.personas, company)
         if (person := company.person(id_)) is not None

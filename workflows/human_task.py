@@ -96,7 +96,7 @@ class HumanTask(Correspondence):
         self.requester = start.requester
         self.request_said: str | None = None
         self.asked: TaskQuestion | None = None
-        self.asked_at: datetime | None = None
+        self.answered: str | None = None
         self.circle: Circle | None = None
         self.deciding: Circle | None = None
         self.decisions: tuple[Decision, ...] = ()
@@ -158,7 +158,7 @@ class HumanTask(Correspondence):
             self._tell("task.unanswered")
         if self._is_over() or self.edited:
             return
-        self.phase, self.asked, self.circle = TaskPhase.OPEN, None, deciding
+        self.phase, self.circle = TaskPhase.OPEN, deciding
         question = Resuming(
             seats=deciding.seats,
             rungs=tuple(deciding.rungs),
@@ -219,7 +219,7 @@ class HumanTask(Correspondence):
             self.decisions = ()
             self.edited = True
             self.phase = TaskPhase.OPEN
-            self.asked = None
+            self.asked = self.answered = None
         self.requester, self.request_said = request.by, request.id
         return self.remember(request.id, Receipt(accepted=True, outcome="asked"))
 
@@ -233,7 +233,7 @@ class HumanTask(Correspondence):
         """Someone who decides asks the one who asked them; reminders stop until there is an answer."""
         if (seen := self.receipt(question.id)) is not None:
             return seen
-        self.phase, self.asked, self.changed = TaskPhase.NEEDS_INFO, question, True
+        self.phase, self.asked, self.answered, self.changed = TaskPhase.NEEDS_INFO, question, None, True
         self._tell("task.info_asked", who=question.by, said=question.id)
         return self.remember(question.id, Receipt(accepted=True, outcome="asked"))
 
@@ -255,7 +255,7 @@ class HumanTask(Correspondence):
         """What was missing; reminders start again."""
         if (seen := self.receipt(answer.id)) is not None:
             return seen
-        self.phase, self.changed = TaskPhase.OPEN, True
+        self.phase, self.answered, self.changed = TaskPhase.OPEN, answer.id, True
         self._tell("task.info_given", who=answer.by, said=answer.id)
         return self.remember(answer.id, Receipt(accepted=True, outcome="answered"))
 
@@ -455,6 +455,7 @@ class HumanTask(Correspondence):
                 request=self.request_said,
                 asked=self.asked.id if self.asked else None,
                 asked_by=self.asked.by if self.asked else None,
+                answered=self.answered,
                 requester=self.requester,
                 deadline=self._deadline(),
                 outcome=self.outcome,

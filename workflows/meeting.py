@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         Receipt,
         Report,
         Slot,
+        Venue,
         Vote,
     )
     from rapport.model.message import MeetingFacts, Occasion, Purpose
@@ -51,6 +52,7 @@ class Meeting(Correspondence):
         self.start = start
         self.step = start.step
         self.phase = MeetingPhase.PROPOSING
+        self.venue: Venue | None = None
         self.proposal: Proposal | None = None
         self.votes: dict[str, Vote] = {}
         self.wanted: Book | None = None
@@ -67,8 +69,10 @@ class Meeting(Correspondence):
         self.alarm = Alarm()
 
     @workflow.run
-    async def run(self, start: MeetingStart) -> MeetingResult:  # noqa: ARG002 - taken by __init__
+    async def run(self, start: MeetingStart) -> MeetingResult:
         """Until the meeting was held: after a no-show, everyone is offered new times."""
+        if start.undecided:
+            await self.say_that_times_follow()
         while True:
             await self.propose_times()
             await self.open_the_vote()
@@ -80,12 +84,22 @@ class Meeting(Correspondence):
 
     # The story
 
+    async def say_that_times_follow(self) -> None:
+        """Welcome everyone before it is known how the meeting is held; times come once that is decided."""
+        self.phase = MeetingPhase.UNDECIDED
+        self._tell("meeting.undecided")
+        self.write(self._welcome(), "Welcome everyone; times follow", reviewed=self.step.review != "auto")
+        while self.venue is None and self.wanted is None:
+            await self._news(self._wait_for_the_venue())
+        if self.venue is not None and self.venue.onsite:
+            self.step = self.step.held_onsite()
+
     async def propose_times(self) -> None:
         """Find times that suit those who are needed, and write to everyone who is invited."""
         self.begin_round()
         proposal = self.proposal = await self._find_times()
         self._tell("meeting.proposed", about=str(len(proposal.slots)))
-        email = self.step.email if self.round == 1 else "meeting_proposal"
+        email = self.step.email if self.round == 1 and not self.start.undecided else "meeting_proposal"
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
         writing = self.write(
@@ -183,6 +197,11 @@ class Meeting(Correspondence):
     def vote_later(self, vote: Vote) -> None:
         """The same vote, left at the door while no worker was there; judged by the same rule."""
         self._take_vote(vote)
+
+    @workflow.signal(name="settle", description="Whether it is held on site is decided")
+    def settle(self, venue: Venue) -> None:
+        """Word from the onboarding."""
+        self.venue, self.changed = venue, True
 
     @workflow.update(name="book", description="Set the time by hand, or move it")
     def book(self, book: Book) -> Receipt:
@@ -371,6 +390,30 @@ class Meeting(Correspondence):
             meeting=self._facts(),
         )
 
+    def _welcome(self) -> Occasion:
+        """The mail that goes out before anything is known of the meeting."""
+        return Occasion(
+            account=self.account,
+            contract=self.start.contract,
+            step=self.step.name,
+            title=self.step.title,
+            workflow_id=workflow.info().workflow_id,
+            attempt=self.start.attempt,
+            purpose=Purpose.MESSAGE,
+            email=self.step.email,
+            personas=self.step.invite,
+            review=self.step.review,
+            now=workflow.now(),
+            meeting=MeetingFacts(
+                uid="",
+                title=self.step.title,
+                step=self.step.name,
+                minutes=self.step.minutes,
+                where="undecided",
+                agenda=(),
+            ),
+        )
+
     def _facts(self) -> MeetingFacts:
         proposal = self._current
         return MeetingFacts(
@@ -388,6 +431,12 @@ class Meeting(Correspondence):
         )
 
     # What it waits for, and telling it
+
+    def _wait_for_the_venue(self) -> Wait:
+        drafts = f"rapport message approve --account {self.account}" if self.drafts else None
+        assert self.step.onsite is not None
+        task = f"rapport task show {self.account}/{self.step.onsite.approval}"
+        return Wait(on=("tam", "tam_manager"), what="word on whether it is held on site", unblock=drafts or task)
 
     def _wait_for_release(self) -> Wait:
         return Wait(

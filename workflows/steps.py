@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, Planning
     from activities.records import Records
-    from rapport.model.ids import meeting_id, timeline_key
-    from rapport.model.meeting import MeetingStart
+    from rapport.model.human_task import TaskStart
+    from rapport.model.ids import meeting_id, task_id, timeline_key
+    from rapport.model.meeting import MeetingStart, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.playbook import MeetingStep, MessageStep
+    from rapport.model.playbook import MeetingStep, MessageStep, TaskStep
     from rapport.model.records import Entry, Projection, Wait
-    from rapport.model.workflows import MEETING, Kind
+    from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
     from rapport.policy import details, plan
     from rapport.policy.plan import Progress, StepState
 
@@ -119,6 +121,8 @@ class Steps:
                 work = self._meet(step)
             case MessageStep():
                 work = self._write(step)
+            case TaskStep():
+                work = self._decide(step)
             case _:
                 assert_never(step)
         task = asyncio.create_task(self._perform(name, work))
@@ -138,14 +142,69 @@ class Steps:
 
     async def _meet(self, step: MeetingStep) -> str:
         attempt = self.progress[step.name].attempt
+        onsite = self._is_onsite(step)
+        if onsite:
+            step = step.held_onsite()
+        start = MeetingStart(
+            account=self.start.account,
+            contract=self.start.contract,
+            step=step,
+            attempt=attempt,
+            undecided=onsite is None,
+        )
         result = await self._child(
             MEETING,
-            MeetingStart(account=self.start.account, contract=self.start.contract, step=step, attempt=attempt),
+            start,
             meeting_id(self.start.account, step.name, attempt),
             summary=f"{step.title} with {self.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
         return result.outcome
+
+    def _is_onsite(self, step: MeetingStep) -> bool | None:
+        """Whether a meeting is held on site by the approval that it may have; nothing while that is open."""
+        if step.onsite is None:
+            return False
+        approval = self.progress[step.onsite.approval]
+        return approval.outcome == step.onsite.outcome if approval.state.ended else None
+
+    async def _decide(self, step: TaskStep) -> str:
+        """Put a question to people, and tell the meetings that wait for its outcome."""
+        attempt = self.progress[step.name].attempt
+        start = TaskStart(
+            account=self.start.account,
+            contract=self.start.contract,
+            subject=self.start.account,
+            step=step.name,
+            title=step.title,
+            attempt=attempt,
+            definition=step.definition(),
+        )
+        result = await self._child(
+            HUMAN_TASK,
+            start,
+            task_id(self.start.account, step.name, attempt),
+            summary=f"{step.title}, for {self.start.account}",
+            about=step.question,
+        )
+        for name, other in self.progress.items():
+            meeting = other.definition
+            if (
+                isinstance(meeting, MeetingStep)
+                and meeting.onsite is not None
+                and meeting.onsite.approval == step.name
+                and other.state is StepState.RUNNING
+            ):
+                await self._settle(name, Venue(onsite=result.outcome == meeting.onsite.outcome))
+        return result.outcome
+
+    async def _settle(self, name: str, venue: Venue) -> None:
+        """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
+        meeting = workflow.get_external_workflow_handle(
+            meeting_id(self.start.account, name, self.progress[name].attempt)
+        )
+        with contextlib.suppress(ApplicationError):
+            await meeting.signal("settle", venue)
 
     async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""

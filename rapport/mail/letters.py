@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
-from rapport.model.message import MeetingFacts, Occasion, Purpose
+from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
 from rapport.model.playbook import Review
 from rapport.policy import audience
@@ -18,7 +19,7 @@ from rapport.storage import people
 from rapport.storage.access import LINK_LIFE, Link
 from rapport.storage.database import Connection
 
-LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER})
+LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 """The mails whose reader answers through a personal link."""
 
 
@@ -100,6 +101,7 @@ class Letter:
     key: str
     to: Person
     person: str
+    said: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def review(self) -> Review:
@@ -138,12 +140,13 @@ class Letter:
 
     def link(self, date: datetime) -> Link | None:
         """What the mail's personal link may do, if it has one."""
-        if self.occasion.purpose not in LINKED or self.meeting is None or self.meeting.proposal is None:
+        asks = self.occasion.task is not None or (self.meeting is not None and self.meeting.proposal is not None)
+        if self.occasion.purpose not in LINKED or not asks:
             return None
         return Link(
             account=self.occasion.account,
             person=self.person,
-            purpose="vote",
+            purpose="vote" if self.occasion.task is None else "task",
             workflow_id=self.occasion.workflow_id,
             round=self.occasion.round,
             expires_at=date + LINK_LIFE,
@@ -161,7 +164,36 @@ class Letter:
             "account_url": f"{self.stationery.public_url}/accounts/{company.account.key}",
             "slots": self.meeting.proposal.slots if self.meeting and self.meeting.proposal else (),
             "meeting": self._meeting_context(self.meeting) if self.meeting else None,
+            "task": self._task_context(self.occasion.task) if self.occasion.task else None,
         }
+
+    def _task_context(self, task: TaskFacts) -> dict[str, Any]:
+        titles = dict(task.options)
+        outcome = task.outcome or ""
+        return {
+            "title": self.occasion.title,
+            "question": task.question,
+            "asks": [name.replace("_", " ") for name in task.asks],
+            "said": [(name.replace("_", " "), text) for name, text in self._request(task).items()],
+            "deadline": task.deadline,
+            "requester": self._name(task.requester),
+            "in_place_of": self._name(task.in_place_of.get(self.person)),
+            "asked_by": self._name(task.asked_by),
+            "missing": self.said.get(task.asked or ""),
+            "answer": self.said.get(task.answered or ""),
+            "outcome": titles.get(outcome, outcome.replace("_", " ")),
+            "decided_by": self._name(task.decided_by),
+            "reason": self.said.get(task.decision or ""),
+        }
+
+    def _request(self, task: TaskFacts) -> dict[str, str]:
+        """What the requester said, by what they were asked for."""
+        said = self.said.get(task.request or "")
+        return {str(name): str(text) for name, text in json.loads(said).items()} if said else {}
+
+    def _name(self, id_: str | None) -> str | None:
+        person = self.company.person(id_) if id_ else None
+        return person.name if person else None
 
     def _meeting_context(self, meeting: MeetingFacts) -> dict[str, Any]:
         company = self.company

@@ -112,6 +112,7 @@ class Booking(Wire):
 class MeetingPhase(StrEnum):
     """Where a meeting stands."""
 
+    UNDECIDED = "undecided"
     PROPOSING = "proposing"
     DRAFTED = "drafted"
     VOTING = "voting"
@@ -121,12 +122,23 @@ class MeetingPhase(StrEnum):
 
 
 class MeetingStart(Wire):
-    """What a meeting's workflow is given."""
+    """What a meeting's workflow is given.
+
+    Attributes:
+        undecided: Whether it is held on site is being decided; word comes by the signal `settle`.
+    """
 
     account: str
     contract: str
     step: MeetingStep
     attempt: int = 1
+    undecided: bool = False
+
+
+class Venue(Wire):
+    """Word on whether a meeting that could be held on site is."""
+
+    onsite: bool
 
 
 class MeetingResult(Wire):

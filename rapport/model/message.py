@@ -88,7 +88,7 @@ class TaskFacts(Wire):
     """What a human task's mails need to know of it; people and what they said by id.
 
     Attributes:
-        request, asked, decision: Submissions.
+        request, asked, answered, decision: Submissions.
         in_place_of: For whom someone decides, where it is not for themself.
     """
 
@@ -98,12 +98,23 @@ class TaskFacts(Wire):
     request: str | None = None
     asked: str | None = None
     asked_by: str | None = None
+    answered: str | None = None
     requester: str | None = None
     deadline: Instant | None = None
     outcome: str | None = None
     decided_by: str | None = None
     decision: str | None = None
     in_place_of: dict[str, str] = Field(default_factory=dict)
+
+    def people(self) -> tuple[str, ...]:
+        """Everyone whom the mail names, by id."""
+        named = (self.requester, self.asked_by, self.decided_by, *self.in_place_of.values())
+        return tuple(id_ for id_ in named if id_ is not None)
+
+    def submissions(self) -> tuple[str, ...]:
+        """Everything that the mail quotes, by id."""
+        quoted = (self.request, self.asked, self.answered, self.decision)
+        return tuple(id_ for id_ in quoted if id_ is not None)
 
 
 class MeetingFacts(Wire):

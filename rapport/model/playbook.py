@@ -10,9 +10,10 @@ import re
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from rapport.model.base import Name, StepName, Wire, Written
+from rapport.model.human_task import TaskDefinition
 from rapport.model.people import CHAMPION, Persona, personas
 
 
@@ -87,7 +88,26 @@ class StepBase(Written):
     stage: Stage
     after: tuple[StepName, ...] = ()
     offset: Annotated[str, AfterValidator(_offset)] | None = None
-    when: Annotated[str, AfterValidator(_predicate)] | None = None
+    when: tuple[Annotated[str, AfterValidator(_predicate)], ...] = ()
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class Onsite(Written):
+    """How a meeting is held on site instead, if that is approved.
+
+    Attributes:
+        approval: The task whose outcome decides it. While it is open, people are told that times follow.
+        outcome: The outcome that means yes; whatever else comes of it, the meeting stays as it is.
+    """
+
+    approval: StepName
+    outcome: StepName = "approve"
+    minutes: int = Field(ge=15, le=480)
+    agenda: tuple[Agenda, ...] = Field(min_length=1)
 
 
 class MeetingStep(StepBase):
@@ -101,6 +121,7 @@ class MeetingStep(StepBase):
         reminders: How many reminders go, one a business day, to those who did not answer.
         options: How many times are offered at most.
         email: The mail that carries the proposal.
+        onsite: How it is held on site instead.
     """
 
     kind: Literal["meeting"]
@@ -116,6 +137,13 @@ class MeetingStep(StepBase):
     options: int = Field(default=6, ge=1, le=20)
     email: StepName
     review: Review = "auto"
+    onsite: Onsite | None = None
+
+    def held_onsite(self) -> MeetingStep:
+        """The same meeting as it is held if its onsite variant is approved."""
+        assert self.onsite is not None
+        given = {"where": "onsite", "minutes": self.onsite.minutes, "agenda": self.onsite.agenda, "onsite": None}
+        return self.model_copy(update=given)
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -145,6 +173,16 @@ class MeetingStep(StepBase):
         return self
 
 
+class TaskStep(TaskDefinition, StepBase):
+    """A question put to people of the vendor's: who decides, among which options, and what silence means."""
+
+    kind: Literal["task"]
+
+    def definition(self) -> TaskDefinition:
+        """The task alone, without its place in the playbook."""
+        return TaskDefinition.model_validate(self.model_dump(include=set(TaskDefinition.model_fields)))
+
+
 class MessageStep(StepBase):
     """A mail to everyone of the named personas, each rendered for them."""
 
@@ -154,7 +192,7 @@ class MessageStep(StepBase):
     review: Review = "approve"
 
 
-StepDefinition = Annotated[MeetingStep | MessageStep, Field(discriminator="kind")]
+StepDefinition = Annotated[MeetingStep | MessageStep | TaskStep, Field(discriminator="kind")]
 
 
 MAX_STEPS: Final = 200
@@ -180,6 +218,16 @@ class Playbook(Written):
                     raise ValueError(f'steps[{index}].after: "{other}" waits for itself; take it out')
                 if other not in names:
                     raise ValueError(f'steps[{index}].after: there is no step "{other}"; use one of {", ".join(names)}')
+        for index, step in enumerate(self.steps):
+            if isinstance(step, MeetingStep) and step.onsite is not None:
+                approval = next((other for other in self.steps if other.name == step.onsite.approval), None)
+                if not isinstance(approval, TaskStep):
+                    raise ValueError(
+                        f'steps[{index}].onsite.approval: there is no task "{step.onsite.approval}"; name a step of '
+                        'kind = "task"'
+                    )
+                if step.onsite.outcome not in [option.id for option in approval.options]:
+                    raise ValueError(f'steps[{index}].onsite.outcome: "{step.onsite.outcome}" is no option of it')
         circle = _circle({step.name: step.after for step in self.steps})
         if circle:
             raise ValueError(f"steps: {' waits for '.join(circle)}; take one `after` out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,16 +43,19 @@ class Progress(Wire):
 Steps = Mapping[str, Progress]
 
 
-def applies(when: str | None, facts: Facts, present: Iterable[str]) -> bool:
-    """Whether a step with this `when` is part of an account's plan.
+def applies(when: Sequence[str], facts: Facts, present: Iterable[str]) -> bool:
+    """Whether a step is part of an account's plan: if it has no `when`, or one of its predicates holds.
 
     Args:
         present: The personas that the account has.
     """
-    if when is None:
-        return True
-    name, _, persona = when.partition(":")
-    return persona in set(present) if persona else bool(getattr(facts, name))
+    personas = set(present)
+    return not when or any(_holds(predicate, facts, personas) for predicate in when)
+
+
+def _holds(predicate: str, facts: Facts, present: Collection[str]) -> bool:
+    name, _, persona = predicate.partition(":")
+    return persona in present if persona else bool(getattr(facts, name))
 
 
 def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[str, ...]:

@@ -142,6 +142,14 @@ async def submissions(connection: Connection, ids: Sequence[str]) -> dict[str, S
     return {row.id: Submission.model_validate(row._mapping) for row in rows}
 
 
+async def words(connection: Connection, submissions: Sequence[str]) -> dict[str, str]:
+    """What people wrote, by their submissions' ids; what was erased, or never had words, is absent."""
+    found = await connection.execute(
+        select(SubmissionRow.id, SubmissionRow.text).where(SubmissionRow.id.in_(submissions))
+    )
+    return {row.id: row.text for row in found if row.text}
+
+
 class Told(Wire):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 

@@ -50,5 +50,5 @@ def _print(playbook: Playbook, *, as_json: bool) -> None:
     out.print(f"[bold]{playbook.title}[/bold], {playbook.name} version {playbook.version}")
     rows = table("step", "kind", "stage", "after", "offset", "when")
     for step in playbook.steps:
-        rows.add_row(step.name, step.kind, step.stage, ", ".join(step.after), step.offset or "", step.when or "")
+        rows.add_row(step.name, step.kind, step.stage, ", ".join(step.after), step.offset or "", " or ".join(step.when))
     out.print(rows)

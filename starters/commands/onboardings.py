@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
@@ -21,7 +22,7 @@ from rapport.model.base import Instant, Refusal, Refused, Slug, StepName, Wire, 
 from rapport.model.ids import onboarding_id, task_id
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.people import AccountFile, WrittenContract
-from rapport.model.playbook import MeetingStep, Playbook, Stage
+from rapport.model.playbook import MeetingStep, Playbook, Stage, TaskStep
 from rapport.playbooks import load
 from rapport.policy import plan
 from rapport.storage import contracts, people
@@ -143,8 +144,8 @@ async def _start(
         if file is not None:
             await people.save(connection, file, now)
         company = await Company.read(connection, account)
-        _refuse_unready(playbook, company)
         left_out = plan.left_out(playbook, company.account.facts, company.personas)
+        _refuse_unready(playbook, company, left_out)
         await contracts.request(connection, account, contract, playbook, workflow_id, now)
         steps = plan.laid_out(playbook, left_out, now)
         await contracts.put_milestones(connection, contract.id, 0, plan.milestones(steps))
@@ -215,11 +216,13 @@ def _other_contract(account: str, contract: str) -> Refusal:
     )
 
 
-def _refuse_unready(playbook: Playbook, company: Company) -> None:
+def _refuse_unready(playbook: Playbook, company: Company, left_out: Collection[str]) -> None:
     """Refuse what would fail later, before anything starts."""
     for index, step in enumerate(playbook.steps):
+        if step.name in left_out:
+            continue
         field = f"{playbook.name}: steps[{index}]"
-        if step.email not in compose.emails():
+        if not isinstance(step, TaskStep) and step.email not in compose.emails():
             known = ", ".join(sorted(compose.emails()))
             raise Refusal(f'there is no mail "{step.email}"', field=f"{field}.email", fix=f"use one of {known}")
         if isinstance(step, MeetingStep):
@@ -236,9 +239,10 @@ def _refuse_unready(playbook: Playbook, company: Company) -> None:
                     field="members.join_url",
                     fix="add join_url to the TAM's [[members]]",
                 )
-            if step.where == "onsite" and not company.account.place:
+            may_be_onsite = step.onsite is not None and step.onsite.approval not in left_out
+            if (step.where == "onsite" or may_be_onsite) and not company.account.place:
                 raise Refusal(
-                    f"{step.title} is onsite, and the account has no address",
+                    f"{step.title} is or may be onsite, and the account has no address",
                     field="account.place",
                     fix="add place to [account]",
                 )

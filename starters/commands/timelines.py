@@ -122,8 +122,31 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"Mail to {who}: nobody can say whether it arrived"
         case "message.refused":
             return f"A mail could not be written: {about}"
+        case kind if kind.startswith(("task.", "decision.")):
+            return _of_task(kind, step, who, about.replace("_", " "))
         case _:
             return entry.kind
+
+
+def _of_task(kind: str, step: str, who: str, about: str) -> str:
+    """What happened to a human task."""
+    return {
+        "task.prepared": f"{step}: the TAM is asked what is wanted",
+        "task.declined": f"{step}: not needed, says {who}",
+        "task.opened": f"{step} was put to those who decide",
+        "task.changed": f"{step}: {who} changed the request; everyone decides anew",
+        "task.reminded": f"{step}: a reminder went out",
+        "task.backup_added": f"{step}: {who} is asked as well, as backup",
+        "task.moved": f"{step} passed on to {who}",
+        "task.manager_told": f"{step}: {who} was told that nobody has decided",
+        "task.info_asked": f"{step}: {who} needs more information",
+        "task.info_given": f"{step}: {who} gave the missing information",
+        "task.unanswered": f"{step}: the missing information did not come in time",
+        "task.closed": f"{step} is closed: {about}",
+        "decision.made": f"{step}: {who} chose {about}",
+        "decision.refused": f"{step}: a decision of {who} did not count: {about}",
+        "decision.late": f"{step}: a decision of {who} came too late",
+    }.get(kind, kind)
 
 
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
@@ -133,6 +156,7 @@ _PURPOSE = {
     "invitation": "calendar invitation",
     "notice": "notice",
     "message": "sent",
+    "task": "a task",
 }
 
 

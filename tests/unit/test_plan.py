@@ -86,7 +86,10 @@ def test_the_next_alarm_is_the_earliest_due_step_that_waits(playbook: Playbook) 
 def test_predicates_ask_facts_and_people(facts: Facts, present: set[str]) -> None:
     """`when` holds exactly when the fact is true, or someone has the persona."""
     for name in ("large_account", "growth_potential", "on_prem", "high_risk"):
-        assert plan.applies(name, facts, present) is getattr(facts, name)
+        assert plan.applies((name,), facts, present) is getattr(facts, name)
     for persona in personas():
-        assert plan.applies(f"has_persona:{persona}", facts, present) is (persona in present)
-    assert plan.applies(None, facts, present)
+        assert plan.applies((f"has_persona:{persona}",), facts, present) is (persona in present)
+    assert plan.applies((), facts, present)
+    assert plan.applies(("large_account", "growth_potential"), facts, present) is (
+        facts.large_account or facts.growth_potential
+    )

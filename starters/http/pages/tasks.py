@@ -170,7 +170,9 @@ async def _done(office: Office, before: TaskShown, name: str, receipt: Receipt) 
     if receipt.outcome == LATER:
         return "recorded"
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
-    while await tasks.show(office, before.task) == before and asyncio.get_running_loop().time() < deadline:
+    while True:
+        if await tasks.show(office, before.task) != before or asyncio.get_running_loop().time() >= deadline:
+            break
         await asyncio.sleep(0.05)
     return {"decide": "decided", "request": "requested", "decline": "declined", "ask": "asked"}.get(name, "answered")
 
