@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.human_task import TaskPhase
@@ -191,7 +192,7 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
         third = ", ".join(option.id for option in line.options) if mine else ", ".join(line.assignees) or "nobody"
         note = [f"for {line.on_behalf_of}"] if line.on_behalf_of else []
         note += [PHASES[line.phase]] if line.phase in PHASES else []
-        rows.add_row(line.task, line.account, line.question, third, until, "; ".join(note))
+        rows.add_row(line.task, line.account, escape(line.question), third, until, "; ".join(note))
     out.print(rows)
 
 
@@ -203,7 +204,7 @@ def _print_task(shown: TaskShown) -> None:
     out.print(
         f"[bold]{shown.title}[/bold] of {shown.account_name}: {shown.phase.replace('_', ' ')}, round {shown.round}"
     )
-    out.print(shown.question)
+    out.print(shown.question, markup=False)
     for name, text in shown.said.items():
         out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
     if shown.requester_name:
@@ -214,7 +215,9 @@ def _print_task(shown: TaskShown) -> None:
         out.print(f"{shown.ended[:1].upper()}{shown.ended[1:]}.", markup=False)
     rows = table("who", "for", "chose", "when", "verified by", "reason")
     for one in shown.decisions:
-        rows.add_row(one.who, one.on_behalf_of or "", one.option, when(one.at), one.verified or "", one.reason or "")
+        rows.add_row(
+            one.who, one.on_behalf_of or "", one.option, when(one.at), one.verified or "", escape(one.reason or "")
+        )
     if shown.decisions:
         out.print(rows)
     if shown.phase is not TaskPhase.CLOSED:

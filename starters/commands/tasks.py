@@ -334,7 +334,7 @@ async def decide(
             raise
     await _record_late(office, found, member, said, option)
     raise Refusal(
-        ended or "this is closed",
+        f"this is already {ended or 'closed'}",
         fix="your decision is on record as a late one and changes nothing",
         kind=Refused.CONFLICT,
     )
@@ -467,16 +467,16 @@ def _ended(
         (names.get(one.by, GONE), titles.get(one.option, one.option), _when(one.at, zone))
         for one in sorted(answers, key=lambda one: one.at)
     ]
-    if outcome == NOT_REQUESTED:
-        return "this was not asked for in the end; it is closed"
-    if outcome == WITHDRAWN:
-        return "this is not needed any more; it is closed"
     if outcome not in titles:
-        return f"time ran out, and this is closed without a decision ({outcome.replace('_', ' ')})"
+        silence = f"nobody decided in time ({outcome.replace('_', ' ')})"
+        return f"closed: {_CLOSED.get(outcome, silence)}"
     if len(said) == 1 and said[0][1] == titles[outcome]:
-        return f"this is already decided: {titles[outcome]}, by {said[0][0]} on {said[0][2]}"
+        return f"decided: {titles[outcome]}, by {said[0][0]} on {said[0][2]}"
     each = ", ".join(f"{who} chose {option} on {when}" for who, option, when in said)
-    return f"this is already decided: {titles[outcome]}" + (f"; {each}" if each else "")
+    return f"decided: {titles[outcome]}" + (f"; {each}" if each else "")
+
+
+_CLOSED: Final = {NOT_REQUESTED: "it was not asked for", WITHDRAWN: "it is not needed any more"}
 
 
 def _when(at: datetime, zone: str) -> str:

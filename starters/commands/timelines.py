@@ -110,8 +110,6 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{who} approved {_drafts(count)}"
         case "drafts.held":
             return f"{who} held back {_drafts(count)}"
-        case "decision.late":
-            return f"{step}: {who} decided too late ({about.replace('_', ' ')}); nothing changes"
         case "message.drafted":
             return f"Draft to {who} waits for the TAM"
         case "message.sent":
