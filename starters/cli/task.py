@@ -186,17 +186,18 @@ def _print_inbox(found: Inbox) -> None:
 
 
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
-    rows = table("task", "account", "what", "options" if mine else "waits for", "until", "")
+    rows = table("task", "what", "options" if mine else "waits for", "until", "")
+    rows.columns[0].no_wrap = True
     for line in lines:
         until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
         third = ", ".join(option.id for option in line.options) if mine else ", ".join(line.assignees) or "nobody"
         note = [f"for {line.on_behalf_of}"] if line.on_behalf_of else []
         note += [PHASES[line.phase]] if line.phase in PHASES else []
-        rows.add_row(line.task, line.account, escape(line.question), third, until, "; ".join(note))
+        rows.add_row(line.task.removeprefix("task/"), escape(line.title), third, until, "; ".join(note))
     out.print(rows)
 
 
-PHASES = {TaskPhase.PREPARING: "the request is to be written", TaskPhase.NEEDS_INFO: "a question is open"}
+PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}
 """What a list says of a task that does not simply wait for a decision."""
 
 

@@ -299,6 +299,8 @@ async def decide(
     member = await member_named(office, actor)
     found = await _find(office, task)
     reason = check(_Reason, {"reason": reason}, "").reason or None
+    if found.phase is not TaskPhase.CLOSED:
+        _refuse_incomplete(found.definition, option, reason)
     said = submission(
         member.id,
         actor,
@@ -331,12 +333,32 @@ async def decide(
             raise
         ended = await _how_it_ended(office, found, member)
         if ended is None and refusal.kind is Refused.CONFLICT:
-            raise
+            raise _of_the_wrong_person(refusal, await _find(office, found.id), member) or refusal from None
     await _record_late(office, found, member, said, option)
     raise Refusal(
         f"this is already {ended or 'closed'}",
         fix="your decision is on record as a late one and changes nothing",
         kind=Refused.CONFLICT,
+    )
+
+
+def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | None) -> None:
+    """Refuse at once what no workflow would take; what a task offers never changes."""
+    chosen = next((one for one in definition.options if one.id == option), None)
+    if chosen is None:
+        known = ", ".join(one.id for one in definition.options)
+        raise Refusal(f'there is no option "{option[:40]}"', field="option", fix=f"choose one of {known}")
+    if chosen.needs_reason and reason is None:
+        raise Refusal(f"{chosen.title} needs a reason", field="reason", fix="add one")
+
+
+def _of_the_wrong_person(refusal: Refusal, task: Task, member: Member) -> Refusal | None:
+    """The workflow's refusal, as one of whoever decides for others; nothing if that was not the reason."""
+    asked = {holder.member for holder in task.holders} | {one.by for one in task.answers}
+    if member.id != task.requester and (member.id in asked or task.phase is not TaskPhase.OPEN):
+        return None
+    return Refusal(
+        refusal.problem, field="--as", fix=f"see `rapport task show {task.id}` for who decides", kind=Refused.FORBIDDEN
     )
 
 
