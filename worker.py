@@ -30,9 +30,10 @@ from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
 from workflows.meeting import Meeting
+from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Meeting)
+WORKFLOWS = (Onboarding, Meeting, Notice)
 """Every workflow there is."""
 
 

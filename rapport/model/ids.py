@@ -15,6 +15,11 @@ def meeting_id(account: str, step: str, attempt: int | str) -> str:
     return f"meeting/{account}/{step}/{attempt}"
 
 
+def notice_id(id_: str) -> str:
+    """The workflow that sends one mail of no account's story."""
+    return f"notice/{id_}"
+
+
 def message_key(contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, person: str) -> str:
     """The idempotency key of one mail to one person: one key renders once and is sent at most once."""
     return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{person}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from rapport.model.meeting import MeetingResult, MeetingStart
+from rapport.model.message import Occasion, Outcomes
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -25,3 +26,4 @@ class Kind(Generic[S, R]):
 
 
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
+NOTICE: Final = Kind("Notice", Occasion, Outcomes)

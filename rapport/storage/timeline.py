@@ -135,6 +135,11 @@ async def submit(connection: AsyncConnection, submission: Submission) -> None:
     await connection.execute(insert(SubmissionRow).values(**submission.model_dump()))
 
 
+async def said(connection: AsyncConnection, id_: str) -> str | None:
+    """The text of a submission, if it has one that is still there."""
+    return await connection.scalar(select(SubmissionRow.text).where(SubmissionRow.id == id_))
+
+
 class Told(Wire):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 
