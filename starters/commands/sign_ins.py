@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.base import Instant, Refusal, Refused, Wire, mail_address
 from rapport.model.ids import notice_id
 from rapport.model.message import Occasion, Purpose
 from rapport.model.people import Member
@@ -26,6 +26,7 @@ class Door(Wire):
 
     name: str
     email: str
+    zone: str
     expires_at: Instant
 
 
@@ -62,8 +63,12 @@ async def ask(office: Office, email: str, onward: str) -> str | None:
     Raises:
         Refusal: Temporal does not answer.
     """
+    try:
+        address = mail_address(email)
+    except ValueError:
+        return None
     async with office.store.reading() as connection:
-        member = await people.member_by_email(connection, email)
+        member = await people.member_by_email(connection, address)
     if member is None or member.left_at is not None:
         return None
     actor = Actor(email=member.email, channel="page", verified_by="unverified")
@@ -106,7 +111,7 @@ async def door(office: Office, token: str) -> Door:
         Refusal: It was used or has expired (`conflict`), or is not known (`not_found`).
     """
     link, member = await _open(office, token)
-    return Door(name=member.name, email=member.email, expires_at=link.expires_at)
+    return Door(name=member.name, email=member.email, zone=member.schedule.zone, expires_at=link.expires_at)
 
 
 async def enter(office: Office, token: str) -> Entered:

@@ -49,6 +49,7 @@ from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occas
 from tests.mail_fixtures import EXAMPLE
 
 PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
+LINKED_MAILS = {"welcome", "meeting_reminder", "meeting_proposal", "sign_in"}
 USERS = ("primary_user", "secondary_user")
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
@@ -393,9 +394,7 @@ def test_what_others_see_of_a_sent_mail_holds_no_token(name: str, edits: Edits) 
     _, raw = letter(name, "primary_user").freeze(edits, token, NOW)
     shown = compose.readable(raw)
     had = {part for part in ("text", "html") if token in shown[part]}
-    assert had == (
-        {"text", "html"} if edits.body or name in ("welcome", "meeting_reminder", "meeting_proposal") else set()
-    )
+    assert had == ({"text", "html"} if edits.body or name in LINKED_MAILS else set())
     assert not any(token in masked(shown[part]) for part in shown)
     assert all(DRAFT_TOKEN in masked(shown[part]) for part in had)
 
@@ -550,6 +549,7 @@ def test_a_name_is_words_and_not_markup(name: str) -> None:
         return
     plain = letter("welcome", "primary_user")
     around = plain.company
+    assert isinstance(around, Company)
     named = replace(
         around,
         account=around.account.model_copy(update={"name": checked}),
