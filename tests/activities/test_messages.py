@@ -14,7 +14,7 @@ from email.policy import default
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -30,7 +30,7 @@ from rapport.model.reading import read_toml
 from rapport.storage import access, people, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Store
-from rapport.storage.tables import LinkRow, MessageRow
+from rapport.storage.tables import LinkRow, MessageRow, VendorRow
 from tests.helpers_mail import (
     DROP,
     HANG,
@@ -382,6 +382,16 @@ async def test_a_mail_of_no_account(store: Store, messages: Messages, relay: Scr
     assert (link.account, link.purpose, link.workflow_id) == (None, "sign_in", "notice/s_1")
     assert (link.person, link.expires_at) == (what.to[0], T0 + access.SIGN_IN_LIFE)
     assert await told(store) == []
+
+
+async def test_a_mail_of_no_account_needs_a_vendor(store: Store, messages: Messages) -> None:
+    """Where no file ever named the vendor, the mail is refused for good instead of tried without end."""
+    what = await sign_in(store)
+    async with store.writing() as connection:
+        await connection.execute(delete(VendorRow))
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what)
+    assert (caught.value.type, caught.value.non_retryable) == ("Refused", True)
 
 
 async def test_a_mail_that_comes_too_late_never_goes(

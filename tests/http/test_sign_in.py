@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import func, select, update
 
@@ -26,7 +26,7 @@ from starters.commands.members import Leaving
 from starters.commands.office import present
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from starters.http.auth import SESSION_COOKIE, SESSION_SECONDS
+from starters.http.auth import SESSION_COOKIE, SESSION_SECONDS, begin_session
 from starters.http.limits import LINKS_BY_CLIENT, SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT
 from tests.conftest import TAM, Town, account, by, example, link_of, text_of, until
 from worker import stationery
@@ -227,6 +227,24 @@ async def test_a_session_ends_after_twelve_hours(
     assert (await reader.get("/")).status_code == 200
     monkeypatch.setattr(signer, lambda _: now + SESSION_SECONDS + 60)
     assert (await reader.get("/")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("public", "secure"),
+    [
+        ("http://127.0.0.1:8700", False),
+        ("http://[::1]:8700", False),
+        ("http://localhost", False),
+        ("http://rapport.example", True),
+        ("https://127.0.0.1", True),
+    ],
+)
+async def test_a_session_never_travels_in_the_clear(here: Town, public: str, secure: bool) -> None:
+    """Off the loopback the cookie is marked Secure, whatever the public address says."""
+    settings = here.office.settings.model_copy(update={"public_url": public})
+    answer = Response()
+    begin_session(answer, replace(here.office, settings=settings), member="m_1")
+    assert ("; secure" in answer.headers["set-cookie"].lower()) is secure
 
 
 @pytest.mark.parametrize("content", ["m_1", {"id": "x"}, {"id": "x", "member": "m_nobody"}, {"member": 1}, None])
