@@ -1,31 +1,36 @@
-"""The page behind the personal link of a mail. It needs no login, and can do one thing: answer one person's poll.
+"""The page behind the personal link of a mail. It needs no login, and can do one thing: answer one person's poll, or
+sign one member in.
 
 Mail scanners follow links and some send forms, so looking never changes anything, nothing is chosen beforehand, and a
-form counts only if it was drawn here. There is no limit on how often a client may ask: a link's token cannot be
-guessed, and what stands before this server limits floods better than it could.
+form counts only if it was drawn here.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
 from rapport.model.base import Refusal, Refused, Written, prose
 from rapport.model.reading import check
-from starters.commands import meetings
+from starters.commands import meetings, sign_ins
 from starters.commands.meetings import Poll
 from starters.commands.office import Office, present
 from starters.http.auth import TheOffice, check_origin
-from starters.http.pages.rendering import offset, page, sentence
+from starters.http.limits import LINKS_BY_CLIENT, client_of, limits_of
+from starters.http.pages import entrance
+from starters.http.pages.rendering import form_token, offset, page, sentence
 from starters.http.problems import status_of
-from worker import stationery
 
-router = APIRouter()
+
+async def _limited(request: Request) -> None:
+    await limits_of(request).take(LINKS_BY_CLIENT, client_of(request))
+
+
+router = APIRouter(dependencies=[Depends(_limited)])
 
 MAX_COMMENT: Final = 2_000
 NONE: Final = "none"
@@ -58,7 +63,9 @@ class Answer(Written):
 
 @router.api_route("/m/{token:path}", methods=["GET", "HEAD"])
 async def look(token: str, office: TheOffice) -> HTMLResponse:
-    """Show the poll as it stands. Looking changes nothing."""
+    """Show what the link is for, as it stands. Looking changes nothing."""
+    if await sign_ins.is_sign_in(office, token):
+        return await entrance.show_door(office, token)
     try:
         poll = await meetings.poll(office, token)
     except Refusal as refusal:
@@ -67,8 +74,8 @@ async def look(token: str, office: TheOffice) -> HTMLResponse:
 
 
 @router.post("/m/{token:path}")
-async def answer(request: Request, token: str, office: TheOffice) -> HTMLResponse:
-    """Take an answer, and say what was recorded."""
+async def answer(request: Request, token: str, office: TheOffice) -> Response:
+    """Take an answer and say what was recorded, or sign the reader in."""
     check_origin(request, office)
     form = await request.form()
     given = form.get("form")
@@ -76,6 +83,8 @@ async def answer(request: Request, token: str, office: TheOffice) -> HTMLRespons
         raise Refusal(
             "this form has expired", fix="open the link in your mail again, and answer there", kind=Refused.FORBIDDEN
         )
+    if await sign_ins.is_sign_in(office, token):
+        return await entrance.enter_by_link(office, token)
     ticked = [value for value in form.getlist("slot") if isinstance(value, str)]
     comment = form.get("comment")
     typed: dict[str, Any] = {
@@ -101,11 +110,6 @@ async def answer(request: Request, token: str, office: TheOffice) -> HTMLRespons
         return _refusal(refusal)
     later = (receipt.outcome or "").startswith("recorded")
     return await _thanks(office, token, said, later=later)
-
-
-def form_token(office: Office, token: str) -> str:
-    """What the form behind a link must carry to prove that it was drawn here."""
-    return hmac.digest(stationery(office.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
 
 
 def _poll(
