@@ -17,10 +17,10 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from temporalio.client import Client
 
 from rapport.model.ids import new_id
-from starters.commands import onboardings, tokens
+from starters.commands import meetings, messages, onboardings, tokens
 from starters.commands.onboardings import StartRequest
 from starters.stack import http_server
-from tests.conftest import Town, account, free_port, link_of, town
+from tests.conftest import TAM, Town, account, free_port, link_of, town, until
 
 HOST = "127.0.0.1"
 # Requests that pages make are refused by a route; redirects, which no route sees, and what the browser asks for by
@@ -42,6 +42,21 @@ class Site:
         await onboardings.start(self.town.office, StartRequest(file=file))
         return file.account.key
 
+    async def draft(self) -> str:
+        """Start one whose mails wait as drafts; give its key once they do."""
+        key = await self.onboard(review="approve")
+
+        async def written() -> bool:
+            return len(await messages.drafts(self.town.office, key)) == 4
+
+        await until(written, "four drafts")
+        return key
+
+    async def book(self, key: str) -> None:
+        """Book a kickoff by hand, at the first time on offer."""
+        offered = await meetings.show(self.town.office, key, "kickoff")
+        await meetings.book(self.town.office, key, "kickoff", offered.slots[0].start, TAM)
+
     async def poll(self, email: str) -> str:
         """The link in the first mail to a contact."""
         return f"{self.url}/m/{link_of((await self.town.mailed(1, email))[0])}"
@@ -61,10 +76,12 @@ class Visits:
 
     browser: Browser
     trouble: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
 
     async def context(self, **options: Any) -> BrowserContext:
         """A context without a past: no cookies, no cache."""
         made = await self.browser.new_context(**options)
+        self.contexts.append(made)
         made.on("request", lambda request: self._asked_for(request.url))
         made.on("response", self._answered)
         made.on("console", self._told)
@@ -125,7 +142,7 @@ async def visits(browser: Browser) -> AsyncIterator[Visits]:
     """Contexts for one test, which fails if a page asked for anything elsewhere or had anything to complain of."""
     made = Visits(browser)
     yield made
-    for context in browser.contexts:
+    for context in made.contexts:
         await context.close()
     assert made.trouble == []
 
@@ -135,7 +152,10 @@ async def open_site(client: Client, data: Path) -> AsyncIterator[Site]:
     """Open an installation and serve its pages."""
     port = free_port()
     url = f"http://{HOST}:{port}"
-    async with town(client, data, new_id("queue"), public_url=url) as made, http_server(made.office, made.catcher, port):
+    async with (
+        town(client, data, new_id("queue"), public_url=url) as made,
+        http_server(made.office, made.catcher, port),
+    ):
         yield Site(made, url)
 
 

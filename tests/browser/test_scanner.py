@@ -11,9 +11,8 @@ from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from rapport.storage.tables import Base
-from starters.commands import meetings
 from tests.browser.conftest import Site, Visits
-from tests.conftest import CHAMPION, TAM, text_of, until
+from tests.conftest import CHAMPION, text_of, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -54,7 +53,7 @@ def links(site: Site) -> set[str]:
         html = mail.get_body(preferencelist=("html",))
         assert html is not None
         found |= set(re.findall(r"https?://[^\s<>\"]+", text_of(mail)))
-        found |= set(re.findall(r'href="(https?://[^"]+)"', str(html.get_content())))  # type: ignore[attr-defined]
+        found |= set(re.findall(r'href="(https?://[^"]+)"', str(html.get_content())))
     return {link for link in found if link.startswith(site.url)}
 
 
@@ -82,11 +81,10 @@ async def test_whoever_only_looks_changes_nothing(site: Site, visits: Visits, wh
     """No table and no history changes by opening every mail's links and all that they lead to, but by a button."""
     voting = await site.onboard()
     poll = await site.poll(CHAMPION)
-    drafted = await site.onboard(review="approve")
+    drafted = await site.draft()
     booked = await site.onboard()
     await site.town.mailed(8)
-    offered = await meetings.show(site.town.office, booked, "kickoff")
-    await meetings.book(site.town.office, booked, "kickoff", offered.slots[0].start, TAM)
+    await site.book(booked)
     await site.town.mailed(13)
     context = await visits.context()
     start = links(site)
