@@ -32,9 +32,10 @@ from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
+from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Meeting, HumanTask)
+WORKFLOWS = (Onboarding, Meeting, HumanTask, Notice)
 """Every workflow there is."""
 
 

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.clock import heartbeats, now
 from rapport.mail import compose, outbox
 from rapport.mail.compose import Edits
-from rapport.mail.letters import Company, Letter, Stationery
+from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
 from rapport.model.base import Refusal
 from rapport.model.ids import message_key
@@ -92,6 +92,9 @@ class Messages:
         """
         async with heartbeats():
             written = await self._write(occasion, take=True)
+            if _is_stale(occasion, now()):
+                async with self.store.writing() as connection:
+                    await outbox.drop_stale(connection, list(written.states), now())
             return await self._deliver(list(written.states), written.leases)
 
     @activity.defn(name="messages.draft")
@@ -136,14 +139,15 @@ class Messages:
         async with self.store.writing() as connection:
             if occasion.news is not None:
                 await contracts.project(connection, occasion.news)
-            if take and await self._may_send(connection):
+            if take and not _is_stale(occasion, present) and await self._may_send(connection):
                 leases = [outbox.leased(row.values, present) for row in rows if row.state is MessageState.READY]
             await outbox.intend(connection, [row.values for row in rows])
             for row in rows:
                 if row.link is not None:
                     await make_link(connection, row.key, row.token, row.link)
-            drafted = [row.values for row in rows if row.state is MessageState.DRAFT]
-            await append(connection, [_entry(values, "message.drafted", present) for values in drafted])
+            drafted = [outbox.Message.model_validate(row.values) for row in rows if row.state is MessageState.DRAFT]
+            entries = [_told(message, "message.drafted", MessageState.DRAFT, present) for message in drafted]
+            await append(connection, [entry for some in entries for entry in some])
         return _Written(known | {row.key: row.state for row in rows}, leases)
 
     async def _rows(self, occasion: Occasion, present: datetime) -> tuple[list[_Row], dict[str, MessageState]]:
@@ -154,9 +158,9 @@ class Messages:
         """
         async with self.store.reading() as connection:
             task = occasion.task
-            company = await Company.read(connection, occasion.account, [*occasion.to, *(task.people() if task else ())])
+            company = await House.around(connection, occasion.account, [*occasion.to, *(task.people() if task else ())])
             said = await words(connection, task.submissions()) if task else {}
-            known = await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
+            known = await _known(connection, occasion)
             letters = [
                 letter for letter in _letters(self.stationery, company, occasion, said) if letter.key not in known
             ]
@@ -279,7 +283,9 @@ class Messages:
                 taken = [await outbox.lease(connection, key, present) for key in waiting]
                 after = await outbox.states(connection, waiting)
                 lost = [key for key, state in after.items() if state is MessageState.UNKNOWN]
-                await append(connection, [await self._lost(connection, key, present) for key in lost])
+                for key in lost:
+                    message = await outbox.message(connection, key)
+                    await append(connection, _told(message, "message.unknown", MessageState.UNKNOWN, present))
             leases = [lease for lease in taken if lease is not None]
         results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
         ended = {
@@ -298,19 +304,6 @@ class Messages:
             wait = again - now() if again else outbox.LEASE
             raise _later("the relay asks to try again later", "Deferred", max(wait, SOON))
         return Outcomes(states=states)
-
-    async def _lost(self, connection: Connection, key: str, present: datetime) -> Entry:
-        """The entry on a message whose sender died at the one moment that leaves its fate open."""
-        message = await outbox.message(connection, key)
-        return Entry(
-            key=f"{key}/{MessageState.UNKNOWN}",
-            account=message.account,
-            at=present,
-            kind="message.unknown",
-            step=message.step,
-            who=message.person,
-            about=key,
-        )
 
     async def _hand_over(self, held: outbox.Lease) -> MessageState | None:
         """Hand one message to the relay and record what became of it.
@@ -367,16 +360,7 @@ class Messages:
         async with self.store.writing() as connection:
             if not await outbox.move(connection, held, state, now=present, reason=reason, reply=reply):
                 return None
-            entry = Entry(
-                key=f"{held.key}/{state}",
-                account=held.account,
-                at=present,
-                kind=kind,
-                step=held.step,
-                who=held.person,
-                about=held.key,
-            )
-            await append(connection, [entry])
+            await append(connection, _told(held, kind, state, present))
         return state
 
 
@@ -406,7 +390,7 @@ class _Frozen(NamedTuple):
     link: Link | None
 
 
-def _letters(stationery: Stationery, company: Company, occasion: Occasion, said: Mapping[str, str]) -> list[Letter]:
+def _letters(stationery: Stationery, company: House, occasion: Occasion, said: Mapping[str, str]) -> list[Letter]:
     """The mails of an occasion."""
     return [
         Letter(
@@ -423,9 +407,16 @@ def _letters(stationery: Stationery, company: Company, occasion: Occasion, said:
     ]
 
 
+async def _known(connection: Connection, occasion: Occasion) -> dict[str, MessageState]:
+    """The states of those messages of an occasion that an earlier attempt has written."""
+    if occasion.account is None:
+        return await outbox.states(connection, [_key(occasion, id_) for id_ in occasion.to])
+    return await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
+
+
 def _key(occasion: Occasion, person: str) -> str:
     return message_key(
-        occasion.contract,
+        occasion.story,
         occasion.step,
         occasion.attempt,
         occasion.occurrence,
@@ -435,21 +426,32 @@ def _key(occasion: Occasion, person: str) -> str:
     )
 
 
-def _having(personas: Sequence[str], company: Company) -> list[str]:
+def _having(personas: Sequence[str], company: House) -> list[str]:
     """The contacts who have one of these personas at this moment."""
+    if not isinstance(company, Company):
+        return []
     return [contact.id for contact in company.contacts.values() if contact.persona in personas]
 
 
-def _entry(row: dict[str, Any], kind: str, at: datetime) -> Entry:
-    return Entry(
-        key=f"{row['key']}/{row['state']}",
-        account=row["account"],
-        at=at,
-        kind=kind,
-        step=row["step"],
-        who=row["person"],
-        about=row["key"],
-    )
+def _told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState, at: datetime) -> list[Entry]:
+    """What its account's timeline is told of a message: nothing where it belongs to no account's story."""
+    if message.account is None:
+        return []
+    return [
+        Entry(
+            key=f"{message.key}/{state}",
+            account=message.account,
+            at=at,
+            kind=kind,
+            step=message.step,
+            who=message.person,
+            about=message.key,
+        )
+    ]
+
+
+def _is_stale(occasion: Occasion, at: datetime) -> bool:
+    return occasion.stale_at is not None and occasion.stale_at <= at
 
 
 def _later(why: str, kind: str, wait: timedelta, *, alarm: bool = False) -> ApplicationError:

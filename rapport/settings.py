@@ -44,6 +44,8 @@ class Settings(BaseSettings):
         public_url: The address under which people reach the pages; links in mail begin with it.
         secret: Signs sessions, message ids and webhooks.
         as_: The member that a command acts as, by address, unless it says `--as`.
+        links_sign_in: Whether opening the mailed link of a task signs its reader in for that one decision, without a
+            sign-in of their own. Weaker: whoever gets hold of the mail can decide.
         task_queue: Temporal's task queue.
     """
 
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8700"
     secret: SecretStr | None = None
     as_: Annotated[Email | None, Field(validation_alias="RAPPORT_AS")] = None
+    links_sign_in: bool = False
     task_queue: str = "rapport"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -482,7 +482,7 @@ class Meeting(Correspondence):
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.sends_wanted:
             await self._open()
-        await self.carry_out_releases(self._tell_release, self._facts())
+        await self.carry_out_releases(self._tell_release, self._facts() if self.proposal else None)
 
     def _tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
         self._tell(kind, who=by, submission=submission, about=str(count))

@@ -16,7 +16,7 @@ from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
 from rapport.model.playbook import Review
 from rapport.policy import audience
 from rapport.storage import people
-from rapport.storage.access import LINK_LIFE, Link
+from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.database import Connection
 
 LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
@@ -37,13 +37,53 @@ class Stationery:
 
 
 @dataclass(frozen=True)
-class Company:
-    """The people and facts around one account, read at the moment of use."""
+class House:
+    """The vendor and its people: all there is around a mail that belongs to no account's story."""
 
     vendor: Vendor
+    members: dict[str, Member]
+
+    @staticmethod
+    async def around(connection: Connection, account: str | None, also: Iterable[str] = ()) -> House:
+        """Read an account's `Company`, or the vendor's own people where there is no account.
+
+        Args:
+            also: Ids of people who are needed too.
+
+        Raises:
+            Refusal: There is no such account, or nobody ever said who the vendor is.
+        """
+        if account is not None:
+            return await Company.read(connection, account, also)
+        members = await people.members(connection, also)
+        return House(await people.vendor(connection), {member.id: member for member in members})
+
+    def person(self, id_: str) -> Person | None:
+        """The person with this id, as a mail speaks of them; nothing if they have left."""
+        member = self.members.get(id_)
+        if member is None:
+            return None
+        return Person(member.name, member.email, member.title, None, member.schedule.zone)
+
+    def writer(self, mailbox: str) -> Person:
+        """In whose name a mail is written, and who gets the answers: here the vendor, at the configured mailbox."""
+        return Person(self.vendor.name, mailbox)
+
+    def review(self, asked: Review) -> Review:
+        """Who sends a mail for which `asked` was asked."""
+        return asked
+
+    def context(self, to: Person, public_url: str) -> dict[str, Any]:  # noqa: ARG002 - an account has a page
+        """What a mail to this reader may speak of."""
+        return {"vendor": self.vendor, "account": None, "tam": None}
+
+
+@dataclass(frozen=True)
+class Company(House):
+    """The people and facts around one account, read at the moment of use."""
+
     account: Account
     contacts: dict[str, Contact]
-    members: dict[str, Member]
 
     @property
     def tam(self) -> Member:
@@ -74,17 +114,34 @@ class Company:
         contacts = {contact.id: contact for contact in await people.contacts(connection, account)}
         others = [id_ for id_ in also if id_ not in contacts and id_ != tam.id]
         members = [tam, *(await people.members(connection, others) if others else ())]
-        return cls(vendor, found, contacts, {member.id: member for member in members})
+        return cls(vendor, {member.id: member for member in members}, found, contacts)
 
     def person(self, id_: str) -> Person | None:
         """The contact or member with this id, as a mail speaks of them; nothing if they have left."""
-        if id_ in self.contacts:
-            contact = self.contacts[id_]
-            return Person(contact.name, contact.email, contact.title, contact.persona, contact.schedule.zone)
-        if id_ in self.members:
-            member = self.members[id_]
-            return Person(member.name, member.email, member.title, None, member.schedule.zone)
-        return None
+        contact = self.contacts.get(id_)
+        if contact is None:
+            return super().person(id_)
+        return Person(contact.name, contact.email, contact.title, contact.persona, contact.schedule.zone)
+
+    def writer(self, mailbox: str) -> Person:  # noqa: ARG002 - the account's mails have a person behind them
+        """The TAM, in whose name every mail of the account is written."""
+        tam = self.person(self.account.tam)
+        assert tam is not None
+        return tam
+
+    def review(self, asked: Review) -> Review:
+        """Who sends a mail: the account's own rule, where it has one."""
+        return audience.review(asked, self.account)
+
+    def context(self, to: Person, public_url: str) -> dict[str, Any]:
+        """What a mail to this reader may speak of."""
+        return {
+            "vendor": self.vendor,
+            "account": self.account,
+            "tam": self.person(self.account.tam),
+            "figures": audience.figures(to.persona, self.account, self.vendor),
+            "account_url": f"{public_url}/accounts/{self.account.key}",
+        }
 
     def place(self, meeting: MeetingFacts) -> str:
         """Where to go or which link to open."""
@@ -96,7 +153,7 @@ class Letter:
     """One mail to one person, before it has bytes."""
 
     stationery: Stationery
-    company: Company
+    company: House
     occasion: Occasion
     key: str
     to: Person
@@ -107,7 +164,7 @@ class Letter:
     def review(self) -> Review:
         """Who sends it. What answers or reminds goes by itself, whatever the account wants to read."""
         if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE):
-            return audience.review(self.occasion.review, self.company.account)
+            return self.company.review(self.occasion.review)
         return "auto"
 
     @property
@@ -124,14 +181,12 @@ class Letter:
 
     def freeze(self, edits: Edits, token: str, date: datetime) -> tuple[str, bytes]:
         """The mail's subject and its bytes, made once."""
-        tam = self.company.person(self.company.account.tam)
-        assert tam is not None
         envelope = Envelope(
             key=self.key,
             sender=self.stationery.sender,
             recipient=self.to,
-            tam=tam,
-            thread=f"{self.occasion.contract}/thread/{self.person}",
+            tam=self.company.writer(self.stationery.sender),
+            thread=f"{self.occasion.story}/thread/{self.person}",
             secret=self.stationery.secret,
             date=date,
         )
@@ -140,6 +195,14 @@ class Letter:
 
     def link(self, date: datetime) -> Link | None:
         """What the mail's personal link may do, if it has one."""
+        if self.occasion.purpose is Purpose.SIGN_IN:
+            return Link(
+                person=self.person,
+                purpose="sign_in",
+                workflow_id=self.occasion.workflow_id,
+                round=self.occasion.round,
+                expires_at=date + SIGN_IN_LIFE,
+            )
         asks = self.occasion.task is not None or (self.meeting is not None and self.meeting.proposal is not None)
         if self.occasion.purpose not in LINKED or not asks:
             return None
@@ -153,17 +216,13 @@ class Letter:
         )
 
     def _context(self, link: str) -> dict[str, Any]:
-        company = self.company
+        meeting = self.meeting
         return {
+            **self.company.context(self.to, self.stationery.public_url),
             "to": self.to,
-            "vendor": company.vendor,
-            "account": company.account,
-            "tam": company.person(company.account.tam),
-            "figures": audience.figures(self.to.persona, company.account, company.vendor),
             "link": link,
-            "account_url": f"{self.stationery.public_url}/accounts/{company.account.key}",
-            "slots": self.meeting.proposal.slots if self.meeting and self.meeting.proposal else (),
-            "meeting": self._meeting_context(self.meeting) if self.meeting else None,
+            "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
+            "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
         }
 
@@ -179,7 +238,7 @@ class Letter:
             "requester": self._name(task.requester),
             "in_place_of": self._name(task.in_place_of.get(self.person)),
             "asked_by": self._name(task.asked_by),
-            "missing": self.said.get(task.asked or ""),
+            "missing": self.said.get(task.asked or "", ""),
             "answer": self.said.get(task.answered or ""),
             "outcome": titles.get(outcome, outcome.replace("_", " ")),
             "decided_by": self._name(task.decided_by),
@@ -195,8 +254,13 @@ class Letter:
         person = self.company.person(id_) if id_ else None
         return person.name if person else None
 
-    def _meeting_context(self, meeting: MeetingFacts) -> dict[str, Any]:
-        company = self.company
+    @property
+    def _customer(self) -> Company:
+        """The account's people: only a mail of an account speaks of meetings."""
+        assert isinstance(self.company, Company)
+        return self.company
+
+    def _meeting_context(self, company: Company, meeting: MeetingFacts) -> dict[str, Any]:
         people_ = [company.person(company.account.tam)]
         people_ += [company.person(invitee.id) for invitee in meeting.proposal.invitees] if meeting.proposal else []
         silent = [company.person(id_) for id_ in meeting.silent]
@@ -223,7 +287,7 @@ class Letter:
         meeting = self.meeting
         if self.occasion.purpose is not Purpose.INVITATION or meeting is None or meeting.booking is None:
             return None
-        company = self.company
+        company = self._customer
         attendees = [
             invite.Attendee(person.name, person.email, required=id_ in meeting.required)
             for id_ in self.occasion.to

@@ -54,11 +54,11 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
 
 
 class Message(Wire):
-    """A message as it stands, without its bytes."""
+    """A message as it stands, without its bytes. One that belongs to no account's story has neither of both."""
 
     key: str
-    account: str
-    contract: str
+    account: str | None
+    contract: str | None
     step: str
     workflow_id: str
     purpose: str
@@ -82,7 +82,7 @@ class Lease(Wire):
     key: str
     kind: str
     fence: int
-    account: str
+    account: str | None
     person: str
     address: str
     step: str
@@ -140,18 +140,25 @@ async def of_occasion(connection: Connection, account: str, prefix: str) -> dict
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
-    found = await connection.scalars(
+    dropped = _dropped(keys, "the recipient has left", now).where(MessageRow.person.in_(left))
+    return list(await connection.scalars(dropped.returning(MessageRow.key)))
+
+
+async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:
+    """Suppress what has not gone out by the time at which it makes no sense any more."""
+    await connection.execute(_dropped(keys, "it came too late to be of use", now))
+
+
+def _dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
+    return (
         update(MessageRow)
         .where(
             MessageRow.key.in_(keys),
             MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
             or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now),
-            MessageRow.person.in_(left),
         )
-        .values(state=MessageState.SUPPRESSED, reason="the recipient has left", settled_at=now, lease_until=None)
-        .returning(MessageRow.key)
+        .values(state=MessageState.SUPPRESSED, reason=reason, settled_at=now, lease_until=None)
     )
-    return list(found)
 
 
 async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | None:
@@ -306,7 +313,7 @@ class Draft(Wire):
 
     key: str
     state: MessageState
-    account: str
+    account: str | None
     person: str
     occasion: dict[str, Any]
     edits: dict[str, str | None]

@@ -20,6 +20,11 @@ def task_id(subject: str, step: str, attempt: int) -> str:
     return f"task/{subject}/{step}/{attempt}"
 
 
+def notice_id(id_: str) -> str:
+    """The workflow that sends one mail of no account's story."""
+    return f"notice/{id_}"
+
+
 def message_key(contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, person: str) -> str:
     """The idempotency key of one mail to one person: one key renders once and is sent at most once."""
     return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{person}"

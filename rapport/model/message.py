@@ -41,6 +41,7 @@ class Purpose(StrEnum):
     NOTICE = "notice"
     MESSAGE = "message"
     TASK = "task"
+    SIGN_IN = "sign_in"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -49,24 +50,33 @@ class Purpose(StrEnum):
         A second identical reminder or invitation harms nobody, a lost one does; a one-off mail to a customer is held
         for a person to decide.
         """
-        return self in (Purpose.REMINDER, Purpose.INVITATION, Purpose.NOTICE, Purpose.TASK)
+        return self in (
+            Purpose.REMINDER,
+            Purpose.INVITATION,
+            Purpose.NOTICE,
+            Purpose.TASK,
+            Purpose.SIGN_IN,
+        )
 
 
 class Occasion(Wire):
     """A reason to write to some people: which mail, to whom, for what, and what a template may need to know.
 
     Attributes:
+        account: The account whose story it belongs to; nothing for a mail that belongs to none.
+        contract: The account's contract; nothing where there is no account.
         to: Contacts' or members' ids.
         personas: Or else whoever has one of these personas when the mail is written.
         email: The folder of `rapport/emails`.
         title: The step's title, as the timeline shows it.
         meeting: What the mail says of a meeting.
         task: What the mail says of a human task.
+        stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
 
-    account: str
-    contract: str
+    account: str | None = None
+    contract: str | None = None
     step: str
     title: str
     workflow_id: str
@@ -81,7 +91,13 @@ class Occasion(Wire):
     now: Instant
     meeting: MeetingFacts | None = None
     task: TaskFacts | None = None
+    stale_at: Instant | None = None
     news: Projection | None = None
+
+    @property
+    def story(self) -> str:
+        """What its messages' keys and threads begin with: the contract, or else the workflow itself."""
+        return self.contract or self.workflow_id
 
 
 class TaskFacts(Wire):

@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
+from rapport.model.message import Occasion, Outcomes
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -27,3 +28,4 @@ class Kind(Generic[S, R]):
 
 HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
+NOTICE: Final = Kind("Notice", Occasion, Outcomes)

@@ -37,7 +37,7 @@ def judge_vote(vote: Vote, proposal: Proposal | None, phase: MeetingPhase) -> st
     """
     if phase in (MeetingPhase.BOOKED, MeetingPhase.ENDED):
         return "the time is already booked"
-    if proposal is None or phase in (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED):
+    if proposal is None or phase in (MeetingPhase.UNDECIDED, MeetingPhase.PROPOSING, MeetingPhase.DRAFTED):
         return "no times are on offer yet"
     if vote.round != proposal.round:
         return "these times were replaced by newer ones; please use the latest mail"

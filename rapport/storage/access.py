@@ -13,6 +13,7 @@ from rapport.storage.database import Connection
 from rapport.storage.tables import LinkRow, SwitchRow, TokenRow
 
 LINK_LIFE = timedelta(days=30)
+SIGN_IN_LIFE = timedelta(minutes=15)
 
 
 def digest(secret: str) -> str:
@@ -21,14 +22,19 @@ def digest(secret: str) -> str:
 
 
 class Link(Wire):
-    """What a personal link may do, and for whom."""
+    """What a personal link may do, and for whom.
 
-    account: str
+    Attributes:
+        used_at: When a link that is good for once was used.
+    """
+
+    account: str | None = None
     person: str
     purpose: str
     workflow_id: str
     round: int
     expires_at: Instant
+    used_at: Instant | None = None
 
 
 def new_token() -> str:
@@ -52,10 +58,21 @@ async def find_link(connection: Connection, token: str) -> Link | None:
                 LinkRow.workflow_id,
                 LinkRow.round,
                 LinkRow.expires_at,
+                LinkRow.used_at,
             ).where(LinkRow.digest == digest(token))
         )
     ).one_or_none()
     return None if row is None else Link.model_validate(row._mapping)
+
+
+async def use_link(connection: Connection, token: str, now: datetime) -> bool:
+    """Use a link that is good for once, unless it has expired; say whether this was the one time."""
+    used = await connection.execute(
+        update(LinkRow)
+        .where(LinkRow.digest == digest(token), LinkRow.used_at.is_(None), LinkRow.expires_at > now)
+        .values(used_at=now)
+    )
+    return used.rowcount == 1
 
 
 class Token(Wire):
@@ -90,6 +107,12 @@ async def find_token(connection: Connection, secret: str) -> Token | None:
     """The valid token with this secret."""
     row = (await connection.execute(_VALID_TOKEN, {"given": digest(secret)})).one_or_none()
     return None if row is None else Token.model_validate(row._mapping)
+
+
+async def is_valid_token(connection: Connection, name: str) -> bool:
+    """Whether the token of this name still opens anything."""
+    found = await connection.scalar(select(TokenRow.name).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)))
+    return found is not None
 
 
 async def tokens(connection: Connection) -> list[Token]:

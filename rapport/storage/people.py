@@ -222,6 +222,18 @@ async def surroundings(connection: Connection, key: str) -> tuple[Account, Membe
     return _account(row), tam, vendor
 
 
+async def vendor(connection: Connection) -> Vendor:
+    """The vendor, as the last file that spoke of them gave them.
+
+    Raises:
+        Refusal: Nobody ever said who the vendor is.
+    """
+    row = (await connection.execute(_VENDOR)).one_or_none()
+    if row is None:
+        raise Refusal("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
+    return Vendor.model_validate(row._mapping)
+
+
 def _no_account(key: str) -> Refusal:
     return Refusal(
         f'there is no account "{key[:70]}"',
@@ -286,6 +298,7 @@ _SURROUNDINGS = (
     .join(MemberRow, MemberRow.id == AccountRow.tam)
     .join(VendorRow, VendorRow.id == 1)
 )
+_VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
 _CONTACTS = (
     select(
         ContactRow.id,
@@ -350,8 +363,11 @@ async def member_by_email(connection: Connection, email: str) -> Member | None:
     return None if row is None else _member(row)
 
 
-async def names(connection: Connection, account: str) -> dict[str, str]:
-    """How to call everyone who can appear in an account's records, by id; also those who have left."""
+async def names(connection: Connection, account: str | None) -> dict[str, str]:
+    """How to call everyone who can appear in an account's records, by id; also those who have left.
+
+    Without an account these are the members.
+    """
     found = {
         row.id: row.name
         for row in await connection.execute(select(ContactRow.id, ContactRow.name).where(ContactRow.account == account))

@@ -215,7 +215,7 @@ class SubmissionRow(Base):
     Attributes:
         text: What they said; erased together with `salt`.
         text_hash: SHA-256(salt‖text), which stays when both are erased.
-        verified: How the person was verified: operator, token, session, link or signature.
+        verified: How the person was verified: operator, token, session, link or signature; or `unverified`.
         on_behalf_of: The member for whom they decided, by id.
         shown: The SHA-256 of what they were shown.
     """
@@ -244,13 +244,14 @@ class MessageRow(Base):
         occasion: The `Occasion` that the mail is rendered from.
         edits: What a member changed in a draft: subject, paragraph, body.
         fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
+        account, contract: Nothing for a mail that belongs to no account's story.
     """
 
     __tablename__ = "messages"
     __table_args__ = (Index("messages_by_account", "account", "created_at"), Index("messages_by_state", "state"))
     key: Mapped[str] = mapped_column(primary_key=True)
-    account: Mapped[str]
-    contract: Mapped[str]
+    account: Mapped[str | None]
+    contract: Mapped[str | None]
     step: Mapped[str]
     workflow_id: Mapped[str]
     purpose: Mapped[str]
@@ -278,17 +279,22 @@ class MessageRow(Base):
 
 
 class LinkRow(Base):
-    """A personal link in a mail. Only the SHA-256 of its token is kept."""
+    """A personal link in a mail. Only the SHA-256 of its token is kept.
+
+    Attributes:
+        used_at: When a link that is good for once was used.
+    """
 
     __tablename__ = "links"
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     message: Mapped[str]
-    account: Mapped[str]
+    account: Mapped[str | None]
     person: Mapped[str]
     purpose: Mapped[str]
     workflow_id: Mapped[str]
     round: Mapped[int]
     expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class TimelineRow(Base):

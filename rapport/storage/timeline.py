@@ -150,6 +150,11 @@ async def words(connection: Connection, submissions: Sequence[str]) -> dict[str,
     return {row.id: row.text for row in found if row.text}
 
 
+async def said(connection: Connection, id_: str) -> str | None:
+    """The text of a submission, if it has one that is still there."""
+    return (await words(connection, [id_])).get(id_)
+
+
 class Told(Wire):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 

@@ -192,12 +192,14 @@ async def poll(office: Office, token: str) -> Poll:
         Refusal: The link is unknown or expired, or no worker answers.
     """
     link = await _link(office, token)
+    account = link.account
+    assert account is not None
     handle = office.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
-    view = await _view(office, handle, link.account, "")
+    view = await _view(office, handle, account, "")
     async with office.store.reading() as connection:
-        names = await people.names(connection, link.account)
-        company = await Company.read(connection, link.account)
-        contract = await contracts.latest(connection, link.account)
+        names = await people.names(connection, account)
+        company = await Company.read(connection, account)
+        contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
     contact = company.contacts.get(link.person)
     if contact is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rapport.mail import compose, outbox
 from rapport.mail.compose import Edits
-from rapport.mail.letters import Company, Letter
+from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
@@ -116,7 +116,7 @@ async def show(office: Office, key: str) -> MessageShown:
 
 async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
     async with office.store.reading() as connection:
-        company = await Company.read(connection, draft.account)
+        company = await House.around(connection, draft.account, [draft.person])
     to = company.person(draft.person)
     if to is None:
         raise Refusal("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)

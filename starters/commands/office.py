@@ -36,7 +36,10 @@ LATER: Final = "recorded, will be checked when a worker is back"
 
 Channel = Literal["cli", "api", "page", "link", "hook"]
 
-_VERIFIED: Final[dict[Channel, str]] = {
+Verification = Literal["operator", "token", "session", "link", "signature", "unverified"]
+"""How a person was verified; `unverified` is whoever only says who they are, as when asking for a sign-in link."""
+
+_VERIFIED: Final[dict[Channel, Verification]] = {
     "cli": "operator",
     "api": "token",
     "page": "session",
@@ -47,11 +50,17 @@ _VERIFIED: Final[dict[Channel, str]] = {
 
 @dataclass(frozen=True)
 class Office:
-    """The parts that use cases work with."""
+    """The parts that use cases work with.
+
+    Attributes:
+        errands: What goes on beside a request whose answer must not tell how long it takes.
+        starting: What holds starts back while many come at once.
+    """
 
     settings: Settings
     store: Store
     client: Client
+    errands: set[asyncio.Task[None]] = field(default_factory=set)
     starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
 
 
@@ -62,16 +71,18 @@ class Actor:
     Attributes:
         email: The member's or contact's address.
         entered_by: The operating system's user or the token, where someone else's hands did the typing.
+        verified_by: How we know that it is them, where it is not their channel's usual way.
     """
 
     email: str
     channel: Channel
     entered_by: str | None = None
+    verified_by: Verification | None = None
 
     @property
-    def verified(self) -> str:
-        """How we know that it is them: each channel has its one way."""
-        return _VERIFIED[self.channel]
+    def verified(self) -> Verification:
+        """How we know that it is them; each channel has its usual way."""
+        return self.verified_by or _VERIFIED[self.channel]
 
 
 def present() -> datetime:

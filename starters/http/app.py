@@ -22,6 +22,7 @@ from starters.commands.office import Office
 from starters.http import api, hooks, pages
 from starters.http.api import members, tasks
 from starters.http.auth import SignInNeeded
+from starters.http.limits import Limits
 from starters.http.problems import problem
 
 HEADERS: Final = {
@@ -47,6 +48,7 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app = FastAPI(title="Rapport", version="1", docs_url=None, redoc_url=None)
     app.state.office = office
     app.state.catcher = catcher
+    app.state.limits = Limits()
     app.include_router(api.router)
     app.include_router(members.router)
     app.include_router(tasks.router)
@@ -113,7 +115,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> Response:
-        return problem(refusal) if _is_api(request) else pages.refusal_page(request, refusal)
+        return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
 
     @app.exception_handler(SignInNeeded)
     async def sign_in(request: Request, _: SignInNeeded) -> Response:
@@ -124,7 +126,7 @@ def _errors(app: FastAPI) -> None:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])
         refusal = Refusal(str(first["msg"]).lower(), field=field, fix="see /openapi.json")
-        return problem(refusal) if _is_api(request) else pages.refusal_page(request, refusal)
+        return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
 
     @app.exception_handler(HTTPException)
     async def missing(request: Request, error: HTTPException) -> Response:
@@ -133,7 +135,7 @@ def _errors(app: FastAPI) -> None:
             fix="check the address",
             kind=Refused.NOT_FOUND if error.status_code == 404 else Refused.INVALID,
         )
-        answer = problem(refusal) if _is_api(request) else pages.refusal_page(request, refusal)
+        answer = problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
         answer.status_code = error.status_code
         return answer
 

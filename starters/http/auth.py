@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
+from dataclasses import dataclass, field
 from typing import Annotated, Final, cast
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from pydantic import ValidationError
 
-from rapport.model.base import Refusal, Refused
-from rapport.storage import access
+from rapport.model.base import Refusal, Refused, Wire
+from rapport.storage import access, people
 from starters.commands.office import Actor, Office
 from worker import stationery
 
@@ -60,55 +63,120 @@ def api_actor(office: Office, token: str, email: str | None) -> Actor:
     return Actor(email=email or office.settings.as_ or "", channel="api", entered_by=f"token {token}")
 
 
-class Session:
-    """A signed-in person's session. It lives in their browser alone; the server keeps nothing."""
+class Pass(Wire):
+    """What a session's cookie says, signed: whose session it is.
 
-    def __init__(self, id_: str, secret: bytes) -> None:
-        """A session with this id."""
-        self.id = id_
-        self._secret = secret
+    Attributes:
+        member: The id of the member who came in by a mailed link.
+        token: Or else the name of the bearer token that the operator came in with.
+    """
+
+    id: str
+    member: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A signed-in person's session. It lives in their browser alone; the server keeps nothing.
+
+    Attributes:
+        member: The id of the member who is signed in; nothing for the operator, who came in with a token.
+        name: The member's name, or the token's.
+        email: The member's address.
+    """
+
+    id: str
+    secret: bytes = field(repr=False)
+    member: str | None
+    name: str
+    email: str | None = None
 
     @property
     def csrf(self) -> str:
         """What a form must carry to prove that it was drawn for this session."""
-        return hmac.digest(self._secret, f"csrf/{self.id}".encode(), hashlib.sha256).hex()
+        return hmac.digest(self.secret, f"csrf/{self.id}".encode(), hashlib.sha256).hex()
 
 
 def _serializer(office: Office) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(stationery(office.settings).secret, salt="rapport session")
 
 
-def new_session(office: Office) -> str:
-    """The cookie of a new session."""
-    return _serializer(office).dumps(secrets.token_urlsafe(18))
+def begin_session(response: Response, office: Office, *, member: str | None = None, token: str | None = None) -> None:
+    """Put a new session into a browser: that of a member, by id, or that of whoever holds a token, by its name."""
+    cookie = Pass(id=secrets.token_urlsafe(18), member=member, token=token)
+    public = urlsplit(office.settings.public_url)
+    response.set_cookie(
+        SESSION_COOKIE,
+        _serializer(office).dumps(cookie.model_dump()),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="lax",
+        # On the loopback there is nobody to listen, and nobody has a certificate.
+        secure=public.scheme == "https" or not _is_loopback(public.hostname or ""),
+    )
 
 
-def session_of(request: Request, office: Office) -> Session | None:
-    """The valid session of a request, if there is one."""
+def _is_loopback(host: str) -> bool:
     try:
-        id_ = _serializer(office).loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
-    except BadSignature:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def session_of(request: Request, office: Office) -> Session | None:
+    """The valid session of a request, if there is one: a member who has left and a revoked token have none."""
+    try:
+        read = _serializer(office).loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
+        cookie = Pass.model_validate(read)
+    except (BadSignature, ValidationError):
         return None
-    return Session(str(id_), stationery(office.settings).secret)
+    secret = stationery(office.settings).secret
+    async with office.store.reading() as connection:
+        if cookie.member is not None:
+            found = await people.members(connection, [cookie.member])
+            working = [member for member in found if member.left_at is None]
+            return next((Session(cookie.id, secret, one.id, one.name, one.email) for one in working), None)
+        if cookie.token is not None and await access.is_valid_token(connection, cookie.token):
+            return Session(cookie.id, secret, None, cookie.token)
+    return None
 
 
 class SignInNeeded(Exception):  # noqa: N818 - leads to the sign-in page
     """A page was asked for without a session."""
 
 
-def signed_in(request: Request, office: TheOffice) -> Session:
+async def signed_in(request: Request, office: TheOffice) -> Session:
     """The session of a page's reader.
 
     Raises:
         SignInNeeded: There is none.
     """
-    session = session_of(request, office)
+    session = await session_of(request, office)
     if session is None:
         raise SignInNeeded
     return session
 
 
 SignedIn = Annotated[Session, Depends(signed_in)]
+
+
+def operating(session: SignedIn) -> Session:
+    """The session of an operator, who may see what is everyone's.
+
+    Raises:
+        Refusal: The reader is signed in as a member.
+    """
+    if session.member is not None:
+        raise Refusal(
+            "this page is for whoever runs this installation",
+            fix="sign out, and sign in with a token",
+            kind=Refused.FORBIDDEN,
+        )
+    return session
+
+
+Operator = Annotated[Session, Depends(operating)]
 
 
 def check_origin(request: Request, office: Office) -> None:

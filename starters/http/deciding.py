@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from starters.commands import sign_ins
 from starters.commands.office import Actor, Office
 from starters.commands.tasks import TaskLink
 from starters.http.auth import Session, SignInNeeded, check_form, session_of
 
 
-def own_address(office: Office, session: Session) -> str | None:  # noqa: ARG001 - sessions of members have one
-    """The address of the member who is signed in; nothing for an operator, who says for whom they act."""
-    return None
-
-
 def inbox_of(office: Office, session: Session) -> Actor:
-    """Whose inbox a page shows: the member's own. Without one, everybody's."""
-    return acting(office, session, office.settings.as_ or "")
+    """Whose inbox a page shows: a signed-in member's own. An operator sees that of RAPPORT_AS, else everybody's."""
+    return acting(session, office.settings.as_ or "")
 
 
-def acting(office: Office, session: Session, email: str) -> Actor:
+def acting(session: Session, email: str) -> Actor:
     """Who acts through a page: a signed-in member as nobody but themself, an operator as the member they name."""
-    return Actor(email=own_address(office, session) or email, channel="page", entered_by="page session")
+    if session.email is not None:
+        return Actor(email=session.email, channel="page")
+    return Actor(email=email, channel="page", entered_by=f"token {session.name}", verified_by="operator")
 
 
-def decider(request: Request, office: Office, link: TaskLink) -> Actor:
+async def decider(request: Request, office: Office, link: TaskLink) -> Actor:
     """Who decides behind the personal link of a mail: the one whom it was mailed to, signed in.
+
+    Where the installation says that the link is enough, nobody has to be; that is weaker.
 
     Raises:
         SignInNeeded: The reader is not signed in as that person.
     """
-    session = session_of(request, office)
-    if session is None or own_address(office, session) not in (None, link.reader):
-        raise SignInNeeded
-    return acting(office, session, link.reader)
+    session = await session_of(request, office)
+    if session is not None and session.email in (None, link.reader):
+        return acting(session, link.reader)
+    if sign_ins.may_decide_without_sign_in(office):
+        return Actor(email=link.reader, channel="link")
+    raise SignInNeeded
 
 
 async def check_decider(request: Request, office: Office) -> None:
@@ -42,6 +44,6 @@ async def check_decider(request: Request, office: Office) -> None:
     Raises:
         Refusal: The CSRF token or the Origin is not ours.
     """
-    session = session_of(request, office)
+    session = await session_of(request, office)
     if session is not None:
         await check_form(request, office, session)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from rapport.model.base import Refusal, Refused
 from starters.http.auth import Unauthorized
+from starters.http.limits import TooMany
 
 STATUS = {
     Refused.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -21,7 +22,16 @@ STATUS = {
 
 def status_of(refusal: Refusal) -> HTTPStatus:
     """The HTTP status that tells a refusal's kind."""
-    return HTTPStatus.UNAUTHORIZED if isinstance(refusal, Unauthorized) else STATUS[refusal.kind]
+    if isinstance(refusal, Unauthorized):
+        return HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(refusal, TooMany) else STATUS[refusal.kind]
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """The headers that tell a program what to do about a refusal."""
+    if isinstance(refusal, TooMany):
+        return {"Retry-After": str(refusal.wait)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(refusal, Unauthorized) else {}
 
 
 def problem(refusal: Refusal) -> JSONResponse:
@@ -34,5 +44,4 @@ def problem(refusal: Refusal) -> JSONResponse:
         "detail": str(refusal),
         "errors": [{"field": one.field, "problem": one.problem, "fix": one.fix} for one in (refusal, *refusal.others)],
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers_of(refusal))

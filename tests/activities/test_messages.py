@@ -14,7 +14,7 @@ from email.policy import default
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import messages as module
@@ -29,7 +29,7 @@ from rapport.model.reading import read_toml
 from rapport.storage import access, people, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection, Store
-from rapport.storage.tables import LinkRow, MessageRow
+from rapport.storage.tables import LinkRow, MessageRow, VendorRow
 from tests.helpers_mail import (
     DROP,
     HANG,
@@ -349,6 +349,61 @@ async def test_stopped_mail_waits_and_goes_on(store: Store, messages: Messages, 
         await send(messages, due, T0 + timedelta(hours=2))
     assert len(relay.to(DANA)) == 1
     assert len(relay.to(LUCA)) == 2
+
+
+async def sign_in(store: Store) -> Occasion:
+    """A reason to write to the TAM that belongs to no account's story, and is of no use after a quarter of an hour."""
+    return Occasion(
+        step="sign_in",
+        title="A link to sign in",
+        workflow_id="notice/s_1",
+        purpose=Purpose.SIGN_IN,
+        email="sign_in",
+        to=((await company_of(store)).tam.id,),
+        now=T0,
+        stale_at=T0 + access.SIGN_IN_LIFE,
+    )
+
+
+async def test_a_mail_of_no_account(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+    """It comes from the vendor, is written and sent once, has a link for a quarter of an hour, and no timeline."""
+    what = await sign_in(store)
+    first = await send(messages, what)
+    assert await send(messages, what, OVER) == first
+    [mail] = relay.accepted
+    read = email.message_from_bytes(mail.raw, policy=default)
+    assert (str(read["From"]), str(read["Reply-To"])) == ("FooBar <onboarding@foobar.example>",) * 2
+    assert set(first.states) == {f"notice/s_1/sign_in/1/1/1/sign_in/{what.to[0]}"}
+    token = readable(mail.raw)["text"].partition("/m/")[2][:43]
+    async with store.reading() as connection:
+        link = await access.find_link(connection, token)
+    assert link is not None
+    assert (link.account, link.purpose, link.workflow_id) == (None, "sign_in", "notice/s_1")
+    assert (link.person, link.expires_at) == (what.to[0], T0 + access.SIGN_IN_LIFE)
+    assert await told(store) == []
+
+
+async def test_a_mail_of_no_account_needs_a_vendor(store: Store, messages: Messages) -> None:
+    """Where no file ever named the vendor, the mail is refused for good instead of tried without end."""
+    what = await sign_in(store)
+    async with store.writing() as connection:
+        await connection.execute(delete(VendorRow))
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what)
+    assert (caught.value.type, caught.value.non_retryable) == ("Refused", True)
+
+
+async def test_a_mail_that_comes_too_late_never_goes(
+    store: Store, messages: Messages, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """What mail being off or the relay's patience held up until it was of no use is suppressed, first try or tenth."""
+    what = await sign_in(store)
+    with pytest.raises(ApplicationError):
+        await send(messages_with(store, mailer, mode="off"), what)
+    assert set((await send(messages, what, T0 + access.SIGN_IN_LIFE)).states.values()) == {S.SUPPRESSED}
+    other = what.model_copy(update={"workflow_id": "notice/s_2"})
+    assert set((await send(messages, other, T0 + access.SIGN_IN_LIFE)).states.values()) == {S.SUPPRESSED}
+    assert relay.connections == 0
 
 
 async def test_redirection_changes_the_envelope_alone(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:

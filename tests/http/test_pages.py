@@ -43,7 +43,7 @@ from starters.http.pages.entrance import local
 from starters.http.pages.members import wall_time
 from starters.http.pages.rendering import coded
 
-OURS = "http://rapport.example"
+OURS = "http://127.0.0.1:8700"
 NOW = datetime.now(UTC).replace(microsecond=0)
 MAIL = b"""\
 From: Robin Keller <onboarding@foobar.example>\r

@@ -16,8 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import select
+
 from rapport.model.ids import meeting_id, onboarding_id
-from starters.commands import meetings, messages, onboardings
+from rapport.storage.tables import MessageRow
+from starters.commands import accounts, meetings, messages, onboardings, sign_ins
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
 from tests.conftest import CHAMPION, TAM, USER, Town, example, skipping_town, until
@@ -136,13 +139,31 @@ async def drafts_go_stale_and_are_sent(town: Town) -> None:
     await town.mailed(3)
 
 
+async def a_sign_in_link(town: Town) -> None:
+    """A member asks for a link, and it is mailed."""
+    await accounts.import_account(town.office, example())
+    asked = await sign_ins.ask(town.office, TAM.email, "/")
+    assert asked is not None
+    await until(status_of(town, asked), "the end")
+
+
 SCENARIOS: Final[tuple[Callable[[Town], Awaitable[None]], ...]] = (
     booked_by_vote_and_held,
     nobody_answers_and_the_tam_books,
     the_champion_alone_until_the_deadline,
     drafts_go_stale_and_are_sent,
     messages_alone,
+    a_sign_in_link,
 )
+
+
+async def workflows_of(town: Town, scenario: Callable[[Town], Awaitable[None]]) -> list[str]:
+    """The ids of the workflows that a scenario ran."""
+    if scenario is a_sign_in_link:
+        async with town.office.store.reading() as connection:
+            return list(await connection.scalars(select(MessageRow.workflow_id)))
+    meetings_ = [] if scenario is messages_alone else [meeting_id("versayce", "kickoff", 1)]
+    return [onboarding_id("versayce"), *meetings_]
 
 
 async def record(scenario: Callable[[Town], Awaitable[None]]) -> dict[str, str]:
@@ -150,9 +171,7 @@ async def record(scenario: Callable[[Town], Awaitable[None]]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as data:
         async with skipping_town(Path(data)) as town:
             await scenario(town)
-            ids = [onboarding_id("versayce")]
-            if scenario is not messages_alone:
-                ids.append(meeting_id("versayce", "kickoff", 1))
+            ids = await workflows_of(town, scenario)
             return {id_: (await town.client.get_workflow_handle(id_).fetch_history()).to_json() for id_ in ids}
 
 

@@ -42,13 +42,15 @@ from rapport.mail.compose import (
 )
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import Email, Name, Refusal, mail_address
-from rapport.model.message import MeetingFacts, Occasion, Purpose
+from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
 from rapport.model.reading import read_toml
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
 
 PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
+TASK_MAILS = {name for name in emails() if name.startswith("task_")}
+LINKED_MAILS = {"welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {"task_outcome"}
 USERS = ("primary_user", "secondary_user")
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
@@ -128,7 +130,34 @@ def letter(
     meeting = sparse_facts(name) if sparse else facts(around, booked=True)
     meeting = meeting.model_copy(update={"where": where})
     story: Occasion = occasion(around, purpose or PURPOSES.get(name, Purpose.NOTICE), name, meeting=meeting)
-    return Letter(STATIONERY, around, story, f"V/kickoff/1/1/1/x/{ids[reader]}", to, ids[reader])
+    if name.startswith("task_"):
+        task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
+        story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
+    return Letter(
+        STATIONERY, around, story, f"V/kickoff/1/1/1/x/{ids[reader]}", to, ids[reader], {} if sparse else SAID
+    )
+
+
+SAID = {"s_1": '{"reason": "They are large.", "cost": "900 EUR"}', "s_2": "Which day?", "s_3": "Tuesday.", "s_4": "Go."}
+
+
+def full_task(reader: str) -> TaskFacts:
+    """A human task of which everything is known."""
+    return TaskFacts(
+        question="May it be onsite?",
+        options=(("approve", "Approve"), ("deny", "Deny")),
+        asks=("reason", "cost"),
+        request="s_1",
+        asked="s_2",
+        asked_by="m_1",
+        answered="s_3",
+        requester="m_0",
+        deadline=NOW,
+        outcome="approve",
+        decided_by="m_1",
+        decision="s_4",
+        in_place_of={reader: "m_1"},
+    )
 
 
 def frozen(
@@ -393,9 +422,7 @@ def test_what_others_see_of_a_sent_mail_holds_no_token(name: str, edits: Edits) 
     _, raw = letter(name, "primary_user").freeze(edits, token, NOW)
     shown = compose.readable(raw)
     had = {part for part in ("text", "html") if token in shown[part]}
-    assert had == (
-        {"text", "html"} if edits.body or name in ("welcome", "meeting_reminder", "meeting_proposal") else set()
-    )
+    assert had == ({"text", "html"} if edits.body or name in LINKED_MAILS else set())
     assert not any(token in masked(shown[part]) for part in shown)
     assert all(DRAFT_TOKEN in masked(shown[part]) for part in had)
 
@@ -550,6 +577,7 @@ def test_a_name_is_words_and_not_markup(name: str) -> None:
         return
     plain = letter("welcome", "primary_user")
     around = plain.company
+    assert isinstance(around, Company)
     named = replace(
         around,
         account=around.account.model_copy(update={"name": checked}),

@@ -244,7 +244,10 @@ async def test_the_onboarding_ends_when_the_kickoff_was_held(skipping: Town) -> 
     await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
     shown = await onboardings.status(skipping.office, "versayce")
     assert shown.stage == "done"
-    assert [(step.step, step.state, step.outcome) for step in shown.milestones] == [("kickoff", "done", "held")]
+    assert [(step.step, step.state, step.outcome) for step in shown.milestones] == [
+        ("kickoff", "done", "held"),
+        ("onsite_approval", "dropped", "not for this account"),
+    ]
     told = await timelines.timeline_of(skipping.office, "versayce")
     assert told[-1].what == "Every stage is reached"
     assert "They want to start with checkout" in [entry.said for entry in told]

@@ -1,4 +1,7 @@
-"""The mails that the embedded stack's catcher kept, as their readers would see them."""
+"""The mails that the embedded stack's catcher kept, as their readers would see them.
+
+Everyone's personal links stand in them, so these pages are the operator's, and no member's.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from rapport.mail.catcher import Catcher
-from starters.http.auth import SignedIn, TheOffice
+from starters.http.auth import Operator, TheOffice
 from starters.http.pages.rendering import day, mail_frame, member_page
 
 router = APIRouter()
@@ -107,7 +110,7 @@ async def _open(catcher: Catcher, id_: str) -> tuple[bytes, Opened]:
 
 
 @router.get("/mail")
-async def caught(request: Request, office: TheOffice, session: SignedIn, catcher: TheCatcher) -> Response:
+async def caught(request: Request, office: TheOffice, session: Operator, catcher: TheCatcher) -> Response:
     """What was caught, newest first."""
     mails = await asyncio.to_thread(catcher.mails)
     days: dict[str, list[object]] = {}
@@ -119,7 +122,7 @@ async def caught(request: Request, office: TheOffice, session: SignedIn, catcher
 
 
 @router.get("/mail/{id_}")
-async def one(request: Request, id_: str, office: TheOffice, session: SignedIn, catcher: TheCatcher) -> Response:
+async def one(request: Request, id_: str, office: TheOffice, session: Operator, catcher: TheCatcher) -> Response:
     """One mail, as its reader would see it and as it went over the wire."""
     raw, mail = await _open(catcher, id_)
     return await member_page(
@@ -128,19 +131,19 @@ async def one(request: Request, id_: str, office: TheOffice, session: SignedIn, 
 
 
 @router.get("/mail/{id_}/html")
-async def html(id_: str, _: SignedIn, catcher: TheCatcher) -> HTMLResponse:
+async def html(id_: str, _: Operator, catcher: TheCatcher) -> HTMLResponse:
     """The HTML part, for a frame."""
     return mail_frame((await _open(catcher, id_))[1].html)
 
 
 @router.get("/mail/{id_}/raw")
-async def raw(id_: str, _: SignedIn, catcher: TheCatcher) -> Response:
+async def raw(id_: str, _: Operator, catcher: TheCatcher) -> Response:
     """The mail as it went over the wire."""
     return Response((await _open(catcher, id_))[0], media_type="text/plain; charset=utf-8")
 
 
 @router.get("/mail/{id_}/attachments/{number}")
-async def attachment(id_: str, number: int, _: SignedIn, catcher: TheCatcher) -> Response:
+async def attachment(id_: str, number: int, _: Operator, catcher: TheCatcher) -> Response:
     """One attachment, to keep; never shown in the browser."""
     files = (await _open(catcher, id_))[1].attachments
     if not 0 <= number < len(files):

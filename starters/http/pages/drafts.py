@@ -100,7 +100,7 @@ async def act(request: Request, key: str, office: TheOffice, session: SignedIn) 
     """Save what was typed in any of the drafts; then send or hold back what the button named."""
     await check_form(request, office, session)
     form = await fields(request)
-    actor = acting(office, await accounts.show(office, key))
+    actor = acting(office, session, await accounts.show(office, key))
     typed = _read(form)
     doing, _, index = form.get("do", "save").partition(":")
     chosen = [one.key for position, one in typed.items() if doing == "send-all" or position == index]
@@ -197,7 +197,7 @@ async def _drafts_page(
         forms=forms,
         gone=[(typed[one], refusal) for one, refusal in refusals.items() if one in typed and one not in here],
         others=[refusal for one, refusal in refusals.items() if one not in typed and one not in here],
-        actor=acting(office, shown).email,
+        actor=acting(office, session, shown).email,
     )
 
 

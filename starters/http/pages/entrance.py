@@ -1,28 +1,36 @@
-"""Signing in and out. Whoever holds the installation's token is its operator; there are no passwords."""
+"""Signing in and out. There are no passwords: a member is mailed a link that is good for once, and whoever holds a
+token of the installation is its operator.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from rapport.model.base import Refusal, Refused
 from rapport.storage import access
+from starters.commands import messages, sign_ins
 from starters.commands.office import Office
 from starters.http.auth import (
     SESSION_COOKIE,
-    SESSION_SECONDS,
     SignedIn,
     TheOffice,
+    begin_session,
     check_form,
     check_origin,
-    new_session,
     session_of,
 )
-from starters.http.pages.rendering import fields, member_context, page, see_other
+from starters.http.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT, client_of, limits_of
+from starters.http.pages.rendering import fields, form_token, member_context, page, see_other
+from starters.http.problems import status_of
 
 router = APIRouter()
+
+MAX_ADDRESS: Final = 254
+"""The longest address that there is (RFC 5321, erratum 1690)."""
 
 _LOCAL = re.compile(r"/(?!/)[!-\[\]-~]*")
 
@@ -65,16 +73,24 @@ async def sign_in(
     """Sign in through a link that the terminal printed, or show the form."""
     if key:
         return await _enter(request, office, key, onward)
-    if session_of(request, office) is not None:
+    if await session_of(request, office) is not None:
         return see_other(local(onward))
     return sign_in_page(request, onward=onward)
 
 
 @router.post("/sign-in")
 async def sign_in_by_form(request: Request, office: TheOffice) -> Response:
-    """Sign in with a token that was typed."""
+    """Have a link mailed to the address that was typed, or sign in with the token that was."""
     check_origin(request, office)
+    limits = limits_of(request)
+    await limits.take(SIGN_IN_BY_CLIENT, client_of(request))
     form = await fields(request)
+    if "email" in form:
+        email, onward = form["email"].strip()[:MAX_ADDRESS], local(form.get("next", "/"))
+        await limits.take(SIGN_IN_BY_ADDRESS, email.lower())
+        sends = (await messages.mail_status(office)).sends
+        sign_ins.ask_later(office, email, onward)
+        return page("sign_in_asked.html", onward=onward, sends=sends, **member_context(request, None))
     return await _enter(request, office, form.get("key", ""), form.get("next", "/"))
 
 
@@ -84,15 +100,34 @@ async def _enter(request: Request, office: Office, key: str, onward: str) -> Res
     if token is None:
         return sign_in_page(request, wrong="This token is not known, or was revoked.", onward=onward)
     response = see_other(local(onward))
-    response.set_cookie(
-        SESSION_COOKIE,
-        new_session(office),
-        max_age=SESSION_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=office.settings.public_url.startswith("https://"),
-    )
+    begin_session(response, office, token=token.name)
     return response
+
+
+async def show_door(office: Office, token: str) -> HTMLResponse:
+    """The page behind a sign-in link. Looking changes nothing: mail scanners look too."""
+    try:
+        door = await sign_ins.door(office, token)
+    except Refusal as refusal:
+        return _closed(refusal)
+    return page("link_sign_in.html", door=door, token=token, form_token=form_token(office, token))
+
+
+async def enter_by_link(office: Office, token: str) -> Response:
+    """Use a sign-in link, and go on to where its reader was going."""
+    try:
+        entered = await sign_ins.enter(office, token)
+    except Refusal as refusal:
+        return _closed(refusal)
+    response = see_other(local(entered.onward))
+    begin_session(response, office, member=entered.member)
+    return response
+
+
+def _closed(refusal: Refusal) -> HTMLResponse:
+    """A sign-in link that opens nothing any more, with the way to a new one. It does not say whose it was."""
+    status = 410 if refusal.kind is Refused.CONFLICT else status_of(refusal)
+    return page("link_sign_in_closed.html", status=status, refusal=refusal)
 
 
 @router.post("/sign-out")

@@ -1,32 +1,37 @@
-"""The page behind the personal link of a mail: it answers one person's poll without a login, or shows a human task.
+"""The page behind the personal link of a mail. Without a login it can do one thing: answer one person's poll, or sign
+one member in. A human task it shows; deciding that asks for a login.
 
 Mail scanners follow links and some send forms, so looking never changes anything, nothing is chosen beforehand, and a
-form counts only if it was drawn here. There is no limit on how often a client may ask: a link's token cannot be
-guessed, and what stands before this server limits floods better than it could.
+form counts only if it was drawn here.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
 from rapport.model.base import Refusal, Refused, Written, prose
 from rapport.model.reading import check
-from starters.commands import meetings, tasks
+from starters.commands import meetings, sign_ins, tasks
 from starters.commands.meetings import Poll
 from starters.commands.office import Office, present
 from starters.http.auth import TheOffice, check_origin
-from starters.http.pages.rendering import offset, page, sentence
+from starters.http.limits import LINKS_BY_CLIENT, client_of, limits_of
+from starters.http.pages import entrance
+from starters.http.pages.rendering import form_token, offset, page, sentence
 from starters.http.pages.tasks import answer_link, link_page
 from starters.http.problems import status_of
-from worker import stationery
 
-router = APIRouter()
+
+async def _limited(request: Request) -> None:
+    await limits_of(request).take(LINKS_BY_CLIENT, client_of(request))
+
+
+router = APIRouter(dependencies=[Depends(_limited)])
 
 MAX_COMMENT: Final = 2_000
 NONE: Final = "none"
@@ -59,9 +64,11 @@ class Answer(Written):
 
 @router.api_route("/m/{token:path}", methods=["GET", "HEAD"])
 async def look(request: Request, token: str, office: TheOffice) -> HTMLResponse:
-    """Show the poll or the task as it stands. Looking changes nothing."""
+    """Show what the link is for, as it stands. Looking changes nothing."""
+    if await sign_ins.is_sign_in(office, token):
+        return await entrance.show_door(office, token)
     if await tasks.is_task(office, token):
-        return await link_page(request, office, token, form_token(office, token))
+        return await link_page(request, office, token)
     try:
         poll = await meetings.poll(office, token)
     except Refusal as refusal:
@@ -71,7 +78,7 @@ async def look(request: Request, token: str, office: TheOffice) -> HTMLResponse:
 
 @router.post("/m/{token:path}")
 async def answer(request: Request, token: str, office: TheOffice) -> Response:
-    """Take an answer or a decision, and say what was recorded."""
+    """Take an answer or a decision and say what was recorded, or sign the reader in."""
     check_origin(request, office)
     form = await request.form()
     given = form.get("form")
@@ -79,8 +86,10 @@ async def answer(request: Request, token: str, office: TheOffice) -> Response:
         raise Refusal(
             "this form has expired", fix="open the link in your mail again, and answer there", kind=Refused.FORBIDDEN
         )
+    if await sign_ins.is_sign_in(office, token):
+        return await entrance.enter_by_link(office, token)
     if await tasks.is_task(office, token):
-        return await answer_link(request, office, token, given)
+        return await answer_link(request, office, token)
     ticked = [value for value in form.getlist("slot") if isinstance(value, str)]
     comment = form.get("comment")
     typed: dict[str, Any] = {
@@ -106,11 +115,6 @@ async def answer(request: Request, token: str, office: TheOffice) -> Response:
         return _refusal(refusal)
     later = (receipt.outcome or "").startswith("recorded")
     return await _thanks(office, token, said, later=later)
-
-
-def form_token(office: Office, token: str) -> str:
-    """What the form behind a link must carry to prove that it was drawn here."""
-    return hmac.digest(stationery(office.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
 
 
 def _poll(

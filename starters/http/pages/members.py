@@ -80,7 +80,7 @@ async def book(request: Request, key: str, step: str, office: TheOffice, session
     shown = await accounts.show(office, key)
     try:
         start = wall_time(typed.get("start", ""), shown.tam.zone)
-        await meetings.book(office, key, step, start, acting(office, shown))
+        await meetings.book(office, key, step, start, acting(office, session, shown))
     except Refusal as refusal:
         return await _account_page(request, office, session, key, RefusedForm("book", step, refusal, typed))
     return see_other(f"/accounts/{key}?done=booked")
@@ -94,15 +94,21 @@ async def report(request: Request, key: str, step: str, office: TheOffice, sessi
     shown = await accounts.show(office, key)
     try:
         said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
-        await meetings.report(office, key, step, said.outcome, acting(office, shown), said.note)
+        await meetings.report(office, key, step, said.outcome, acting(office, session, shown), said.note)
     except Refusal as refusal:
         return await _account_page(request, office, session, key, RefusedForm("report", step, refusal, typed))
     return see_other(f"/accounts/{key}?done={said.outcome}")
 
 
-def acting(office: Office, shown: AccountShown) -> Actor:
-    """Who acts through an account's page: the member of the settings, else the account's TAM."""
-    return Actor(email=office.settings.as_ or shown.tam.email, channel="page", entered_by="page session")
+def acting(office: Office, session: Session, shown: AccountShown) -> Actor:
+    """Who acts through an account's page: a signed-in member as nobody but themself.
+
+    An operator acts as the member of the settings, else as the account's TAM.
+    """
+    if session.email is not None:
+        return Actor(email=session.email, channel="page")
+    email = office.settings.as_ or shown.tam.email
+    return Actor(email=email, channel="page", entered_by=f"token {session.name}", verified_by="operator")
 
 
 def wall_time(text: str, zone: str) -> datetime:
@@ -152,7 +158,7 @@ async def _account_page(
         drafts=sum(line.state is MessageState.DRAFT for line in lines),
         days=by_day(told if everything else told[:RECENT], shown.tam.zone),
         more=0 if everything else max(0, len(told) - RECENT),
-        actor=acting(office, shown).email,
+        actor=acting(office, session, shown).email,
         earliest=_earliest(shown.tam.zone),
         failed=failed,
     )

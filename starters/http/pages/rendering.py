@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,7 +23,9 @@ from starters.commands import messages, tasks
 from starters.commands.office import Office, present
 from starters.http.auth import Session, office_of, session_of
 from starters.http.deciding import inbox_of
-from starters.http.problems import status_of
+from starters.http.limits import TooMany
+from starters.http.problems import headers_of, status_of
+from worker import stationery
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
@@ -80,12 +84,12 @@ def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     return HTMLResponse(html, status_code=status)
 
 
-def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
+async def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
     """A refusal for a person: what is wrong, and what to do about it."""
-    title = _TITLES[refusal.kind]
+    title = "Too many requests" if isinstance(refusal, TooMany) else _TITLES[refusal.kind]
     personal = request.url.path.startswith("/m/")
-    session = None if personal else session_of(request, office_of(request))
-    return page(
+    session = None if personal else await session_of(request, office_of(request))
+    answer = page(
         "refusal.html",
         status=status_of(refusal),
         title=title,
@@ -93,6 +97,8 @@ def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
         personal=personal,
         **member_context(request, session),
     )
+    answer.headers.update(headers_of(refusal))
+    return answer
 
 
 _TITLES: Final = {
@@ -118,6 +124,11 @@ def _in_new_tabs(html: str) -> str:
 def see_other(path: str) -> RedirectResponse:
     """Go on at another page after a form was taken, so that reloading does not send it again."""
     return RedirectResponse(path, status_code=303)
+
+
+def form_token(office: Office, token: str) -> str:
+    """What the form behind a personal link must carry to prove that it was drawn here."""
+    return hmac.digest(stationery(office.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
 
 
 async def fields(request: Request) -> dict[str, str]:

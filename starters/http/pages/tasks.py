@@ -17,8 +17,8 @@ from starters.commands import tasks
 from starters.commands.office import LATER, Actor, Office
 from starters.commands.tasks import TaskLink, TaskShown
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheOffice, check_form, session_of
-from starters.http.deciding import acting, check_decider, decider, inbox_of, own_address
-from starters.http.pages.rendering import fields, member_page, page, see_other
+from starters.http.deciding import acting, check_decider, decider, inbox_of
+from starters.http.pages.rendering import fields, form_token, member_page, page, see_other
 from starters.http.problems import status_of
 
 router = APIRouter()
@@ -158,7 +158,7 @@ async def _take(
     typed = await fields(request)
     before = await tasks.show(office, task)
     try:
-        receipt = await work(typed, acting(office, session, typed.get("as", "")))
+        receipt = await work(typed, acting(session, typed.get("as", "")))
     except Refusal as refusal:
         failed = RefusedForm(name, refusal, typed)
         return await _page(request, office, session, await tasks.show(office, task), failed)
@@ -185,7 +185,7 @@ def path_of(task: TaskShown) -> str:
 async def _page(
     request: Request, office: Office, session: Session, task: TaskShown, failed: RefusedForm | None = None
 ) -> Response:
-    own = own_address(office, session)
+    own = session.email
     return await member_page(
         request,
         office,
@@ -203,16 +203,16 @@ async def _page(
 # Behind a mailed link
 
 
-async def link_page(request: Request, office: Office, token: str, form_token: str) -> HTMLResponse:
+async def link_page(request: Request, office: Office, token: str) -> HTMLResponse:
     """What a task's link shows. Looking changes nothing, whoever or whatever looks."""
     try:
         link = await tasks.by_link(office, token)
     except Refusal as refusal:
         return _link_refusal(refusal)
-    return _link(request, office, token, form_token, link)
+    return await _link(request, office, token, link)
 
 
-async def answer_link(request: Request, office: Office, token: str, form_token: str) -> Response:
+async def answer_link(request: Request, office: Office, token: str) -> Response:
     """Take a decision behind a task's link, of whoever is signed in as its reader.
 
     Raises:
@@ -223,7 +223,7 @@ async def answer_link(request: Request, office: Office, token: str, form_token: 
         link = await tasks.by_link(office, token)
     except Refusal as refusal:
         return _link_refusal(refusal)
-    actor = decider(request, office, link)
+    actor = await decider(request, office, link)
     await check_decider(request, office)
     typed = await fields(request)
     try:
@@ -233,21 +233,20 @@ async def answer_link(request: Request, office: Office, token: str, form_token: 
         receipt = await tasks.decide(office, link.task.task, typed["option"], actor, reason, link.round)
     except Refusal as refusal:
         failed = RefusedForm("decide", refusal, typed)
-        return _link(request, office, token, form_token, await tasks.by_link(office, token), failed)
+        return await _link(request, office, token, await tasks.by_link(office, token), failed)
     done = await _done(office, link.task, "decide", receipt)
     return see_other(f"/m/{token}?done={done}")
 
 
-def _link(
+async def _link(
     request: Request,
     office: Office,
     token: str,
-    form_token: str,
     link: TaskLink,
     failed: RefusedForm | None = None,
 ) -> HTMLResponse:
     try:
-        decider(request, office, link)
+        await decider(request, office, link)
         may = True
     except SignInNeeded:
         may = False
@@ -259,9 +258,9 @@ def _link(
         path_here=path_of(link.task),
         state=_state(link),
         may=may,
-        session=session_of(request, office),
+        session=await session_of(request, office),
         token=token,
-        form_token=form_token,
+        form_token=form_token(office, token),
         failed=failed,
         recorded=request.query_params.get("done") == "recorded",
     )

@@ -15,12 +15,13 @@ def upgrade() -> None:
         "links",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
-        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=True),
         sa.Column("person", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("workflow_id", sa.String(), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("expires_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("used_at", UtcInstant(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
@@ -55,8 +56,8 @@ def upgrade() -> None:
     op.create_table(
         "messages",
         sa.Column("key", sa.String(), nullable=False),
-        sa.Column("account", sa.String(), nullable=False),
-        sa.Column("contract", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=True),
+        sa.Column("contract", sa.String(), nullable=True),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("workflow_id", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),

@@ -1,0 +1,91 @@
+"""The page behind a mailed link, as people use it: by keyboard, and without scripts."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from starters.commands import meetings
+from tests.browser.conftest import Site, Visits
+from tests.conftest import CHAMPION, USER
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+FOCUS = """() => {
+  const ringed = (element) => {
+    const style = getComputedStyle(element);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  };
+  const focused = document.activeElement;
+  const box = focused.getBoundingClientRect();
+  return {
+    role: focused.type || focused.tagName.toLowerCase(),
+    text: focused.labels?.[0]?.innerText ?? focused.innerText,
+    visible: focused.matches(":focus-visible") && [focused, ...(focused.labels ?? [])].some(ringed),
+    inside: box.top >= 0 && box.bottom <= innerHeight,
+  };
+}"""
+"""What has the focus, and whether one can see that: the ring stands around it, or around the label that holds it."""
+
+
+async def tab(page: Page) -> tuple[str, str]:
+    """Go on to what comes next, which has to be seen; give its kind and its words."""
+    await page.keyboard.press("Tab")
+    focus = await page.evaluate(FOCUS)
+    assert focus["visible"], focus
+    assert focus["inside"], focus
+    return focus["role"], " ".join(focus["text"].split())
+
+
+async def answers(site: Site, key: str, name: str) -> tuple[str, ...]:
+    """The times that suit someone, as the meeting's workflow knows them."""
+    shown = await meetings.show(site.town.office, key, "kickoff")
+    [one] = [answer for answer in shown.answers if answer.who == name]
+    assert one.answered
+    return one.slots
+
+
+async def test_a_contact_answers_by_keyboard_alone(site: Site, visits: Visits) -> None:
+    """Tab, Space and Enter answer a poll, whoever tabs sees where they are, and the vote is in the workflow."""
+    key = await site.onboard()
+    page = await visits.page()
+    await page.goto(await site.poll(CHAMPION))
+    boxes = await page.get_by_role("checkbox").count()
+    assert boxes > 3
+    assert await tab(page) == ("a", "Skip to the content")
+    for position in range(boxes):
+        role, words = await tab(page)
+        assert role == "checkbox"
+        assert (words == "None of these times suits me") == (position == boxes - 1)
+        if position in (1, 2):
+            await page.keyboard.press("Space")
+    assert await tab(page) == ("textarea", "A note to Robin (optional)")
+    await page.keyboard.type("Mornings are better")
+    assert await tab(page) == ("submit", "Send my answer")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    await expect(page.locator(".noted li")).to_have_count(2)
+    await expect(page.get_by_text("Mornings are better")).to_be_visible()
+    assert await tab(page) == ("a", "Skip to the content")
+    assert await tab(page) == ("a", "Change my answer")
+    assert await answers(site, key, "Luca Bianchi") == ("2", "3")
+
+
+async def test_an_answer_is_given_and_changed_without_scripts(site: Site, visits: Visits) -> None:
+    """With JavaScript switched off a contact answers, goes back from the thanks page, and answers anew."""
+    key = await site.onboard()
+    page = await visits.page(java_script_enabled=False)
+    await page.goto(await site.poll(USER))
+    boxes = page.get_by_role("checkbox")
+    await boxes.nth(0).check()
+    await page.get_by_role("button", name="Send my answer").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    assert await answers(site, key, "Mara Osei") == ("1",)
+    await page.get_by_role("link", name="Change my answer").click()
+    await expect(page.get_by_text("Your answer is in.")).to_be_visible()
+    await expect(boxes.nth(0)).to_be_checked()
+    await boxes.nth(0).uncheck()
+    await page.get_by_label("None of these times suits me").check()
+    await page.get_by_role("button", name="Change my answer").click()
+    await expect(page.get_by_text("We have noted that none of the times suits you.")).to_be_visible()
+    assert await answers(site, key, "Mara Osei") == ()

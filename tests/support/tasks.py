@@ -1,0 +1,106 @@
+"""A large account whose onsite kickoff somebody has to approve, and its task, driven as people do."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from rapport.model.human_task import Decision, TaskQuestion, TaskRequest, TaskView
+from rapport.model.ids import new_id, task_id
+from rapport.model.meeting import Receipt
+from rapport.model.people import AccountFile
+from rapport.storage import people
+from rapport.storage.timeline import submit
+from starters.commands import onboardings
+from starters.commands.office import Actor, submission
+from starters.commands.onboardings import StartRequest
+from tests.conftest import Town, by, example, until
+from workflows.human_task import HumanTask
+
+MANAGER = "ines.moreau@foobar.example"
+BACKUP = "tomas.novak@foobar.example"
+TASK = task_id("versayce", "onsite_approval", 1)
+WORDS = {"reason": "They are the largest account.", "cost": "1,200 EUR", "dates": "The second week of December"}
+
+
+def large() -> AccountFile:
+    """The example account, large enough that a visit is worth it."""
+    file = example()
+    facts = file.account.facts.model_copy(update={"large_account": True})
+    place = "Hardturmstrasse 11, Zurich"
+    members = tuple(
+        member.model_copy(update={"backup": BACKUP}) if member.email == MANAGER else member for member in file.members
+    )
+    account = file.account.model_copy(update={"facts": facts, "place": place})
+    return file.model_copy(update={"account": account, "members": members})
+
+
+async def begin_large(town: Town) -> None:
+    """Start the large account's onboarding on a Monday at ten."""
+    await town.sleep_to(0, 10)
+    assert (await onboardings.start(town.office, StartRequest(file=large()))).created
+
+
+async def view(town: Town, task: str = TASK) -> TaskView:
+    """The task as it stands."""
+    return await town.client.get_workflow_handle_for(HumanTask.run, task).query(HumanTask.view)
+
+
+async def in_phase(town: Town, phase: str, task: str = TASK) -> TaskView:
+    """The task, once it is in this phase and waits there."""
+
+    async def there() -> TaskView | None:
+        try:
+            seen = await view(town, task)
+        except Exception:
+            return None
+        return seen if seen.phase == phase and (seen.waiting_for or phase == "closed") else None
+
+    seen: TaskView = await until(there, f"the phase {phase}")
+    return seen
+
+
+async def _said(town: Town, actor: Actor, kind: str, text: str | None) -> tuple[str, str]:
+    async with town.office.store.writing() as connection:
+        member = await people.member_by_email(connection, actor.email)
+        assert member is not None
+        said = submission(member.id, actor, kind, TASK, text)
+        await submit(connection, said)
+    return member.id, said.id
+
+
+async def request(town: Town, email: str, *, declined: bool = False) -> Receipt:
+    """Say what is asked for, or that it is not needed."""
+    member, said = await _said(town, by(email), "task.request", None if declined else json.dumps(WORDS))
+    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    return await handle.execute_update(HumanTask.request, TaskRequest(id=said, by=member, declined=declined))
+
+
+async def decide(town: Town, email: str, option: str, *, round_: int = 1, reason: str | None = None) -> Receipt:
+    """Choose an option."""
+    member, said = await _said(town, by(email), "task.decide", reason)
+    decision = Decision(
+        id=said,
+        round=round_,
+        option=option,
+        by=member,
+        submission=said,
+        at=datetime.now(UTC),
+        reasoned=reason is not None,
+    )
+    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    return await handle.execute_update(HumanTask.decide, decision, id=new_id("u"))
+
+
+async def ask(town: Town, email: str, text: str) -> Receipt:
+    """Say that information is missing."""
+    member, said = await _said(town, by(email), "task.ask", text)
+    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    return await handle.execute_update(HumanTask.ask, TaskQuestion(id=said, by=member, round=1))
+
+
+async def answer(town: Town, email: str, text: str) -> Receipt:
+    """Give what is missing."""
+    member, said = await _said(town, by(email), "task.answer", text)
+    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    return await handle.execute_update(HumanTask.answer, TaskQuestion(id=said, by=member, round=1))

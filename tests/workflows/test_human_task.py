@@ -1,0 +1,209 @@
+"""Human tasks from the request to the outcome, with the server's clock, real SMTP and a real database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from rapport.model.base import Refusal
+from starters.commands import meetings, members, onboardings, timelines
+from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
+from tests.support.kickoff import in_phase as meeting_in_phase
+from tests.support.tasks import MANAGER, WORDS, answer, ask, begin_large, decide, in_phase, request, view
+
+ROBIN = TAM.email
+VICE = "henrik.dahl@foobar.example"
+
+
+async def kinds(town: Town) -> list[str]:
+    """What the timeline tells of tasks."""
+    told = await timelines.timeline_of(town.office, "versayce")
+    return [entry.kind for entry in told if entry.kind.startswith(("task.", "decision."))]
+
+
+def why(failed: pytest.ExceptionInfo[WorkflowUpdateFailedError]) -> str:
+    """The reason of a refusal."""
+    return str(failed.value.cause)
+
+
+async def test_the_welcome_waits_for_no_approval(skipping: Town) -> None:
+    """While an onsite is being decided, everyone is welcomed and told that times follow."""
+    await begin_large(skipping)
+    await skipping.mailed(4 + 1)
+    welcome = text_of(skipping.mails(CHAMPION)[0])
+    assert "times to choose from follow in a few days" in welcome
+    assert "30 minutes" not in welcome
+    shown = await meetings.show(skipping.office, "versayce", "kickoff")
+    assert shown.phase == "undecided"
+    assert "is it needed?" in str(skipping.mails(ROBIN)[0]["Subject"])
+
+
+async def test_an_approved_onsite_is_proposed_as_half_a_day(skipping: Town) -> None:
+    """The TAM asks, the manager approves, and the kickoff is offered on site for four hours."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    assert (await request(skipping, ROBIN)).accepted
+    await in_phase(skipping, "open")
+    mail = text_of((await skipping.mailed(1, MANAGER))[0])
+    assert all(word in mail for word in WORDS.values())
+    assert (await decide(skipping, MANAGER, "approve")).outcome == "approve"
+    shown = await meeting_in_phase(skipping, "voting")
+    assert (shown.slots[0].end - shown.slots[0].start) == timedelta(hours=4)
+    proposal = text_of((await skipping.mailed(2, CHAMPION))[1])
+    assert "240 minutes, on site" in proposal
+    status = await onboardings.status(skipping.office, "versayce")
+    assert {step.step: step.outcome for step in status.milestones}["onsite_approval"] == "approve"
+    assert await kinds(skipping) == ["task.prepared", "task.opened", "decision.made", "task.closed"]
+
+
+async def test_a_denied_onsite_is_the_remote_half_hour(skipping: Town) -> None:
+    """No, with its reason, means remote; and a no without a reason is refused with what is missing."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await decide(skipping, MANAGER, "deny")
+    assert "reason" in why(failed)
+    await decide(skipping, MANAGER, "deny", reason="Not this quarter")
+    shown = await meeting_in_phase(skipping, "voting")
+    assert (shown.slots[0].end - shown.slots[0].start) == timedelta(minutes=30)
+    await skipping.mailed(2, ROBIN)
+    assert any("Not this quarter" in text_of(mail) for mail in skipping.mails(ROBIN))
+
+
+async def test_doing_without_is_the_remote_half_hour(skipping: Town) -> None:
+    """The TAM may say that no visit is needed; nobody else is asked then."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    assert (await request(skipping, ROBIN, declined=True)).outcome == "not_requested"
+    await meeting_in_phase(skipping, "voting")
+    assert not skipping.mails(MANAGER)
+
+
+async def test_silence_climbs_the_ladder_and_is_never_a_yes(skipping: Town) -> None:
+    """Reminder, backup, manager, end: each on a business day of whoever is asked, in their working hours."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    opened = await in_phase(skipping, "open")
+    assert opened.deadline is not None
+    await skipping.sleep_until(opened.deadline + timedelta(minutes=1))
+    closed = await in_phase(skipping, "closed")
+    assert closed.outcome == "timed_out"
+    told = [entry for entry in await timelines.timeline_of(skipping.office, "versayce") if "task." in entry.kind]
+    assert [entry.kind for entry in told][2:] == [
+        "task.reminded",
+        "task.backup_added",
+        "task.manager_told",
+        "task.closed",
+    ]
+    for entry in told[2:]:
+        local = entry.at.astimezone(ZoneInfo("Europe/Zurich"))
+        assert local.weekday() < 5
+        assert 9 <= local.hour < 17
+    await meeting_in_phase(skipping, "voting")
+
+
+async def test_a_tam_who_asks_for_nothing_ends_the_wait(skipping: Town) -> None:
+    """Without a request within two business days, the kickoff is remote."""
+    await begin_large(skipping)
+    waits = await in_phase(skipping, "preparing")
+    assert waits.deadline is not None
+    await skipping.sleep_until(waits.deadline + timedelta(minutes=1))
+    assert (await in_phase(skipping, "closed")).outcome == "not_requested"
+    await meeting_in_phase(skipping, "voting")
+
+
+async def test_a_decision_is_refused_with_its_reason(skipping: Town) -> None:
+    """Too early, by the wrong person, by the one who asked, for no option, twice, or after the end."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await decide(skipping, MANAGER, "approve")
+    assert "being written" in why(failed)
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    for who, option, round_, words in (
+        ("sam.ortega@foobar.example", "approve", 1, "not"),
+        (ROBIN, "approve", 1, "asked"),
+        (MANAGER, "perhaps", 1, "approve"),
+        (MANAGER, "approve", 2, "changed"),
+    ):
+        with pytest.raises(WorkflowUpdateFailedError) as failed:
+            await decide(skipping, who, option, round_=round_)
+        assert words in why(failed), why(failed)
+    await decide(skipping, MANAGER, "approve")
+    with pytest.raises((WorkflowUpdateFailedError, Exception)):
+        await decide(skipping, MANAGER, "deny", reason="After all")
+    assert (await view(skipping)).outcome == "approve"
+
+
+async def test_a_changed_request_is_decided_anew(skipping: Town) -> None:
+    """Editing makes a new round: the manager gets a new mail, and the old one's answer is refused."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    await skipping.mailed(1, MANAGER)
+    await request(skipping, ROBIN)
+    await skipping.mailed(2, MANAGER)
+    assert (await view(skipping)).round == 2
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await decide(skipping, MANAGER, "approve", round_=1)
+    assert "latest mail" in why(failed)
+    assert (await decide(skipping, MANAGER, "approve", round_=2)).outcome == "approve"
+
+
+async def test_missing_information_stops_the_reminders(skipping: Town) -> None:
+    """The question goes to the one who asked; with the answer, what time was left is left again."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    opened = await in_phase(skipping, "open")
+    assert opened.deadline is not None
+    await ask(skipping, MANAGER, "Who else comes along?")
+    await in_phase(skipping, "needs_info")
+    assert any("Who else comes along?" in text_of(mail) for mail in await skipping.mailed(2, ROBIN))
+    await skipping.sleep_until(await skipping.now() + timedelta(days=1, hours=3))
+    assert "task.reminded" not in [kind for kind in await kinds(skipping) if kind == "task.manager_told"]
+    await answer(skipping, ROBIN, "Tomas, for the satellites.")
+    after = await in_phase(skipping, "open")
+    assert after.deadline is not None
+    assert after.deadline > opened.deadline
+    mails = await skipping.mailed(2, MANAGER)
+    assert "Tomas, for the satellites." in text_of(mails[1])
+    assert (await decide(skipping, MANAGER, "approve")).accepted
+
+
+async def test_an_absence_moves_an_open_task_at_once_and_back(skipping: Town) -> None:
+    """The manager is away: it goes up with the reason; they are back: it is theirs again, undecided."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    today = (await skipping.now()).date()
+    written = members.WrittenAbsence.model_validate(
+        {
+            "member": MANAGER,
+            "from": str(today),
+            "until": str(today + timedelta(days=1)),
+            "delegate": None,
+            "reason": None,
+        }
+    )
+    try:
+        await members.add_absence(skipping.office, written, by(MANAGER))
+    except Refusal as refusal:  # the installation's clock is the machine's, the server's runs ahead
+        pytest.skip(str(refusal))
+    handle = skipping.client.get_workflow_handle("task/versayce/onsite_approval/1")
+    await handle.signal("people_changed")
+
+    async def moved() -> bool:
+        return any(holder.member for seat in (await view(skipping)).seats for holder in seat.holders if holder.reason)
+
+    await until(moved, "somebody else")
+    await skipping.mailed(1, VICE)

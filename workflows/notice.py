@@ -1,0 +1,22 @@
+"""A mail that belongs to no account's story, such as a sign-in link."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.messages import Messages
+    from rapport.model.message import Occasion, Outcomes
+    from rapport.model.workflows import NOTICE
+
+from workflows.options import MAIL
+
+
+@workflow.defn(name=NOTICE.name)
+class Notice:
+    """Sends the mails of one occasion, and ends when each of them has gone or was kept from going."""
+
+    @workflow.run
+    async def run(self, occasion: Occasion) -> Outcomes:
+        """Write the mails and send them."""
+        return await workflow.execute_activity_method(Messages.send, occasion, summary=occasion.title, **MAIL)
