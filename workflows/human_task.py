@@ -68,7 +68,7 @@ class Circle:
         Whoever gets a seat has its ladder before them from now on; the end of it all stays where it was.
         """
         before = set(self.holders())
-        moved = {rung.seat for rung in seated.rungs}
+        moved = {rung.seat for rung in seated.rungs if rung.seat is not None}
         end = next((rung for rung in self.rungs if rung.kind == "timeout"), None)
         kept = [rung for rung in self.rungs if rung.seat not in moved]
         new = [rung for rung in seated.rungs if rung.kind != "timeout" and (end is None or rung.at < end.at)]

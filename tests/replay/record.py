@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +19,13 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.people import WrittenAbsence
 from rapport.storage.tables import MessageRow
-from starters.commands import accounts, meetings, messages, onboardings, sign_ins
+from starters.commands import accounts, meetings, members, messages, onboardings, sign_ins
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
-from tests.conftest import CHAMPION, TAM, USER, Town, example, skipping_town, until
+from tests.conftest import CHAMPION, TAM, USER, Town, by, example, skipping_town, until
+from tests.support import tasks
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 
 HISTORIES: Final = Path(__file__).parent / "histories"
@@ -147,31 +149,105 @@ async def a_sign_in_link(town: Town) -> None:
     await until(status_of(town, asked), "the end")
 
 
-SCENARIOS: Final[tuple[Callable[[Town], Awaitable[None]], ...]] = (
-    booked_by_vote_and_held,
-    nobody_answers_and_the_tam_books,
-    the_champion_alone_until_the_deadline,
-    drafts_go_stale_and_are_sent,
-    messages_alone,
-    a_sign_in_link,
-)
+async def an_onsite_is_approved(town: Town) -> None:
+    """The TAM asks, the manager needs to know more, is answered, and approves."""
+    await asked_for_an_onsite(town)
+    await tasks.ask(town, tasks.MANAGER, "Who comes along?")
+    await tasks.in_phase(town, "needs_info")
+    await tasks.answer(town, TAM.email, "Tomas.")
+    await tasks.in_phase(town, "open")
+    await tasks.decide(town, tasks.MANAGER, "approve")
+    await in_phase(town, "voting")
+    await town.mailed(2, CHAMPION)
 
 
-async def workflows_of(town: Town, scenario: Callable[[Town], Awaitable[None]]) -> list[str]:
-    """The ids of the workflows that a scenario ran."""
-    if scenario is a_sign_in_link:
+async def an_onsite_is_denied_in_its_second_round(town: Town) -> None:
+    """The request is changed, and denied with a reason."""
+    await asked_for_an_onsite(town)
+    await tasks.request(town, TAM.email)
+    await town.mailed(2, tasks.MANAGER)
+    await tasks.decide(town, tasks.MANAGER, "deny", round_=2, reason="Not this quarter.")
+    await in_phase(town, "voting")
+
+
+async def nobody_decides_on_the_onsite(town: Town) -> None:
+    """The manager is away, comes back, and says nothing until time has run out."""
+    await asked_for_an_onsite(town)
+    today = (await town.now()).date()
+    away = {"member": tasks.MANAGER, "from": str(today), "until": str(today + timedelta(days=1))}
+    await members.add_absence(town.office, WrittenAbsence.model_validate(away), by(tasks.MANAGER))
+    await town.client.get_workflow_handle(tasks.TASK).signal("people_changed")
+    await town.mailed(1, "henrik.dahl@foobar.example")
+    deadline = (await tasks.view(town)).deadline
+    assert deadline is not None
+    await town.sleep_until(deadline + timedelta(minutes=1))
+    await in_phase(town, "voting")
+
+
+async def nobody_asks_for_the_onsite(town: Town) -> None:
+    """The TAM is reminded once, and time runs out."""
+    await tasks.begin_large(town)
+    deadline = (await tasks.in_phase(town, "preparing")).deadline
+    assert deadline is not None
+    await town.sleep_until(deadline + timedelta(minutes=1))
+    await in_phase(town, "voting")
+
+
+async def the_onsite_is_not_needed(town: Town) -> None:
+    """The TAM does without."""
+    await tasks.begin_large(town)
+    await tasks.in_phase(town, "preparing")
+    await tasks.request(town, TAM.email, declined=True)
+    await in_phase(town, "voting")
+
+
+async def asked_for_an_onsite(town: Town) -> None:
+    """The way up to the manager's decision."""
+    await tasks.begin_large(town)
+    await tasks.in_phase(town, "preparing")
+    await tasks.request(town, TAM.email)
+    await tasks.in_phase(town, "open")
+    await town.mailed(1, tasks.MANAGER)
+
+
+BOTH: Final = ("onboarding", "meeting")
+ALL: Final = (*BOTH, "task")
+
+SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
+    booked_by_vote_and_held: BOTH,
+    nobody_answers_and_the_tam_books: BOTH,
+    the_champion_alone_until_the_deadline: BOTH,
+    drafts_go_stale_and_are_sent: BOTH,
+    messages_alone: ("onboarding",),
+    a_sign_in_link: ("notice",),
+    an_onsite_is_approved: ALL,
+    an_onsite_is_denied_in_its_second_round: ALL,
+    nobody_decides_on_the_onsite: ALL,
+    nobody_asks_for_the_onsite: ALL,
+    the_onsite_is_not_needed: ALL,
+}
+"""Each scenario, and the kinds of the workflows whose histories it leaves."""
+
+
+async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
+    """The ids of the workflows of these kinds that ran."""
+    ids = {
+        "onboarding": onboarding_id("versayce"),
+        "meeting": meeting_id("versayce", "kickoff", 1),
+        "task": tasks.TASK,
+    }
+    if "notice" in kinds:
         async with town.office.store.reading() as connection:
-            return list(await connection.scalars(select(MessageRow.workflow_id)))
-    meetings_ = [] if scenario is messages_alone else [meeting_id("versayce", "kickoff", 1)]
-    return [onboarding_id("versayce"), *meetings_]
+            ids["notice"] = await connection.scalar(select(MessageRow.workflow_id))
+    return [ids[kind] for kind in kinds]
 
 
-async def record(scenario: Callable[[Town], Awaitable[None]]) -> dict[str, str]:
+async def record(scenario: Callable[[Town], Awaitable[None]], kinds: Sequence[str]) -> dict[str, str]:
     """Live through a scenario and give each workflow's history as JSON."""
     with tempfile.TemporaryDirectory() as data:
         async with skipping_town(Path(data)) as town:
             await scenario(town)
-            ids = await workflows_of(town, scenario)
+            ids = await workflows_of(town, kinds)
             return {id_: (await town.client.get_workflow_handle(id_).fetch_history()).to_json() for id_ in ids}
 
 
@@ -186,8 +262,10 @@ async def main() -> None:
     """Record every scenario that this version has not recorded yet."""
     folder = HISTORIES / version("rapport")
     folder.mkdir(parents=True, exist_ok=True)
-    for scenario in SCENARIOS:
-        for workflow_id, history in (await record(scenario)).items():
+    for scenario, kinds in SCENARIOS.items():
+        if all((folder / f"{scenario.__name__}.{kind}.json").exists() for kind in kinds):
+            continue
+        for workflow_id, history in (await record(scenario, kinds)).items():
             file = folder / f"{scenario.__name__}.{workflow_id.partition('/')[0]}.json"
             if file.exists():
                 sys.stdout.write(f"kept     {file.name}\n")
