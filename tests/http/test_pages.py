@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from sqlalchemy import select
@@ -21,13 +21,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal
+from rapport.model.human_task import TaskDefinition, TaskOption, TaskPhase, TaskProjection
 from rapport.model.meeting import Booking, Invitee, MeetingPhase, MeetingView, Proposal, Receipt, Slot, Vote
 from rapport.model.message import MessageState
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.model.records import Entry
+from rapport.model.records import Entry, StepNews, Wait
 from rapport.settings import Settings
-from rapport.storage import access, people, timeline
+from rapport.storage import access, people, tasks, timeline
 from rapport.storage.access import Link
 from rapport.storage.database import Store
 from rapport.storage.tables import Base
@@ -176,6 +177,32 @@ def view(voter: str, **changes: Any) -> MeetingView:
     return made.model_copy(update=changes)
 
 
+def approval() -> TaskProjection:
+    """A human task that waits for nobody whom anyone knows."""
+    options = (TaskOption(id="approve", title="Approve"), TaskOption(id="deny", title="Deny", needs_reason=True))
+    return TaskProjection(
+        id="task/versayce/onsite_approval/1",
+        account="versayce",
+        contract="C-1",
+        subject="versayce",
+        step="onsite_approval",
+        title="Onsite kickoff",
+        definition=TaskDefinition(task="approval", question="Onsite?", options=options, assign=("manager",)),
+        phase=TaskPhase.OPEN,
+        round=1,
+        requester=None,
+        request=None,
+        asked=None,
+        holders=(),
+        answers=(),
+        opened=NOW,
+        deadline=None,
+        outcome=None,
+        now=NOW,
+        news=StepNews(contract="C-1", step="onsite_approval", wait=Wait(), now=NOW),
+    )
+
+
 def example() -> str:
     """The example account's file."""
     return files("examples").joinpath("versayce.toml").read_text()
@@ -192,6 +219,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await accounts.import_account(office, read_toml(AccountFile, example().encode(), "versayce.toml"))
     async with store.writing() as connection:
         key = await access.create_token(connection, "owner", ("operator",), NOW)
+        await tasks.project(connection, approval())
     catcher = Catcher(tmp_path / "mail")
     (catcher.folder / f"00000001-{int(NOW.timestamp() * 1000)}.eml").write_bytes(MAIL)
     app = create_app(office, catcher)
@@ -205,6 +233,8 @@ PAGES = [
     "/accounts/versayce",
     "/accounts/versayce/drafts",
     "/accounts/versayce/drafts/preview?key=x",
+    "/inbox",
+    "/tasks/versayce/onsite_approval/1",
     "/mail",
     "/mail/00000001",
     "/mail/00000001/html",
@@ -215,6 +245,7 @@ FORMS = [
     "/accounts/versayce/meetings/kickoff/book",
     "/accounts/versayce/meetings/kickoff/report",
     "/accounts/versayce/drafts",
+    *(f"/tasks/versayce/onsite_approval/1/{verb}" for verb in ("decide", "request", "decline", "ask", "answer")),
     "/sign-out",
 ]
 
@@ -298,10 +329,15 @@ async def test_a_page_without_a_session_leads_to_signing_in(house: House, path: 
 
 def test_every_page_is_known_to_these_tests() -> None:
     """A new page has to be added to the lists above, so that it is tried without a session and without a token."""
-    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    included = [cast("APIRouter", vars(part)["original_router"]) for part in router.routes]
+    routes = [route for part in included for route in part.routes if isinstance(route, APIRoute)]
+    assert len(routes) > len(PAGES)
     gets = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "GET" in (route.methods or ())}
     posts = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "POST" in (route.methods or ())}
-    known = {re.sub(r"versayce|kickoff|00000001|0$", "*", path.partition("?")[0]) for path in (*PAGES, *FORMS)}
+    known = {
+        re.sub(r"versayce/onsite_approval/1|versayce|kickoff|00000001|0$", "*", path.partition("?")[0])
+        for path in (*PAGES, *FORMS)
+    }
     assert gets | posts <= known | {"/sign-in", "/m/*"}
 
 

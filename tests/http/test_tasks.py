@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import Response
 from sqlalchemy import select, update
 from temporalio.client import Client
 
@@ -27,6 +29,7 @@ from starters.commands import members, tasks, timelines, tokens
 from starters.commands.office import LATER, Office
 from starters.commands.tasks import TaskShown
 from starters.http.app import create_app
+from starters.http.auth import begin_session
 from tests.conftest import TAM, Town, by, town, until
 from tests.support.approval import MANAGER, WORDS, opened, prepared, seen
 from worker import build
@@ -47,6 +50,16 @@ class House:
         self.browser = httpx.AsyncClient(transport=transport, base_url=OURS, follow_redirects=True)
         self.stranger = httpx.AsyncClient(transport=transport, base_url=OURS)
         self.api = httpx.AsyncClient(transport=transport, base_url=OURS, headers={"Authorization": f"Bearer {secret}"})
+
+    async def member(self, email: str) -> httpx.AsyncClient:
+        """The browser of a member who has signed in."""
+        async with self.office.store.reading() as connection:
+            found = await people.member_by_email(connection, email)
+        assert found is not None
+        answer = Response()
+        begin_session(answer, self.office, member=found.id)
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        return httpx.AsyncClient(transport=self.browser._transport, base_url=OURS, headers={"Cookie": cookie})
 
     async def post(self, task: TaskShown, name: str, **typed: str) -> httpx.Response:
         """Send one of the forms of a task's page."""
@@ -345,6 +358,40 @@ async def test_behind_a_link_only_its_signed_in_reader_decides(here: Town, house
     again = await house.browser.post(link, data={**form, "option": "deny", "reason": "Changed my mind"})
     assert again.status_code == 409
     assert "already decided: Approve" in text(again.text)
+
+
+async def test_a_signed_in_member_decides_as_nobody_else(here: Town, house: House) -> None:
+    """Whatever a form says, a member decides as themself; behind somebody else's link they are asked to sign in."""
+    task = await opened(here)
+    link = await house.link(task, MANAGER)
+    robin, ines = await house.member(TAM.email), await house.member(MANAGER)
+    assert "Robin Keller asks" in (await robin.get(path(task))).text
+    assert 'name="option"' not in (await robin.get(path(task))).text
+    assert f"/sign-in?next={link}" in (await robin.get(link)).text
+    form = hidden((await robin.get(path(task))).text)
+    pretended = await robin.post(f"{path(task)}/decide", data={**form, "option": "approve", "as": MANAGER})
+    assert pretended.status_code == 403
+    assert "You asked for this yourself" in text(pretended.text)
+    inbox = text((await ines.get("/inbox")).text)
+    assert "What waits for ines.moreau@foobar.example" in inbox
+    assert "You wait for" in text((await robin.get("/inbox")).text)
+    done = await ines.post(link, data={**hidden((await ines.get(link)).text), "option": "approve"})
+    assert done.headers["location"] == f"{link}?done=decided"
+    (decision,) = (await tasks.show(here.office, task.task)).decisions
+    assert (decision.who, decision.verified, decision.entered_by) == ("Ines Moreau", "session", None)
+
+
+async def test_where_links_are_enough_nobody_has_to_sign_in(here: Town, house: House) -> None:
+    """An installation may let the mailed link decide; the record then says that a link was all there was."""
+    settings = here.office.settings.model_copy(update={"links_sign_in": True})
+    open_house = House(replace(here.office, settings=settings), house.secret)
+    task = await opened(here)
+    link = await house.link(task, MANAGER)
+    form = hidden((await open_house.stranger.get(link)).text)
+    assert (await open_house.stranger.post(link, data={"option": "approve", "form": "x"})).status_code == 403
+    assert (await open_house.stranger.post(link, data={**form, "option": "approve"})).status_code == 303
+    (decision,) = (await tasks.show(here.office, task.task)).decisions
+    assert (decision.who, decision.verified) == ("Ines Moreau", "link")
 
 
 async def test_each_link_that_cannot_decide_says_why(here: Town, house: House) -> None:
