@@ -186,19 +186,19 @@ def _print_inbox(found: Inbox) -> None:
 
 
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
-    rows = table("task", "what", "options" if mine else "waits for", "until", "")
-    rows.columns[0].no_wrap = True
+    rows = table("task", "what", "options" if mine else "waits for", "until")
+    rows.columns[0].no_wrap = rows.columns[3].no_wrap = True
     for line in lines:
         until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
-        third = ", ".join(option.id for option in line.options) if mine else ", ".join(line.assignees) or "nobody"
-        note = [f"for {line.on_behalf_of}"] if line.on_behalf_of else []
-        note += [PHASES[line.phase]] if line.phase in PHASES else []
-        rows.add_row(line.task.removeprefix("task/"), escape(line.title), third, until, "; ".join(note))
+        options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options)
+        instead = f", for {line.on_behalf_of}" if line.on_behalf_of else ""
+        third = options + instead if mine else ", ".join(line.assignees) or "nobody"
+        rows.add_row(line.task.removeprefix("task/"), escape(line.title), third, until)
     out.print(rows)
 
 
 PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}
-"""What a list says of a task that does not simply wait for a decision."""
+"""What a list says instead of the options, of a task that does not simply wait for a decision."""
 
 
 def _print_task(shown: TaskShown) -> None:

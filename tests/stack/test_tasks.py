@@ -1,0 +1,84 @@
+"""`rapport inbox` and `rapport task …` as a user types them, beside a running demo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, TAM
+from tests.stack.test_demo import asked, demo, rapport, wait_for
+
+INES = "ines.moreau@foobar.example"
+TASK = "northwind/onsite_approval"
+ID = f"task/{TASK}/1"
+SAID = ("--reason", "Three teams [in one building]", "--cost", "2000 CHF", "--say", "dates=7 to 9 December")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A demo with a second, larger account, whose onsite kickoff the TAM may ask for."""
+    folder = tmp_path_factory.mktemp("tasks")
+    text = (ROOT / "examples" / "versayce.toml").read_text().replace('"versayce"', '"northwind"')
+    text = text.replace("VERSAYCE-2026-11", "NORTHWIND-1").replace(
+        "[account.facts]", "[account.facts]\nlarge_account = true"
+    )
+    (folder / "northwind.toml").write_text(text)
+    with demo(folder / "data"):
+        asked(folder / "data", "onboarding", "start", str(folder / "northwind.toml"))
+        wait_for(lambda: asked(folder / "data", "inbox"), "a task in the inbox")
+        yield folder / "data"
+
+
+def refused(data: Path, *words: str) -> tuple[int, str]:
+    """The exit code and the words of a command that is refused."""
+    done = rapport(data, *words, "--json")
+    assert "Traceback" not in done.stderr
+    return done.exit_code, json.loads(done.stdout)["error"]["problem"]
+
+
+def test_a_task_is_asked_for_talked_about_and_decided_on_the_command_line(data: Path) -> None:
+    """Inbox, request, question, answer and decision: one document each with --json, a table without, one story."""
+    (line,) = asked(data, "inbox", "--as", TAM.email)
+    assert (line["task"], line["phase"], line["assignees"]) == (ID, "preparing", [TAM.email])
+    assert TASK in rapport(data, "inbox").stdout
+    assert refused(data, "task", "request", TASK, "--reason", "x", "--as", TAM.email) == (2, "is missing")
+    assert refused(data, "task", "request", TASK, "--say", "x", "--as", TAM.email) == (2, "has no =")
+    assert asked(data, "task", "request", TASK, *SAID, "--as", TAM.email)["accepted"]
+    wait_for(lambda: asked(data, "inbox", "--as", INES), "the question before the manager")
+    (line,) = asked(data, "inbox", "--as", INES)
+    assert {"task", "subject", "question", "options", "assignees", "deadline", "round"} <= line.keys()
+    assert asked(data, "inbox", "--as", TAM.email) == []
+    assert [one["task"] for one in asked(data, "inbox", "--asked", "--as", TAM.email)] == [ID]
+    assert "You wait for" in rapport(data, "inbox", "--as", TAM.email).stdout
+    assert "Three teams [in one building]" in rapport(data, "task", "show", TASK).stdout
+    assert asked(data, "task", "ask", TASK, "--question", "Who pays?", "--as", INES)["accepted"]
+    assert asked(data, "task", "answer", TASK, "--text", "They do", "--as", TAM.email)["accepted"]
+    wait_for(lambda: asked(data, "task", "show", TASK)["phase"] == "open", "the answer")
+
+    decide = ("task", "decide", TASK, "--as", INES, "--option")
+    assert refused(data, *decide, "maybe") == (2, 'there is no option "maybe"')
+    assert refused(data, *decide, "deny") == (2, "Deny needs a reason")
+    assert refused(data, "task", "decide", TASK, "--as", "nobody@foobar.example", "--option", "deny")[0] == 2
+    own = "you asked for this yourself; somebody else has to decide it"
+    assert refused(data, "task", "decide", TASK, "--as", TAM.email, "--option", "approve") == (2, own)
+    assert refused(data, "task", "decide", "nowhere/onsite_approval", "--as", INES, "--option", "deny")[0] == 3
+    old = rapport(data, *decide, "approve", "--round", "0", "--json")
+    assert (old.exit_code, json.loads(old.stdout)["accepted"]) == (4, False)
+    done = asked(data, *decide, "deny", "--reason", "Too far")
+    assert done == {"accepted": True, "reason": None, "outcome": "deny"}
+    wait_for(lambda: asked(data, "task", "show", ID)["phase"] == "closed", "the end")
+
+    code, problem = refused(data, *decide, "approve")
+    assert code == 4
+    assert "already decided: Deny, by Ines Moreau on" in problem
+    shown = asked(data, "task", "show", ID)
+    assert [(one["who"], one["option"], one["reason"]) for one in shown["decisions"]] == [
+        ("Ines Moreau", "Deny", "Too far")
+    ]
+    assert asked(data, "inbox") == []
+    assert "Nothing waits" in rapport(data, "inbox").stdout
+    assert "Too far" in rapport(data, "timeline", "northwind").stdout
+    assert asked(data, "audit", "verify", "northwind")["whole"] is True
