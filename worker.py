@@ -7,6 +7,7 @@ Rapport's (`RAPPORT_DATABASE_URL`, `RAPPORT_SMTP_URL`, …).
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -106,6 +107,9 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         )
+        # What is loaded by now stays for good; looking through it again and again for garbage took 6 % of the CPU.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         try:
             yield Parts(store, mailer, worker)
         finally:
