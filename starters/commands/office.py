@@ -192,11 +192,15 @@ async def answered(call: Awaitable[T], subject: str) -> T:
         raise _told(error, subject) from None
 
 
+class Over(Refusal):
+    """The workflow that was asked has come to its end, or is not there."""
+
+
 def _told(error: RPCError, subject: str) -> Refusal:
     if error.status is RPCStatusCode.NOT_FOUND:
         if "completed" in error.message:
-            return Refusal(f"{subject} is over", kind=Refused.CONFLICT)
-        return Refusal(f"there is no {subject}", kind=Refused.NOT_FOUND)
+            return Over(f"{subject} is over", kind=Refused.CONFLICT)
+        return Over(f"there is no {subject}", kind=Refused.NOT_FOUND)
     if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
         return Refusal(
             "Temporal does not answer",

@@ -34,6 +34,7 @@ from rapport.storage.timeline import Submission, Told
 from starters.commands.office import (
     Actor,
     Office,
+    Over,
     answered,
     decided,
     member_acting,
@@ -329,10 +330,10 @@ async def decide(
             handle.signal(HumanTask.decide_later, decision),
         )
     except Refusal as refusal:
-        if refusal.kind not in (Refused.CONFLICT, Refused.NOT_FOUND):
+        if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, Over):
             raise
         ended = await _how_it_ended(office, found, member)
-        if ended is None and refusal.kind is Refused.CONFLICT:
+        if ended is None and not isinstance(refusal, Over):
             raise _of_the_wrong_person(refusal, await _find(office, found.id), member) or refusal from None
     await _record_late(office, found, member, said, option)
     raise Refusal(

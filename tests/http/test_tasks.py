@@ -290,6 +290,16 @@ async def test_a_late_decision_changes_nothing_also_when_the_workflow_is_long_go
     assert kinds.count("decision.late") == 2
 
 
+async def test_a_decision_on_a_task_whose_workflow_is_gone_is_late(here: Town) -> None:
+    """Where somebody ended the workflow by force, a decision is told so, and stands on the record all the same."""
+    task = await opened(here)
+    await here.client.get_workflow_handle(task.task).terminate()
+    late = await refusal(tasks.decide(here.office, task.task, "approve", by(MANAGER)))
+    assert (late.problem, late.kind) == ("this is already closed", Refused.CONFLICT)
+    kinds = [entry.kind for entry in await timelines.timeline_of(here.office, task.account)]
+    assert kinds.count("decision.late") == 1
+
+
 async def test_a_decision_without_a_worker_is_recorded_and_applied_once_one_runs(
     dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

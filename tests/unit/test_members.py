@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
@@ -26,7 +27,7 @@ from rapport.settings import Settings
 from rapport.storage import people
 from rapport.storage.database import Store
 from rapport.storage.people import KnownAbsence
-from rapport.storage.tables import SubmissionRow
+from rapport.storage.tables import SubmissionRow, TaskRow
 from starters.commands import members
 from starters.commands.members import AbsenceShown, Leaving
 from starters.commands.office import Actor, Office, member_acting, present
@@ -41,8 +42,23 @@ DAYS = st.dates(date(2026, 1, 1), date(2037, 12, 31))
 
 @pytest.fixture
 def office(store: Store, tmp_path: Path) -> Office:
-    """The parts that these use cases work with; none of them asks Temporal."""
+    """The parts that these use cases work with; none of them asks Temporal while no task is open."""
     return Office(Settings(data=tmp_path), store, cast("Client", None))
+
+
+OPEN_TASK = {
+    "id": "task/versayce/onsite_approval/1",
+    "account": "versayce",
+    "contract": "C-1",
+    "subject": "versayce",
+    "step": "onsite_approval",
+    "title": "Onsite kickoff",
+    "definition": {},
+    "phase": "open",
+    "round": 1,
+    "answers": [],
+    "opened": NOW,
+}
 
 
 def person(name: str, /, **more: Any) -> dict[str, Any]:
@@ -78,6 +94,33 @@ async def refused(call: Any) -> Refusal:
     assert caught.value.field
     assert caught.value.fix
     return caught.value
+
+
+class Silent:
+    """Stands in for Temporal's client: each workflow answers a signal with this error."""
+
+    def __init__(self, status: RPCStatusCode) -> None:
+        self.status = status
+
+    def get_workflow_handle_for(self, *_: object) -> Silent:
+        """Any workflow."""
+        return self
+
+    async def signal(self, *_: object, **__: object) -> None:
+        """No answer, or nobody there."""
+        raise RPCError("", self.status, b"")
+
+
+@pytest.mark.parametrize(("status", "warned"), [(RPCStatusCode.UNAVAILABLE, 1), (RPCStatusCode.NOT_FOUND, 0)])
+async def test_an_absence_stands_also_where_no_task_can_be_told(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: RPCStatusCode, warned: int
+) -> None:
+    """Temporal's silence costs no absence, and is logged; a task that has closed meanwhile is no error at all."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", Silent(status)))
+    async with store.writing() as connection:
+        await connection.execute(insert(TaskRow).values(**OPEN_TASK))
+    assert (await members.add_absence(office, away(), by(TAM))).state == "ahead"
+    assert len([record for record in caplog.records if "1 of 1 open tasks" in record.getMessage()]) == warned
 
 
 # --- whom they lean on
