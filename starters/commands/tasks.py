@@ -642,7 +642,8 @@ _TALK: Final[dict[str, Literal["question", "answer"]]] = {"task.info_asked": "qu
 
 
 def _is_said_of(entry: Told, task: Task) -> bool:
-    return entry.kind in _TALK and entry.step == task.step and entry.at >= task.opened
+    in_time = task.opened <= entry.at and (task.closed is None or entry.at <= task.closed)
+    return entry.kind in _TALK and entry.step == task.step and in_time
 
 
 def _word(entry: Told, names: Mapping[str, str]) -> Word:

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from starters.commands import meetings
 from tests.browser.conftest import Visits, open_site
 from tests.conftest import CHAMPION, USER, link_of, until
+from tests.support.approval import MANAGER, opened, prepared
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -66,7 +67,7 @@ class Furnished:
 async def furnished(
     browser: Browser, dev_server: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Furnished]:
-    """Three accounts: one votes, with an answer in, one is booked, and one waits with its drafts."""
+    """Three accounts: one votes, with an answer in, one is booked, and one waits with its drafts; and two approvals."""
     async with open_site(dev_server, tmp_path_factory.mktemp("site")) as site:
         office = site.town.office
         voting = await site.onboard()
@@ -78,6 +79,9 @@ async def furnished(
         await site.book(booked)
         await site.town.mailed(13)
         drafted = await site.draft()
+        preparing = await prepared(site.town)
+        approval = await opened(site.town)
+        deciding = link_of((await site.town.mailed(1, MANAGER))[0])
         context = await browser.new_context()
         await site.sign_in(context)
         member = await context.storage_state()
@@ -90,12 +94,21 @@ async def furnished(
             "account with drafts": f"/accounts/{drafted}",
             "drafts": f"/accounts/{drafted}/drafts",
             "timeline": f"/accounts/{voting}?all=1",
+            "inbox": "/inbox",
+            "task to ask for": f"/tasks/{preparing.task}",
+            "task to decide": f"/tasks/{approval.task}",
+            "task behind its link": f"/m/{deciding}",
             "caught mails": "/mail",
             "one mail": f"/mail/{mail}",
             "nothing": "/accounts/nobody",
         }
         pages = {name: f"{site.url}{path}" for name, path in paths.items()}
-        strangers = {"sign in": f"{site.url}/sign-in", "poll": poll, "no poll": f"{site.url}/m/nothing"}
+        strangers = {
+            "sign in": f"{site.url}/sign-in",
+            "task for a stranger": f"{site.url}/m/{deciding}",
+            "poll": poll,
+            "no poll": f"{site.url}/m/nothing",
+        }
         yield Furnished({**pages, **strangers}, member)
 
 
@@ -106,11 +119,15 @@ PAGES = (
     "account with drafts",
     "drafts",
     "timeline",
+    "inbox",
+    "task to ask for",
+    "task to decide",
+    "task behind its link",
     "caught mails",
     "one mail",
     "nothing",
 )
-STRANGERS = ("sign in", "poll", "no poll")
+STRANGERS = ("sign in", "poll", "no poll", "task for a stranger")
 REFUSED = ("sign in", "nothing", "no poll")
 
 
