@@ -226,8 +226,12 @@ class Playbook(Written):
                         f'steps[{index}].onsite.approval: there is no task "{step.onsite.approval}"; name a step of '
                         'kind = "task"'
                     )
-                if step.onsite.outcome not in [option.id for option in approval.options]:
-                    raise ValueError(f'steps[{index}].onsite.outcome: "{step.onsite.outcome}" is no option of it')
+                outcomes = [option.id for option in approval.options]
+                if step.onsite.outcome not in outcomes:
+                    raise ValueError(
+                        f'steps[{index}].onsite.outcome: "{step.onsite.outcome}" is no option of "{approval.name}"; '
+                        f"use one of {', '.join(outcomes)}"
+                    )
         circle = _circle({step.name: step.after for step in self.steps})
         if circle:
             raise ValueError(f"steps: {' waits for '.join(circle)}; take one `after` out")

@@ -22,7 +22,7 @@ from rapport.model.base import Instant, Refusal, Refused, Slug, StepName, Wire, 
 from rapport.model.ids import onboarding_id, task_id
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.people import AccountFile, WrittenContract
-from rapport.model.playbook import MeetingStep, Playbook, Stage, TaskStep
+from rapport.model.playbook import MeetingStep, Playbook, TaskStep
 from rapport.playbooks import load
 from rapport.policy import plan
 from rapport.storage import contracts, people
@@ -167,7 +167,7 @@ async def _start(
             request_eager_start=True,
             memo={"contract": contract.id, "playbook": f"{playbook.name} {playbook.version}"},
             search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(ACCOUNT, account), SearchAttributePair(STAGE, str(_first_stage(playbook)))]
+                [SearchAttributePair(ACCOUNT, account), SearchAttributePair(STAGE, plan.current_stage(steps) or "done")]
             ),
             static_summary=f"Onboarding of {account}",
             static_details=f"{playbook.title}, version {playbook.version}. Contract {contract.id}.",
@@ -246,10 +246,6 @@ def _refuse_unready(playbook: Playbook, company: Company, left_out: Collection[s
                     field="account.place",
                     fix="add place to [account]",
                 )
-
-
-def _first_stage(playbook: Playbook) -> Stage:
-    return min((step.stage for step in playbook.steps), key=list(Stage).index)
 
 
 async def status(office: Office, account: str) -> Status:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,9 +10,10 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from rapport.model.people import WrittenAbsence
 from starters.commands import meetings, members, onboardings, timelines
+from starters.commands.onboardings import StartRequest
 from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
 from tests.support.kickoff import in_phase as meeting_in_phase
-from tests.support.tasks import MANAGER, TASK, WORDS, answer, ask, begin_large, decide, in_phase, request, view
+from tests.support.tasks import MANAGER, TASK, WORDS, answer, ask, begin_large, decide, in_phase, large, request, view
 
 ROBIN = TAM.email
 VICE = "henrik.dahl@foobar.example"
@@ -217,3 +218,27 @@ async def test_an_absence_moves_an_open_task_at_once_and_back(skipping: Town) ->
 
     await until(back, "the manager again")
     assert (await decide(skipping, MANAGER, "approve")).outcome == "approve"
+
+
+async def test_the_ladder_knows_weekends_holidays_and_the_change_of_clocks(skipping: Town) -> None:
+    """Over Easter 2027 in Zurich: Good Friday, a weekend in which clocks change, and Easter Monday do not count."""
+    await skipping.sleep_until(datetime(2027, 3, 25, 9, tzinfo=UTC))
+    holidays = {"country": "CH", "subdivision": "ZH"}
+    file = large()
+    people = tuple(one.model_copy(update=holidays) if one.email == MANAGER else one for one in file.members)
+    await onboardings.start(skipping.office, StartRequest(file=file.model_copy(update={"members": people})))
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    opened = await in_phase(skipping, "open")
+    assert opened.deadline is not None
+    await skipping.sleep_until(opened.deadline + timedelta(minutes=1))
+    await in_phase(skipping, "closed")
+    told = {entry.kind: entry.at for entry in await timelines.timeline_of(skipping.office, "versayce")}
+    zurich = ZoneInfo("Europe/Zurich")
+    days = {kind: told[kind].astimezone(zurich).date() for kind in ("task.reminded", "task.backup_added")}
+    assert days == {"task.reminded": date(2027, 3, 30), "task.backup_added": date(2027, 3, 31)}
+    assert told["task.manager_told"].astimezone(zurich).date() == date(2027, 4, 1)
+    assert told["task.closed"].astimezone(zurich).date() == date(2027, 4, 5)
+    before, after = (told[kind].astimezone(zurich) for kind in ("task.opened", "task.reminded"))
+    assert (before.hour, after.hour) == (10, 10)
+    assert before.utcoffset() != after.utcoffset()
