@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -60,10 +61,17 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             verified=entry.verified,
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
             shown=entry.shown,
-            said=entry.text,
+            said=_said(entry),
         )
         for entry in told
     ]
+
+
+def _said(entry: Told) -> str | None:
+    """What someone wrote; what was asked for by name stands on a line each."""
+    if entry.text is None or entry.kind not in ("task.opened", "task.changed"):
+        return entry.text
+    return "\n".join(f"{name.replace('_', ' ')}: {text}" for name, text in json.loads(entry.text).items())
 
 
 def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str) -> str:
@@ -86,6 +94,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
+        case "meeting.undecided":
+            return f"{step}: everyone is welcomed; times follow once it is known how it is held"
         case "meeting.proposed":
             return f"{step}: {count} times proposed" if count else f"{step}: no time suits everyone who is needed"
         case "meeting.stuck":
