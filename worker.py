@@ -104,7 +104,7 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
             graceful_shutdown_timeout=timedelta(seconds=30),
             # A worker that was killed is missed after two seconds instead of ten.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
-            workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+            workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=4, initial=8),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         )
         # What is loaded by now stays for good; looking through it again and again for garbage took 6 % of the CPU.
