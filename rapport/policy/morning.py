@@ -12,7 +12,7 @@ from rapport.model.people import Schedule
 from rapport.policy.calendar import Interval, subtract, wall, working_windows
 
 EVERY: Final = timedelta(minutes=30)
-"""How often mornings are looked for. All zones of today begin their hours within a quarter of an hour of a round."""
+"""How often mornings are looked for, and so how late a mail comes at most: most working days begin on such a round."""
 
 USE: Final = timedelta(hours=3)
 """How long a morning mail is of use at least, to those whose work begins late."""
