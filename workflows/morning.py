@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+from typing import Any, Final
+
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -15,13 +19,17 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import PLANNING
 
+PATIENCE: Final = timedelta(minutes=10)
+"""How long a round stays for its mails. Shorter than the time between two, as none begins while another runs."""
+
 
 @workflow.defn(name=MORNING.name)
 class Morning:
     """One round, started by the schedule every half hour: finds whose morning it is and has a mail sent to each.
 
     Each mail is a workflow of its own, named by member and date: a round that is repeated or overlaps another finds
-    it there, and mail that is stopped keeps no later round from its members.
+    it there, and mail that is stopped keeps no later round from its members. The round only sees to it that they are
+    on their way, or waits for `PATIENCE`; they go on without it.
     """
 
     @workflow.run
@@ -31,11 +39,14 @@ class Morning:
         mornings = await workflow.execute_local_activity_method(
             Reports.mornings, question, summary="Whose morning is it?", **PLANNING
         )
-        written = [await self._write(due) for due in mornings.due]
-        return MorningResult(written=sum(written))
+        started = [await self._write(due) for due in mornings.due]
+        mails = [mail for mail in started if mail is not None]
+        if mails:
+            await workflow.wait(mails, timeout=PATIENCE.total_seconds())
+        return MorningResult(written=len(mails))
 
-    async def _write(self, due: MorningDue) -> bool:
-        """Have one mail sent; whether it was not seen to before."""
+    async def _write(self, due: MorningDue) -> asyncio.Task[Any] | None:
+        """Have one mail sent; nothing if an earlier round has seen to it."""
         id_ = morning_id(due.day, due.member)
         occasion = Occasion(
             step="morning",
@@ -48,7 +59,7 @@ class Morning:
             stale_at=due.over_at,
         )
         try:
-            await workflow.start_child_workflow(
+            mail = await workflow.start_child_workflow(
                 NOTICE.name,
                 occasion,
                 id=id_,
@@ -57,5 +68,7 @@ class Morning:
                 static_summary=occasion.title,
             )
         except WorkflowAlreadyStartedError:
-            return False
-        return True
+            return None
+        # A mail that cannot be written fails by itself, where it is seen, and not the round of everyone else's.
+        mail.add_done_callback(asyncio.Task.exception)
+        return mail
