@@ -60,7 +60,7 @@ class Appointment(Wire):
 
     Attributes:
         place: Where to go, or the link to open.
-        answered, asked: How many have voted on its time, of how many.
+        answered, asked: Of those who can fill a place that has to be filled, how many have voted, of how many.
         agenda: Its topics, with their minutes.
     """
 
@@ -234,7 +234,7 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
         meeting = Occasion.model_validate(row.occasion).meeting
         if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
             continue
-        asked = meeting.proposal.invitees if meeting.proposal else ()
+        asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
         found.append(
             Appointment(
                 account=row.key,

@@ -19,6 +19,8 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.morning import MorningStart
+from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
 from starters.commands import accounts, meetings, messages, onboardings, sign_ins
 from starters.commands.messages import Edit
@@ -147,6 +149,22 @@ async def a_sign_in_link(town: Town) -> None:
     await until(status_of(town, asked), "the end")
 
 
+async def a_round_of_mornings(town: Town) -> None:
+    """The TAM has drafts to read and gets a mail when their day begins."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    await town.sleep_to(1, 9)
+    await town.client.start_workflow(MORNING.name, MorningStart(), id="morning/1", task_queue="rapport")
+    await until(status_of(town, "morning/1"), "the end of the round")
+
+
+async def a_repeated_round_of_mornings(town: Town) -> None:
+    """The same round again finds that the mail was seen to."""
+    await a_round_of_mornings(town)
+    await town.client.start_workflow(MORNING.name, MorningStart(), id="morning/2", task_queue="rapport")
+    await until(status_of(town, "morning/2"), "the end of the repeated round")
+
+
 SCENARIOS: Final[tuple[Callable[[Town], Awaitable[None]], ...]] = (
     booked_by_vote_and_held,
     nobody_answers_and_the_tam_books,
@@ -154,7 +172,13 @@ SCENARIOS: Final[tuple[Callable[[Town], Awaitable[None]], ...]] = (
     drafts_go_stale_and_are_sent,
     messages_alone,
     a_sign_in_link,
+    a_round_of_mornings,
+    a_repeated_round_of_mornings,
 )
+
+
+MORNINGS: Final = {a_round_of_mornings: "morning/1", a_repeated_round_of_mornings: "morning/2"}
+"""The scenarios whose story is a round of mornings and no account's, and the round."""
 
 
 async def workflows_of(town: Town, scenario: Callable[[Town], Awaitable[None]]) -> list[str]:
@@ -162,6 +186,8 @@ async def workflows_of(town: Town, scenario: Callable[[Town], Awaitable[None]]) 
     if scenario is a_sign_in_link:
         async with town.office.store.reading() as connection:
             return list(await connection.scalars(select(MessageRow.workflow_id)))
+    if scenario in MORNINGS:
+        return [MORNINGS[scenario]]
     meetings_ = [] if scenario is messages_alone else [meeting_id("versayce", "kickoff", 1)]
     return [onboarding_id("versayce"), *meetings_]
 

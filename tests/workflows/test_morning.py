@@ -119,7 +119,7 @@ async def test_a_meeting_of_today_has_its_time_place_votes_and_agenda(skipping: 
     assert "Europe/Zurich" in words
     assert "with Versayce" in words
     assert "https://meet.foobar.example/robin-keller" in words
-    assert "2 of 4 have voted" in words
+    assert "2 of the 3 who are asked to be there have voted" in words
     assert "How support engagements work" in words
     assert len(mornings(skipping, ROBIN)) == 1
 
