@@ -23,6 +23,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
+from activities.reports import Reports
 from activities.tasks import Tasks
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
@@ -33,10 +34,11 @@ from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
+from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Meeting, HumanTask, Notice)
+WORKFLOWS = (Onboarding, Meeting, HumanTask, Morning, Notice)
 """Every workflow there is."""
 
 
@@ -79,6 +81,7 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
         planning = Planning(store, http)
         records = Records(store)
         tasks = Tasks(store)
+        reports = Reports(store)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -99,6 +102,7 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 tasks.project,
                 records.project,
                 records.tell_step,
+                reports.mornings,
             ],
             workflow_runner=Runner(),
             graceful_shutdown_timeout=timedelta(seconds=30),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -25,10 +25,11 @@ from rapport.model.message import (
     MessageState,
     Occasion,
     Outcomes,
+    Purpose,
     SetAside,
 )
 from rapport.model.records import Entry
-from rapport.storage import contracts
+from rapport.storage import contracts, days
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -164,6 +165,8 @@ class Messages:
             letters = [
                 letter for letter in _letters(self.stationery, company, occasion, said) if letter.key not in known
             ]
+            if occasion.purpose is Purpose.MORNING:
+                letters = await _of_the_day(connection, letters, present)
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -405,6 +408,17 @@ def _letters(stationery: Stationery, company: House, occasion: Occasion, said: M
         for id_ in occasion.to or _having(occasion.personas, company)
         if (person := company.person(id_)) is not None
     ]
+
+
+async def _of_the_day(connection: Connection, letters: Sequence[Letter], present: datetime) -> list[Letter]:
+    """Morning mails with what they tell; nobody gets one that tells nothing any more, or who has left meanwhile."""
+    told = []
+    for letter in letters:
+        member = letter.company.members[letter.person]
+        today = await days.day(connection, member, present)
+        if member.left_at is None and not today.is_quiet:
+            told.append(replace(letter, day=today))
+    return told
 
 
 async def _known(connection: Connection, occasion: Occasion) -> dict[str, MessageState]:

@@ -80,6 +80,28 @@ def stack_of(data: Path) -> Addresses | None:
     return read_json(Addresses, path.read_bytes()) if path.exists() else None
 
 
+def temporal_of(settings: Settings) -> str | None:
+    """Where Temporal answers: at the embedded stack's address, unless Temporal's own variables say something else."""
+    stack = stack_of(settings.data)
+    asked = os.environ.get("TEMPORAL_ADDRESS") or os.environ.get("TEMPORAL_PROFILE")
+    return None if asked or stack is None else stack.temporal
+
+
+def insist_on_database(settings: Settings) -> None:
+    """Make no new database by looking for one.
+
+    Raises:
+        Refusal: The database would be a file of the data directory, and there is none.
+    """
+    if settings.database_url is None and not (settings.data / "rapport.db").exists():
+        raise Refusal(
+            f"there is no installation in {settings.data}",
+            field="RAPPORT_DATA",
+            fix="start one with `rapport demo` or `rapport up`, or set RAPPORT_DATA or RAPPORT_DATABASE_URL",
+            kind=Refused.UNREACHABLE,
+        )
+
+
 @asynccontextmanager
 async def office(data: Path | None) -> AsyncIterator[Office]:
     """Open the parts that use cases work with.
@@ -88,18 +110,10 @@ async def office(data: Path | None) -> AsyncIterator[Office]:
         Refusal: There is no installation here, or Temporal does not answer.
     """
     settings = settings_of(data)
-    if settings.database_url is None and not (settings.data / "rapport.db").exists():
-        raise Refusal(
-            f"there is no installation in {settings.data}",
-            field="RAPPORT_DATA",
-            fix="start one with `rapport demo` or `rapport up`, or set RAPPORT_DATA or RAPPORT_DATABASE_URL",
-            kind=Refused.UNREACHABLE,
-        )
+    insist_on_database(settings)
     store = Store(settings.database)
     try:
-        stack = stack_of(settings.data)
-        asked = os.environ.get("TEMPORAL_ADDRESS") or os.environ.get("TEMPORAL_PROFILE")
-        client = await connect(None if asked or stack is None else stack.temporal)
+        client = await connect(temporal_of(settings))
         yield Office(settings, store, client)
     finally:
         await store.close()

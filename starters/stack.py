@@ -31,6 +31,7 @@ from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal, Refused
+from rapport.schedules import register_schedules
 from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Store
@@ -274,6 +275,7 @@ async def running(
         parts.push_async_callback(catcher.stop)
         built = await parts.enter_async_context(build(client, settings))
         await built.store.migrate()
+        await register_schedules(client, settings.task_queue)
         token = await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())
         parts.push_async_callback(_finish, working, built)

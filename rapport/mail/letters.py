@@ -18,6 +18,7 @@ from rapport.policy import audience
 from rapport.storage import people
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.database import Connection
+from rapport.storage.days import Day
 
 LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 """The mails whose reader answers through a personal link."""
@@ -150,7 +151,12 @@ class Company(House):
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail to one person, before it has bytes."""
+    """One mail to one person, before it has bytes.
+
+    Attributes:
+        said: What submissions say that the mail quotes, by id.
+        day: What a morning mail tells.
+    """
 
     stationery: Stationery
     company: House
@@ -159,6 +165,7 @@ class Letter:
     to: Person
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
+    day: Day | None = None
 
     @property
     def review(self) -> Review:
@@ -221,6 +228,8 @@ class Letter:
             **self.company.context(self.to, self.stationery.public_url),
             "to": self.to,
             "link": link,
+            "pages": self.stationery.public_url,
+            "day": self.day,
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,

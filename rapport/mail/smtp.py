@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -140,6 +140,18 @@ class Mailer:
                 raise
             return f"{answer.code} {answer.message}"[:500]
 
+    async def greet(self) -> None:
+        """Open a connection, encrypted as it is set up, say EHLO and goodbye. No sign-in, no mail.
+
+        Raises:
+            Deferred, Misconfigured: The relay cannot be reached, or not in the way that is set up.
+        """
+        client = await self._connect(replace(self.relay, user=None, password=None))
+        try:
+            await _command(client.ehlo())
+        finally:
+            await _quit(client)
+
     async def close(self) -> None:
         """Say goodbye on every idle connection."""
         while self._idle:
@@ -165,7 +177,7 @@ class Mailer:
             if time.monotonic() - connection.since < MAX_IDLE and connection.client.is_connected:
                 return connection
             await _quit(connection.client)
-        return _Connection(await self._connect())
+        return _Connection(await self._connect(self.relay))
 
     async def _give_back(self, connection: _Connection, *, reset: bool = False) -> None:
         connection.used += 1
@@ -181,8 +193,7 @@ class Mailer:
                 return
         self._idle.append(connection)
 
-    async def _connect(self) -> aiosmtplib.SMTP:
-        relay = self.relay
+    async def _connect(self, relay: Relay) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
             hostname=relay.host,
             port=relay.port,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import date
 
 
 def onboarding_id(account: str) -> str:
@@ -23,6 +24,11 @@ def task_id(subject: str, step: str, attempt: int) -> str:
 def notice_id(id_: str) -> str:
     """The workflow that sends one mail of no account's story."""
     return f"notice/{id_}"
+
+
+def morning_id(day: date, member: str) -> str:
+    """The workflow that sends one member the mail of one morning; `day` is the date in the member's own zone."""
+    return notice_id(f"morning/{day.isoformat()}/{member}")
 
 
 def message_key(contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, person: str) -> str:

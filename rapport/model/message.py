@@ -42,6 +42,7 @@ class Purpose(StrEnum):
     MESSAGE = "message"
     TASK = "task"
     SIGN_IN = "sign_in"
+    MORNING = "morning"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -56,6 +57,7 @@ class Purpose(StrEnum):
             Purpose.NOTICE,
             Purpose.TASK,
             Purpose.SIGN_IN,
+            Purpose.MORNING,
         )
 
 

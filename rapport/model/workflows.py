@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
+from rapport.model.morning import MorningResult, MorningStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -29,3 +30,4 @@ class Kind(Generic[S, R]):
 HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
+MORNING: Final = Kind("Morning", MorningStart, MorningResult)

@@ -8,6 +8,7 @@ from starters.cli import (
     absence,
     account,
     audit,
+    doctor,
     mail,
     meeting,
     member,
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 stack.add_to(app)
+doctor.add_to(app)
 timeline.add_to(app)
 task.add_to(app)
 app.add_typer(account.app, name="account")

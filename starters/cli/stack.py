@@ -11,6 +11,7 @@ import typer
 
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
+from rapport.schedules import register_schedules
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, register_search_attributes
@@ -70,12 +71,12 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command()
     def setup(data: Data = None, json: Json = False) -> None:
-        """Prepare a real cluster: database migrations and Temporal's search attributes. Safe to repeat."""
+        """Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."""
         finish(_set_up(data), as_json=json)
         if json:
-            print_json({"database": "current", "search_attributes": "registered"})
+            print_json({"database": "current", "search_attributes": "registered", "schedules": "registered"})
         else:
-            out.print("The database is up to date, and the search attributes are registered.")
+            out.print("The database is up to date; search attributes and schedules are registered.")
 
 
 def _example(review: str) -> AccountFile:
@@ -93,7 +94,9 @@ async def _set_up(data: Path | None) -> None:
     store = Store(settings.database)
     try:
         await store.migrate()
-        await register_search_attributes(await connect())
+        client = await connect()
+        await register_search_attributes(client)
+        await register_schedules(client, settings.task_queue)
     finally:
         await store.close()
 

@@ -42,7 +42,9 @@ async def test_an_approver_signs_in_and_decides_by_keyboard_alone(site: Site, vi
     await page.goto(f"{site.url}/m/{link_of(letters[-1])}")
     await until_focus(page, "submit", "Sign in as Ines Moreau")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("May the kickoff be a half-day onsite, together with the rollout planning?")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        "May the kickoff be a half-day onsite, together with the rollout planning?"
+    )
     radios = page.get_by_role("radio")
     await expect(radios).to_have_count(2)
     assert not [radio for radio in await radios.all() if await radio.is_checked()]

@@ -19,7 +19,9 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence
+from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
 from starters.commands import accounts, meetings, members, messages, onboardings, sign_ins
 from starters.commands.messages import Edit
@@ -210,6 +212,22 @@ async def asked_for_an_onsite(town: Town) -> None:
     await town.mailed(1, tasks.MANAGER)
 
 
+async def a_round_of_mornings(town: Town) -> None:
+    """The TAM has drafts to read and gets a mail when their day begins."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    await town.sleep_to(1, 9)
+    await town.client.start_workflow(MORNING.name, MorningStart(), id="morning/1", task_queue="rapport")
+    await until(status_of(town, "morning/1"), "the end of the round")
+
+
+async def a_repeated_round_of_mornings(town: Town) -> None:
+    """The same round again finds that the mail was seen to."""
+    await a_round_of_mornings(town)
+    await town.client.start_workflow(MORNING.name, MorningStart(), id="morning/2", task_queue="rapport")
+    await until(status_of(town, "morning/2"), "the end of the repeated round")
+
+
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 
@@ -220,13 +238,15 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     drafts_go_stale_and_are_sent: BOTH,
     messages_alone: ("onboarding",),
     a_sign_in_link: ("notice",),
+    a_round_of_mornings: ("morning/1",),
+    a_repeated_round_of_mornings: ("morning/2",),
     an_onsite_is_approved: ALL,
     an_onsite_is_denied_in_its_second_round: ALL,
     nobody_decides_on_the_onsite: ALL,
     nobody_asks_for_the_onsite: ALL,
     the_onsite_is_not_needed: ALL,
 }
-"""Each scenario, and the kinds of the workflows whose histories it leaves."""
+"""Each scenario, and the kinds, or ids, of the workflows whose histories it leaves."""
 
 
 async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
@@ -239,7 +259,7 @@ async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
     if "notice" in kinds:
         async with town.office.store.reading() as connection:
             ids["notice"] = await connection.scalar(select(MessageRow.workflow_id))
-    return [ids[kind] for kind in kinds]
+    return [ids.get(kind, kind) for kind in kinds]
 
 
 async def record(scenario: Callable[[Town], Awaitable[None]], kinds: Sequence[str]) -> dict[str, str]:
@@ -263,7 +283,7 @@ async def main() -> None:
     folder = HISTORIES / version("rapport")
     folder.mkdir(parents=True, exist_ok=True)
     for scenario, kinds in SCENARIOS.items():
-        if all((folder / f"{scenario.__name__}.{kind}.json").exists() for kind in kinds):
+        if all((folder / f"{scenario.__name__}.{kind.partition('/')[0]}.json").exists() for kind in kinds):
             continue
         for workflow_id, history in (await record(scenario, kinds)).items():
             file = folder / f"{scenario.__name__}.{workflow_id.partition('/')[0]}.json"

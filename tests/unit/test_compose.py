@@ -45,6 +45,7 @@ from rapport.model.base import Email, Name, Refusal, mail_address
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
 from rapport.model.reading import read_toml
+from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
 
@@ -134,7 +135,55 @@ def letter(
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
     return Letter(
-        STATIONERY, around, story, f"V/kickoff/1/1/1/x/{ids[reader]}", to, ids[reader], {} if sparse else SAID
+        STATIONERY,
+        around,
+        story,
+        f"V/kickoff/1/1/1/x/{ids[reader]}",
+        to,
+        ids[reader],
+        {} if sparse else SAID,
+        sparse_day() if sparse else full_day(),
+    )
+
+
+def sparse_day() -> Day:
+    """The least that a morning mail tells."""
+    return Day(drafts=(Pile(account="versayce", of="Versayce", count=1),))
+
+
+def full_day() -> Day:
+    """All that a morning mail can tell, with and without what need not be known."""
+    first, second = slots(2)
+    item = Item(
+        account="versayce",
+        of="Versayce",
+        title="Onsite kickoff",
+        what="Is it held on site?",
+        deadline=NOW,
+        overdue=True,
+    )
+    open_ = item.model_copy(update={"deadline": None, "overdue": False})
+    meeting = Appointment(
+        account="versayce",
+        of="Versayce",
+        title="Kickoff",
+        start=first.start,
+        end=first.end,
+        place="https://meet.foobar.example/robin-keller",
+        answered=3,
+        asked=4,
+        agenda=(("Goals", 5),),
+    )
+    bare = meeting.model_copy(update={"start": second.start, "end": second.end, "place": None, "asked": 0})
+    return Day(
+        waiting=(item, open_),
+        drafts=(Pile(account="versayce", of="Versayce", count=2),),
+        meetings=(meeting, bare.model_copy(update={"agenda": ()}), bare.model_copy(update={"place": "Room <Limmat>"})),
+        going=(
+            Going(account="versayce", of="Versayce", title="Kickoff with FooBar", to="Luca Bianchi"),
+            Going(account="versayce", of="Versayce", title="Second note", at=NOW),
+        ),
+        awaited=(item, open_),
     )
 
 

@@ -1,0 +1,55 @@
+"""What members are told of their day: whose morning it is, as their own calendars say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from rapport.model.base import Instant, Wire
+from rapport.model.morning import MorningDue
+from rapport.policy import morning
+from rapport.policy.calendar import Interval
+from rapport.storage import days, people
+from rapport.storage.database import Store
+
+
+class MorningsAsked(Wire):
+    """Whose working day has begun since the round before this one, and who of them has something to be told?
+
+    Attributes:
+        started: When this round was started. It may have had to wait for a worker since.
+    """
+
+    started: Instant
+    now: Instant
+
+
+class Mornings(Wire):
+    """Who gets a morning mail now."""
+
+    due: tuple[MorningDue, ...]
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Answers what members are to be told."""
+
+    store: Store
+
+    @activity.defn(name="reports.mornings")
+    async def mornings(self, question: MorningsAsked) -> Mornings:
+        """Find those whose day has begun and who have something to read; nobody who has left or is away."""
+        since = morning.looks_back_to(question.started)
+        due = []
+        async with self.store.reading() as connection:
+            company = await people.availability(connection, since=since)
+            for member in await people.members(connection):
+                if member.left_at is not None:
+                    continue
+                away = [Interval(absence.starts, absence.ends) for absence in company[member.id].absences]
+                found = morning.begun(member.schedule, away, since, question.now)
+                if found is None or (await days.day(connection, member, question.now)).is_quiet:
+                    continue
+                due.append(MorningDue(member=member.id, day=found.day, over_at=found.over_at))
+        return Mornings(due=tuple(due))

@@ -1,0 +1,274 @@
+"""A member's day as SQL knows it: what waits for them, whom they meet, what goes out, whom they wait for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, select
+
+from rapport.model.base import Instant, Wire
+from rapport.model.human_task import TaskPhase
+from rapport.model.message import MessageState, Occasion, Purpose
+from rapport.model.people import Member, Role
+from rapport.policy.calendar import wall
+from rapport.storage import tasks
+from rapport.storage.database import Connection
+from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow
+from rapport.storage.tasks import Task
+
+_TAM: Final = [Role.TAM]
+"""What a step waits on that waits for nobody but the account's TAM."""
+
+_PHASES: Final = {
+    TaskPhase.PREPARING: "say what is asked for, or that it is not needed",
+    TaskPhase.NEEDS_INFO: "answer what was asked about it",
+}
+
+
+class Item(Wire):
+    """One thing that waits for somebody.
+
+    Attributes:
+        account: The account's key.
+        of: The account's name, or its key where no account is known by it.
+        what: What is to be done, or what is waited for.
+        overdue: Whether its deadline has passed.
+    """
+
+    account: str
+    of: str
+    title: str
+    what: str
+    deadline: Instant | None
+    overdue: bool = False
+
+
+class Pile(Wire):
+    """An account's drafts that wait to be read."""
+
+    account: str
+    of: str
+    count: int
+
+
+class Appointment(Wire):
+    """A meeting of today.
+
+    Attributes:
+        place: Where to go, or the link to open.
+        answered, asked: Of those who can fill a place that has to be filled, how many have voted, of how many.
+        agenda: Its topics, with their minutes.
+    """
+
+    account: str
+    of: str
+    title: str
+    start: Instant
+    end: Instant
+    place: str | None
+    answered: int
+    asked: int
+    agenda: tuple[tuple[str, int], ...]
+
+
+class Going(Wire):
+    """A mail that goes out today by itself, or a step that writes some.
+
+    Attributes:
+        to: Its reader, where it is written already.
+        at: When its step is due, where it is not.
+    """
+
+    account: str
+    of: str
+    title: str
+    to: str | None = None
+    at: Instant | None = None
+
+
+class Day(Wire):
+    """What a member's day holds, each list in the order in which it matters: by its instant, the earliest first."""
+
+    waiting: tuple[Item, ...] = ()
+    drafts: tuple[Pile, ...] = ()
+    meetings: tuple[Appointment, ...] = ()
+    going: tuple[Going, ...] = ()
+    awaited: tuple[Item, ...] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to tell. That others are slow is no news by itself."""
+        return not (self.waiting or self.drafts or self.meetings or self.going)
+
+
+class _Step(Wire):
+    """A step of an onboarding under way, of an account that the member serves."""
+
+    account: str
+    of: str
+    step: str
+    title: str
+    kind: str
+    state: str
+    due: Instant | None
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    deadline: Instant | None
+
+    def item(self, now: datetime) -> Item:
+        """What it waits for."""
+        return _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+
+
+async def day(connection: Connection, member: Member, now: datetime) -> Day:
+    """What a member has before them, from `now` to the end of the day in their own zone."""
+    end = wall(now.astimezone(ZoneInfo(member.schedule.zone)).date() + timedelta(days=1), time(), member.schedule.zone)
+    steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
+    written = list(await connection.execute(_WRITTEN, {"member": member.id}))
+    held = await tasks.waiting_for(connection, member.id)
+    mine = {task.id for task in held}
+    asked = [task for task in await tasks.asked_by(connection, member.id) if task.id not in mine]
+    names = await _names(connection, [task.account for task in (*held, *asked)])
+    drafts = [row for row in written if row.state == MessageState.DRAFT]
+    drafted = {(row.account, row.step) for row in drafts}
+    # Tasks tell for themselves, and so do drafts: their steps would say the same again.
+    waits = [
+        step
+        for step in steps
+        if step.state == "running" and step.kind != "task" and (step.account, step.step) not in drafted
+    ]
+    piles = Counter((row.account, row.of) for row in drafts)
+    return Day(
+        waiting=_sorted(
+            [*(_task(task, names, now) for task in held)]
+            + [step.item(now) for step in waits if list(step.waiting_on) == _TAM]
+        ),
+        drafts=tuple(Pile(account=account, of=of, count=count) for (account, of), count in piles.items()),
+        meetings=await _meetings(connection, member, now, end),
+        going=(
+            *(
+                Going(account=row.account, of=row.of, title=row.subject, to=row.reader)
+                for row in written
+                if row.state != MessageState.DRAFT
+            ),
+            *(
+                Going(account=step.account, of=step.of, title=step.title, at=step.due)
+                for step in steps
+                if step.state == "waiting" and step.kind == "message" and step.due is not None and step.due < end
+            ),
+        ),
+        awaited=_sorted(
+            [*(_task(task, names, now) for task in asked)]
+            + [step.item(now) for step in waits if step.waiting_on and list(step.waiting_on) != _TAM]
+        ),
+    )
+
+
+_STEPS: Final = (
+    select(
+        AccountRow.key.label("account"),
+        AccountRow.name.label("of"),
+        MilestoneRow.step,
+        MilestoneRow.title,
+        MilestoneRow.kind,
+        MilestoneRow.state,
+        MilestoneRow.due,
+        MilestoneRow.waiting_on,
+        MilestoneRow.waiting_for,
+        MilestoneRow.deadline,
+    )
+    .join(ContractRow, ContractRow.account == AccountRow.key)
+    .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
+    .where(AccountRow.tam == bindparam("member"), ContractRow.ended_at.is_(None))
+    .where(MilestoneRow.state.in_(["running", "waiting"]))
+    .order_by(MilestoneRow.due, AccountRow.key, MilestoneRow.position)
+)
+_WRITTEN: Final = (
+    select(
+        AccountRow.key.label("account"),
+        AccountRow.name.label("of"),
+        MessageRow.step,
+        MessageRow.state,
+        MessageRow.subject,
+        ContactRow.name.label("reader"),
+    )
+    .join(MessageRow, MessageRow.account == AccountRow.key)
+    .outerjoin(ContactRow, ContactRow.id == MessageRow.person)
+    .where(AccountRow.tam == bindparam("member"))
+    .where(MessageRow.state.in_([MessageState.DRAFT, MessageState.READY, MessageState.DEFERRED]))
+    .order_by(AccountRow.key, MessageRow.created_at, MessageRow.key)
+)
+# An invitation says all that there is to say of a meeting; the latest one is the one that stands.
+_INVITED: Final = (
+    select(
+        AccountRow.key,
+        AccountRow.name,
+        AccountRow.place,
+        MemberRow.join_url,
+        MessageRow.contract,
+        MessageRow.step,
+        MessageRow.occasion,
+    )
+    .join(MessageRow, MessageRow.account == AccountRow.key)
+    .join(MemberRow, MemberRow.id == AccountRow.tam)
+    .join(
+        MilestoneRow,
+        (MilestoneRow.contract == MessageRow.contract)
+        & (MilestoneRow.step == MessageRow.step)
+        & (MilestoneRow.state == "running"),
+    )
+    .where(MessageRow.person == bindparam("member"), MessageRow.purpose == Purpose.INVITATION)
+    .order_by(MessageRow.created_at, MessageRow.key)
+)
+
+
+async def _meetings(connection: Connection, member: Member, now: datetime, end: datetime) -> tuple[Appointment, ...]:
+    """The meetings that a member is invited to and that begin before the end of their day."""
+    latest = {(row.contract, row.step): row for row in await connection.execute(_INVITED, {"member": member.id})}
+    found = []
+    for row in latest.values():
+        meeting = Occasion.model_validate(row.occasion).meeting
+        if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
+            continue
+        asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
+        found.append(
+            Appointment(
+                account=row.key,
+                of=row.name,
+                title=meeting.title,
+                start=meeting.booking.start,
+                end=meeting.booking.end,
+                place=row.place if meeting.where == "onsite" else row.join_url,
+                answered=len(asked) - len(meeting.silent),
+                asked=len(asked),
+                agenda=meeting.agenda,
+            )
+        )
+    return tuple(sorted(found, key=lambda one: (one.start, one.account)))
+
+
+async def _names(connection: Connection, accounts: Iterable[str]) -> dict[str, str]:
+    """The names of accounts, by key."""
+    keys = sorted(set(accounts))
+    rows = await connection.execute(select(AccountRow.key, AccountRow.name).where(AccountRow.key.in_(keys)))
+    return {row.key: row.name for row in rows}
+
+
+def _task(task: Task, names: dict[str, str], now: datetime) -> Item:
+    what = _PHASES.get(task.phase, task.definition.question)
+    return _item(task.account, names.get(task.account, task.account), task.title, what, task.deadline, now)
+
+
+def _item(account: str, of: str, title: str, what: str, deadline: datetime | None, now: datetime) -> Item:
+    overdue = deadline is not None and deadline <= now
+    return Item(account=account, of=of, title=title, what=what, deadline=deadline, overdue=overdue)
+
+
+def _sorted(items: list[Item]) -> tuple[Item, ...]:
+    """The overdue first, then by deadline; what has none comes last."""
+    dated = sorted((item for item in items if item.deadline), key=lambda item: (item.deadline, item.account))
+    return (*dated, *(item for item in items if item.deadline is None))

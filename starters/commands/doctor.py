@@ -1,0 +1,360 @@
+"""Is every part configured, reachable and safe; and does every open wait have an owner and an end?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, ScheduleActionStartWorkflow, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Relay
+from rapport.model.base import Refusal, Wire
+from rapport.model.workflows import HUMAN_TASK, MEETING
+from rapport.schedules import registered_mornings
+from rapport.settings import Settings
+from rapport.storage.access import mail_switch
+from rapport.storage.database import Store
+from rapport.storage.waits import OpenWait, open_waits, open_workflows
+from rapport.temporal import connect, missing_search_attributes
+from starters.installation import insist_on_database, stack_of, temporal_of
+
+MAX_LISTED: Final = 5000
+"""How many running workflows are looked at."""
+
+MAX_DESCRIBED: Final = 100
+"""How many workflows are looked at one by one, where Temporal's list and SQL do not agree."""
+
+SETTLE_SECONDS: Final = 2.0
+"""How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
+
+SHORT_SECRET: Final = 16
+_KINDS: Final = ("Onboarding", MEETING.name, HUMAN_TASK.name)
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_SETUP: Final = "run `rapport setup`"
+
+
+class Verdict(StrEnum):
+    """What came of a check. A note asks for nothing, but should be known."""
+
+    OK = "ok"
+    NOTE = "note"
+    TROUBLE = "trouble"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+
+
+class Finding(Wire):
+    """One thing that is wrong: where, what, and what to do about it."""
+
+    where: str
+    problem: str
+    fix: str
+
+
+class Check(Wire):
+    """One check, and what came of it."""
+
+    check: str
+    verdict: Verdict
+    what: str
+    fix: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class Diagnosis(Wire):
+    """All checks, in the order in which they were made."""
+
+    well: bool
+    checks: tuple[Check, ...]
+
+    def has(self, verdict: Verdict) -> bool:
+        """Whether any check came to this."""
+        return any(check.verdict is verdict for check in self.checks)
+
+
+async def examine(settings: Settings) -> Diagnosis:
+    """Look at every part, in the order in which they depend on each other. Changes nothing, and sends no mail."""
+    checks: list[Check] = [*_settings(settings)]
+    async with contextlib.AsyncExitStack() as stack:
+        database, store = await _database(settings)
+        if store is not None:
+            stack.push_async_callback(store.close)
+        temporal, client = await _temporal(settings)
+        checks += [database, temporal]
+        for name, look in _OF_TEMPORAL.items():
+            checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
+        checks.append(await _relay(settings))
+        if store is None:
+            checks += [_skipped(name, "the database") for name in ("mail", "waits", "workflows")]
+        else:
+            mail = await _mail(store, settings)
+            checks += [mail, await _waits(store)]
+            if client is None:
+                checks.append(_skipped("workflows", "Temporal"))
+            else:
+                sends = mail.verdict is Verdict.OK
+                checks.append(await _asked("workflows", _workflows(store, client, settings, sends=sends)))
+    well = all(check.verdict in (Verdict.OK, Verdict.NOTE) for check in checks)
+    return Diagnosis(well=well, checks=tuple(checks))
+
+
+def _settings(settings: Settings) -> list[Check]:
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return [
+        _secret(secret),
+        _public_url(settings),
+        Check(
+            check="links",
+            verdict=Verdict.NOTE,
+            what="a mailed link decides a task without signing in; whoever gets hold of the mail can decide",
+            fix="unset RAPPORT_LINKS_SIGN_IN, unless this is meant",
+        )
+        if settings.links_sign_in
+        else Check(check="links", verdict=Verdict.OK, what="deciding a task asks for a sign-in"),
+    ]
+
+
+def _secret(secret: str) -> Check:
+    fix = "set RAPPORT_SECRET to a long random text, the same for every process"
+    if not secret:
+        return Check(check="secret", verdict=Verdict.TROUBLE, what="is not set", fix=fix)
+    if len(secret) < SHORT_SECRET:
+        return Check(check="secret", verdict=Verdict.NOTE, what="is short enough to be guessed", fix=fix)
+    return Check(check="secret", verdict=Verdict.OK, what="is set")
+
+
+def _public_url(settings: Settings) -> Check:
+    url = urlsplit(settings.public_url)
+    fix = "set RAPPORT_PUBLIC_URL to the https address under which people reach the pages"
+    if url.scheme not in ("http", "https") or not url.hostname:
+        return Check(check="public url", verdict=Verdict.TROUBLE, what=f"{settings.public_url} is no address", fix=fix)
+    if url.hostname not in _LOOPBACK:
+        if url.scheme == "http":
+            what = f"{settings.public_url} is not encrypted, and forms do not work over it"
+            return Check(check="public url", verdict=Verdict.TROUBLE, what=what, fix=fix)
+    elif not _is_local(settings) and settings.mail_mode != "off":
+        what = (
+            f"mail goes to a real relay, and its links lead to {settings.public_url}, which only this machine reaches"
+        )
+        return Check(check="public url", verdict=Verdict.NOTE, what=what, fix=fix)
+    return Check(check="public url", verdict=Verdict.OK, what=settings.public_url)
+
+
+def _is_local(settings: Settings) -> bool:
+    return Relay.parse(_smtp_url(settings)).host in _LOOPBACK
+
+
+def _smtp_url(settings: Settings) -> str:
+    """The relay: the embedded stack's catcher, unless a setting names one."""
+    stack = stack_of(settings.data)
+    if stack is not None and "smtp_url" not in settings.model_fields_set:
+        return f"smtp://{stack.smtp}"
+    return settings.smtp_url.get_secret_value()
+
+
+async def _database(settings: Settings) -> tuple[Check, Store | None]:
+    try:
+        insist_on_database(settings)
+    except Refusal as refusal:
+        return _unreachable("database", refusal), None
+    store = Store(settings.database)
+    try:
+        async with store.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError):
+        await store.close()
+        fix = "see that it runs, and that RAPPORT_DATABASE_URL names it"
+        return Check(check="database", verdict=Verdict.UNREACHABLE, what="does not answer", fix=fix), None
+    if not await store.is_current():
+        await store.close()
+        return Check(check="database", verdict=Verdict.TROUBLE, what="is of another version", fix=_SETUP), None
+    return Check(check="database", verdict=Verdict.OK, what="answers and is up to date"), store
+
+
+async def _temporal(settings: Settings) -> tuple[Check, Client | None]:
+    try:
+        client = await connect(temporal_of(settings))
+    except Refusal as refusal:
+        return _unreachable("temporal", refusal), None
+    return Check(check="temporal", verdict=Verdict.OK, what=f"answers, with the namespace {client.namespace}"), client
+
+
+async def _asked(name: str, look: Awaitable[Check]) -> Check:
+    """A check that asks Temporal, which may go away meanwhile, or refuse to tell."""
+    try:
+        return await look
+    except RPCError as error:
+        what = f"Temporal does not tell: {error.status.name.lower().replace('_', ' ')}"
+        fix = "see that it runs, and that the connection's key may ask"
+        return Check(check=name, verdict=Verdict.UNREACHABLE, what=what, fix=fix)
+
+
+async def _search_attributes(client: Client, _: Settings) -> Check:
+    missing = await missing_search_attributes(client)
+    if missing:
+        what = f"missing, or of another type: {', '.join(missing)}"
+        return Check(check="search attributes", verdict=Verdict.TROUBLE, what=what, fix=_SETUP)
+    return Check(check="search attributes", verdict=Verdict.OK, what="are registered")
+
+
+async def _schedule(client: Client, settings: Settings) -> Check:
+    found = await registered_mornings(client)
+    if found is None:
+        return Check(check="schedule", verdict=Verdict.TROUBLE, what="no morning mail is scheduled", fix=_SETUP)
+    action = found.schedule.action
+    if isinstance(action, ScheduleActionStartWorkflow) and action.task_queue != settings.task_queue:
+        what = f"the morning mails are started on the task queue {action.task_queue}"
+        fix = f"run `rapport setup` to have them on {settings.task_queue}, or correct RAPPORT_TASK_QUEUE"
+        return Check(check="schedule", verdict=Verdict.TROUBLE, what=what, fix=fix)
+    if found.schedule.state.paused:
+        fix = "unpause the schedule `morning` in Temporal's UI, unless this is meant"
+        return Check(check="schedule", verdict=Verdict.NOTE, what="the morning mails are paused", fix=fix)
+    return Check(check="schedule", verdict=Verdict.OK, what="the morning mails are scheduled")
+
+
+async def _worker(client: Client, settings: Settings) -> Check:
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=settings.task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    if not answer.pollers:
+        what = f"none has asked for work on the task queue {settings.task_queue} in the last minutes"
+        fix = "start `rapport up` or `python worker.py`, with the same RAPPORT_TASK_QUEUE"
+        return Check(check="worker", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
+    return Check(check="worker", verdict=Verdict.OK, what=f"asks for work on the task queue {settings.task_queue}")
+
+
+_OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] = {
+    "search attributes": _search_attributes,
+    "schedule": _schedule,
+    "worker": _worker,
+}
+
+
+async def _relay(settings: Settings) -> Check:
+    relay = Relay.parse(_smtp_url(settings))
+    mailer = Mailer(relay, hostname=settings.mail_from.partition("@")[2])
+    try:
+        await mailer.greet()
+    except Misconfigured as fault:
+        fix = "correct RAPPORT_SMTP_URL, or the relay"
+        return Check(check="relay", verdict=Verdict.TROUBLE, what=str(fault), fix=fix)
+    except Deferred as patience:
+        what, fix = f"{relay.host}:{relay.port}: {patience}", "see that it runs, and that RAPPORT_SMTP_URL names it"
+        return Check(check="relay", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
+    return Check(check="relay", verdict=Verdict.OK, what=f"{relay.host}:{relay.port} answers")
+
+
+async def _mail(store: Store, settings: Settings) -> Check:
+    async with store.reading() as connection:
+        switch = await mail_switch(connection)
+    if switch.stopped:
+        fix = "`rapport mail start` lets it go again"
+        return Check(check="mail", verdict=Verdict.NOTE, what="is stopped by hand", fix=fix)
+    if settings.mail_mode == "off":
+        fix = "set RAPPORT_MAIL_MODE to live, or to redirect:ADDRESS"
+        return Check(check="mail", verdict=Verdict.NOTE, what="is off; nothing goes out", fix=fix)
+    if settings.mail_mode != "live":
+        what = f"all of it goes to {settings.mail_mode.removeprefix('redirect:')}"
+        fix = "set RAPPORT_MAIL_MODE to live to let it reach its readers"
+        return Check(check="mail", verdict=Verdict.NOTE, what=what, fix=fix)
+    return Check(check="mail", verdict=Verdict.OK, what="goes out")
+
+
+async def _waits(store: Store) -> Check:
+    async with store.snapshot() as connection:
+        waits = await open_waits(connection)
+    found = [finding for wait in waits for finding in _broken(wait)]
+    if found:
+        what = f"{len({finding.where for finding in found})} of {len(waits)} open waits are broken"
+        fix = "see to each of them"
+        return Check(check="waits", verdict=Verdict.TROUBLE, what=what, fix=fix, findings=tuple(found))
+    return Check(check="waits", verdict=Verdict.OK, what=f"each of {len(waits)} open waits has an owner and a deadline")
+
+
+def _broken(wait: OpenWait) -> list[Finding]:
+    """What is wrong with a wait: nobody can end it, or nothing does when nobody acts."""
+    found = []
+    if not wait.held:
+        found.append(("waits for nobody", "give somebody the role that decides it, with `rapport member import`"))
+    elif not wait.there:
+        found.append(
+            (
+                "everyone for whom it waits has left",
+                "name somebody else, with `rapport member import` or `account import`",
+            )
+        )
+    if wait.deadline is None:
+        found.append((f"has no deadline: {wait.what}", f"it ends only when somebody acts: {wait.unblock}"))
+    return [Finding(where=wait.where, problem=problem, fix=fix) for problem, fix in found]
+
+
+async def _workflows(store: Store, client: Client, settings: Settings, *, sends: bool) -> Check:
+    """Compare what Temporal runs with what SQL shows as open, in both directions."""
+    listed = await _listed(client, settings)
+    suspects = listed ^ await _shown(store)
+    if suspects:
+        await asyncio.sleep(SETTLE_SECONDS)
+    shown = await _shown(store) if suspects else set()
+    found, closing = [], 0
+    for id_ in sorted(suspects)[:MAX_DESCRIBED]:
+        runs = await _runs(client, id_)
+        if id_ in shown and not runs:
+            fix = "its history tells why it ended; nothing will move it on"
+            found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
+        elif id_ not in shown and runs and sends:
+            fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"
+            found.append(Finding(where=id_, problem="it runs, and SQL shows it closed or not at all", fix=fix))
+        elif id_ not in shown and runs:
+            closing += 1
+    if found:
+        what = f"Temporal and SQL do not agree on {len(found)} workflows"
+        return Check(
+            check="workflows", verdict=Verdict.TROUBLE, what=what, fix="see to each of them", findings=tuple(found)
+        )
+    if closing or len(listed) == MAX_LISTED:
+        what = f"{closing} wait for their last mails, which do not go" if closing else f"{MAX_LISTED} were looked at"
+        return Check(check="workflows", verdict=Verdict.NOTE, what=what, fix="see `rapport mail status`")
+    return Check(check="workflows", verdict=Verdict.OK, what=f"{len(listed)} run, and SQL shows the same")
+
+
+async def _listed(client: Client, settings: Settings) -> set[str]:
+    kinds = ", ".join(f'"{kind}"' for kind in _KINDS)
+    query = f'ExecutionStatus = "Running" AND WorkflowType IN ({kinds}) AND TaskQueue = "{settings.task_queue}"'
+    return {run.id async for run in client.list_workflows(query, limit=MAX_LISTED)}
+
+
+async def _shown(store: Store) -> set[str]:
+    async with store.snapshot() as connection:
+        return await open_workflows(connection)
+
+
+async def _runs(client: Client, id_: str) -> bool:
+    try:
+        described = await client.get_workflow_handle(id_).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return described.status is WorkflowExecutionStatus.RUNNING
+
+
+def _unreachable(name: str, refusal: Refusal) -> Check:
+    return Check(check=name, verdict=Verdict.UNREACHABLE, what=refusal.problem, fix=refusal.fix)
+
+
+def _skipped(name: str, needed: str) -> Check:
+    return Check(check=name, verdict=Verdict.SKIPPED, what=f"needs {needed}")

@@ -1,0 +1,258 @@
+"""`rapport doctor` on a live installation, with each of its findings provoked for real; and the mornings' schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import delete, update
+from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleOverlapPolicy
+from typer.testing import CliRunner
+
+from rapport.model.ids import meeting_id, new_id, onboarding_id
+from rapport.model.people import Role
+from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered_mornings
+from rapport.storage.access import MailSwitch, throw_mail_switch
+from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
+from starters.cli.main import app
+from starters.commands import doctor, onboardings
+from starters.commands.doctor import Check, Diagnosis, Verdict
+from starters.commands.office import present
+from starters.commands.onboardings import StartRequest
+from tests.conftest import Town, account, free_port, town, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def examine(here: Town, **changed: object) -> Diagnosis:
+    """What the doctor finds, with these settings changed."""
+    settings = here.office.settings.model_copy(update={"public_url": "http://127.0.0.1:8700", **changed})
+    return await doctor.examine(settings)
+
+
+def of(found: Diagnosis, name: str) -> Check:
+    """One check."""
+    return next(check for check in found.checks if check.check == name)
+
+
+@pytest.fixture(autouse=True)
+def reached(dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands find the server by Temporal's own variable."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+
+
+async def scheduled(here: Town) -> None:
+    """The mornings are scheduled, as `rapport setup` does it."""
+    await register_schedules(here.client, here.office.settings.task_queue)
+
+
+async def started(here: Town, *, visited: bool = False) -> str:
+    """An account whose onboarding has begun: its kickoff is put to the vote, or waits for an approval."""
+    key = new_id("a").replace("_", "-")
+    file = account(key, new_id("C"))
+    if visited:
+        facts = file.account.facts.model_copy(update={"large_account": True})
+        file = file.model_copy(update={"account": file.account.model_copy(update={"facts": facts})})
+    await onboardings.start(here.office, StartRequest(file=file))
+    await here.mailed(5 if visited else 4)
+
+    async def told() -> bool:
+        found = await examine(here)
+        return of(found, "workflows").verdict is Verdict.OK and "each of 0" not in of(found, "waits").what
+
+    await until(told, "everything to be written down")
+    return key
+
+
+async def test_a_sound_installation_is_well(here: Town) -> None:
+    """Each check is ok, in the order in which the parts depend on each other; what waits has owner and deadline."""
+    await scheduled(here)
+    await started(here)
+    found = await examine(here)
+    assert found.well, found
+    assert [check.check for check in found.checks] == [
+        "secret",
+        "public url",
+        "links",
+        "database",
+        "temporal",
+        "search attributes",
+        "schedule",
+        "worker",
+        "relay",
+        "mail",
+        "waits",
+        "workflows",
+    ]
+    assert {check.verdict for check in found.checks} == {Verdict.OK}
+    assert here.office.settings.mail_mode == "live"
+    assert len(here.mails()) == 4
+
+
+async def test_settings_that_are_unsafe_are_told(here: Town) -> None:
+    """No secret and plain http are trouble; a guessable secret, links that decide, and mail that is off are notes."""
+    for changed, name, verdict in (
+        ({"secret": None}, "secret", Verdict.TROUBLE),
+        ({"secret": SecretStr("short")}, "secret", Verdict.NOTE),
+        ({"public_url": "http://rapport.example"}, "public url", Verdict.TROUBLE),
+        ({"public_url": "rapport.example"}, "public url", Verdict.TROUBLE),
+        ({"public_url": "https://rapport.example"}, "public url", Verdict.OK),
+        ({"links_sign_in": True}, "links", Verdict.NOTE),
+        ({"mail_mode": "off"}, "mail", Verdict.NOTE),
+        ({"mail_mode": "redirect:trial@foobar.example"}, "mail", Verdict.NOTE),
+    ):
+        check = of(await examine(here, **changed), name)
+        assert check.verdict is verdict, (changed, check)
+        assert bool(check.fix) is (verdict is not Verdict.OK)
+    async with here.office.store.writing() as connection:
+        await throw_mail_switch(connection, MailSwitch(stopped=True, by="tester", at=present()))
+    assert "stopped" in of(await examine(here), "mail").what
+
+
+async def test_what_cannot_be_reached_is_told_and_the_rest_is_looked_at(
+    here: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No relay, no database, no worker, no Temporal: each by itself, and what needs it is skipped."""
+    nowhere = SecretStr(f"smtp://127.0.0.1:{free_port()}")
+    assert of(await examine(here, smtp_url=nowhere), "relay").verdict is Verdict.UNREACHABLE
+    clear = SecretStr(here.office.settings.smtp_url.get_secret_value().replace("smtp:", "smtp+starttls:"))
+    assert of(await examine(here, smtp_url=clear), "relay").verdict is Verdict.TROUBLE
+    lost = await examine(here, data=tmp_path / "nothing")
+    assert of(lost, "database").verdict is Verdict.UNREACHABLE
+    assert of(lost, "waits").verdict is Verdict.SKIPPED
+    assert not (tmp_path / "nothing").exists()
+    old = SecretStr(f"sqlite:///{tmp_path / 'old.db'}")
+    (tmp_path / "old.db").touch()
+    assert of(await examine(here, database_url=old), "database").verdict is Verdict.TROUBLE
+    alone = await examine(here, task_queue=new_id("queue"))
+    assert of(alone, "worker").verdict is Verdict.UNREACHABLE
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    gone = await examine(here)
+    assert of(gone, "temporal").verdict is Verdict.UNREACHABLE
+    assert of(gone, "workflows").verdict is Verdict.SKIPPED
+    assert of(gone, "waits").verdict is Verdict.OK
+
+
+async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here: Town) -> None:
+    """Registering twice leaves one schedule, every half hour, without overlap or a heap of old rounds."""
+    handle = here.client.get_schedule_handle(MORNINGS)
+    await scheduled(here)
+    await handle.pause(note="a holiday")
+    await scheduled(here)
+    listed = [one.id async for one in await here.client.list_schedules()]
+    assert listed.count(MORNINGS) <= 1  # the list lags behind; what is described does not
+    found = await registered_mornings(here.client)
+    assert found is not None
+    assert found.schedule.state.paused
+    assert found.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert found.schedule.policy.catchup_window == CATCH_UP
+    action = found.schedule.action
+    assert isinstance(action, ScheduleActionStartWorkflow)
+    assert (action.workflow, action.task_queue) == ("Morning", here.office.settings.task_queue)
+    assert of(await examine(here), "schedule").verdict is Verdict.NOTE
+    assert of(await examine(here, task_queue="other"), "schedule").verdict is Verdict.TROUBLE
+    await handle.unpause()
+    # Another test's round may wait for a worker that is gone; this one does not wait for it.
+    await handle.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
+    ours = f'WorkflowType = "Morning" AND TaskQueue = "{action.task_queue}" AND ExecutionStatus = "Completed"'
+
+    async def ran() -> bool:
+        return bool([run async for run in here.client.list_workflows(ours)])
+
+    await until(ran, "a round")
+    await handle.delete()
+    assert of(await examine(here), "schedule").verdict is Verdict.TROUBLE
+
+
+async def test_a_task_without_owner_or_deadline_is_found(here: Town) -> None:
+    """Nobody holds it, everyone who holds it has left, nothing ends it: each is a finding that names the task."""
+    key = await started(here, visited=True)
+    task = f"task/{key}/onsite_approval/1"
+
+    async def problems() -> dict[str, list[str]]:
+        found = of(await examine(here), "waits")
+        where: dict[str, list[str]] = {}
+        for finding in found.findings:
+            assert finding.fix
+            where.setdefault(finding.where, []).append(finding.problem)
+        return where
+
+    # The venue is decided by the task, which has a deadline; the meeting's own wait for it has none.
+    waiting = f"{key}, step kickoff"
+    assert list(await problems()) == [waiting]
+    async with here.office.store.writing() as connection:
+        await connection.execute(update(TaskRow).values(deadline=None))
+        await connection.execute(update(MemberRow).values(left_at=present()))
+    found = await problems()
+    assert [problem.partition(":")[0] for problem in found[task]] == [
+        "everyone for whom it waits has left",
+        "has no deadline",
+    ]
+    assert "everyone for whom it waits has left" in found[waiting]
+    async with here.office.store.writing() as connection:
+        await connection.execute(delete(TaskHolderRow))
+    assert "waits for nobody" in (await problems())[task]
+
+
+async def test_a_step_that_waits_for_nobody_who_is_there_is_found(here: Town) -> None:
+    """A vote that waits for a persona nobody has any more, or for a TAM who left, is broken."""
+    key = await started(here)
+    assert of(await examine(here), "waits").verdict is Verdict.OK
+    for on in (["nobody_has_this"], [Role.TAM]):
+        async with here.office.store.writing() as connection:
+            await connection.execute(update(MilestoneRow).where(MilestoneRow.state == "running").values(waiting_on=on))
+            await connection.execute(update(MemberRow).values(left_at=present()))
+        [finding] = of(await examine(here), "waits").findings
+        assert finding.where == f"{key}, step kickoff"
+        assert "has left" in finding.problem
+
+
+async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Town) -> None:
+    """A workflow that was ended behind SQL's back, and one that SQL believes to be over, are told by their ids."""
+    key = await started(here)
+    async with here.office.store.writing() as connection:
+        await connection.execute(update(MilestoneRow).where(MilestoneRow.step == "kickoff").values(state="done"))
+    await here.client.get_workflow_handle(onboarding_id(key)).terminate("test")
+
+    async def found() -> dict[str, str]:
+        check = of(await examine(here), "workflows")
+        return {finding.where: finding.problem for finding in check.findings}
+
+    told = await found()
+    assert "does not run" in told[onboarding_id(key)]
+    assert "SQL shows it closed" in told[meeting_id(key, "kickoff", 1)]
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(("broken", "code"), [(None, 0), ("wait", 4), ("relay", 5)])
+async def test_the_command_tells_by_its_exit_code(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str | None, code: int
+) -> None:
+    """0 when all is well, 4 when a wait is broken, 5 when a part is unreachable; --json prints one document."""
+    queue = new_id("queue")
+    async with town(dev_server, tmp_path, queue) as here:
+        await scheduled(here)
+        await started(here)
+        settings = here.office.settings
+        smtp = settings.smtp_url.get_secret_value()
+        if broken == "wait":
+            async with here.office.store.writing() as connection:
+                await connection.execute(update(MilestoneRow).values(deadline=None))
+        environment = {
+            "RAPPORT_SMTP_URL": f"smtp://127.0.0.1:{free_port()}" if broken == "relay" else smtp,
+            "RAPPORT_SECRET": "a secret of the tests",
+            "RAPPORT_MAIL_MODE": "live",
+            "RAPPORT_TASK_QUEUE": queue,
+        }
+        for words in (["--json"], []):
+            done = await asyncio.to_thread(
+                CliRunner().invoke, app, ["doctor", "--data", str(tmp_path), *words], env=environment
+            )
+            assert done.exit_code == code, done.output
+            if words:
+                assert json.loads(done.stdout)["well"] is (code == 0)
+            else:
+                assert "waits: " in done.stdout
