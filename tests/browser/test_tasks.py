@@ -13,6 +13,8 @@ from tests.conftest import link_of
 from tests.support import approval
 from tests.support.approval import MANAGER
 
+QUESTION = "May the kickoff be a half-day onsite, together with the rollout planning?"
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 

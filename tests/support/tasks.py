@@ -43,7 +43,7 @@ async def begin_large(town: Town) -> None:
 
 async def view(town: Town, task: str = TASK) -> TaskView:
     """The task as it stands."""
-    return await town.client.get_workflow_handle_for(HumanTask.run, task).query(HumanTask.view)
+    return await town.client.get_workflow_handle(task).query(HumanTask.view)
 
 
 async def in_phase(town: Town, phase: str, task: str = TASK) -> TaskView:
@@ -72,7 +72,7 @@ async def _said(town: Town, actor: Actor, kind: str, text: str | None) -> tuple[
 async def request(town: Town, email: str, *, declined: bool = False) -> Receipt:
     """Say what is asked for, or that it is not needed."""
     member, said = await _said(town, by(email), "task.request", None if declined else json.dumps(WORDS))
-    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    handle = town.client.get_workflow_handle(TASK)
     return await handle.execute_update(HumanTask.request, TaskRequest(id=said, by=member, declined=declined))
 
 
@@ -88,19 +88,19 @@ async def decide(town: Town, email: str, option: str, *, round_: int = 1, reason
         at=datetime.now(UTC),
         reasoned=reason is not None,
     )
-    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    handle = town.client.get_workflow_handle(TASK)
     return await handle.execute_update(HumanTask.decide, decision, id=new_id("u"))
 
 
 async def ask(town: Town, email: str, text: str) -> Receipt:
     """Say that information is missing."""
     member, said = await _said(town, by(email), "task.ask", text)
-    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    handle = town.client.get_workflow_handle(TASK)
     return await handle.execute_update(HumanTask.ask, TaskQuestion(id=said, by=member, round=1))
 
 
 async def answer(town: Town, email: str, text: str) -> Receipt:
     """Give what is missing."""
     member, said = await _said(town, by(email), "task.answer", text)
-    handle = town.client.get_workflow_handle_for(HumanTask.run, TASK)
+    handle = town.client.get_workflow_handle(TASK)
     return await handle.execute_update(HumanTask.answer, TaskQuestion(id=said, by=member, round=1))
