@@ -44,10 +44,13 @@ class Addresses(Wire):
     mail_mode: str
 
 
-def settings_of(data: Path | None) -> Settings:
+def settings_of(data: Path | None, *, beside_stack: bool = True) -> Settings:
     """The settings of an installation, with what its embedded stack says of itself.
 
     What the environment or `rapport.toml` say wins.
+
+    Args:
+        beside_stack: Ask the embedded stack. A stack that starts must not: what an earlier start wrote down is over.
 
     Raises:
         Refusal: A setting has a value that makes no sense.
@@ -63,7 +66,7 @@ def settings_of(data: Path | None) -> Settings:
     secret = settings.data / "secret"
     if settings.secret is None and secret.exists():
         found["secret"] = SecretStr(secret.read_text().strip())
-    addresses = stack_of(settings.data)
+    addresses = stack_of(settings.data) if beside_stack else None
     if addresses is not None:
         said = settings.model_fields_set
         found |= {

@@ -264,7 +264,7 @@ async def running(
     make_private(data)
     _log_to(data / "rapport.log")
     kept(data / "secret")
-    settings = settings_of(data)
+    settings = settings_of(data, beside_stack=False)
     ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
     settings = _embedded(settings, ports, sender)
     async with contextlib.AsyncExitStack() as parts:

@@ -71,7 +71,8 @@ class Steps:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait until every step has ended and everything is written down."""
-        if self._driving is not None:
+        # A run that its worker lets go of is closed where it stands, and nothing can be waited for then.
+        if self._driving is not None and kind is not GeneratorExit:
             await self._driving
 
     async def _drive(self) -> None:
