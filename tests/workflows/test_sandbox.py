@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from temporalio import workflow
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from tests.conftest import skipping_town
+from tests.support.kickoff import begin, in_phase
 from worker import WORKFLOWS
 
 
@@ -28,3 +33,18 @@ async def test_only_workflow_modules_are_loaded_into_the_sandbox(kind: type[Any]
     messages = [str(warning.message) for warning in caught]
     assert messages
     assert all("workflows." in message for message in messages), messages
+
+
+async def test_a_worker_that_stops_lets_go_of_its_runs_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a stopped worker leaves in memory is closed without an error: nothing waits while it is thrown away."""
+    troubles: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda trouble: troubles.append(repr(trouble.exc_value)))
+    async with skipping_town(tmp_path) as town:
+        await begin(town)
+        await in_phase(town, "voting")
+    del town
+    gc.unfreeze()
+    gc.collect()
+    assert not troubles
