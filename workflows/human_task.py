@@ -103,6 +103,7 @@ class HumanTask(Correspondence):
         self.edited = False
         self.outcome: str | None = None
         self.people_moved = False
+        self.turned_away: list[tuple[str, str]] = []
         self.opened = workflow.now()
         self.mails = 0
         self.told = 0
@@ -181,8 +182,9 @@ class HumanTask(Correspondence):
         if self.requester is not None and self.outcome != NOT_REQUESTED:
             self._write("task_outcome", (self.requester,), "Tell the one who asked")
         await self._project(Wait())
-        await self.all_posted()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self._tell_the_refused()
+        await self.all_posted()
         await self._project(Wait())
         return TaskResult(outcome=self.outcome, by=by, at=workflow.now())
 
@@ -201,8 +203,11 @@ class HumanTask(Correspondence):
 
     @workflow.signal(name="decide_later", description="A decision that no worker could take at once")
     def decide_later(self, decision: Decision) -> None:
-        """The same decision, left at the door while no worker was there; judged by the same rule."""
-        self._take(decision)
+        """The same decision, left at the door while no worker was there; whoever is refused is told by mail."""
+        known = self.receipt(decision.id) is not None
+        receipt = self._take(decision)
+        if not known and receipt.reason is not None:
+            self.turned_away.append((decision.by, receipt.reason))
 
     @workflow.update(name="request", description="Say what is asked for, change it, or do without")
     def request(self, request: TaskRequest) -> Receipt:
@@ -377,6 +382,7 @@ class HumanTask(Correspondence):
             Whether it was settled; if not, time has run out, or nobody is left to be asked.
         """
         while not settled():
+            self._tell_the_refused()
             if self.people_moved or (circle.next_change is not None and circle.next_change <= workflow.now()):
                 self.people_moved = False
                 await self._reseat(circle)
@@ -423,6 +429,12 @@ class HumanTask(Correspondence):
         if new:
             self._write(self._mail_for_new(), new, "Ask those to whom it has come")
 
+    def _tell_the_refused(self) -> None:
+        """Write to those whose decision was left at the door and did not count."""
+        refused_, self.turned_away = self.turned_away, []
+        for member, reason in refused_:
+            self._write("task_refused", (member,), "Say why a decision did not count", refusal=reason)
+
     def _mail_for_new(self) -> str:
         return {TaskPhase.PREPARING: "task_request", TaskPhase.NEEDS_INFO: "task_question"}.get(
             self.phase, "task_opened"
@@ -431,7 +443,7 @@ class HumanTask(Correspondence):
     def _decided(self, circle: Circle) -> dict[str, str]:
         return human_task.votes(circle.seats, self.decisions) if circle is self.deciding else {}
 
-    def _write(self, email: str, to: tuple[str, ...], summary: str) -> None:
+    def _write(self, email: str, to: tuple[str, ...], summary: str, *, refusal: str | None = None) -> None:
         if not to:
             return
         self.mails += 1
@@ -459,6 +471,7 @@ class HumanTask(Correspondence):
                 requester=self.requester,
                 deadline=self._deadline(),
                 outcome=self.outcome,
+                refusal=refusal,
                 decided_by=self.decisions[-1].by if self.decisions and self._is_over() else None,
                 decision=self.decisions[-1].submission if self.decisions and self._is_over() else None,
                 in_place_of={

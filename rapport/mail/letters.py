@@ -252,6 +252,7 @@ class Letter:
             "outcome": titles.get(outcome, outcome.replace("_", " ")),
             "decided_by": self._name(task.decided_by),
             "reason": self.said.get(task.decision or ""),
+            "refusal": task.refusal,
         }
 
     def _request(self, task: TaskFacts) -> dict[str, str]:

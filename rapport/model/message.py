@@ -107,6 +107,7 @@ class TaskFacts(Wire):
 
     Attributes:
         request, asked, answered, decision: Submissions.
+        refusal: Why a decision did not count, in fixed words.
         in_place_of: For whom someone decides, where it is not for themself.
     """
 
@@ -120,6 +121,7 @@ class TaskFacts(Wire):
     requester: str | None = None
     deadline: Instant | None = None
     outcome: str | None = None
+    refusal: str | None = None
     decided_by: str | None = None
     decision: str | None = None
     in_place_of: dict[str, str] = Field(default_factory=dict)

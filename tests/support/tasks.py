@@ -104,3 +104,11 @@ async def answer(town: Town, email: str, text: str) -> Receipt:
     member, said = await _said(town, by(email), "task.answer", text)
     handle = town.client.get_workflow_handle(TASK)
     return await handle.execute_update(HumanTask.answer, TaskQuestion(id=said, by=member, round=1))
+
+
+async def leave_at_the_door(town: Town, email: str, option: str) -> Decision:
+    """Decide by signal, as when no worker answers in time."""
+    member, said = await _said(town, by(email), "task.decide", None)
+    decision = Decision(id=said, round=1, option=option, by=member, submission=said, at=datetime.now(UTC))
+    await town.client.get_workflow_handle(TASK).signal("decide_later", decision)
+    return decision

@@ -13,7 +13,20 @@ from starters.commands import meetings, members, onboardings, timelines
 from starters.commands.onboardings import StartRequest
 from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
 from tests.support.kickoff import in_phase as meeting_in_phase
-from tests.support.tasks import MANAGER, TASK, WORDS, answer, ask, begin_large, decide, in_phase, large, request, view
+from tests.support.tasks import (
+    MANAGER,
+    TASK,
+    WORDS,
+    answer,
+    ask,
+    begin_large,
+    decide,
+    in_phase,
+    large,
+    leave_at_the_door,
+    request,
+    view,
+)
 
 ROBIN = TAM.email
 VICE = "henrik.dahl@foobar.example"
@@ -242,3 +255,22 @@ async def test_the_ladder_knows_weekends_holidays_and_the_change_of_clocks(skipp
     before, after = (told[kind].astimezone(zurich) for kind in ("task.opened", "task.reminded"))
     assert (before.hour, after.hour) == (10, 10)
     assert before.utcoffset() != after.utcoffset()
+
+
+async def test_a_decision_left_at_the_door_is_judged_and_its_refusal_mailed(skipping: Town) -> None:
+    """What came by signal counts once, as any other; what does not count is answered by mail, with the reason."""
+    await begin_large(skipping)
+    await in_phase(skipping, "preparing")
+    await request(skipping, ROBIN)
+    await in_phase(skipping, "open")
+    stranger = "sam.ortega@foobar.example"
+    await leave_at_the_door(skipping, stranger, "approve")
+    mail = text_of((await skipping.mailed(1, stranger))[0])
+    assert "does not count" in mail
+    assert "not asked" in mail or "who decide" in mail, mail
+    assert (await view(skipping)).phase == "open"
+    decision = await leave_at_the_door(skipping, MANAGER, "approve")
+    await skipping.client.get_workflow_handle(TASK).signal("decide_later", decision)
+    assert (await in_phase(skipping, "closed")).outcome == "approve"
+    assert (await kinds(skipping)).count("decision.made") == 1
+    assert len(skipping.mails(stranger)) == 1
