@@ -263,7 +263,7 @@ class Messages:
         if to is None:
             return _Frozen(draft.key, None, token, None)
         occasion = Occasion.model_validate(draft.occasion)
-        if order.meeting is not None:
+        if order.meeting is not None and occasion.purpose is Purpose.PROPOSAL:
             occasion = occasion.model_copy(update={"meeting": order.meeting})
         letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
         return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))

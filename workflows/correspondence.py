@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
+    from rapport.model.ids import purpose_of
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
@@ -19,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         MessageState,
         Occasion,
         Outcomes,
+        Purpose,
         Release,
         SetAside,
     )
@@ -107,10 +109,13 @@ class Correspondence:
         """Whether a member said something of drafts that nobody has acted on yet."""
         return bool(self._releases)
 
-    @property
-    def sends_wanted(self) -> bool:
-        """Whether a member said that drafts may go, and they have not gone yet."""
-        return any(not release.hold for release in self._releases)
+    def drafts_for(self, purpose: Purpose) -> tuple[str, ...]:
+        """The drafts that are written for something, and wait for a member's word."""
+        return tuple(key for key in self.drafts if purpose_of(key) == purpose)
+
+    def may_go(self, purpose: Purpose) -> bool:
+        """Whether a member said that drafts written for something may go, and they have not gone yet."""
+        return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
 
     async def carry_out_releases(
         self, tell: Callable[[str, str, str, int], None], meeting: MeetingFacts | None = None
@@ -137,9 +142,10 @@ class Correspondence:
                 )
                 self._deliver(order)
 
-    async def replace_drafts(self) -> None:
+    async def replace_proposals(self) -> None:
         """Suppress the drafts whose times have gone stale; newer ones follow."""
-        keys, self.drafts = tuple(self.drafts), []
+        keys = self.drafts_for(Purpose.PROPOSAL)
+        self.drafts = [key for key in self.drafts if key not in keys]
         if keys:
             await self.set_aside(keys, MessageState.SUPPRESSED, "replaced: the times in it were too near by now")
 

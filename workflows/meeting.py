@@ -114,9 +114,9 @@ class Meeting(Correspondence):
 
         Times that wait too long become too near to be offered. New ones take their place, in new drafts.
         """
-        while self.phase is MeetingPhase.DRAFTED and self.drafts and self.wanted is None:
+        while self.phase is MeetingPhase.DRAFTED and self.drafts_for(Purpose.PROPOSAL) and self.wanted is None:
             if workflow.now() >= self._current.stale_at:
-                await self.replace_drafts()
+                await self.replace_proposals()
                 await self.propose_times()
             else:
                 await self._news(self._wait_for_release(), self._current.stale_at, "Times in the drafts come too near")
@@ -480,7 +480,7 @@ class Meeting(Correspondence):
         await self._act_on_releases()
 
     async def _act_on_releases(self) -> None:
-        if self.phase is MeetingPhase.DRAFTED and self.sends_wanted:
+        if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):
             await self._open()
         await self.carry_out_releases(self._tell_release, self._facts() if self.proposal else None)
 

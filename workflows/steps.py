@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, Planning
     from activities.records import Records
     from rapport.model.human_task import TaskStart
-    from rapport.model.ids import meeting_id, task_id, timeline_key
+    from rapport.model.ids import meeting_id, step_of, task_id, timeline_key
     from rapport.model.meeting import MeetingStart, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
@@ -262,7 +262,7 @@ class Steps:
 
     def _look_at_drafts(self) -> None:
         """Learn which message steps wait for somebody to read their drafts."""
-        waiting = {key.split("/")[1] for key in self.letters.drafts}
+        waiting = {step_of(key) for key in self.letters.drafts}
         for name, step in self.progress.items():
             if step.definition.kind != "message" or name in self._writing:
                 continue

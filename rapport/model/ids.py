@@ -36,6 +36,17 @@ def message_key(contract: str, step: str, attempt: int, occurrence: int, round_:
     return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{person}"
 
 
+def step_of(message: str) -> str:
+    """The step in a message's key."""
+    return message.split("/")[1]
+
+
+def purpose_of(message: str) -> str:
+    """The purpose in a message's key: its last part but one. Empty for what is no such key."""
+    parts = message.rsplit("/", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
 def timeline_key(contract: str, workflow_id: str, sequence: int) -> str:
     """The key of one entry that a workflow writes on the timeline."""
     return f"{contract}/{workflow_id}/{sequence}"

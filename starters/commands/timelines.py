@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
+from rapport.model.ids import purpose_of
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
 from starters.commands.office import Office
@@ -123,7 +124,7 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
         case "message.drafted":
             return f"Draft to {who} waits for the TAM"
         case "message.sent":
-            return f"Mail to {who}: {_PURPOSE.get(_purpose(about), 'sent')}"
+            return f"Mail to {who}: {_PURPOSE.get(purpose_of(about), 'sent')}"
         case "message.failed":
             return f"Mail to {who} failed for good"
         case "message.unknown":
@@ -166,12 +167,6 @@ _PURPOSE = {
     "message": "sent",
     "task": "a task",
 }
-
-
-def _purpose(key: str) -> str:
-    """The purpose in a message's key: its last part but one."""
-    parts = key.rsplit("/", 2)
-    return parts[1] if len(parts) == 3 else ""
 
 
 def _times(count: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from temporalio.service import RPCError
+
 from rapport.model.human_task import Decision, TaskQuestion, TaskRequest, TaskView
 from rapport.model.ids import new_id, task_id
 from rapport.model.meeting import Receipt
@@ -35,10 +37,16 @@ def large() -> AccountFile:
     return file.model_copy(update={"account": account, "members": members})
 
 
-async def begin_large(town: Town) -> None:
-    """Start the large account's onboarding on a Monday at ten."""
+async def begin_large(town: Town, *, review: str = "auto") -> None:
+    """Start the large account's onboarding on a Monday at ten.
+
+    Args:
+        review: Who sends its mails.
+    """
     await town.sleep_to(0, 10)
-    assert (await onboardings.start(town.office, StartRequest(file=large()))).created
+    file = large()
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
+    assert (await onboardings.start(town.office, StartRequest(file=file))).created
 
 
 async def view(town: Town, task: str = TASK) -> TaskView:
@@ -52,7 +60,8 @@ async def in_phase(town: Town, phase: str, task: str = TASK) -> TaskView:
     async def there() -> TaskView | None:
         try:
             seen = await view(town, task)
-        except Exception:
+        except RPCError:
+            # It is not started yet.
             return None
         return seen if seen.phase == phase and (seen.waiting_for or phase == "closed") else None
 
