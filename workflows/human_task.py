@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from activities.tasks import Ladder, Reseating, Resuming, Seated, Seating, Tasks
@@ -25,19 +23,16 @@ with workflow.unsafe.imports_passed_through():
         TaskStart,
         TaskView,
     )
-    from rapport.model.ids import timeline_key
     from rapport.model.meeting import Receipt
     from rapport.model.message import Occasion, Purpose, TaskFacts
-    from rapport.model.records import Entry, StepNews, Wait
+    from rapport.model.records import Wait
     from rapport.model.workflows import HUMAN_TASK
     from rapport.policy import details, human_task
 
 from workflows.correspondence import Correspondence, refused
+from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
 from workflows.waiting import Alarm
-
-WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
-DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
 
 
 class Circle:
@@ -106,9 +101,7 @@ class HumanTask(Correspondence):
         self.turned_away: list[tuple[str, str]] = []
         self.opened = workflow.now()
         self.mails = 0
-        self.told = 0
-        self.entries: list[Entry] = []
-        self.wait = Wait()
+        self.diary = Diary(start.account, start.contract, start.step)
         self.alarm = Alarm()
 
     @workflow.run
@@ -126,7 +119,7 @@ class HumanTask(Correspondence):
     async def wait_for_the_request(self) -> None:
         """Someone has to say first what is asked for, and why; or that it is not needed."""
         asking = await self._ask(("tam",), "preparation", None, None)
-        self._tell("task.prepared")
+        self.diary.tell("task.prepared")
         self._write("task_request", asking.holders(), "Ask the TAM what is asked for")
         if not await self._follow(asking, lambda: self.request_said is not None or self.outcome is not None):
             self._end(NOT_REQUESTED)
@@ -136,7 +129,9 @@ class HumanTask(Correspondence):
         self.edited = False
         deciding = await self._ask(self.definition.assign, self.definition.task, self.start.deadline, self.requester)
         self.phase = TaskPhase.OPEN
-        self._tell("task.opened" if self.round == 1 else "task.changed", who=self.requester, said=self.request_said)
+        self.diary.tell(
+            "task.opened" if self.round == 1 else "task.changed", who=self.requester, submission=self.request_said
+        )
         self._write("task_opened", deciding.holders(), "Put the question")
         return deciding
 
@@ -156,7 +151,7 @@ class HumanTask(Correspondence):
         self._write("task_question", answering.holders(), "Ask for what is missing")
         answered = await self._follow(answering, lambda: self.phase is not TaskPhase.NEEDS_INFO or self._is_over())
         if not answered:
-            self._tell("task.unanswered")
+            self.diary.tell("task.unanswered")
         if self._is_over() or self.edited:
             return
         self.phase, self.circle = TaskPhase.OPEN, deciding
@@ -216,7 +211,7 @@ class HumanTask(Correspondence):
             return seen
         self.changed = True
         if request.declined:
-            self._tell("task.declined", who=request.by, said=request.id)
+            self.diary.tell("task.declined", who=request.by, submission=request.id)
             self._end(NOT_REQUESTED)
             return self.remember(request.id, Receipt(accepted=True, outcome=NOT_REQUESTED))
         if self.phase is not TaskPhase.PREPARING or self.request_said is not None:
@@ -239,7 +234,7 @@ class HumanTask(Correspondence):
         if (seen := self.receipt(question.id)) is not None:
             return seen
         self.phase, self.asked, self.answered, self.changed = TaskPhase.NEEDS_INFO, question, None, True
-        self._tell("task.info_asked", who=question.by, said=question.id)
+        self.diary.tell("task.info_asked", who=question.by, submission=question.id)
         return self.remember(question.id, Receipt(accepted=True, outcome="asked"))
 
     @ask.validator
@@ -261,7 +256,7 @@ class HumanTask(Correspondence):
         if (seen := self.receipt(answer.id)) is not None:
             return seen
         self.phase, self.answered, self.changed = TaskPhase.OPEN, answer.id, True
-        self._tell("task.info_given", who=answer.by, said=answer.id)
+        self.diary.tell("task.info_given", who=answer.by, submission=answer.id)
         return self.remember(answer.id, Receipt(accepted=True, outcome="answered"))
 
     @answer.validator
@@ -299,11 +294,11 @@ class HumanTask(Correspondence):
             requester=self.requester,
             request=self.request_said,
             asked=self.asked.id if self.asked else None,
-            deadline=self.wait.deadline,
+            deadline=self.diary.wait.deadline,
             outcome=self.outcome,
-            waiting_for=self.wait.what,
-            waiting_on=self.wait.on,
-            unblock=self.wait.unblock,
+            waiting_for=self.diary.wait.what,
+            waiting_on=self.diary.wait.on,
+            unblock=self.diary.wait.unblock,
         )
 
     # How it is done
@@ -328,10 +323,10 @@ class HumanTask(Correspondence):
         self.changed = True
         reason = self._judge(decision)
         if reason is not None:
-            self._tell("decision.refused", who=decision.by, said=decision.submission, about=reason)
+            self.diary.tell("decision.refused", who=decision.by, submission=decision.submission, about=reason)
             return self.remember(decision.id, Receipt(accepted=False, reason=reason))
         self.decisions = (*(known for known in self.decisions if known.by != decision.by), decision)
-        self._tell("decision.made", who=decision.by, said=decision.submission, about=decision.option)
+        self.diary.tell("decision.made", who=decision.by, submission=decision.submission, about=decision.option)
         assert self.deciding is not None
         outcome = human_task.outcome(
             self.definition.quorum,
@@ -346,7 +341,7 @@ class HumanTask(Correspondence):
 
     def _end(self, outcome: str) -> None:
         self.outcome, self.changed = outcome, True
-        self._tell("task.closed", about=outcome)
+        self.diary.tell("task.closed", about=outcome)
 
     def _is_over(self) -> bool:
         return self.outcome is not None
@@ -401,12 +396,12 @@ class HumanTask(Correspondence):
         if rung.seat in self._decided(circle):
             return
         if rung.kind == "remind":
-            self._tell("task.reminded", about=rung.seat)
+            self.diary.tell("task.reminded", about=rung.seat)
             self._write("task_reminder", circle.holders(rung.seat), "Remind those who are silent")
         elif rung.kind == "backup":
             await self._reseat(circle, backup=rung.seat)
         elif rung.seat is not None and (manager := circle.managers.get(rung.seat)) is not None:
-            self._tell("task.manager_told", who=manager, about=rung.seat)
+            self.diary.tell("task.manager_told", who=manager, about=rung.seat)
             self._write("task_manager", (manager,), "Tell the manager")
 
     async def _reseat(self, circle: Circle, backup: str | None = None) -> None:
@@ -425,7 +420,7 @@ class HumanTask(Correspondence):
         )
         new = circle.reseat(seated)
         for member in new:
-            self._tell("task.backup_added" if backup else "task.moved", who=member)
+            self.diary.tell("task.backup_added" if backup else "task.moved", who=member)
         if new:
             self._write(self._mail_for_new(), new, "Ask those to whom it has come")
 
@@ -517,48 +512,18 @@ class HumanTask(Correspondence):
         self.alarm.set(min(instants), "Follow up silence, or see who is there")
         await workflow.wait_condition(lambda: self.changed or self.alarm.rings)
 
-    def _tell(self, kind: str, *, who: str | None = None, about: str | None = None, said: str | None = None) -> None:
-        """Queue an entry for the timeline."""
-        self.told += 1
-        self.entries.append(
-            Entry(
-                key=timeline_key(self.start.contract, workflow.info().workflow_id, self.told),
-                account=self.account,
-                at=workflow.now(),
-                kind=kind,
-                step=self.start.step,
-                who=who,
-                about=about,
-                submission=said,
-            )
-        )
-
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        for trouble in self.troubles:
-            self._tell("message.refused", about=trouble)
-        self.troubles.clear()
-        if wait.on != self.wait.on or wait.deadline != self.wait.deadline:
-            workflow.upsert_search_attributes(
-                [
-                    WAITING_ON.value_set(list(wait.on)),
-                    DEADLINE.value_set(wait.deadline) if wait.deadline else DEADLINE.value_unset(),
-                ]
-            )
-        since = self.wait.since if wait.what is not None and wait.what == self.wait.what else workflow.now()
-        wait = wait.model_copy(update={"since": since if wait.what else None})
-        if not self.entries and wait == self.wait:
+        self.diary.tell_troubles(self.troubles)
+        if not self.diary.turn_to(wait):
             return
-        entries, self.entries, self.wait = tuple(self.entries), [], wait
         workflow.set_current_details(details.task(self.view()))
-        step = self.start.step
-        news = StepNews(contract=self.start.contract, step=step, wait=wait, now=workflow.now(), entries=entries)
         projection = TaskProjection(
             id=workflow.info().workflow_id,
             account=self.account,
             contract=self.start.contract,
             subject=self.start.subject,
-            step=step,
+            step=self.start.step,
             title=self.start.title,
             definition=self.definition,
             phase=self.phase,
@@ -572,7 +537,7 @@ class HumanTask(Correspondence):
             deadline=wait.deadline,
             outcome=self.outcome,
             now=workflow.now(),
-            news=news,
+            news=self.diary.page(),
         )
         await workflow.execute_local_activity_method(
             Tasks.project, projection, summary="Write down what happened", **RECORDS

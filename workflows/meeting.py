@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen
     from activities.records import Records
-    from rapport.model.ids import timeline_key
     from rapport.model.meeting import (
         Book,
         Booking,
@@ -29,16 +27,14 @@ with workflow.unsafe.imports_passed_through():
         Vote,
     )
     from rapport.model.message import MeetingFacts, Occasion, Purpose
-    from rapport.model.records import Entry, StepNews, Wait
+    from rapport.model.records import Wait
     from rapport.model.workflows import MEETING
     from rapport.policy import details, quorum
 
 from workflows.correspondence import Correspondence, refused
+from workflows.diary import Diary
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.waiting import Alarm
-
-WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
-DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
 
 
 @workflow.defn(name=MEETING.name)
@@ -63,9 +59,7 @@ class Meeting(Correspondence):
         self.nudges: list[Nudge] = []
         self.reminders = 0
         self.notices = 0
-        self.told = 0
-        self.entries: list[Entry] = []
-        self.wait = Wait()
+        self.diary = Diary(start.account, start.contract, start.step.name)
         self.alarm = Alarm()
 
     @workflow.run
@@ -87,7 +81,7 @@ class Meeting(Correspondence):
     async def say_that_times_follow(self) -> None:
         """Welcome everyone before it is known how the meeting is held; times come once that is decided."""
         self.phase = MeetingPhase.UNDECIDED
-        self._tell("meeting.undecided")
+        self.diary.tell("meeting.undecided")
         self.write(self._welcome(), "Welcome everyone; times follow", reviewed=self.step.review != "auto")
         while self.venue is None and self.wanted is None:
             await self._news(self._wait_for_the_venue())
@@ -98,7 +92,7 @@ class Meeting(Correspondence):
         """Find times that suit those who are needed, and write to everyone who is invited."""
         self.begin_round()
         proposal = self.proposal = await self._find_times()
-        self._tell("meeting.proposed", about=str(len(proposal.slots)))
+        self.diary.tell("meeting.proposed", about=str(len(proposal.slots)))
         email = self.step.email if self.round == 1 and not self.start.undecided else "meeting_proposal"
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
@@ -153,7 +147,7 @@ class Meeting(Correspondence):
                 self._write_to_the_tam("meeting_report", "Ask the TAM how it went")
             else:
                 await self._news(self._wait_for_report(), asks[0] if asks else None, "Ask the TAM how it went")
-        self._tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
+        self.diary.tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
 
     async def finish(self) -> MeetingResult:
         """Leave nothing behind: no mail under way, no unread decision, no entry unwritten."""
@@ -256,10 +250,10 @@ class Meeting(Correspondence):
             booking=self.booking,
             why_stuck=self.why_stuck,
             reminders_sent=self.reminders,
-            waiting_on=self.wait.on,
-            waiting_for=self.wait.what,
-            unblock=self.wait.unblock,
-            deadline=self.wait.deadline,
+            waiting_on=self.diary.wait.on,
+            waiting_for=self.diary.wait.what,
+            unblock=self.diary.wait.unblock,
+            deadline=self.diary.wait.deadline,
         )
 
     # How it is done
@@ -275,10 +269,10 @@ class Meeting(Correspondence):
         self.changed = True
         reason = quorum.judge_vote(vote, self.proposal, self.phase)
         if reason is not None:
-            self._tell("vote.refused", who=vote.voter, submission=vote.id, about=reason)
+            self.diary.tell("vote.refused", who=vote.voter, submission=vote.id, about=reason)
             return self.remember(vote.id, Receipt(accepted=False, reason=reason))
         self.votes[vote.voter] = vote
-        self._tell("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
+        self.diary.tell("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
         return self.remember(vote.id, Receipt(accepted=True, outcome="counted"))
 
     async def _find_times(self) -> Proposal:
@@ -287,7 +281,7 @@ class Meeting(Correspondence):
         try:
             return await workflow.execute_activity_method(Planning.propose, question, summary=summary, **CALENDARS)
         except ActivityError:
-            self._tell("calendar.unreadable")
+            self.diary.tell("calendar.unreadable")
             question = question.model_copy(update={"without_calendar": True})
             return await workflow.execute_activity_method(Planning.propose, question, summary=summary, **CALENDARS)
 
@@ -314,10 +308,10 @@ class Meeting(Correspondence):
                 **CALENDARS,
             )
         except ActivityError:
-            self._tell("calendar.unreadable")
+            self.diary.tell("calendar.unreadable")
             free = True
         if not free:
-            self._tell("meeting.time_taken", instant=slot.start)
+            self.diary.tell("meeting.time_taken", instant=slot.start)
             left = tuple(other for other in proposal.slots if other.id != slot.id)
             self.proposal = proposal.model_copy(update={"slots": left})
         elif self.wanted is None:
@@ -335,7 +329,7 @@ class Meeting(Correspondence):
         """Send everyone the invitation, and learn when to ask how it went."""
         assert self.booking is not None
         self.phase = MeetingPhase.BOOKED
-        self._tell(
+        self.diary.tell(
             "meeting.moved" if self.booking.sequence else "meeting.booked",
             who=self.booking.member,
             about=self.booking.by,
@@ -364,7 +358,7 @@ class Meeting(Correspondence):
         self.phase = MeetingPhase.STUCK
         if reason != self.why_stuck:
             self.why_stuck = reason
-            self._tell("meeting.stuck", about=reason)
+            self.diary.tell("meeting.stuck", about=reason)
             self._write_to_the_tam("meeting_stuck", "Tell the TAM that no time was agreed")
 
     def _write_to_the_tam(self, email: str, summary: str) -> None:
@@ -482,60 +476,13 @@ class Meeting(Correspondence):
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):
             await self._open()
-        await self.carry_out_releases(self._tell_release, self._facts() if self.proposal else None)
-
-    def _tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
-        self._tell(kind, who=by, submission=submission, about=str(count))
-
-    def _tell(
-        self,
-        kind: str,
-        *,
-        who: str | None = None,
-        about: str | None = None,
-        instant: datetime | None = None,
-        submission: str | None = None,
-    ) -> None:
-        """Queue an entry for the timeline."""
-        self.told += 1
-        self.entries.append(
-            Entry(
-                key=timeline_key(self.start.contract, workflow.info().workflow_id, self.told),
-                account=self.account,
-                at=workflow.now(),
-                kind=kind,
-                step=self.step.name,
-                who=who,
-                about=about,
-                instant=instant,
-                submission=submission,
-            )
-        )
+        await self.carry_out_releases(self.diary.tell_release, self._facts() if self.proposal else None)
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        for trouble in self.troubles:
-            self._tell("message.refused", about=trouble)
-        self.troubles.clear()
-        if wait.on != self.wait.on or wait.deadline != self.wait.deadline:
-            workflow.upsert_search_attributes(
-                [WAITING_ON.value_set(list(wait.on)), DEADLINE.value_set(wait.deadline)]
-                if wait.deadline
-                else [WAITING_ON.value_set(list(wait.on)), DEADLINE.value_unset()]
-            )
-        wait = wait.model_copy(update={"since": self._since(wait)})
-        if self.entries or wait != self.wait:
-            entries, self.entries, self.wait = tuple(self.entries), [], wait
+        self.diary.tell_troubles(self.troubles)
+        if self.diary.turn_to(wait):
             workflow.set_current_details(details.meeting(self.view()))
-            news = StepNews(
-                contract=self.start.contract, step=self.step.name, wait=wait, now=workflow.now(), entries=entries
-            )
             await workflow.execute_local_activity_method(
-                Records.tell_step, news, summary="Write down what happened", **RECORDS
+                Records.tell_step, self.diary.page(), summary="Write down what happened", **RECORDS
             )
-
-    def _since(self, wait: Wait) -> datetime | None:
-        """Since when it waits for just this; the instant changes with the reason alone."""
-        if wait.what is None:
-            return None
-        return self.wait.since if wait.what == self.wait.what else workflow.now()

@@ -16,17 +16,18 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, Planning
     from activities.records import Records
     from rapport.model.human_task import TaskStart
-    from rapport.model.ids import meeting_id, step_of, task_id, timeline_key
+    from rapport.model.ids import meeting_id, step_of, task_id
     from rapport.model.meeting import MeetingStart, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.playbook import MeetingStep, MessageStep, TaskStep
-    from rapport.model.records import Entry, Projection, Wait
+    from rapport.model.records import Projection, Wait
     from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
     from rapport.policy import details, plan
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
+from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
 from workflows.waiting import Alarm
 
@@ -51,19 +52,18 @@ class Steps:
         self.began = workflow.now()
         self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began)
         self.stage = plan.current_stage(self.progress)
+        self.diary = Diary(start.account, start.contract)
         self._alarm = Alarm()
         self._performing: set[asyncio.Task[None]] = set()
-        self._entries: list[Entry] = []
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
         self._writing: set[str] = set()
-        self._told = 0
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Steps:
         """Begin."""
-        self._tell("onboarding.started", about=self.start.playbook.name)
+        self.diary.tell("onboarding.started", about=self.start.playbook.name)
         self._driving = asyncio.create_task(self._drive())
         return self
 
@@ -77,13 +77,13 @@ class Steps:
 
     async def _drive(self) -> None:
         """Begin what is due, write down what is new, and wait for either."""
-        while self._unfinished or self._stale or self._entries or self.letters.has_releases:
+        while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
             await self._plan_dues()
             for name in plan.due_now(self.progress, workflow.now()):
                 self._begin(name)
             self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
-            await self.letters.carry_out_releases(self._tell_release)
+            await self.letters.carry_out_releases(self.diary.tell_release)
             await self._project()
             if self._unfinished:
                 await workflow.wait_condition(lambda: self.letters.changed or self._alarm.rings)
@@ -115,7 +115,7 @@ class Steps:
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
         self._set(name, state=StepState.RUNNING, began=workflow.now())
-        self._tell("step.began", step=name)
+        self.diary.tell("step.began", step=name)
         step = self.progress[name].definition
         match step:
             case MeetingStep():
@@ -138,7 +138,7 @@ class Steps:
             self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome="failed")
         else:
             self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=outcome)
-        self._tell("step.ended", step=name, about=self.progress[name].outcome)
+        self.diary.tell("step.ended", step=name, about=self.progress[name].outcome)
         self.letters.changed = True
 
     async def _meet(self, step: MeetingStep) -> str:
@@ -276,48 +276,18 @@ class Steps:
         self.progress[name] = self.progress[name].model_copy(update=values)
         self._stale.add(name)
 
-    def _tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
-        self._tell(kind, who=by, submission=submission, about=str(count))
-
-    def _tell(
-        self,
-        kind: str,
-        *,
-        step: str | None = None,
-        who: str | None = None,
-        about: str | None = None,
-        submission: str | None = None,
-    ) -> None:
-        """Queue an entry for the timeline."""
-        self._told += 1
-        self._entries.append(
-            Entry(
-                key=timeline_key(self.start.contract, workflow.info().workflow_id, self._told),
-                account=self.start.account,
-                at=workflow.now(),
-                kind=kind,
-                step=step,
-                who=who,
-                about=about,
-                submission=submission,
-            )
-        )
-
     def take_news(self) -> Projection | None:
         """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
-        for trouble in self.letters.troubles:
-            self._tell("message.refused", about=trouble)
-        self.letters.troubles.clear()
+        self.diary.tell_troubles(self.letters.troubles)
         stage = plan.current_stage(self.progress)
         if stage is not self.stage:
             self.stage = stage
             workflow.upsert_search_attributes([STAGE.value_set(stage or "done")])
-            self._tell("stage.reached", about=stage or "done")
+            self.diary.tell("stage.reached", about=stage or "done")
         self._look_at_drafts()
-        if not self._stale and not self._entries:
+        if not self._stale and not self.diary.has_entries:
             return None
-        stale, entries = self._stale, tuple(self._entries)
-        self._stale, self._entries = set(), []
+        stale, self._stale = self._stale, set()
         self._projected += 1
         workflow.set_current_details(details.onboarding(self.start.account, self.progress))
         return Projection(
@@ -335,7 +305,7 @@ class Steps:
                 for milestone in plan.milestones(self.progress)
                 if milestone.step in stale
             ),
-            entries=entries,
+            entries=self.diary.take_entries(),
         )
 
     async def _project(self) -> None:

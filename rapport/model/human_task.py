@@ -289,13 +289,14 @@ class TaskHolder(Wire):
     reason: str | None = None
 
 
-class TaskProjection(Wire):
-    """What a human task tells SQL in one batch. Safe to repeat.
+class TaskRecord(Wire):
+    """What is on record of a human task.
 
     Attributes:
         id: The workflow's id.
+        request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
-        owner: For whom it waits while it is being prepared.
+        holders: Whom it waits for.
     """
 
     id: str
@@ -310,10 +311,15 @@ class TaskProjection(Wire):
     requester: str | None
     request: str | None
     asked: str | None
-    holders: tuple[TaskHolder, ...]
     answers: tuple[Decision, ...]
+    holders: tuple[TaskHolder, ...] = ()
     opened: Instant
     deadline: Instant | None
     outcome: str | None
+
+
+class TaskProjection(TaskRecord):
+    """What a human task tells SQL in one batch. Safe to repeat."""
+
     now: Instant
     news: StepNews

@@ -50,13 +50,7 @@ def meeting(view: MeetingView) -> str:
     lines = [f"**{view.phase}**, round {view.round}"]
     if view.booking is not None:
         lines.append(f"\nBooked: **{_at(view.booking.start)}** (by {view.booking.by})")
-    if view.waiting_for:
-        until = f", until {_at(view.deadline)}" if view.deadline else ""
-        lines.append(f"\nWaits for {view.waiting_for}{until}.")
-    if view.waiting_on:
-        lines.append(f"\nWaits on: {', '.join(view.waiting_on)}")
-    if view.unblock:
-        lines.append(f"\nTo move it on: `{view.unblock}`")
+    lines += _wait(view)
     if view.proposal is not None and view.phase is not MeetingPhase.ENDED:
         votes = {vote.voter: vote for vote in view.votes}
         persona = {invitee.id: invitee.persona for invitee in view.proposal.invitees}
@@ -79,13 +73,7 @@ def task(view: TaskView) -> str:
     lines = [f"**{view.title}**: {view.question}", "", f"{view.phase}, round {view.round}"]
     if view.outcome is not None:
         lines.append(f"\nOutcome: **{view.outcome}**")
-    if view.waiting_for:
-        until = f", until {_at(view.deadline)}" if view.deadline else ""
-        lines.append(f"\nWaits for {view.waiting_for}{until}.")
-    if view.waiting_on:
-        lines.append(f"\nWaits on: {', '.join(view.waiting_on)}")
-    if view.unblock:
-        lines.append(f"\nTo move it on: `{view.unblock}`")
+    lines += _wait(view)
     if view.phase is not TaskPhase.CLOSED:
         lines += ["", "Seats:", ""]
         for seat in view.seats:
@@ -95,6 +83,19 @@ def task(view: TaskView) -> str:
             lines.append(f"- {seat.role or 'a member'}: {how or 'nobody'}")
         lines.append(f"\n{len(view.decisions)} have decided.")
     return "\n".join(lines)
+
+
+def _wait(view: MeetingView | TaskView) -> list[str]:
+    """What is waited for, for whom, until when, and the way out."""
+    lines = []
+    if view.waiting_for:
+        until = f", until {_at(view.deadline)}" if view.deadline else ""
+        lines.append(f"\nWaits for {view.waiting_for}{until}.")
+    if view.waiting_on:
+        lines.append(f"\nWaits on: {', '.join(view.waiting_on)}")
+    if view.unblock:
+        lines.append(f"\nTo move it on: `{view.unblock}`")
+    return lines
 
 
 def _at(instant: datetime | None) -> str:

@@ -10,14 +10,14 @@ from typing import Any, cast
 from sqlalchemy import Executable, Table, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from rapport.model.base import Instant, Wire
-from rapport.model.human_task import Decision, TaskDefinition, TaskHolder, TaskPhase, TaskProjection
+from rapport.model.base import Instant
+from rapport.model.human_task import TaskHolder, TaskPhase, TaskProjection, TaskRecord
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TaskHolderRow, TaskRow
 
 
-class Task(Wire):
+class Task(TaskRecord):
     """A human task as it was last told.
 
     Attributes:
@@ -25,24 +25,7 @@ class Task(Wire):
         question_said: The open question about it, if there is one.
     """
 
-    id: str
-    account: str
-    contract: str
-    subject: str
-    step: str
-    title: str
-    definition: TaskDefinition
-    phase: TaskPhase
-    round: int
-    requester: str | None
-    request: str | None
-    asked: str | None
-    answers: tuple[Decision, ...]
-    opened: Instant
-    deadline: Instant | None
-    outcome: str | None
     closed: Instant | None
-    holders: tuple[TaskHolder, ...] = ()
     said: str | None = None
     question_said: str | None = None
 
@@ -69,28 +52,10 @@ _HOLDERS = insert(TaskHolderRow)
 
 async def project(connection: Connection, projection: TaskProjection) -> None:
     """Write down what a human task says of itself."""
-    values = projection.model_dump(mode="json", include={"definition", "answers"})
-    await connection.execute(
-        _put(connection.dialect.name),
-        values
-        | {
-            "id": projection.id,
-            "account": projection.account,
-            "contract": projection.contract,
-            "subject": projection.subject,
-            "step": projection.step,
-            "title": projection.title,
-            "phase": projection.phase,
-            "round": projection.round,
-            "requester": projection.requester,
-            "request": projection.request,
-            "asked": projection.asked,
-            "opened": projection.opened,
-            "deadline": projection.deadline,
-            "outcome": projection.outcome,
-            "closed": projection.now if projection.phase is TaskPhase.CLOSED else None,
-        },
-    )
+    written = projection.model_dump(mode="json", include={"definition", "answers"})
+    plain = projection.model_dump(exclude={"definition", "answers", "holders", "now", "news"})
+    closed = projection.now if projection.phase is TaskPhase.CLOSED else None
+    await connection.execute(_put(connection.dialect.name), plain | written | {"closed": closed})
     await connection.execute(_DROP_HOLDERS, {"of_task": projection.id})
     if projection.holders and projection.phase is not TaskPhase.CLOSED:
         await connection.execute(

@@ -1,0 +1,104 @@
+"""What a workflow writes down of itself: entries for the timeline, and what it waits for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.ids import timeline_key
+    from rapport.model.records import Entry, StepNews, Wait
+
+WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
+DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
+
+
+class Diary:
+    """Kept by one workflow; handlers write into it, and only `run` hands its pages to SQL."""
+
+    def __init__(self, account: str, contract: str, step: str | None = None) -> None:
+        """Nothing has happened.
+
+        Args:
+            step: The step that entries are about, unless they say otherwise.
+        """
+        self.account = account
+        self.contract = contract
+        self.step = step
+        self.wait = Wait()
+        self._entries: list[Entry] = []
+        self._written = 0
+
+    def tell(
+        self,
+        kind: str,
+        *,
+        step: str | None = None,
+        who: str | None = None,
+        about: str | None = None,
+        instant: datetime | None = None,
+        submission: str | None = None,
+    ) -> None:
+        """Queue an entry for the timeline."""
+        self._written += 1
+        self._entries.append(
+            Entry(
+                key=timeline_key(self.contract, workflow.info().workflow_id, self._written),
+                account=self.account,
+                at=workflow.now(),
+                kind=kind,
+                step=step or self.step,
+                who=who,
+                about=about,
+                instant=instant,
+                submission=submission,
+            )
+        )
+
+    def tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
+        """Queue what a member said of drafts."""
+        self.tell(kind, who=by, submission=submission, about=str(count))
+
+    def tell_troubles(self, troubles: list[str]) -> None:
+        """Queue the mails that could not be written, and forget them."""
+        for trouble in troubles:
+            self.tell("message.refused", about=trouble)
+        troubles.clear()
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether an entry is queued."""
+        return bool(self._entries)
+
+    def take_entries(self) -> tuple[Entry, ...]:
+        """The queued entries, to be written by whoever takes them."""
+        entries, self._entries = tuple(self._entries), []
+        return entries
+
+    def turn_to(self, wait: Wait) -> bool:
+        """Note what is waited for from now on, where Temporal's UI can be searched for it.
+
+        Returns:
+            Whether there is anything new to be written.
+        """
+        if wait.on != self.wait.on or wait.deadline != self.wait.deadline:
+            until = DEADLINE.value_unset() if wait.deadline is None else DEADLINE.value_set(wait.deadline)
+            workflow.upsert_search_attributes([WAITING_ON.value_set(list(wait.on)), until])
+        # The instant changes with the reason alone.
+        since = self.wait.since if wait.what == self.wait.what else workflow.now()
+        before, self.wait = self.wait, wait.model_copy(update={"since": since if wait.what is not None else None})
+        return self.has_entries or self.wait != before
+
+    def page(self) -> StepNews:
+        """What is new of this step."""
+        assert self.step is not None
+        return StepNews(
+            contract=self.contract,
+            step=self.step,
+            wait=self.wait,
+            now=workflow.now(),
+            entries=self.take_entries(),
+        )
