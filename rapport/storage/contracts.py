@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table, bindparam, delete, or_, select, update
+from sqlalchemy import Executable, Row, Table, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Wire
@@ -92,6 +92,13 @@ async def latest(connection: Connection, account: str) -> Contract | None:
     """The account's contract that was started last, or else was asked for last."""
     row = (await connection.execute(_LATEST, {"of": account})).one_or_none()
     return None if row is None else Contract.model_validate(row._mapping)
+
+
+async def latest_of_all(connection: Connection) -> dict[str, Contract]:
+    """Each account's contract that was started last, or else was asked for last, by account."""
+    # The last one of an account stands, so the order is that of `latest`, backwards.
+    rows = await connection.execute(_CONTRACTS.order_by(ContractRow.run_id.is_not(None), ContractRow.requested_at))
+    return {row.account: Contract.model_validate(row._mapping) for row in rows}
 
 
 async def concerned(connection: Connection, account: str, contract: str) -> list[Contract]:
@@ -180,40 +187,48 @@ def _waiting(wait: Wait) -> dict[str, object]:
     }
 
 
+_MILESTONES = select(
+    MilestoneRow.step,
+    MilestoneRow.position,
+    MilestoneRow.title,
+    MilestoneRow.stage,
+    MilestoneRow.kind,
+    MilestoneRow.state,
+    MilestoneRow.attempt,
+    MilestoneRow.due,
+    MilestoneRow.began,
+    MilestoneRow.ended,
+    MilestoneRow.outcome,
+    MilestoneRow.waiting_on,
+    MilestoneRow.waiting_for,
+    MilestoneRow.unblock,
+    MilestoneRow.deadline,
+    MilestoneRow.since,
+)
+
+
 async def milestones(connection: Connection, contract: str) -> list[Shown]:
     """The steps of a contract's onboarding, in the playbook's order."""
-    rows = await connection.execute(
-        select(
-            MilestoneRow.step,
-            MilestoneRow.position,
-            MilestoneRow.title,
-            MilestoneRow.stage,
-            MilestoneRow.kind,
-            MilestoneRow.state,
-            MilestoneRow.attempt,
-            MilestoneRow.due,
-            MilestoneRow.began,
-            MilestoneRow.ended,
-            MilestoneRow.outcome,
-            MilestoneRow.waiting_on,
-            MilestoneRow.waiting_for,
-            MilestoneRow.unblock,
-            MilestoneRow.deadline,
-            MilestoneRow.since,
-        )
-        .where(MilestoneRow.contract == contract)
-        .order_by(MilestoneRow.position)
+    query = _MILESTONES.where(MilestoneRow.contract == contract).order_by(MilestoneRow.position)
+    return [_shown(row) for row in await connection.execute(query)]
+
+
+async def first_waiting(connection: Connection) -> dict[str, Shown]:
+    """Of each contract the first step, in the playbook's order, that waits for something; by contract."""
+    query = (
+        _MILESTONES.add_columns(MilestoneRow.contract)
+        .where(MilestoneRow.waiting_for.is_not(None))
+        .order_by(MilestoneRow.position.desc())
     )
-    return [
-        Shown(
-            **{name: value for name, value in row._mapping.items() if name in Shown.model_fields},
-            wait=Wait(
-                on=tuple(row.waiting_on),
-                what=row.waiting_for,
-                unblock=row.unblock,
-                deadline=row.deadline,
-                since=row.since,
-            ),
-        )
-        for row in rows
-    ]
+    return {row.contract: _shown(row) for row in await connection.execute(query)}
+
+
+def _shown(row: Row[Any]) -> Shown:
+    wait = Wait(
+        on=tuple(row.waiting_on),
+        what=row.waiting_for,
+        unblock=row.unblock,
+        deadline=row.deadline,
+        since=row.since,
+    )
+    return Shown(**{name: value for name, value in row._mapping.items() if name in Shown.model_fields}, wait=wait)

@@ -255,9 +255,10 @@ def _account(row: Row[Any]) -> Account:
     )
 
 
-async def account_keys(connection: Connection) -> list[str]:
-    """Every account's key, in alphabetical order."""
-    return list(await connection.scalars(select(AccountRow.key).order_by(AccountRow.key)))
+async def account_names(connection: Connection) -> dict[str, str]:
+    """Every account's name, by key, in the keys' alphabetical order."""
+    rows = await connection.execute(select(AccountRow.key, AccountRow.name).order_by(AccountRow.key))
+    return {row.key: row.name for row in rows}
 
 
 async def contacts(connection: Connection, account: str) -> list[Contact]:

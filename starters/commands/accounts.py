@@ -105,18 +105,19 @@ async def show(office: Office, account: str) -> AccountShown:
 
 async def portfolio(office: Office) -> list[AccountLine]:
     """Every account, those that wait the longest past their deadline first."""
-    lines = []
     async with office.store.reading() as connection:
-        for key in await people.account_keys(connection):
-            account = await people.account(connection, key)
-            contract = await contracts.latest(connection, key)
-            steps = await contracts.milestones(connection, contract.id) if contract else []
-            lines.append(_line(key, account.name, contract, steps))
+        names = await people.account_names(connection)
+        current = await contracts.latest_of_all(connection)
+        waiting = await contracts.first_waiting(connection)
+    lines = [
+        _line(key, name, contract, waiting.get(contract.id) if contract else None)
+        for key, name in names.items()
+        for contract in [current.get(key)]
+    ]
     return sorted(lines, key=lambda line: (not line.overdue, line.deadline is None, line.deadline, line.account))
 
 
-def _line(key: str, name: str, contract: contracts.Contract | None, steps: list[Shown]) -> AccountLine:
-    waiting = next((step for step in steps if step.wait.what), None)
+def _line(key: str, name: str, contract: contracts.Contract | None, waiting: Shown | None) -> AccountLine:
     deadline = waiting.wait.deadline if waiting else None
     stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
     return AccountLine(

@@ -6,14 +6,17 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import CursorResult, Executable
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id, onboarding_id
 from rapport.storage import contracts, people
-from starters.commands import meetings, onboardings
+from rapport.storage.sqlite import LocalConnection
+from starters.commands import accounts, meetings, onboardings
 from starters.commands import office as office_module
 from starters.commands.onboardings import StartRequest
 from tests.conftest import CHAMPION, TAM, USER, Town, account, by, town, until
@@ -72,7 +75,7 @@ async def test_a_refused_start_leaves_nothing(here: Town) -> None:
     with pytest.raises(Refusal, match=r"members\.join_url"):
         await onboardings.start(here.office, StartRequest(file=file.model_copy(update={"members": members})))
     async with here.office.store.reading() as connection:
-        assert "half" not in await people.account_keys(connection)
+        assert "half" not in await people.account_names(connection)
         assert await contracts.concerned(connection, "", "C-half") == []
 
 
@@ -166,3 +169,27 @@ async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Tow
     for shown in (details, str(onboarding)):
         assert "Luca" not in shown
         assert "@" not in shown
+
+
+async def test_the_portfolio_asks_no_more_for_more_accounts(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many accounts there are, their list is made of the same few statements."""
+    asked: list[str] = []
+    execute = LocalConnection.execute
+
+    async def counted(connection: LocalConnection, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        asked.append(str(statement))
+        return await execute(connection, statement, parameters)
+
+    monkeypatch.setattr(LocalConnection, "execute", counted)
+
+    async def statements() -> tuple[int, int]:
+        asked.clear()
+        lines = await accounts.portfolio(here.office)
+        return len(lines), len(asked)
+
+    keys = [new_id("a").replace("_", "-") for _ in range(6)]
+    await accounts.import_account(here.office, account(keys[0], new_id("C")))
+    one = await statements()
+    for key in keys[1:]:
+        await accounts.import_account(here.office, account(key, new_id("C")))
+    assert (one, await statements()) == ((1, 3), (6, 3))
