@@ -250,7 +250,8 @@ class Steps:
             return "failed"
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
-        return f"{sent} of {len(keys)} sent"
+        joined = sum(key in self.letters.joined for key in keys)
+        return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
 
     def _wait_for_the_tam(self) -> Wait:
         return Wait(
@@ -263,12 +264,18 @@ class Steps:
     def _look_at_drafts(self) -> None:
         """Learn which message steps wait for somebody to read their drafts."""
         waiting = {step_of(key) for key in self.letters.drafts}
+        put_off = {step_of(key): at for key, at in self.letters.put_off.items()}
         for name, step in self.progress.items():
             if step.definition.kind != "message" or name in self._writing:
                 continue
             if name in waiting and name not in self._waits:
                 self._waits[name] = self._wait_for_the_tam()
                 self._stale.add(name)
+            elif name not in waiting and name in put_off:
+                wait = Wait(what="the working time of those who get it", deadline=put_off[name])
+                if self._waits.get(name) != wait:
+                    self._waits[name] = wait
+                    self._stale.add(name)
             elif name not in waiting and self._waits.pop(name, None) is not None:
                 self._stale.add(name)
 

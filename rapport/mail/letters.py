@@ -156,6 +156,7 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
+        guests: The mails that have become a part of this one, each with a member's changes.
     """
 
     stationery: Stationery
@@ -166,6 +167,12 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
+    guests: tuple[tuple[Letter, Edits], ...] = ()
+
+    @property
+    def reader(self) -> Contact | None:
+        """The contact whom it goes to; nothing where a member gets it, whose mails all go at once."""
+        return self.company.contacts.get(self.person) if isinstance(self.company, Company) else None
 
     @property
     def review(self) -> Review:
@@ -184,7 +191,12 @@ class Letter:
         link = self.stationery.link(token)
         if edits.body is not None:
             edits = Edits(edits.subject, edits.paragraph, edits.body.replace(self.stationery.link(DRAFT_TOKEN), link))
-        return compose.write(self.occasion.email, self._context(link), edits)
+        sections = [guest._section(changes) for guest, changes in self.guests]
+        return compose.write(self.occasion.email, self._context(link), edits, sections)
+
+    def _section(self, edits: Edits) -> compose.Section:
+        """The mail as a part of another one; only what has no link of its own becomes that."""
+        return compose.section(self.occasion.email, self._context(self.stationery.link(DRAFT_TOKEN)), edits)
 
     def freeze(self, edits: Edits, token: str, date: datetime) -> tuple[str, bytes]:
         """The mail's subject and its bytes, made once."""

@@ -5,19 +5,23 @@
 `sending` is committed after the relay accepted the recipient and before any data goes out. A crash after that leaves
 it behind, and the next attempt, once the lease has run out, finds it: mails whose repetition harms nobody go again
 with the same bytes, the others become `unknown` and wait for a person.
+
+A message that is put off is `ready` with the instant in `not_before`. It has no bytes before it goes, unless a person
+approved them; until then another may join it, and is `suppressed` for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, Update, and_, bindparam, case, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Occasion, Outcomes, Weight
+from rapport.policy.attention import Planned
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 
@@ -26,6 +30,9 @@ LEASE: Final = timedelta(seconds=90)
 
 GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
+
+DEPARTED: Final = "the recipient has left"
+STALE: Final = "it came too late to be of use"
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.DRAFT: frozenset({MessageState.READY, MessageState.HELD, MessageState.SUPPRESSED}),
@@ -52,6 +59,8 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again."""
 
+_UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+
 
 class Message(Wire):
     """A message as it stands, without its bytes. One that belongs to no account's story has neither of both."""
@@ -72,6 +81,7 @@ class Message(Wire):
     created_at: Instant
     settled_at: Instant | None
     retry_at: Instant | None
+    not_before: Instant | None
     attempts: int
     approved_by: str | None
 
@@ -117,8 +127,10 @@ async def states(connection: Connection, keys: Sequence[str]) -> dict[str, Messa
     return {row.key: MessageState(row.state) for row in rows}
 
 
+_STANDING: Final = (MessageRow.key, MessageRow.state, MessageRow.not_before, MessageRow.joined)
+_OUTCOMES: Final = select(*_STANDING).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 _OF_OCCASION: Final = (
-    select(MessageRow.key, MessageRow.state)
+    select(*_STANDING)
     .where(
         MessageRow.account == bindparam("of"),
         func.substr(MessageRow.key, 1, bindparam("length")) == bindparam("prefix"),
@@ -127,26 +139,114 @@ _OF_OCCASION: Final = (
 )
 
 
-async def of_occasion(connection: Connection, account: str, prefix: str) -> dict[str, MessageState]:
-    """The states of an occasion's messages, also of those whose recipient has left since.
+async def outcomes(connection: Connection, keys: Sequence[str], now: datetime) -> Outcomes:
+    """What became of each of these messages so far."""
+    return _outcomes(await connection.execute(_OUTCOMES, {"keys": list(keys)}), now)
+
+
+async def of_occasion(connection: Connection, account: str, prefix: str, now: datetime) -> Outcomes:
+    """What became of an occasion's messages so far, also of those whose recipient has left since.
 
     Args:
         prefix: The key without its person.
     """
-    rows = await connection.execute(_OF_OCCASION, {"of": account, "prefix": prefix, "length": len(prefix)})
-    return {row.key: MessageState(row.state) for row in rows}
+    given = {"of": account, "prefix": prefix, "length": len(prefix)}
+    return _outcomes(await connection.execute(_OF_OCCASION, given), now)
+
+
+def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
+    rows = list(rows)
+    return Outcomes(
+        states={row.key: MessageState(row.state) for row in rows},
+        waits={
+            row.key: row.not_before
+            for row in rows
+            if row.state == MessageState.READY and row.not_before is not None and row.not_before > now
+        },
+        joined={row.key: row.joined for row in rows if row.joined is not None},
+    )
+
+
+_COUNTED: Final = [
+    MessageState.READY,
+    MessageState.SENDING,
+    MessageState.DEFERRED,
+    MessageState.SENT,
+    MessageState.UNKNOWN,
+]
+_AT: Final = func.coalesce(MessageRow.settled_at, MessageRow.not_before, MessageRow.created_at, type_=UtcInstant)
+_PLANNED: Final = (
+    select(
+        MessageRow.person,
+        MessageRow.key,
+        _AT.label("at"),
+        # Only what still waits is read as a whole.
+        case((and_(*_UNRENDERED), MessageRow.occasion)).label("waiting"),
+    )
+    .where(
+        MessageRow.account == bindparam("of"),
+        MessageRow.created_at >= bindparam("since", type_=UtcInstant),
+        MessageRow.person.in_(bindparam("people", expanding=True)),
+        MessageRow.state.in_(_COUNTED),
+    )
+    .order_by(MessageRow.created_at, MessageRow.key)
+)
+
+
+async def planned(
+    connection: Connection, account: str, people: Sequence[str], since: datetime
+) -> dict[str, list[Planned]]:
+    """What went to these people and what is going to, by person; of all that was written since an instant."""
+    found: dict[str, list[Planned]] = {person: [] for person in people}
+    given = {"of": account, "since": since, "people": list(people)}
+    for row in await connection.execute(_PLANNED, given):
+        waiting = Occasion.model_validate(row.waiting) if row.waiting is not None else None
+        is_open = waiting is not None and waiting.weight is Weight.NICE and waiting.stale_at is None
+        found[row.person].append(Planned(row.key, row.at, is_open))
+    return found
+
+
+async def take_in(connection: Connection, key: str) -> bool:
+    """Make room in a message for another one, unless it is rendered by now; say which."""
+    changed = await connection.execute(
+        update(MessageRow).where(MessageRow.key == key, *_UNRENDERED).values(guests=MessageRow.guests + 1)
+    )
+    return changed.rowcount == 1
+
+
+async def put_off(connection: Connection, key: str, until: datetime, reason: str) -> bool:
+    """Put off a message that nobody has rendered yet; say whether that was so."""
+    changed = await connection.execute(
+        update(MessageRow).where(MessageRow.key == key, *_UNRENDERED).values(not_before=until, reason=reason)
+    )
+    return changed.rowcount == 1
 
 
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
-    dropped = _dropped(keys, "the recipient has left", now).where(MessageRow.person.in_(left))
+    dropped = _dropped(keys, DEPARTED, now).where(MessageRow.person.in_(left))
     return list(await connection.scalars(dropped.returning(MessageRow.key)))
 
 
 async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:
     """Suppress what has not gone out by the time at which it makes no sense any more."""
-    await connection.execute(_dropped(keys, "it came too late to be of use", now))
+    await connection.execute(_dropped(keys, STALE, now))
+
+
+async def drop_put_off(connection: Connection, keys: Sequence[str], reason: str, now: datetime) -> list[Message]:
+    """Suppress what is put off; give what was suppressed, and leave word with what had joined it."""
+    put_off = _dropped(keys, reason, now).where(
+        MessageRow.state == MessageState.READY, MessageRow.not_before.is_not(None), MessageRow.attempts == 0
+    )
+    gone = list(await connection.scalars(put_off.returning(MessageRow.key)))
+    if not gone:
+        return []
+    await connection.execute(
+        update(MessageRow).where(MessageRow.joined.in_(gone)).values(reason=MessageRow.reason + ", which did not go")
+    )
+    rows = await connection.execute(_MESSAGES.where(MessageRow.key.in_(gone)))
+    return [Message.model_validate(row._mapping) for row in rows]
 
 
 def _dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
@@ -173,6 +273,7 @@ async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | No
 
 _PRESENT: Final = bindparam("present", type_=UtcInstant)
 _FREE: Final = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < _PRESENT)
+_DUE: Final = or_(MessageRow.not_before.is_(None), MessageRow.not_before <= _PRESENT)
 _LOSE: Final = (
     update(MessageRow)
     .where(
@@ -195,6 +296,8 @@ _LEASE: Final = (
         MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
         or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
         _FREE,
+        _DUE,
+        MessageRow.raw.is_not(None),
         or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
     )
     .values(
@@ -309,7 +412,13 @@ async def let_go(connection: Connection, held: Lease) -> None:
 
 
 class Draft(Wire):
-    """A mail that waits for a person, with what it is made from and what they changed."""
+    """A mail that waits, with what it is made from and what a person changed.
+
+    Attributes:
+        frozen: Whether it has bytes.
+        guests: How many others have joined it.
+        joined: The one that it joined.
+    """
 
     key: str
     state: MessageState
@@ -317,16 +426,29 @@ class Draft(Wire):
     person: str
     occasion: dict[str, Any]
     edits: dict[str, str | None]
+    not_before: Instant | None
+    frozen: bool
+    guests: int
+    joined: str | None
+
+    def waits_unrendered(self, at: datetime) -> bool:
+        """Whether it was put off, its time has come, and it has no bytes yet."""
+        return self.state is MessageState.READY and not self.frozen and not (self.not_before and self.not_before > at)
 
 
-_DRAFTS = select(
+_DRAFT = select(
     MessageRow.key,
     MessageRow.state,
     MessageRow.account,
     MessageRow.person,
     MessageRow.occasion,
     MessageRow.edits,
-).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+    MessageRow.not_before,
+    MessageRow.raw.is_not(None).label("frozen"),
+    MessageRow.guests,
+    MessageRow.joined,
+)
+_DRAFTS = _DRAFT.where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 
 
 async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
@@ -338,6 +460,17 @@ async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
 async def draft(connection: Connection, key: str) -> Draft | None:
     """What one message is made from; nothing if there is none with this key."""
     return next(iter(await drafts(connection, [key])), None)
+
+
+async def guests(connection: Connection, hosts: Sequence[Draft]) -> dict[str, list[Draft]]:
+    """What the messages are made from that have joined these, by the one that they joined."""
+    keys = [host.key for host in hosts if host.guests]
+    found: dict[str, list[Draft]] = {key: [] for key in keys}
+    if keys:
+        joined = _DRAFT.where(MessageRow.account == hosts[0].account, MessageRow.joined.in_(keys))
+        for row in await connection.execute(joined.order_by(MessageRow.created_at, MessageRow.key)):
+            found[row.joined].append(Draft.model_validate(row._mapping))
+    return found
 
 
 async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
@@ -352,11 +485,17 @@ async def edit(connection: Connection, key: str, subject: str, edits: dict[str, 
 
 _FREEZE: Final = (
     update(MessageRow)
-    .where(MessageRow.key == bindparam("which"), MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
+    .where(
+        MessageRow.key == bindparam("which"),
+        or_(MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]), and_(*_UNRENDERED)),
+        MessageRow.guests == bindparam("seen"),
+    )
     .values(
         state=MessageState.READY,
         raw=bindparam("bytes"),
         subject=bindparam("words"),
+        not_before=bindparam("until", type_=UtcInstant),
+        reason=bindparam("why"),
         approved_by=bindparam("by"),
         submission=bindparam("said"),
     )
@@ -364,11 +503,26 @@ _FREEZE: Final = (
 
 
 async def freeze(
-    connection: Connection, key: str, frozen: tuple[str, bytes], approved_by: str | None, submission: str | None
+    connection: Connection,
+    key: str,
+    frozen: tuple[str, bytes],
+    approved_by: str | None,
+    submission: str | None,
+    *,
+    not_before: datetime | None = None,
+    reason: str | None = None,
+    guests: int = 0,
 ) -> bool:
-    """Give a draft its subject and its bytes, once; from then on it is ready to go."""
+    """Give a message its subject and its bytes, once; from then on it is ready to go.
+
+    Args:
+        not_before: The instant until which it is put off nevertheless.
+        reason: Why it is put off.
+        guests: How many others are part of it; if one more has joined since, nothing is frozen.
+    """
     subject, raw = frozen
-    values = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
+    values: dict[str, object] = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
+    values |= {"until": not_before, "why": reason, "seen": guests}
     return (await connection.execute(_FREEZE, values)).rowcount == 1
 
 
@@ -402,6 +556,7 @@ _MESSAGES = select(
     MessageRow.created_at,
     MessageRow.settled_at,
     MessageRow.retry_at,
+    MessageRow.not_before,
     MessageRow.attempts,
     MessageRow.approved_by,
 )
