@@ -12,7 +12,7 @@ from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
-from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
+from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor
 from rapport.model.playbook import Review
 from rapport.policy import audience
 from rapport.storage import people
@@ -135,10 +135,10 @@ class Company(House):
         return audience.review(asked, self.account)
 
     def context(self, to: Person, public_url: str) -> dict[str, Any]:
-        """What a mail to this reader may speak of."""
+        """What a mail to this reader may speak of. Figures stand in `figures` alone, by the reader's topics."""
         return {
-            "vendor": self.vendor,
-            "account": self.account,
+            "vendor": self.vendor.model_copy(update={"company_health": None}),
+            "account": self.account.model_copy(update={"figures": Figures()}),
             "tam": self.person(self.account.tam),
             "figures": audience.figures(to.persona, self.account, self.vendor),
             "account_url": f"{public_url}/accounts/{self.account.key}",
