@@ -224,10 +224,12 @@ def section(name: str, context: dict[str, Any], edits: Edits) -> Section:
         body = "".join(page.blocks["body"](page.new_context(values))).strip()
     except _UNRENDERABLE as error:
         raise _unrenderable(name, error) from None
-    body = _HTML_GREETING.sub("", body).replace("<h1", "<h2").replace("</h1>", "</h2>")
+    said = _GREETING.sub("", _tidy(text).partition(_SIGNATURE)[0]).strip()
+    body = _HTML_GREETING.sub("", body).replace("<h1>", '<h2 class="part">').replace("</h1>", "</h2>")
     return Section(
         title=_one_line(" ".join(subject.split()), "subject"),
-        text=_GREETING.sub("", _tidy(text).partition(_SIGNATURE)[0]).strip(),
+        # What followed the greeting's comma begins a sentence now.
+        text=said[:1].upper() + said[1:],
         html=Markup(body),  # noqa: S704 - rendered by the environment that escapes
     )
 
