@@ -239,11 +239,14 @@ async def drop_put_off(connection: Connection, keys: Sequence[str], reason: str,
     put_off = _dropped(keys, reason, now).where(
         MessageRow.state == MessageState.READY, MessageRow.not_before.is_not(None), MessageRow.attempts == 0
     )
-    gone = list(await connection.scalars(put_off.returning(MessageRow.key)))
-    if not gone:
+    dropped = list(await connection.execute(put_off.returning(MessageRow.key, MessageRow.account)))
+    if not dropped:
         return []
+    gone = [row.key for row in dropped]
     await connection.execute(
-        update(MessageRow).where(MessageRow.joined.in_(gone)).values(reason=MessageRow.reason + ", which did not go")
+        update(MessageRow)
+        .where(MessageRow.account.in_({row.account for row in dropped}), MessageRow.joined.in_(gone))
+        .values(reason=MessageRow.reason + ", which did not go")
     )
     rows = await connection.execute(_MESSAGES.where(MessageRow.key.in_(gone)))
     return [Message.model_validate(row._mapping) for row in rows]

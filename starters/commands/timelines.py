@@ -126,7 +126,7 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
         case "message.sent":
             return f"Mail to {who}: {_PURPOSE.get(purpose_of(about), 'sent')}"
         case "message.put_off":
-            return f"Mail to {who} goes on {when}: {about}"
+            return f"Mail to {who} waits until {when}: {about}"
         case "message.joined":
             return f"Mail to {who} became part of another one of the same day"
         case "message.suppressed":

@@ -89,7 +89,7 @@ async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quie
         page = (await reader.get(f"/accounts/{key}")).text
         assert page.count("Outside their working time.") == 4
         assert len(re.findall(r">goes <time", page)) == 4
-        assert "Mail to Luca Bianchi goes on " in page
+        assert "Mail to Luca Bianchi waits until " in page
         listed = (await reader.get(f"/v1/accounts/{key}/messages")).json()
         (luca,) = [line for line in listed if line["to"] == CHAMPION]
         (known,) = [line.goes_at for line in waiting if line.to == CHAMPION]

@@ -95,7 +95,7 @@ async def test_a_mail_waits_over_a_weekend_and_a_holiday_and_goes_once(quiet: To
     welcomes = [mail for mail in quiet.mails(CHAMPION) if str(mail["Subject"]).startswith("Welcome")]
     assert len(welcomes) == 1
     told = [entry.what for entry in await timelines.timeline_of(quiet.office, "versayce")]
-    assert any(what.startswith("Mail to Luca Bianchi goes on Tue") for what in told)
+    assert any(what.startswith("Mail to Luca Bianchi waits until Tue") for what in told)
     assert told.count("Mail to Luca Bianchi: times to choose from") == 1
 
 
