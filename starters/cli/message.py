@@ -125,7 +125,8 @@ def _release(
     out.print(f"{len(shown)} drafts {'are held back' if hold else 'go out'}.")
     for draft in shown:
         if draft.goes_at and not hold:
-            out.print(f"To {draft.to} on {when(draft.goes_at)}: until then it is outside their working time.")
+            words = f"To {draft.to} on {when(draft.goes_at)}: until then it is outside their working time."
+            out.print(words, soft_wrap=True)
 
 
 def _show(shown: MessageShown, *, as_json: bool) -> None:
