@@ -68,16 +68,22 @@ class Confirm(Wire):
 
 
 class FollowUp(Wire):
-    """When does the TAM have to be asked how the meeting went?"""
+    """When does somebody have to follow up what the TAM is asked to do?
+
+    Attributes:
+        since: When it can be done.
+        days: After how many of the TAM's business days, each; 0 is their first working instant.
+    """
 
     account: str
-    end: Instant
+    since: Instant
+    days: tuple[int, ...]
 
 
 class FollowUpInstants(Wire):
-    """The instants of the question and of its repetitions."""
+    """The instants, one for each of the `days`, in their order."""
 
-    ask: tuple[Instant, ...]
+    at: tuple[Instant, ...]
 
 
 @dataclass(frozen=True)
@@ -156,11 +162,15 @@ class Planning:
 
     @activity.defn(name="planning.follow_up")
     async def follow_up(self, question: FollowUp) -> FollowUpInstants:
-        """Ask after the meeting's end in the TAM's working hours, and again two and five business days later."""
+        """Count in the TAM's working hours and business days."""
         company = await self._company(question.account)
-        first = calendar.next_working_instant(question.end, company.tam.schedule)
-        later = [calendar.add_business_days(first, days, company.tam.schedule) for days in (2, 5)]
-        return FollowUpInstants(ask=(first, *later))
+        first = calendar.next_working_instant(question.since, company.tam.schedule)
+        return FollowUpInstants(
+            at=tuple(
+                calendar.add_business_days(first, days, company.tam.schedule) if days else first
+                for days in question.days
+            )
+        )
 
     def _opened(self, company: Company, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
         """A proposal whose vote opens at this instant: its deadline, and each person's reminders in their own day."""

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
+    from rapport.model.human_task import TaskResult
     from rapport.model.ids import purpose_of
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         SetAside,
     )
     from rapport.model.records import Projection
+    from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import MAIL, RECORDS
 
@@ -118,7 +120,7 @@ class Correspondence:
         return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
 
     async def carry_out_releases(
-        self, tell: Callable[[str, str, str, int], None], meeting: MeetingFacts | None = None
+        self, tell: Callable[[str, str | None, str | None, int], None], meeting: MeetingFacts | None = None
     ) -> None:
         """Act on what members said of drafts.
 
@@ -128,9 +130,11 @@ class Correspondence:
         """
         releases, self._releases = self._releases, []
         for release in releases:
-            tell("drafts.held" if release.hold else "drafts.approved", release.by, release.id, len(release.keys))
+            kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
+            tell(kind, release.by, release.id if release.by else None, len(release.keys))
             if release.hold:
-                await self.set_aside(release.keys, MessageState.HELD, "held back by a member")
+                reason = "held back by a member" if release.by else "nobody read it in time"
+                await self.set_aside(release.keys, MessageState.HELD, reason)
             else:
                 order = Deliver(
                     account=self.account,
@@ -157,8 +161,25 @@ class Correspondence:
         )
         self.states.update(outcomes.states)
 
+    def release_by(self, result: TaskResult, keys: tuple[str, ...]) -> None:
+        """Do with drafts what came of the to-do to read them; what nobody has read in time is held back."""
+        self.drafts = [key for key in self.drafts if key not in keys]
+        hold = result.outcome != SEND
+        self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
+        self.changed = True
+
+    async def drop_drafts(self, reason: str) -> None:
+        """Suppress the drafts that nobody has released."""
+        keys, self.drafts = tuple(self.drafts), []
+        if keys:
+            await self.set_aside(keys, MessageState.SUPPRESSED, reason)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the story, which never waits for it but at its end."""
+        self._post(work)
+
     async def all_posted(self) -> None:
-        """Wait until no mail is under way."""
+        """Wait until no mail is under way, and nothing else beside the story."""
         await workflow.wait_condition(lambda: not self._posting)
 
     def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

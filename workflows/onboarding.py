@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from rapport.model.human_task import LateDecision
     from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
     from rapport.model.playbook import Stage
     from rapport.model.records import Projection
@@ -45,6 +46,11 @@ class Onboarding(Correspondence):
     async def reach(self, stage: Stage) -> None:
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
         await workflow.wait_condition(lambda: plan.reached(stage, self.steps.progress))
+
+    @workflow.signal(name="late_decision", description="A decision that came after its task was closed")
+    def late_decision(self, decision: LateDecision) -> None:
+        """It is on record as late; what it still changes, a person decides."""
+        self.steps.hear_late(decision)
 
     @workflow.query(name="view", description="The account's onboarding as it stands")
     def view(self) -> OnboardingView:

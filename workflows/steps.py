@@ -5,36 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, Planning
+    from activities.planning import Dues, FollowUp, Planning
     from activities.records import Records
-    from rapport.model.human_task import TaskStart
+    from rapport.model.human_task import LateDecision, TaskStart
     from rapport.model.ids import meeting_id, step_of, task_id
     from rapport.model.meeting import MeetingStart, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.playbook import MeetingStep, MessageStep, TaskStep
+    from rapport.model.playbook import MeetingStep, MessageStep, Onsite, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
     from rapport.policy import details, plan
+    from rapport.policy.chores import CONVERT, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.waiting import Alarm
+from workflows.waiting import Alarm, Errand, OfAccount, start_child
 
-ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
-S = TypeVar("S")
+S = TypeVar("S", bound=OfAccount)
 R = TypeVar("R")
 
 
@@ -57,7 +58,8 @@ class Steps:
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
-        self._writing: set[str] = set()
+        self._late: list[LateDecision] = []
+        self._offered: set[str] = set()
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -79,6 +81,7 @@ class Steps:
         """Begin what is due, write down what is new, and wait for either."""
         while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
+            self._hear_the_late()
             await self._plan_dues()
             for name in plan.due_now(self.progress, workflow.now()):
                 self._begin(name)
@@ -126,7 +129,10 @@ class Steps:
                 work = self._decide(step)
             case _:
                 assert_never(step)
-        task = asyncio.create_task(self._perform(name, work))
+        self._go_on(self._perform(name, work))
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 
@@ -181,23 +187,65 @@ class Steps:
             attempt=attempt,
             definition=step.definition(),
         )
-        result = await self._child(
-            HUMAN_TASK,
-            start,
-            task_id(self.start.account, step.name, attempt),
-            summary=f"{step.title}, for {self.start.account}",
-            about=step.question,
-        )
-        for name, other in self.progress.items():
-            meeting = other.definition
-            if (
-                isinstance(meeting, MeetingStep)
-                and meeting.onsite is not None
-                and meeting.onsite.approval == step.name
-                and other.state is StepState.RUNNING
-            ):
-                await self._settle(name, Venue(onsite=result.outcome == meeting.onsite.outcome))
+        try:
+            result = await self._child(
+                HUMAN_TASK,
+                start,
+                task_id(self.start.account, step.name, attempt),
+                summary=f"{step.title}, for {self.start.account}",
+                about=step.question,
+            )
+        except FailureError:
+            # Nobody will say any more; whoever waits for word must not wait for ever.
+            await self._tell_meetings(step.name, None)
+            raise
+        await self._tell_meetings(step.name, result.outcome)
         return result.outcome
+
+    async def _tell_meetings(self, approval: str, outcome: str | None) -> None:
+        for name, onsite in self._approved_by(approval):
+            await self._settle(name, Venue(onsite=outcome == onsite.outcome))
+
+    def _approved_by(self, approval: str) -> list[tuple[str, Onsite]]:
+        """The running meetings that are held on site if this is approved."""
+        return [
+            (name, step.definition.onsite)
+            for name, step in self.progress.items()
+            if step.state is StepState.RUNNING
+            and isinstance(step.definition, MeetingStep)
+            and step.definition.onsite is not None
+            and step.definition.onsite.approval == approval
+        ]
+
+    def hear_late(self, decision: LateDecision) -> None:
+        """Take a decision that came after its task was closed; it changes nothing by itself."""
+        self._late.append(decision)
+        self.letters.changed = True
+
+    def _hear_the_late(self) -> None:
+        """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""
+        late, self._late = self._late, []
+        for decision in late:
+            approval = self.progress.get(decision.step)
+            for name, onsite in self._approved_by(decision.step):
+                was_denied = approval is not None and approval.outcome != onsite.outcome
+                if was_denied and decision.option == onsite.outcome and name not in self._offered:
+                    self._offered.add(name)
+                    self.diary.tell("meeting.conversion_offered", step=name)
+                    self._go_on(self._offer_conversion(name))
+
+    async def _offer_conversion(self, name: str) -> None:
+        errand = self._errand(CONVERT, name, None)
+        result = await errand.put(lambda: self.progress[name].state is not StepState.RUNNING)
+        if result is not None and result.outcome == "convert":
+            await self._settle(name, Venue(onsite=True))
+        self.letters.changed = True
+
+    def _errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
+        step = self.progress[name]
+        return Errand(
+            chore, self.start.account, self.start.contract, name, step.definition.title, step.attempt, unblock
+        )
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
@@ -209,24 +257,11 @@ class Steps:
 
     async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
-        result: R = await workflow.execute_child_workflow(
-            kind.name,
-            start,
-            id=id_,
-            result_type=kind.gives,
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, self.start.account)]),
-            static_summary=summary,
-            static_details=about,
-        )
-        return result
+        return await (await start_child(kind, start, id_, summary=summary, about=about))
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         reviewed = (self.start.review or step.review) != "auto"
-        self._writing.add(step.name)
-        if reviewed:
-            self._waits[step.name] = self._wait_for_the_tam()
         occasion = Occasion(
             account=self.start.account,
             contract=self.start.contract,
@@ -245,32 +280,52 @@ class Steps:
 
     async def _sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
         keys = await writing
-        self._writing.discard(name)
         if keys is None:
             return "failed"
+        await self._have_read(name, keys)
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         return f"{sent} of {len(keys)} sent"
 
-    def _wait_for_the_tam(self) -> Wait:
+    async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
+        """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
+
+        def unread() -> tuple[str, ...]:
+            return tuple(key for key in self.letters.drafts if key in keys)
+
+        if not unread():
+            return
+        question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE)
+        answer = await workflow.execute_local_activity_method(
+            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
+        )
+        insist, given_until = answer.at
+        self._waits[name] = self._wait_for_the_tam(given_until)
+        self._stale.add(name)
+        self.letters.changed = True
+        errand = self._errand(READ_DRAFTS, name, self._approve)
+        result = await errand.see_to(insist, lambda: not unread())
+        if result is not None:
+            self.letters.release_by(result, unread())
+
+    @property
+    def _approve(self) -> str:
+        return f"rapport message approve --account {self.start.account}"
+
+    def _wait_for_the_tam(self, deadline: datetime) -> Wait:
         return Wait(
             on=("tam",),
             what="the TAM, to read and send the drafts",
-            unblock=f"rapport message approve --account {self.start.account}",
+            unblock=self._approve,
+            deadline=deadline,
             since=workflow.now(),
         )
 
     def _look_at_drafts(self) -> None:
-        """Learn which message steps wait for somebody to read their drafts."""
-        waiting = {step_of(key) for key in self.letters.drafts}
-        for name, step in self.progress.items():
-            if step.definition.kind != "message" or name in self._writing:
-                continue
-            if name in waiting and name not in self._waits:
-                self._waits[name] = self._wait_for_the_tam()
-                self._stale.add(name)
-            elif name not in waiting and self._waits.pop(name, None) is not None:
-                self._stale.add(name)
+        """Learn which message steps wait for nobody any more."""
+        for name in set(self._waits) - {step_of(key) for key in self.letters.drafts}:
+            del self._waits[name]
+            self._stale.add(name)
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)

@@ -197,7 +197,7 @@ class TaskRow(Base):
 
 
 class TaskHolderRow(Base):
-    """Someone whom an open task waits for; a closed task has none."""
+    """Someone whom an open task waits for, or who can decide it meanwhile; a closed task has none."""
 
     __tablename__ = "task_holders"
     task: Mapped[str] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
@@ -205,6 +205,7 @@ class TaskHolderRow(Base):
     on_behalf_of: Mapped[str | None]
     via: Mapped[str]
     reason: Mapped[str | None]
+    awaited: Mapped[bool]
 
 
 class SubmissionRow(Base):

@@ -90,7 +90,9 @@ async def _tasks(connection: Connection) -> list[OpenWait]:
     )
     holders: dict[str, list[bool]] = {}
     for row in await connection.execute(
-        select(TaskHolderRow.task, MemberRow.left_at).outerjoin(MemberRow, MemberRow.id == TaskHolderRow.member)
+        select(TaskHolderRow.task, MemberRow.left_at)
+        .outerjoin(MemberRow, MemberRow.id == TaskHolderRow.member)
+        .where(TaskHolderRow.awaited)
     ):
         holders.setdefault(row.task, []).append(row.left_at is None)
     return [

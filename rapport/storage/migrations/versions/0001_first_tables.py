@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("on_behalf_of", sa.String(), nullable=True),
         sa.Column("via", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("awaited", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["task"], ["tasks.id"]),
         sa.PrimaryKeyConstraint("task", "member"),
     )
