@@ -153,6 +153,8 @@ class TaskShown(TaskLine):
         said: What they said, by what they were asked for.
         requester: Their address.
         requester_name: Their name.
+        others: The addresses of those who can decide although it does not wait for them: somebody else has to answer
+            first, or they have decided and may change their mind.
         talk: Questions and answers about it, the oldest first.
         outcome: The option's id, or why it closed without one.
         ended: The outcome in words, with who decided and when.
@@ -168,6 +170,7 @@ class TaskShown(TaskLine):
     requester: str | None
     requester_name: str | None
     holders: tuple[HolderShown, ...]
+    others: tuple[str, ...]
     decisions: tuple[DecisionShown, ...]
     talk: tuple[Word, ...]
     outcome: str | None
@@ -622,6 +625,9 @@ async def _shown(office: Office, task: Task, reader: Member | None = None) -> Ta
             )
             for holder in task.awaited
             if holder.member in known
+        ),
+        others=tuple(
+            known[holder.member].email for holder in task.holders if not holder.awaited and holder.member in known
         ),
         decisions=tuple(_decision(one, task.definition, known, said.get(one.submission)) for one in task.answers),
         talk=tuple(_word(entry, names) for entry in told if _is_said_of(entry, task)),
