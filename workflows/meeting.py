@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen
+    from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen, Resumed
     from activities.records import Records
     from rapport.model.meeting import (
         Book,
@@ -71,6 +71,7 @@ class Meeting(Correspondence):
         self.being_read: set[Purpose] = set()
         self.given_until: datetime | None = None
         self.held_back = False
+        self.outdated = False
         self.round = 0
         self.nudges: list[Nudge] = []
         self.reminders = 0
@@ -83,7 +84,7 @@ class Meeting(Correspondence):
         """Until the meeting was held, or it is written down that it was not: a no-show brings everyone new times."""
         if start.undecided:
             await self.say_that_times_follow()
-        while self.outcome is None:
+        while self.outcome is None and not self.closing:
             await self.propose_times()
             await self.open_the_vote()
             await self.agree_on_a_time()
@@ -102,7 +103,7 @@ class Meeting(Correspondence):
         if reviewed:
             await writing
             await self._have_read(Purpose.MESSAGE, lambda: not self.drafts_for(Purpose.MESSAGE))
-        while self.venue is None and self.wanted is None and workflow.now() < limit:
+        while self.venue is None and not self._is_diverted and workflow.now() < limit:
             await self._news(self._wait_for_the_venue(limit), limit, "Nobody has said whether it is held on site")
 
     async def propose_times(self) -> None:
@@ -171,21 +172,21 @@ class Meeting(Correspondence):
         if self.report is not None:
             self.diary.tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
             self.outcome = "held" if self.report.outcome == "held" else None
-        elif self.booking is not None and self.outcome is None:
+        elif self.booking is not None and self.outcome is None and workflow.now() < self.booking.start:
             self._call_off(self.booking)
 
     async def finish(self) -> MeetingResult:
         """Leave nothing behind: no mail under way, no draft, no unread decision, no entry unwritten."""
-        assert self.outcome is not None
         self.phase = MeetingPhase.ENDED
-        if self.outcome != "held":
-            self.diary.tell("meeting.given_up", about=self.outcome)
+        outcome = self.outcome or "closed"
+        if outcome in (NO_TIME, UNREPORTED):
+            self.diary.tell("meeting.given_up", about=outcome)
         await self.drop_drafts("the meeting is over")
         await self.all_posted()
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._project(Wait())
-        return MeetingResult(outcome=self.outcome, start=self.booking.start if self.booking else None)
+        return MeetingResult(outcome=outcome, start=self.booking.start if self.booking else None)
 
     def begin_round(self) -> None:
         """Start from nothing; what was voted and booked in an earlier round is void."""
@@ -198,6 +199,7 @@ class Meeting(Correspondence):
         self.why_stuck = None
         self.given_until = None
         self.held_back = False
+        self.outdated = False
         if self._converts:
             self.step = self.step.held_onsite()
 
@@ -298,7 +300,7 @@ class Meeting(Correspondence):
     @property
     def _starts_over(self) -> bool:
         """Whether this round is over before its time."""
-        return self.outcome is not None or self._converts
+        return self.closing or self.outcome is not None or self._converts or self.outdated
 
     @property
     def _is_diverted(self) -> bool:
@@ -453,9 +455,7 @@ class Meeting(Correspondence):
     def _errand(self, chore: Chore, unblock: str) -> Errand:
         self.errands[chore.name] += 1
         step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
-        return Errand(
-            chore, self.account, self.start.contract, step, self.step.title, self.errands[chore.name], unblock
-        )
+        return Errand(chore, self, self.start.contract, step, self.step.title, self.errands[chore.name], unblock)
 
     def _call_off(self, booking: Booking) -> None:
         """Take a booked time back from everyone's calendar."""
@@ -581,7 +581,26 @@ class Meeting(Correspondence):
         await self._project(wait)
         self.alarm.set(until, summary)
         await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
+        await self._stand_still()
         await self._act_on_releases()
+
+    async def _stand_still(self) -> None:
+        """While the onboarding is paused; then the vote has what time was left. A booked time does not move."""
+        since = await self.while_paused()
+        if since is not None and self.phase is MeetingPhase.VOTING:
+            question = Resumed(
+                account=self.account,
+                paused_at=since,
+                now=workflow.now(),
+                instants=(self._current.deadline, *(nudge.at for nudge in self.nudges)),
+            )
+            answer = await workflow.execute_local_activity_method(
+                Planning.resumed, question, summary="What time is left to vote?", **PLANNING
+            )
+            deadline, *nudges = answer.at
+            self.proposal = self._current.model_copy(update={"deadline": deadline})
+            self.nudges = [nudge.model_copy(update={"at": at}) for nudge, at in zip(self.nudges, nudges, strict=True)]
+            self.outdated = all(slot.start < deadline for slot in self._current.slots)
 
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):

@@ -148,7 +148,7 @@ class MeetingResult(Wire):
 
     Attributes:
         outcome: `held`; or `no_time`, where none was found or it was done without; or `unreported`, where nobody ever
-            said how it went.
+            said how it went; or `closed`, where its onboarding has no use for it any more.
         start: When it was to begin, if that was ever known.
     """
 

@@ -139,6 +139,7 @@ class ContractRow(Base):
     run_id: Mapped[str | None]
     stage: Mapped[str | None]
     ended_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     projected: Mapped[int]
 
 

@@ -96,6 +96,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
+        case kind if kind.startswith("operation."):
+            return _of_operation(kind.removeprefix("operation."), step, who)
         case "meeting.undecided":
             return f"{step}: everyone is welcomed; times follow once it is known how it is held"
         case "meeting.proposed":
@@ -144,6 +146,19 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
             return entry.kind
+
+
+def _of_operation(kind: str, step: str, who: str) -> str:
+    """What a member did to the whole."""
+    return {
+        "pause": f"{who} paused the onboarding",
+        "resume": f"{who} resumed the onboarding",
+        "skip": f"{who} left out {step}",
+        "redo": f"{who} has {step} done once more",
+        "complete": f"{step} was done elsewhere, says {who}",
+        "adopt": f"{who} had the account follow another playbook",
+        "cancel": f"{who} cancelled the onboarding",
+    }.get(kind, kind)
 
 
 def _of_task(kind: str, step: str, who: str, about: str) -> str:

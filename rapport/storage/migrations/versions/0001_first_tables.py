@@ -265,6 +265,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("stage", sa.String(), nullable=True),
         sa.Column("ended_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("paused_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("projected", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account"],
