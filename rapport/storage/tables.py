@@ -139,6 +139,7 @@ class ContractRow(Base):
     run_id: Mapped[str | None]
     stage: Mapped[str | None]
     ended_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     projected: Mapped[int]
 
 
@@ -197,7 +198,7 @@ class TaskRow(Base):
 
 
 class TaskHolderRow(Base):
-    """Someone whom an open task waits for; a closed task has none."""
+    """Someone whom an open task waits for, or who can decide it meanwhile; a closed task has none."""
 
     __tablename__ = "task_holders"
     task: Mapped[str] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
@@ -205,6 +206,7 @@ class TaskHolderRow(Base):
     on_behalf_of: Mapped[str | None]
     via: Mapped[str]
     reason: Mapped[str | None]
+    awaited: Mapped[bool]
 
 
 class SubmissionRow(Base):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import purpose_of
+from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
 from starters.commands.office import Office
@@ -82,7 +83,7 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
         zone: The zone in which instants are told: the TAM's.
     """
     who = names.get(entry.who or "", GONE)
-    step = titles.get(entry.step or "", entry.step or "")
+    step = _titled(entry.step or "", titles)
     when = f"{entry.instant.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})" if entry.instant else ""
     about = entry.about or ""
     count = int(about) if about.isdigit() else 0
@@ -95,6 +96,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
+        case kind if kind.startswith("operation."):
+            return _of_operation(kind.removeprefix("operation."), step, who)
         case "meeting.undecided":
             return f"{step}: everyone is welcomed; times follow once it is known how it is held"
         case "meeting.proposed":
@@ -109,6 +112,12 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} moved to {when} by {who}"
         case "meeting.held":
             return f"{step} was held, says {who}"
+        case "meeting.given_up":
+            return f"{step}: no time was found" if about == NO_TIME else f"{step}: nobody ever said how it went"
+        case "meeting.called_off":
+            return f"{step} on {when} is called off"
+        case "meeting.conversion_offered":
+            return f"{step}: the visit was approved after its time; the TAM is asked whether to hold it on site"
         case "meeting.no_show":
             return f"{step}: nobody came, says {who}; new times follow"
         case "vote.cast":
@@ -121,6 +130,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{who} approved {_drafts(count)}"
         case "drafts.held":
             return f"{who} held back {_drafts(count)}"
+        case "drafts.unread":
+            return f"Nobody read {_drafts(count)} in time; held back"
         case "message.drafted":
             return f"Draft to {who} waits for the TAM"
         case "message.sent":
@@ -141,6 +152,19 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
             return entry.kind
+
+
+def _of_operation(kind: str, step: str, who: str) -> str:
+    """What a member did to the whole."""
+    return {
+        "pause": f"{who} paused the onboarding",
+        "resume": f"{who} resumed the onboarding",
+        "skip": f"{who} left out {step}",
+        "redo": f"{who} has {step} done once more",
+        "complete": f"{step} was done elsewhere, says {who}",
+        "adopt": f"{who} had the account follow another playbook",
+        "cancel": f"{who} cancelled the onboarding",
+    }.get(kind, kind)
 
 
 def _of_task(kind: str, step: str, who: str, about: str) -> str:
@@ -164,6 +188,14 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
     }.get(kind, kind)
 
 
+def _titled(step: str, titles: dict[str, str]) -> str:
+    """A step's title; that of a to-do which insists on a chore for a step, as `kickoff.report`, is said beside it."""
+    name, *_, chore = step.split(".") if "." in step else (step, "")
+    title = titles.get(name, name)
+    return f"{title} ({_CHORES.get(chore, chore)})" if chore else title
+
+
+_CHORES = {"drafts": "its drafts", "time": "finding a time", "report": "how it went", "conversion": "onsite after all"}
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",

@@ -49,7 +49,12 @@ from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
 
-PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
+PURPOSES = {
+    "meeting_cancelled": Purpose.INVITATION,
+    "meeting_invitation": Purpose.INVITATION,
+    "meeting_reminder": Purpose.REMINDER,
+    "welcome": Purpose.PROPOSAL,
+}
 TASK_MAILS = {name for name in emails() if name.startswith("task_")}
 LINKED_MAILS = {"welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {"task_outcome"}
 USERS = ("primary_user", "secondary_user")
@@ -114,7 +119,7 @@ def company(*, sparse: bool = False) -> Company:
 def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
-    booked = email in ("meeting_invitation", "meeting_report")
+    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_report")
     return facts(company(sparse=True), times=times, booked=booked).model_copy(
         update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}
     )
@@ -867,7 +872,7 @@ def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
     assert_wire(raw)
     read = email.message_from_bytes(raw, policy=default)
     kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
-    extra = ["text/calendar", "application/ics"] if name == "meeting_invitation" else []
+    extra = ["text/calendar", "application/ics"] if name in ("meeting_cancelled", "meeting_invitation") else []
     assert kinds == ["text/plain", "text/html", *extra]
     assert not [defect for part in read.walk() for defect in part.defects]
 

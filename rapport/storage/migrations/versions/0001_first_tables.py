@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("on_behalf_of", sa.String(), nullable=True),
         sa.Column("via", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("awaited", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["task"], ["tasks.id"]),
         sa.PrimaryKeyConstraint("task", "member"),
     )
@@ -267,6 +268,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("stage", sa.String(), nullable=True),
         sa.Column("ended_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("paused_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("projected", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account"],
