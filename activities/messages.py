@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
 from activities.writing import Row, key_of, known_of, letters_of, of_the_day, of_verdict, plan, suppressed, told
-from rapport.mail import compose, outbox
+from rapport.mail import compose, outbox, put_off
 from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
@@ -138,8 +138,10 @@ class Messages:
 
     async def _drop(self, connection: Connection, keys: Sequence[str], reason: str, present: datetime) -> None:
         """Suppress what was put off and makes no sense any more, and tell so."""
-        dropped = await outbox.drop_put_off(connection, keys, reason, present)
-        await append(connection, [entry for one in dropped for entry in suppressed(one, present, reason)])
+        dropped = await put_off.drop(connection, keys, reason, present)
+        entries = [entry for one in dropped for entry in suppressed(one, present, one.reason or reason)]
+        # What had joined another has told so under the key of its state.
+        await append(connection, [entry.model_copy(update={"key": f"{entry.key}/dropped"}) for entry in entries])
 
     async def _write(self, occasion: Occasion, *, take: bool) -> _Written:
         """Write what is not yet in the outbox, in one transaction; whoever has left gets no mail.
@@ -268,10 +270,10 @@ class Messages:
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
             due = [draft for draft in drafts if draft.state in (MessageState.DRAFT, MessageState.HELD)]
-            put_off = [draft for draft in drafts if draft.waits_unrendered(present)]
+            waiting = [draft for draft in drafts if draft.waits_unrendered(present)]
             # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
-            due += put_off if put_off and await self._may_send(connection) else []
-            guests = await outbox.guests(connection, due)
+            due += waiting if waiting and await self._may_send(connection) else []
+            guests = await put_off.guests(connection, due)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
         try:
             frozen = [self._frozen(draft, company, order, present, guests.get(draft.key, ())) for draft in due]
@@ -330,7 +332,7 @@ class Messages:
         until = verdict.at if verdict.at > present else None
         if one.bytes is None:
             assert verdict.reason is not None
-            kept = await outbox.put_off(connection, key, verdict.at, verdict.reason)
+            kept = await put_off.until(connection, key, verdict.at, verdict.reason)
         else:
             kept = await outbox.freeze(
                 connection,

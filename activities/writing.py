@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from rapport.mail import outbox
+from rapport.mail import outbox, put_off
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.model.ids import message_key
 from rapport.model.message import MessageState, Occasion, Outcomes, Weight
@@ -67,7 +67,7 @@ async def plan(
     nice = [row for row in rows if row.state is MessageState.READY and row.weight is Weight.NICE]
     if nice:
         account, people = nice[0].values["account"], [row.values["person"] for row in nice]
-        found = await outbox.planned(connection, account, people, present - _TWO_MONTHS)
+        found = await put_off.planned(connection, account, people, present - _TWO_MONTHS)
     decided, entries = [], []
     for row in rows:
         verdict = await _verdict(connection, row, found, present, quiet_hours=quiet_hours)
@@ -99,7 +99,7 @@ async def _verdict(
 
     # Only what has no link of its own can stand in another mail.
     verdict = decide(may_join=row.link is None)
-    if verdict.joins is not None and not await outbox.take_in(connection, verdict.joins):
+    if verdict.joins is not None and not await put_off.take_in(connection, verdict.joins):
         return decide(may_join=False)
     return verdict
 

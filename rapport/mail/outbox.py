@@ -17,11 +17,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, Update, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Row, Update, and_, bindparam, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.message import MessageState, Occasion, Outcomes, Weight
-from rapport.policy.attention import Planned
+from rapport.model.message import MessageState, Outcomes
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 
@@ -59,7 +58,7 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again."""
 
-_UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
 
 
 class Message(Wire):
@@ -167,92 +166,19 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
     )
 
 
-_COUNTED: Final = [
-    MessageState.READY,
-    MessageState.SENDING,
-    MessageState.DEFERRED,
-    MessageState.SENT,
-    MessageState.UNKNOWN,
-]
-_AT: Final = func.coalesce(MessageRow.settled_at, MessageRow.not_before, MessageRow.created_at, type_=UtcInstant)
-_PLANNED: Final = (
-    select(
-        MessageRow.person,
-        MessageRow.key,
-        _AT.label("at"),
-        # Only what still waits is read as a whole.
-        case((and_(*_UNRENDERED), MessageRow.occasion)).label("waiting"),
-    )
-    .where(
-        MessageRow.account == bindparam("of"),
-        MessageRow.created_at >= bindparam("since", type_=UtcInstant),
-        MessageRow.person.in_(bindparam("people", expanding=True)),
-        MessageRow.state.in_(_COUNTED),
-    )
-    .order_by(MessageRow.created_at, MessageRow.key)
-)
-
-
-async def planned(
-    connection: Connection, account: str, people: Sequence[str], since: datetime
-) -> dict[str, list[Planned]]:
-    """What went to these people and what is going to, by person; of all that was written since an instant."""
-    found: dict[str, list[Planned]] = {person: [] for person in people}
-    given = {"of": account, "since": since, "people": list(people)}
-    for row in await connection.execute(_PLANNED, given):
-        waiting = Occasion.model_validate(row.waiting) if row.waiting is not None else None
-        is_open = waiting is not None and waiting.weight is Weight.NICE and waiting.stale_at is None
-        found[row.person].append(Planned(row.key, row.at, is_open))
-    return found
-
-
-async def take_in(connection: Connection, key: str) -> bool:
-    """Make room in a message for another one, unless it is rendered by now; say which."""
-    changed = await connection.execute(
-        update(MessageRow).where(MessageRow.key == key, *_UNRENDERED).values(guests=MessageRow.guests + 1)
-    )
-    return changed.rowcount == 1
-
-
-async def put_off(connection: Connection, key: str, until: datetime, reason: str) -> bool:
-    """Put off a message that nobody has rendered yet; say whether that was so."""
-    changed = await connection.execute(
-        update(MessageRow).where(MessageRow.key == key, *_UNRENDERED).values(not_before=until, reason=reason)
-    )
-    return changed.rowcount == 1
-
-
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
-    dropped = _dropped(keys, DEPARTED, now).where(MessageRow.person.in_(left))
-    return list(await connection.scalars(dropped.returning(MessageRow.key)))
+    departed = dropped(keys, DEPARTED, now).where(MessageRow.person.in_(left))
+    return list(await connection.scalars(departed.returning(MessageRow.key)))
 
 
 async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:
     """Suppress what has not gone out by the time at which it makes no sense any more."""
-    await connection.execute(_dropped(keys, STALE, now))
+    await connection.execute(dropped(keys, STALE, now))
 
 
-async def drop_put_off(connection: Connection, keys: Sequence[str], reason: str, now: datetime) -> list[Message]:
-    """Suppress what is put off; give what was suppressed, and leave word with what had joined it."""
-    put_off = _dropped(keys, reason, now).where(
-        MessageRow.state == MessageState.READY, MessageRow.not_before.is_not(None), MessageRow.attempts == 0
-    )
-    dropped = list(await connection.execute(put_off.returning(MessageRow.key, MessageRow.account)))
-    if not dropped:
-        return []
-    gone = [row.key for row in dropped]
-    await connection.execute(
-        update(MessageRow)
-        .where(MessageRow.account.in_({row.account for row in dropped}), MessageRow.joined.in_(gone))
-        .values(reason=MessageRow.reason + ", which did not go")
-    )
-    rows = await connection.execute(_MESSAGES.where(MessageRow.key.in_(gone)))
-    return [Message.model_validate(row._mapping) for row in rows]
-
-
-def _dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
+def dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
     return (
         update(MessageRow)
         .where(
@@ -439,7 +365,7 @@ class Draft(Wire):
         return self.state is MessageState.READY and not self.frozen and not (self.not_before and self.not_before > at)
 
 
-_DRAFT = select(
+DRAFTS = select(
     MessageRow.key,
     MessageRow.state,
     MessageRow.account,
@@ -451,29 +377,18 @@ _DRAFT = select(
     MessageRow.guests,
     MessageRow.joined,
 )
-_DRAFTS = _DRAFT.where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+_THESE = DRAFTS.where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 
 
 async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
     """What messages are made from, whatever state they are in."""
-    rows = await connection.execute(_DRAFTS, {"keys": list(keys)})
+    rows = await connection.execute(_THESE, {"keys": list(keys)})
     return [Draft.model_validate(row._mapping) for row in rows]
 
 
 async def draft(connection: Connection, key: str) -> Draft | None:
     """What one message is made from; nothing if there is none with this key."""
     return next(iter(await drafts(connection, [key])), None)
-
-
-async def guests(connection: Connection, hosts: Sequence[Draft]) -> dict[str, list[Draft]]:
-    """What the messages are made from that have joined these, by the one that they joined."""
-    keys = [host.key for host in hosts if host.guests]
-    found: dict[str, list[Draft]] = {key: [] for key in keys}
-    if keys:
-        joined = _DRAFT.where(MessageRow.account == hosts[0].account, MessageRow.joined.in_(keys))
-        for row in await connection.execute(joined.order_by(MessageRow.created_at, MessageRow.key)):
-            found[row.joined].append(Draft.model_validate(row._mapping))
-    return found
 
 
 async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
@@ -490,7 +405,7 @@ _FREEZE: Final = (
     update(MessageRow)
     .where(
         MessageRow.key == bindparam("which"),
-        or_(MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]), and_(*_UNRENDERED)),
+        or_(MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]), and_(*UNRENDERED)),
         MessageRow.guests == bindparam("seen"),
     )
     .values(
@@ -542,7 +457,7 @@ async def set_aside(
     )
 
 
-_MESSAGES = select(
+MESSAGES = select(
     MessageRow.key,
     MessageRow.account,
     MessageRow.contract,
@@ -567,7 +482,7 @@ _MESSAGES = select(
 
 async def messages(connection: Connection, account: str, state: MessageState | None = None) -> list[Message]:
     """An account's messages, oldest first."""
-    query = _MESSAGES.where(MessageRow.account == account)
+    query = MESSAGES.where(MessageRow.account == account)
     if state is not None:
         query = query.where(MessageRow.state == state)
     rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key))
@@ -580,7 +495,7 @@ async def message(connection: Connection, key: str) -> Message:
     Raises:
         Refusal: There is none with this key.
     """
-    row = (await connection.execute(_MESSAGES.where(MessageRow.key == key))).one_or_none()
+    row = (await connection.execute(MESSAGES.where(MessageRow.key == key))).one_or_none()
     if row is None:
         raise Refusal(
             "there is no message with this key",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rapport.mail import compose, outbox
+from rapport.mail import compose, outbox, put_off
 from rapport.mail.compose import Edits
 from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
@@ -111,7 +111,7 @@ async def show(office: Office, key: str) -> MessageShown:
         names = await people.names(connection, message.account)
         raw = await outbox.raw(connection, key)
         draft = await outbox.draft(connection, key)
-        guests = await outbox.guests(connection, [draft] if draft else [])
+        guests = await put_off.guests(connection, [draft] if draft else [])
     assert draft is not None
     line = _line(message, names)
     if raw is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,14 @@ import pytest
 
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
+from rapport.model.operations import Operate
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.policy.calendar import is_business_day, wall
-from starters.commands import meetings, messages, onboardings, timelines
+from starters.commands import meetings, messages, onboardings, operations, timelines
 from starters.commands.messages import MessageLine
 from starters.commands.onboardings import PLAYBOOKS, StartRequest
+from starters.commands.operations import OperationWritten
 from tests.conftest import CHAMPION, ROOT, TAM, Town, skipping_town, text_of, until
 from tests.support.kickoff import drafted, in_phase, reviewed, status_of
 
@@ -142,21 +144,55 @@ async def test_what_is_approved_at_night_goes_in_the_morning(quiet: Town) -> Non
     assert len(await quiet.mailed(1, CHAMPION)) == 1
 
 
-async def test_the_notes_of_one_day_become_one_mail_and_both_steps_end(quiet: Town) -> None:
-    """Two steps write to the champion at night: they wait, one mail goes in the morning, and both steps say how."""
-    (quiet.office.settings.data / PLAYBOOKS).mkdir()
-    (quiet.office.settings.data / PLAYBOOKS / "notes.toml").write_text(NOTES)
-    night = await quiet.sleep_to(2, 22)
-    file = reviewed("auto")
-    assert file.contract is not None
-    file = file.model_copy(update={"contract": file.contract.model_copy(update={"playbook": "notes"})})
-    await onboardings.start(quiet.office, StartRequest(file=file))
+async def begin_notes(town: Town) -> datetime:
+    """Start the example by the playbook of two notes, on a Wednesday at ten at night; when that was."""
+    (town.office.settings.data / PLAYBOOKS).mkdir()
+    (town.office.settings.data / PLAYBOOKS / "notes.toml").write_text(NOTES)
+    night = await town.sleep_to(2, 22)
+    await onboardings.start(town.office, StartRequest(file=reviewed("auto"), playbook="notes"))
 
     async def waits() -> bool:
-        shown = await onboardings.status(quiet.office, "versayce")
-        return "working time" in " ".join(step.waiting_for or "" for step in shown.milestones)
+        shown = await onboardings.status(town.office, "versayce")
+        joined = [line for line in await to_champion(town) if line.state is MessageState.SUPPRESSED]
+        return bool(joined) and "working time" in " ".join(step.waiting_for or "" for step in shown.milestones)
 
     await until(waits, "a step that waits for the morning")
+    return night
+
+
+async def do(town: Town, kind: Operate, step: str | None = None) -> None:
+    """Operate on the account as its TAM."""
+    await operations.operate(town.office, "versayce", kind, OperationWritten(reason="So agreed.", step=step), TAM)
+
+
+async def test_a_pause_keeps_what_waits(quiet: Town) -> None:
+    """In the morning nothing goes, as it is paused; resumed in the afternoon, it goes at once."""
+    night = await begin_notes(quiet)
+    await do(quiet, Operate.PAUSE)
+    await quiet.sleep_until(night + timedelta(hours=14))
+    assert quiet.mails() == []
+    await do(quiet, Operate.RESUME)
+    await quiet.sleep_until(night + timedelta(hours=15))
+    assert len(await quiet.mailed(1, CHAMPION)) == 1
+
+
+async def test_a_step_that_is_skipped_takes_along_what_waits(quiet: Town) -> None:
+    """Skipped at night, the step ends, and its mail and what had joined it stay, with the reason."""
+    night = await begin_notes(quiet)
+    (waiting,) = [line for line in await to_champion(quiet) if line.goes_at is not None]
+    await do(quiet, Operate.SKIP, waiting.step)
+    await until(status_of(quiet, onboarding_id("versayce")), "the end of the onboarding")
+    await quiet.sleep_until(night + timedelta(hours=12))
+    assert quiet.mails() == []
+    assert {line.reason for line in await to_champion(quiet)} == {
+        "the step is over",
+        f"joined {waiting.key}, which did not go",
+    }
+
+
+async def test_the_notes_of_one_day_become_one_mail_and_both_steps_end(quiet: Town) -> None:
+    """Two steps write to the champion at night: they wait, one mail goes in the morning, and both steps say how."""
+    night = await begin_notes(quiet)
     await quiet.sleep_until(night + timedelta(hours=11))
     await until(status_of(quiet, onboarding_id("versayce")), "the end of the onboarding")
     (mail,) = quiet.mails(CHAMPION)
