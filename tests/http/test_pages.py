@@ -94,8 +94,9 @@ class Workflows:
         self.told.append(sent)
         return self.receipt
 
-    async def signal(self, _: object, sent: object) -> None:
-        self.signalled.append(sent)
+    async def signal(self, _: object, sent: object = None, **_options: object) -> None:
+        if sent is not None:
+            self.signalled.append(sent)
 
 
 @dataclass
