@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date, datetime
-from typing import Annotated, Final, Self, TypeVar
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from rapport.model.base import Email, Prose, StepName, Wire, Written, Zone, name
 from rapport.model.meeting import Agreed
-
-T = TypeVar("T")
 
 MOST: Final = 40
 """How many actions, blockers or goals the minutes of one meeting hold."""
@@ -30,12 +29,36 @@ Filled = Annotated[Prose, AfterValidator(_filled)]
 """A text of several lines that says something."""
 
 
+def _day(value: object) -> object:
+    """Read a day, and nothing that could be taken for one: a number would count from 1970."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError('is not a day; write it as "2026-12-01"')
+
+
+def _time(value: object) -> object:
+    """Read a wall time or an instant, in the same way."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value
+    raise ValueError('is not a time; write it as "2026-12-01T10:00"')
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Time = Annotated[datetime, BeforeValidator(_time)]
+
+
 class WrittenAction(Written):
     """What somebody promised to do, until the end of a day."""
 
     what: Line
     owner: Email
-    due: date
+    due: Day
 
 
 class WrittenBlocker(Written):
@@ -43,7 +66,7 @@ class WrittenBlocker(Written):
 
     title: Line
     owner: Email
-    next_check: date
+    next_check: Day
 
 
 class WrittenGoals(Written):
@@ -63,7 +86,7 @@ class WrittenAgreed(Written):
     """
 
     step: StepName
-    start: datetime
+    start: Time
     zone: Zone | None = None
 
     @model_validator(mode="after")
@@ -121,7 +144,7 @@ class NewBlocker(WrittenBlocker):
 class Check(Written):
     """That somebody has looked at a blocker, and when to look again."""
 
-    next_check: date
+    next_check: Day
     note: Prose | None = None
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from rapport.storage.database import Connection
-from rapport.storage.tables import ContactRow, MemberRow
+from rapport.storage.tables import AccountRow, ContactRow, MemberRow
 
 GONE: Final = "someone who has left"
 
@@ -45,3 +45,9 @@ def with_owner(query: Select[*tuple[Any, ...]], owner: InstrumentedAttribute[str
         .outerjoin(ContactRow, ContactRow.id == owner)
         .outerjoin(MemberRow, MemberRow.id == owner)
     )
+
+
+async def zones(connection: Connection) -> dict[str, str]:
+    """The zone in which each account's days count, which is its TAM's, by account."""
+    query = select(AccountRow.key, MemberRow.schedule).join(MemberRow, MemberRow.id == AccountRow.tam)
+    return {row.key: row.schedule["zone"] for row in await connection.execute(query)}
