@@ -23,7 +23,7 @@ from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from starters.commands import minutes
 from starters.commands.minutes import MinutesLine, MinutesShown
-from starters.commands.office import Actor, Office, answered, decided, member_acting, present, submission
+from starters.commands.office import Actor, Office, Over, answered, decided, member_acting, present, submission
 from workflows.meeting import Meeting
 
 
@@ -64,6 +64,14 @@ class MeetingShown(Wire):
     deadline: Instant | None
     unblock: str | None
     minutes: MinutesShown | None = None
+
+
+class Noted(Wire):
+    """A meeting's title and minutes, and the meetings that are still ahead, by step and title."""
+
+    title: str
+    minutes: MinutesShown | None
+    ahead: tuple[tuple[str, str], ...]
 
 
 class Poll(Wire):
@@ -324,10 +332,10 @@ async def _or_correct_it(office: Office, refusal: Refusal, meeting: str, account
     async with office.store.reading() as connection:
         _, steps = await _steps(connection, account)
         held = await records.of_meeting(connection, meeting) is not None or _was_held(steps, step)
-    if refusal.kind is not Refused.CONFLICT or not held:
+    if not held or not (refusal.kind is Refused.CONFLICT or isinstance(refusal, Over)):
         return refusal
     fix = f"to correct what was said: rapport meeting minutes {account} {step} --file FILE"
-    return Refusal(refusal.problem, field=refusal.field, fix=fix, kind=refusal.kind)
+    return Refusal("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
 
 
 def _was_held(steps: Sequence[Shown], step: str) -> bool:
@@ -384,10 +392,7 @@ async def minutes_of(office: Office, account: str, step: str, reader: str = "") 
     Raises:
         Refusal: There is no such meeting, or it has no minutes.
     """
-    handle = await _handle(office, account, step)
-    async with office.store.reading() as connection:
-        _, steps = await _steps(connection, account)
-        found = await minutes.shown(connection, handle.id, steps, reader)
+    found = (await noted(office, account, step, reader)).minutes
     if found is None:
         raise Refusal(
             f'"{step}" has no minutes',
@@ -396,6 +401,27 @@ async def minutes_of(office: Office, account: str, step: str, reader: str = "") 
             kind=Refused.NOT_FOUND,
         )
     return found
+
+
+async def noted(office: Office, account: str, step: str, reader: str = "") -> Noted:
+    """What SQL knows of a meeting, whether or not its workflow answers.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
+
+    Raises:
+        Refusal: There is no such meeting.
+    """
+    handle = await _handle(office, account, step)
+    async with office.store.reading() as connection:
+        _, steps = await _steps(connection, account)
+        found = await minutes.shown(connection, handle.id, steps, reader)
+    ahead = minutes.ahead(steps, step)
+    return Noted(
+        title=next(shown.title for shown in steps if shown.step == step),
+        minutes=found,
+        ahead=tuple((shown.step, shown.title) for shown in steps if shown.step in ahead),
+    )
 
 
 async def with_minutes(office: Office, account: str) -> list[MinutesLine]:

@@ -91,21 +91,28 @@ async def resolve(
     faults: list[Refusal] = []
     record = await _people(connection, account, written, faults)
     zone = (await people.member(connection, account.tam)).schedule.zone
-    ahead = {shown.step for shown in steps if shown.kind == "meeting" and shown.state == "waiting"} - {step}
+    possible = ahead(steps, step)
     agreed = []
     for index, one in enumerate(written.agreed):
         try:
-            if one.step not in ahead:
+            if one.step not in possible:
                 raise Refusal(
                     f'"{one.step}" is no meeting that is still ahead',
                     field=f"agreed[{index}].step",
-                    fix=f"name one of: {', '.join(sorted(ahead)) or 'none is ahead'}; or say it in words, as next",
+                    fix=f"name one of: {', '.join(possible) or 'none is ahead'}; or say it in words, as next",
                 )
             agreed.append(_agreed(one, zone, index))
         except Refusal as fault:
             faults.append(fault)
     _raise(faults)
     return record.model_copy(update={"agreed": tuple(agreed)})
+
+
+def ahead(steps: Sequence[Shown], step: str) -> list[str]:
+    """The meetings beside this one that have not begun; only these can be agreed in the room."""
+    return [
+        shown.step for shown in steps if shown.kind == "meeting" and shown.state == "waiting" and shown.step != step
+    ]
 
 
 async def resolve_correction(
