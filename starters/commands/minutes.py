@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -124,8 +124,10 @@ async def resolve_correction(
         Refusal: Somebody is not known, or other next meetings are named than were agreed.
     """
     faults: list[Refusal] = []
-    record = await _people(connection, account, written, faults)
-    agreed = before.record.agreed if before else ()
+    said = before.record if before else MinutesRecord()
+    owners = {one.owner for one in (*said.actions, *said.blockers)}
+    record = await _people(connection, account, written, faults, owners)
+    agreed = said.agreed
     zone = (await people.member(connection, account.tam)).schedule.zone
     try:
         if written.agreed and {_agreed(one, zone, index) for index, one in enumerate(written.agreed)} != set(agreed):
@@ -140,7 +142,14 @@ async def resolve_correction(
     return record.model_copy(update={"agreed": agreed})
 
 
-async def _people(connection: Connection, account: Account, written: Minutes, faults: list[Refusal]) -> MinutesRecord:
+async def _people(
+    connection: Connection, account: Account, written: Minutes, faults: list[Refusal], owners: Container[str] = ()
+) -> MinutesRecord:
+    """Minutes with ids; without what was agreed.
+
+    Args:
+        owners: Ids of those who owned something before; it stays theirs, also if they have left since.
+    """
     known = await addresses.by_address(connection, account.key)
     return MinutesRecord(
         attended=tuple(_attended(known, written.attended, account.key, faults)),
@@ -149,12 +158,12 @@ async def _people(connection: Connection, account: Account, written: Minutes, fa
         actions=tuple(
             ActionRecord(what=one.what, owner=owner, due=one.due)
             for index, one in enumerate(written.actions)
-            if (owner := _owner(known, one.owner, account.key, f"actions[{index}].owner", faults))
+            if (owner := _owner(known, one.owner, account.key, f"actions[{index}].owner", faults, owners))
         ),
         blockers=tuple(
             BlockerRecord(title=one.title, owner=owner, next_check=one.next_check)
             for index, one in enumerate(written.blockers)
-            if (owner := _owner(known, one.owner, account.key, f"blockers[{index}].owner", faults))
+            if (owner := _owner(known, one.owner, account.key, f"blockers[{index}].owner", faults, owners))
         ),
         next=written.next or None,
         note=written.note or None,
@@ -171,7 +180,17 @@ def _attended(known: Mapping[str, Known], emails: Iterable[str], account: str, f
             yield found.id
 
 
-def _owner(known: Mapping[str, Known], email: str, account: str, field: str, faults: list[Refusal]) -> str | None:
+def _owner(
+    known: Mapping[str, Known],
+    email: str,
+    account: str,
+    field: str,
+    faults: list[Refusal],
+    owners: Container[str],
+) -> str | None:
+    there = known.get(email.lower())
+    if there is not None and there.id in owners:
+        return there.id
     try:
         return owner_of(known, email, account, field)
     except Refusal as fault:

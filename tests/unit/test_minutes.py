@@ -302,6 +302,22 @@ async def test_a_correction_replaces_and_keeps_what_came_of_it(office: Office) -
     assert (await stands(office)).corrected_at is not None
 
 
+async def test_who_has_left_keeps_what_was_theirs(office: Office) -> None:
+    """A correction may still name an owner who has left meanwhile for what they owned, and for nothing of others'."""
+    await keep(office, actions=[action(owner=COLLEAGUE)])
+    async with office.store.writing() as connection:
+        account = await people.account(connection, "versayce")
+        member = await people.member_by_email(connection, COLLEAGUE)
+        assert member is not None
+        await people.mark_left(connection, member.id, NOW)
+        same = check(Minutes, {"actions": [action(owner=COLLEAGUE)], "note": "More"}, "")
+        before = await records.of_meeting(connection, MEETING)
+        record = await minutes.resolve_correction(connection, account, same, before)
+        assert [one.owner for one in record.actions] == [member.id]
+        with pytest.raises(Refusal, match="has left"):
+            await minutes.resolve_correction(connection, account, same, None)
+
+
 # Blockers and actions
 
 

@@ -72,7 +72,7 @@ async def test_minutes_are_corrected_once_the_meeting_was_held(skipping: Town) -
     told = await timelines.timeline_of(office, "versayce")
     said = [(entry.what, (entry.said or "").splitlines()[0]) for entry in told if entry.kind in KINDS]
     # The test's clock is ahead of that by which corrections are dated.
-    assert sorted(said, reverse=True) == [
+    assert sorted(said) == [
         ("Kickoff was held, says Robin Keller", "They were glad"),
         (
             "Kickoff: Tomas Novak corrected the minutes",

@@ -217,6 +217,7 @@ async def _page(
         typed=shown,
         others=shown.fields.get("others") or ", ".join(email for email in shown.attended if email not in here),
         ours=ours,
+        owners=here | {one.email for one in ours},
         fault=fault,
         actor=reader,
         earliest=_today(account),
