@@ -125,7 +125,7 @@ async def resolve_correction(
     """
     faults: list[Refusal] = []
     said = before.record if before else MinutesRecord()
-    owners = {one.owner for one in (*said.actions, *said.blockers)}
+    owners = {one.owner for one in said.actions} | {one.owner for one in said.blockers}
     record = await _people(connection, account, written, faults, owners)
     agreed = said.agreed
     zone = (await people.member(connection, account.tam)).schedule.zone
