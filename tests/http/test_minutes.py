@@ -23,6 +23,7 @@ from starters.http.app import create_app
 from starters.http.pages import minutes as page
 from tests.conftest import CHAMPION, TAM, USER, Town
 from tests.http.test_members import fault
+from tests.support.kickoff import in_phase
 from tests.support.minutes import COLLEAGUE, PRIVATE, action, begun, blocker, example
 
 OURS = "http://127.0.0.1:8700"
@@ -204,6 +205,18 @@ async def test_a_refused_form_says_which_row_and_keeps_everything(desk: Desk) ->
     assert answer.text.count("checked") == 1
     with pytest.raises(Refusal, match="has no minutes"):
         await meetings.minutes_of(desk.town.office, "versayce", "kickoff")
+
+
+async def test_the_same_form_says_that_nobody_came(desk: Desk) -> None:
+    """Its second button goes where the account's page sends a no-show, whatever else the form holds."""
+    found = re.search(r'formaction="([^"]+)" name="outcome" value="no_show"', (await desk.reader.get(PAGE)).text)
+    csrf = re.search(r'name="csrf" value="(\w+)"', (await desk.reader.get(PAGE)).text)
+    assert found
+    assert csrf
+    said = {"csrf": csrf[1], "do": "held", "outcome": "no_show", "note": "", "private_note": "x", "actions-0-what": ""}
+    answer = await desk.reader.post(found[1], data=said)
+    assert answer.headers["location"] == "/accounts/versayce?done=no_show"
+    assert (await in_phase(desk.town, "voting")).round == 2
 
 
 async def test_a_meeting_that_has_not_begun_asks_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
