@@ -95,16 +95,17 @@ async def replace(
 ) -> None:
     """Bring a meeting's actions up to what its minutes say. They are recognised by what is to be done.
 
-    One that the minutes no longer name goes, unless it is done; then it stays as it was.
+    One that stands already, from before, is this meeting's from now on. One that the minutes no longer name goes,
+    unless it is done; then it stays as it was.
     """
+    open_ = {one.what.casefold(): one for one in await known(connection, account)}
     there = {one.what.casefold(): one for one in await of_meeting(connection, meeting)}
     for position, record in enumerate(records):
-        same = there.pop(record.what.casefold(), None)
-        values = record.model_dump() | {"position": position}
+        what = record.what.casefold()
+        same = there.pop(what, None) or open_.get(what)
+        values = record.model_dump() | {"meeting": meeting, "position": position}
         if same is None:
-            await connection.execute(
-                insert(ActionRow).values(**values, id=new_id("a"), account=account, meeting=meeting, raised_at=now)
-            )
+            await connection.execute(insert(ActionRow).values(**values, id=new_id("a"), account=account, raised_at=now))
         else:
             await connection.execute(update(ActionRow).where(ActionRow.id == same.id).values(**values))
     gone = [one.id for one in there.values() if one.done is None]

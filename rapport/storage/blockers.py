@@ -119,15 +119,18 @@ async def replace(
 ) -> None:
     """Bring a meeting's blockers up to what its minutes say. They are recognised by their titles.
 
-    One that the minutes no longer name goes, unless it was removed; then it stays as it was.
+    One that stands already, from before, is this meeting's from now on. One that the minutes no longer name goes,
+    unless it was removed; then it stays as it was.
     """
+    open_ = {one.title.casefold(): one for one in await known(connection, account)}
     there = {one.title.casefold(): one for one in await of_meeting(connection, meeting)}
     for position, record in enumerate(records):
-        same = there.pop(record.title.casefold(), None)
+        title = record.title.casefold()
+        same = there.pop(title, None) or open_.get(title)
         if same is None:
             await _add(connection, account, record, now, meeting, position)
         else:
-            values = record.model_dump() | {"position": position}
+            values = record.model_dump() | {"meeting": meeting, "position": position}
             await connection.execute(update(BlockerRow).where(BlockerRow.id == same.id).values(**values))
     gone = [one.id for one in there.values() if one.removed is None]
     await connection.execute(delete(BlockerRow).where(BlockerRow.id.in_(gone)))

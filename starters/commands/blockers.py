@@ -59,7 +59,8 @@ async def add(office: Office, account: str, written: NewBlocker, actor: Actor) -
     """Note what holds an account up.
 
     Raises:
-        Refusal: There is no such account, the owner is nobody there and no member, or the actor may not say so.
+        Refusal: There is no such account, the owner is nobody there and no member, one with this title stands already,
+            or the actor may not say so.
     """
     member = await member_acting(office, actor)
     async with office.store.reading() as connection:
@@ -69,6 +70,14 @@ async def add(office: Office, account: str, written: NewBlocker, actor: Actor) -
     words = _words(written.title, written.next_check, written.note)
     now = present()
     async with office.store.writing() as connection:
+        there = {one.title.casefold(): one.id for one in await blockers.known(connection, account)}
+        if (same := there.get(written.title.casefold())) is not None:
+            raise Refusal(
+                "stands already",
+                field="title",
+                fix=f"look at it instead: rapport blocker check {same} --next-check {written.next_check}",
+                kind=Refused.CONFLICT,
+            )
         id_ = await blockers.add(connection, account, record, now)
         await _tell(connection, account, id_, "blocker.raised", submission(member.id, actor, "blocker.add", id_, words))
     return await _one(office, id_)

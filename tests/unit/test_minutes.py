@@ -67,14 +67,14 @@ async def resolve(office: Office, **parts: Any) -> MinutesRecord:
         return await minutes.resolve(connection, account, "kickoff", AHEAD, check(Minutes, parts, ""))
 
 
-async def keep(office: Office, **parts: Any) -> MinutesRecord:
+async def keep(office: Office, *, meeting: str = MEETING, **parts: Any) -> MinutesRecord:
     """Write minutes down, as a report does that was taken."""
     record = await resolve(office, **parts)
     async with office.store.writing() as connection:
         member = await people.member_by_email(connection, TAM.email)
         assert member is not None
-        said = submission(member.id, TAM, "held", MEETING, record.as_text())
-        await minutes.keep(connection, MEETING, "versayce", "kickoff", said, record)
+        said = submission(member.id, TAM, "held", meeting, record.as_text())
+        await minutes.keep(connection, meeting, "versayce", "kickoff", said, record)
     return record
 
 
@@ -348,6 +348,25 @@ async def test_a_blocker_stays_until_somebody_removes_it_with_a_reason(office: O
     ]
     assert {entry.verified for entry in told} == {"operator"}
     assert (await audit.verify(office, "versayce")).whole
+
+
+async def test_what_stands_already_is_not_noted_twice(office: Office) -> None:
+    """The same blocker again is refused with the one that stands; a meeting that names it takes it over."""
+    added = await blockers.add(office, "versayce", check(NewBlocker, blocker(), ""), TAM)
+    with pytest.raises(Refusal, match="stands already") as error:
+        await blockers.add(office, "versayce", check(NewBlocker, blocker("the FIREWALL lets nothing through"), ""), TAM)
+    assert (error.value.kind, added.id in error.value.fix) == (Refused.CONFLICT, True)
+    await keep(office, blockers=[blocker(next_check="2026-12-10")], actions=[action()])
+    [one] = await blockers.listed(office, "versayce")
+    assert (one.id, one.next_check) == (added.id, date(2026, 12, 10))
+    [promised] = await actions.listed(office, "versayce")
+    await keep(office, meeting="meeting/versayce/rollout_planning/1", actions=[action(due="2026-12-11")])
+    assert [(one.id, one.due) for one in await actions.listed(office, "versayce")] == [
+        (promised.id, date(2026, 12, 11))
+    ]
+    # The earlier minutes no longer speak of it, so correcting them does not take it away.
+    await keep(office)
+    assert [one.id for one in await actions.listed(office, "versayce")] == [promised.id]
 
 
 async def test_what_is_over_cannot_be_done_again(office: Office) -> None:
