@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Row, Table, delete, insert, select
@@ -14,7 +13,7 @@ from rapport.storage import actions, blockers
 from rapport.storage.actions import KnownAction
 from rapport.storage.blockers import KnownBlocker
 from rapport.storage.database import Connection
-from rapport.storage.tables import GoalRow, MinutesRow
+from rapport.storage.tables import GoalRow, MinutesRow, SubmissionRow, TimelineRow
 
 
 class KnownMinutes(Wire):
@@ -36,29 +35,38 @@ class KnownMinutes(Wire):
     blockers: tuple[KnownBlocker, ...]
 
 
-async def keep(
-    connection: Connection,
-    *,
-    meeting: str,
-    account: str,
-    step: str,
-    by: str,
-    submission: str,
-    record: MinutesRecord,
-    now: datetime,
-) -> None:
-    """Write down a meeting's minutes, or replace them. Repeating it changes nothing."""
+class NewMinutes(Wire):
+    """Minutes to keep.
+
+    Attributes:
+        meeting: The meeting's workflow.
+        by: The id of the member who wrote them.
+    """
+
+    meeting: str
+    account: str
+    step: str
+    by: str
+    at: Instant
+    record: MinutesRecord
+
+
+async def keep(connection: Connection, new: NewMinutes, submission: str) -> None:
+    """Write down a meeting's minutes, or put them in the place of those that are there.
+
+    Args:
+        submission: What says them, by id.
+    """
     table = cast("Table", MinutesRow.__table__)
-    new = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    values = {
-        "by": by,
-        "submission": submission,
-        **record.model_dump(mode="json", include={"attended", "agreed", "next", "note"}),
-    }
+    insert_ = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    meeting, account, record = new.meeting, new.account, new.record
+    said = record.model_dump(mode="json", include={"attended", "agreed", "next", "note"})
+    values = {"by": new.by, "submission": submission, **said}
+    first = {"meeting": meeting, "account": account, "step": new.step, "written_at": new.at, "corrected_at": None}
     await connection.execute(
-        new.values(
-            meeting=meeting, account=account, step=step, written_at=now, corrected_at=None, **values
-        ).on_conflict_do_update(index_elements=["meeting"], set_=values | {"corrected_at": now})
+        insert_.values(**first, **values).on_conflict_do_update(
+            index_elements=["meeting"], set_=values | {"corrected_at": new.at}
+        )
     )
     await connection.execute(delete(GoalRow).where(GoalRow.meeting == meeting))
     goals = [
@@ -68,8 +76,8 @@ async def keep(
     ]
     if goals:
         await connection.execute(insert(GoalRow), goals)
-    await actions.replace(connection, account, meeting, record.actions, now)
-    await blockers.replace(connection, account, meeting, record.blockers, now)
+    await actions.replace(connection, account, meeting, record.actions, new.at)
+    await blockers.replace(connection, account, meeting, record.blockers, new.at)
 
 
 async def of_meeting(connection: Connection, meeting: str) -> KnownMinutes | None:
@@ -77,6 +85,27 @@ async def of_meeting(connection: Connection, meeting: str) -> KnownMinutes | Non
     query = select(*MinutesRow.__table__.columns).where(MinutesRow.meeting == meeting)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else await _known(connection, row)
+
+
+class Reported(Wire):
+    """What a report said that its workflow has taken: the submission, and the minutes in it."""
+
+    submission: str
+    record: MinutesRecord
+
+
+async def reported(connection: Connection, meeting: str) -> Reported | None:
+    """What was said of a meeting when it was reported as held; nothing if the timeline does not know of it."""
+    query = (
+        select(SubmissionRow.id, SubmissionRow.text)
+        .join(TimelineRow, TimelineRow.submission == SubmissionRow.id)
+        .where(SubmissionRow.workflow_id == meeting, TimelineRow.kind == "meeting.held")
+    )
+    row = (await connection.execute(query.limit(1))).one_or_none()
+    if row is None:
+        return None
+    record = MinutesRecord.read(row.text) if row.text else None
+    return Reported(submission=row.id, record=record or MinutesRecord(note=row.text))
 
 
 async def of_account(connection: Connection, account: str) -> list[KnownMinutes]:

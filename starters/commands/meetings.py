@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -12,7 +11,7 @@ from rapport.mail.letters import Company
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import meeting_id
 from rapport.model.meeting import Book, MeetingResult, MeetingView, Receipt, Report, Vote
-from rapport.model.minutes import Minutes
+from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import quorum
@@ -21,6 +20,7 @@ from rapport.storage import minutes as records
 from rapport.storage.access import Link
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
+from rapport.storage.minutes import NewMinutes
 from starters.commands import minutes
 from starters.commands.minutes import MinutesLine, MinutesShown
 from starters.commands.office import Actor, Office, Over, answered, decided, member_acting, present, submission
@@ -317,29 +317,43 @@ async def report(
             handle.execute_update(Meeting.take_report, word, id=said.id), f'meeting "{step}" of {account}'
         )
     except Refusal as refusal:
-        raise await _or_correct_it(office, refusal, handle.id, account, step) from None
+        return await _or_correct_it(office, refusal, account, step, actor, written, outcome)
     if outcome == "held":
-        # Only what the workflow has taken is kept. Should this process end here, the submission still says it all, and
-        # `correct` can put it in its place.
+        # Only what the workflow has taken is kept. Should this process end here, saying it again keeps it.
+        new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
         async with office.store.writing() as connection:
-            await minutes.keep(connection, handle.id, account, step, said, record)
+            await records.keep(connection, new, said.id)
             await minutes.keep_note(connection, handle.id, member, written.private_note)
     return receipt
 
 
-async def _or_correct_it(office: Office, refusal: Refusal, meeting: str, account: str, step: str) -> Refusal:
-    """The refusal of a report; where the meeting was held, it says how to correct what was said of it."""
+async def _or_correct_it(
+    office: Office,
+    refusal: Refusal,
+    account: str,
+    step: str,
+    actor: Actor,
+    written: Minutes,
+    outcome: Literal["held", "no_show"],
+) -> Receipt:
+    """What to do about a refused report: where the meeting was held, it could be corrected.
+
+    Where nothing is kept of it, whoever reported it never learned that it was taken, or their words were lost on the
+    way: then it is.
+    """
+    if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, Over):
+        raise refusal
+    handle = await _handle(office, account, step)
     async with office.store.reading() as connection:
-        _, steps = await _steps(connection, account)
-        held = await records.of_meeting(connection, meeting) is not None or _was_held(steps, step)
-    if not held or not (refusal.kind is Refused.CONFLICT or isinstance(refusal, Over)):
-        return refusal
+        kept = await records.of_meeting(connection, handle.id)
+        held = kept is not None or await records.reported(connection, handle.id) is not None
+    if not held:
+        raise refusal
+    if kept is None and outcome == "held":
+        await correct(office, account, step, written, actor)
+        return Receipt(accepted=True, outcome="held")
     fix = f"to correct what was said: rapport meeting minutes {account} {step} --file FILE"
-    return Refusal("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
-
-
-def _was_held(steps: Sequence[Shown], step: str) -> bool:
-    return any(shown.step == step and shown.outcome == "held" for shown in steps)
+    raise Refusal("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
 
 
 async def correct(office: Office, account: str, step: str, written: Minutes, actor: Actor) -> MinutesShown:
@@ -353,16 +367,18 @@ async def correct(office: Office, account: str, step: str, written: Minutes, act
     handle = await _handle(office, account, step)
     async with office.store.reading() as connection:
         found = await people.account(connection, account)
-        contract, steps = await _steps(connection, account)
-        before = await records.of_meeting(connection, handle.id)
-        if before is None and not _was_held(steps, step):
+        contract, _ = await _steps(connection, account)
+        kept = await records.of_meeting(connection, handle.id)
+        first = await records.reported(connection, handle.id)
+        if kept is None and first is None:
             raise Refusal(
                 f'"{step}" was not held yet',
                 field="step",
                 fix=f"say so first: rapport meeting held {account} {step}",
                 kind=Refused.CONFLICT,
             )
-        record = await minutes.resolve_correction(connection, found, written, before)
+        stood = kept.record if kept else first.record if first else MinutesRecord()
+        record = await minutes.resolve_correction(connection, found, written, stood)
         await minutes.refuse_foreign_note(connection, found, handle.id, written, member)
     said = submission(member.id, actor, "minutes", handle.id, record.as_text())
     entry = Entry(
@@ -374,11 +390,14 @@ async def correct(office: Office, account: str, step: str, written: Minutes, act
         who=member.id,
         submission=said.id,
     )
+    new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
     async with office.store.writing() as connection:
-        if before is None or record != before.record:
+        if record != stood:
             await timeline.submit(connection, said)
             await timeline.append(connection, [entry])
-            await minutes.keep(connection, handle.id, account, step, said, record)
+            await records.keep(connection, new, said.id)
+        elif kept is None and first is not None:
+            await records.keep(connection, new, first.submission)
         await minutes.keep_note(connection, handle.id, member, written.private_note)
     return await minutes_of(office, account, step, member.email)
 

@@ -16,7 +16,6 @@ from rapport.storage.addresses import GONE, Known
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from rapport.storage.minutes import KnownMinutes
-from rapport.storage.timeline import Submission
 from starters.commands import actions, blockers
 from starters.commands.actions import ActionShown
 from starters.commands.blockers import BlockerShown, owner_of, unknown
@@ -116,7 +115,7 @@ def ahead(steps: Sequence[Shown], step: str) -> list[str]:
 
 
 async def resolve_correction(
-    connection: Connection, account: Account, written: Minutes, before: KnownMinutes | None
+    connection: Connection, account: Account, written: Minutes, said: MinutesRecord
 ) -> MinutesRecord:
     """The same for minutes that replace others: what was agreed has taken effect, and stays as it was said.
 
@@ -124,7 +123,6 @@ async def resolve_correction(
         Refusal: Somebody is not known, or other next meetings are named than were agreed.
     """
     faults: list[Refusal] = []
-    said = before.record if before else MinutesRecord()
     owners = {one.owner for one in said.actions} | {one.owner for one in said.blockers}
     record = await _people(connection, account, written, faults, owners)
     agreed = said.agreed
@@ -241,22 +239,6 @@ async def refuse_foreign_note(
             fix="leave it out; it stays as it is",
             kind=Refused.FORBIDDEN,
         )
-
-
-async def keep(
-    connection: Connection, meeting: str, account: str, step: str, said: Submission, record: MinutesRecord
-) -> None:
-    """Write minutes down, in the place of those that may be there."""
-    await minutes.keep(
-        connection,
-        meeting=meeting,
-        account=account,
-        step=step,
-        by=said.actor,
-        submission=said.id,
-        record=record,
-        now=said.at,
-    )
 
 
 async def keep_note(connection: Connection, meeting: str, member: Member, note: str | None) -> None:

@@ -32,6 +32,7 @@ from rapport.storage import minutes as records
 from rapport.storage.blockers import open_blockers
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Store
+from rapport.storage.minutes import NewMinutes
 from starters.cli.minutes import written
 from starters.commands import actions, audit, blockers, minutes, timelines
 from starters.commands.office import Office, submission
@@ -74,7 +75,8 @@ async def keep(office: Office, *, meeting: str = MEETING, **parts: Any) -> Minut
         member = await people.member_by_email(connection, TAM.email)
         assert member is not None
         said = submission(member.id, TAM, "held", meeting, record.as_text())
-        await minutes.keep(connection, meeting, "versayce", "kickoff", said, record)
+        new = NewMinutes(meeting=meeting, account="versayce", step="kickoff", by=member.id, at=said.at, record=record)
+        await records.keep(connection, new, said.id)
     return record
 
 
@@ -312,10 +314,11 @@ async def test_who_has_left_keeps_what_was_theirs(office: Office) -> None:
         await people.mark_left(connection, member.id, NOW)
         same = check(Minutes, {"actions": [action(owner=COLLEAGUE)], "note": "More"}, "")
         before = await records.of_meeting(connection, MEETING)
-        record = await minutes.resolve_correction(connection, account, same, before)
+        assert before is not None
+        record = await minutes.resolve_correction(connection, account, same, before.record)
         assert [one.owner for one in record.actions] == [member.id]
         with pytest.raises(Refusal, match="has left"):
-            await minutes.resolve_correction(connection, account, same, None)
+            await minutes.resolve_correction(connection, account, same, MinutesRecord())
 
 
 # Blockers and actions

@@ -22,8 +22,10 @@ from rapport.model.minutes import NewBlocker
 from rapport.model.records import Entry
 from rapport.settings import Settings
 from rapport.storage import days, people, private_notes, timeline
+from rapport.storage import minutes as records
 from rapport.storage.database import Store
 from rapport.storage.evidence import evidence
+from rapport.storage.minutes import NewMinutes
 from rapport.storage.people import member_by_email
 from rapport.storage.tables import SubmissionRow
 from starters.commands import audit, blockers, minutes, timelines
@@ -49,7 +51,8 @@ async def office(store: Store, tmp_path: Path) -> Office:
         entry = Entry(key="k", account="versayce", at=said.at, kind="meeting.held", who=member.id, submission=said.id)
         await timeline.submit(connection, said)
         await timeline.append(connection, [entry])
-        await minutes.keep(connection, MEETING, "versayce", "kickoff", said, record)
+        new = NewMinutes(meeting=MEETING, account="versayce", step="kickoff", by=member.id, at=said.at, record=record)
+        await records.keep(connection, new, said.id)
         await minutes.keep_note(connection, MEETING, member, example().private_note)
     await blockers.add(made, "versayce", NewBlocker(title="Budget", owner=CHAMPION, next_check=date(2026, 12, 3)), TAM)
     return made

@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.meeting import MeetingResult
 from rapport.storage import people
+from rapport.storage.tables import ActionRow, BlockerRow, GoalRow, MinutesRow, PrivateNoteRow
 from starters.commands import audit, meetings, onboardings, timelines
 from starters.commands.onboardings import PLAYBOOKS, StartRequest
 from tests.conftest import CHAMPION, ROOT, TAM, USER, Town, by, example, until
@@ -83,6 +85,27 @@ async def test_minutes_are_corrected_once_the_meeting_was_held(skipping: Town) -
     assert (await meetings.minutes_of(office, "versayce", "kickoff", TAM.email)).private_note == PRIVATE
     assert (await meetings.minutes_of(office, "versayce", "kickoff")).private_note is None
     assert (await audit.verify(office, "versayce")).whole
+
+
+async def test_minutes_whose_writer_never_learned_of_them_are_kept_when_said_again(skipping: Town) -> None:
+    """A report that was taken while nothing could be kept of it is kept when it comes again, and told once."""
+    await held(skipping)
+    await in_phase(skipping, "ended")
+    office = skipping.office
+    async with office.store.writing() as connection:
+        for table in (PrivateNoteRow, GoalRow, ActionRow, BlockerRow, MinutesRow):
+            await connection.execute(delete(table))
+    receipt = await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written())
+    assert receipt.accepted
+    shown = await meetings.minutes_of(office, "versayce", "kickoff", TAM.email)
+    assert (len(shown.actions), len(shown.blockers), shown.private_note) == (2, 1, PRIVATE)
+    assert shown.corrected_at is None
+    told = await timelines.timeline_of(office, "versayce")
+    assert [entry.kind for entry in told if entry.kind in KINDS] == ["meeting.held"]
+    with pytest.raises(Refusal, match="already said"):
+        await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written())
+    with pytest.raises(Refusal, match="already said"):
+        await meetings.report(office, "versayce", "kickoff", "no_show", TAM)
 
 
 KINDS = ("meeting.held", "meeting.minutes")
