@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
@@ -130,6 +130,11 @@ def _day(instant: datetime, zone: str) -> str:
     return f"{local:%A} {local.day} {local:%B}"
 
 
+def _date(value: date) -> str:
+    """A day on its own: "Tuesday 1 December"."""
+    return f"{value:%A} {value.day} {value:%B}"
+
+
 def _clock(instant: datetime, zone: str) -> str:
     """The time of day in the reader's zone: "09:30"."""
     return f"{_at(instant, zone):%H:%M}"
@@ -157,7 +162,7 @@ def _environment(*, html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(day=_day, clock=_clock, zone=_zone, safe_link=_safe_link)
+    environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=_safe_link)
     return environment
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, ForeignKey, Index, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
@@ -297,6 +297,86 @@ class LinkRow(Base):
     round: Mapped[int]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class MinutesRow(Base):
+    """How a meeting was said to have gone, by its workflow's id; a correction replaces it.
+
+    Attributes:
+        submission: What was said last; the timeline has all of them.
+        attended: Ids of contacts and members.
+        agreed: The next meetings agreed in the room, each an `Agreed`.
+        next: What else was agreed, in words.
+    """
+
+    __tablename__ = "minutes"
+    meeting: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    step: Mapped[str]
+    by: Mapped[str]
+    written_at: Mapped[datetime]
+    corrected_at: Mapped[datetime | None]
+    submission: Mapped[str]
+    attended: Mapped[list[str]]
+    agreed: Mapped[list[Any]]
+    next: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+class GoalRow(Base):
+    """What the customer wants to reach, as a meeting heard it: in the `short` or the `long` term."""
+
+    __tablename__ = "goals"
+    meeting: Mapped[str] = mapped_column(ForeignKey("minutes.meeting"), primary_key=True)
+    term: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+
+
+class ActionRow(Base):
+    """What somebody promised to do until the end of a day. `owner` is a contact's or member's id."""
+
+    __tablename__ = "actions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    meeting: Mapped[str | None]
+    position: Mapped[int]
+    what: Mapped[str]
+    owner: Mapped[str]
+    due: Mapped[date]
+    raised_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None]
+
+
+class BlockerRow(Base):
+    """What holds an account up. `owner` is a contact's or member's id.
+
+    Attributes:
+        removal: The submission that says why it was removed.
+    """
+
+    __tablename__ = "blockers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    meeting: Mapped[str | None]
+    position: Mapped[int]
+    title: Mapped[str]
+    owner: Mapped[str]
+    next_check: Mapped[date]
+    raised_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[str | None]
+    removal: Mapped[str | None]
+
+
+class PrivateNoteRow(Base):
+    """A note on a meeting for the TAM alone. It has a table of its own, so that nothing reads it along with others."""
+
+    __tablename__ = "private_notes"
+    meeting: Mapped[str] = mapped_column(ForeignKey("minutes.meeting"), primary_key=True)
+    by: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
 
 
 class TimelineRow(Base):

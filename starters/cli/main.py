@@ -7,7 +7,9 @@ import typer
 from starters.cli import (
     absence,
     account,
+    action,
     audit,
+    blocker,
     doctor,
     mail,
     meeting,
@@ -37,6 +39,8 @@ app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
+app.add_typer(blocker.app, name="blocker")
+app.add_typer(action.app, name="action")
 app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")

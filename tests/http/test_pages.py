@@ -234,6 +234,7 @@ PAGES = [
     "/accounts/versayce",
     "/accounts/versayce/drafts",
     "/accounts/versayce/drafts/preview?key=x",
+    "/accounts/versayce/meetings/kickoff/minutes",
     "/inbox",
     "/tasks/versayce/onsite_approval/1",
     "/mail",
@@ -245,6 +246,7 @@ PAGES = [
 FORMS = [
     "/accounts/versayce/meetings/kickoff/book",
     "/accounts/versayce/meetings/kickoff/report",
+    "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",
     *(f"/tasks/versayce/onsite_approval/1/{verb}" for verb in ("decide", "request", "decline", "ask", "answer")),
     "/sign-out",

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,6 +30,7 @@ from worker import stationery
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
     "held": "Noted: it was held.",
+    "corrected": "The minutes are corrected. The timeline keeps what was said before.",
     "no_show": "Noted: nobody came. Everyone is offered new times.",
     "saved": "Your changes are saved.",
     "unchanged": "There was nothing to change.",
@@ -177,6 +178,12 @@ def place(zone: str) -> str:
     return zone.replace("_", " ")
 
 
+def date_of(value: date) -> str:
+    """A day, for a table: "Tue 1 Dec"; with the year where it is another than this one."""
+    year = f" {value.year}" if value.year != present().year else ""
+    return f"{value:%a} {value.day} {value:%b}{year}"
+
+
 def iso(instant: datetime) -> str:
     """An instant for `<time datetime>`, to the second."""
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -277,6 +284,7 @@ def _environment() -> Environment:
         clock=clock,
         offset=offset,
         place=place,
+        date_of=date_of,
         iso=iso,
         in_utc=in_utc,
         near=near,

@@ -254,6 +254,94 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_contacts_account"), ["account"], unique=False)
 
     op.create_table(
+        "minutes",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("written_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("corrected_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("submission", sa.String(), nullable=False),
+        sa.Column("attended", sa.JSON(), nullable=False),
+        sa.Column("agreed", sa.JSON(), nullable=False),
+        sa.Column("next", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("meeting"),
+    )
+    with op.batch_alter_table("minutes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_minutes_account"), ["account"], unique=False)
+
+    op.create_table(
+        "goals",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("term", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["meeting"],
+            ["minutes.meeting"],
+        ),
+        sa.PrimaryKeyConstraint("meeting", "term", "position"),
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("meeting", sa.String(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=False),
+        sa.Column("raised_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("done_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("done_by", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("actions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_actions_account"), ["account"], unique=False)
+
+    op.create_table(
+        "blockers",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("meeting", sa.String(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("next_check", sa.Date(), nullable=False),
+        sa.Column("raised_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("removed_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("removed_by", sa.String(), nullable=True),
+        sa.Column("removal", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("blockers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_blockers_account"), ["account"], unique=False)
+
+    op.create_table(
+        "private_notes",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["meeting"],
+            ["minutes.meeting"],
+        ),
+        sa.PrimaryKeyConstraint("meeting"),
+    )
+    op.create_table(
         "contracts",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
