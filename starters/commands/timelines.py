@@ -131,6 +131,10 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"Mail to {who}: nobody can say whether it arrived"
         case "message.refused":
             return f"A mail could not be written: {about}"
+        case "data.incident_closed":
+            return f"{who} says that an incident is over"
+        case kind if kind.startswith("data."):
+            return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
@@ -158,6 +162,13 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
     }.get(kind, kind)
 
 
+_DATA = {
+    "data.usage": "usage figures",
+    "data.incidents": "incidents",
+    "data.projects": "projects",
+    "data.wins": "wins",
+    "data.roadmap": "the roadmap",
+}
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",
