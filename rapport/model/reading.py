@@ -83,6 +83,9 @@ def check(model: type[M], data: Any, source: str) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         raise together(faults(error, source)) from None
+    except UnicodeEncodeError:
+        # Pydantic cannot name a field that is no text; JSON's "\\ud800" makes one.
+        raise Refusal("holds half a character", field=source or "body", fix="write whole characters") from None
 
 
 def faults(error: ValidationError, source: str) -> list[Refusal]:
