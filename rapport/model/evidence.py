@@ -116,6 +116,7 @@ COUNT: Final = "count"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _YEARS = range(2000, 2100)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
+_SMALLEST: Final = 1e-9
 _LARGEST: Final = 1e15
 _KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -164,6 +165,8 @@ def _number(value: object) -> float:
         raise ValueError('is not a number; write it as "1200" or "99.95", without its unit or a thousands separator')
     if abs(value) > _LARGEST:
         raise ValueError("has more than 15 digits; choose a larger unit")
+    if 0 < abs(value) < _SMALLEST:
+        raise ValueError("is less than a billionth; choose a smaller unit")
     # Zero has no sign for a person.
     return float(value) or 0.0
 

@@ -84,7 +84,7 @@ def check(model: type[M], data: Any, source: str) -> M:
     except ValidationError as error:
         raise together(faults(error, source)) from None
     except UnicodeEncodeError:
-        # Pydantic cannot name a field that is no text; JSON's "\\ud800" makes one.
+        # Pydantic cannot name a field that is no text; a JSON text can hold a lone surrogate.
         raise Refusal("holds half a character", field=source or "body", fix="write whole characters") from None
 
 
