@@ -9,6 +9,7 @@ from starters.cli import (
     account,
     audit,
     doctor,
+    evidence,
     mail,
     meeting,
     member,
@@ -35,6 +36,7 @@ task.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
+evidence.add_to(app)
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
 app.add_typer(task.app, name="task")
