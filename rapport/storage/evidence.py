@@ -302,12 +302,11 @@ async def by_id(connection: Connection, noun: Noun[T], account: str, ids: Sequen
 
 async def put_roadmap(
     connection: Connection, rows: Sequence[Row[WrittenRoadmapItem]]
-) -> tuple[Kept, list[WrittenRoadmapItem], set[str]]:
+) -> tuple[Kept, dict[str, list[WrittenRoadmapItem]]]:
     """Bring items of the roadmap up to what is given, with all whom they touch; other items stay as they are.
 
     Returns:
-        What became of them, one of the rows of each that is new or changed, and the keys of the accounts for which
-        something changed, `*` for everyone.
+        What became of them, and the items that are new, changed or gone for each account, by key; `*` for everyone.
 
     Raises:
         Refusal: There is no such account.
@@ -321,10 +320,12 @@ async def put_roadmap(
     known: dict[str, list[WrittenRoadmapItem]] = {}
     for item in await whole_roadmap(connection, items):
         known.setdefault(item.id, []).append(item)
-    touched: set[str] = set()
     put = [id_ for id_, item in items.items() if set(item) != set(known.get(id_, ()))]
+    touched: dict[str, dict[str, WrittenRoadmapItem]] = {}
     for id_ in put:
-        touched |= {one.account for one in set(items[id_]) ^ set(known.get(id_, ())) if one.account is not None}
+        for one in set(items[id_]) ^ set(known.get(id_, ())):
+            if one.account is not None:
+                touched.setdefault(one.account, {})[id_] = items[id_][0]
     await _forget_touches(connection, put)
     every = {id_: next((one.touches for one in items[id_] if one.account == EVERYONE), None) for id_ in put}
     await _upsert(
@@ -343,7 +344,7 @@ async def put_roadmap(
         )
     changed = len(known.keys() & set(put))
     kept = Kept(new=len(put) - changed, changed=changed, unchanged=len(items) - len(put))
-    return kept, [items[id_][0] for id_ in put], touched
+    return kept, {account: list(some.values()) for account, some in touched.items()}
 
 
 async def _refuse_strangers(connection: Connection, rows: Sequence[Row[WrittenRoadmapItem]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -135,7 +135,7 @@ async def add_usage(office: Office, account: str, rows: Sequence[Row[WrittenSamp
     by = await member_named(office, actor)
     async with office.store.writing() as connection:
         kept, told = await evidence.put_usage(connection, account, rows)
-        await _tell(connection, actor, by.id, "usage", [account], kept, _measured(told))
+        await _tell(connection, actor, by.id, "usage", account, kept, _measured(told))
     return kept
 
 
@@ -181,7 +181,7 @@ async def _add(
     async with office.store.writing() as connection:
         kept, told = await evidence.put(connection, noun, account, rows)
         lines = [f"{one.id}: {one.title}" for one in told]
-        await _tell(connection, actor, by.id, f"{noun.name}s", [account], kept, lines)
+        await _tell(connection, actor, by.id, f"{noun.name}s", account, kept, lines)
     return kept
 
 
@@ -216,7 +216,7 @@ async def close_incident(
             raise Refusal("lies ahead", field="ended", fix="say so once it has ended")
         closed = found.model_copy(update={"ended": at})
         kept, _ = await evidence.put(connection, INCIDENTS, account, [Row(WrittenIncident(**closed.model_dump()))])
-        await _tell(connection, actor, by.id, "incident_closed", [account], kept, [f"{id_}: {closed.title}"])
+        await _tell(connection, actor, by.id, "incident_closed", account, kept, [f"{id_}: {closed.title}"])
     return closed
 
 
@@ -242,9 +242,11 @@ async def add_roadmap(office: Office, rows: Sequence[Row[WrittenRoadmapItem]], a
             )
     by = await member_named(office, actor)
     async with office.store.writing() as connection:
-        kept, told, touched = await evidence.put_roadmap(connection, rows)
-        lines = [f"{one.id}: {one.title}, expected {one.expected}" for one in told]
-        await _tell(connection, actor, by.id, "roadmap", touched, kept, lines)
+        kept, touched = await evidence.put_roadmap(connection, rows)
+        # No account's record tells what is built for another.
+        for key, items in sorted(touched.items()):
+            lines = [f"{one.id}: {one.title}, expected {one.expected}" for one in items]
+            await _tell(connection, actor, by.id, "roadmap", key, Kept(changed=len(items)), lines)
     return kept
 
 
@@ -261,7 +263,7 @@ async def remove_usage(office: Office, account: str, metric: str, actor: Actor, 
     async with office.store.writing() as connection:
         kept = await evidence.remove_usage(connection, account, metric, day)
         told = f"{metric}, {day}" if day else metric
-        await _tell(connection, actor, by.id, "usage", [account], kept, [told])
+        await _tell(connection, actor, by.id, "usage", account, kept, [told])
     return kept
 
 
@@ -275,7 +277,7 @@ async def remove(office: Office, noun: Noun[T], account: str, id_: str, actor: A
     kept = Kept(removed=1)
     async with office.store.writing() as connection:
         gone = await evidence.remove(connection, noun, account, id_)
-        await _tell(connection, actor, by.id, f"{noun.name}s", [account], kept, [f"{id_}: {gone.title}"])
+        await _tell(connection, actor, by.id, f"{noun.name}s", account, kept, [f"{id_}: {gone.title}"])
     return kept
 
 
@@ -289,8 +291,8 @@ async def remove_roadmap(office: Office, id_: str, actor: Actor) -> Kept:
     kept = Kept(removed=1)
     async with office.store.writing() as connection:
         gone = await evidence.remove_roadmap(connection, id_)
-        touched = {one.account for one in gone if one.account is not None}
-        await _tell(connection, actor, by.id, "roadmap", touched, kept, [f"{id_}: {gone[0].title}"])
+        for key in sorted({one.account for one in gone if one.account is not None}):
+            await _tell(connection, actor, by.id, "roadmap", key, kept, [f"{id_}: {gone[0].title}"])
     return kept
 
 
@@ -319,32 +321,27 @@ def _measured(samples: Sequence[WrittenSample]) -> list[str]:
 
 
 async def _tell(
-    connection: Connection, actor: Actor, by: str, what: str, accounts: Iterable[str], kept: Kept, lines: Sequence[str]
+    connection: Connection, actor: Actor, by: str, what: str, account: str, kept: Kept, lines: Sequence[str]
 ) -> None:
-    """Write one entry on the timeline of each account concerned, unless nothing has changed.
+    """Write one entry on the account's timeline, unless nothing has changed.
 
     What concerns everyone stands on nobody's timeline; who said it is kept all the same.
     """
     if not kept.new + kept.changed + kept.removed:
         return
-    named = sorted(set(accounts) - {EVERYONE})
     text = "\n".join([*lines[:_TOLD], *([f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else [])])
-    said = submission(by, actor, f"data.{what}", named[0] if len(named) == 1 else what, text)
+    said = submission(by, actor, f"data.{what}", account, text)
     await timeline.submit(connection, said)
+    if account == EVERYONE:
+        return
     counts = {"new": kept.new, "changed": kept.changed, "removed": kept.removed}
-    about = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    await timeline.append(
-        connection,
-        [
-            Entry(
-                key=f"{account}/data/{said.id}",
-                account=account,
-                at=said.at,
-                kind=f"data.{what}",
-                who=by,
-                about=about,
-                submission=said.id,
-            )
-            for account in named
-        ],
+    entry = Entry(
+        key=f"{account}/data/{said.id}",
+        account=account,
+        at=said.at,
+        kind=f"data.{what}",
+        who=by,
+        about=", ".join(f"{count} {name}" for name, count in counts.items() if count),
+        submission=said.id,
     )
+    await timeline.append(connection, [entry])
