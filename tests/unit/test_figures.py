@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapport.mail import chart
-from rapport.mail.compose import _inliner
+from rapport.mail.compose import _environment, _inliner
 from rapport.model.evidence import Sample, Series
 from rapport.policy.figures import MOST_BARS, MOST_MONTHS, bars, change, course, figure, number, told
 
@@ -186,3 +186,13 @@ def test_a_mail_keeps_the_chart_as_it_is() -> None:
     html = _inliner().inline(f"<html><body>{chart.html(series(1200, 3400))}</body></html>")
     assert Read(html.partition("<body")[2].partition(">")[2]).shares == [35, 65, 100]
     assert html.count(f'bgcolor="{chart.TRACK}"') == 1
+
+
+def test_templates_draw_a_series_by_a_filter() -> None:
+    """In a template `bars` draws, `told` says it in a line, and neither needs to be marked as safe."""
+    measured = series(1200, 3400, metric="checks & runs")
+    assert _environment(html=True).from_string("{{ s | bars }}").render(s=measured) == chart.html(measured)
+    assert _environment(html=False).from_string("{{ s | told }}").render(s=measured) == (
+        "checks & runs: 1,200 → 3,400, up 183 %"
+    )
+    assert _environment(html=False).from_string("{{ 12.5 | figure('GB') }}").render() == "12.5 GB"
