@@ -56,11 +56,11 @@ def _head(series: Series, notes: str, *, margin: int) -> Markup:
 def _row(bar: Bar, unit: str, share: int, *, last: bool) -> Markup:
     weight = "600" if last else "400"
     return Markup(
-        '<tr><th scope="row" align="left" width="88" style="{cell}width:88px;font-weight:{weight};color:#5d6b68;'
-        'white-space:nowrap;padding-right:12px;">{label}</th>'
+        '<tr><th scope="row" align="left" width="64" style="{cell}width:64px;font-weight:{weight};color:#5d6b68;'
+        'white-space:nowrap;padding-right:10px;">{label}</th>'
         '<td style="{cell}">{drawn}</td>'
-        '<td align="right" width="72" style="{cell}width:72px;font-weight:{weight};white-space:nowrap;'
-        'padding-left:12px;">{value}</td></tr>'
+        '<td align="right" width="52" style="{cell}width:52px;font-weight:{weight};white-space:nowrap;'
+        'padding-left:10px;">{value}</td></tr>'
     ).format(
         cell=_CELL,
         weight=weight,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -28,6 +28,7 @@ from rapport.model.evidence import (
 )
 from rapport.model.reading import together
 from rapport.model.sheets import Row
+from rapport.policy.calendar import whole_days
 from rapport.storage import people
 from rapport.storage.blockers import open_blockers
 from rapport.storage.database import Connection
@@ -75,17 +76,20 @@ _FAR_FUTURE: Final = date(2099, 12, 31)
 # Reading
 
 
-async def evidence(connection: Connection, account: str, since: date, until: date) -> Evidence:
-    """All that is on record of an account from one day to another, both included. Days are those of UTC.
+async def evidence(connection: Connection, account: str, since: date, until: date, zone: str = "UTC") -> Evidence:
+    """All that is on record of an account from one day to another, both included.
 
     These are the samples and wins of those days, the incidents that went on in them, the projects that were not over
     before them, also those that lie ahead, the roadmap that touches the account, and the blockers open at present.
+
+    Args:
+        zone: Where the days begin and end.
     """
     return Evidence(
         since=since,
         until=until,
         usage=await usage(connection, account, since, until),
-        incidents=await incidents(connection, account, since, until),
+        incidents=await incidents(connection, account, since, until, zone),
         projects=await projects(connection, account, since),
         roadmap=await roadmap(connection, account),
         wins=await wins(connection, account, since, until),
@@ -120,15 +124,14 @@ async def usage(
 
 
 async def incidents(
-    connection: Connection, account: str, since: date = _FAR_PAST, until: date = _FAR_FUTURE
+    connection: Connection, account: str, since: date = _FAR_PAST, until: date = _FAR_FUTURE, zone: str = "UTC"
 ) -> tuple[Incident, ...]:
-    """The incidents that went on in these days, the earliest first."""
-    start = datetime.combine(since, time(), UTC)
-    end = datetime.combine(until, time(), UTC) + timedelta(days=1)
+    """The incidents that went on in these days of a zone, the earliest first."""
+    days = whole_days(since, until, zone)
     query = (
         select(IncidentRow.__table__)
-        .where(IncidentRow.account == account, IncidentRow.began < end)
-        .where(or_(IncidentRow.ended.is_(None), IncidentRow.ended >= start))
+        .where(IncidentRow.account == account, IncidentRow.began < days.end)
+        .where(or_(IncidentRow.ended.is_(None), IncidentRow.ended > days.start, IncidentRow.began >= days.start))
         .order_by(IncidentRow.began, IncidentRow.id)
     )
     return tuple(Incident.model_validate(row._mapping) for row in await connection.execute(query))

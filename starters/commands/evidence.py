@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from rapport.model.base import Refusal, Refused, Written
 from rapport.model.evidence import (
@@ -46,18 +47,19 @@ async def known(office: Office, account: str, since: date | None = None, until: 
     """All that is on record of an account, as digests and reviews speak of it.
 
     Args:
-        since, until: The first and the last day; without them, the quarter up to today.
+        since, until: The first and the last day in the TAM's zone; without them, the quarter up to today.
 
     Raises:
         Refusal: There is no such account, or the days are the wrong way round.
     """
-    last = until or present().date()
-    first = since or last - timedelta(days=SHOWN_DAYS - 1)
-    if last < first:
-        raise Refusal("comes before since", field="until", fix="write the later of the two as until")
     async with office.store.reading() as connection:
-        await people.account(connection, account)
-        return await evidence.evidence(connection, account, first, last)
+        found = await people.account(connection, account)
+        zone = (await people.member(connection, found.tam)).schedule.zone
+        last = until or present().astimezone(ZoneInfo(zone)).date()
+        first = since or last - timedelta(days=SHOWN_DAYS - 1)
+        if last < first:
+            raise Refusal("comes before since", field="until", fix="write the later of the two as until")
+        return await evidence.evidence(connection, account, first, last, zone)
 
 
 async def usage(office: Office, account: str) -> tuple[Series, ...]:

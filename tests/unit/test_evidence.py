@@ -418,11 +418,13 @@ async def test_evidence_is_of_its_days_both_included(office: Office) -> None:
     await evidence.add_usage(office, "versayce", rows(WrittenSample, *(sample(day=day) for day in days)), TAM)
     won = [{"id": f"W-{day}", "title": "A win", "day": day} for day in days]
     await evidence.add_wins(office, "versayce", rows(WrittenWin, *won), TAM)
+    # The TAM is in Zurich, an hour ahead of UTC in November.
     spans = {
-        "over-before": ("2026-11-01T10:00:00Z", "2026-11-01T23:59:59Z"),
-        "into-it": ("2026-11-01T10:00:00Z", "2026-11-02T00:00:00Z"),
-        "in-it": ("2026-11-08T23:59:59Z", None),
-        "after": ("2026-11-09T00:00:00Z", None),
+        "over-before": ("2026-11-01T10:00:00Z", "2026-11-01T23:00:00Z"),
+        "into-it": ("2026-11-01T10:00:00Z", "2026-11-01T23:00:01Z"),
+        "a-moment": ("2026-11-01T23:00:00Z", "2026-11-01T23:00:00Z"),
+        "in-it": ("2026-11-08T22:59:59Z", None),
+        "after": ("2026-11-08T23:00:00Z", None),
         "all-along": ("2026-10-01T00:00:00Z", None),
     }
     felt = [incident(id=id_, began=began, ended=ended) for id_, (began, ended) in spans.items()]
@@ -437,7 +439,7 @@ async def test_evidence_is_of_its_days_both_included(office: Office) -> None:
     found = await evidence.known(office, "versayce", *week)
     assert [str(one.day) for one in found.usage[0].samples] == days[1:3]
     assert [str(one.day) for one in found.wins] == days[1:3]
-    assert [one.id for one in found.incidents] == ["all-along", "into-it", "in-it"]
+    assert [one.id for one in found.incidents] == ["all-along", "into-it", "a-moment", "in-it"]
     assert [one.id for one in found.projects] == ["last-day", "ahead", "some-day"]
     key = await other(office.store)
     assert (await evidence.known(office, key, *week)).is_empty
