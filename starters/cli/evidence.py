@@ -11,6 +11,7 @@ import typer
 
 from rapport.model.base import Refusal, Written
 from rapport.model.evidence import (
+    EVERYONE,
     Incident,
     Kept,
     Project,
@@ -408,5 +409,6 @@ def _win_cells(one: Win) -> Sequence[str]:
 
 
 def _roadmap_cells(item: Any) -> Sequence[str]:
-    own = [item.account or "nobody yet"] if isinstance(item, WrittenRoadmapItem) else []
+    known = {EVERYONE: "everyone", None: "nobody yet"}
+    own = [known.get(item.account, item.account)] if isinstance(item, WrittenRoadmapItem) else []
     return (item.id, item.title, item.expected, *own, item.touches or "")
