@@ -28,7 +28,9 @@ from zoneinfo import ZoneInfo
 import css_inline
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
+from rapport.mail import chart
 from rapport.model.base import Refusal, plain
+from rapport.policy.figures import figure
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
 DRAFT_TOKEN: Final = "your-personal-link"  # noqa: S105 - not a secret, the place of one
@@ -163,6 +165,7 @@ def _environment(*, html: bool) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=_safe_link)
+    environment.filters.update(bars=chart.html, told=chart.text, figure=figure)
     return environment
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -120,6 +131,78 @@ class ContactRow(Base):
     schedule: Mapped[dict[str, Any]]
     work: Mapped[dict[str, Any]]
     left_at: Mapped[datetime | None]
+
+
+class UsageMetricRow(Base):
+    """Something that is measured of an account, in the one unit that all its samples have."""
+
+    __tablename__ = "usage_metrics"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    unit: Mapped[str]
+
+
+class UsageSampleRow(Base):
+    """What was measured on one day; a later measurement of the same day takes its place."""
+
+    __tablename__ = "usage_samples"
+    __table_args__ = (ForeignKeyConstraint(["account", "metric"], ["usage_metrics.account", "usage_metrics.metric"]),)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class IncidentRow(Base):
+    """An outage or fault that an account felt. `severity` is 1, the worst, to 4."""
+
+    __tablename__ = "incidents"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    severity: Mapped[int]
+    began: Mapped[datetime]
+    ended: Mapped[datetime | None]
+
+
+class ProjectRow(Base):
+    """What an account is working on, or will."""
+
+    __tablename__ = "projects"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    starts: Mapped[date | None]
+    ends: Mapped[date | None]
+
+
+class WinRow(Base):
+    """Something that went well for an account because of the product."""
+
+    __tablename__ = "wins"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    day: Mapped[date]
+
+
+class RoadmapItemRow(Base):
+    """What the vendor builds next. `touches` says why it matters to every account, where it does."""
+
+    __tablename__ = "roadmap_items"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    expected: Mapped[str]
+    touches: Mapped[str | None]
+
+
+class RoadmapTouchRow(Base):
+    """Why an item of the roadmap matters to one account."""
+
+    __tablename__ = "roadmap_touches"
+    item: Mapped[str] = mapped_column(ForeignKey("roadmap_items.id"), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True, index=True)
+    touches: Mapped[str]
 
 
 class ContractRow(Base):

@@ -11,6 +11,7 @@ from starters.cli import (
     audit,
     blocker,
     doctor,
+    evidence,
     mail,
     meeting,
     member,
@@ -37,6 +38,7 @@ task.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
+evidence.add_to(app)
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
 app.add_typer(blocker.app, name="blocker")

@@ -155,6 +155,10 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{who} removed a blocker"
         case "action.done":
             return f"An action is done, says {who}"
+        case "data.incident_closed":
+            return f"{who} says that an incident is over"
+        case kind if kind.startswith("data."):
+            return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
@@ -203,6 +207,13 @@ def _titled(step: str, titles: dict[str, str]) -> str:
 
 
 _CHORES = {"drafts": "its drafts", "time": "finding a time", "report": "how it went", "conversion": "onsite after all"}
+_DATA = {
+    "data.usage": "usage figures",
+    "data.incidents": "incidents",
+    "data.projects": "projects",
+    "data.wins": "wins",
+    "data.roadmap": "the roadmap",
+}
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",

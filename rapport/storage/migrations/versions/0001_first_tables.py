@@ -342,6 +342,71 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("meeting"),
     )
     op.create_table(
+        "usage_metrics",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("unit", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "metric"),
+    )
+    op.create_table(
+        "usage_samples",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["account", "metric"], ["usage_metrics.account", "usage_metrics.metric"]),
+        sa.PrimaryKeyConstraint("account", "metric", "day"),
+    )
+    op.create_table(
+        "incidents",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("began", UtcInstant(timezone=True), nullable=False),
+        sa.Column("ended", UtcInstant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_table(
+        "projects",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("starts", sa.Date(), nullable=True),
+        sa.Column("ends", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_table(
+        "wins",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_table(
+        "roadmap_items",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("expected", sa.String(), nullable=False),
+        sa.Column("touches", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "roadmap_touches",
+        sa.Column("item", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("touches", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["roadmap_items.id"]),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("item", "account"),
+    )
+    op.create_index(op.f("ix_roadmap_touches_account"), "roadmap_touches", ["account"])
+    op.create_table(
         "contracts",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
