@@ -84,6 +84,9 @@ def check(model: type[M], data: Any, source: str) -> M:
         faults = [_refusal(detail, source) for detail in error.errors(include_url=False, include_input=False)]
         first, others = faults[0], faults[1:_SHOWN]
         raise Refusal(first.problem, field=first.field, fix=first.fix, others=others) from None
+    except UnicodeEncodeError:
+        # JSON can hold halves of characters, and a refusal that quotes one cannot be written.
+        raise Refusal("holds half of a character", field=source or "body", fix="write it whole, in UTF-8") from None
 
 
 def _refusal(detail: ErrorDetails, source: str) -> Refusal:
