@@ -187,7 +187,11 @@ class Meeting(Correspondence):
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._project(Wait())
-        return MeetingResult(outcome=outcome, start=self.booking.start if self.booking else None)
+        return MeetingResult(
+            outcome=outcome,
+            start=self.booking.start if self.booking else None,
+            agreed=self.report.agreed if self.report else (),
+        )
 
     def begin_round(self) -> None:
         """Start from nothing; what was voted and booked in an earlier round is void."""
@@ -266,6 +270,8 @@ class Meeting(Correspondence):
             raise refused("no time is booked yet; book one first")
         if workflow.now() < self.booking.start:
             raise refused("the meeting has not begun yet; move it or wait until then")
+        if any(agreed.start <= workflow.now() for agreed in report.agreed):
+            raise refused("the time agreed for the next meeting is in the past; choose a later one")
 
     @workflow.query(name="view", description="The meeting as it stands")
     def view(self) -> MeetingView:

@@ -123,6 +123,8 @@ class Steps:
         """Do what a member says with the whole; `operations.judge` has let it pass."""
         paused_at = self.letters.paused_at
         applied = operations.apply(self.progress, paused_at, operation, workflow.now())
+        if applied.outcome == operations.UNCHANGED:
+            return Receipt(accepted=True, outcome=applied.outcome)
         for name, step in applied.steps.items():
             if self.progress.get(name) != step:
                 self._stale.add(name)

@@ -84,13 +84,25 @@ class Book(Wire):
     start: Instant
 
 
+class Agreed(Wire):
+    """A next meeting whose time was agreed in the room; it needs no vote."""
+
+    step: str
+    start: Instant
+
+
 class Report(Wire):
-    """How the meeting went."""
+    """How the meeting went.
+
+    Attributes:
+        attended: Contacts' and members' ids.
+    """
 
     id: str
     by: str
     outcome: Literal["held", "no_show"]
     attended: tuple[str, ...] = ()
+    agreed: tuple[Agreed, ...] = ()
 
 
 class Booking(Wire):
@@ -154,6 +166,7 @@ class MeetingResult(Wire):
 
     outcome: str
     start: Instant | None = None
+    agreed: tuple[Agreed, ...] = ()
 
 
 class MeetingView(Wire):

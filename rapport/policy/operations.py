@@ -14,6 +14,7 @@ from rapport.policy.plan import Progress, Steps, StepState
 
 ELSEWHERE = "elsewhere"
 CANCELLED = "cancelled"
+UNCHANGED = "nothing to do"
 
 
 class Applied(NamedTuple):
@@ -53,7 +54,7 @@ def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: d
         paused_at: Since when the onboarding is paused, if it is.
     """
     before = dict(steps)
-    unchanged = Applied(before, paused_at, "nothing to do", {})
+    unchanged = Applied(before, paused_at, UNCHANGED, {})
     name = operation.step or ""
     match operation.kind:
         case Operate.PAUSE:

@@ -12,6 +12,7 @@ from rapport.model.ids import purpose_of
 from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
+from starters.commands import minutes
 from starters.commands.office import Office
 
 GONE: Final = "someone who has left"
@@ -63,14 +64,16 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             verified=entry.verified,
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
             shown=entry.shown,
-            said=_said(entry),
+            said=_said(entry, names, titles, zone),
         )
         for entry in told
     ]
 
 
-def _said(entry: Told) -> str | None:
-    """What someone wrote; what was asked for by name stands on a line each."""
+def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str) -> str | None:
+    """What someone wrote; what was asked for by name, or minuted, stands on a line each."""
+    if entry.text is not None and entry.kind in ("meeting.held", "meeting.minutes"):
+        return minutes.told(entry.text, names, titles, zone)
     if entry.text is None or entry.kind not in ("task.opened", "task.changed"):
         return entry.text
     return "\n".join(f"{name.replace('_', ' ')}: {text}" for name, text in json.loads(entry.text).items())
@@ -118,6 +121,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} on {when} is called off"
         case "meeting.conversion_offered":
             return f"{step}: the visit was approved after its time; the TAM is asked whether to hold it on site"
+        case "meeting.minutes":
+            return f"{step}: {who} corrected the minutes"
         case "meeting.no_show":
             return f"{step}: nobody came, says {who}; new times follow"
         case "vote.cast":
@@ -148,6 +153,18 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"Mail to {who}: nobody can say whether it arrived"
         case "message.refused":
             return f"A mail could not be written: {about}"
+        case "blocker.raised":
+            return f"{who} noted a blocker"
+        case "blocker.checked":
+            return f"{who} looked at a blocker"
+        case "blocker.removed":
+            return f"{who} removed a blocker"
+        case "action.done":
+            return f"An action is done, says {who}"
+        case "data.incident_closed":
+            return f"{who} says that an incident is over"
+        case kind if kind.startswith("data."):
+            return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
@@ -196,6 +213,13 @@ def _titled(step: str, titles: dict[str, str]) -> str:
 
 
 _CHORES = {"drafts": "its drafts", "time": "finding a time", "report": "how it went", "conversion": "onsite after all"}
+_DATA = {
+    "data.usage": "usage figures",
+    "data.incidents": "incidents",
+    "data.projects": "projects",
+    "data.wins": "wins",
+    "data.roadmap": "the roadmap",
+}
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",

@@ -43,6 +43,7 @@ from rapport.mail.compose import (
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.minutes import Pending
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
 from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
@@ -168,6 +169,16 @@ def full_day() -> Day:
         overdue=True,
     )
     open_ = item.model_copy(update={"deadline": None, "overdue": False})
+    blocker = Pending(
+        id="b_1",
+        account="versayce",
+        of="Versayce",
+        title="The firewall lets <nothing> through",
+        owner="Luca Bianchi",
+        mine=False,
+        day=NOW.date(),
+        overdue=False,
+    )
     meeting = Appointment(
         account="versayce",
         of="Versayce",
@@ -189,6 +200,8 @@ def full_day() -> Day:
             Going(account="versayce", of="Versayce", title="Second note", at=NOW),
         ),
         awaited=(item, open_),
+        blockers=(blocker, blocker.model_copy(update={"mine": True, "overdue": True})),
+        actions=(blocker.model_copy(update={"title": "Send the guide", "overdue": True, "mine": True}), blocker),
     )
 
 
