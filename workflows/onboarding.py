@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.playbook import Stage
     from rapport.model.records import Projection
     from rapport.policy import plan
+    from rapport.policy.adoption import Plan
 
 from workflows.correspondence import Correspondence
 from workflows.steps import Steps
@@ -65,4 +66,14 @@ class Onboarding(Correspondence):
                 )
                 for name, step in self.steps.progress.items()
             ),
+        )
+
+    @workflow.query(name="plan", description="The account's steps with their definitions")
+    def plan(self) -> Plan:
+        """The plan that the account follows; what adopting another playbook would change is told from it."""
+        return Plan(
+            contract=self.start.contract,
+            playbook=self.start.playbook.name,
+            version=self.start.playbook.version,
+            steps=self.steps.progress,
         )

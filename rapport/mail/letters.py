@@ -184,7 +184,7 @@ class Letter:
         link = self.stationery.link(token)
         if edits.body is not None:
             edits = Edits(edits.subject, edits.paragraph, edits.body.replace(self.stationery.link(DRAFT_TOKEN), link))
-        return compose.write(self.occasion.email, self.context(link), edits)
+        return compose.write(self.occasion.email, self._context(link), edits)
 
     def freeze(self, edits: Edits, token: str, date: datetime) -> tuple[str, bytes]:
         """The mail's subject and its bytes, made once."""
@@ -222,8 +222,7 @@ class Letter:
             expires_at=date + LINK_LIFE,
         )
 
-    def context(self, link: str) -> dict[str, Any]:
-        """What the mail's templates are given."""
+    def _context(self, link: str) -> dict[str, Any]:
         meeting = self.meeting
         return {
             **self.company.context(self.to, self.stationery.public_url),

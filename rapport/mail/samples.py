@@ -59,7 +59,7 @@ def _words(email: str, use: Use, persona: str, refusal: Refusal, *, known: bool)
     trees = list(compose.templates(email))
     asked = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
     figures = {node.attr for tree in trees for node in tree.find_all(nodes.Getattr) if _reads(node, "figures")}
-    given = _letter(email, persona, _meetings(use)[0], known=True).context("https://x")
+    given = _letter(email, persona, _meetings(use)[0], known=True)._context("https://x")
     unknown = sorted(asked - set(given) - {"paragraph"})
     if unknown:
         return f"{email} asks for {_list(unknown)}, which no mail of a {_step(use)} is given; choose another mail"

@@ -12,7 +12,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, model_validator
 
-from rapport.model.base import ContractId, Email, Instant, Name, Prose, Slug, StepName, Wire, Written, Zone, suggestion, utc
+from rapport.model.base import (
+    ContractId,
+    Email,
+    Instant,
+    Name,
+    Prose,
+    Slug,
+    StepName,
+    Wire,
+    Written,
+    Zone,
+    suggestion,
+    utc,
+)
 
 
 class Role(StrEnum):

@@ -167,7 +167,9 @@ class MeetingStep(StepBase):
         for persona in self.invite:
             limit = personas()[persona].max_meeting_minutes
             if self.where == "remote" and self.minutes > limit:
-                yield f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them"
+                yield (
+                    f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them"
+                )
         if any(not set(group) <= set(self.invite) for group in self.require):
             yield "require: names a persona that is not invited; add it to invite"
         if CHAMPION not in self.invite:
@@ -282,8 +284,8 @@ def disconnected(steps: Sequence[Outline]) -> Iterator[str]:
 def _circles(steps: Sequence[Outline], named: Mapping[str, Outline]) -> Iterator[str]:
     """Steps that wait for each other, so that none of them can begin, or end."""
     waits = {
-        name: [other for other in (*step.after, step.approval) if other in named and other != name]
-        for name, step in named.items()
+        name: [other for other in (*named[name].after, named[name].approval or "") if other in named and other != name]
+        for name in dict.fromkeys(step.name for step in steps)
     }
     for _ in range(_CIRCLES):
         circle = _circle(waits)

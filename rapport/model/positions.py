@@ -1,11 +1,12 @@
 """On which line of a TOML document each thing stands.
 
-The standard library's reader keeps no positions. This walks over a text that it has already accepted, and so only has to
-find where things begin; it never has to say what is wrong with them.
+The standard library's reader keeps no positions. This walks over a text that it has already accepted, and so only has
+to find where things begin; it never has to say what is wrong with them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from typing import Final
@@ -33,11 +34,9 @@ def lines(text: str) -> dict[Place, int]:
         text: A document that `tomllib` accepts. What it would not accept has no places that mean anything.
     """
     walk = _Walk(text.replace("\r\n", "\n"))
-    try:
+    # Lists within lists, nearly too deep for tomllib itself: what was found until then is right.
+    with contextlib.suppress(RecursionError):
         walk.document()
-    except RecursionError:
-        # Lists within lists, nearly too deep for tomllib itself: what was found until then is right.
-        pass
     return walk.found
 
 

@@ -20,7 +20,11 @@ _STEP_KIND: Final = 2
 """Where pydantic puts the kind of a playbook's step into its path, between the step's number and the field."""
 _INNER_FIELD = re.compile(r"^([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)*): (.*)$", re.DOTALL)
 
+EMPTY: Final = "is empty"
+"""What is wrong with a list that has to hold something, and does not."""
+
 _KNOWN: Final = {
+    "too_short": f"{EMPTY}; write at least 1",
     "missing": "is missing; add it",
     "extra_forbidden": "is not known here; correct its name or take it out",
     "string_type": "has to be a text; put it between quotes",
