@@ -283,10 +283,13 @@ def disconnected(steps: Sequence[Outline]) -> Iterator[str]:
 
 def _circles(steps: Sequence[Outline], named: Mapping[str, Outline]) -> Iterator[str]:
     """Steps that wait for each other, so that none of them can begin, or end."""
-    waits = {
-        name: [other for other in (*named[name].after, named[name].approval or "") if other in named and other != name]
-        for name in dict.fromkeys(step.name for step in steps)
-    }
+    tasks = {name for name, step in named.items() if step.options is not None}
+
+    def ties(step: Outline) -> list[str]:
+        after = [other for other in step.after if other in named and other != step.name]
+        return [*after, step.approval] if step.approval in tasks and step.approval is not None else after
+
+    waits = {name: ties(named[name]) for name in dict.fromkeys(step.name for step in steps)}
     for _ in range(_CIRCLES):
         circle = _circle(waits)
         if not circle:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from rapport.mail import compose, samples
 from rapport.model.base import Refusal, Wire, suggestion
 from rapport.model.people import personas
-from rapport.model.playbook import MeetingStep, MessageStep, Offset, Outline, Playbook, Stage, disconnected
+from rapport.model.playbook import MeetingStep, Offset, Outline, Playbook, Stage, disconnected
 from rapport.model.positions import Place, line_of, lines
 from rapport.model.reading import EMPTY, check, parse_toml
 from rapport.policy import forecast
@@ -234,11 +234,6 @@ def _doubts(playbook: Playbook) -> Iterator[str]:
                 yield f"{here}.when: every account has a {persona}, so it always holds; take it out"
         if isinstance(step, MeetingStep):
             yield from _maybe_nobody(step, here)
-        if isinstance(step, MessageStep) and not step.when and all(_rare(persona) for persona in step.to):
-            yield (
-                f"{here}.to: an account may have nobody of these; write when = "
-                f'"has_persona:{step.to[0]}", so that it is left out there'
-            )
     yield from _crowds(playbook)
 
 

@@ -51,7 +51,9 @@ from tests.mail_fixtures import EXAMPLE
 
 PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
 TASK_MAILS = {name for name in emails() if name.startswith("task_")}
-LINKED_MAILS = {"welcome", "growth_welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {"task_outcome"}
+LINKED_MAILS = {"welcome", "growth_welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {
+    "task_outcome"
+}
 USERS = ("primary_user", "secondary_user")
 FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1}
 """How many figures a mail tells those whom they concern."""
