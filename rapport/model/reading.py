@@ -23,10 +23,13 @@ _INNER_FIELD = re.compile(r"^([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)*): (.*)$", re.DOT
 EMPTY: Final = "is empty"
 """What is wrong with a list that has to hold something, and does not."""
 
+UNKNOWN: Final = "is not known here"
+"""What is wrong with a field that a model does not have."""
+
 _KNOWN: Final = {
     "too_short": f"{EMPTY}; write at least 1",
     "missing": "is missing; add it",
-    "extra_forbidden": "is not known here; correct its name or take it out",
+    "extra_forbidden": f"{UNKNOWN}; correct its name or take it out",
     "string_type": "has to be a text; put it between quotes",
     "string_too_short": "is empty; fill it in",
     "model_type": "has to be a table; write it with its fields",

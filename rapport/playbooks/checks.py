@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
 
 from rapport.mail import compose, samples
 from rapport.model.base import Refusal, Wire, suggestion
 from rapport.model.people import personas
-from rapport.model.playbook import MeetingStep, Offset, Outline, Playbook, Stage, disconnected
+from rapport.model.playbook import (
+    MeetingStep,
+    Offset,
+    Outline,
+    Playbook,
+    Stage,
+    StepBase,
+    StepDefinition,
+    disconnected,
+)
 from rapport.model.positions import Place, line_of, lines
-from rapport.model.reading import EMPTY, check, parse_toml
+from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
 from rapport.policy import forecast
 
 _ALL: Final = 1_000
@@ -89,8 +100,8 @@ def examine(raw: bytes, file: str) -> Examined:
         # What ties steps together can be told although some of them are not sound in themselves.
         told = {field for field, _, _ in found}
         found += [fault for text in disconnected(_outlines(data)) if (fault := _split(text))[0] not in told]
-    found = _without_echoes(found) + [_split(text) for text in _mails(data)]
-    warnings = [_split(text) for text in _doubts(playbook)] if playbook is not None and not found else []
+    found = [_nearest(data, *one) for one in _without_echoes(found)] + [_split(text) for text in _mails(data)]
+    warnings = [_split(text) for text in _doubts(playbook, Path(file))] if playbook is not None and not found else []
     if not found and not warnings:
         return Examined(playbook=playbook)
     places = lines(raw.decode())
@@ -107,6 +118,30 @@ def _without_echoes(found: list[tuple[str, str, str]]) -> list[tuple[str, str, s
     """Leave out that a list is empty where the fault is that nothing in it can be read."""
     fields = [field for field, _, _ in found]
     return [one for one in found if one[1] != EMPTY or not any(field.startswith(f"{one[0]}[") for field in fields)]
+
+
+def _nearest(data: Mapping[str, Any], field: str, problem: str, fix: str) -> tuple[str, str, str]:
+    """Name the field that an unknown one comes near to."""
+    place = _place(field)
+    if problem != UNKNOWN:
+        return field, problem, fix
+    fields: set[str] = set()
+    match place:
+        case (str(),):
+            fields = set(Playbook.model_fields)
+        case ("steps", int(index), str()):
+            kind = _table(_listed(data.get("steps"))[index]).get("kind")
+            fields = next((set(model.model_fields) for model in _KINDS if _kind_of(model) == kind), set())
+    near = difflib.get_close_matches(str(place[-1])[:60], fields, n=1)
+    return field, problem, f'did you mean "{near[0]}"? {fix}' if near else fix
+
+
+_KINDS: Final[tuple[type[StepBase], ...]] = get_args(get_args(StepDefinition)[0])
+
+
+def _kind_of(model: type[StepBase]) -> str:
+    kind: str = get_args(model.model_fields["kind"].annotation)[0]
+    return kind
 
 
 def _in_order(faults: Iterator[Fault]) -> tuple[Fault, ...]:
@@ -213,7 +248,9 @@ def _plain(text: str) -> str:
 # --- what a sound playbook may not have meant
 
 
-def _doubts(playbook: Playbook) -> Iterator[str]:
+def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
+    if file.suffix == ".toml" and file.stem != playbook.name:
+        yield f'name: is "{playbook.name}", and the file is called {file.name}; give both the same name'
     stages = list(Stage)
     steps = {step.name: step for step in playbook.steps}
     for index, step in enumerate(playbook.steps):

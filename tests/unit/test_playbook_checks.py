@@ -155,6 +155,16 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
         ('name = "note"\n', "", "34: steps[2].name: is missing; add it"),
         ('title = "Our own"\n', "", "1: title: is missing; add it"),
         ("version = 1", "version = 1\ncolour = 2", "4: colour: is not known here; correct its name or take"),
+        (
+            "minutes = 240",
+            "minutes = 240\nagend = 1",
+            "32: kickoff.onsite.agend: is not known here; correct its name or take it out",
+        ),
+        (
+            'offset = "2',
+            'offest = "2',
+            '40: note.offest: is not known here; did you mean "offset"? correct its name or take it out',
+        ),
         # rules of meetings and personas
         (
             '"What is next", minutes = 5',
@@ -248,6 +258,7 @@ def test_several_faults_of_one_step_are_all_told() -> None:
             changed('after = ["kickoff"]\n', ""),
             "39: warning: note.offset: counts from the start of the onboarding",
         ),
+        (changed('"ours"', '"theirs"'), '1: warning: name: is "theirs", and the file is called ours.toml; give both'),
         (changed('"2 business days"', '"0 days"'), "40: warning: note.offset: is no wait at all"),
         (
             changed('"large_account"', '"has_persona:primary_user"'),
@@ -267,7 +278,7 @@ def test_what_may_not_be_meant_is_told_and_refuses_nothing(text: str, line: str)
     """A warning has a line and a way out as well; the playbook can be used all the same."""
     [said] = told(text)
     assert said.startswith(f"ours.toml:{line}")
-    assert examine(text.encode(), "ours.toml").sound().name == "ours"
+    assert examine(text.encode(), "ours.toml").sound().title == "Our own"
 
 
 def messages(persona: str, count: int, apart: int) -> str:
