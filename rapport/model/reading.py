@@ -134,6 +134,8 @@ def _words(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch":
         pattern = str(detail.get("ctx", {}).get("pattern", ""))
         return f"has a form that is not allowed; use {_FORMS.get(pattern, pattern)}"
+    if detail["type"] == "too_long":
+        return f"has too many entries; write at most {detail.get('ctx', {}).get('max_length')}"
     if detail["type"] == "union_tag_not_found":
         return 'kind: is missing; write it, such as kind = "message"'
     if detail["type"] in ("literal_error", "enum", "union_tag_invalid"):

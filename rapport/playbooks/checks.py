@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -12,6 +13,7 @@ from rapport.mail import compose, samples
 from rapport.model.base import Refusal, Wire, suggestion
 from rapport.model.people import personas
 from rapport.model.playbook import (
+    MAX_STEPS,
     MeetingStep,
     Offset,
     Outline,
@@ -99,7 +101,8 @@ def examine(raw: bytes, file: str) -> Examined:
     if playbook is None:
         # What ties steps together can be told although some of them are not sound in themselves.
         told = {field for field, _, _ in found}
-        found += [fault for text in disconnected(_outlines(data)) if (fault := _split(text))[0] not in told]
+        ties = islice(disconnected(_outlines(data)), _ALL)
+        found += [fault for text in ties if (fault := _split(text))[0] not in told]
     found = [_nearest(data, *one) for one in _without_echoes(found)] + [_split(text) for text in _mails(data)]
     warnings = [_split(text) for text in _doubts(playbook, Path(file))] if playbook is not None and not found else []
     if not found and not warnings:
@@ -162,7 +165,13 @@ def _split(text: str) -> tuple[str, str, str]:
 
 def _fault(file: str, data: Mapping[str, Any], places: dict[Place, int], field: str, problem: str, fix: str) -> Fault:
     place = _place(field)
-    return Fault(file=file, line=line_of(place, places), field=_shown(field, place, data), problem=problem, fix=fix)
+    shown = _shown(field, place, data)
+    return Fault(file=file, line=line_of(place, places), field=shown, problem=_in_a_line(problem), fix=_in_a_line(fix))
+
+
+def _in_a_line(text: str) -> str:
+    """What quotes a file may have its control characters in it; a fault is one line."""
+    return _CONTROL.sub("?", text)
 
 
 def _place(field: str) -> Place:
@@ -174,7 +183,7 @@ def _place(field: str) -> Place:
 
 def _shown(field: str, place: Place, data: Mapping[str, Any]) -> str:
     """A field as its author knows it: by the step's name."""
-    field = "" if field == "body" else _CONTROL.sub("?", field)[:120]
+    field = "" if field == "body" else _in_a_line(field)[:120]
     match place:
         case ("steps", int(index), *_):
             steps = _listed(data.get("steps"))
@@ -199,9 +208,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(text for text in _listed(value) if isinstance(text, str))
 
 
+def _steps(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps as they were parsed; none of too many, which is a fault of its own."""
+    steps = _listed(data.get("steps"))
+    return [_table(step) for step in steps] if len(steps) <= MAX_STEPS else []
+
+
 def _outlines(data: Mapping[str, Any]) -> list[Outline]:
     outlines = []
-    for index, step in enumerate(map(_table, _listed(data.get("steps")))):
+    for index, step in enumerate(_steps(data)):
         name, onsite = step.get("name"), _table(step.get("onsite"))
         approval, outcome = onsite.get("approval"), onsite.get("outcome", "approve")
         options = tuple(_table(option).get("id", "") for option in _listed(step.get("options")))
@@ -224,7 +239,7 @@ _READERS: Final = {"meeting": "invite", "message": "to"}
 
 def _mails(data: Mapping[str, Any]) -> Iterator[str]:
     """Mails that there are not, or that cannot be written to those to whom they would go."""
-    for index, step in enumerate(map(_table, _listed(data.get("steps")))):
+    for index, step in enumerate(_steps(data)):
         email, kind = step.get("email"), step.get("kind")
         readers = _READERS.get(kind) if isinstance(kind, str) else None
         if not isinstance(email, str) or readers is None:
@@ -233,16 +248,12 @@ def _mails(data: Mapping[str, Any]) -> Iterator[str]:
         to = [persona for persona in dict.fromkeys(_texts(step.get(readers))) if persona in personas()]
         if email not in compose.emails():
             fit = [name for name in sorted(compose.emails()) if not any(samples.fault(name, use, one) for one in to)]
-            yield f'steps[{index}].email: there is no mail "{_plain(email)}"; {suggestion(email, fit)}'
+            yield f'steps[{index}].email: there is no mail "{email[:40]}"; {suggestion(email, fit)}'
             continue
         faults = {persona: fault for persona in to if (fault := samples.fault(email, use, persona)) is not None}
         for fault in dict.fromkeys(faults.values()):
             field = readers if "is no topic of" in fault else "email"
             yield f"steps[{index}].{field}: {fault}"
-
-
-def _plain(text: str) -> str:
-    return _CONTROL.sub("?", text)[:40]
 
 
 # --- what a sound playbook may not have meant

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.markup import escape
 from rich.table import Table
 
-from rapport.model.playbook import MeetingStep, MessageStep, Stage, StepDefinition, TaskStep
+from rapport.model.playbook import MeetingStep, MessageStep, Playbook, Stage, StepDefinition, TaskStep
 from rapport.policy.adoption import Adoption, Difference, FieldChange
 from rapport.policy.forecast import Span
 from starters.cli.common import table
@@ -128,16 +128,22 @@ def told(difference: Difference) -> list[str]:
     return lines or ["Nothing differs."]
 
 
-def would_change(adoption: Adoption) -> list[str]:
+def would_change(adoption: Adoption, new: Playbook) -> list[str]:
     """What adopting a playbook would change for an account, a line each."""
+    offsets = {step.name: step.offset for step in new.steps}
     lines = [f"[yellow]~ {change.step}[/yellow] waits, and gets its new definition" for change in adoption.changed]
     lines += [f"[red]- {step}[/red] waits, and is dropped" for step in adoption.dropped]
     for step in adoption.added:
-        soon = "nothing holds it but its offset" if step in adoption.free else "it waits for its turn"
-        lines.append(f"[green]+ {step}[/green] is new; {soon}")
+        lines.append(f"[green]+ {step}[/green] is new; {_turn(step in adoption.free, offsets[step])}")
     lines += [f"  {step} is new, and not for this account" for step in adoption.left_out]
     lines += [f"  {step} has begun or ended, and stays as it is" for step in adoption.kept]
     return lines or ["Nothing would change."]
+
+
+def _turn(free: bool, offset: str | None) -> str:
+    if not free:
+        return "it waits for its turn"
+    return f"it comes {offset} after what it follows" if offset else "it begins at once"
 
 
 def _field(change: FieldChange) -> str:

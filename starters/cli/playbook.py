@@ -98,5 +98,5 @@ def _print(compared: Compared, before: Playbook, after: Playbook) -> None:
     out.print(
         f"\n[bold]{compared.account}[/bold] follows {compared.follows}; if it adopted {after.name} {after.version}:"
     )
-    for line in would_change(compared.adoption):
+    for line in would_change(compared.adoption, after):
         out.print(line, soft_wrap=True)

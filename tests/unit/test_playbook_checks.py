@@ -364,6 +364,21 @@ def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
 # --- any file
 
 
+def test_too_many_steps_are_refused_as_such() -> None:
+    """A file with thousands of steps in one long chain is told so, and nothing breaks on the way."""
+    step = '[[steps]]\nname = "s{0}"\nafter = ["s{1}"]\ntitle = "x"\nkind = "message"\nstage = "cadence"\n'
+    step += 'to = ["primary_user"]\nemail = "hello"\n'
+    text = 'name = "ours"\ntitle = "Ours"\nversion = 1\n' + "".join(step.format(n, n + 1) for n in range(3000))
+    assert told(text) == ["ours.toml:4: steps: has too many entries; write at most 200"]
+
+
+def test_what_is_quoted_stays_in_its_line() -> None:
+    """A name with line breaks in it is told in one line, as everything is."""
+    text = changed('to = ["primary_champion"]', 'to = ["a\\nb\\u009bc"]', changed('"hello"', '"x\\ny"'))
+    assert [line.splitlines() for line in told(text)] == [[line] for line in told(text)]
+    assert '42: note.to[0]: "a?b?c" is not a persona' in told(text)[0]
+
+
 def broken(text: str, cut: int, put: str) -> bytes:
     """A playbook's text with something put into it."""
     return (text[:cut] + put + text[cut:]).encode()
