@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, Literal
@@ -22,12 +23,11 @@ Use = Literal["meeting", "undecided", "message"]
 _NOW: Final = datetime(2026, 11, 23, 8, tzinfo=UTC)
 _KNOWN: Final = "a figure that is known"
 _STATIONERY: Final = Stationery("sample@vendor.example", "https://rapport.vendor.example", b"sample")
-_FIGURES: Final[dict[tuple[str, str], Topic]] = {
-    ("figures", "poc_result"): "poc_result",
-    ("figures", "projected_roi"): "projected_roi",
-    ("vendor", "company_health"): "company_health",
+_PAST: Final[dict[tuple[str, str], frozenset[Topic]]] = {
+    ("account", "figures"): frozenset({"poc_result", "projected_roi"}),
+    ("vendor", "company_health"): frozenset({"company_health"}),
 }
-"""Where a template can read a figure past the persona's topics."""
+"""Where a template can read figures that nothing has kept from a persona; `figures` has only what is the reader's."""
 
 
 @cache
@@ -38,9 +38,10 @@ def fault(email: str, use: Use, persona: str) -> str | None:
         email: A folder of `rapport/emails` that there is.
     """
     theirs = personas()[persona].topics
-    foreign = sorted(_read_past_the_topics(email) - theirs)
+    past = (topics for name, topics in _PAST.items() if name in set(_attributes(email)))
+    foreign = sorted(frozenset().union(*past) - theirs)
     if foreign:
-        return f"{_speaks(email, foreign)}, which is no topic of {persona}; {_choose(persona)}"
+        return f"{_speaks(email, foreign)}, which no mail to {persona} may; {_choose(persona)}"
     for known in (True, False):
         for meeting in _meetings(use):
             try:
@@ -49,8 +50,12 @@ def fault(email: str, use: Use, persona: str) -> str | None:
                 return _words(email, use, persona, refusal, known=known)
             except TemplateError as error:
                 return f"{email} is no template: {error}; correct it"
-            if DRAFT_TOKEN in words.text + words.html and (meeting is None or meeting.proposal is None):
-                return f"{email} has a personal link, which a {_step(use)} has no use for; choose another mail"
+            linked = DRAFT_TOKEN in words.text and DRAFT_TOKEN in words.html
+            if meeting is not None and meeting.proposal is not None and meeting.proposal.slots:
+                if not linked:
+                    return f"{email} offers no times to choose from, so nobody could answer; choose another mail"
+            elif linked:
+                return f"{email} has a personal link where there is nothing to choose; choose another mail"
     return None
 
 
@@ -58,14 +63,14 @@ def _words(email: str, use: Use, persona: str, refusal: Refusal, *, known: bool)
     """Why it cannot be written, by the name that its templates ask for and do not get."""
     trees = list(compose.templates(email))
     asked = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
-    figures = {node.attr for tree in trees for node in tree.find_all(nodes.Getattr) if _reads(node, "figures")}
+    figures = {attribute for of, attribute in _attributes(email) if of == "figures"}
     given = _letter(email, persona, _meetings(use)[0], known=True)._context("https://x")
     unknown = sorted(asked - set(given) - {"paragraph"})
     if unknown:
         return f"{email} asks for {_list(unknown)}, which no mail of a {_step(use)} is given; choose another mail"
     missing = sorted(topic for topic in figures if f"'{topic}'" in refusal.problem)
     if missing and known:
-        return f"{_speaks(email, missing)}, which is no topic of {persona}; {_choose(persona)}"
+        return f"{_speaks(email, missing)}, which no mail to {persona} may; {_choose(persona)}"
     if missing:
         return f'{_speaks(email, missing)}, which may not be known; let its template ask "is defined" first'
     empty = sorted(name for name in asked & set(given) if given[name] in (None, ()))
@@ -74,7 +79,7 @@ def _words(email: str, use: Use, persona: str, refusal: Refusal, *, known: bool)
     return f"{refusal.problem}; correct its templates, or choose another mail"
 
 
-def _list(names: list[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     *others, last = (f'"{name}"' for name in names)
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -83,7 +88,7 @@ def _step(use: Use) -> str:
     return "message step" if use == "message" else "meeting"
 
 
-def _speaks(email: str, topics: list[str]) -> str:
+def _speaks(email: str, topics: Iterable[str]) -> str:
     return f"{email} speaks of {_list(topics)}"
 
 
@@ -91,22 +96,15 @@ def _choose(persona: str) -> str:
     return f"take {persona} out, or choose another mail"
 
 
-def _read_past_the_topics(email: str) -> set[str]:
-    """The topics that a mail's templates read where nothing keeps them from a persona."""
-    return {
-        topic
-        for tree in compose.templates(email)
-        for node in tree.find_all(nodes.Getattr)
-        for (of, attribute), topic in _FIGURES.items()
-        if node.attr == attribute and _reads(node, of, past=True)
-    }
-
-
-def _reads(node: nodes.Getattr, of: str, *, past: bool = False) -> bool:
-    """Whether this is `figures.x`; or, past the topics, `account.figures.x` or `vendor.x`."""
-    if past and of == "figures":
-        return isinstance(node.node, nodes.Getattr) and node.node.attr == "figures"
-    return isinstance(node.node, nodes.Name) and node.node.name == of
+def _attributes(email: str) -> Iterator[tuple[str, str]]:
+    """What a mail's templates read of what they are given: `vendor.name` and `vendor["name"]` alike."""
+    for tree in compose.templates(email):
+        for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+            match node:
+                case nodes.Getattr(node=nodes.Name(name=of), attr=attribute):
+                    yield of, attribute
+                case nodes.Getitem(node=nodes.Name(name=of), arg=nodes.Const(value=str(attribute))):
+                    yield of, attribute
 
 
 def _meetings(use: Use) -> tuple[MeetingFacts | None, ...]:

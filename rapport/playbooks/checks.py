@@ -252,7 +252,7 @@ def _mails(data: Mapping[str, Any]) -> Iterator[str]:
             continue
         faults = {persona: fault for persona in to if (fault := samples.fault(email, use, persona)) is not None}
         for fault in dict.fromkeys(faults.values()):
-            field = readers if "is no topic of" in fault else "email"
+            field = readers if "which no mail to" in fault else "email"
             yield f"steps[{index}].{field}: {fault}"
 
 

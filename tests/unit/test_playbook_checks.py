@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from rapport.mail import compose, samples
 from rapport.model.base import Refusal
 from rapport.model.people import personas
 from rapport.playbooks import load, shipped
@@ -202,7 +198,12 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
         (
             'email = "welcome"',
             'email = "sign_in"',
-            "22: kickoff.email: sign_in has a personal link, which a meeting has no use for; choose another mail",
+            "22: kickoff.email: sign_in has a personal link where there is nothing to choose; choose another mail",
+        ),
+        (
+            'email = "welcome"',
+            'email = "hello"',
+            "22: kickoff.email: hello offers no times to choose from, so nobody could answer; choose another mail",
         ),
         # what is no TOML
         ("version = 1", "version = = 1", "3: is not TOML: Invalid value; correct that line"),
@@ -300,65 +301,6 @@ def test_a_month_with_more_mails_than_attention_is_told(persona: str) -> None:
     assert f"warning: m{budget}: {persona} can get {budget + 1} mails in the month from business day 0" in said
     assert f"has attention for {budget}; write less, or later" in said
     assert told(messages(persona, budget + 1, 21 // budget + 1)) == []
-
-
-# --- mails
-
-
-@pytest.mark.parametrize("persona", personas())
-def test_a_mail_that_reads_past_the_topics_is_refused_for_those_whose_they_are_not(
-    persona: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A template that takes a figure where nothing keeps it from a reader may go to nobody without that topic."""
-    for body in ("{{ account.figures.projected_roi }}", "{{ figures.projected_roi }}", "{{ vendor.company_health }}"):
-        topic = "company_health" if "health" in body else "projected_roi"
-        with mail_of(body, monkeypatch, tmp_path):
-            said = samples.fault("sample", "message", persona)
-        if topic not in personas()[persona].topics:
-            assert said is not None
-            problem, _, fix = said.partition("; ")
-            assert problem == f'sample speaks of "{topic}", which is no topic of {persona}'
-            assert fix == f"take {persona} out, or choose another mail"
-        elif body.startswith("{{ figures"):
-            assert said is not None
-            assert "may not be known" in said
-        else:
-            assert said is None
-
-
-def test_a_mail_that_asks_for_what_nobody_gives_is_refused_by_that_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The name of the variable is told; one that is asked for with care is none."""
-    with mail_of("{{ usage.weekly }} {{ tam.name }}", monkeypatch, tmp_path):
-        said = samples.fault("sample", "message", "primary_user")
-    assert said == 'sample asks for "usage", which no mail of a message step is given; choose another mail'
-    with mail_of("{% if usage is defined %}{{ usage }}{% endif %}ok", monkeypatch, tmp_path):
-        assert samples.fault("sample", "message", "primary_user") is None
-
-
-def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
-    """One more mail, of this body, for as long as the context lasts."""
-
-    @contextlib.contextmanager
-    def made() -> Any:
-        samples.fault.cache_clear()
-        for part in ("subject.txt", "body.txt", "body.html"):
-            (folder / "sample").mkdir(exist_ok=True)
-            (folder / "sample" / part).write_text(f"Hello {body}" if part != "subject.txt" else "Hello")
-        with monkeypatch.context() as patch:
-            for html in (True, False):
-                environment = compose._environment(html=html)
-                also = jinja2.ChoiceLoader([environment.loader, jinja2.FileSystemLoader(folder)])  # type: ignore[list-item]
-                patch.setattr(environment, "loader", also)
-                environment.cache.clear()  # type: ignore[union-attr]
-            patch.setattr(compose, "emails", lambda: frozenset({"sample"}))
-            yield
-        samples.fault.cache_clear()
-        for html in (True, False):
-            compose._environment(html=html).cache.clear()  # type: ignore[union-attr]
-
-    return made()
 
 
 # --- any file
