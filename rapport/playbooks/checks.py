@@ -27,7 +27,8 @@ from rapport.model.positions import Place, line_of, lines
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
 from rapport.policy import forecast
 
-_ALL: Final = 1_000
+_ALL: Final = 200
+"""How many faults are told at most; nobody reads more, and each looks for what was meant."""
 _PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
