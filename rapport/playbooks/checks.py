@@ -127,13 +127,13 @@ def _without_echoes(found: list[tuple[str, str, str]]) -> list[tuple[str, str, s
 def _nearest(data: Mapping[str, Any], field: str, problem: str, fix: str) -> tuple[str, str, str]:
     """Name the field that an unknown one comes near to."""
     place = _place(field)
-    if problem != UNKNOWN:
+    if problem != UNKNOWN or not place:
         return field, problem, fix
     fields: set[str] = set()
     match place:
         case (str(),):
             fields = set(Playbook.model_fields)
-        case ("steps", int(index), str()):
+        case ("steps", int(index), str()) if index < len(_listed(data.get("steps"))):
             kind = _table(_listed(data.get("steps"))[index]).get("kind")
             fields = next((set(model.model_fields) for model in _KINDS if _kind_of(model) == kind), set())
     near = difflib.get_close_matches(str(place[-1])[:60], fields, n=1)

@@ -14,7 +14,7 @@ from rapport.policy.plan import Progress, StepState
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 NOW = START + timedelta(days=30)
-CALM = settings(deadline=None, max_examples=100)
+CALM = settings(deadline=None, max_examples=50)
 
 
 @st.composite

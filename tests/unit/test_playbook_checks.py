@@ -321,6 +321,17 @@ def test_what_is_quoted_stays_in_its_line() -> None:
     assert '42: note.to[0]: "a?b?c" is not a persona' in told(text)[0]
 
 
+@pytest.mark.parametrize("key", ['""', '"."', '"steps[9].minutes"', '"steps[0]"', '"[1]"', "'a\"b]'", '"é"', "steps2"])
+@pytest.mark.parametrize("line", [4, 21])
+def test_a_key_of_any_form_is_told_as_unknown(key: str, line: int) -> None:
+    """Whatever a key looks like, it is told near its place as a field that there is not."""
+    lines = SOUND.splitlines()
+    lines.insert(line, f"{key} = 1")
+    [fault] = examine("\n".join(lines).encode(), "ours.toml").faults
+    assert fault.problem == "is not known here"
+    assert fault.line <= line + 2
+
+
 def broken(text: str, cut: int, put: str) -> bytes:
     """A playbook's text with something put into it."""
     return (text[:cut] + put + text[cut:]).encode()
