@@ -69,8 +69,8 @@ class Smooth:
         errands: The personal links that contacts will follow: when, whose, and the token.
     """
 
-    says = "everyone answers within a day"
-    looks = (time(9, 37), time(12, 37), time(15, 37))
+    says: str = "everyone answers within a day"
+    looks: tuple[time, ...] = (time(9, 37), time(12, 37), time(15, 37))
     errands: list[tuple[datetime, str, str]] = field(default_factory=list)
 
     PATIENCE = {CHAMPION: timedelta(hours=2), "key_business_contact": timedelta(hours=22)}  # noqa: RUF012
