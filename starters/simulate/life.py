@@ -14,17 +14,20 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
+from sqlalchemy import bindparam, exists, or_, select
 from temporalio.testing import WorkflowEnvironment
 
 from rapport import clock
 from rapport.mail import outbox
 from rapport.mail.catcher import Catcher
 from rapport.mail.outbox import Message
+from rapport.model.human_task import TaskPhase
 from rapport.model.message import MessageState
 from rapport.model.people import Member
 from rapport.policy import calendar
 from rapport.settings import Settings
 from rapport.storage import people
+from rapport.storage.tables import MessageRow, TaskRow
 from rapport.temporal import time_skipping
 from starters.commands import onboardings
 from starters.commands.office import Actor, Office
@@ -36,6 +39,13 @@ from starters.simulate.sources import Source
 from worker import build
 
 HOST: Final = "127.0.0.1"
+_NEWS: Final = select(
+    exists().where(
+        MessageRow.account == bindparam("of"),
+        or_(MessageRow.state == MessageState.DRAFT, MessageRow.settled_at >= bindparam("since")),
+    )
+    | exists().where(TaskRow.phase != TaskPhase.CLOSED)
+)
 _WEEK: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
 
@@ -104,6 +114,12 @@ class Life:
         """Have it be now for whoever acts within."""
         with clock.set_to(self.now):
             yield
+
+    async def has_news(self) -> bool:
+        """Whether there is anything for anybody to look at. Most days there is not, and a look costs ten times this."""
+        since = self._read_until or self.began
+        async with self.office.store.reading() as connection:
+            return bool(await connection.scalar(_NEWS, {"of": self.account, "since": since}))
 
     async def new_mails(self) -> list[Message]:
         """The account's mails that went out since this was asked last."""

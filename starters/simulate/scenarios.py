@@ -78,6 +78,8 @@ class Smooth:
 
     async def act(self, life: Life) -> None:
         """Mail is read, links are followed, drafts are sent, tasks are decided, and meetings were held."""
+        if not self.errands and not await life.has_news():
+            return
         # Addresses are the same in each run; ids are not.
         for mail in sorted(await life.new_mails(), key=lambda mail: (mail.settled_at, mail.address)):
             await self._read(life, mail)
