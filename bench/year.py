@@ -22,12 +22,14 @@ from typing import Any, Final, TypeVar
 import httpx
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowHistory
+from temporalio.service import RPCError
 
 from bench.actions import UNSEEN, actions
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal
-from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.ids import meeting_id, onboarding_id, task_id
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.settings import Settings
@@ -171,27 +173,39 @@ async def short_life(office: Office, file: AccountFile) -> None:
     """As much of a life as needs no waiting."""
     account, tam = file.account.key, Actor(email=file.account.tam, channel="cli")
     by = {contact.persona: Actor(email=contact.email, channel="cli") for contact in file.contacts}
+    approval, kickoff = task_id(account, "onsite_approval", 1), meeting_id(account, "kickoff", 1)
+
+    async def at_ease() -> None:
+        # A task that news overtakes is metered, thrown away, and metered again; no history tells of that.
+        for id_ in (onboarding_id(account), approval, kickoff):
+            run = office.client.get_workflow_handle(id_)
+            await once(run.describe, lambda seen: not _is_at_work(seen.raw_description))
+
+    async def task(phase: str) -> tasks.TaskShown:
+        await at_ease()
+        return await once(lambda: tasks.show(office, approval), lambda shown: shown.phase == phase)
+
+    async def meeting(phase: str) -> meetings.MeetingShown:
+        await at_ease()
+        return await once(lambda: meetings.show(office, account, "kickoff"), lambda shown: shown.phase == phase)
+
     await onboardings.start(office, StartRequest(file=file))
-    task = f"{account}/onsite_approval"
-    await once(lambda: tasks.show(office, task), lambda shown: shown.phase == "preparing")
-    await tasks.request(office, task, {"reason": "Four plants", "cost": "1,200 EUR", "dates": "December"}, tam)
-    shown = await once(lambda: tasks.show(office, task), lambda shown: shown.phase == "open")
-    await tasks.decide(office, task, "approve", Actor(email=shown.assignees[0], channel="cli"))
-
-    def kickoff() -> Awaitable[meetings.MeetingShown]:
-        return meetings.show(office, account, "kickoff")
-
-    meeting = office.client.get_workflow_handle(meeting_id(account, "kickoff", 1))
-    offered = await once(kickoff, lambda shown: shown.phase == "voting")
+    await task("preparing")
+    await tasks.request(office, approval, {"reason": "Four plants", "cost": "1,200 EUR", "dates": "December"}, tam)
+    shown = await task("open")
+    await tasks.decide(office, approval, "approve", Actor(email=shown.assignees[0], channel="cli"))
     for persona in ("primary_champion", "primary_user"):
+        offered = await meeting("voting")
         await meetings.vote(office, account, "kickoff", (offered.slots[0].id,), by[persona])
-    start = (await once(kickoff, lambda shown: shown.phase == "booked")).booked
-    assert start is not None
     for _ in range(3):
-        # A task that is overtaken by news is metered, thrown away, and metered again; no history tells of that.
-        await once(meeting.describe, lambda run: not run.raw_description.pending_activities)
-        start += timedelta(hours=1)
-        await meetings.book(office, account, "kickoff", start, tam)
+        start = (await meeting("booked")).booked
+        assert start is not None
+        await meetings.book(office, account, "kickoff", start + timedelta(hours=1), tam)
+    await at_ease()
+
+
+def _is_at_work(run: DescribeWorkflowExecutionResponse) -> bool:
+    return bool(run.pending_activities) or run.HasField("pending_workflow_task")
 
 
 async def once(ask: Callable[[], Awaitable[T]], fits: Callable[[T], bool]) -> T:
@@ -202,8 +216,8 @@ async def once(ask: Callable[[], Awaitable[T]], fits: Callable[[T], bool]) -> T:
                 answer = await ask()
                 if fits(answer):
                     return answer
-            except Refusal:
-                pass
+            except (Refusal, RPCError):
+                pass  # It is not there yet.
             await asyncio.sleep(0.05)
 
 

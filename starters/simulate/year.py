@@ -156,7 +156,9 @@ def _order(line: Line) -> tuple[datetime, int, str, str, str]:
     """One order for what happened in the same minute, whichever of two workflows was written down first."""
     after = len(_IN_A_MINUTE) + (line.kind == "mail")
     rank = next((rank for rank, kinds in enumerate(_IN_A_MINUTE) if line.kind.startswith(kinds)), after)
-    return line.at, rank, line.step or "", line.role or "", line.what
+    # Stages are reached in the order of their lines, which is that of one workflow.
+    what = "" if line.kind.startswith("stage.") else line.what
+    return line.at, rank, line.step or "", line.role or "", what
 
 
 # As text
