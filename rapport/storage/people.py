@@ -379,9 +379,9 @@ async def names(connection: Connection, account: str | None) -> dict[str, str]:
 
 
 async def personas_of(connection: Connection, account: str) -> dict[str, str]:
-    """The persona of everyone who is or was a contact of an account, by id."""
-    found = await connection.execute(select(ContactRow.id, ContactRow.persona).where(ContactRow.account == account))
-    return {row.id: row.persona for row in found}
+    """What each of an account's contacts is there, by id; also those who have left."""
+    query = select(ContactRow.id, ContactRow.persona).where(ContactRow.account == account)
+    return {row.id: row.persona for row in await connection.execute(query)}
 
 
 async def mark_left(connection: Connection, id_: str, now: datetime) -> bool:

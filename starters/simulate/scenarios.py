@@ -18,6 +18,7 @@ from rapport.policy import calendar
 from rapport.storage import people
 from starters.commands import meetings, messages, tasks
 from starters.commands.office import Actor
+from starters.commands.tasks import OptionShown
 
 if TYPE_CHECKING:
     from starters.simulate.life import Life
@@ -49,6 +50,10 @@ async def _try(doing: Awaitable[T]) -> T | None:
         return await doing
     except Refusal:
         return None
+
+
+def _reason(option: OptionShown) -> str | None:
+    return "It is the best way" if option.needs_reason else None
 
 
 class NobodyAnswers:
@@ -86,7 +91,7 @@ class Smooth:
         due = [errand for errand in self.errands if errand[0] <= life.now]
         self.errands = [errand for errand in self.errands if errand[0] > life.now]
         for _, person, token in due:
-            await self._vote(life, person, token)
+            await self._follow(life, person, token)
         await self._send_drafts(life)
         await self._decide(life)
 
@@ -107,6 +112,16 @@ class Smooth:
         if contact is not None and link is not None:
             lies = self.PATIENCE.get(contact.persona, timedelta(hours=4))
             self.errands.append((life.now + lies, contact.id, link[1]))
+
+    async def _follow(self, life: Life, person: str, token: str) -> None:
+        """Do what the page behind a link asks for, if it still does."""
+        if not await tasks.is_task(life.office, token):
+            await self._vote(life, person, token)
+            return
+        link = await _try(tasks.by_link(life.office, token))
+        if link is not None and not link.superseded and link.decided is None and link.task.phase is TaskPhase.OPEN:
+            who, option = Actor(email=link.reader, channel="link"), link.task.options[0]
+            await _try(tasks.decide(life.office, link.task.task, option.id, who, _reason(option), link.round))
 
     async def _vote(self, life: Life, person: str, token: str) -> None:
         """Say which of the times lie in one's own working day, if anybody still asks."""
@@ -131,21 +146,24 @@ class Smooth:
             await _try(messages.release(life.office, tuple(draft.key for draft in drafts), life.acting_tam))
 
     async def _decide(self, life: Life) -> None:
-        """Whoever is asked says what is wanted, or takes the first option."""
+        """Whichever member is asked says what is wanted, or takes the first option."""
         anyone = Actor(email="", channel="cli")
         if await tasks.waiting(life.office, anyone) == 0:
             return
+        async with life.office.store.reading() as connection:
+            members = {member.email for member in await people.members(connection)}
         for line in (await tasks.inbox(life.office, anyone)).mine:
-            if not line.assignees:
+            email = next((address for address in line.assignees if address in members), None)
+            if email is None:
+                # It waits for a contact, who has a link of their own.
                 continue
-            who = Actor(email=line.assignees[0], channel="page")
+            who = Actor(email=email, channel="page")
             if line.phase is TaskPhase.PREPARING:
                 asks = (await tasks.show(life.office, line.task)).asks
                 await _try(tasks.request(life.office, line.task, dict.fromkeys(asks, "As agreed"), who))
             elif line.phase is TaskPhase.OPEN:
                 option = line.options[0]
-                reason = "It is the best way" if option.needs_reason else None
-                await _try(tasks.decide(life.office, line.task, option.id, who, reason))
+                await _try(tasks.decide(life.office, line.task, option.id, who, _reason(option)))
 
 
 SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {"smooth": Smooth, "nobody_answers": NobodyAnswers}
