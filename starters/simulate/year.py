@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -94,9 +94,10 @@ async def look_back(life: Life, scenario: str, says: str) -> Year:
         steps = await contracts.milestones(connection, contract.id)
         waiting = await waits.open_waits(connection)
     roles = {id_: personas()[persona].title for id_, persona in known.items()} | {life.tam.id: "TAM"}
-    lines = [_entry(entry, life.zone) for entry in entries if not entry.kind.startswith("message.")]
+    lines = list(_entries(entries, life.zone))
     lines += [_mail(mail, names, roles.get(mail.person, "Colleague")) for mail in mails]
     lines.sort(key=_order)
+    _begin_before_the_end(lines)
     sent = [line for line in lines if line.state is MessageState.SENT]
     return Year(
         account=life.account,
@@ -124,9 +125,21 @@ def _counted(words: Iterator[str] | Iterator[MessageState | None]) -> dict[str, 
     return dict(sorted(Counter(str(word) for word in words).items()))
 
 
-def _entry(entry: EntryShown, zone: ZoneInfo) -> Line:
-    # Every instant here is of one zone, which the first line names.
-    return Line(at=entry.at, kind=entry.kind, step=entry.step, what=entry.what.replace(f" ({zone})", ""))
+_BEGINNINGS: Final = {"step.ended": "step.began", "task.closed": "task.opened"}
+
+
+def _entries(entries: Sequence[EntryShown], zone: ZoneInfo) -> Iterator[Line]:
+    """The timeline's entries, and of each end how long it took to come. Mails have lines of their own."""
+    began: dict[tuple[str, str | None], datetime] = {}
+    for entry in entries:
+        if entry.kind.startswith("message."):
+            continue
+        began[entry.kind, entry.step] = entry.at
+        since = began.get((_BEGINNINGS.get(entry.kind, ""), entry.step), entry.at)
+        days = (entry.at.astimezone(zone).date() - since.astimezone(zone).date()).days
+        took = f", after {'a day' if days == 1 else f'{days} days'}" if days else ""
+        # Every instant here is of one zone, which the second line names.
+        yield Line(at=entry.at, kind=entry.kind, step=entry.step, what=entry.what.replace(f" ({zone})", "") + took)
 
 
 def _mail(mail: Message, names: dict[str, str], role: str) -> Line:
@@ -159,6 +172,18 @@ def _order(line: Line) -> tuple[datetime, int, str, str, str]:
     # Stages are reached in the order of their lines, which is that of one workflow.
     what = "" if line.kind.startswith("stage.") else line.what
     return line.at, rank, line.step or "", line.role or "", what
+
+
+def _begin_before_the_end(lines: list[Line]) -> None:
+    """What begins and ends in the same minute begins first, though ends usually come before what they let begin."""
+    ends = [line for line in lines if line.kind == "step.ended"]
+    for end in ends:
+        last = next(
+            (line for line in lines if (line.kind, line.at, line.step) == ("step.began", end.at, end.step)), None
+        )
+        if last is not None and lines.index(end) < lines.index(last):
+            lines.remove(end)
+            lines.insert(lines.index(last) + 1, end)
 
 
 # As text
