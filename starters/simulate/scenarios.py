@@ -33,8 +33,7 @@ class Scenario(Protocol):
 
     Attributes:
         says: In a few words, for the timeline's first line.
-        looks: At which wall times of the TAM's working days people look at what there is for them. None at the full
-            or half hour: what falls due then is done by the time anybody looks.
+        looks: At which wall times of the TAM's working days people look at what there is for them.
     """
 
     says: str
