@@ -38,7 +38,7 @@ class Item(Wire):
         of: The account's name, or its key where no account is known by it.
         what: What is to be done, or what is waited for.
         overdue: Whether its deadline has passed.
-        step, since, unblock: Of a step that is no task: which it is, since when it waits, and the command that moves it on.
+        step, since, unblock: Of what is no task: its step, since when it waits, and the command that moves it on.
     """
 
     account: str

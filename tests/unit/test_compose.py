@@ -57,8 +57,12 @@ PURPOSES = {
     "welcome": Purpose.PROPOSAL,
 }
 TASK_MAILS = {name for name in emails() if name.startswith("task_")}
-LINKED_MAILS = {"welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {"task_outcome"}
+LINKED_MAILS = {"welcome", "growth_welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {
+    "task_outcome"
+}
 USERS = ("primary_user", "secondary_user")
+FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1}
+"""How many figures a mail tells those whom they concern."""
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
 CALM = settings(deadline=None, max_examples=150)
@@ -345,7 +349,7 @@ def test_figures_reach_those_whom_they_concern(reader: str) -> None:
         everything = " ".join(str(part) for part in email.message_from_bytes(raw, policy=default).walk())
         parts = body(raw, "plain"), body(raw, "html"), everything
         found = [figure for figure in known if figure and any(figure in part for part in parts)]
-        assert len(found) == (3 if name == "welcome" and reader not in USERS else 0)
+        assert len(found) == (0 if reader in USERS else FIGURES.get(name, 0))
 
 
 @pytest.mark.parametrize("reader", READERS)
