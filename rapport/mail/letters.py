@@ -240,6 +240,10 @@ class Letter:
         outcome = task.outcome or ""
         return {
             "title": self.occasion.title,
+            "kind": task.kind,
+            "round": self.occasion.round,
+            "deciders": [name for id_ in task.deciders if (name := self._name(id_))],
+            "changes": self.said.get(task.changes or ""),
             "question": task.question,
             "asks": [name.replace("_", " ") for name in task.asks],
             "said": [(name.replace("_", " "), text) for name, text in self._request(task).items()],

@@ -298,6 +298,16 @@ class WrittenAbsence(Written):
     reason: Prose | None = None
 
 
+class Work(Wire):
+    """What is known of a contact's work."""
+
+    languages: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    deployment: tuple[str, ...] = ()
+    previous_tools: tuple[str, ...] = ()
+    chat_channel: str | None = None
+
+
 class Contact(Wire):
     """A person at the account, as SQL holds them. Never part of a workflow's history."""
 
@@ -308,6 +318,7 @@ class Contact(Wire):
     email: str
     title: str | None = None
     schedule: Schedule
+    work: Work = Work()
 
 
 class Member(Wire):

@@ -25,6 +25,7 @@ from rapport.model.people import (
     Role,
     Schedule,
     Vendor,
+    Work,
     WrittenContact,
     WrittenMember,
 )
@@ -263,19 +264,26 @@ async def account_names(connection: Connection) -> dict[str, str]:
 
 async def contacts(connection: Connection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
-    rows = await connection.execute(_CONTACTS, {"account": account})
-    return [
-        Contact(
-            id=row.id,
-            account=row.account,
-            persona=row.persona,
-            name=row.name,
-            email=row.email,
-            title=row.title,
-            schedule=Schedule.model_validate(row.schedule),
-        )
-        for row in rows
-    ]
+    return [_contact(row) for row in await connection.execute(_CONTACTS, {"account": account})]
+
+
+async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Contact]:
+    """The contacts with these ids, also those who have left."""
+    wanted = sorted(set(ids))
+    return [_contact(row) for row in await connection.execute(_CONTACTS_WITH, {"ids": wanted})] if wanted else []
+
+
+def _contact(row: Row[Any]) -> Contact:
+    return Contact(
+        id=row.id,
+        account=row.account,
+        persona=row.persona,
+        name=row.name,
+        email=row.email,
+        title=row.title,
+        schedule=Schedule.model_validate(row.schedule),
+        work=Work.model_validate(row.work),
+    )
 
 
 # Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
@@ -300,19 +308,18 @@ _SURROUNDINGS = (
     .join(VendorRow, VendorRow.id == 1)
 )
 _VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
-_CONTACTS = (
-    select(
-        ContactRow.id,
-        ContactRow.account,
-        ContactRow.persona,
-        ContactRow.name,
-        ContactRow.email,
-        ContactRow.title,
-        ContactRow.schedule,
-    )
-    .where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
-    .order_by(ContactRow.position)
-)
+_EVERY_CONTACT = select(
+    ContactRow.id,
+    ContactRow.account,
+    ContactRow.persona,
+    ContactRow.name,
+    ContactRow.email,
+    ContactRow.title,
+    ContactRow.schedule,
+    ContactRow.work,
+).order_by(ContactRow.position)
+_CONTACTS = _EVERY_CONTACT.where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
+_CONTACTS_WITH = _EVERY_CONTACT.where(ContactRow.id.in_(bindparam("ids", expanding=True)))
 _MEMBERS = select(
     MemberRow.id,
     MemberRow.name,
@@ -375,6 +382,12 @@ async def names(connection: Connection, account: str | None) -> dict[str, str]:
     }
     found.update({row.id: row.name for row in await connection.execute(select(MemberRow.id, MemberRow.name))})
     return found
+
+
+async def personas_of(connection: Connection, account: str) -> dict[str, str]:
+    """What each of an account's contacts is there, by id; also those who have left."""
+    query = select(ContactRow.id, ContactRow.persona).where(ContactRow.account == account)
+    return {row.id: row.persona for row in await connection.execute(query)}
 
 
 async def mark_left(connection: Connection, id_: str, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Executable, Table, bindparam, delete, func, insert, selec
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant
-from rapport.model.human_task import TaskHolder, TaskPhase, TaskProjection, TaskRecord
+from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TaskHolderRow, TaskRow
@@ -126,6 +126,14 @@ async def asked_by(connection: Connection, member: str) -> list[Task]:
     return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
 
 
-async def open_ids(connection: Connection) -> list[str]:
-    """The ids of all open tasks."""
-    return list(await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED)))
+async def open_ids(connection: Connection, *, put_to_people_of: str | None = None) -> list[str]:
+    """The ids of all open tasks.
+
+    Args:
+        put_to_people_of: Of this account alone, and only those that the customer's people decide.
+    """
+    query = select(TaskRow.id, TaskRow.definition).where(TaskRow.phase != TaskPhase.CLOSED)
+    if put_to_people_of is None:
+        return [row.id for row in await connection.execute(query)]
+    rows = await connection.execute(query.where(TaskRow.account == put_to_people_of))
+    return [row.id for row in rows if TaskDefinition.model_validate(row.definition).is_put_to_customers]
