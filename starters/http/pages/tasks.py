@@ -251,7 +251,7 @@ async def _link(
     except SignInNeeded:
         may = False
     return page(
-        "link_task.html",
+        "link_sign_off.html" if link.is_customers else "link_task.html",
         status=200 if failed is None else status_of(failed.refusal),
         link=link,
         task=link.task,
@@ -273,6 +273,8 @@ def _state(link: TaskLink) -> str:
         return "closed"
     if link.superseded:
         return "superseded"
+    if link.is_customers and task.phase is TaskPhase.PREPARING:
+        return "changing"
     if link.decided is not None:
         return "decided"
     if link.reader == task.requester or task.phase is TaskPhase.PREPARING:
