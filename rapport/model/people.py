@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
@@ -298,6 +299,10 @@ class WrittenAbsence(Written):
     reason: Prose | None = None
 
 
+Fact = Literal["languages", "projects", "deployment", "previous_tools", "chat_channel"]
+"""Something that can be known of a contact's work."""
+
+
 class Work(Wire):
     """What is known of a contact's work."""
 
@@ -306,6 +311,10 @@ class Work(Wire):
     deployment: tuple[str, ...] = ()
     previous_tools: tuple[str, ...] = ()
     chat_channel: str | None = None
+
+    def unknown(self, facts: Iterable[Fact]) -> tuple[Fact, ...]:
+        """Which of these facts nobody has recorded."""
+        return tuple(fact for fact in facts if not getattr(self, fact))
 
 
 class Contact(Wire):
