@@ -11,7 +11,7 @@ from temporalio import activity
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import Holder, LadderRule, Rung, Seat, TaskKind, TaskProjection, are_customers
-from rapport.model.people import Availability, Contact, Role, Schedule
+from rapport.model.people import Availability, Contact, Fact, Role, Schedule
 from rapport.policy import customers, delegation, ladder
 from rapport.policy.calendar import Interval
 from rapport.storage import people, tasks
@@ -96,6 +96,27 @@ class Seated(Wire):
     next_change: Instant | None
 
 
+class Knowing(Wire):
+    """Who has one of these personas, and what of this is not known of their work?"""
+
+    account: str
+    personas: tuple[str, ...]
+    facts: tuple[Fact, ...] = ()
+
+
+class Known(Wire):
+    """A contact's id, and which of the facts nobody has recorded."""
+
+    contact: str
+    missing: tuple[Fact, ...] = ()
+
+
+class Everyone(Wire):
+    """Those who were asked about, in the account's order."""
+
+    contacts: tuple[Known, ...]
+
+
 class Resumed(Wire):
     """The rungs that are left."""
 
@@ -159,6 +180,19 @@ class Tasks:
             fixed=question.fixed,
         )
         return Resumed(rungs=rungs)
+
+    @activity.defn(name="tasks.known")
+    async def known(self, question: Knowing) -> Everyone:
+        """Say whose work is known, of those whom something is about to be done for."""
+        async with self.store.reading() as connection:
+            contacts = await people.contacts(connection, question.account)
+        return Everyone(
+            contacts=tuple(
+                Known(contact=contact.id, missing=contact.work.unknown(question.facts))
+                for contact in contacts
+                if contact.persona in question.personas
+            )
+        )
 
     @activity.defn(name="tasks.project")
     async def project(self, projection: TaskProjection) -> None:

@@ -260,6 +260,12 @@ class HumanTask(Correspondence):
         if not self._is_over():
             self._end(WITHDRAWN)
 
+    @workflow.signal(name="fulfil", description="What the to-do was for is done")
+    def fulfil(self) -> None:
+        """It has come about without anybody saying so here."""
+        if not self._is_over():
+            self._end(self.definition.options[0].id)
+
     @workflow.query(name="view", description="The task as it stands")
     def view(self) -> TaskView:
         """Everything there is to see of it."""
@@ -460,6 +466,8 @@ class HumanTask(Correspondence):
                 request=self.request_said,
                 asked=self.asked.id if self.asked else None,
                 asked_by=self.asked.by if self.asked else self._wants_changes(),
+                about=self.start.about,
+                finds_out=self.definition.finds_out,
                 deciders=self.deciding.holders() if self.deciding else (),
                 answered=self.answered,
                 requester=self.requester,
@@ -546,8 +554,9 @@ class HumanTask(Correspondence):
             opened=self.opened,
             deadline=wait.deadline,
             outcome=self.outcome,
+            about=self.start.about,
             now=workflow.now(),
-            news=self.diary.page(),
+            news=self.diary.page().model_copy(update={"wait": None}) if self.start.about else self.diary.page(),
         )
         await workflow.execute_local_activity_method(
             Tasks.project, projection, summary="Write down what happened", **RECORDS

@@ -68,9 +68,10 @@ class Meeting(Correspondence):
         if start.undecided:
             await self.say_that_times_follow()
         while True:
-            await self.propose_times()
-            await self.open_the_vote()
-            await self.agree_on_a_time()
+            if not await self.take_the_agreed_time():
+                await self.propose_times()
+                await self.open_the_vote()
+                await self.agree_on_a_time()
             await self.hear_how_it_went()
             if self.was_held:
                 break
@@ -87,6 +88,16 @@ class Meeting(Correspondence):
             await self._news(self._wait_for_the_venue())
         if self.venue is not None and self.venue.onsite:
             self.step = self.step.held_onsite()
+
+    async def take_the_agreed_time(self) -> bool:
+        """Book what people agreed on in the room; nobody is asked again. Once, and only if it has not passed."""
+        start = self.start.booked
+        if start is None or self.round or start <= workflow.now():
+            return False
+        self.begin_round()
+        self.proposal = await self._find_times()
+        self.booking = Booking(start=start, end=start + timedelta(minutes=self.step.minutes), by="agreed")
+        return True
 
     async def propose_times(self) -> None:
         """Find times that suit those who are needed, and write to everyone who is invited."""
@@ -157,7 +168,8 @@ class Meeting(Correspondence):
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._project(Wait())
         assert self.booking is not None
-        return MeetingResult(outcome="held", start=self.booking.start)
+        assert self.report is not None
+        return MeetingResult(outcome="held", start=self.booking.start, agreed=self.report.agreed)
 
     def begin_round(self) -> None:
         """Start from nothing; what was voted and booked in an earlier round is void."""

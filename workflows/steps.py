@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
 
@@ -15,15 +16,17 @@ from temporalio.exceptions import ApplicationError, FailureError
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, Planning
     from activities.records import Records
-    from rapport.model.human_task import TaskStart
+    from activities.tasks import Knowing, Known, Tasks
+    from rapport.model.human_task import TaskDefinition, TaskResult, TaskStart
     from rapport.model.ids import meeting_id, step_of, task_id
     from rapport.model.meeting import MeetingStart, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
+    from rapport.model.people import Fact
     from rapport.model.playbook import MeetingStep, MessageStep, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
-    from rapport.policy import details, plan
+    from rapport.policy import details, plan, todos
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
@@ -58,6 +61,7 @@ class Steps:
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
         self._writing: set[str] = set()
+        self._agreed: dict[str, datetime] = {}
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -142,6 +146,8 @@ class Steps:
         self.letters.changed = True
 
     async def _meet(self, step: MeetingStep) -> str:
+        if step.merged_into is not None and self._was_onsite(step.merged_into):
+            return f"with_{step.merged_into}"
         attempt = self.progress[step.name].attempt
         onsite = self._is_onsite(step)
         if onsite:
@@ -152,6 +158,7 @@ class Steps:
             step=step,
             attempt=attempt,
             undecided=onsite is None,
+            booked=self._agreed.get(step.name),
         )
         result = await self._child(
             MEETING,
@@ -160,7 +167,14 @@ class Steps:
             summary=f"{step.title} with {self.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
+        self._agreed.update({one.step: one.start for one in result.agreed})
         return result.outcome
+
+    def _was_onsite(self, name: str) -> bool:
+        """Whether a meeting was held on site, and so took in those that are merged into it."""
+        meeting = self.progress[name]
+        held = meeting.state is StepState.DONE and meeting.outcome == "held"
+        return held and isinstance(meeting.definition, MeetingStep) and self._is_onsite(meeting.definition) is True
 
     def _is_onsite(self, step: MeetingStep) -> bool | None:
         """Whether a meeting is held on site by the approval that it may have; nothing while that is open."""
@@ -171,23 +185,9 @@ class Steps:
 
     async def _decide(self, step: TaskStep) -> str:
         """Put a question to people, and tell the meetings that wait for its outcome."""
-        attempt = self.progress[step.name].attempt
-        start = TaskStart(
-            account=self.start.account,
-            contract=self.start.contract,
-            subject=self.start.account,
-            step=step.name,
-            title=step.title,
-            attempt=attempt,
-            definition=step.definition(),
-        )
-        result = await self._child(
-            HUMAN_TASK,
-            start,
-            task_id(self.start.account, step.name, attempt),
-            summary=f"{step.title}, for {self.start.account}",
-            about=step.question,
-        )
+        if step.for_each is not None:
+            return await self._decide_for_each(step, step.for_each)
+        result = await self._ask_people(step, step.definition())
         for name, other in self.progress.items():
             meeting = other.definition
             if (
@@ -198,6 +198,57 @@ class Steps:
             ):
                 await self._settle(name, Venue(onsite=result.outcome == meeting.onsite.outcome))
         return result.outcome
+
+    async def _decide_for_each(self, step: TaskStep, persona: str) -> str:
+        """Put the same question once for everyone of a persona."""
+        everyone = await self._known((persona,))
+        self._waits[step.name] = Wait(
+            on=details.roles(step.assign), what=step.question, unblock="rapport inbox", since=workflow.now()
+        )
+        self._stale.add(step.name)
+        self.letters.changed = True
+        definition = step.definition()
+        asked = [self._ask_people(step, definition, about=one.contact) for one in everyone]
+        results = await asyncio.gather(*asked)
+        del self._waits[step.name]
+        first = definition.options[0]
+        count = sum(result.outcome == first.id for result in results)
+        return f"{count} of {len(results)} {first.id}"
+
+    async def _ask_people(
+        self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
+    ) -> TaskResult:
+        """Put one question.
+
+        Args:
+            about: The contact whom it concerns, where each of several has a task of their own.
+        """
+        attempt = self.progress[step.name].attempt
+        start = TaskStart(
+            account=self.start.account,
+            contract=self.start.contract,
+            subject=self.start.account,
+            step=step.name,
+            title=step.title,
+            attempt=attempt,
+            about=about,
+            definition=definition,
+        )
+        return await self._child(
+            HUMAN_TASK,
+            start,
+            task_id(self.start.account, step.name, attempt, about),
+            summary=f"{step.title}, for {self.start.account}",
+            about=definition.question,
+        )
+
+    async def _known(self, personas: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> tuple[Known, ...]:
+        """Everyone of some personas, with what is not known of their work."""
+        question = Knowing(account=self.start.account, personas=personas, facts=facts)
+        answer = await workflow.execute_local_activity_method(
+            Tasks.known, question, summary="Who are they, and what is known of their work?", **PLANNING
+        )
+        return answer.contacts
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
@@ -223,25 +274,67 @@ class Steps:
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
-        reviewed = (self.start.review or step.review) != "auto"
         self._writing.add(step.name)
-        if reviewed:
+        if step.needs:
+            return self._write_to_those_known(step)
+        if self._is_reviewed(step):
             self._waits[step.name] = self._wait_for_the_tam()
-        occasion = Occasion(
+        occasion = self._occasion(step).model_copy(update={"news": self.take_news()})
+        return self._sent(step.name, self._write_mails(step, occasion))
+
+    def _is_reviewed(self, step: MessageStep) -> bool:
+        return (self.start.review or step.review) != "auto"
+
+    def _write_mails(self, step: MessageStep, occasion: Occasion) -> asyncio.Task[tuple[str, ...] | None]:
+        return self.letters.write(occasion, f"Write: {step.title}", reviewed=self._is_reviewed(step))
+
+    def _occasion(self, step: MessageStep, to: tuple[str, ...] = (), occurrence: int = 1) -> Occasion:
+        return Occasion(
             account=self.start.account,
             contract=self.start.contract,
             step=step.name,
             title=step.title,
             workflow_id=workflow.info().workflow_id,
             attempt=self.progress[step.name].attempt,
+            occurrence=occurrence,
             purpose=Purpose.MESSAGE,
             email=step.email,
-            personas=step.to,
+            to=to,
+            personas=() if to else step.to,
             review=step.review,
             now=workflow.now(),
-            news=self.take_news(),
         )
-        return self._sent(step.name, self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
+
+    async def _write_to_those_known(self, step: MessageStep) -> str:
+        """Write to those of whose work enough is known; have the TAM find out the rest, and write then."""
+        everyone = await self._known(step.to, step.needs)
+        known = tuple(one.contact for one in everyone if not one.missing)
+        unknown = [one for one in everyone if one.missing]
+        if unknown:
+            self._waits[step.name] = Wait(
+                on=("tam",),
+                what="the TAM, to find out what the mails need",
+                unblock="rapport inbox",
+                since=workflow.now(),
+            )
+            self._stale.add(step.name)
+            self.letters.changed = True
+        elif self._is_reviewed(step):
+            self._waits[step.name] = self._wait_for_the_tam()
+        written = [self._write_mails(step, self._occasion(step, known))] if known else []
+        later = [self._write_once_known(step, one, occurrence) for occurrence, one in enumerate(unknown, 2)]
+        keys = await asyncio.gather(*written, *later)
+        self._waits.pop(step.name, None)
+        told = await self._sent(step.name, asyncio.create_task(_together(keys)))
+        left_out = len(everyone) - sum(len(some or ()) for some in keys)
+        return f"{told}, {left_out} not written" if left_out > 0 and told != "failed" else told
+
+    async def _write_once_known(self, step: MessageStep, reader: Known, occurrence: int) -> tuple[str, ...] | None:
+        """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
+        result = await self._ask_people(step, todos.finding_out(reader.missing), about=reader.contact)
+        if result.outcome != todos.FOUND:
+            return ()
+        return await self._write_mails(step, self._occasion(step, (reader.contact,), occurrence))
 
     async def _sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
         keys = await writing
@@ -300,7 +393,7 @@ class Steps:
             ended=not plan.unfinished(self.progress),
             milestones=tuple(
                 milestone.model_copy(update={"wait": self._waits.get(milestone.step, Wait())})
-                if milestone.kind == "message"
+                if milestone.kind == "message" or milestone.step in self._waits
                 else milestone
                 for milestone in plan.milestones(self.progress)
                 if milestone.step in stale
@@ -315,3 +408,9 @@ class Steps:
             await workflow.execute_local_activity_method(
                 Records.project, news, summary="Write down what happened", **RECORDS
             )
+
+
+async def _together(keys: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The keys of mails that were written at several times; nothing if none of them could be."""
+    found = [some for some in keys if some is not None]
+    return tuple(key for some in found for key in some) if found or not keys else None

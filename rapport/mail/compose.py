@@ -11,6 +11,7 @@ import email.policy
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
@@ -141,6 +142,11 @@ def _zone(instant: datetime, zone: str) -> str:
     return f"{zone.replace('_', ' ')}, UTC{offset[:3]}:{offset[3:]}"
 
 
+def _listing(names: Sequence[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def _safe_link(url: str) -> str:
     """Refuse a link that runs something: escaping does not stop `javascript:`."""
     if not url.startswith(("https://", "http://", "mailto:")):
@@ -157,7 +163,7 @@ def _environment(*, html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(day=_day, clock=_clock, zone=_zone, safe_link=_safe_link)
+    environment.filters.update(listing=_listing, day=_day, clock=_clock, zone=_zone, safe_link=_safe_link)
     return environment
 
 

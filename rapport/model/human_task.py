@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from rapport.model.base import Instant, Name, StepName, Wire, Written
-from rapport.model.people import Role, personas
+from rapport.model.people import Fact, Role, personas
 from rapport.model.records import StepNews
 
 
@@ -182,6 +182,8 @@ class TaskDefinition(Written):
         otherwise: The option that stands where people do not agree.
         on_timeout: The outcome where nobody decides in time; never a silent yes.
         asks: What the requester has to say before it opens, by name; where empty, it opens at once.
+        finds_out: What it is to find out of the work of the contact whom it concerns. Once that is recorded, it ends by
+            itself with its first option.
     """
 
     task: TaskKind
@@ -192,6 +194,7 @@ class TaskDefinition(Written):
     otherwise: StepName | None = None
     on_timeout: StepName = "timed_out"
     asks: tuple[StepName, ...] = ()
+    finds_out: tuple[Fact, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -238,6 +241,7 @@ class TaskStart(Wire):
         subject: What it is about: an account's key, or the reference of a review or case.
         deadline: When it is due, where that is a date of the customer's.
         requester: The member who asks, where that is known; they can never decide.
+        about: The contact whom it concerns, where each of several has a task of their own.
     """
 
     account: str
@@ -246,6 +250,7 @@ class TaskStart(Wire):
     step: str
     title: str
     attempt: int = 1
+    about: str | None = None
     definition: TaskDefinition
     deadline: Instant | None = None
     requester: str | None = None
@@ -334,6 +339,7 @@ class TaskRecord(Wire):
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
         holders: Whom it waits for.
+        about: The contact whom it concerns, if it concerns just one.
     """
 
     id: str
@@ -353,6 +359,7 @@ class TaskRecord(Wire):
     opened: Instant
     deadline: Instant | None
     outcome: str | None
+    about: str | None = None
 
 
 class TaskProjection(TaskRecord):

@@ -84,13 +84,25 @@ class Book(Wire):
     start: Instant
 
 
+class Agreed(Wire):
+    """A next meeting whose time was agreed in the room; it needs no vote."""
+
+    step: str
+    start: Instant
+
+
 class Report(Wire):
-    """How the meeting went."""
+    """How the meeting went.
+
+    Attributes:
+        attended: Contacts' and members' ids.
+    """
 
     id: str
     by: str
     outcome: Literal["held", "no_show"]
     attended: tuple[str, ...] = ()
+    agreed: tuple[Agreed, ...] = ()
 
 
 class Booking(Wire):
@@ -104,7 +116,7 @@ class Booking(Wire):
     start: Instant
     end: Instant
     sequence: int = 0
-    by: Literal["vote", "deadline", "hand"]
+    by: Literal["vote", "deadline", "hand", "agreed"]
     member: str | None = None
     submission: str | None = None
 
@@ -126,6 +138,7 @@ class MeetingStart(Wire):
 
     Attributes:
         undecided: Whether it is held on site is being decided; word comes by the signal `settle`.
+        booked: The time that was agreed in the room; everyone is invited, and nobody votes.
     """
 
     account: str
@@ -133,6 +146,7 @@ class MeetingStart(Wire):
     step: MeetingStep
     attempt: int = 1
     undecided: bool = False
+    booked: Instant | None = None
 
 
 class Venue(Wire):
@@ -146,6 +160,7 @@ class MeetingResult(Wire):
 
     outcome: Literal["held"]
     start: Instant
+    agreed: tuple[Agreed, ...] = ()
 
 
 class MeetingView(Wire):

@@ -163,6 +163,16 @@ class WrittenMember(Schedule):
         return self
 
 
+class WrittenWork(Written):
+    """What is newly known of a contact's work. What is left out stays as it is; an empty list takes it back."""
+
+    languages: tuple[Name, ...] | None = None
+    projects: tuple[Name, ...] | None = None
+    deployment: tuple[Name, ...] | None = None
+    previous_tools: tuple[Name, ...] | None = None
+    chat_channel: Name | None = None
+
+
 class Vendor(Written):
     """The company that uses Rapport, as its mails speak of it."""
 

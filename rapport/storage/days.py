@@ -260,7 +260,7 @@ async def _names(connection: Connection, accounts: Iterable[str]) -> dict[str, s
 
 def _task(task: Task, names: dict[str, str], now: datetime) -> Item:
     what = _PHASES.get(task.phase, task.definition.question)
-    return _item(task.account, names.get(task.account, task.account), task.title, what, task.deadline, now)
+    return _item(task.account, names.get(task.account, task.account), task.heading, what, task.deadline, now)
 
 
 def _item(account: str, of: str, title: str, what: str, deadline: datetime | None, now: datetime) -> Item:

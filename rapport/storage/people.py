@@ -273,6 +273,12 @@ async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Cont
     return [_contact(row) for row in await connection.execute(_CONTACTS_WITH, {"ids": wanted})] if wanted else []
 
 
+async def put_work(connection: Connection, contact: str, work: Work) -> None:
+    """Keep what is known of a contact's work."""
+    changed = update(ContactRow).where(ContactRow.id == contact).values(work=work.model_dump(mode="json"))
+    await connection.execute(changed)
+
+
 def _contact(row: Row[Any]) -> Contact:
     return Contact(
         id=row.id,

@@ -173,6 +173,7 @@ class TaskRow(Base):
         definition: The `TaskDefinition`, as the workflow was given it.
         answers: The latest `Decision` of each person in this round.
         request, asked: Submissions: what was asked for in this round, and the open question about it.
+        about: The contact whom it concerns, if it concerns just one.
     """
 
     __tablename__ = "tasks"
@@ -194,6 +195,7 @@ class TaskRow(Base):
     deadline: Mapped[datetime | None]
     outcome: Mapped[str | None]
     closed: Mapped[datetime | None]
+    about: Mapped[str | None]
 
 
 class TaskHolderRow(Base):

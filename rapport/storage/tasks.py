@@ -14,7 +14,7 @@ from rapport.model.base import Instant
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
-from rapport.storage.tables import SubmissionRow, TaskHolderRow, TaskRow
+from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
 
 
 class Task(TaskRecord):
@@ -23,11 +23,18 @@ class Task(TaskRecord):
     Attributes:
         said: What was asked for in this round, as it was written; a JSON object of the task's `asks`.
         question_said: The open question about it, if there is one.
+        about_name: What the contact whom it concerns is called.
     """
 
     closed: Instant | None
     said: str | None = None
     question_said: str | None = None
+    about_name: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """Its title, with whom it concerns where that is one person."""
+        return f"{self.title}: {self.about_name}" if self.about_name else self.title
 
     @property
     def shown(self) -> str:
@@ -65,8 +72,10 @@ async def project(connection: Connection, projection: TaskProjection) -> None:
 
 
 _COLUMNS = tuple(column for column in TaskRow.__table__.columns)
-_TASKS = select(*_COLUMNS, SubmissionRow.text.label("said")).outerjoin(
-    SubmissionRow, SubmissionRow.id == TaskRow.request
+_TASKS = (
+    select(*_COLUMNS, SubmissionRow.text.label("said"), ContactRow.name.label("about_name"))
+    .outerjoin(SubmissionRow, SubmissionRow.id == TaskRow.request)
+    .outerjoin(ContactRow, ContactRow.id == TaskRow.about)
 )
 
 
@@ -124,6 +133,11 @@ async def asked_by(connection: Connection, member: str) -> list[Task]:
     """The open tasks that a member waits for others to decide."""
     query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED, TaskRow.requester == member)
     return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+
+
+async def open_about(connection: Connection, contact: str) -> list[Task]:
+    """The open tasks that concern one contact."""
+    return await _read(connection, _TASKS.where(TaskRow.about == contact, TaskRow.phase != TaskPhase.CLOSED), {})
 
 
 async def open_ids(connection: Connection, *, put_to_people_of: str | None = None) -> list[str]:

@@ -244,5 +244,7 @@ def _print_open(shown: TaskShown) -> None:
     elif shown.phase is TaskPhase.NEEDS_INFO:
         out.print(f'To answer:\n  rapport task answer {shown.task} --text "…"', soft_wrap=True)
     else:
+        if shown.record:
+            out.print(f"To record it, which ends this:\n  {shown.record}", soft_wrap=True, markup=False)
         options = " | ".join(option.id for option in shown.options)
         out.print(f"To decide:\n  rapport task decide {shown.task} --option {options}", soft_wrap=True, markup=False)

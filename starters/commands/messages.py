@@ -11,6 +11,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Occasion, Release
 from rapport.storage import access, people, timeline
 from rapport.storage.access import MailSwitch
+from rapport.storage.database import Connection
 from starters.commands.office import Actor, Office, answered, member_acting, present, submission
 from worker import stationery
 from workflows.correspondence import Correspondence
@@ -169,6 +170,8 @@ async def release(
             message = await outbox.message(connection, key)
             if message.state is not MessageState.DRAFT:
                 raise _no_draft(message.state)
+            if not hold:
+                await _refuse_unwritten(office, connection, key)
             by_workflow.setdefault(message.workflow_id, []).append(key)
     receipt = Receipt(accepted=True, outcome="nothing to do")
     for workflow_id, some in by_workflow.items():
@@ -179,6 +182,22 @@ async def release(
         word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
         receipt = await answered(handle.execute_update(Correspondence.release, word, id=said.id), "draft")
     return receipt
+
+
+async def _refuse_unwritten(office: Office, connection: Connection, key: str) -> None:
+    """Refuse to send what a person has to write, as long as nobody has written a word of it."""
+    draft = await outbox.draft(connection, key)
+    assert draft is not None
+    if draft.edits.get("paragraph") or draft.edits.get("body"):
+        return
+    letter, _ = await _letter(office, draft)
+    if letter.review == "write":
+        raise Refusal(
+            f"has nothing of yours in it yet: {letter.occasion.title}, to {letter.to.name}",
+            field="paragraph",
+            fix=f'write at least a paragraph: `rapport message edit {key} --paragraph "…"`',
+            kind=Refused.CONFLICT,
+        )
 
 
 async def drafts(office: Office, account: str) -> list[MessageShown]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -26,7 +27,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.people import Contact, Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
-from rapport.policy import drafting
+from rapport.policy import audience, drafting
 from rapport.storage import access, people, timeline
 from rapport.storage import tasks as records
 from rapport.storage.access import Link
@@ -154,6 +155,7 @@ class TaskShown(TaskLine):
         said: What they said, by what they were asked for.
         prefilled: What the system knows of that already, for whoever writes it.
         by_customer: Whether the customer's people decide it.
+        record: The command that records what a to-do is to find out.
         requester: Their address.
         requester_name: Their name.
         talk: Questions and answers about it, the oldest first.
@@ -170,6 +172,7 @@ class TaskShown(TaskLine):
     said: dict[str, str]
     prefilled: dict[str, str]
     by_customer: bool
+    record: str | None
     requester: str | None
     requester_name: str | None
     holders: tuple[HolderShown, ...]
@@ -324,6 +327,7 @@ async def decide(
     reason = check(_Reason, {"reason": reason}, "").reason or None
     if found.phase is not TaskPhase.CLOSED:
         _refuse_incomplete(found.definition, option, reason)
+        await _refuse_unrecorded(office, found, option)
     said = submission(
         member.id,
         actor,
@@ -374,6 +378,34 @@ async def _decider(office: Office, found: Task, actor: Actor) -> Person:
         if asked is not None:
             return asked
     return await member_named(office, actor)
+
+
+async def found_out(office: Office, contacts: Iterable[Contact]) -> None:
+    """Tell the to-dos that were to find out what is on record by now; they end, and what waits for it goes on."""
+    for contact in contacts:
+        async with office.store.reading() as connection:
+            waiting = await records.open_about(connection, contact.id)
+        for task in waiting:
+            if task.definition.finds_out and not contact.work.unknown(task.definition.finds_out):
+                # One that has ended meanwhile needs no word.
+                with contextlib.suppress(Over):
+                    await answered(_handle(office, task).signal(HumanTask.fulfil), _called(task))
+
+
+async def _refuse_unrecorded(office: Office, found: Task, option: str) -> None:
+    """Refuse the word that something is on record, as long as it is not."""
+    if not found.definition.finds_out or option != found.definition.options[0].id or found.about is None:
+        return
+    async with office.store.reading() as connection:
+        contact = next(iter(await people.contacts_with(connection, [found.about])), None)
+    missing = contact.work.unknown(found.definition.finds_out) if contact else ()
+    if contact is not None and missing:
+        raise Refusal(
+            f"nobody has recorded {', '.join(missing).replace('_', ' ')} of {contact.name} yet",
+            field="option",
+            fix=f"do it with `{audience.recording(found.account, contact.email, missing)}`; the task ends by itself",
+            kind=Refused.CONFLICT,
+        )
 
 
 def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | None) -> None:
@@ -572,7 +604,11 @@ async def _find(office: Office, name: str) -> Task:
     parts = name.removeprefix("task/").split("/")
     async with office.store.reading() as connection:
         if len(parts) == 3:
-            found = await records.task(connection, f"task/{name.removeprefix('task/')}")
+            # Where everyone has a task of their own, the step's name stands for the latest of them.
+            found = await records.task(connection, f"task/{'/'.join(parts)}")
+            found = found or await records.latest(connection, parts[0], parts[1])
+        elif len(parts) == 4:
+            found = await records.task(connection, f"task/{'/'.join(parts)}")
         elif len(parts) == 2:
             found = await records.latest(connection, *parts)
         else:
@@ -616,7 +652,7 @@ def _line(task: Task, known: Mapping[str, Person], now: datetime, reader: Person
         "account": task.account,
         "subject": task.subject,
         "step": task.step,
-        "title": task.title,
+        "title": task.heading,
         "question": task.definition.question,
         "options": tuple(
             OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in task.definition.options
@@ -653,6 +689,7 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         if task.definition.is_put_to_customers
         else {},
         by_customer=task.definition.is_put_to_customers,
+        record=_record(task, contacts),
         requester=requester.email if requester else None,
         requester_name=requester.name if requester else None,
         holders=tuple(
@@ -674,6 +711,12 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         zone=zone,
         tam=tam.email,
     )
+
+
+def _record(task: Task, contacts: Iterable[Contact]) -> str | None:
+    about = next((one for one in contacts if one.id == task.about), None)
+    missing = about.work.unknown(task.definition.finds_out) if about else ()
+    return audience.recording(task.account, about.email, missing) if about and missing else None
 
 
 def _decision(

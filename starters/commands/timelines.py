@@ -140,6 +140,8 @@ def sentence(
             return f"Mail to {who} failed for good"
         case "message.unknown":
             return f"Mail to {who}: nobody can say whether it arrived"
+        case "contact.edited":
+            return f"What is known of {who} has changed: {about.replace('_', ' ')}"
         case "message.refused":
             return f"A mail could not be written: {about}"
         case kind if kind.startswith(("task.", "decision.")):
@@ -172,7 +174,7 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
     }.get(kind, kind)
 
 
-_BY = {"vote": "by vote", "deadline": "at the deadline"}
+_BY = {"agreed": "as agreed in the room", "vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",
     "reminder": "reminder",

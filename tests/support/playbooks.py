@@ -13,11 +13,9 @@ KICKOFF = "kickoff"
 def excerpt(name: str, *steps: str, of: str = "enterprise") -> str:
     """A playbook of some steps of a shipped one. What they wait for outside of it is left out, and so are offsets."""
     head, *tables = files("rapport.playbooks").joinpath(f"{of}.toml").read_text().split("[[steps]]\n")
-    kept = [head.replace(f'name = "{of}"', f'name = "{name}"')]
-    for table in tables:
-        if re.search(r'^name = "(.*)"', table, re.MULTILINE)[1] in steps:  # type: ignore[index]
-            kept.append(re.sub(r"^(after|offset|merged_into) = .*\n", "", table, flags=re.MULTILINE))
-    return "[[steps]]\n".join(kept)
+    wanted = [table for table in tables if table.partition('name = "')[2].partition('"')[0] in steps]
+    kept = [re.sub(r"^(after|offset|merged_into) = .*\n", "", table, flags=re.MULTILINE) for table in wanted]
+    return "[[steps]]\n".join([head.replace(f'name = "{of}"', f'name = "{name}"'), *kept])
 
 
 def put(data: Path, name: str, *steps: str) -> str:

@@ -14,7 +14,7 @@ from tests.support.playbooks import put
 
 PLAN: Final = {
     "goals": "Alerts before customers call.",
-    "sessions": "- 8 December, 45 minutes: deployments; with Mara Osei\n- 10 December: the checkout service; with Jonas",
+    "sessions": "- 8 December, 45 minutes: deployments; with Mara Osei\n- 10 December: checkout; with Jonas",
     "who_does_what": "- Luca Bianchi: sees to it that there is time\n- Robin Keller: holds the sessions",
 }
 

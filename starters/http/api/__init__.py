@@ -11,10 +11,10 @@ from pydantic import Field
 from rapport.model.base import Email, Instant, Prose, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
-from rapport.model.people import AccountFile
+from rapport.model.people import AccountFile, WrittenWork
 from rapport.storage.timeline import Verified
 from starters.commands import accounts, audit, meetings, messages, onboardings, timelines
-from starters.commands.accounts import AccountLine, AccountShown
+from starters.commands.accounts import AccountLine, AccountShown, PersonShown
 from starters.commands.audit import Export
 from starters.commands.meetings import MeetingShown
 from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
@@ -24,6 +24,12 @@ from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+
+
+class WorkBody(WrittenWork):
+    """What is newly known of a contact's work, by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
 
 
 class VoteBody(Written):
@@ -98,6 +104,14 @@ async def import_account(request: Request, office: TheOffice) -> AccountShown:
 async def show_account(account: str, office: TheOffice) -> AccountShown:
     """One account with its people."""
     return await accounts.show(office, account)
+
+
+@router.patch("/accounts/{account}/contacts/{email}", openapi_extra=schema(WorkBody))
+async def edit_contact(account: str, email: str, request: Request, office: TheOffice, token: Bearer) -> PersonShown:
+    """Record what is known of a contact's work."""
+    body = await read_body(request, WorkBody)
+    change = WrittenWork.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
+    return await accounts.edit_contact(office, account, email, change, api_actor(office, token, body.as_))
 
 
 @router.get("/accounts/{account}/timeline")

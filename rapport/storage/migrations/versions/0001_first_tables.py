@@ -132,6 +132,7 @@ def upgrade() -> None:
         sa.Column("deadline", UtcInstant(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("closed", UtcInstant(timezone=True), nullable=True),
+        sa.Column("about", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("tasks_by_account", "tasks", ["account"])
