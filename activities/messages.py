@@ -29,7 +29,8 @@ from rapport.model.message import (
     SetAside,
 )
 from rapport.model.records import Entry
-from rapport.storage import contracts, days
+from rapport.policy.attachments import File
+from rapport.storage import attachments, contracts, days
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -232,9 +233,10 @@ class Messages:
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
+            files = await attachments.of_drafts(connection, order.keys)
         try:
             frozen = [
-                self._frozen(draft, company, order, present)
+                self._frozen(draft, company, order, present, files.get(draft.key, ()))
                 for draft in drafts
                 if draft.state in (MessageState.DRAFT, MessageState.HELD)
             ]
@@ -256,7 +258,9 @@ class Messages:
                     leases.append(await outbox.lease(connection, one.key, present) if goes else None)
         return [lease for lease in leases if lease is not None]
 
-    def _frozen(self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime) -> _Frozen:
+    def _frozen(
+        self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime, files: tuple[File, ...]
+    ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for somebody who has left."""
         to = company.person(draft.person)
         token = new_token()
@@ -265,7 +269,7 @@ class Messages:
         occasion = Occasion.model_validate(draft.occasion)
         if order.meeting is not None and occasion.purpose is Purpose.PROPOSAL:
             occasion = occasion.model_copy(update={"meeting": order.meeting})
-        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
+        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person, files=files)
         return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))
 
     async def _may_send(self, connection: Connection) -> bool:

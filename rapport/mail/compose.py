@@ -30,6 +30,7 @@ import css_inline
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
 from rapport.model.base import Refusal, plain
+from rapport.policy.attachments import File
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
 DRAFT_TOKEN: Final = "your-personal-link"  # noqa: S105 - not a secret, the place of one
@@ -259,13 +260,16 @@ def _text(header: str, value: str) -> str:
     return Header(value, "utf-8", header_name=header).encode()
 
 
-def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None = None) -> bytes:
+def freeze(
+    words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None = None, files: Sequence[File] = ()
+) -> bytes:
     """Build the bytes that go over the wire: 7-bit ASCII, lines of at most 78 characters (RFC 5322).
 
     An address or a Message-ID that is longer by itself stands on a line of its own length, below the hard limit of 998.
 
     Args:
         calendar: An iTIP method and its iCalendar object (RFC 6047), for an invitation.
+        files: What is attached, checked already.
 
     Raises:
         Refusal: A header came out other than it was meant.
@@ -293,6 +297,9 @@ def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None 
         mail.add_attachment(
             ics, maintype="application", subtype="ics", filename="invite.ics", params={"method": method}
         )
+    for file in files:
+        maintype, _, subtype = file.type.partition("/")
+        mail.add_attachment(file.content, maintype=maintype, subtype=subtype, filename=file.name)
     raw = mail.as_bytes()
     _inspect(raw, envelope)
     return raw
@@ -314,6 +321,17 @@ def _inspect(raw: bytes, envelope: Envelope) -> None:
 def subject(raw: bytes) -> str:
     """A frozen mail's subject."""
     return str(BytesHeaderParser(policy=_READING).parsebytes(raw)["Subject"])
+
+
+def carried(raw: bytes) -> list[tuple[str, str, int]]:
+    """The files of a frozen mail: the name, the type and the size in bytes of each."""
+    read = email.message_from_bytes(raw, policy=_READING)
+    assert isinstance(read, EmailMessage)
+    return [
+        (part.get_filename() or "", part.get_content_type(), len(part.get_payload(decode=True) or b""))
+        for part in read.iter_attachments()
+        if part.get_content_disposition() == "attachment"
+    ]
 
 
 def masked(text: str) -> str:

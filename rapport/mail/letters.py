@@ -16,6 +16,7 @@ from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor, Wor
 from rapport.model.playbook import Review
 from rapport.model.resources import Library, library
 from rapport.policy import audience
+from rapport.policy.attachments import File
 from rapport.storage import people
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.database import Connection
@@ -158,6 +159,7 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
+        files: What is attached.
     """
 
     stationery: Stationery
@@ -168,6 +170,7 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
+    files: tuple[File, ...] = ()
 
     @property
     def review(self) -> Review:
@@ -200,7 +203,7 @@ class Letter:
             date=date,
         )
         words = self.words(edits, token)
-        return words.subject, compose.freeze(words, envelope, self._calendar(date))
+        return words.subject, compose.freeze(words, envelope, self._calendar(date), self.files)
 
     def link(self, date: datetime) -> Link | None:
         """What the mail's personal link may do, if it has one."""

@@ -209,6 +209,19 @@ class TaskHolderRow(Base):
     reason: Mapped[str | None]
 
 
+class AttachmentRow(Base):
+    """A file that a draft will carry."""
+
+    __tablename__ = "attachments"
+    message: Mapped[str] = mapped_column(ForeignKey("messages.key"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    size: Mapped[int]
+    content: Mapped[bytes]
+    added_by: Mapped[str]
+    added_at: Mapped[datetime]
+
+
 class SubmissionRow(Base):
     """What a person said, committed before their decision travels; the workflow gets the id alone.
 

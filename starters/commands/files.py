@@ -17,10 +17,18 @@ def read_written(model: type[M], path: Path) -> M:
     Raises:
         Refusal: It cannot be read, or something in it is wrong.
     """
+    return read_toml(model, read_file(path), path.name)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        Refusal: It cannot be read.
+    """
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise Refusal(
             f"cannot be read: {error.strerror}", field=str(path), fix="check the path", kind=Refused.NOT_FOUND
         ) from None
-    return read_toml(model, raw, path.name)

@@ -9,8 +9,10 @@ from rapport.mail.outbox import Message
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Occasion, Release
-from rapport.storage import access, people, timeline
+from rapport.policy.attachments import checked, refuse_too_much
+from rapport.storage import access, attachments, people, timeline
 from rapport.storage.access import MailSwitch
+from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
 from starters.commands.office import Actor, Office, answered, member_acting, present, submission
 from worker import stationery
@@ -33,12 +35,17 @@ class MessageLine(Wire):
 
 
 class MessageShown(MessageLine):
-    """One message with its words. Personal links in it do not work: they are their reader's alone."""
+    """One message with its words. Personal links in it do not work: they are their reader's alone.
+
+    Attributes:
+        files: What it carries, or will carry.
+    """
 
     text: str
     html: str
     paragraph: str | None
     edited: bool
+    files: tuple[Attached, ...] = ()
 
 
 class Edit(Written):
@@ -99,6 +106,7 @@ async def show(office: Office, key: str) -> MessageShown:
         names = await people.names(connection, message.account)
         raw = await outbox.raw(connection, key)
         draft = await outbox.draft(connection, key)
+        files = await attachments.listed(connection, key)
     assert draft is not None
     if raw is None:
         letter, edits = await _letter(office, draft)
@@ -106,12 +114,14 @@ async def show(office: Office, key: str) -> MessageShown:
         parts = {"text": words.text, "html": words.html}
     else:
         parts = compose.readable(raw)
+        files = [Attached(name=name, type=type_, size=size) for name, type_, size in compose.carried(raw)]
     return MessageShown(
         **_line(message, names).model_dump(),
         text=compose.masked(parts["text"]),
         html=compose.masked(parts["html"]),
         paragraph=draft.edits.get("paragraph"),
         edited=draft.edits.get("body") is not None,
+        files=tuple(files),
     )
 
 
@@ -153,6 +163,43 @@ async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageS
         if not await outbox.edit(connection, key, words.subject, edits):
             raise _no_draft(message.state)
     return await show(office, key)
+
+
+async def attach(office: Office, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
+    """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
+
+    Raises:
+        Refusal: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
+    """
+    member = await member_acting(office, actor)
+    file = checked(name, content)
+    async with office.store.writing() as connection:
+        await _refuse_no_draft(connection, key)
+        others = [one.size for one in await attachments.listed(connection, key) if one.name != file.name]
+        refuse_too_much([*others, len(file.content)])
+        await attachments.attach(connection, key, file, member.id, present())
+    return await show(office, key)
+
+
+async def detach(office: Office, key: str, name: str, actor: Actor) -> MessageShown:
+    """Take a file away from a draft.
+
+    Raises:
+        Refusal: It is no draft any more, or has no file of this name.
+    """
+    await member_acting(office, actor)
+    async with office.store.writing() as connection:
+        await _refuse_no_draft(connection, key)
+        if not await attachments.detach(connection, key, name):
+            known = ", ".join(one.name for one in await attachments.listed(connection, key)) or "none"
+            raise Refusal("has no file of this name", field="name", fix=f"its files: {known}", kind=Refused.NOT_FOUND)
+    return await show(office, key)
+
+
+async def _refuse_no_draft(connection: Connection, key: str) -> None:
+    message = await outbox.message(connection, key)
+    if message.state not in (MessageState.DRAFT, MessageState.HELD):
+        raise _no_draft(message.state)
 
 
 async def release(

@@ -50,8 +50,9 @@ from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occas
 from tests.mail_fixtures import EXAMPLE
 
 PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
-TASK_MAILS = {name for name in emails() if name.startswith("task_")}
-LINKED_MAILS = {"welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {"task_outcome"}
+TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))}
+PROPOSALS = {"welcome", "meeting_reminder", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
+LINKED_MAILS = PROPOSALS | {"sign_in"} | TASK_MAILS - {"task_outcome", "sign_off_silent"}
 USERS = ("primary_user", "secondary_user")
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
@@ -24,6 +24,8 @@ from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+
+_BYTES: Final = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
 
 
 class WorkBody(WrittenWork):
@@ -177,6 +179,27 @@ async def _report(
 async def show_message(key: str, office: TheOffice) -> MessageShown:
     """One message with its words; personal links in it do not work."""
     return await messages.show(office, key)
+
+
+@router.put("/messages/{key:path}/files/{name}", openapi_extra=_BYTES)
+async def attach_file(
+    key: str,
+    name: str,
+    request: Request,
+    office: TheOffice,
+    token: Bearer,
+    as_: Annotated[str, Query(alias="as")],
+) -> MessageShown:
+    """Attach a file to a draft: the body is the file itself."""
+    return await messages.attach(office, key, name, await request.body(), api_actor(office, token, as_))
+
+
+@router.delete("/messages/{key:path}/files/{name}")
+async def detach_file(
+    key: str, name: str, office: TheOffice, token: Bearer, as_: Annotated[str, Query(alias="as")]
+) -> MessageShown:
+    """Take a file away from a draft."""
+    return await messages.detach(office, key, name, api_actor(office, token, as_))
 
 
 @router.patch("/messages/{key:path}", openapi_extra=schema(EditBody))

@@ -255,6 +255,8 @@ _FIELDS: Final = {
     "start": "the time",
     "note": "the note",
     "comment": "your note",
+    "file": "the file",
+    "name": "the file's name",
     "option": "the answer",
     "reason": "the reason",
     "question": "the question",

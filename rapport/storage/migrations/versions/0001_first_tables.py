@@ -149,6 +149,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_task_holders_member"), "task_holders", ["member"])
     op.create_table(
+        "attachments",
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("added_by", sa.String(), nullable=False),
+        sa.Column("added_at", UtcInstant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["message"], ["messages.key"]),
+        sa.PrimaryKeyConstraint("message", "name"),
+    )
+    op.create_table(
         "timeline",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("key", sa.String(), nullable=False),
