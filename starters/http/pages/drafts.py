@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from rapport.model.base import Refusal, Refused
@@ -97,7 +98,13 @@ async def preview(key: str, office: TheOffice, _: SignedIn, message: Annotated[s
     return mail_frame((await messages.show(office, message)).html)
 
 
-@router.post("/accounts/{key}/drafts")
+async def _uploads_closed(request: Request) -> AsyncIterator[None]:
+    """Let go of the files that came with a form, whatever became of it."""
+    yield
+    await request.close()
+
+
+@router.post("/accounts/{key}/drafts", dependencies=[Depends(_uploads_closed)])
 async def act(request: Request, key: str, office: TheOffice, session: SignedIn) -> Response:
     """Save what was typed in any of the drafts; then send or hold back what the button named."""
     await check_form(request, office, session)
