@@ -282,7 +282,7 @@ class Letter:
 
     def _title(self, task: TaskFacts) -> str:
         about = self._name(task.about)
-        return f"{self.occasion.title}: {about}" if about else self.occasion.title
+        return f"{self.occasion.title} ({about})" if about else self.occasion.title
 
     def _record(self, task: TaskFacts) -> str | None:
         """The command that records what a to-do is to find out."""

@@ -34,7 +34,7 @@ class Task(TaskRecord):
     @property
     def heading(self) -> str:
         """Its title, with whom it concerns where that is one person."""
-        return f"{self.title}: {self.about_name}" if self.about_name else self.title
+        return f"{self.title} ({self.about_name})" if self.about_name else self.title
 
     @property
     def shown(self) -> str:

@@ -66,7 +66,7 @@ async def test_documents_go_by_language_and_wait_where_it_is_unknown(skipping: T
     """Whose languages are known gets theirs; for the other the TAM finds them out, and then the mail is written."""
     await start(skipping, "developer_docs")
     [todo] = await waiting(skipping, 1)
-    assert (todo.title, todo.step) == ("Documents for developers: Kim Sato", "developer_docs")
+    assert (todo.title, todo.step) == ("Documents for developers (Kim Sato)", "developer_docs")
     asked = text_of((await skipping.mailed(1, TAM.email))[0])
     command = f"rapport account edit-contact versayce {KIM} --languages … --projects …"
     assert command in asked
@@ -108,7 +108,7 @@ async def test_each_developer_has_a_project_of_their_own(skipping: Town) -> None
     """One to-do a person, named after them; silence ends it, and the step counts what was done."""
     await start(skipping, "developer_project")
     jonas, kim = await waiting(skipping, 2)
-    assert (jonas.title, kim.title) == ("A first project: Jonas Lindqvist", "A first project: Kim Sato")
+    assert (jonas.title, kim.title) == ("A first project (Jonas Lindqvist)", "A first project (Kim Sato)")
     assert [option.id for option in kim.options] == ["done", "not_needed"]
     status = await onboardings.status(skipping.office, "versayce")
     assert status.milestones[0].waiting_on == ("tam",)
@@ -120,7 +120,7 @@ async def test_each_developer_has_a_project_of_their_own(skipping: Town) -> None
     await skipping.sleep_until(kim.deadline + timedelta(days=1))
     assert await outcomes(skipping) == {"developer_project": "1 of 2 done"}
     subjects = [str(mail["Subject"]) for mail in skipping.mails(TAM.email)]
-    assert "Versayce: A first project: Kim Sato is yours to do" in subjects
+    assert "Versayce: to do – A first project (Kim Sato)" in subjects
 
 
 async def test_what_a_person_has_to_write_does_not_go_unwritten(skipping: Town) -> None:
