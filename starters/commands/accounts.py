@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.meeting import Receipt
 from rapport.model.people import AccountFile, Contact, Work, WrittenWork, personas
+from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.storage import contracts, people, timeline
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
+from starters.commands import tasks
 from starters.commands.files import read_written
 from starters.commands.members import people_changed
 from starters.commands.office import Actor, Office, member_acting, present, submission
@@ -114,6 +118,24 @@ async def edit_contact(office: Office, account: str, email: str, change: Written
     changed = contact.model_copy(update={"work": work})
     await found_out(office, [changed])
     return _person(changed)
+
+
+async def record_for(office: Office, task: str, typed: Mapping[str, str], actor: Actor) -> Receipt:
+    """Record what a to-do was to find out of a contact's work, each fact as words between commas.
+
+    Raises:
+        Refusal: As `edit_contact`, or nothing that the to-do asks for was typed.
+    """
+    found = await tasks.show(office, task)
+    given: dict[str, object] = {}
+    for fact in found.unknown:
+        words = tuple(word.strip() for word in typed.get(fact, "").split(",") if word.strip())
+        if words:
+            given[fact] = words[0] if fact == "chat_channel" else words
+    if found.about is None or not given:
+        raise Refusal("is empty", field=(found.unknown or ("option",))[0], fix="write what you have found out")
+    await edit_contact(office, found.account, found.about, check(WrittenWork, given, ""), actor)
+    return Receipt(accepted=True, outcome="recorded")
 
 
 async def _contact(connection: Connection, account: str, email: str) -> Contact:

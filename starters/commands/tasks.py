@@ -24,7 +24,7 @@ from rapport.model.human_task import (
     TaskResult,
 )
 from rapport.model.meeting import Receipt
-from rapport.model.people import Contact, Member
+from rapport.model.people import Contact, Fact, Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import audience, drafting
@@ -155,7 +155,9 @@ class TaskShown(TaskLine):
         said: What they said, by what they were asked for.
         prefilled: What the system knows of that already, for whoever writes it.
         by_customer: Whether the customer's people decide it.
-        record: The command that records what a to-do is to find out.
+        about: The address of the contact whom it concerns, if it concerns just one.
+        unknown: What a to-do is to find out of their work, and what nobody has recorded yet.
+        record: The command that records it.
         requester: Their address.
         requester_name: Their name.
         talk: Questions and answers about it, the oldest first.
@@ -172,6 +174,8 @@ class TaskShown(TaskLine):
     said: dict[str, str]
     prefilled: dict[str, str]
     by_customer: bool
+    about: str | None
+    unknown: tuple[Fact, ...]
     record: str | None
     requester: str | None
     requester_name: str | None
@@ -676,6 +680,8 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         said = await timeline.submissions(connection, [one.submission for one in task.answers])
         told = await timeline.tell(connection, task.account)
     names = {id_: member.name for id_, member in known.items()}
+    about = next((one for one in contacts if one.id == task.about), None)
+    unknown = about.work.unknown(task.definition.finds_out) if about else ()
     requester = known.get(task.requester or "")
     zone = (reader or tam).schedule.zone
     return TaskShown(
@@ -689,7 +695,9 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         if task.definition.is_put_to_customers
         else {},
         by_customer=task.definition.is_put_to_customers,
-        record=_record(task, contacts),
+        about=about.email if about else None,
+        unknown=unknown,
+        record=audience.recording(task.account, about.email, unknown) if about and unknown else None,
         requester=requester.email if requester else None,
         requester_name=requester.name if requester else None,
         holders=tuple(
@@ -711,12 +719,6 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         zone=zone,
         tam=tam.email,
     )
-
-
-def _record(task: Task, contacts: Iterable[Contact]) -> str | None:
-    about = next((one for one in contacts if one.id == task.about), None)
-    missing = about.work.unknown(task.definition.finds_out) if about else ()
-    return audience.recording(task.account, about.email, missing) if about and missing else None
 
 
 def _decision(

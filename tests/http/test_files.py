@@ -17,6 +17,7 @@ from starters.commands.messages import Edit, MessageShown
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
 from tests.conftest import SECOND_USER, TAM, USER, Town, account, until
+from tests.support.approval import seen
 from tests.support.playbooks import put
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -155,3 +156,28 @@ async def test_what_is_known_of_a_contact_is_recorded_by_api(desk: Desk) -> None
     ):
         refused = await desk.api.patch(f"{path}/{address}", json=body)
         assert refused.status_code == status, refused.text
+
+
+async def test_a_to_do_is_done_by_filling_in_what_it_asks(desk: Desk) -> None:
+    """The task's page asks for just what is unknown; what is written there is recorded, and ends the to-do."""
+    file = account(desk.account, new_id("C"))
+    assert file.contract is not None
+    playbook = put(desk.town.office.settings.data, "docs", "developer_docs")
+    contacts = tuple(one.model_copy(update={"languages": ()}) for one in file.contacts)
+    contract = file.contract.model_copy(update={"playbook": playbook})
+    file = file.model_copy(update={"contacts": contacts, "contract": contract})
+    await onboardings.start(desk.town.office, StartRequest(file=file))
+    task = await seen(desk.town, f"{desk.account}/developer_docs", lambda one: one.phase == "open")
+    assert (task.about, task.unknown) == (SECOND_USER, ("languages",))
+    path = f"/tasks/{task.task.removeprefix('task/')}"
+    page = (await desk.browser.get(path)).text
+    assert ('name="languages"' in page, 'name="projects"' in page) == (True, False)
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+    empty = await desk.browser.post(f"{path}/record", data={**hidden, "languages": " , "})
+    assert (empty.status_code, "is empty" in empty.text) == (422, True)
+    done = await desk.browser.post(f"{path}/record", data={**hidden, "languages": "Rust, Go"})
+    assert "It is recorded" in done.text
+    closed = await seen(desk.town, task.task, lambda one: one.phase == "closed")
+    assert closed.outcome == "done"
+    [mail] = await desk.town.mailed(1, SECOND_USER)
+    assert "Rust and Go" in str(mail["Subject"])

@@ -36,6 +36,7 @@ DONE: Final = {
     "sent": "The draft is on its way.",
     "all_sent": "The drafts are on their way.",
     "decided": "Your decision counts.",
+    "known": "It is recorded.",
     "requested": "It is asked. Those who decide get a mail.",
     "declined": "Closed. Nobody is asked.",
     "asked": "Your question is on its way. You can still decide without the answer.",
