@@ -15,10 +15,12 @@ from starters.commands import accounts, meetings, messages, onboardings, tasks, 
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
 from starters.commands.tasks import TaskLine
-from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, example, text_of, until
+from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, example, text_of, until
 from tests.support import tasks as onsite
+from tests.support.approval import seen
 from tests.support.kickoff import in_phase, status_of, vote
 from tests.support.playbooks import put
+from tests.support.sign_off import written
 from workflows.meeting import Meeting
 
 KIM = "kim.sato@versayce.example"
@@ -201,3 +203,63 @@ async def held(town: Town, agreed: str | None = None) -> object:
     handle = town.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
     await handle.execute_update(Meeting.take_report, word)
     return start
+
+
+async def test_the_whole_playbook_runs_to_its_end(skipping: Town) -> None:
+    """From the contract to the users' first projects: every step in its turn, and the onboarding ends."""
+    await skipping.sleep_to(0, 10)
+    await onboardings.start(skipping.office, StartRequest(file=example(playbook="enterprise")))
+    await held(skipping, "rollout_planning")
+    await hold_next(skipping, "rollout_planning")
+    plan = await seen(skipping, "versayce/training_plan", lambda task: task.phase == "preparing")
+    await written(skipping, plan)
+    await tasks.decide(skipping.office, plan.task, "sign_off", by(CHAMPION))
+    await voted(skipping, "deployment_review", USER)
+    await hold_next(skipping, "deployment_review")
+    for _ in range(60):
+        for line in (await tasks.inbox(skipping.office, TAM)).mine:
+            await tasks.decide(skipping.office, line.task, "done", TAM)
+        if await status_of(skipping, onboarding_id("versayce"))():
+            break
+        await skipping.sleep_until(await skipping.now() + timedelta(hours=12))
+    assert await outcomes(skipping) == {
+        "kickoff": "held",
+        "onsite_approval": "not for this account",
+        "rollout_planning": "held",
+        "training_plan": "sign_off",
+        "deployment_review": "held",
+        "deployment_resources": "1 of 1 sent",
+        "first_integration": "done",
+        "developer_docs": "1 of 1 sent",
+        "developer_project": "1 of 1 done",
+        "chat_channel": "done",
+    }
+    assert (await onboardings.status(skipping.office, "versayce")).stage == "done"
+
+
+async def voted(town: Town, step: str, email: str) -> None:
+    """Vote for the first time of a meeting that comes after some days."""
+    for _ in range(20):
+        try:
+            shown = await meetings.show(town.office, "versayce", step)
+        except Refusal:
+            shown = None
+        if shown is not None and shown.phase == "voting":
+            break
+        await town.sleep_until(await town.now() + timedelta(hours=12))
+    assert (await meetings.vote(town.office, "versayce", step, ("1",), by(email))).accepted
+
+
+async def hold_next(town: Town, step: str) -> None:
+    """Hold a meeting that is booked, and say so."""
+
+    async def booked() -> meetings.MeetingShown | None:
+        try:
+            shown = await meetings.show(town.office, "versayce", step)
+        except Refusal:
+            return None
+        return shown if shown.phase == "booked" else None
+
+    shown = await until(booked, f"the booking of {step}")
+    await town.sleep_until(shown.booked_until)
+    await meetings.report(town.office, "versayce", step, "held", TAM)
