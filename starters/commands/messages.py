@@ -39,6 +39,7 @@ class MessageShown(MessageLine):
 
     Attributes:
         files: What it carries, or will carry.
+        to_write: Whether it goes only once a member has written something of their own in it.
     """
 
     text: str
@@ -46,6 +47,7 @@ class MessageShown(MessageLine):
     paragraph: str | None
     edited: bool
     files: tuple[Attached, ...] = ()
+    to_write: bool = False
 
 
 class Edit(Written):
@@ -108,9 +110,11 @@ async def show(office: Office, key: str) -> MessageShown:
         draft = await outbox.draft(connection, key)
         files = await attachments.listed(connection, key)
     assert draft is not None
+    to_write = False
     if raw is None:
         letter, edits = await _letter(office, draft)
         words = letter.words(edits)
+        to_write = letter.review == "write"
         parts = {"text": words.text, "html": words.html}
     else:
         parts = compose.readable(raw)
@@ -122,6 +126,7 @@ async def show(office: Office, key: str) -> MessageShown:
         paragraph=draft.edits.get("paragraph"),
         edited=draft.edits.get("body") is not None,
         files=tuple(files),
+        to_write=to_write,
     )
 
 
