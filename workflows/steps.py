@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, Planning
+    from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger
     from activities.records import Records
-    from activities.tasks import Knowing, Known, Tasks
-    from rapport.model.human_task import TaskDefinition, TaskResult, TaskStart
+    from rapport.model.human_task import LateDecision, TaskDefinition, TaskResult, TaskStart
     from rapport.model.ids import meeting_id, step_of, task_id
-    from rapport.model.meeting import MeetingStart, Venue
+    from rapport.model.meeting import MeetingStart, Receipt, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.people import Fact
-    from rapport.model.playbook import MeetingStep, MessageStep, TaskStep
+    from rapport.model.operations import Operate, Operation, Steer, Steering
+    from rapport.model.playbook import MeetingStep, MessageStep, Onsite, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
-    from rapport.policy import details, plan, todos
+    from rapport.policy import details, operations, plan
+    from rapport.policy.chores import CONVERT, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.waiting import Alarm
+from workflows.users import Users
+from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer
 
-ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
-S = TypeVar("S")
+S = TypeVar("S", bound=OfAccount)
 R = TypeVar("R")
 
 
@@ -52,16 +53,26 @@ class Steps:
         """
         self.start = start
         self.letters = letters
+        self.playbook = start.playbook
         self.began = workflow.now()
-        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began)
+        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began, start.at)
         self.stage = plan.current_stage(self.progress)
         self.diary = Diary(start.account, start.contract)
         self._alarm = Alarm()
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
-        self._writing: set[str] = set()
+        self._kept_waits: set[str] = set()
         self._agreed: dict[str, datetime] = {}
+        self._errands: Counter[tuple[str, str]] = Counter()
+        self._users = Users(self)
+        self._late: list[LateDecision] = []
+        self._offered: set[str] = set()
+        self._open: dict[str, list[workflow.ChildWorkflowHandle[Any, Any]]] = {}
+        self._steers: dict[str, Steer] = {}
+        self._staggers = False
+        self._paused_since: datetime | None = None
+        self._cancelled = False
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -83,18 +94,66 @@ class Steps:
         """Begin what is due, write down what is new, and wait for either."""
         while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
-            await self._plan_dues()
-            for name in plan.due_now(self.progress, workflow.now()):
-                self._begin(name)
-            self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
+            self._hear_the_late()
+            if not self.is_paused:
+                await self._plan_dues()
+                if not self.is_paused:
+                    for name in plan.due_now(self.progress, workflow.now()):
+                        self._begin(name)
+                    self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
+            await self._send_steers()
             await self.letters.carry_out_releases(self.diary.tell_release)
             await self._project()
             if self._unfinished:
-                await workflow.wait_condition(lambda: self.letters.changed or self._alarm.rings)
+                await workflow.wait_condition(lambda: self.letters.changed or self._is_due)
 
     @property
     def _unfinished(self) -> bool:
         return plan.unfinished(self.progress) or bool(self._performing)
+
+    @property
+    def _is_due(self) -> bool:
+        return self._alarm.rings and not self.is_paused
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing begins and nobody is reminded; what people say is still taken."""
+        return self.letters.paused_at is not None
+
+    @property
+    def told_stage(self) -> str | None:
+        """The stage that the account is in; nothing once all are reached."""
+        return operations.CANCELLED if self._cancelled else self.stage
+
+    def operate(self, operation: Operation) -> Receipt:
+        """Do what a member says with the whole; `operations.judge` has let it pass."""
+        paused_at = self.letters.paused_at
+        applied = operations.apply(self.progress, paused_at, operation, workflow.now())
+        if applied.outcome == operations.UNCHANGED:
+            return Receipt(accepted=True, outcome=applied.outcome)
+        for name, step in applied.steps.items():
+            if self.progress.get(name) != step:
+                self._stale.add(name)
+        self.progress, self.letters.paused_at = applied.steps, applied.paused_at
+        self._steers.update(applied.steers)
+        self._staggers = self._staggers or applied.staggers
+        if operation.kind is Operate.RESUME:
+            self._paused_since = self._paused_since or paused_at
+        if operation.kind is Operate.ADOPT and operation.playbook is not None:
+            self.playbook = operation.playbook
+        self._cancelled = self._cancelled or operation.kind is Operate.CANCEL
+        self.diary.tell(f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id)
+        self.letters.changed = True
+        return Receipt(accepted=True, outcome=applied.outcome)
+
+    async def _send_steers(self) -> None:
+        """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
+        steers, self._steers = self._steers, {}
+        for name, word in steers.items():
+            for child in list(self._open.get(name, ())):
+                await steer(child, word.kind)
+            if word.kind is Steering.CLOSE:
+                await self.letters.drop_drafts("the step is over", name)
 
     async def _plan_dues(self) -> None:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
@@ -113,7 +172,42 @@ class Steps:
                 summary="When do the next steps become due?",
                 **PLANNING,
             )
-            for name, due in answer.due.items():
+            self._set_dues(answer.due)
+        if self._paused_since is not None:
+            await self._give_back_what_was_left(self._paused_since)
+            self._paused_since = None
+        if self._staggers:
+            await self._stagger()
+            self._staggers = False
+
+    async def _give_back_what_was_left(self, paused_at: datetime) -> None:
+        """Move each wait that a pause has interrupted."""
+        waits = {name: step.due for name, step in self.progress.items() if step.due and step.due > paused_at}
+        if waits:
+            question = Resumed(
+                account=self.start.account, paused_at=paused_at, now=workflow.now(), instants=tuple(waits.values())
+            )
+            answer = await workflow.execute_local_activity_method(
+                Planning.resumed, question, summary="What time is left until the next steps?", **PLANNING
+            )
+            self._set_dues(dict(zip(waits, answer.at, strict=True)))
+
+    async def _stagger(self) -> None:
+        """Let what is due at once begin on one business day after the other."""
+        dues = {name: step.due for name, step in self.progress.items() if step.due is not None}
+        if len(plan.due_now(self.progress, workflow.now())) > 1:
+            answer = await workflow.execute_local_activity_method(
+                Planning.stagger,
+                Stagger(account=self.start.account, dues=dues, now=workflow.now()),
+                summary="Which of these steps begins when?",
+                **PLANNING,
+            )
+            self._set_dues(answer.due)
+
+    def _set_dues(self, dues: Mapping[str, datetime]) -> None:
+        """Unless someone has ended the step, or adopted another plan, while the answer was looked for."""
+        for name, due in dues.items():
+            if name in self.progress and self.progress[name].state is StepState.WAITING:
                 self._set(name, due=due)
 
     def _begin(self, name: str) -> None:
@@ -130,20 +224,27 @@ class Steps:
                 work = self._decide(step)
             case _:
                 assert_never(step)
-        task = asyncio.create_task(self._perform(name, work))
+        self._go_on(self._perform(name, work))
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 
     async def _perform(self, name: str, work: Coroutine[Any, Any, str]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
+        attempt, state, outcome = self.progress[name].attempt, StepState.DONE, "failed"
         try:
             outcome = await work
         except FailureError:
-            self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome="failed")
-        else:
-            self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=outcome)
-        self.diary.tell("step.ended", step=name, about=self.progress[name].outcome)
+            state = StepState.FAILED
+        self._open.pop(name, None)
         self.letters.changed = True
+        if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
+            # Somebody has skipped it, or completed it elsewhere: that is on record.
+            return
+        self._set(name, state=state, ended=workflow.now(), outcome=outcome)
+        self.diary.tell("step.ended", step=name, about=outcome)
 
     async def _meet(self, step: MeetingStep) -> str:
         if step.merged_into is not None and self._was_onsite(step.merged_into):
@@ -161,6 +262,7 @@ class Steps:
             booked=self._agreed.get(step.name),
         )
         result = await self._child(
+            step.name,
             MEETING,
             start,
             meeting_id(self.start.account, step.name, attempt),
@@ -186,36 +288,17 @@ class Steps:
     async def _decide(self, step: TaskStep) -> str:
         """Put a question to people, and tell the meetings that wait for its outcome."""
         if step.for_each is not None:
-            return await self._decide_for_each(step, step.for_each)
-        result = await self._ask_people(step, step.definition())
-        for name, other in self.progress.items():
-            meeting = other.definition
-            if (
-                isinstance(meeting, MeetingStep)
-                and meeting.onsite is not None
-                and meeting.onsite.approval == step.name
-                and other.state is StepState.RUNNING
-            ):
-                await self._settle(name, Venue(onsite=result.outcome == meeting.onsite.outcome))
+            return await self._users.ask_about_each(step, step.for_each)
+        try:
+            result = await self.ask_people(step, step.definition())
+        except FailureError:
+            # Nobody will say any more; whoever waits for word must not wait for ever.
+            await self._tell_meetings(step.name, None)
+            raise
+        await self._tell_meetings(step.name, result.outcome)
         return result.outcome
 
-    async def _decide_for_each(self, step: TaskStep, persona: str) -> str:
-        """Put the same question once for everyone of a persona."""
-        everyone = await self._known((persona,))
-        self._waits[step.name] = Wait(
-            on=details.roles(step.assign), what=step.question, unblock="rapport inbox", since=workflow.now()
-        )
-        self._stale.add(step.name)
-        self.letters.changed = True
-        definition = step.definition()
-        asked = [self._ask_people(step, definition, about=one.contact) for one in everyone]
-        results = await asyncio.gather(*asked)
-        del self._waits[step.name]
-        first = definition.options[0]
-        count = sum(result.outcome == first.id for result in results)
-        return f"{count} of {len(results)} {first.id}"
-
-    async def _ask_people(
+    async def ask_people(
         self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
     ) -> TaskResult:
         """Put one question.
@@ -235,6 +318,7 @@ class Steps:
             definition=definition,
         )
         return await self._child(
+            step.name,
             HUMAN_TASK,
             start,
             task_id(self.start.account, step.name, attempt, about),
@@ -242,13 +326,50 @@ class Steps:
             about=definition.question,
         )
 
-    async def _known(self, personas: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> tuple[Known, ...]:
-        """Everyone of some personas, with what is not known of their work."""
-        question = Knowing(account=self.start.account, personas=personas, facts=facts)
-        answer = await workflow.execute_local_activity_method(
-            Tasks.known, question, summary="Who are they, and what is known of their work?", **PLANNING
-        )
-        return answer.contacts
+    async def _tell_meetings(self, approval: str, outcome: str | None) -> None:
+        for name, onsite in self._approved_by(approval):
+            await self._settle(name, Venue(onsite=outcome == onsite.outcome))
+
+    def _approved_by(self, approval: str) -> list[tuple[str, Onsite]]:
+        """The running meetings that are held on site if this is approved."""
+        return [
+            (name, step.definition.onsite)
+            for name, step in self.progress.items()
+            if step.state is StepState.RUNNING
+            and isinstance(step.definition, MeetingStep)
+            and step.definition.onsite is not None
+            and step.definition.onsite.approval == approval
+        ]
+
+    def hear_late(self, decision: LateDecision) -> None:
+        """Take a decision that came after its task was closed; it changes nothing by itself."""
+        self._late.append(decision)
+        self.letters.changed = True
+
+    def _hear_the_late(self) -> None:
+        """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""
+        late, self._late = self._late, []
+        for decision in late:
+            approval = self.progress.get(decision.step)
+            for name, onsite in self._approved_by(decision.step):
+                was_denied = approval is not None and approval.outcome != onsite.outcome
+                if was_denied and decision.option == onsite.outcome and name not in self._offered:
+                    self._offered.add(name)
+                    self.diary.tell("meeting.conversion_offered", step=name)
+                    self._go_on(self._offer_conversion(name))
+
+    async def _offer_conversion(self, name: str) -> None:
+        errand = self._errand(CONVERT, name, None)
+        result = await errand.put(lambda: self.progress[name].state is not StepState.RUNNING)
+        if result is not None and result.outcome == "convert":
+            await self._settle(name, Venue(onsite=True))
+        self.letters.changed = True
+
+    def _errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
+        self._errands[chore.name, name] += 1
+        number = self._errands[chore.name, name]
+        title = self.progress[name].definition.title
+        return Errand(chore, self.letters, self.start.contract, name, title, number, unblock)
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
@@ -258,38 +379,30 @@ class Steps:
         with contextlib.suppress(ApplicationError):
             await meeting.signal("settle", venue)
 
-    async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
+    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
-        result: R = await workflow.execute_child_workflow(
-            kind.name,
-            start,
-            id=id_,
-            result_type=kind.gives,
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, self.start.account)]),
-            static_summary=summary,
-            static_details=about,
-        )
-        return result
+        child = await start_child(kind, start, id_, summary=summary, about=about)
+        if self.progress[name].state is not StepState.RUNNING:
+            # Somebody has ended the step while its workflow was being started.
+            await steer(child, Steering.CLOSE)
+        else:
+            self._open.setdefault(name, []).append(child)
+            if self.is_paused:
+                await steer(child, Steering.PAUSE)
+        return await child
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
-        self._writing.add(step.name)
         if step.needs:
-            return self._write_to_those_known(step)
-        if self._is_reviewed(step):
-            self._waits[step.name] = self._wait_for_the_tam()
-        occasion = self._occasion(step).model_copy(update={"news": self.take_news()})
-        return self._sent(step.name, self._write_mails(step, occasion))
+            return self._users.write_to_those_known(step)
+        return self.sent(step.name, self.write_mails(step, self.take_news()))
 
-    def _is_reviewed(self, step: MessageStep) -> bool:
-        return (self.start.review or step.review) != "auto"
-
-    def _write_mails(self, step: MessageStep, occasion: Occasion) -> asyncio.Task[tuple[str, ...] | None]:
-        return self.letters.write(occasion, f"Write: {step.title}", reviewed=self._is_reviewed(step))
-
-    def _occasion(self, step: MessageStep, to: tuple[str, ...] = (), occurrence: int = 1) -> Occasion:
-        return Occasion(
+    def write_mails(
+        self, step: MessageStep, news: Projection | None = None, to: tuple[str, ...] = (), occurrence: int = 1
+    ) -> asyncio.Task[tuple[str, ...] | None]:
+        """Have mails of a step written: to everyone of its personas, or to some of them; it begins at once."""
+        reviewed = (self.start.review or step.review) != "auto"
+        occasion = Occasion(
             account=self.start.account,
             contract=self.start.contract,
             step=step.name,
@@ -303,67 +416,72 @@ class Steps:
             personas=() if to else step.to,
             review=step.review,
             now=workflow.now(),
+            news=news,
         )
+        return self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
 
-    async def _write_to_those_known(self, step: MessageStep) -> str:
-        """Write to those of whose work enough is known; have the TAM find out the rest, and write then."""
-        everyone = await self._known(step.to, step.needs)
-        known = tuple(one.contact for one in everyone if not one.missing)
-        unknown = [one for one in everyone if one.missing]
-        if unknown:
-            self._waits[step.name] = Wait(
-                on=("tam",),
-                what="the TAM, to find out what the mails need",
-                unblock="rapport inbox",
-                since=workflow.now(),
-            )
-            self._stale.add(step.name)
-            self.letters.changed = True
-        elif self._is_reviewed(step):
-            self._waits[step.name] = self._wait_for_the_tam()
-        written = [self._write_mails(step, self._occasion(step, known))] if known else []
-        later = [self._write_once_known(step, one, occurrence) for occurrence, one in enumerate(unknown, 2)]
-        keys = await asyncio.gather(*written, *later)
-        self._waits.pop(step.name, None)
-        told = await self._sent(step.name, asyncio.create_task(_together(keys)))
-        left_out = len(everyone) - sum(len(some or ()) for some in keys)
-        return f"{told}, {left_out} not written" if left_out > 0 and told != "failed" else told
-
-    async def _write_once_known(self, step: MessageStep, reader: Known, occurrence: int) -> tuple[str, ...] | None:
-        """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
-        result = await self._ask_people(step, todos.finding_out(reader.missing), about=reader.contact)
-        if result.outcome != todos.FOUND:
-            return ()
-        return await self._write_mails(step, self._occasion(step, (reader.contact,), occurrence))
-
-    async def _sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+    async def sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+        """How many of a step's mails have gone, once each has or was kept from it."""
         keys = await writing
-        self._writing.discard(name)
-        if keys is None:
-            return "failed"
+        return "failed" if keys is None else await self.told_of(name, keys)
+
+    async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
+        """The same of mails that are written."""
+        await self._have_read(name, keys)
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         return f"{sent} of {len(keys)} sent"
 
-    def _wait_for_the_tam(self) -> Wait:
+    async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
+        """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
+
+        def unread() -> tuple[str, ...]:
+            return tuple(key for key in self.letters.drafts if key in keys)
+
+        if not unread():
+            return
+        question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE)
+        answer = await workflow.execute_local_activity_method(
+            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
+        )
+        insist, given_until = answer.at
+        self._waits[name] = self._wait_for_the_tam(given_until)
+        self._stale.add(name)
+        self.letters.changed = True
+        errand = self._errand(READ_DRAFTS, name, self._approve)
+        result = await errand.see_to(insist, lambda: not unread())
+        if result is not None:
+            self.letters.release_by(result, unread())
+
+    def keep_waiting(self, name: str, wait: Wait | None) -> None:
+        """Say what a step waits for, until that is taken back."""
+        if wait is None:
+            self._kept_waits.discard(name)
+            self._waits.pop(name, None)
+        else:
+            self._kept_waits.add(name)
+            self._waits[name] = wait
+        self._stale.add(name)
+        self.letters.changed = True
+
+    @property
+    def _approve(self) -> str:
+        return f"rapport message approve --account {self.start.account}"
+
+    def _wait_for_the_tam(self, deadline: datetime) -> Wait:
         return Wait(
             on=("tam",),
             what="the TAM, to read and send the drafts",
-            unblock=f"rapport message approve --account {self.start.account}",
+            unblock=self._approve,
+            deadline=deadline,
             since=workflow.now(),
         )
 
     def _look_at_drafts(self) -> None:
-        """Learn which message steps wait for somebody to read their drafts."""
-        waiting = {step_of(key) for key in self.letters.drafts}
-        for name, step in self.progress.items():
-            if step.definition.kind != "message" or name in self._writing:
-                continue
-            if name in waiting and name not in self._waits:
-                self._waits[name] = self._wait_for_the_tam()
-                self._stale.add(name)
-            elif name not in waiting and self._waits.pop(name, None) is not None:
-                self._stale.add(name)
+        """Learn which message steps wait for nobody any more."""
+        for name in set(self._waits) - self._kept_waits - {step_of(key) for key in self.letters.drafts}:
+            del self._waits[name]
+            self._stale.add(name)
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)
@@ -375,22 +493,27 @@ class Steps:
         stage = plan.current_stage(self.progress)
         if stage is not self.stage:
             self.stage = stage
-            workflow.upsert_search_attributes([STAGE.value_set(stage or "done")])
-            self.diary.tell("stage.reached", about=stage or "done")
+            reached = self.told_stage or "done"
+            workflow.upsert_search_attributes([STAGE.value_set(reached)])
+            if reached != operations.CANCELLED:
+                self.diary.tell("stage.reached", about=reached)
         self._look_at_drafts()
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
         self._projected += 1
-        workflow.set_current_details(details.onboarding(self.start.account, self.progress))
+        workflow.set_current_details(details.onboarding(self.start.account, self.progress, self.letters.paused_at))
         return Projection(
             account=self.start.account,
             contract=self.start.contract,
             run_id=workflow.info().run_id,
             number=self._projected,
-            stage=stage,
+            stage=self.told_stage,
+            playbook=self.playbook.name,
+            version=self.playbook.version,
             now=workflow.now(),
             ended=not plan.unfinished(self.progress),
+            paused_at=self.letters.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": self._waits.get(milestone.step, Wait())})
                 if milestone.kind == "message" or milestone.step in self._waits
@@ -408,9 +531,3 @@ class Steps:
             await workflow.execute_local_activity_method(
                 Records.project, news, summary="Write down what happened", **RECORDS
             )
-
-
-async def _together(keys: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
-    """The keys of mails that were written at several times; nothing if none of them could be."""
-    found = [some for some in keys if some is not None]
-    return tuple(key for some in found for key in some) if found or not keys else None

@@ -242,6 +242,7 @@ class TaskStart(Wire):
         deadline: When it is due, where that is a date of the customer's.
         requester: The member who asks, where that is known; they can never decide.
         about: The contact whom it concerns, where each of several has a task of their own.
+        unblock: The command that does what is asked for, where that is not deciding.
     """
 
     account: str
@@ -254,6 +255,20 @@ class TaskStart(Wire):
     definition: TaskDefinition
     deadline: Instant | None = None
     requester: str | None = None
+    unblock: str | None = None
+
+
+class LateDecision(Wire):
+    """A decision that came after its task was closed.
+
+    Attributes:
+        step: The task's step.
+        option: What was chosen.
+    """
+
+    id: str
+    step: str
+    option: str
 
 
 class TaskRequest(Wire):
@@ -307,11 +322,12 @@ class TaskResult(Wire):
 
     Attributes:
         outcome: An option's id, `not_requested`, or the task's `on_timeout`.
-        by: Who decided last, if anybody did.
+        by, submission: Who decided last, if anybody did, and what they said with it.
     """
 
     outcome: str
     by: str | None = None
+    submission: str | None = None
     at: Instant
 
 
@@ -323,12 +339,17 @@ WITHDRAWN: Final = "withdrawn"
 
 
 class TaskHolder(Wire):
-    """Someone whom an open task waits for, as lists show it."""
+    """Someone who can do something about an open task, as lists show it.
+
+    Attributes:
+        awaited: Whether it waits for them; those who can decide may do so as well while something else is waited for.
+    """
 
     member: str
     on_behalf_of: str | None = None
     via: str
     reason: str | None = None
+    awaited: bool = True
 
 
 class TaskRecord(Wire):
@@ -338,7 +359,7 @@ class TaskRecord(Wire):
         id: The workflow's id.
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
-        holders: Whom it waits for.
+        holders: Whom it waits for, and who else can decide.
         about: The contact whom it concerns, if it concerns just one.
     """
 
@@ -360,6 +381,11 @@ class TaskRecord(Wire):
     deadline: Instant | None
     outcome: str | None
     about: str | None = None
+
+    @property
+    def awaited(self) -> tuple[TaskHolder, ...]:
+        """Those for whom it waits."""
+        return tuple(holder for holder in self.holders if holder.awaited)
 
 
 class TaskProjection(TaskRecord):

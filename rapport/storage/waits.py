@@ -76,6 +76,8 @@ _RUNNING: Final = (
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
     .join(AccountRow, AccountRow.key == ContractRow.account)
     .where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
+    # A pause has no end of its own, and stands where everybody sees it.
+    .where(ContractRow.paused_at.is_(None))
     .order_by(ContractRow.account, MilestoneRow.position)
 )
 
@@ -90,7 +92,9 @@ async def _tasks(connection: Connection) -> list[OpenWait]:
     )
     holders: dict[str, list[bool]] = {}
     for row in await connection.execute(
-        select(TaskHolderRow.task, MemberRow.left_at).outerjoin(MemberRow, MemberRow.id == TaskHolderRow.member)
+        select(TaskHolderRow.task, MemberRow.left_at)
+        .outerjoin(MemberRow, MemberRow.id == TaskHolderRow.member)
+        .where(TaskHolderRow.awaited)
     ):
         holders.setdefault(row.task, []).append(row.left_at is None)
     return [

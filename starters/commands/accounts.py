@@ -80,7 +80,7 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     """
     async with office.store.writing() as connection:
         await people.save(connection, file, present())
-    await people_changed(office, file.account.key)
+    await people_changed(office, None if file.members else file.account.key)
     async with office.store.reading() as connection:
         contacts = await people.contacts(connection, file.account.key)
     await found_out(office, contacts)

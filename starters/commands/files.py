@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TypeVar
 
 from rapport.model.base import Refusal, Refused, Written
-from rapport.model.reading import read_toml
+from rapport.model.reading import MAX_BYTES, read_toml
+from rapport.model.sheets import Row, read_csv
 
 M = TypeVar("M", bound=Written)
 
@@ -18,6 +20,18 @@ def read_written(model: type[M], path: Path) -> M:
         Refusal: It cannot be read, or something in it is wrong.
     """
     return read_toml(model, read_file(path), path.name)
+
+
+def read_sheet(model: type[M], path: Path) -> list[Row[M]]:
+    """Read and check a CSV file, or what comes in where it is called `-`.
+
+    Raises:
+        Refusal: It cannot be read, or something in it is wrong.
+    """
+    if str(path) == "-":
+        # One byte more than is allowed tells as much as all of them.
+        return read_csv(model, sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+    return read_csv(model, read_file(path), path.name)
 
 
 def read_file(path: Path) -> bytes:
