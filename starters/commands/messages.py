@@ -236,6 +236,18 @@ async def release(
     return receipt
 
 
+async def refuse_unwritten(office: Office, account: str, step: str) -> None:
+    """Refuse to send a step's drafts as they are, where one of them has to be written first.
+
+    Raises:
+        Refusal: As `release`.
+    """
+    async with office.store.reading() as connection:
+        for message in await outbox.messages(connection, account, MessageState.DRAFT):
+            if message.step == step:
+                await _refuse_unwritten(office, connection, message.key)
+
+
 async def _refuse_unwritten(office: Office, connection: Connection, key: str) -> None:
     """Refuse to send what a person has to write, as long as nobody has written a word of it."""
     draft = await outbox.draft(connection, key)

@@ -30,12 +30,14 @@ from rapport.model.people import Contact, Fact, Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import audience, drafting
-from rapport.storage import access, people, timeline
+from rapport.policy.chores import READ_DRAFTS, SEND
+from rapport.storage import access, minutes, people, timeline
 from rapport.storage import tasks as records
 from rapport.storage.access import Link
 from rapport.storage.database import Connection
 from rapport.storage.tasks import Task
 from rapport.storage.timeline import Submission, Told
+from starters.commands import messages
 from starters.commands.office import (
     Actor,
     Office,
@@ -338,6 +340,7 @@ async def decide(
     if found.phase is not TaskPhase.CLOSED:
         _refuse_incomplete(found.definition, option, reason)
         await _refuse_unrecorded(office, found, option)
+        await _refuse_unwritten(office, found, option)
     said = submission(
         member.id,
         actor,
@@ -416,6 +419,13 @@ async def _refuse_unrecorded(office: Office, found: Task, option: str) -> None:
             fix=f"do it with `{audience.recording(found.account, contact.email, missing)}`; the task ends by itself",
             kind=Refused.CONFLICT,
         )
+
+
+async def _refuse_unwritten(office: Office, found: Task, option: str) -> None:
+    """Refuse to send drafts unread, through the to-do to read them, that a person has to write first."""
+    step, _, chore = found.step.partition(".")
+    if chore == READ_DRAFTS.name and option == SEND:
+        await messages.refuse_unwritten(office, found.account, step)
 
 
 def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | None) -> None:
@@ -692,6 +702,7 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         known = await _known(connection, [task])
         account, tam, vendor = await people.surroundings(connection, task.account)
         contacts = await people.contacts(connection, task.account)
+        goals = await minutes.goals(connection, task.account) if task.definition.is_put_to_customers else []
         said = await timeline.submissions(connection, [one.submission for one in task.answers])
         told = await timeline.tell(connection, task.account)
     names = {id_: member.name for id_, member in known.items()}
@@ -706,7 +717,7 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         quorum=task.definition.quorum,
         asks=task.definition.asks,
         said=_read(task.said),
-        prefilled=drafting.prefilled(task.definition.asks, contacts, tam, vendor)
+        prefilled=drafting.prefilled(task.definition.asks, contacts, tam, vendor, goals)
         if task.definition.is_put_to_customers
         else {},
         by_customer=task.definition.is_put_to_customers,
