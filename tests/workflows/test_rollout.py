@@ -10,11 +10,13 @@ from rapport.model.base import Refusal
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.minutes import Minutes
+from rapport.model.operations import Operate
 from rapport.model.people import AccountFile, WrittenWork
 from rapport.model.reading import check
-from starters.commands import accounts, meetings, messages, onboardings, tasks, timelines
+from starters.commands import accounts, meetings, messages, onboardings, operations, tasks, timelines
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
+from starters.commands.operations import OperationWritten
 from starters.commands.tasks import TaskLine
 from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, example, text_of, until
 from tests.support import tasks as onsite
@@ -270,3 +272,41 @@ async def hold_next(town: Town, step: str) -> None:
     shown = await until(booked, f"the booking of {step}")
     await town.sleep_until(shown.booked_until)
     await meetings.report(town.office, "versayce", step, "held", TAM)
+
+
+async def test_skipping_a_step_withdraws_the_to_dos_of_all(skipping: Town) -> None:
+    """Whoever skips a step that has a to-do for each user leaves none of them in the inbox; a pause keeps them."""
+    await start(skipping, "developer_project")
+    before = await waiting(skipping, 2)
+    await operate(skipping, Operate.PAUSE)
+    await skipping.sleep_until(await skipping.now() + timedelta(days=30))
+    assert [line.task for line in await waiting(skipping, 2)] == [line.task for line in before]
+    await operate(skipping, Operate.RESUME)
+    await operate(skipping, Operate.SKIP, "developer_project")
+    for line in before:
+        assert (await seen(skipping, line.task, lambda task: task.phase == "closed")).outcome == "withdrawn"
+    assert (await tasks.inbox(skipping.office, TAM)).mine == ()
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+
+
+async def test_silence_sends_nothing_that_has_to_be_written(skipping: Town) -> None:
+    """The to-do to read drafts cannot send one that nobody has written in; unread to the end, it is held back."""
+    await start(skipping, "deployment_resources", review="write")
+
+    async def insisted() -> TaskLine | None:
+        await skipping.sleep_until(await skipping.now() + timedelta(hours=12))
+        return next((line for line in (await tasks.inbox(skipping.office, TAM)).mine), None)
+
+    todo: TaskLine = await until(insisted, "the to-do to read the draft")
+    with pytest.raises(Refusal, match="nothing of yours"):
+        await tasks.decide(skipping.office, todo.task, "send", TAM)
+    assert todo.deadline is not None
+    await skipping.sleep_until(todo.deadline + timedelta(days=20))
+    assert await outcomes(skipping) == {"deployment_resources": "0 of 1 sent"}
+    assert not skipping.mails(USER)
+
+
+async def operate(town: Town, kind: Operate, step: str | None = None) -> None:
+    """Operate on the account as its TAM."""
+    word = OperationWritten(reason="So agreed.", step=step)
+    assert (await operations.operate(town.office, "versayce", kind, word, TAM)).accepted
