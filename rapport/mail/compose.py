@@ -11,7 +11,7 @@ import email.policy
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.errors import MessageError
@@ -27,7 +27,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import css_inline
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, meta, nodes
 
 from rapport.mail import chart
 from rapport.model.base import Refusal, plain
@@ -190,6 +190,22 @@ def emails() -> frozenset[str]:
     """The names of the mails that there are."""
     with_subject = Path(str(files("rapport").joinpath("emails"))).glob("*/subject.txt")
     return frozenset(path.parent.name for path in with_subject)
+
+
+def templates(name: str) -> Iterator[nodes.Template]:
+    """The syntax of a mail's templates, and of all that they extend, include and import."""
+    seen: set[str] = set()
+    ahead = [(f"{name}/{part}", part.endswith(".html")) for part in ("subject.txt", "body.txt", "body.html")]
+    while ahead:
+        path, html = ahead.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        environment = _environment(html=html)
+        assert environment.loader is not None
+        tree = environment.parse(environment.loader.get_source(environment, path)[0])
+        yield tree
+        ahead += [(other, html) for other in meta.find_referenced_templates(tree) if other is not None]
 
 
 def write(name: str, context: dict[str, Any], edits: Edits) -> Words:

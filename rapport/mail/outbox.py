@@ -407,11 +407,19 @@ _MESSAGES = select(
 )
 
 
-async def messages(connection: Connection, account: str, state: MessageState | None = None) -> list[Message]:
-    """An account's messages, oldest first."""
+async def messages(
+    connection: Connection, account: str, state: MessageState | None = None, *, settled_since: datetime | None = None
+) -> list[Message]:
+    """An account's messages, oldest first.
+
+    Args:
+        settled_since: Only those of which it was known from then on, or later, what became of them.
+    """
     query = _MESSAGES.where(MessageRow.account == account)
     if state is not None:
         query = query.where(MessageRow.state == state)
+    if settled_since is not None:
+        query = query.where(MessageRow.settled_at >= settled_since)
     rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key))
     return [Message.model_validate(row._mapping) for row in rows]
 

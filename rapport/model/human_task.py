@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rapport.model.base import Instant, Name, StepName, Wire, Written
+from rapport.model.base import Instant, Name, Several, StepName, Wire, Written, suggestion
 from rapport.model.people import Fact, Role, personas
 from rapport.model.records import StepNews
 
@@ -199,24 +199,27 @@ class TaskDefinition(Written):
     @model_validator(mode="after")
     def _sound(self) -> Self:
         ids = [option.id for option in self.options]
+        faults = []
         if len(set(ids)) != len(ids):
-            raise ValueError("options: one id stands twice; give each option its own")
+            faults.append("options: one id stands twice; give each option its own")
         if self.otherwise is not None and self.otherwise not in ids:
-            raise ValueError(f'otherwise: "{self.otherwise}" is not an option; use one of {", ".join(ids)}')
+            faults.append(f'otherwise: "{self.otherwise}" is not an option; {suggestion(self.otherwise, ids)}')
         if are_customers(self.assign) and not all(who.startswith(CONTACT_PREFIX) for who in self.assign):
-            raise ValueError("assign: names the customer's people and members; ask one side only")
+            faults.append("assign: names the customer's people and members; ask one side only")
         if any(option.returns for option in self.options):
             if not self.asks:
-                raise ValueError("options: one returns to whoever asked, and nobody asks; fill in asks")
+                faults.append("options: one returns to whoever asked, and nobody asks; fill in asks")
             if not all(option.needs_reason for option in self.options if option.returns):
-                raise ValueError("options: one returns without a word on what to change; give it needs_reason = true")
+                faults.append("options: one returns without a word on what to change; give it needs_reason = true")
             if all(option.returns for option in self.options):
-                raise ValueError("options: all of them return to whoever asked; add one that closes it")
+                faults.append("options: all of them return to whoever asked; add one that closes it")
         if self.on_timeout in ids:
-            raise ValueError(
+            faults.append(
                 "on_timeout: is one of the options, and silence is never an answer; write another word, "
                 'such as "timed_out"'
             )
+        if faults:
+            raise Several(faults)
         return self
 
     @property

@@ -38,6 +38,7 @@ class Item(Wire):
         of: The account's name, or its key where no account is known by it.
         what: What is to be done, or what is waited for.
         overdue: Whether its deadline has passed.
+        step, since, unblock: Of what is no task: its step, since when it waits, and the command that moves it on.
     """
 
     account: str
@@ -46,6 +47,9 @@ class Item(Wire):
     what: str
     deadline: Instant | None
     overdue: bool = False
+    step: str | None = None
+    since: Instant | None = None
+    unblock: str | None = None
 
 
 class Pile(Wire):
@@ -126,10 +130,13 @@ class _Step(Wire):
     waiting_on: tuple[str, ...]
     waiting_for: str | None
     deadline: Instant | None
+    since: Instant | None
+    unblock: str | None
 
     def item(self, now: datetime) -> Item:
         """What it waits for."""
-        return _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+        item = _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+        return item.model_copy(update={"step": self.step, "since": self.since, "unblock": self.unblock})
 
 
 async def day(connection: Connection, member: Member, now: datetime) -> Day:
@@ -143,7 +150,7 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
     asked = [task for task in await tasks.asked_by(connection, member.id) if task.id not in mine]
     names = await _names(connection, [task.account for task in (*held, *asked)])
     drafts = [row for row in written if row.state == MessageState.DRAFT]
-    drafted = {(row.account, row.step) for row in drafts}
+    drafted = {(row.account, row.step) for row in drafts} | {(task.account, task.step) for task in (*held, *asked)}
     # Tasks tell for themselves, and so do drafts: their steps would say the same again.
     waits = [
         step
@@ -191,10 +198,12 @@ _STEPS: Final = (
         MilestoneRow.waiting_on,
         MilestoneRow.waiting_for,
         MilestoneRow.deadline,
+        MilestoneRow.since,
+        MilestoneRow.unblock,
     )
     .join(ContractRow, ContractRow.account == AccountRow.key)
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
-    .where(AccountRow.tam == bindparam("member"), ContractRow.ended_at.is_(None))
+    .where(AccountRow.tam == bindparam("member"), ContractRow.ended_at.is_(None), ContractRow.paused_at.is_(None))
     .where(MilestoneRow.state.in_(["running", "waiting"]))
     .order_by(MilestoneRow.due, AccountRow.key, MilestoneRow.position)
 )
@@ -243,7 +252,12 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
     found = []
     for row in latest.values():
         meeting = Occasion.model_validate(row.occasion).meeting
-        if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
+        if (
+            meeting is None
+            or meeting.booking is None
+            or meeting.booking.called_off
+            or not now <= meeting.booking.start < end
+        ):
             continue
         asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
         found.append(

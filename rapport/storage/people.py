@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Executable, Row, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from rapport import clock
 from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.ids import new_id
 from rapport.model.people import (
@@ -465,7 +466,7 @@ async def availability(
         since: Absences that were over by then are left out; without it, those that are over at present. An absence
             that was ended early ends at that instant, and one that was withdrawn is none.
     """
-    given: dict[str, Any] = {"since": since or datetime.now(UTC)}
+    given: dict[str, Any] = {"since": since or clock.present()}
     chosen = {} if ids is None else {"ids": list(ids)}
     away: dict[str, list[Absence]] = {}
     for row in await connection.execute(_AWAY if ids is None else _AWAY_OF, given | chosen):

@@ -128,6 +128,8 @@ def test_the_shipped_example_is_read() -> None:
             {"agreed": [{"step": "rollout_planning", "start": "2026-12-08T10:00Z", "zone": "Europe/Zurich"}]},
             "agreed[0].zone",
         ),
+        ({"agreed": [{"step": "a", "start": "2026-12-08T10:00", "zone": "\ud800"}]}, "body"),
+        ({"note": "half a character: \ud800"}, "note"),
         ({"note": "bell \x07"}, "note"),
         ({"private_note": "x" * 20_001}, "private_note"),
         ({"mood": "good"}, "mood"),
