@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rapport.model.meeting import Invitee
-from rapport.model.people import Account, Contact, Topic, Vendor, personas
+from rapport.model.people import Account, Contact, Fact, Topic, Vendor, personas
 from rapport.model.playbook import MeetingStep, Review
 
 
@@ -20,6 +20,12 @@ def invitees(step: MeetingStep, contacts: Iterable[Contact]) -> tuple[Invitee, .
         for contact in contacts
         if contact.persona in step.invite
     )
+
+
+def recording(account: str, email: str, facts: Sequence[Fact]) -> str:
+    """The command that records what is known of a contact's work."""
+    words = " ".join(f"--{fact.replace('_', '-')} …" for fact in facts)
+    return f"rapport account edit-contact {account} {email} {words}"
 
 
 def reminded(invited: Sequence[Invitee]) -> tuple[Invitee, ...]:

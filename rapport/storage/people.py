@@ -26,6 +26,7 @@ from rapport.model.people import (
     Role,
     Schedule,
     Vendor,
+    Work,
     WrittenContact,
     WrittenMember,
 )
@@ -264,19 +265,32 @@ async def account_names(connection: Connection) -> dict[str, str]:
 
 async def contacts(connection: Connection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
-    rows = await connection.execute(_CONTACTS, {"account": account})
-    return [
-        Contact(
-            id=row.id,
-            account=row.account,
-            persona=row.persona,
-            name=row.name,
-            email=row.email,
-            title=row.title,
-            schedule=Schedule.model_validate(row.schedule),
-        )
-        for row in rows
-    ]
+    return [_contact(row) for row in await connection.execute(_CONTACTS, {"account": account})]
+
+
+async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Contact]:
+    """The contacts with these ids, also those who have left."""
+    wanted = sorted(set(ids))
+    return [_contact(row) for row in await connection.execute(_CONTACTS_WITH, {"ids": wanted})] if wanted else []
+
+
+async def put_work(connection: Connection, contact: str, work: Work) -> None:
+    """Keep what is known of a contact's work."""
+    changed = update(ContactRow).where(ContactRow.id == contact).values(work=work.model_dump(mode="json"))
+    await connection.execute(changed)
+
+
+def _contact(row: Row[Any]) -> Contact:
+    return Contact(
+        id=row.id,
+        account=row.account,
+        persona=row.persona,
+        name=row.name,
+        email=row.email,
+        title=row.title,
+        schedule=Schedule.model_validate(row.schedule),
+        work=Work.model_validate(row.work),
+    )
 
 
 # Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
@@ -301,19 +315,18 @@ _SURROUNDINGS = (
     .join(VendorRow, VendorRow.id == 1)
 )
 _VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
-_CONTACTS = (
-    select(
-        ContactRow.id,
-        ContactRow.account,
-        ContactRow.persona,
-        ContactRow.name,
-        ContactRow.email,
-        ContactRow.title,
-        ContactRow.schedule,
-    )
-    .where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
-    .order_by(ContactRow.position)
-)
+_EVERY_CONTACT = select(
+    ContactRow.id,
+    ContactRow.account,
+    ContactRow.persona,
+    ContactRow.name,
+    ContactRow.email,
+    ContactRow.title,
+    ContactRow.schedule,
+    ContactRow.work,
+).order_by(ContactRow.position)
+_CONTACTS = _EVERY_CONTACT.where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
+_CONTACTS_WITH = _EVERY_CONTACT.where(ContactRow.id.in_(bindparam("ids", expanding=True)))
 _MEMBERS = select(
     MemberRow.id,
     MemberRow.name,

@@ -105,7 +105,7 @@ offset = "2 business days"
 async def messages_alone(town: Town) -> None:
     """A playbook without a meeting: a mail that goes by itself, a wait, a draft that someone sends, the end."""
     folder = town.office.settings.data / "playbooks"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "notes.toml").write_text(NOTES)
     await town.sleep_to(0, 10)
     file = example()
