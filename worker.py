@@ -87,7 +87,11 @@ async def build(
     """
     store = Store(settings.database)
     mailer = Mailer(Relay.parse(settings.smtp_url.get_secret_value()), hostname=settings.mail_from.partition("@")[2])
-    policy = Policy(mode=settings.mail_mode, allowed_domains=frozenset(settings.mail_allowed_domains))
+    policy = Policy(
+        mode=settings.mail_mode,
+        allowed_domains=frozenset(settings.mail_allowed_domains),
+        quiet_hours=settings.quiet_hours == "keep",
+    )
     async with httpx.AsyncClient(follow_redirects=True) as http:
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)

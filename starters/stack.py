@@ -237,12 +237,13 @@ async def http_server(office: Office, catcher: Catcher | None, port: int) -> Asy
 
 @asynccontextmanager
 async def running(
-    data: Path, wanted: Ports, *, durable: bool = False, sender: str | None = None
+    data: Path, wanted: Ports, *, durable: bool = False, sender: str | None = None, quiet_hours: bool = True
 ) -> AsyncIterator[Stack]:
     """Start every part, and stop them in order: HTTP, worker, catcher, Temporal.
 
     Args:
         sender: The mailbox that mails come from, unless the settings name one.
+        quiet_hours: Whether mails wait for their readers' working time, unless the settings say so themselves.
 
     Raises:
         Refusal: A port is taken, the directory is in use, or a part does not start.
@@ -252,7 +253,7 @@ async def running(
     kept(data / "secret")
     settings = settings_of(data, beside_stack=False)
     ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
-    settings = _embedded(settings, ports, sender)
+    settings = _embedded(settings, ports, sender, quiet_hours=quiet_hours)
     async with contextlib.AsyncExitStack() as parts:
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         (data / STACK_FILE).unlink(missing_ok=True)
@@ -275,6 +276,7 @@ async def running(
             smtp=f"{HOST}:{ports.smtp}",
             metrics=f"http://{HOST}:{metrics}/metrics",
             mail_mode=settings.mail_mode,
+            quiet_hours=settings.quiet_hours,
         )
         write_private(data / STACK_FILE, addresses.model_dump_json(indent=2))
         stopped = asyncio.Event()
@@ -298,12 +300,14 @@ async def _finish(working: asyncio.Task[None], built: Parts) -> None:
     await working
 
 
-def _embedded(settings: Settings, ports: Ports, sender: str | None) -> Settings:
+def _embedded(settings: Settings, ports: Ports, sender: str | None, *, quiet_hours: bool = True) -> Settings:
     """The settings of an embedded stack. Mail goes to the catcher, unless a relay of one's own is set."""
     said = settings.model_fields_set
     update: dict[str, object] = {}
     if sender is not None and "mail_from" not in said:
         update["mail_from"] = sender
+    if not quiet_hours and "quiet_hours" not in said:
+        update["quiet_hours"] = "ignore"
     if "public_url" not in said:
         update["public_url"] = f"http://{HOST}:{ports.http}"
     if "smtp_url" not in said:

@@ -65,7 +65,7 @@ def _words(email: str, use: Use, persona: str, refusal: Refusal, *, known: bool)
     asked = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
     figures = {attribute for of, attribute in _attributes(email) if of == "figures"}
     given = _letter(email, persona, _meetings(use)[0], known=True)._context("https://x")
-    unknown = sorted(asked - set(given) - {"paragraph"})
+    unknown = sorted(asked - set(given) - {"paragraph", "sections"})
     if unknown:
         return f"{email} asks for {_list(unknown)}, which no mail of a {_step(use)} is given; choose another mail"
     missing = sorted(topic for topic in figures if f"'{topic}'" in refusal.problem)

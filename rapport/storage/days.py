@@ -85,7 +85,7 @@ class Going(Wire):
 
     Attributes:
         to: Its reader, where it is written already.
-        at: When its step is due, where it is not.
+        at: When it goes, where it is put off; or when its step is due, where it is not written yet.
     """
 
     account: str
@@ -167,9 +167,9 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
         meetings=await _meetings(connection, member, now, end),
         going=(
             *(
-                Going(account=row.account, of=row.of, title=row.subject, to=row.reader)
+                Going(account=row.account, of=row.of, title=row.subject, to=row.reader, at=row.not_before)
                 for row in written
-                if row.state != MessageState.DRAFT
+                if row.state != MessageState.DRAFT and (row.not_before is None or row.not_before < end)
             ),
             *(
                 Going(account=step.account, of=step.of, title=step.title, at=step.due)
@@ -214,6 +214,7 @@ _WRITTEN: Final = (
         MessageRow.step,
         MessageRow.state,
         MessageRow.subject,
+        MessageRow.not_before,
         ContactRow.name.label("reader"),
     )
     .join(MessageRow, MessageRow.account == AccountRow.key)

@@ -31,12 +31,12 @@ async def test_a_life_is_counted_whole() -> None:
         cost = await cost_of(life.office.client, life.office, life.account)
     assert {name: cost.runs[name] for name in ("Onboarding", "Meeting", "HumanTask")} == {
         "Onboarding": 1,
-        "Meeting": 1,
-        "HumanTask": 1,
+        "Meeting": 2,
+        "HumanTask": 5,
     }
     assert cost.actions["Onboarding"]["starts"] == 1
-    assert cost.actions["Onboarding"]["children"] == 4
-    assert cost.actions["HumanTask"]["updates"] == 2
+    assert cost.actions["Onboarding"]["children"] == 14
+    assert cost.actions["HumanTask"]["updates"] == 7
     assert cost.total == sum(sum(kinds.values()) for kinds in cost.actions.values())
 
 
