@@ -121,11 +121,10 @@ async def show(office: Office, key: str) -> MessageShown:
         names = await people.names(connection, message.account)
         raw = await outbox.raw(connection, key)
         draft = await outbox.draft(connection, key)
-        files = await attachments.listed(connection, key)
         guests = await put_off.guests(connection, [draft] if draft else [])
+        files = await attachments.listed(connection, key)
     assert draft is not None
-    line = _line(message, names)
-    to_write = False
+    line, to_write = _line(message, names), False
     if raw is None:
         letter, edits = await _letter(office, draft)
         others = [await _letter(office, guest) for guest in guests.get(key, ())]
