@@ -480,9 +480,9 @@ class Steps:
 
     def _look_at_drafts(self) -> None:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
-        drafted = {step_of(key) for key in self.letters.drafts}
+        drafted = {step_of(key) for key in self.letters.drafts} | self._kept_waits
         put_off = {step_of(key): at for key, at in self.letters.put_off.items()}
-        for name in set(self._waits) - self._kept_waits - drafted - set(put_off):
+        for name in set(self._waits) - drafted - set(put_off):
             del self._waits[name]
             self._stale.add(name)
         for name, at in put_off.items():

@@ -159,8 +159,8 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
-        guests: The mails that have become a part of this one, each with a member's changes.
         files: What is attached.
+        guests: The mails that have become a part of this one, each with a member's changes.
     """
 
     stationery: Stationery
@@ -171,14 +171,13 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
+    files: tuple[File, ...] = ()
     guests: tuple[tuple[Letter, Edits], ...] = ()
 
     @property
     def reader(self) -> Contact | None:
         """The contact whom it goes to; nothing where a member gets it, whose mails all go at once."""
         return self.company.contacts.get(self.person) if isinstance(self.company, Company) else None
-
-    files: tuple[File, ...] = ()
 
     @property
     def review(self) -> Review:
