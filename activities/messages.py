@@ -14,13 +14,16 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
 from rapport.mail import compose, outbox
+from rapport.mail import rhythms as recurring
 from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
 from rapport.model.base import Refusal
+from rapport.model.evidence import Evidence
 from rapport.model.ids import message_key
 from rapport.model.message import (
     SETTLED,
+    Bundle,
     Deliver,
     MessageState,
     Occasion,
@@ -29,7 +32,7 @@ from rapport.model.message import (
     SetAside,
 )
 from rapport.model.records import Entry
-from rapport.storage import contracts, days
+from rapport.storage import contracts, days, rhythms
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -97,6 +100,34 @@ class Messages:
                 async with self.store.writing() as connection:
                     await outbox.drop_stale(connection, list(written.states), now())
             return await self._deliver(list(written.states), written.leases)
+
+    @activity.defn(name="messages.send_bundle")
+    async def send_bundle(self, bundle: Bundle) -> Outcomes:
+        """Write the mails of several occasions and send those that nobody has to read first, as `send`.
+
+        Drafts that they replace are set aside, and what the cadence has to tell is written, before anything goes.
+
+        Raises:
+            ApplicationError: As `send`.
+        """
+        async with heartbeats():
+            if bundle.news is not None or bundle.aside is not None:
+                async with self.store.writing() as connection:
+                    if bundle.news is not None:
+                        await rhythms.project(connection, bundle.news)
+                    if bundle.aside is not None:
+                        aside = bundle.aside
+                        await outbox.set_aside(connection, aside.keys, aside.state, aside.reason, now())
+            keys: list[str] = []
+            leases: list[outbox.Lease] = []
+            for occasion in bundle.occasions:
+                written = await self._write(occasion, take=True)
+                keys += written.states
+                if _is_stale(occasion, now()):
+                    async with self.store.writing() as connection:
+                        await outbox.drop_stale(connection, list(written.states), now())
+                leases += written.leases
+            return await self._deliver(keys, leases)
 
     @activity.defn(name="messages.draft")
     async def draft(self, occasion: Occasion) -> Outcomes:
@@ -167,6 +198,8 @@ class Messages:
             ]
             if occasion.purpose is Purpose.MORNING:
                 letters = await _of_the_day(connection, letters, present)
+            found = await recurring.evidence_for(connection, occasion)
+            letters = [replace(letter, evidence=found) for letter in letters] if found else letters
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -232,9 +265,13 @@ class Messages:
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
+            spoken_of = {
+                draft.key: await recurring.evidence_for(connection, Occasion.model_validate(draft.occasion))
+                for draft in drafts
+            }
         try:
             frozen = [
-                self._frozen(draft, company, order, present)
+                self._frozen(draft, company, order, present, spoken_of[draft.key])
                 for draft in drafts
                 if draft.state in (MessageState.DRAFT, MessageState.HELD)
             ]
@@ -256,7 +293,9 @@ class Messages:
                     leases.append(await outbox.lease(connection, one.key, present) if goes else None)
         return [lease for lease in leases if lease is not None]
 
-    def _frozen(self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime) -> _Frozen:
+    def _frozen(
+        self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime, found: Evidence | None
+    ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for somebody who has left."""
         to = company.person(draft.person)
         token = new_token()
@@ -265,7 +304,7 @@ class Messages:
         occasion = Occasion.model_validate(draft.occasion)
         if order.meeting is not None and occasion.purpose is Purpose.PROPOSAL:
             occasion = occasion.model_copy(update={"meeting": order.meeting})
-        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
+        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person, evidence=found)
         return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))
 
     async def _may_send(self, connection: Connection) -> bool:

@@ -10,22 +10,24 @@ from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, Planning
     from activities.records import Records
+    from rapport.model.cadence import CadenceStart
     from rapport.model.human_task import TaskStart
-    from rapport.model.ids import meeting_id, step_of, task_id
+    from rapport.model.ids import cadence_id, meeting_id, step_of, task_id
     from rapport.model.meeting import MeetingStart, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.playbook import MeetingStep, MessageStep, TaskStep
+    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
     from rapport.model.records import Projection, Wait
-    from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
+    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, Kind
     from rapport.policy import details, plan
     from rapport.policy.plan import Progress, StepState
 
+from workflows import children
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
@@ -58,6 +60,7 @@ class Steps:
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
         self._writing: set[str] = set()
+        self._recurs = False
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -124,6 +127,8 @@ class Steps:
                 work = self._write(step)
             case TaskStep():
                 work = self._decide(step)
+            case CadenceStep():
+                work = self._recur()
             case _:
                 assert_never(step)
         task = asyncio.create_task(self._perform(name, work))
@@ -206,6 +211,29 @@ class Steps:
         )
         with contextlib.suppress(ApplicationError):
             await meeting.signal("settle", venue)
+
+    async def _recur(self) -> str:
+        """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
+        if self._recurs:
+            return "runs"
+        self._recurs = True
+        steps = (step.definition for step in self.progress.values() if step.state is not StepState.DROPPED)
+        rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
+        account = self.start.account
+        try:
+            cadence = await children.begin(
+                CADENCE,
+                CadenceStart(account=account, contract=self.start.contract, steps=rhythms),
+                cadence_id(account),
+                account=account,
+                summary=f"What recurs for {account}",
+                about=", ".join(f"{step.title}, every {step.every}" for step in rhythms),
+            )
+        except WorkflowAlreadyStartedError:
+            return "ran already"
+        # How it ends is its own affair, and seen where it runs.
+        cadence.add_done_callback(asyncio.Task.exception)
+        return "runs"
 
     async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rapport.mail import compose, invite
+from rapport.mail import compose, invite, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
+from rapport.model.evidence import Evidence
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
 from rapport.model.playbook import Review
@@ -156,6 +157,7 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
+        evidence: What a digest, brief or follow-up speaks of.
     """
 
     stationery: Stationery
@@ -166,11 +168,12 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
+    evidence: Evidence | None = None
 
     @property
     def review(self) -> Review:
         """Who sends it. What answers or reminds goes by itself, whatever the account wants to read."""
-        if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE):
+        if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE, Purpose.DIGEST):
             return self.company.review(self.occasion.review)
         return "auto"
 
@@ -223,7 +226,7 @@ class Letter:
         )
 
     def _context(self, link: str) -> dict[str, Any]:
-        meeting = self.meeting
+        meeting, rhythm = self.meeting, self.occasion.rhythm
         return {
             **self.company.context(self.to, self.stationery.public_url),
             "to": self.to,
@@ -233,6 +236,7 @@ class Letter:
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
+            "rhythm": rhythms.context(self._customer, rhythm, self.to, self.evidence) if rhythm else None,
         }
 
     def _task_context(self, task: TaskFacts) -> dict[str, Any]:
@@ -295,6 +299,8 @@ class Letter:
 
     def _calendar(self, stamp: datetime) -> tuple[str, bytes] | None:
         meeting = self.meeting
+        if self.occasion.purpose is Purpose.INVITATION and self.occasion.rhythm is not None:
+            return rhythms.calendar(self._customer, self.occasion, self.stationery.sender, stamp)
         if self.occasion.purpose is not Purpose.INVITATION or meeting is None or meeting.booking is None:
             return None
         company = self._customer

@@ -126,6 +126,7 @@ class MeetingStart(Wire):
 
     Attributes:
         undecided: Whether it is held on site is being decided; word comes by the signal `settle`.
+        opens: The first day that is wanted, where that is further away than the step itself asks.
     """
 
     account: str
@@ -133,6 +134,7 @@ class MeetingStart(Wire):
     step: MeetingStep
     attempt: int = 1
     undecided: bool = False
+    opens: Instant | None = None
 
 
 class Venue(Wire):

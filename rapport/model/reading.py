@@ -26,6 +26,7 @@ _KNOWN: Final = {
     "model_type": "has to be a table; write it with its fields",
     "dict_type": "has to be a table; write it with its fields",
     "union_tag_not_found": 'kind is missing; write kind = "meeting" or kind = "message"',
+    "rhythm_not_found": 'rhythm is missing; write rhythm = "sync" or rhythm = "review"',
 }
 
 
@@ -88,18 +89,31 @@ def check(model: type[M], data: Any, source: str) -> M:
 
 def _refusal(detail: ErrorDetails, source: str) -> Refusal:
     field = ""
-    for part in detail["loc"]:
+    for part in _without_kinds(detail["loc"]):
         if isinstance(part, int):
             field += f"[{part}]"
-        elif part not in ("meeting", "message") or not field.startswith("steps"):
+        else:
             field += f".{part}" if field else str(part)
-    text = _KNOWN.get(detail["type"]) or _words(detail)
+    kind = detail["type"]
+    if kind == "union_tag_not_found" and "rhythm" in str(detail.get("ctx", {}).get("discriminator")):
+        kind = "rhythm_not_found"
+    text = _KNOWN.get(kind) or _words(detail)
     inner = _INNER_FIELD.match(text)
     if inner:
         field, text = f"{field}.{inner[1]}" if field else inner[1], inner[2]
     problem, _, fix = text.partition("; ")
     where = f"{source}: {field}" if source and field else source or field or "body"
     return Refusal(problem, field=where, fix=fix)
+
+
+def _without_kinds(parts: tuple[int | str, ...]) -> list[int | str]:
+    """Where a fault is, without the kind that pydantic names after a step's place: nobody wrote it there."""
+    kept = list(parts)
+    if len(kept) > 2 and kept[0] == "steps" and kept[2] in ("meeting", "message", "task", "cadence"):
+        of = kept.pop(2)
+        if of == "cadence" and len(kept) > 2 and kept[2] in ("sync", "review"):
+            kept.pop(2)
+    return kept
 
 
 def _words(detail: ErrorDetails) -> str:

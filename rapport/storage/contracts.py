@@ -162,9 +162,9 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
     rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for milestone in milestones:
         values = milestone.model_dump(exclude={"wait"}) | {"contract": contract, "projected": number}
-        rows[milestone.state != "running" or milestone.wait is not None].append(
-            values | _waiting(milestone.wait or Wait())
-        )
+        # A cadence's review tells what it waits for long after its step is done.
+        told_elsewhere = milestone.state == "running" or (milestone.kind == "cadence" and milestone.state == "done")
+        rows[not told_elsewhere or milestone.wait is not None].append(values | _waiting(milestone.wait or Wait()))
     for waiting, some in rows.items():
         if some:
             await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)

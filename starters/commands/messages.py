@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rapport.mail import compose, outbox
+from rapport.mail import compose, outbox, rhythms
 from rapport.mail.compose import Edits
 from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
@@ -117,11 +117,13 @@ async def show(office: Office, key: str) -> MessageShown:
 async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
     async with office.store.reading() as connection:
         company = await House.around(connection, draft.account, [draft.person])
+        occasion = Occasion.model_validate(draft.occasion)
+        found = await rhythms.evidence_for(connection, occasion)
     to = company.person(draft.person)
     if to is None:
         raise Refusal("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
-    occasion = Occasion.model_validate(draft.occasion)
-    return Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person), Edits(**draft.edits)
+    letter = Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person, evidence=found)
+    return letter, Edits(**draft.edits)
 
 
 async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageShown:

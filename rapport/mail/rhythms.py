@@ -1,0 +1,157 @@
+"""The words and calendars of mails about what recurs: standing meetings, digests, briefs, reviews."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from rapport.mail import invite
+from rapport.model.base import Refusal
+from rapport.model.cadence import Occurrence
+from rapport.model.evidence import Evidence, Series
+from rapport.model.message import Occasion, RhythmFacts
+from rapport.policy import recurrence
+from rapport.storage import blockers, evidence
+from rapport.storage.database import Connection
+
+if TYPE_CHECKING:
+    from rapport.mail.compose import Person
+    from rapport.mail.letters import Company
+
+
+async def evidence_for(connection: Connection, occasion: Occasion) -> Evidence | None:
+    """What is on record for the days that a mail speaks of; nothing for a mail that speaks of none.
+
+    Blockers are always all that are open, however long they have been.
+    """
+    rhythm = occasion.rhythm
+    if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
+        return None
+    found = await evidence.evidence(connection, occasion.account, rhythm.since, rhythm.until)
+    still_open = await blockers.open_blockers(connection, occasion.account)
+    known = {blocker.id for blocker in still_open}
+    removed = tuple(blocker for blocker in found.blockers if blocker.id not in known)
+    return found.model_copy(update={"blockers": (*still_open, *removed)})
+
+
+def context(company: Company, rhythm: RhythmFacts, to: Person, found: Evidence | None) -> dict[str, Any]:
+    """What a mail may say of something that recurs."""
+    one = rhythm.occurrence
+    people = [company.person(id_) for id_ in rhythm.people]
+    return {
+        "title": rhythm.title,
+        "step": rhythm.step,
+        "minutes": rhythm.minutes,
+        "agenda": rhythm.agenda,
+        "material": sum(minutes for _, minutes in rhythm.agenda),
+        "every": rhythm.every,
+        "kind": rhythm.kind,
+        "weekday": f"{rhythm.first.start.astimezone(ZoneInfo(to.zone)):%A}" if rhythm.first else "",
+        "first": rhythm.first,
+        "next": one,
+        "date": one.day.isoformat() if one else "",
+        "moved_from": one.original if one and one.is_moved else None,
+        "off": _still_ahead(rhythm),
+        "people": [person.name for person in people if person],
+        "join_url": company.tam.join_url or "",
+        "since": _named(rhythm.since),
+        "until": _named(rhythm.until),
+        "review": rhythm.review,
+        "missed": rhythm.missed,
+        "titles": rhythm.titles,
+        "evidence": _evidence(found),
+    }
+
+
+def calendar(company: Company, occasion: Occasion, sender: str, stamp: datetime) -> tuple[str, bytes] | None:
+    """The iTIP method and the iCalendar object that an invitation carries.
+
+    Raises:
+        Refusal: The invitation cannot be written.
+    """
+    rhythm = occasion.rhythm
+    if rhythm is None or rhythm.standing is None or rhythm.first is None:
+        return None
+    subject = rhythm.occurrence if rhythm.kind in ("moved", "skipped") else None
+    when: Occurrence = subject or rhythm.first
+    link = str(company.tam.join_url) if company.tam.join_url else None
+    agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in rhythm.agenda)
+    invitation = invite.Invitation(
+        uid=f"{rhythm.uid}@{sender.partition('@')[2]}",
+        sequence=rhythm.sequence,
+        stamp=stamp.replace(microsecond=0),
+        start=when.start,
+        end=when.end,
+        zone=rhythm.standing.zone,
+        summary=f"{company.account.name} / {company.vendor.name}: {rhythm.title}",
+        description=f"{agenda}\n\nJoin: {link}" if link else agenda,
+        location=link or "",
+        join_url=link,
+        organizer_name=company.tam.name,
+        organizer=sender,
+        attendees=tuple(
+            invite.Attendee(person.name, person.email, required=id_ in rhythm.required)
+            for id_ in rhythm.people
+            if (person := company.person(id_)) is not None
+        ),
+        series=None if subject else _series(rhythm),
+        occurrence=subject.original if subject else None,
+    )
+    try:
+        if rhythm.kind in ("skipped", "closed"):
+            return "CANCEL", invite.cancel(invitation)
+        return "REQUEST", invite.request(invitation)
+    except ValueError:
+        # Its words could name people, and a refusal is written into histories.
+        raise Refusal("the invitation cannot be written", field="rhythm") from None
+
+
+def _series(rhythm: RhythmFacts) -> invite.Series:
+    assert rhythm.standing is not None
+    until = rhythm.dates_until
+    return invite.Series(
+        weeks=rhythm.weeks,
+        excluded=rhythm.excluded,
+        moved=tuple((one.original, one.start, one.end) for one in rhythm.moved),
+        dates=tuple(recurrence.dates(rhythm.standing, weeks=rhythm.weeks, until=until)) if until else (),
+    )
+
+
+def _still_ahead(rhythm: RhythmFacts) -> list[datetime]:
+    """The first few times at which there is none, for the eye; the calendar has them all."""
+    return list(rhythm.excluded[:6])
+
+
+def _named(day: date | None) -> str:
+    """A date as a person writes it: "Tuesday 1 December"."""
+    return f"{day:%A} {day.day} {day:%B}" if day else ""
+
+
+def _evidence(found: Evidence | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "is_empty": found.is_empty,
+        "usage": [line for series in found.usage if (line := _usage(series)) is not None],
+        "incidents": found.incidents,
+        "projects": [(project.title, _named(project.starts), _named(project.ends)) for project in found.projects],
+        "roadmap": found.roadmap,
+        "wins": [(win.title, _named(win.day)) for win in found.wins],
+        "blockers": [(one.title, one.owner, _named(one.next_check)) for one in found.blockers if one.removed is None],
+        "removed": [one.title for one in found.blockers if one.removed is not None],
+    }
+
+
+def _usage(series: Series) -> dict[str, str] | None:
+    """One measured thing as a line: where it stands, and where it stood."""
+    if not series.samples:
+        return None
+    first, last = series.samples[0], series.samples[-1]
+    unit = f" {series.unit}" if series.unit else ""
+    before = ""
+    if len(series.samples) > 1:
+        way = "up from" if last.value > first.value else "down from"
+        stood = "unchanged since" if last.value == first.value else f"{way} {first.value:,g}{unit} on"
+        before = f", {stood} {first.day.day} {first.day:%B}"
+    return {"metric": series.metric.replace("_", " "), "now": f"{last.value:,g}{unit}", "before": before}

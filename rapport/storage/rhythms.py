@@ -1,0 +1,99 @@
+"""The projection of what recurs: each account's standing meetings and reviews."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final, Literal, cast
+
+from sqlalchemy import Executable, Row, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rapport.model.base import Instant, Wire
+from rapport.model.cadence import CadenceNews, Occurrence
+from rapport.model.ids import cadence_id
+from rapport.model.records import Wait
+from rapport.storage.database import Connection
+from rapport.storage.tables import RhythmRow
+from rapport.storage.timeline import append
+
+
+class Rhythm(Wire):
+    """One rhythm as SQL was last told.
+
+    Attributes:
+        coming: The planned occurrences; some may lie in the past by now.
+    """
+
+    account: str
+    contract: str
+    step: str
+    title: str
+    rhythm: Literal["sync", "review"]
+    every: str
+    minutes: int
+    coming: tuple[Occurrence, ...]
+    period: str | None
+    number: int
+    target: Instant | None
+    wait: Wait
+
+
+@cache
+def _put(dialect: str) -> Executable:
+    table = cast("Table", RhythmRow.__table__)
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    values = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
+    put: Executable = new.on_conflict_do_update(
+        index_elements=["account", "step"], set_=values, where=table.c.projected <= new.excluded["projected"]
+    )
+    return put
+
+
+async def project(connection: Connection, news: CadenceNews) -> None:
+    """Write down what a cadence says of itself; what it said later already stands."""
+    rows = [
+        {
+            "account": news.account,
+            "step": view.step,
+            "contract": news.contract,
+            "workflow_id": cadence_id(news.account),
+            "title": view.title,
+            "rhythm": view.rhythm,
+            "every": view.every,
+            "minutes": view.minutes,
+            "coming": [one.model_dump(mode="json") for one in view.coming],
+            "period": view.period,
+            "number": view.number,
+            "target": view.target,
+            "waiting_on": list(view.wait.on),
+            "waiting_for": view.wait.what,
+            "unblock": view.wait.unblock,
+            "since": view.wait.since,
+            "ended_at": news.now if news.ended else None,
+            "projected": news.number,
+        }
+        for view in news.rhythms
+    ]
+    if rows:
+        await connection.execute(_put(connection.dialect.name), rows)
+    await append(connection, news.entries)
+
+
+_RHYTHMS: Final = (
+    select(RhythmRow.__table__).where(RhythmRow.ended_at.is_(None)).order_by(RhythmRow.account, RhythmRow.step)
+)
+
+
+async def of_account(connection: Connection, account: str) -> list[Rhythm]:
+    """An account's rhythms, while its cadence runs."""
+    return [_rhythm(row) for row in await connection.execute(_RHYTHMS.where(RhythmRow.account == account))]
+
+
+async def every(connection: Connection) -> list[Rhythm]:
+    """The rhythms of every account whose cadence runs."""
+    return [_rhythm(row) for row in await connection.execute(_RHYTHMS)]
+
+
+def _rhythm(row: Row[Any]) -> Rhythm:
+    wait = Wait(on=tuple(row.waiting_on), what=row.waiting_for, unblock=row.unblock, since=row.since)
+    return Rhythm.model_validate({**row._mapping, "wait": wait})
