@@ -8,6 +8,7 @@ from starters.cli import (
     absence,
     account,
     audit,
+    cadence,
     doctor,
     mail,
     meeting,
@@ -37,6 +38,7 @@ app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
+app.add_typer(cadence.app, name="cadence")
 app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")

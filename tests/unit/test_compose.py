@@ -48,6 +48,7 @@ from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
+from tests.support import rhythm_mail
 
 PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
 TASK_MAILS = {name for name in emails() if name.startswith("task_")}
@@ -134,6 +135,8 @@ def letter(
     if name.startswith("task_"):
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
+    if name in rhythm_mail.MAILS:
+        story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
     return Letter(
         STATIONERY,
         around,
@@ -143,6 +146,7 @@ def letter(
         ids[reader],
         {} if sparse else SAID,
         sparse_day() if sparse else full_day(),
+        rhythm_mail.evidence(sparse=sparse),
     )
 
 
@@ -327,7 +331,7 @@ def test_figures_reach_those_whom_they_concern(reader: str) -> None:
         everything = " ".join(str(part) for part in email.message_from_bytes(raw, policy=default).walk())
         parts = body(raw, "plain"), body(raw, "html"), everything
         found = [figure for figure in known if figure and any(figure in part for part in parts)]
-        assert len(found) == (3 if name == "welcome" and reader not in USERS else 0)
+        assert len(found) == (3 if name in ("welcome", "review_brief") and reader not in USERS else 0)
 
 
 def test_an_unknown_figure_drops_its_line() -> None:
