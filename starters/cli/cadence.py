@@ -46,8 +46,11 @@ def set_time(
     json: Json = False,
 ) -> None:
     """Set the standing time; everyone gets the whole series anew."""
-    said = "Set; everyone gets the invitation."
-    _say(data, as_, said, json, lambda office, actor: cadences.set_time(office, account, step, day, at, actor))
+
+    async def work(office: Office, actor: Actor) -> Receipt:
+        return await cadences.set_time(office, account, step, day, at, actor)
+
+    _say(data, as_, "Set; everyone gets the invitation.", json, work)
 
 
 @app.command()

@@ -177,7 +177,7 @@ async def set_time(office: Office, account: str, step: str, day: str, at: str, a
             field="at",
             fix='write it as "10:00"; it counts in the champion\'s zone',
         )
-    weekday = WEEKDAYS.index(day.lower())  # type: ignore[arg-type]
+    weekday = WEEKDAYS.index(day.lower())
 
     def ask(handle: WorkflowHandle[Cadence, CadenceResult], id_: str, by: str) -> Awaitable[Receipt]:
         word = SetRhythm(id=id_, by=by, step=step, weekday=weekday, at=clock)

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/accounts/{account}/cadence", tags=["v1"], depende
 
 
 class SetBody(Written):
-    """A standing time, set by a member: a day from `mon` to `sun`, and a time such as `10:00` in the champion's zone."""
+    """A standing time, set by a member: `mon` to `sun`, and a time such as `10:00` in the champion's zone."""
 
     as_: Annotated[Email, Field(alias="as")]
     day: str
