@@ -286,7 +286,7 @@ class RhythmView(Wire):
         standing: The standing time, where there is one.
         coming: The planned occurrences, the next at the front; of a review the day on which it is wanted.
         period, number: The review whose meeting was opened last: its quarter, and which of the account's it is.
-        target: When the next review is wanted.
+        target, offer_at: When the next review is wanted, and when its times are offered.
         wait: What it waits for, where somebody has to do something.
     """
 
@@ -300,6 +300,7 @@ class RhythmView(Wire):
     period: str | None = None
     number: int = 0
     target: Instant | None = None
+    offer_at: Instant | None = None
     wait: Wait = Wait()
 
 

@@ -281,6 +281,10 @@ class ReviewStep(CadenceStep):
             invite=self.invite,
             require=self.require,
             email=self.email,
+            # There is time: those who are asked rarely get a week to answer.
+            voting_days=5,
+            earliest=6,
+            latest=11,
         )
 
     @model_validator(mode="after")

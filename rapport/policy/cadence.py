@@ -198,6 +198,7 @@ def view_of_review(review_: Review) -> RhythmView:
         period=opened.period if opened else None,
         number=opened.number if opened else 0,
         target=review_.plan.target if review_.plan else None,
+        offer_at=review_.plan.offer_at if review_.plan else None,
     )
 
 
