@@ -117,13 +117,16 @@ class Cadence(Correspondence):
     async def find_standing_times(self) -> None:
         """Look for a time that suits those who are needed; if there is none, the TAM sets one."""
         for name, sync in list(self.syncs.items()):
-            if sync.standing is not None or sync.sought or sync.wanted is not None:
+            if not cadence.seeks(sync, workflow.now()):
                 continue
             plan = await self._seek(sync)
-            self._put(name, cadence.planned(self.syncs[name], plan))
+            found = cadence.planned(self.syncs[name], plan)
             if plan.standing is not None:
+                self._put(name, found)
                 self._announce(name, "begun")
             else:
+                again = workflow.now() + cadence.SEEK_AGAIN
+                self._put(name, found.model_copy(update={"seek_at": again}))
                 self.diary.tell("sync.no_time", step=name)
                 self.write(self.recurring.no_time(self.syncs[name]), "Tell the TAM that no time suits everyone")
 
@@ -458,11 +461,14 @@ class Cadence(Correspondence):
         try:
             child = await children.begin(kind, start, id_, account=self.account, summary=summary, about=about)
             self._open[id_] = child
+            self._stale |= set(self.reviews)
+            self.changed = True
             return await child
         except (FailureError, WorkflowAlreadyStartedError):
             return None
         finally:
             self._open.pop(id_, None)
+            self._stale |= set(self.reviews)
             self.changed = True
 
     def _follow(self, work: Coroutine[Any, Any, None]) -> None:
@@ -499,18 +505,21 @@ class Cadence(Correspondence):
 
     def _wait(self, name: str) -> Wait:
         sync = self.syncs.get(name)
-        if sync is None or sync.standing is not None or not sync.sought:
+        if sync is None or sync.standing is not None or sync.seek_at is None:
             return Wait()
         return Wait(
             on=("tam",),
             what=f"the TAM, to set a time for {sync.step.title}: none suits everyone who is needed",
             unblock=f"rapport cadence set {self.account} {name} --day tue --at 10:00",
+            deadline=sync.seek_at,
         )
 
     def _rhythm(self, name: str) -> Any:
         if name in self.syncs:
             return cadence.view_of_sync(self.syncs[name], self._wait(name), workflow.now())
-        return cadence.view_of_review(self.reviews[name])
+        opened = self.reviews[name].opened
+        meeting = meeting_id(self.account, name, opened.period) if opened else ""
+        return cadence.view_of_review(self.reviews[name], is_open=meeting in self._open)
 
     def _news(self) -> CadenceNews | None:
         """What SQL does not know yet, and show it in Temporal's UI."""

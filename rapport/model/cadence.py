@@ -78,7 +78,7 @@ class Sync(Wire):
         told: The last day that a digest spoke of.
         number: The number of the last occurrence that was planned.
         wanted: A standing time that a member set, and that is not planned yet.
-        sought: Whether the calendars were looked through for a time already.
+        seek_at: When the calendars are looked through for a time again, where there was none.
         first: The first occurrence, as the rule has it.
         excluded: The occurrences by the rule that drop out because somebody has a holiday.
     """
@@ -95,7 +95,7 @@ class Sync(Wire):
     told: date | None = None
     number: int = 0
     wanted: SetRhythm | None = None
-    sought: bool = False
+    seek_at: Instant | None = None
 
 
 class ReviewPlan(Wire):
@@ -286,6 +286,7 @@ class RhythmView(Wire):
         standing: The standing time, where there is one.
         coming: The planned occurrences, the next at the front; of a review the day on which it is wanted.
         period, number: The review whose meeting was opened last: its quarter, and which of the account's it is.
+        open: Whether its meeting has not come to its end.
         target, offer_at: When the next review is wanted, and when its times are offered.
         wait: What it waits for, where somebody has to do something.
     """
@@ -299,6 +300,7 @@ class RhythmView(Wire):
     coming: tuple[Occurrence, ...] = ()
     period: str | None = None
     number: int = 0
+    open: bool = False
     target: Instant | None = None
     offer_at: Instant | None = None
     wait: Wait = Wait()

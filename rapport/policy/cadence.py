@@ -26,6 +26,9 @@ from rapport.model.records import Wait
 AHEAD: Final = 5
 """How many occurrences are planned at least; more are planned once there are fewer."""
 
+SEEK_AGAIN: Final = timedelta(weeks=4)
+"""How long after finding no standing time the calendars are looked through again, and the TAM is told again."""
+
 RECENT: Final = 4
 """How many past occurrences are remembered, so that a member can still say that one was not held."""
 
@@ -149,7 +152,7 @@ def planned(sync: SyncState, plan: SyncPlan) -> SyncState:
             "excluded": plan.excluded,
             "announced": plan.announced,
             "number": max([sync.number, *(one.number for one in new)]),
-            "sought": True,
+            "seek_at": None,
         }
     )
 
@@ -186,7 +189,7 @@ def view_of_sync(sync: SyncState, wait: Wait, now: datetime) -> RhythmView:
     )
 
 
-def view_of_review(review_: Review) -> RhythmView:
+def view_of_review(review_: Review, *, is_open: bool) -> RhythmView:
     """A review as it is shown."""
     opened = review_.opened
     return RhythmView(
@@ -197,6 +200,7 @@ def view_of_review(review_: Review) -> RhythmView:
         minutes=review_.step.minutes,
         period=opened.period if opened else None,
         number=opened.number if opened else 0,
+        open=is_open,
         target=review_.plan.target if review_.plan else None,
         offer_at=review_.plan.offer_at if review_.plan else None,
     )
@@ -235,7 +239,16 @@ def take_due(sync: SyncState, now: datetime) -> Turn:
 
 def next_instants(sync: SyncState) -> list[datetime]:
     """When a standing meeting needs something done next: nothing has to be done about a time that is off."""
+    if sync.standing is None:
+        return [sync.seek_at] if sync.seek_at is not None else []
     return [one.tick for one in sync.occurrences if one.off is None][:1]
+
+
+def seeks(sync: SyncState, now: datetime) -> bool:
+    """Whether the calendars have to be looked through for a standing time: at first, and again while there is none."""
+    if sync.standing is not None or sync.wanted is not None:
+        return False
+    return sync.seek_at is None or sync.seek_at <= now
 
 
 def next_of_review(review_: Review) -> list[datetime]:

@@ -172,9 +172,13 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
 
 async def tell_step(connection: Connection, news: StepNews) -> None:
     """Write down what a running step waits for."""
-    here = {"of_contract": news.contract, "of_step": news.step}
-    await connection.execute(_TELL_STEP, here | _waiting(news.wait))
+    await tell_wait(connection, news.contract, news.step, news.wait)
     await append(connection, news.entries)
+
+
+async def tell_wait(connection: Connection, contract: str, step: str, wait: Wait) -> None:
+    """Write down what a step waits for, or that it waits for nothing."""
+    await connection.execute(_TELL_STEP, {"of_contract": contract, "of_step": step} | _waiting(wait))
 
 
 def _waiting(wait: Wait) -> dict[str, object]:

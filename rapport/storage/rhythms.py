@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from rapport.model.base import Instant, Wire
 from rapport.model.cadence import CadenceNews, Occurrence
 from rapport.model.ids import cadence_id
-from rapport.model.records import Wait
+from rapport.storage import contracts
 from rapport.storage.database import Connection
 from rapport.storage.tables import RhythmRow
 from rapport.storage.timeline import append
@@ -22,6 +22,7 @@ class Rhythm(Wire):
 
     Attributes:
         coming: The planned occurrences; some may lie in the past by now.
+        open: Whether the meeting of the review that was offered last has not come to its end.
     """
 
     account: str
@@ -34,8 +35,8 @@ class Rhythm(Wire):
     coming: tuple[Occurrence, ...]
     period: str | None
     number: int
+    open: bool
     target: Instant | None
-    wait: Wait
 
 
 @cache
@@ -65,10 +66,7 @@ async def project(connection: Connection, news: CadenceNews) -> None:
             "period": view.period,
             "number": view.number,
             "target": view.target,
-            "waiting_on": list(view.wait.on),
-            "waiting_for": view.wait.what,
-            "unblock": view.wait.unblock,
-            "since": view.wait.since,
+            "open": view.open,
             "ended_at": news.now if news.ended else None,
             "projected": news.number,
         }
@@ -76,6 +74,10 @@ async def project(connection: Connection, news: CadenceNews) -> None:
     ]
     if rows:
         await connection.execute(_put(connection.dialect.name), rows)
+    for view in news.rhythms:
+        # What a review waits for is told by its meeting.
+        if view.rhythm == "sync":
+            await contracts.tell_wait(connection, news.contract, view.step, view.wait)
     await append(connection, news.entries)
 
 
@@ -95,5 +97,4 @@ async def every(connection: Connection) -> list[Rhythm]:
 
 
 def _rhythm(row: Row[Any]) -> Rhythm:
-    wait = Wait(on=tuple(row.waiting_on), what=row.waiting_for, unblock=row.unblock, since=row.since)
-    return Rhythm.model_validate({**row._mapping, "wait": wait})
+    return Rhythm.model_validate(row._mapping)

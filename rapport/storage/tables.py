@@ -364,6 +364,7 @@ class RhythmRow(Base):
         coming: The planned occurrences, the next at the front, as `Occurrence`s.
         period: The quarter of the review whose meeting was opened last.
         number: The number of that review.
+        open: Whether its meeting has not come to its end.
         target: When the next review is wanted.
     """
 
@@ -380,9 +381,6 @@ class RhythmRow(Base):
     period: Mapped[str | None]
     number: Mapped[int]
     target: Mapped[datetime | None]
-    waiting_on: Mapped[list[str]]
-    waiting_for: Mapped[str | None]
-    unblock: Mapped[str | None]
-    since: Mapped[datetime | None]
+    open: Mapped[bool]
     ended_at: Mapped[datetime | None]
     projected: Mapped[int]

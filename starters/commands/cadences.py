@@ -9,7 +9,7 @@ from typing import Literal
 from temporalio.client import WorkflowHandle
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.cadence import CadenceResult, MoveOne, NotHeld, Occurrence, RhythmView, SetRhythm, SkipOne, Standing
+from rapport.model.cadence import CadenceResult, MoveOne, NotHeld, RhythmView, SetRhythm, SkipOne, Standing
 from rapport.model.ids import cadence_id
 from rapport.model.meeting import Receipt
 from rapport.model.people import WEEKDAYS
@@ -47,6 +47,7 @@ class RhythmShown(Wire):
         next: When it takes place next; of a review when the next is wanted.
         dates: The planned dates, the next at the front.
         meeting: The quarter of the review whose times were offered last; `rapport meeting show A STEP` shows it.
+        open: Whether that one has not come to its end.
     """
 
     step: str
@@ -58,6 +59,7 @@ class RhythmShown(Wire):
     next: Instant | None
     dates: tuple[DateShown, ...]
     meeting: str | None
+    open: bool
     waiting_on: tuple[str, ...]
     waiting_for: str | None
     unblock: str | None
@@ -84,13 +86,6 @@ async def show(office: Office, account: str) -> CadenceShown:
     async with office.store.reading() as connection:
         await people.account(connection, account)
         known = await rhythms.of_account(connection, account)
-    handle = _handle(office, account)
-    try:
-        view = await answered(handle.query(Cadence.view), f"cadence of {account}")
-    except Refusal:
-        view = None
-    if view is not None and not view.closing:
-        return CadenceShown(account=account, rhythms=tuple(_of_view(one) for one in view.rhythms), live=True)
     if not known:
         raise Refusal(
             f'nothing recurs for "{account}" yet',
@@ -98,26 +93,26 @@ async def show(office: Office, account: str) -> CadenceShown:
             fix=f"`rapport onboarding status {account}` says where it is",
             kind=Refused.NOT_FOUND,
         )
+    handle = _handle(office, account)
+    try:
+        view = await answered(handle.query(Cadence.view), f"cadence of {account}")
+    except Refusal:
+        view = None
+    if view is not None and not view.closing:
+        return CadenceShown(account=account, rhythms=tuple(_of_view(one) for one in view.rhythms), live=True)
     return CadenceShown(account=account, rhythms=tuple(_of_record(one) for one in known), live=False)
 
 
 def _of_view(view: RhythmView) -> RhythmShown:
-    return _shown(view, view.coming, view.period, view.target, view.wait, _words(view.standing))
+    return _shown(view, view.wait, _words(view.standing))
 
 
 def _of_record(known: Rhythm) -> RhythmShown:
-    return _shown(known, known.coming, known.period, known.target, known.wait, None)
+    return _shown(known, Wait(), None)
 
 
-def _shown(
-    of: RhythmView | Rhythm,
-    coming: tuple[Occurrence, ...],
-    period: str | None,
-    target: datetime | None,
-    wait: Wait,
-    standing: str | None,
-) -> RhythmShown:
-    ahead = sorted((one for one in coming if one.end > _earliest(of)), key=lambda one: one.start)
+def _shown(of: RhythmView | Rhythm, wait: Wait, standing: str | None) -> RhythmShown:
+    ahead = sorted((one for one in of.coming if one.end > _earliest(of)), key=lambda one: one.start)
     return RhythmShown(
         step=of.step,
         title=of.title,
@@ -125,7 +120,7 @@ def _shown(
         every=of.every,
         minutes=of.minutes,
         standing=standing,
-        next=target if of.rhythm == "review" else next((one.start for one in ahead if one.off is None), None),
+        next=of.target if of.rhythm == "review" else next((one.start for one in ahead if one.off is None), None),
         dates=tuple(
             DateShown(
                 day=one.day,
@@ -136,7 +131,8 @@ def _shown(
             )
             for one in ahead
         ),
-        meeting=period,
+        meeting=of.period,
+        open=of.open,
         waiting_on=wait.on,
         waiting_for=wait.what,
         unblock=wait.unblock,

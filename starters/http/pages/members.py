@@ -16,8 +16,9 @@ from rapport.model.base import Prose, Refusal, Refused, Written
 from rapport.model.message import MessageState
 from rapport.model.playbook import Stage
 from rapport.model.reading import check
-from starters.commands import accounts, meetings, messages, onboardings, timelines
+from starters.commands import accounts, cadences, meetings, messages, onboardings, timelines
 from starters.commands.accounts import AccountShown
+from starters.commands.cadences import CadenceShown
 from starters.commands.meetings import MeetingShown
 from starters.commands.office import Actor, Office, present
 from starters.commands.onboardings import MilestoneShown, Status
@@ -138,7 +139,10 @@ async def _account_page(
 ) -> Response:
     shown = await accounts.show(office, key)
     status = await _status(office, key)
-    running = [milestone for milestone in status.milestones if milestone.state == "running"] if status else []
+    recurring = await _cadence(office, key)
+    reviews = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
+    milestones = status.milestones if status else ()
+    running = [one for one in milestones if one.state == "running" or one.step in reviews]
     found, unreachable = await _meetings(office, key, running) if status and status.live else ({}, bool(running))
     lines = await messages.listed(office, key)
     told = list(reversed(await timelines.timeline_of(office, key)))
@@ -153,6 +157,7 @@ async def _account_page(
         stages=stages(status),
         running=running,
         meetings=found,
+        cadence=recurring,
         unreachable=unreachable,
         messages=list(reversed(lines)),
         drafts=sum(line.state is MessageState.DRAFT for line in lines),
@@ -174,6 +179,16 @@ async def _status(office: Office, key: str) -> Status | None:
     """Where the account is; nothing if no onboarding was started for it."""
     try:
         return await onboardings.status(office, key)
+    except Refusal as refusal:
+        if refusal.kind is Refused.NOT_FOUND:
+            return None
+        raise
+
+
+async def _cadence(office: Office, key: str) -> CadenceShown | None:
+    """What recurs for the account; nothing if nothing does yet."""
+    try:
+        return await cadences.show(office, key)
     except Refusal as refusal:
         if refusal.kind is Refused.NOT_FOUND:
             return None

@@ -314,10 +314,7 @@ def upgrade() -> None:
         sa.Column("period", sa.String(), nullable=True),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("target", UtcInstant(timezone=True), nullable=True),
-        sa.Column("waiting_on", sa.JSON(), nullable=False),
-        sa.Column("waiting_for", sa.String(), nullable=True),
-        sa.Column("unblock", sa.String(), nullable=True),
-        sa.Column("since", UtcInstant(timezone=True), nullable=True),
+        sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("ended_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("projected", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
