@@ -119,8 +119,9 @@ def _series(rhythm: RhythmFacts) -> invite.Series:
 
 
 def _still_ahead(rhythm: RhythmFacts) -> list[datetime]:
-    """The first few times at which there is none, for the eye; the calendar has them all."""
-    return list(rhythm.excluded[:6])
+    """The next few times at which there is none, for the eye; the calendar has them all."""
+    now = rhythm.occurrence.start if rhythm.occurrence else None
+    return [at for at in rhythm.excluded if now is None or at > now][:6]
 
 
 def _named(day: date | None) -> str:
