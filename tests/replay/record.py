@@ -24,7 +24,7 @@ from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence
 from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
-from starters.commands import accounts, cadences, meetings, members, messages, onboardings, sign_ins
+from starters.commands import accounts, cadences, meetings, members, messages, onboardings, sign_ins, timelines
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
 from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Town, by, example, skipping_town, until
@@ -286,7 +286,11 @@ async def what_recurs_without_a_common_hour(town: Town) -> None:
     await cadences.set_time(town.office, "versayce", "weekly", "tue", "08:30", TAM)
     await town.mailed(5)
     await handle.signal("close")
-    await until(status_of(town, handle.id), "the end")
+
+    async def over() -> bool:
+        return any(entry.kind == "cadence.ended" for entry in await timelines.timeline_of(town.office, "versayce"))
+
+    await until(over, "the end")
 
 
 BOTH: Final = ("onboarding", "meeting")
