@@ -100,6 +100,8 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 planning.reopen,
                 planning.confirm,
                 planning.follow_up,
+                planning.resumed,
+                planning.stagger,
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,

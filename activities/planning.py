@@ -20,7 +20,7 @@ from rapport.model.base import Instant, Wire
 from rapport.model.meeting import Booking, Invitee, Nudge, Proposal
 from rapport.model.people import Member
 from rapport.model.playbook import MeetingStep, Offset
-from rapport.policy import audience, calendar
+from rapport.policy import audience, calendar, operations
 from rapport.policy.calendar import Interval, Party
 from rapport.storage.database import Store
 
@@ -73,16 +73,39 @@ class Confirm(Wire):
 
 
 class FollowUp(Wire):
-    """When does the TAM have to be asked how the meeting went?"""
+    """When does somebody have to follow up what the TAM is asked to do?
+
+    Attributes:
+        since: When it can be done.
+        days: After how many of the TAM's business days, each; 0 is their first working instant.
+    """
 
     account: str
-    end: Instant
+    since: Instant
+    days: tuple[int, ...]
 
 
-class FollowUpInstants(Wire):
-    """The instants of the question and of its repetitions."""
+class Resumed(Wire):
+    """The onboarding was paused: when do these waits of the customer's end now?"""
 
-    ask: tuple[Instant, ...]
+    account: str
+    paused_at: Instant
+    now: Instant
+    instants: tuple[Instant, ...]
+
+
+class Instants(Wire):
+    """The instants, in the order in which they were asked for."""
+
+    at: tuple[Instant, ...]
+
+
+class Stagger(Wire):
+    """Several steps may be due at once: when does each begin? By step, in the playbook's order."""
+
+    account: str
+    dues: dict[str, Instant]
+    now: Instant
 
 
 @dataclass(frozen=True)
@@ -103,6 +126,19 @@ class Planning:
                 for name, offset, since in question.waits
             }
         )
+
+    @activity.defn(name="planning.resumed")
+    async def resumed(self, question: Resumed) -> Instants:
+        """Give what was left of each wait, in the champion's working hours."""
+        company = await self._company(question.account)
+        who = company.champion.schedule
+        return Instants(at=operations.resumed(question.instants, question.paused_at, question.now, who))
+
+    @activity.defn(name="planning.stagger")
+    async def stagger(self, question: Stagger) -> DueInstants:
+        """Spread what is due at once over the champion's business days, so that nobody gets a heap of mail."""
+        company = await self._company(question.account)
+        return DueInstants(due=operations.staggered(question.dues, question.now, company.champion.schedule))
 
     @activity.defn(name="planning.propose")
     async def propose(self, question: Propose) -> Proposal:
@@ -164,12 +200,16 @@ class Planning:
         return not calendar.intersect([slot], busy)
 
     @activity.defn(name="planning.follow_up")
-    async def follow_up(self, question: FollowUp) -> FollowUpInstants:
-        """Ask after the meeting's end in the TAM's working hours, and again two and five business days later."""
+    async def follow_up(self, question: FollowUp) -> Instants:
+        """Count in the TAM's working hours and business days."""
         company = await self._company(question.account)
-        first = calendar.next_working_instant(question.end, company.tam.schedule)
-        later = [calendar.add_business_days(first, days, company.tam.schedule) for days in (2, 5)]
-        return FollowUpInstants(ask=(first, *later))
+        first = calendar.next_working_instant(question.since, company.tam.schedule)
+        return Instants(
+            at=tuple(
+                calendar.add_business_days(first, days, company.tam.schedule) if days else first
+                for days in question.days
+            )
+        )
 
     def _opened(self, company: Company, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
         """A proposal whose vote opens at this instant: its deadline, and each person's reminders in their own day."""

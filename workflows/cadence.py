@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError, TemporalError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.records import Records
@@ -36,16 +35,16 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
     from rapport.model.meeting import MeetingStart, Receipt
     from rapport.model.message import Bundle, MessageState, Purpose, SetAside
+    from rapport.model.operations import Steering
     from rapport.model.records import Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.policy import cadence, details
 
-from workflows import children
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.recurring import Recurring, preparation
-from workflows.waiting import Alarm
+from workflows.waiting import Alarm, start_child, steer
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
@@ -70,7 +69,6 @@ class Cadence(Correspondence):
         self.diary = Diary(start.account, start.contract, written=state.written, wait=state.wait)
         self.recurring = Recurring(start.account, start.contract, state.mails)
         self.alarm = Alarm()
-        self.closing = False
         self.people_moved = False
         self.review_over = False
         self._stale: set[str] = set()
@@ -199,8 +197,7 @@ class Cadence(Correspondence):
                 self._announce(name, "closed")
         self.tell_everyone_of_changes()
         for child in self._open.values():
-            with contextlib.suppress(TemporalError):
-                await child.signal("close")
+            await steer(child, Steering.CLOSE)
         self.diary.tell("cadence.ended")
         await self.all_posted()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -430,7 +427,7 @@ class Cadence(Correspondence):
             self.reviews[name] = self.reviews[name].model_copy(update={"briefed": True})
         preparing = self._open.get(self._preparation_of(name, plan))
         if preparing is not None:
-            await preparing.signal("close")
+            await steer(preparing, Steering.CLOSE)
         outcome = result.outcome if result is not None else "failed"
         self.diary.tell("review.ended", step=name, about=outcome)
         if outcome == "held":
@@ -459,7 +456,7 @@ class Cadence(Correspondence):
     async def _child(self, kind: Any, start: Any, id_: str, summary: str, about: str) -> Any:
         """Start a workflow of its own and give what it gives; nothing if it fails, or one of its name runs."""
         try:
-            child = await children.begin(kind, start, id_, account=self.account, summary=summary, about=about)
+            child = await start_child(kind, start, id_, summary=summary, about=about)
             self._open[id_] = child
             self._stale |= set(self.reviews)
             self.changed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
@@ -11,7 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
-    from rapport.model.ids import purpose_of
+    from rapport.model.human_task import TaskResult
+    from rapport.model.ids import purpose_of, step_of
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
@@ -25,9 +27,12 @@ with workflow.unsafe.imports_passed_through():
         Release,
         SetAside,
     )
+    from rapport.model.operations import Steer, Steering
     from rapport.model.records import Projection
+    from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import MAIL, RECORDS
+from workflows.waiting import steer
 
 T = TypeVar("T")
 
@@ -45,6 +50,9 @@ class Correspondence:
         """No mail yet."""
         self.account = account
         self.changed = False
+        self.paused_at: datetime | None = None
+        self.closing = False
+        self.todos: set[workflow.ChildWorkflowHandle[Any, Any]] = set()
         self.drafts: list[str] = []
         self.states: dict[str, MessageState] = {}
         self.troubles: list[str] = []
@@ -65,8 +73,24 @@ class Correspondence:
 
     @release.validator
     def _validate_release(self, release: Release) -> None:
-        if release.id not in self._receipts and not set(release.keys) <= set(self.drafts):
+        if release.id in self._receipts:
+            return
+        if self.paused_at is not None:
+            raise refused(f"the onboarding is paused; `rapport onboarding resume {self.account}` comes first")
+        if not set(release.keys) <= set(self.drafts):
             raise refused("not a draft any more; someone has sent it, held it back, or newer times replaced it")
+
+    @workflow.signal(name="steer", description="Stand still, go on, or come to an end")
+    def steer(self, steer: Steer) -> None:
+        """Word from the workflow that has started this one."""
+        self.changed = True
+        match steer.kind:
+            case Steering.PAUSE:
+                self.paused_at = self.paused_at or workflow.now()
+            case Steering.RESUME:
+                self.paused_at = None
+            case Steering.CLOSE:
+                self.closing = True
 
     def remember(self, id_: str, receipt: Receipt) -> Receipt:
         """Keep a decision's receipt, so that the same decision again gets the same answer."""
@@ -142,7 +166,7 @@ class Correspondence:
         return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
 
     async def carry_out_releases(
-        self, tell: Callable[[str, str, str, int], None], meeting: MeetingFacts | None = None
+        self, tell: Callable[[str, str | None, str | None, int], None], meeting: MeetingFacts | None = None
     ) -> None:
         """Act on what members said of drafts.
 
@@ -152,9 +176,11 @@ class Correspondence:
         """
         releases, self._releases = self._releases, []
         for release in releases:
-            tell("drafts.held" if release.hold else "drafts.approved", release.by, release.id, len(release.keys))
+            kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
+            tell(kind, release.by, release.id if release.by else None, len(release.keys))
             if release.hold:
-                await self.set_aside(release.keys, MessageState.HELD, "held back by a member")
+                reason = "held back by a member" if release.by else "nobody read it in time"
+                await self.set_aside(release.keys, MessageState.HELD, reason)
             else:
                 order = Deliver(
                     account=self.account,
@@ -181,8 +207,46 @@ class Correspondence:
         )
         self.states.update(outcomes.states)
 
+    def release_by(self, result: TaskResult, keys: tuple[str, ...]) -> None:
+        """Do with drafts what came of the to-do to read them; what nobody has read in time is held back."""
+        self.drafts = [key for key in self.drafts if key not in keys]
+        hold = result.outcome != SEND
+        self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
+        self.changed = True
+
+    async def drop_drafts(self, reason: str, step: str | None = None) -> None:
+        """Suppress the drafts that nobody has released.
+
+        Args:
+            step: Whose; without it all of them.
+        """
+        keys = tuple(key for key in self.drafts if step in (None, step_of(key)))
+        self.drafts = [key for key in self.drafts if key not in keys]
+        if keys:
+            await self.set_aside(keys, MessageState.SUPPRESSED, reason)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the story, which never waits for it but at its end."""
+        self._post(work)
+
+    async def while_paused(self) -> datetime | None:
+        """Stand still while the onboarding is paused, and so do the to-dos; what comes in is still recorded.
+
+        Returns:
+            Since when it stood still; nothing if it did not.
+        """
+        since = self.paused_at
+        if since is None:
+            return None
+        for todo in list(self.todos):
+            await steer(todo, Steering.PAUSE)
+        await workflow.wait_condition(lambda: self.paused_at is None or self.closing)
+        for todo in list(self.todos):
+            await steer(todo, Steering.RESUME)
+        return since
+
     async def all_posted(self) -> None:
-        """Wait until no mail is under way."""
+        """Wait until no mail is under way, and nothing else beside the story."""
         await workflow.wait_condition(lambda: not self._posting)
 
     def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

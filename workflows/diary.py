@@ -62,7 +62,7 @@ class Diary:
             )
         )
 
-    def tell_release(self, kind: str, by: str, submission: str, count: int) -> None:
+    def tell_release(self, kind: str, by: str | None, submission: str | None, count: int) -> None:
         """Queue what a member said of drafts."""
         self.tell(kind, who=by, submission=submission, about=str(count))
 

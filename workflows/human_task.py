@@ -155,17 +155,7 @@ class HumanTask(Correspondence):
         if self._is_over() or self.edited:
             return
         self.phase, self.circle = TaskPhase.OPEN, deciding
-        question = Resuming(
-            seats=deciding.seats,
-            rungs=tuple(deciding.rungs),
-            paused_at=since,
-            fixed=self.start.deadline is not None,
-            now=workflow.now(),
-        )
-        resumed = await workflow.execute_local_activity_method(
-            Tasks.resume, question, summary="What time is left?", **PLANNING
-        )
-        deciding.rungs = list(resumed.rungs)
+        await self._go_on_with(deciding, since, fixed=self.start.deadline is not None)
         self.people_moved = True
         self._write("task_answered", deciding.holders(), "Tell those who decide what was answered")
 
@@ -173,7 +163,7 @@ class HumanTask(Correspondence):
         """Tell the one who asked, and leave nothing behind."""
         assert self.outcome is not None
         self.phase = TaskPhase.CLOSED
-        by = self.decisions[-1].by if self.decisions else None
+        last = self.decisions[-1] if self.decisions else None
         if self.requester is not None and self.outcome != NOT_REQUESTED:
             self._write("task_outcome", (self.requester,), "Tell the one who asked")
         await self._project(Wait())
@@ -181,7 +171,12 @@ class HumanTask(Correspondence):
         self._tell_the_refused()
         await self.all_posted()
         await self._project(Wait())
-        return TaskResult(outcome=self.outcome, by=by, at=workflow.now())
+        return TaskResult(
+            outcome=self.outcome,
+            by=last.by if last else None,
+            submission=last.submission if last else None,
+            at=workflow.now(),
+        )
 
     # Decisions: these record, and `run` acts
 
@@ -272,12 +267,6 @@ class HumanTask(Correspondence):
     def people_changed(self) -> None:
         """Look again who can decide."""
         self.people_moved = self.changed = True
-
-    @workflow.signal(name="close", description="The task is not needed any more")
-    def withdraw(self) -> None:
-        """Whatever it was for has gone another way."""
-        if not self._is_over():
-            self._end(WITHDRAWN)
 
     @workflow.query(name="view", description="The task as it stands")
     def view(self) -> TaskView:
@@ -378,7 +367,9 @@ class HumanTask(Correspondence):
         """
         while not settled():
             self._tell_the_refused()
-            if self.people_moved or (circle.next_change is not None and circle.next_change <= workflow.now()):
+            if self.closing:
+                self._end(WITHDRAWN)
+            elif self.people_moved or (circle.next_change is not None and circle.next_change <= workflow.now()):
                 self.people_moved = False
                 await self._reseat(circle)
             elif (rung := circle.due(workflow.now())) is not None:
@@ -395,12 +386,15 @@ class HumanTask(Correspondence):
         """One step up, for a seat that is still silent."""
         if rung.seat in self._decided(circle):
             return
+        # Whoever came or went while Temporal was away told nobody; no reminder goes to the wrong person for that.
+        before = circle.holders(rung.seat)
+        await self._reseat(circle, backup=rung.seat if rung.kind == "backup" else None)
+        if circle.holders(rung.seat) != before:
+            return
         if rung.kind == "remind":
             self.diary.tell("task.reminded", about=rung.seat)
             self._write("task_reminder", circle.holders(rung.seat), "Remind those who are silent")
-        elif rung.kind == "backup":
-            await self._reseat(circle, backup=rung.seat)
-        elif rung.seat is not None and (manager := circle.managers.get(rung.seat)) is not None:
+        elif rung.kind == "manager" and (manager := circle.managers.get(rung.seat or "")) is not None:
             self.diary.tell("task.manager_told", who=manager, about=rung.seat)
             self._write("task_manager", (manager,), "Tell the manager")
 
@@ -499,7 +493,7 @@ class HumanTask(Correspondence):
         return Wait(
             on=details.roles(self.definition.assign),
             what=f"a decision: {self.definition.question}",
-            unblock=f"rapport task decide {id_} --option {self.definition.options[0].id}",
+            unblock=self.start.unblock or f"rapport task decide {id_} --option {self.definition.options[0].id}",
             deadline=deadline,
         )
 
@@ -511,6 +505,19 @@ class HumanTask(Correspondence):
         instants += [circle.next_change] if circle.next_change is not None else []
         self.alarm.set(min(instants), "Follow up silence, or see who is there")
         await workflow.wait_condition(lambda: self.changed or self.alarm.rings)
+        since = await self.while_paused()
+        if since is not None:
+            await self._go_on_with(circle, since, fixed=self.start.deadline is not None)
+
+    async def _go_on_with(self, circle: Circle, since: datetime, *, fixed: bool) -> None:
+        """Give what time was left when it was interrupted."""
+        question = Resuming(
+            seats=circle.seats, rungs=tuple(circle.rungs), paused_at=since, fixed=fixed, now=workflow.now()
+        )
+        resumed = await workflow.execute_local_activity_method(
+            Tasks.resume, question, summary="What time is left?", **PLANNING
+        )
+        circle.rungs = list(resumed.rungs)
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
@@ -544,13 +551,11 @@ class HumanTask(Correspondence):
         )
 
     def _holders(self) -> tuple[TaskHolder, ...]:
-        """Whom it waits for: those of silent seats, each once."""
-        if self.circle is None:
-            return ()
-        decided = self._decided(self.circle)
+        """Whom it waits for: those of silent seats, each once; then who else can decide, or change their mind."""
         found: dict[str, TaskHolder] = {}
-        for seat in self.circle.seats:
-            if seat.id not in decided:
+        for circle in (self.circle, self.deciding):
+            decided = self._decided(circle) if circle is not None else {}
+            for seat in sorted(circle.seats if circle is not None else (), key=lambda seat: seat.id in decided):
                 for holder in seat.holders:
                     found.setdefault(
                         holder.member,
@@ -559,6 +564,7 @@ class HumanTask(Correspondence):
                             on_behalf_of=holder.on_behalf_of,
                             via=holder.via,
                             reason=holder.reason,
+                            awaited=circle is self.circle and seat.id not in decided,
                         ),
                     )
         return tuple(found.values())

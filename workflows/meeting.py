@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen
+    from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen, Resumed
     from activities.records import Records
     from rapport.model.meeting import (
         Book,
@@ -30,11 +32,20 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.records import Wait
     from rapport.model.workflows import MEETING
     from rapport.policy import details, quorum
+    from rapport.policy.chores import FIND_A_TIME, NO_TIME, PATIENCE, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED, Chore
 
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.waiting import Alarm
+from workflows.waiting import Alarm, Errand
+
+VENUE_DAYS: Final = 20
+"""The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
+
+UNREAD: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
+"""The phases in which a proposal may wait to be read; where times go stale, one follows the other."""
+
+HELD_BACK: Final = "the mails with the times were held back"
 
 
 @workflow.defn(name=MEETING.name)
@@ -55,6 +66,12 @@ class Meeting(Correspondence):
         self.booking: Booking | None = None
         self.report: Report | None = None
         self.why_stuck: str | None = None
+        self.outcome: str | None = None
+        self.errands: Counter[str] = Counter()
+        self.being_read: set[Purpose] = set()
+        self.given_until: datetime | None = None
+        self.held_back = False
+        self.outdated = False
         self.round = 0
         self.nudges: list[Nudge] = []
         self.reminders = 0
@@ -64,16 +81,14 @@ class Meeting(Correspondence):
 
     @workflow.run
     async def run(self, start: MeetingStart) -> MeetingResult:
-        """Until the meeting was held: after a no-show, everyone is offered new times."""
+        """Until the meeting was held, or it is written down that it was not: a no-show brings everyone new times."""
         if start.undecided:
             await self.say_that_times_follow()
-        while True:
+        while self.outcome is None and not self.closing:
             await self.propose_times()
             await self.open_the_vote()
             await self.agree_on_a_time()
             await self.hear_how_it_went()
-            if self.was_held:
-                break
         return await self.finish()
 
     # The story
@@ -82,11 +97,14 @@ class Meeting(Correspondence):
         """Welcome everyone before it is known how the meeting is held; times come once that is decided."""
         self.phase = MeetingPhase.UNDECIDED
         self.diary.tell("meeting.undecided")
-        self.write(self._welcome(), "Welcome everyone; times follow", reviewed=self.step.review != "auto")
-        while self.venue is None and self.wanted is None:
-            await self._news(self._wait_for_the_venue())
-        if self.venue is not None and self.venue.onsite:
-            self.step = self.step.held_onsite()
+        reviewed = self.step.review != "auto"
+        writing = self.write(self._welcome(), "Welcome everyone; times follow", reviewed=reviewed)
+        (limit,) = await self._instants(workflow.now(), (VENUE_DAYS,))
+        if reviewed:
+            await writing
+            await self._have_read(Purpose.MESSAGE, lambda: not self.drafts_for(Purpose.MESSAGE))
+        while self.venue is None and not self._is_diverted and workflow.now() < limit:
+            await self._news(self._wait_for_the_venue(limit), limit, "Nobody has said whether it is held on site")
 
     async def propose_times(self) -> None:
         """Find times that suit those who are needed, and write to everyone who is invited."""
@@ -102,32 +120,36 @@ class Meeting(Correspondence):
         if reviewed:
             self.phase = MeetingPhase.DRAFTED
             await writing
+            await self._have_read(Purpose.PROPOSAL, lambda: self.phase not in UNREAD)
 
     async def open_the_vote(self) -> None:
         """Where a person reads the mails first, wait for their word; the voting period counts from then.
 
         Times that wait too long become too near to be offered. New ones take their place, in new drafts.
         """
-        while self.phase is MeetingPhase.DRAFTED and self.drafts_for(Purpose.PROPOSAL) and self.wanted is None:
+        while self.phase is MeetingPhase.DRAFTED and self.drafts_for(Purpose.PROPOSAL) and not self._is_diverted:
             if workflow.now() >= self._current.stale_at:
                 await self.replace_proposals()
                 await self.propose_times()
             else:
                 await self._news(self._wait_for_release(), self._current.stale_at, "Times in the drafts come too near")
-        if self.phase is not MeetingPhase.VOTING:
+        await self._act_on_releases()
+        self.held_back = self.phase is MeetingPhase.DRAFTED and not self._is_diverted
+        if self.phase is not MeetingPhase.VOTING and not self.held_back:
             await self._open()
 
     async def agree_on_a_time(self) -> None:
         """Book the time that suits as soon as there is one; without agreement, the TAM finds one."""
-        while self.booking is None:
+        while self.booking is None and not self._starts_over:
             tally = quorum.tally(self._current, self.votes, workflow.now())
+            reason = HELD_BACK if self.held_back else tally.reason
             if self.wanted is not None:
                 self._book_by_hand(self.wanted)
             elif tally.slot is not None:
                 await self._book_if_still_free(tally.slot)
-            elif tally.reason is not None:
-                self._tell_the_tam(tally.reason)
-                await self._news(self._wait_for_the_tam(tally.reason))
+            elif reason is not None:
+                await self._tell_the_tam(reason)
+                await self._news(self._wait_for_the_tam(reason))
             elif self.nudges and self.nudges[0].at <= workflow.now():
                 self._remind(self.nudges.pop(0))
             else:
@@ -137,27 +159,38 @@ class Meeting(Correspondence):
 
     async def hear_how_it_went(self) -> None:
         """Invite everyone, and ask the TAM once it is over; until then the time can still be moved by hand."""
-        asks = await self._invite()
-        while self.report is None:
+        asks = await self._invite() if self.booking is not None else ()
+        while self.booking is not None and self.report is None and not self._starts_over:
             if self.wanted is not None:
                 self._book_by_hand(self.wanted)
                 asks = await self._invite()
             elif asks and asks[0] <= workflow.now():
-                asks.pop(0)
-                self._write_to_the_tam("meeting_report", "Ask the TAM how it went")
+                self._ask_how_it_went(self.booking, *asks[1:])
+                asks = ()
             else:
                 await self._news(self._wait_for_report(), asks[0] if asks else None, "Ask the TAM how it went")
-        self.diary.tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
+        if self.report is not None:
+            self.diary.tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
+            self.outcome = "held" if self.report.outcome == "held" else None
+        elif self.booking is not None and self.outcome is None and workflow.now() < self.booking.start:
+            self._call_off(self.booking)
 
     async def finish(self) -> MeetingResult:
-        """Leave nothing behind: no mail under way, no unread decision, no entry unwritten."""
+        """Leave nothing behind: no mail under way, no draft, no unread decision, no entry unwritten."""
         self.phase = MeetingPhase.ENDED
+        outcome = self.outcome or "closed"
+        if outcome in (NO_TIME, UNREPORTED):
+            self.diary.tell("meeting.given_up", about=outcome)
+        await self.drop_drafts("the meeting is over")
         await self.all_posted()
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._project(Wait())
-        assert self.booking is not None
-        return MeetingResult(outcome="held", start=self.booking.start)
+        return MeetingResult(
+            outcome=outcome,
+            start=self.booking.start if self.booking else None,
+            agreed=self.report.agreed if self.report else (),
+        )
 
     def begin_round(self) -> None:
         """Start from nothing; what was voted and booked in an earlier round is void."""
@@ -168,11 +201,11 @@ class Meeting(Correspondence):
         self.booking = None
         self.report = None
         self.why_stuck = None
-
-    @property
-    def was_held(self) -> bool:
-        """Whether someone said that it took place."""
-        return self.report is not None and self.report.outcome == "held"
+        self.given_until = None
+        self.held_back = False
+        self.outdated = False
+        if self._converts:
+            self.step = self.step.held_onsite()
 
     # Decisions: these record, and `run` acts
 
@@ -236,6 +269,8 @@ class Meeting(Correspondence):
             raise refused("no time is booked yet; book one first")
         if workflow.now() < self.booking.start:
             raise refused("the meeting has not begun yet; move it or wait until then")
+        if any(agreed.start <= workflow.now() for agreed in report.agreed):
+            raise refused("the time agreed for the next meeting is in the past; choose a later one")
 
     @workflow.query(name="view", description="The meeting as it stands")
     def view(self) -> MeetingView:
@@ -262,6 +297,21 @@ class Meeting(Correspondence):
     def _current(self) -> Proposal:
         assert self.proposal is not None
         return self.proposal
+
+    @property
+    def _converts(self) -> bool:
+        """Whether it is to be held on site, and is not planned so yet."""
+        return self.venue is not None and self.venue.onsite and self.step.onsite is not None
+
+    @property
+    def _starts_over(self) -> bool:
+        """Whether this round is over before its time."""
+        return self.closing or self.outcome is not None or self._converts or self.outdated
+
+    @property
+    def _is_diverted(self) -> bool:
+        """Whether nobody's answers are waited for any more: the time is set by hand, or the round is over."""
+        return self.wanted is not None or self._starts_over
 
     def _take_vote(self, vote: Vote) -> Receipt:
         if (seen := self.receipt(vote.id)) is not None:
@@ -327,9 +377,10 @@ class Meeting(Correspondence):
         )
         self.wanted = None
 
-    async def _invite(self) -> list[datetime]:
-        """Send everyone the invitation, and learn when to ask how it went."""
+    async def _invite(self) -> tuple[datetime, ...]:
+        """Send everyone the invitation, and learn when to ask how it went, when to insist, and when to give up."""
         assert self.booking is not None
+        self.given_until = None
         self.phase = MeetingPhase.BOOKED
         self.diary.tell(
             "meeting.moved" if self.booking.sequence else "meeting.booked",
@@ -341,11 +392,17 @@ class Meeting(Correspondence):
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         occasion = self._occasion("meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
         self.write(occasion, f"Invite {len(to)} people")
-        question = FollowUp(account=self.account, end=self.booking.end)
+        return await self._instants(self.booking.end, (0, *PATIENCE))
+
+    async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
+        """When to follow up what the TAM is asked to do."""
         answer = await workflow.execute_local_activity_method(
-            Planning.follow_up, question, summary="When to ask how it went", **PLANNING
+            Planning.follow_up,
+            FollowUp(account=self.account, since=since, days=days),
+            summary="When is this followed up?",
+            **PLANNING,
         )
-        return list(answer.ask)
+        return answer.at
 
     def _remind(self, nudge: Nudge) -> None:
         silent = quorum.unanswered(self._current, self.votes)
@@ -355,13 +412,66 @@ class Meeting(Correspondence):
             occasion = self._occasion("meeting_reminder", Purpose.REMINDER, to, occurrence=self.reminders)
             self.write(occasion, f"Remind {len(to)} who have not voted")
 
-    def _tell_the_tam(self, reason: str) -> None:
-        """Once for each reason."""
+    async def _tell_the_tam(self, reason: str) -> None:
+        """Once for each reason; and see to it that the TAM finds a time."""
         self.phase = MeetingPhase.STUCK
         if reason != self.why_stuck:
             self.why_stuck = reason
             self.diary.tell("meeting.stuck", about=reason)
             self._write_to_the_tam("meeting_stuck", "Tell the TAM that no time was agreed")
+        if self.given_until is None:
+            insist, self.given_until = await self._instants(workflow.now(), PATIENCE)
+            self.beside(self._find_a_time(insist))
+
+    async def _find_a_time(self, insist: datetime) -> None:
+        errand = self._errand(FIND_A_TIME, self._by_hand())
+        if await errand.see_to(insist, lambda: self.phase is not MeetingPhase.STUCK) is not None:
+            self.outcome, self.changed = NO_TIME, True
+
+    def _ask_how_it_went(self, booking: Booking, insist: datetime, given_until: datetime) -> None:
+        self.given_until = given_until
+        self._write_to_the_tam("meeting_report", "Ask the TAM how it went")
+        self.beside(self._learn_how_it_went(booking, insist))
+
+    async def _learn_how_it_went(self, booking: Booking, insist: datetime) -> None:
+        errand = self._errand(SAY_HOW_IT_WENT, self._held())
+        said = await errand.see_to(insist, lambda: self.report is not None or self.booking is not booking)
+        if said is None:
+            return
+        if said.by is not None and said.submission is not None:
+            outcome: Literal["held", "no_show"] = "held" if said.outcome == "held" else "no_show"
+            self.report = Report(id=said.submission, by=said.by, outcome=outcome)
+        else:
+            self.outcome = UNREPORTED
+        self.changed = True
+
+    async def _have_read(self, purpose: Purpose, is_done: Callable[[], bool]) -> None:
+        """See to it that somebody reads the drafts that are written for something."""
+        if purpose in self.being_read or not self.drafts_for(purpose):
+            return
+        self.being_read.add(purpose)
+        insist, _ = await self._instants(workflow.now(), PATIENCE)
+        self.beside(self._read(purpose, insist, is_done))
+
+    async def _read(self, purpose: Purpose, insist: datetime, is_done: Callable[[], bool]) -> None:
+        errand = self._errand(READ_DRAFTS, f"rapport message approve --account {self.account}")
+        result = await errand.see_to(insist, is_done)
+        if result is not None:
+            self.release_by(result, self.drafts_for(purpose))
+        self.being_read.discard(purpose)
+
+    def _errand(self, chore: Chore, unblock: str) -> Errand:
+        self.errands[chore.name] += 1
+        step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
+        return Errand(chore, self, self.start.contract, step, self.step.title, self.errands[chore.name], unblock)
+
+    def _call_off(self, booking: Booking) -> None:
+        """Take a booked time back from everyone's calendar."""
+        self.diary.tell("meeting.called_off", instant=booking.start)
+        self.booking = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
+        to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
+        occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
+        self.write(occasion, f"Tell {len(to)} people that it is called off")
 
     def _write_to_the_tam(self, email: str, summary: str) -> None:
         self.notices += 1
@@ -428,11 +538,12 @@ class Meeting(Correspondence):
 
     # What it waits for, and telling it
 
-    def _wait_for_the_venue(self) -> Wait:
+    def _wait_for_the_venue(self, limit: datetime) -> Wait:
         drafts = f"rapport message approve --account {self.account}" if self.drafts else None
         assert self.step.onsite is not None
         task = f"rapport task show {self.account}/{self.step.onsite.approval}"
-        return Wait(on=("tam", "tam_manager"), what="word on whether it is held on site", unblock=drafts or task)
+        what = "word on whether it is held on site"
+        return Wait(on=("tam", "tam_manager"), what=what, unblock=drafts or task, deadline=limit)
 
     def _wait_for_release(self) -> Wait:
         return Wait(
@@ -452,7 +563,8 @@ class Meeting(Correspondence):
         )
 
     def _wait_for_the_tam(self, reason: str) -> Wait:
-        return Wait(on=("tam",), what=f"the TAM, to find a time: {reason}", unblock=self._by_hand())
+        what = f"the TAM, to find a time: {reason}"
+        return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.given_until)
 
     def _wait_for_report(self) -> Wait:
         assert self.booking is not None
@@ -461,8 +573,12 @@ class Meeting(Correspondence):
         return Wait(
             on=("tam",),
             what="the TAM, to say whether it was held",
-            unblock=f"rapport meeting held {self.account} {self.step.name}",
+            unblock=self._held(),
+            deadline=self.given_until,
         )
+
+    def _held(self) -> str:
+        return f"rapport meeting held {self.account} {self.step.name}"
 
     def _by_hand(self) -> str:
         return f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM"
@@ -473,7 +589,26 @@ class Meeting(Correspondence):
         await self._project(wait)
         self.alarm.set(until, summary)
         await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
+        await self._stand_still()
         await self._act_on_releases()
+
+    async def _stand_still(self) -> None:
+        """While the onboarding is paused; then the vote has what time was left. A booked time does not move."""
+        since = await self.while_paused()
+        if since is not None and self.phase is MeetingPhase.VOTING:
+            question = Resumed(
+                account=self.account,
+                paused_at=since,
+                now=workflow.now(),
+                instants=(self._current.deadline, *(nudge.at for nudge in self.nudges)),
+            )
+            answer = await workflow.execute_local_activity_method(
+                Planning.resumed, question, summary="What time is left to vote?", **PLANNING
+            )
+            deadline, *nudges = answer.at
+            self.proposal = self._current.model_copy(update={"deadline": deadline})
+            self.nudges = [nudge.model_copy(update={"at": at}) for nudge, at in zip(self.nudges, nudges, strict=True)]
+            self.outdated = all(slot.start < deadline for slot in self._current.slots)
 
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):

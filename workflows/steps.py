@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, Planning
+    from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger
     from activities.records import Records
     from rapport.model.cadence import CadenceStart
-    from rapport.model.human_task import TaskStart
+    from rapport.model.human_task import LateDecision, TaskStart
     from rapport.model.ids import cadence_id, meeting_id, step_of, task_id
-    from rapport.model.meeting import MeetingStart, Venue
+    from rapport.model.meeting import MeetingStart, Receipt, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
+    from rapport.model.operations import Operate, Operation, Steer, Steering
+    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, Onsite, ReviewStep, SyncStep, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, Kind
-    from rapport.policy import details, plan
+    from rapport.policy import details, operations, plan
+    from rapport.policy.chores import CONVERT, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
 
-from workflows import children
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.waiting import Alarm
+from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer
 
-ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
-S = TypeVar("S")
+S = TypeVar("S", bound=OfAccount)
 R = TypeVar("R")
 
 
@@ -51,15 +52,22 @@ class Steps:
         """
         self.start = start
         self.letters = letters
+        self.playbook = start.playbook
         self.began = workflow.now()
-        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began)
+        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began, start.at)
         self.stage = plan.current_stage(self.progress)
         self.diary = Diary(start.account, start.contract)
         self._alarm = Alarm()
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
-        self._writing: set[str] = set()
+        self._late: list[LateDecision] = []
+        self._offered: set[str] = set()
+        self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self._steers: dict[str, Steer] = {}
+        self._staggers = False
+        self._paused_since: datetime | None = None
+        self._cancelled = False
         self._recurs = False
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
@@ -82,18 +90,67 @@ class Steps:
         """Begin what is due, write down what is new, and wait for either."""
         while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
-            await self._plan_dues()
-            for name in plan.due_now(self.progress, workflow.now()):
-                self._begin(name)
-            self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
+            self._hear_the_late()
+            if not self.is_paused:
+                await self._plan_dues()
+                if not self.is_paused:
+                    for name in plan.due_now(self.progress, workflow.now()):
+                        self._begin(name)
+                    self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
+            await self._send_steers()
             await self.letters.carry_out_releases(self.diary.tell_release)
             await self._project()
             if self._unfinished:
-                await workflow.wait_condition(lambda: self.letters.changed or self._alarm.rings)
+                await workflow.wait_condition(lambda: self.letters.changed or self._is_due)
 
     @property
     def _unfinished(self) -> bool:
         return plan.unfinished(self.progress) or bool(self._performing)
+
+    @property
+    def _is_due(self) -> bool:
+        return self._alarm.rings and not self.is_paused
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing begins and nobody is reminded; what people say is still taken."""
+        return self.letters.paused_at is not None
+
+    @property
+    def told_stage(self) -> str | None:
+        """The stage that the account is in; nothing once all are reached."""
+        return operations.CANCELLED if self._cancelled else self.stage
+
+    def operate(self, operation: Operation) -> Receipt:
+        """Do what a member says with the whole; `operations.judge` has let it pass."""
+        paused_at = self.letters.paused_at
+        applied = operations.apply(self.progress, paused_at, operation, workflow.now())
+        if applied.outcome == operations.UNCHANGED:
+            return Receipt(accepted=True, outcome=applied.outcome)
+        for name, step in applied.steps.items():
+            if self.progress.get(name) != step:
+                self._stale.add(name)
+        self.progress, self.letters.paused_at = applied.steps, applied.paused_at
+        self._steers.update(applied.steers)
+        self._staggers = self._staggers or applied.staggers
+        if operation.kind is Operate.RESUME:
+            self._paused_since = self._paused_since or paused_at
+        if operation.kind is Operate.ADOPT and operation.playbook is not None:
+            self.playbook = operation.playbook
+        self._cancelled = self._cancelled or operation.kind is Operate.CANCEL
+        self.diary.tell(f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id)
+        self.letters.changed = True
+        return Receipt(accepted=True, outcome=applied.outcome)
+
+    async def _send_steers(self) -> None:
+        """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
+        steers, self._steers = self._steers, {}
+        for name, word in steers.items():
+            child = self._open.get(name)
+            if child is not None:
+                await steer(child, word.kind)
+            elif word.kind is Steering.CLOSE:
+                await self.letters.drop_drafts("the step is over", name)
 
     async def _plan_dues(self) -> None:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
@@ -112,7 +169,42 @@ class Steps:
                 summary="When do the next steps become due?",
                 **PLANNING,
             )
-            for name, due in answer.due.items():
+            self._set_dues(answer.due)
+        if self._paused_since is not None:
+            await self._give_back_what_was_left(self._paused_since)
+            self._paused_since = None
+        if self._staggers:
+            await self._stagger()
+            self._staggers = False
+
+    async def _give_back_what_was_left(self, paused_at: datetime) -> None:
+        """Move each wait that a pause has interrupted."""
+        waits = {name: step.due for name, step in self.progress.items() if step.due and step.due > paused_at}
+        if waits:
+            question = Resumed(
+                account=self.start.account, paused_at=paused_at, now=workflow.now(), instants=tuple(waits.values())
+            )
+            answer = await workflow.execute_local_activity_method(
+                Planning.resumed, question, summary="What time is left until the next steps?", **PLANNING
+            )
+            self._set_dues(dict(zip(waits, answer.at, strict=True)))
+
+    async def _stagger(self) -> None:
+        """Let what is due at once begin on one business day after the other."""
+        dues = {name: step.due for name, step in self.progress.items() if step.due is not None}
+        if len(plan.due_now(self.progress, workflow.now())) > 1:
+            answer = await workflow.execute_local_activity_method(
+                Planning.stagger,
+                Stagger(account=self.start.account, dues=dues, now=workflow.now()),
+                summary="Which of these steps begins when?",
+                **PLANNING,
+            )
+            self._set_dues(answer.due)
+
+    def _set_dues(self, dues: Mapping[str, datetime]) -> None:
+        """Unless someone has ended the step, or adopted another plan, while the answer was looked for."""
+        for name, due in dues.items():
+            if name in self.progress and self.progress[name].state is StepState.WAITING:
                 self._set(name, due=due)
 
     def _begin(self, name: str) -> None:
@@ -131,20 +223,27 @@ class Steps:
                 work = self._recur()
             case _:
                 assert_never(step)
-        task = asyncio.create_task(self._perform(name, work))
+        self._go_on(self._perform(name, work))
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 
     async def _perform(self, name: str, work: Coroutine[Any, Any, str]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
+        attempt, state, outcome = self.progress[name].attempt, StepState.DONE, "failed"
         try:
             outcome = await work
         except FailureError:
-            self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome="failed")
-        else:
-            self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=outcome)
-        self.diary.tell("step.ended", step=name, about=self.progress[name].outcome)
+            state = StepState.FAILED
+        self._open.pop(name, None)
         self.letters.changed = True
+        if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
+            # Somebody has skipped it, or completed it elsewhere: that is on record.
+            return
+        self._set(name, state=state, ended=workflow.now(), outcome=outcome)
+        self.diary.tell("step.ended", step=name, about=outcome)
 
     async def _meet(self, step: MeetingStep) -> str:
         attempt = self.progress[step.name].attempt
@@ -159,6 +258,7 @@ class Steps:
             undecided=onsite is None,
         )
         result = await self._child(
+            step.name,
             MEETING,
             start,
             meeting_id(self.start.account, step.name, attempt),
@@ -186,23 +286,64 @@ class Steps:
             attempt=attempt,
             definition=step.definition(),
         )
-        result = await self._child(
-            HUMAN_TASK,
-            start,
-            task_id(self.start.account, step.name, attempt),
-            summary=f"{step.title}, for {self.start.account}",
-            about=step.question,
-        )
-        for name, other in self.progress.items():
-            meeting = other.definition
-            if (
-                isinstance(meeting, MeetingStep)
-                and meeting.onsite is not None
-                and meeting.onsite.approval == step.name
-                and other.state is StepState.RUNNING
-            ):
-                await self._settle(name, Venue(onsite=result.outcome == meeting.onsite.outcome))
+        try:
+            result = await self._child(
+                step.name,
+                HUMAN_TASK,
+                start,
+                task_id(self.start.account, step.name, attempt),
+                summary=f"{step.title}, for {self.start.account}",
+                about=step.question,
+            )
+        except FailureError:
+            # Nobody will say any more; whoever waits for word must not wait for ever.
+            await self._tell_meetings(step.name, None)
+            raise
+        await self._tell_meetings(step.name, result.outcome)
         return result.outcome
+
+    async def _tell_meetings(self, approval: str, outcome: str | None) -> None:
+        for name, onsite in self._approved_by(approval):
+            await self._settle(name, Venue(onsite=outcome == onsite.outcome))
+
+    def _approved_by(self, approval: str) -> list[tuple[str, Onsite]]:
+        """The running meetings that are held on site if this is approved."""
+        return [
+            (name, step.definition.onsite)
+            for name, step in self.progress.items()
+            if step.state is StepState.RUNNING
+            and isinstance(step.definition, MeetingStep)
+            and step.definition.onsite is not None
+            and step.definition.onsite.approval == approval
+        ]
+
+    def hear_late(self, decision: LateDecision) -> None:
+        """Take a decision that came after its task was closed; it changes nothing by itself."""
+        self._late.append(decision)
+        self.letters.changed = True
+
+    def _hear_the_late(self) -> None:
+        """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""
+        late, self._late = self._late, []
+        for decision in late:
+            approval = self.progress.get(decision.step)
+            for name, onsite in self._approved_by(decision.step):
+                was_denied = approval is not None and approval.outcome != onsite.outcome
+                if was_denied and decision.option == onsite.outcome and name not in self._offered:
+                    self._offered.add(name)
+                    self.diary.tell("meeting.conversion_offered", step=name)
+                    self._go_on(self._offer_conversion(name))
+
+    async def _offer_conversion(self, name: str) -> None:
+        errand = self._errand(CONVERT, name, None)
+        result = await errand.put(lambda: self.progress[name].state is not StepState.RUNNING)
+        if result is not None and result.outcome == "convert":
+            await self._settle(name, Venue(onsite=True))
+        self.letters.changed = True
+
+    def _errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
+        step = self.progress[name]
+        return Errand(chore, self.letters, self.start.contract, name, step.definition.title, step.attempt, unblock)
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
@@ -221,11 +362,10 @@ class Steps:
         rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
         account = self.start.account
         try:
-            cadence = await children.begin(
+            cadence = await start_child(
                 CADENCE,
                 CadenceStart(account=account, contract=self.start.contract, steps=rhythms),
                 cadence_id(account),
-                account=account,
                 summary=f"What recurs for {account}",
                 about=", ".join(f"{step.title}, every {step.every}" for step in rhythms),
             )
@@ -235,26 +375,21 @@ class Steps:
         cadence.add_done_callback(asyncio.Task.exception)
         return "runs"
 
-    async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
+    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
-        result: R = await workflow.execute_child_workflow(
-            kind.name,
-            start,
-            id=id_,
-            result_type=kind.gives,
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, self.start.account)]),
-            static_summary=summary,
-            static_details=about,
-        )
-        return result
+        child = await start_child(kind, start, id_, summary=summary, about=about)
+        if self.progress[name].state is not StepState.RUNNING:
+            # Somebody has ended the step while its workflow was being started.
+            await steer(child, Steering.CLOSE)
+        else:
+            self._open[name] = child
+            if self.is_paused:
+                await steer(child, Steering.PAUSE)
+        return await child
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         reviewed = (self.start.review or step.review) != "auto"
-        self._writing.add(step.name)
-        if reviewed:
-            self._waits[step.name] = self._wait_for_the_tam()
         occasion = Occasion(
             account=self.start.account,
             contract=self.start.contract,
@@ -273,32 +408,52 @@ class Steps:
 
     async def _sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
         keys = await writing
-        self._writing.discard(name)
         if keys is None:
             return "failed"
+        await self._have_read(name, keys)
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         return f"{sent} of {len(keys)} sent"
 
-    def _wait_for_the_tam(self) -> Wait:
+    async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
+        """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
+
+        def unread() -> tuple[str, ...]:
+            return tuple(key for key in self.letters.drafts if key in keys)
+
+        if not unread():
+            return
+        question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE)
+        answer = await workflow.execute_local_activity_method(
+            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
+        )
+        insist, given_until = answer.at
+        self._waits[name] = self._wait_for_the_tam(given_until)
+        self._stale.add(name)
+        self.letters.changed = True
+        errand = self._errand(READ_DRAFTS, name, self._approve)
+        result = await errand.see_to(insist, lambda: not unread())
+        if result is not None:
+            self.letters.release_by(result, unread())
+
+    @property
+    def _approve(self) -> str:
+        return f"rapport message approve --account {self.start.account}"
+
+    def _wait_for_the_tam(self, deadline: datetime) -> Wait:
         return Wait(
             on=("tam",),
             what="the TAM, to read and send the drafts",
-            unblock=f"rapport message approve --account {self.start.account}",
+            unblock=self._approve,
+            deadline=deadline,
             since=workflow.now(),
         )
 
     def _look_at_drafts(self) -> None:
-        """Learn which message steps wait for somebody to read their drafts."""
-        waiting = {step_of(key) for key in self.letters.drafts}
-        for name, step in self.progress.items():
-            if step.definition.kind != "message" or name in self._writing:
-                continue
-            if name in waiting and name not in self._waits:
-                self._waits[name] = self._wait_for_the_tam()
-                self._stale.add(name)
-            elif name not in waiting and self._waits.pop(name, None) is not None:
-                self._stale.add(name)
+        """Learn which message steps wait for nobody any more."""
+        for name in set(self._waits) - {step_of(key) for key in self.letters.drafts}:
+            del self._waits[name]
+            self._stale.add(name)
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)
@@ -310,22 +465,27 @@ class Steps:
         stage = plan.current_stage(self.progress)
         if stage is not self.stage:
             self.stage = stage
-            workflow.upsert_search_attributes([STAGE.value_set(stage or "done")])
-            self.diary.tell("stage.reached", about=stage or "done")
+            reached = self.told_stage or "done"
+            workflow.upsert_search_attributes([STAGE.value_set(reached)])
+            if reached != operations.CANCELLED:
+                self.diary.tell("stage.reached", about=reached)
         self._look_at_drafts()
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
         self._projected += 1
-        workflow.set_current_details(details.onboarding(self.start.account, self.progress))
+        workflow.set_current_details(details.onboarding(self.start.account, self.progress, self.letters.paused_at))
         return Projection(
             account=self.start.account,
             contract=self.start.contract,
             run_id=workflow.info().run_id,
             number=self._projected,
-            stage=stage,
+            stage=self.told_stage,
+            playbook=self.playbook.name,
+            version=self.playbook.version,
             now=workflow.now(),
             ended=not plan.unfinished(self.progress),
+            paused_at=self.letters.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": self._waits.get(milestone.step, Wait())})
                 if milestone.kind == "message"

@@ -330,6 +330,8 @@ class Letter:
             alarm_minutes=None,
         )
         try:
+            if meeting.booking.called_off:
+                return "CANCEL", invite.cancel(invitation)
             return "REQUEST", invite.request(invitation)
         except ValueError:
             # Its words could name people, and a refusal is written into histories.

@@ -201,6 +201,7 @@ class TaskStart(Wire):
         subject: What it is about: an account's key, or the reference of a review or case.
         deadline: When it is due, where that is a date of the customer's.
         requester: The member who asks, where that is known; they can never decide.
+        unblock: The command that does what is asked for, where that is not deciding.
     """
 
     account: str
@@ -212,6 +213,20 @@ class TaskStart(Wire):
     definition: TaskDefinition
     deadline: Instant | None = None
     requester: str | None = None
+    unblock: str | None = None
+
+
+class LateDecision(Wire):
+    """A decision that came after its task was closed.
+
+    Attributes:
+        step: The task's step.
+        option: What was chosen.
+    """
+
+    id: str
+    step: str
+    option: str
 
 
 class TaskRequest(Wire):
@@ -265,11 +280,12 @@ class TaskResult(Wire):
 
     Attributes:
         outcome: An option's id, `not_requested`, or the task's `on_timeout`.
-        by: Who decided last, if anybody did.
+        by, submission: Who decided last, if anybody did, and what they said with it.
     """
 
     outcome: str
     by: str | None = None
+    submission: str | None = None
     at: Instant
 
 
@@ -281,12 +297,17 @@ WITHDRAWN: Final = "withdrawn"
 
 
 class TaskHolder(Wire):
-    """Someone whom an open task waits for, as lists show it."""
+    """Someone who can do something about an open task, as lists show it.
+
+    Attributes:
+        awaited: Whether it waits for them; those who can decide may do so as well while something else is waited for.
+    """
 
     member: str
     on_behalf_of: str | None = None
     via: str
     reason: str | None = None
+    awaited: bool = True
 
 
 class TaskRecord(Wire):
@@ -296,7 +317,7 @@ class TaskRecord(Wire):
         id: The workflow's id.
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
-        holders: Whom it waits for.
+        holders: Whom it waits for, and who else can decide.
     """
 
     id: str
@@ -316,6 +337,11 @@ class TaskRecord(Wire):
     opened: Instant
     deadline: Instant | None
     outcome: str | None
+
+    @property
+    def awaited(self) -> tuple[TaskHolder, ...]:
+        """Those for whom it waits."""
+        return tuple(holder for holder in self.holders if holder.awaited)
 
 
 class TaskProjection(TaskRecord):

@@ -84,13 +84,25 @@ class Book(Wire):
     start: Instant
 
 
+class Agreed(Wire):
+    """A next meeting whose time was agreed in the room; it needs no vote."""
+
+    step: str
+    start: Instant
+
+
 class Report(Wire):
-    """How the meeting went."""
+    """How the meeting went.
+
+    Attributes:
+        attended: Contacts' and members' ids.
+    """
 
     id: str
     by: str
     outcome: Literal["held", "no_show"]
     attended: tuple[str, ...] = ()
+    agreed: tuple[Agreed, ...] = ()
 
 
 class Booking(Wire):
@@ -99,6 +111,7 @@ class Booking(Wire):
     Attributes:
         sequence: The invitation's SEQUENCE (RFC 5545): it grows with each change.
         member, submission: Who set it by hand, and what they said with it.
+        called_off: It does not stand any more; everyone is told so.
     """
 
     start: Instant
@@ -107,6 +120,7 @@ class Booking(Wire):
     by: Literal["vote", "deadline", "hand"]
     member: str | None = None
     submission: str | None = None
+    called_off: bool = False
 
 
 class MeetingPhase(StrEnum):
@@ -144,10 +158,17 @@ class Venue(Wire):
 
 
 class MeetingResult(Wire):
-    """How a meeting ended."""
+    """How a meeting ended.
 
-    outcome: Literal["held"]
-    start: Instant
+    Attributes:
+        outcome: `held`; or `no_time`, where none was found or it was done without; or `unreported`, where nobody ever
+            said how it went; or `closed`, where its onboarding has no use for it any more.
+        start: When it was to begin, if that was ever known.
+    """
+
+    outcome: str
+    start: Instant | None = None
+    agreed: tuple[Agreed, ...] = ()
 
 
 class MeetingView(Wire):

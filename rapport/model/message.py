@@ -260,10 +260,15 @@ class Outcomes(Wire):
 
 
 class Release(Wire):
-    """A member's word on drafts: send them, or hold them back."""
+    """A word on drafts: send them, or hold them back.
+
+    Attributes:
+        id: The member's submission.
+        by: The member; nobody where drafts are held back as nobody read them in time.
+    """
 
     id: str
-    by: str
+    by: str | None = None
     keys: tuple[str, ...]
     hold: bool = False
 

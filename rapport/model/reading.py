@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -82,9 +83,25 @@ def check(model: type[M], data: Any, source: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = [_refusal(detail, source) for detail in error.errors(include_url=False, include_input=False)]
-        first, others = faults[0], faults[1:_SHOWN]
-        raise Refusal(first.problem, field=first.field, fix=first.fix, others=others) from None
+        raise together(faults(error, source)) from None
+    except UnicodeEncodeError:
+        # Pydantic cannot name a field that is no text; a JSON text can hold a lone surrogate.
+        raise Refusal("holds half a character", field=source or "body", fix="write whole characters") from None
+
+
+def faults(error: ValidationError, source: str) -> list[Refusal]:
+    """What a model found wrong, each fault as a refusal of its own.
+
+    Args:
+        source: What was read, to stand before the field.
+    """
+    return [_refusal(detail, source) for detail in error.errors(include_url=False, include_input=False)]
+
+
+def together(refusals: Sequence[Refusal]) -> Refusal:
+    """Several faults of one request as one refusal: the first, with some of the others beside it."""
+    first, *others = refusals
+    return Refusal(first.problem, field=first.field, fix=first.fix, kind=first.kind, others=others[: _SHOWN - 1])
 
 
 def _refusal(detail: ErrorDetails, source: str) -> Refusal:

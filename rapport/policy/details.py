@@ -22,7 +22,7 @@ _MARK = {
 }
 
 
-def onboarding(account: str, steps: Mapping[str, Progress]) -> str:
+def onboarding(account: str, steps: Mapping[str, Progress], paused_at: datetime | None = None) -> str:
     """Where an account is: its stages, its steps, and where to look next."""
     stages = " → ".join(
         f"**{stage}** ✓" if reached(stage, steps) else stage
@@ -31,6 +31,9 @@ def onboarding(account: str, steps: Mapping[str, Progress]) -> str:
     )
     # Lists, because Temporal's UI draws the cells of a table without any space between them.
     lines = [stages, ""]
+    if paused_at is not None:
+        resume = f"`rapport onboarding resume {account}`"
+        lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     for step in steps.values():
         since = step.ended or step.began or step.due
         state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)

@@ -14,9 +14,10 @@ from rapport.model.base import Instant, Wire
 from rapport.model.cadence import Occurrence
 from rapport.model.human_task import TaskPhase
 from rapport.model.message import MessageState, Occasion, Purpose
+from rapport.model.minutes import Pending
 from rapport.model.people import Member, Role
 from rapport.policy.calendar import wall
-from rapport.storage import tasks
+from rapport.storage import actions, blockers, tasks
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow, RhythmRow
 from rapport.storage.tasks import Task
@@ -92,18 +93,25 @@ class Going(Wire):
 
 
 class Day(Wire):
-    """What a member's day holds, each list in the order in which it matters: by its instant, the earliest first."""
+    """What a member's day holds, each list in the order in which it matters: by its instant, the earliest first.
+
+    Attributes:
+        blockers: Those to look at today, or before.
+        actions: Those that are due today, or were before.
+    """
 
     waiting: tuple[Item, ...] = ()
     drafts: tuple[Pile, ...] = ()
     meetings: tuple[Appointment, ...] = ()
     going: tuple[Going, ...] = ()
     awaited: tuple[Item, ...] = ()
+    blockers: tuple[Pending, ...] = ()
+    actions: tuple[Pending, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing to tell. That others are slow is no news by itself."""
-        return not (self.waiting or self.drafts or self.meetings or self.going)
+        return not (self.waiting or self.drafts or self.meetings or self.going or self.blockers or self.actions)
 
 
 class _Step(Wire):
@@ -127,7 +135,8 @@ class _Step(Wire):
 
 async def day(connection: Connection, member: Member, now: datetime) -> Day:
     """What a member has before them, from `now` to the end of the day in their own zone."""
-    end = wall(now.astimezone(ZoneInfo(member.schedule.zone)).date() + timedelta(days=1), time(), member.schedule.zone)
+    today = now.astimezone(ZoneInfo(member.schedule.zone)).date()
+    end = wall(today + timedelta(days=1), time(), member.schedule.zone)
     steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
     held = await tasks.waiting_for(connection, member.id)
@@ -168,6 +177,8 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
             [*(_task(task, names, now) for task in asked)]
             + [step.item(now) for step in waits if step.waiting_on and list(step.waiting_on) != _TAM]
         ),
+        blockers=await blockers.pending(connection, member.id, today),
+        actions=await actions.pending(connection, member.id, today),
     )
 
 

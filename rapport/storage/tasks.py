@@ -7,7 +7,7 @@ import json
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table, bindparam, delete, func, insert, select
+from sqlalchemy import Executable, Select, Table, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant
@@ -107,16 +107,19 @@ async def waiting_for(connection: Connection, member: str | None = None) -> list
     """The open tasks that wait for a member, or for anyone; the earliest deadline first."""
     query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED)
     if member is not None:
-        held = select(TaskHolderRow.task).where(TaskHolderRow.member == member)
-        query = query.where(TaskRow.id.in_(held))
+        query = query.where(TaskRow.id.in_(_awaiting(member)))
     return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+
+
+def _awaiting(member: str) -> Select[str]:
+    return select(TaskHolderRow.task).where(TaskHolderRow.member == member, TaskHolderRow.awaited)
 
 
 async def count_waiting(connection: Connection, member: str | None = None) -> int:
     """How many open tasks wait for a member, or for anyone."""
     query = select(func.count()).select_from(TaskRow).where(TaskRow.phase != TaskPhase.CLOSED)
     if member is not None:
-        query = query.where(TaskRow.id.in_(select(TaskHolderRow.task).where(TaskHolderRow.member == member)))
+        query = query.where(TaskRow.id.in_(_awaiting(member)))
     return int(await connection.scalar(query))
 
 

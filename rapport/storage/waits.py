@@ -80,6 +80,8 @@ _STEPS: Final = (
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
     .join(AccountRow, AccountRow.key == ContractRow.account)
     .where(ContractRow.run_id.is_not(None))
+    # A pause has no end of its own, and stands where everybody sees it.
+    .where(ContractRow.paused_at.is_(None))
     .order_by(ContractRow.account, MilestoneRow.position)
 )
 _RUNNING: Final = _STEPS.where(ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
@@ -97,7 +99,9 @@ async def _tasks(connection: Connection) -> list[OpenWait]:
     )
     holders: dict[str, list[bool]] = {}
     for row in await connection.execute(
-        select(TaskHolderRow.task, MemberRow.left_at).outerjoin(MemberRow, MemberRow.id == TaskHolderRow.member)
+        select(TaskHolderRow.task, MemberRow.left_at)
+        .outerjoin(MemberRow, MemberRow.id == TaskHolderRow.member)
+        .where(TaskHolderRow.awaited)
     ):
         holders.setdefault(row.task, []).append(row.left_at is None)
     return [

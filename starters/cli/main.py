@@ -7,9 +7,12 @@ import typer
 from starters.cli import (
     absence,
     account,
+    action,
     audit,
+    blocker,
     cadence,
     doctor,
+    evidence,
     mail,
     meeting,
     member,
@@ -36,8 +39,11 @@ task.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
+evidence.add_to(app)
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
+app.add_typer(blocker.app, name="blocker")
+app.add_typer(action.app, name="action")
 app.add_typer(cadence.app, name="cadence")
 app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")

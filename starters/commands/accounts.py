@@ -9,6 +9,7 @@ from rapport.model.people import AccountFile, personas
 from rapport.storage import contracts, people
 from rapport.storage.contracts import Shown
 from starters.commands.files import read_written
+from starters.commands.members import people_changed
 from starters.commands.office import Office, present
 
 
@@ -67,6 +68,8 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     """
     async with office.store.writing() as connection:
         await people.save(connection, file, present())
+    if file.members:
+        await people_changed(office)
     return await show(office, file.account.key)
 
 

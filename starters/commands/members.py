@@ -257,8 +257,8 @@ async def end_absence(office: Office, id_: str, actor: Actor) -> AbsenceShown:
 async def people_changed(office: Office) -> None:
     """Tell every open task that who acts for whom may have changed.
 
-    Called by each use case above that changed something, once that is committed. Members whom an account file brings
-    in do not come by here. What changed stands whether or not Temporal can be told; where it cannot, the log says so.
+    Called by each use case that changed something, once that is committed. Where Temporal cannot be told, or an
+    onboarding's file brought the members in, a task finds out by itself before it writes to anybody again.
     """
     async with office.store.reading() as connection:
         open_tasks = await tasks.open_ids(connection)
@@ -277,8 +277,7 @@ async def people_changed(office: Office) -> None:
     told = await asyncio.gather(*(tell(id_) for id_ in open_tasks))
     if not all(told):
         logger.warning(
-            "Temporal did not answer: %d of %d open tasks do not know yet that people come or go; "
-            "announce any absence or import the members again once it is back",
+            "Temporal did not answer: %d of %d open tasks learn only before their next reminder that people come or go",
             told.count(False),
             len(told),
         )

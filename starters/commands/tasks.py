@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -16,12 +17,14 @@ from rapport.model.human_task import (
     NOT_REQUESTED,
     WITHDRAWN,
     Decision,
+    LateDecision,
     TaskDefinition,
     TaskPhase,
     TaskQuestion,
     TaskRequest,
     TaskResult,
 )
+from rapport.model.ids import onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.people import Member
 from rapport.model.reading import check
@@ -43,6 +46,7 @@ from starters.commands.office import (
     submission,
 )
 from workflows.human_task import HumanTask
+from workflows.onboarding import Onboarding
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -149,6 +153,8 @@ class TaskShown(TaskLine):
         said: What they said, by what they were asked for.
         requester: Their address.
         requester_name: Their name.
+        others: The addresses of those who can decide although it does not wait for them: somebody else has to answer
+            first, or they have decided and may change their mind.
         talk: Questions and answers about it, the oldest first.
         outcome: The option's id, or why it closed without one.
         ended: The outcome in words, with who decided and when.
@@ -164,6 +170,7 @@ class TaskShown(TaskLine):
     requester: str | None
     requester_name: str | None
     holders: tuple[HolderShown, ...]
+    others: tuple[str, ...]
     decisions: tuple[DecisionShown, ...]
     talk: tuple[Word, ...]
     outcome: str | None
@@ -520,6 +527,15 @@ async def _record_late(office: Office, found: Task, member: Member, said: Submis
     )
     async with office.store.writing() as connection:
         await timeline.append(connection, [entry])
+    if entry.about is not None:
+        await _tell_the_onboarding(office, found, LateDecision(id=said.id, step=found.step, option=entry.about))
+
+
+async def _tell_the_onboarding(office: Office, found: Task, late: LateDecision) -> None:
+    """A late yes may still offer a conversion. An onboarding that is over has nothing to convert."""
+    handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(found.account))
+    with contextlib.suppress(Over):
+        await answered(handle.signal(Onboarding.late_decision, late), f"onboarding of {found.account}")
 
 
 # How it is done
@@ -569,7 +585,7 @@ def _line(task: Task, known: Mapping[str, Member], now: datetime, reader: Member
         "options": tuple(
             OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in task.definition.options
         ),
-        "assignees": tuple(known[holder.member].email for holder in task.holders if holder.member in known),
+        "assignees": tuple(known[holder.member].email for holder in task.awaited if holder.member in known),
         "deadline": task.deadline,
         "round": task.round,
         "phase": task.phase,
@@ -607,8 +623,11 @@ async def _shown(office: Office, task: Task, reader: Member | None = None) -> Ta
                 via=holder.via,
                 reason=holder.reason,
             )
-            for holder in task.holders
+            for holder in task.awaited
             if holder.member in known
+        ),
+        others=tuple(
+            known[holder.member].email for holder in task.holders if not holder.awaited and holder.member in known
         ),
         decisions=tuple(_decision(one, task.definition, known, said.get(one.submission)) for one in task.answers),
         talk=tuple(_word(entry, names) for entry in told if _is_said_of(entry, task)),

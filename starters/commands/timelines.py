@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import purpose_of
+from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
+from starters.commands import minutes
 from starters.commands.office import Office
 
 GONE: Final = "someone who has left"
@@ -62,14 +64,16 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             verified=entry.verified,
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
             shown=entry.shown,
-            said=_said(entry),
+            said=_said(entry, names, titles, zone),
         )
         for entry in told
     ]
 
 
-def _said(entry: Told) -> str | None:
-    """What someone wrote; what was asked for by name stands on a line each."""
+def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str) -> str | None:
+    """What someone wrote; what was asked for by name, or minuted, stands on a line each."""
+    if entry.text is not None and entry.kind in ("meeting.held", "meeting.minutes"):
+        return minutes.told(entry.text, names, titles, zone)
     if entry.text is None or entry.kind not in ("task.opened", "task.changed"):
         return entry.text
     return "\n".join(f"{name.replace('_', ' ')}: {text}" for name, text in json.loads(entry.text).items())
@@ -82,7 +86,7 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
         zone: The zone in which instants are told: the TAM's.
     """
     who = names.get(entry.who or "", GONE)
-    step = titles.get(entry.step or "", entry.step or "")
+    step = _titled(entry.step or "", titles)
     when = f"{entry.instant.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})" if entry.instant else ""
     about = entry.about or ""
     count = int(about) if about.isdigit() else 0
@@ -95,6 +99,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
+        case kind if kind.startswith("operation."):
+            return _of_operation(kind.removeprefix("operation."), step, who)
         case "meeting.undecided":
             return f"{step}: everyone is welcomed; times follow once it is known how it is held"
         case "meeting.proposed":
@@ -109,6 +115,14 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} moved to {when} by {who}"
         case "meeting.held":
             return f"{step} was held, says {who}"
+        case "meeting.given_up":
+            return f"{step}: no time was found" if about == NO_TIME else f"{step}: nobody ever said how it went"
+        case "meeting.called_off":
+            return f"{step} on {when} is called off"
+        case "meeting.conversion_offered":
+            return f"{step}: the visit was approved after its time; the TAM is asked whether to hold it on site"
+        case "meeting.minutes":
+            return f"{step}: {who} corrected the minutes"
         case "meeting.no_show":
             return f"{step}: nobody came, says {who}; new times follow"
         case "vote.cast":
@@ -121,6 +135,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{who} approved {_drafts(count)}"
         case "drafts.held":
             return f"{who} held back {_drafts(count)}"
+        case "drafts.unread":
+            return f"Nobody read {_drafts(count)} in time; held back"
         case "message.drafted":
             return f"Draft to {who} waits for the TAM"
         case "message.sent":
@@ -133,6 +149,18 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"A mail could not be written: {about}"
         case kind if kind.startswith(("cadence.", "sync.", "review.")):
             return _of_rhythm(kind, step, who, when, about)
+        case "blocker.raised":
+            return f"{who} noted a blocker"
+        case "blocker.checked":
+            return f"{who} looked at a blocker"
+        case "blocker.removed":
+            return f"{who} removed a blocker"
+        case "action.done":
+            return f"An action is done, says {who}"
+        case "data.incident_closed":
+            return f"{who} says that an incident is over"
+        case kind if kind.startswith("data."):
+            return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
@@ -159,6 +187,19 @@ def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
     }.get(kind, kind)
 
 
+def _of_operation(kind: str, step: str, who: str) -> str:
+    """What a member did to the whole."""
+    return {
+        "pause": f"{who} paused the onboarding",
+        "resume": f"{who} resumed the onboarding",
+        "skip": f"{who} left out {step}",
+        "redo": f"{who} has {step} done once more",
+        "complete": f"{step} was done elsewhere, says {who}",
+        "adopt": f"{who} had the account follow another playbook",
+        "cancel": f"{who} cancelled the onboarding",
+    }.get(kind, kind)
+
+
 def _of_task(kind: str, step: str, who: str, about: str) -> str:
     """What happened to a human task."""
     return {
@@ -180,6 +221,21 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
     }.get(kind, kind)
 
 
+def _titled(step: str, titles: dict[str, str]) -> str:
+    """A step's title; that of a to-do which insists on a chore for a step, as `kickoff.report`, is said beside it."""
+    name, *_, chore = step.split(".") if "." in step else (step, "")
+    title = titles.get(name, name)
+    return f"{title} ({_CHORES.get(chore, chore)})" if chore else title
+
+
+_CHORES = {"drafts": "its drafts", "time": "finding a time", "report": "how it went", "conversion": "onsite after all"}
+_DATA = {
+    "data.usage": "usage figures",
+    "data.incidents": "incidents",
+    "data.projects": "projects",
+    "data.wins": "wins",
+    "data.roadmap": "the roadmap",
+}
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",

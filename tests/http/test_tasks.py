@@ -461,3 +461,28 @@ async def test_people_who_come_and_go_are_told_to_open_tasks(here: Town) -> None
     assert "went to somebody else while you are away" in refused.problem
     await members.end_absence(here.office, absence.id, by(MANAGER))
     await seen(here, task.task, lambda shown: [one.name for one in shown.holders] == ["Ines Moreau"])
+
+
+async def test_whoever_stands_in_decides_for_another_also_while_a_question_is_open(here: Town, house: House) -> None:
+    """With a question open, the delegate and an operator still find the form, and the record says for whom it was."""
+    task = await opened(here)
+    now = datetime.now(UTC)
+    said = {
+        "member": MANAGER,
+        "from": (now - timedelta(hours=1)).isoformat(),
+        "until": (now + timedelta(days=9)).isoformat(),
+        "delegate": "henrik.dahl@foobar.example",
+    }
+    await members.add_absence(here.office, check(WrittenAbsence, said, ""), by(MANAGER))
+    await seen(here, task.task, lambda shown: [one.name for one in shown.holders] == ["Henrik Dahl"])
+    delegate = by("henrik.dahl@foobar.example")
+    await tasks.ask(here.office, task.task, "Who comes along?", delegate)
+    asked = await seen(here, task.task, lambda shown: shown.phase == "needs_info")
+    assert [one.name for one in asked.holders] == ["Robin Keller"]
+    assert asked.others == ("henrik.dahl@foobar.example",)
+    assert (await tasks.inbox(here.office, delegate)).mine == ()
+    assert "henrik.dahl@foobar.example" in (await house.browser.get(path(task))).text
+    assert (await tasks.decide(here.office, task.task, "approve", delegate)).accepted
+    closed = await seen(here, task.task, lambda shown: shown.phase == "closed")
+    (decision,) = closed.decisions
+    assert decision.on_behalf_of == "Ines Moreau"

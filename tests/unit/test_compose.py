@@ -43,6 +43,7 @@ from rapport.mail.compose import (
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import Email, Name, Refusal, mail_address
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.minutes import Pending
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
 from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
@@ -50,7 +51,12 @@ from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occas
 from tests.mail_fixtures import EXAMPLE
 from tests.support import rhythm_mail
 
-PURPOSES = {"meeting_invitation": Purpose.INVITATION, "meeting_reminder": Purpose.REMINDER, "welcome": Purpose.PROPOSAL}
+PURPOSES = {
+    "meeting_cancelled": Purpose.INVITATION,
+    "meeting_invitation": Purpose.INVITATION,
+    "meeting_reminder": Purpose.REMINDER,
+    "welcome": Purpose.PROPOSAL,
+}
 TASK_MAILS = {name for name in emails() if name.startswith("task_")}
 LINKED_MAILS = {"welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {"task_outcome"}
 USERS = ("primary_user", "secondary_user")
@@ -115,7 +121,7 @@ def company(*, sparse: bool = False) -> Company:
 def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
-    booked = email in ("meeting_invitation", "meeting_report")
+    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_report")
     return facts(company(sparse=True), times=times, booked=booked).model_copy(
         update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}
     )
@@ -167,6 +173,16 @@ def full_day() -> Day:
         overdue=True,
     )
     open_ = item.model_copy(update={"deadline": None, "overdue": False})
+    blocker = Pending(
+        id="b_1",
+        account="versayce",
+        of="Versayce",
+        title="The firewall lets <nothing> through",
+        owner="Luca Bianchi",
+        mine=False,
+        day=NOW.date(),
+        overdue=False,
+    )
     meeting = Appointment(
         account="versayce",
         of="Versayce",
@@ -188,6 +204,8 @@ def full_day() -> Day:
             Going(account="versayce", of="Versayce", title="Second note", at=NOW),
         ),
         awaited=(item, open_),
+        blockers=(blocker, blocker.model_copy(update={"mine": True, "overdue": True})),
+        actions=(blocker.model_copy(update={"title": "Send the guide", "overdue": True, "mine": True}), blocker),
     )
 
 
@@ -842,7 +860,7 @@ def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
     assert_wire(raw)
     read = email.message_from_bytes(raw, policy=default)
     kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
-    extra = ["text/calendar", "application/ics"] if name == "meeting_invitation" else []
+    extra = ["text/calendar", "application/ics"] if name in ("meeting_cancelled", "meeting_invitation") else []
     assert kinds == ["text/plain", "text/html", *extra]
     assert not [defect for part in read.walk() for defect in part.defects]
 

@@ -307,7 +307,7 @@ async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -
     assert fresh.key != mine.key
     assert fresh.paragraph == "Nice to see you again."
     assert (await messages.show(skipping.office, mine.key)).state is MessageState.SUPPRESSED
-    assert skipping.mails() == []
+    assert not any(skipping.mails(contact) for contact in (BUSINESS, CHAMPION, USER, SECOND_USER))
 
 
 async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Town) -> None:

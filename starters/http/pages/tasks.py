@@ -64,14 +64,13 @@ def can(task: TaskShown, own: str | None, operator_as: str) -> Can:
     if task.phase is TaskPhase.PREPARING:
         return Can(request=me if own is None or own in (*holders, task.tam) else None)
     if task.phase is TaskPhase.OPEN:
-        decided = tuple(one.email for one in task.decisions if one.email is not None)
-        deciders = tuple(dict.fromkeys((*holders, *decided)))
+        deciders = (*holders, *task.others)
         mine = deciders if own is None else tuple(one for one in deciders if one == own)
         return Can(decide=mine, ask=mine, request=me if task.asks and own in (None, task.requester) else None)
     if task.phase is TaskPhase.NEEDS_INFO:
         answers = own is None or own in (*holders, task.requester)
-        insists = own is not None and own not in (*holders, task.requester)
-        return Can(answer=me if answers else None, decide=(own,) if own and insists else (), insist=insists)
+        deciders = tuple(one for one in task.others if own in (None, one))
+        return Can(answer=me if answers else None, decide=deciders, insist=bool(deciders))
     return Can()
 
 

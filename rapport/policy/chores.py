@@ -1,0 +1,83 @@
+"""What somebody has to do elsewhere, and the to-do that insists where it stays undone.
+
+The TAM is told of it, and does it or not. After `PATIENCE` a to-do stands in the inbox; its ladder goes up to the
+backup and the manager, and its end is the written end of the wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rapport.model.human_task import TaskDefinition, TaskOption
+
+PATIENCE: Final = (2, 12)
+"""The business days of the TAM's after which a to-do insists, and after which nobody is waited for any more."""
+
+SEND, HOLD = "send", "hold"
+NO_TIME: Final = "no_time"
+UNREPORTED: Final = "unreported"
+UNREAD: Final = "unread"
+
+
+@dataclass(frozen=True)
+class Chore:
+    """A kind of errand.
+
+    Attributes:
+        name: What the to-do's step is called beside the step that it is for, as in `kickoff.report`.
+        title: The to-do's title, around the step's.
+    """
+
+    name: str
+    title: str
+    definition: TaskDefinition
+
+
+READ_DRAFTS: Final = Chore(
+    "drafts",
+    "Drafts of {}",
+    TaskDefinition(
+        task="to_do",
+        question="Mails wait to be read. Do they go out as they are?",
+        options=(TaskOption(id=SEND, title="Send them"), TaskOption(id=HOLD, title="Hold them back")),
+        assign=("tam",),
+        on_timeout=UNREAD,
+    ),
+)
+FIND_A_TIME: Final = Chore(
+    "time",
+    "A time for {}",
+    TaskDefinition(
+        task="to_do",
+        question="No time was agreed. Book one by hand, or does the meeting not take place?",
+        options=(TaskOption(id="do_without", title="Do without the meeting", needs_reason=True),),
+        assign=("tam",),
+        on_timeout=NO_TIME,
+    ),
+)
+SAY_HOW_IT_WENT: Final = Chore(
+    "report",
+    "How {} went",
+    TaskDefinition(
+        task="to_do",
+        question="Was the meeting held?",
+        options=(TaskOption(id="held", title="It was held"), TaskOption(id="no_show", title="Nobody came")),
+        assign=("tam",),
+        on_timeout=UNREPORTED,
+    ),
+)
+CONVERT: Final = Chore(
+    "conversion",
+    "{}: onsite after all",
+    TaskDefinition(
+        task="to_do",
+        question="The visit was approved after its time. Is the meeting held on site now, or does it stay as it is?",
+        options=(
+            TaskOption(id="convert", title="Hold it on site"),
+            TaskOption(id="leave", title="Leave it as it is"),
+        ),
+        assign=("tam",),
+        on_timeout="left_as_it_is",
+    ),
+)
