@@ -17,9 +17,9 @@ from rapport.mail import compose, outbox
 from rapport.mail import rhythms as recurring
 from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
+from rapport.mail.rhythms import OnRecord
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
 from rapport.model.base import Refusal
-from rapport.model.evidence import Evidence
 from rapport.model.ids import message_key
 from rapport.model.message import (
     SETTLED,
@@ -198,8 +198,8 @@ class Messages:
             ]
             if occasion.purpose is Purpose.MORNING:
                 letters = await _of_the_day(connection, letters, present)
-            found = await recurring.evidence_for(connection, occasion)
-            letters = [replace(letter, evidence=found) for letter in letters] if found else letters
+            found = await recurring.on_record(connection, occasion, company.zone)
+            letters = [replace(letter, on_record=found) for letter in letters] if found else letters
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -266,7 +266,7 @@ class Messages:
             drafts = await outbox.drafts(connection, order.keys)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
             spoken_of = {
-                draft.key: await recurring.evidence_for(connection, Occasion.model_validate(draft.occasion))
+                draft.key: await recurring.on_record(connection, Occasion.model_validate(draft.occasion), company.zone)
                 for draft in drafts
             }
         try:
@@ -294,7 +294,7 @@ class Messages:
         return [lease for lease in leases if lease is not None]
 
     def _frozen(
-        self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime, found: Evidence | None
+        self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime, found: OnRecord | None
     ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for somebody who has left."""
         to = company.person(draft.person)
@@ -304,7 +304,7 @@ class Messages:
         occasion = Occasion.model_validate(draft.occasion)
         if order.meeting is not None and occasion.purpose is Purpose.PROPOSAL:
             occasion = occasion.model_copy(update={"meeting": order.meeting})
-        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person, evidence=found)
+        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person, on_record=found)
         return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))
 
     async def _may_send(self, connection: Connection) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from rapport.mail import compose, invite, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
+from rapport.mail.rhythms import OnRecord
 from rapport.model.base import Refusal
-from rapport.model.evidence import Evidence
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
 from rapport.model.playbook import Review
@@ -71,6 +71,11 @@ class House:
         """In whose name a mail is written, and who gets the answers: here the vendor, at the configured mailbox."""
         return Person(self.vendor.name, mailbox)
 
+    @property
+    def zone(self) -> str:
+        """In which zone days are counted: of an account in its champion's."""
+        return "UTC"
+
     def review(self, asked: Review) -> Review:
         """Who sends a mail for which `asked` was asked."""
         return asked
@@ -101,6 +106,11 @@ class Company(House):
     def champion(self) -> Contact:
         """The account's primary champion, whose calendar counts for the account."""
         return next(contact for contact in self.contacts.values() if contact.persona == CHAMPION)
+
+    @property
+    def zone(self) -> str:
+        """In which zone days are counted: the champion's."""
+        return self.champion.schedule.zone
 
     @classmethod
     async def read(cls, connection: Connection, account: str, also: Iterable[str] = ()) -> Company:
@@ -157,7 +167,7 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
-        evidence: What a digest, brief or follow-up speaks of.
+        on_record: What a digest, brief or follow-up speaks of.
     """
 
     stationery: Stationery
@@ -168,7 +178,7 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
-    evidence: Evidence | None = None
+    on_record: OnRecord | None = None
 
     @property
     def review(self) -> Review:
@@ -236,7 +246,7 @@ class Letter:
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
-            "rhythm": rhythms.context(self._customer, rhythm, self.to, self.evidence) if rhythm else None,
+            "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
         }
 
     def _task_context(self, task: TaskFacts) -> dict[str, Any]:

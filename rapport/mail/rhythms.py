@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from rapport.mail import invite
+from rapport.mail import chart, invite
 from rapport.model.base import Refusal
 from rapport.model.cadence import Occurrence
-from rapport.model.evidence import Evidence, Series
-from rapport.model.message import Occasion, RhythmFacts
+from rapport.model.evidence import Evidence
+from rapport.model.ids import meeting_id
+from rapport.model.message import Occasion, Purpose, RhythmFacts
+from rapport.model.minutes import MinutesRecord
 from rapport.policy import recurrence
-from rapport.storage import blockers, evidence
+from rapport.storage import blockers, evidence, minutes
 from rapport.storage.database import Connection
 
 if TYPE_CHECKING:
@@ -20,22 +23,41 @@ if TYPE_CHECKING:
     from rapport.mail.letters import Company
 
 
-async def evidence_for(connection: Connection, occasion: Occasion) -> Evidence | None:
+@dataclass(frozen=True)
+class OnRecord:
+    """What is on record for a mail to speak of.
+
+    Attributes:
+        minutes: What was said at the review that the mail follows, if anybody wrote it down.
+    """
+
+    evidence: Evidence
+    minutes: MinutesRecord | None = None
+
+
+async def on_record(connection: Connection, occasion: Occasion, zone: str) -> OnRecord | None:
     """What is on record for the days that a mail speaks of; nothing for a mail that speaks of none.
 
     Blockers are always all that are open, however long they have been.
+
+    Args:
+        zone: In which the days are counted.
     """
     rhythm = occasion.rhythm
     if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
         return None
-    found = await evidence.evidence(connection, occasion.account, rhythm.since, rhythm.until)
+    found = await evidence.evidence(connection, occasion.account, rhythm.since, rhythm.until, zone)
     still_open = await blockers.open_blockers(connection, occasion.account)
     known = {blocker.id for blocker in still_open}
     removed = tuple(blocker for blocker in found.blockers if blocker.id not in known)
-    return found.model_copy(update={"blockers": (*still_open, *removed)})
+    said = None
+    if rhythm.review is not None and occasion.purpose is Purpose.MESSAGE:
+        said = await minutes.of_meeting(connection, meeting_id(occasion.account, rhythm.step, rhythm.review.period))
+    evidence_ = found.model_copy(update={"blockers": (*still_open, *removed)})
+    return OnRecord(evidence_, said.record if said else None)
 
 
-def context(company: Company, rhythm: RhythmFacts, to: Person, found: Evidence | None) -> dict[str, Any]:
+def context(company: Company, rhythm: RhythmFacts, to: Person, found: OnRecord | None) -> dict[str, Any]:
     """What a mail may say of something that recurs."""
     one = rhythm.occurrence
     people = [company.person(id_) for id_ in rhythm.people]
@@ -60,7 +82,8 @@ def context(company: Company, rhythm: RhythmFacts, to: Person, found: Evidence |
         "review": rhythm.review,
         "missed": rhythm.missed,
         "titles": rhythm.titles,
-        "evidence": _evidence(found),
+        "evidence": _evidence(found.evidence) if found else None,
+        "said": _said(company, found.minutes) if found and found.minutes else None,
     }
 
 
@@ -129,12 +152,23 @@ def _named(day: date | None) -> str:
     return f"{day:%A} {day.day} {day:%B}" if day else ""
 
 
-def _evidence(found: Evidence | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
+def _said(company: Company, record: MinutesRecord) -> dict[str, Any]:
+    """What was said at a meeting, but for the private note: no mail can read that."""
+    return {
+        "short_term": record.short_term,
+        "long_term": record.long_term,
+        "actions": [
+            (action.what, owner.name if (owner := company.person(action.owner)) else None, _named(action.due))
+            for action in record.actions
+        ],
+        "agreed": record.agreed,
+    }
+
+
+def _evidence(found: Evidence) -> dict[str, Any]:
     return {
         "is_empty": found.is_empty,
-        "usage": [line for series in found.usage if (line := _usage(series)) is not None],
+        "usage": [(chart.text(series), chart.html(series)) for series in found.usage if series.samples],
         "incidents": found.incidents,
         "projects": [(project.title, _named(project.starts), _named(project.ends)) for project in found.projects],
         "roadmap": found.roadmap,
@@ -142,17 +176,3 @@ def _evidence(found: Evidence | None) -> dict[str, Any] | None:
         "blockers": [(one.title, one.owner, _named(one.next_check)) for one in found.blockers if one.removed is None],
         "removed": [one.title for one in found.blockers if one.removed is not None],
     }
-
-
-def _usage(series: Series) -> dict[str, str] | None:
-    """One measured thing as a line: where it stands, and where it stood."""
-    if not series.samples:
-        return None
-    first, last = series.samples[0], series.samples[-1]
-    unit = f" {series.unit}" if series.unit else ""
-    before = ""
-    if len(series.samples) > 1:
-        way = "up from" if last.value > first.value else "down from"
-        stood = "unchanged since" if last.value == first.value else f"{way} {first.value:,g}{unit} on"
-        before = f", {stood} {first.day.day} {first.day:%B}"
-    return {"metric": series.metric.replace("_", " "), "now": f"{last.value:,g}{unit}", "before": before}

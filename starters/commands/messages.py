@@ -118,11 +118,11 @@ async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
     async with office.store.reading() as connection:
         company = await House.around(connection, draft.account, [draft.person])
         occasion = Occasion.model_validate(draft.occasion)
-        found = await rhythms.evidence_for(connection, occasion)
+        found = await rhythms.on_record(connection, occasion, company.zone)
     to = company.person(draft.person)
     if to is None:
         raise Refusal("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
-    letter = Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person, evidence=found)
+    letter = Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person, on_record=found)
     return letter, Edits(**draft.edits)
 
 

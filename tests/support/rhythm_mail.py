@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from rapport.mail.compose import emails
 from rapport.mail.letters import Company
+from rapport.mail.rhythms import OnRecord
 from rapport.model.cadence import Missed, Occurrence, ReviewPlan, Standing
 from rapport.model.evidence import Blocker, Evidence, Incident, Project, RoadmapItem, Sample, Series, Win
 from rapport.model.message import RhythmFacts
+from rapport.model.minutes import ActionRecord, MinutesRecord
 
 MAILS = frozenset(
     name for name in emails() if name.startswith(("standing_", "occurrence_", "weekly_", "review_", "cadence_"))
@@ -109,3 +111,16 @@ def evidence(*, sparse: bool = False) -> Evidence:
             Blocker(id="b2", title="No test cluster", owner="Luca Bianchi", next_check=DAY, raised=at, removed=at),
         ),
     )
+
+
+def on_record(*, sparse: bool = False) -> OnRecord:
+    """The same with what was said at the review, or without."""
+    if sparse:
+        return OnRecord(evidence(sparse=True))
+    said = MinutesRecord(
+        short_term=("Alerts for checkout",),
+        long_term=("One tool for every team",),
+        actions=(ActionRecord(what="Send the sizing guide", owner="m_0", due=DAY),),
+        note="They may leave",
+    )
+    return OnRecord(evidence(), said)

@@ -152,7 +152,7 @@ def letter(
         ids[reader],
         {} if sparse else SAID,
         sparse_day() if sparse else full_day(),
-        rhythm_mail.evidence(sparse=sparse),
+        rhythm_mail.on_record(sparse=sparse),
     )
 
 
