@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
     from rapport.model.meeting import MeetingStart, Receipt
     from rapport.model.message import Bundle, MessageState, Purpose, SetAside
-    from rapport.model.operations import Steering
+    from rapport.model.operations import Operate, Operation, Steering
     from rapport.model.records import Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.policy import cadence, details
@@ -45,6 +45,9 @@ from workflows.diary import Diary
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.recurring import Recurring, preparation
 from workflows.waiting import Alarm, start_child, steer
+
+OPERATIONS: Final = {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.CANCEL: "cancelled"}
+"""What can be done to what recurs as a whole, and what then stands in the receipt."""
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
@@ -83,6 +86,7 @@ class Cadence(Correspondence):
             self.diary.tell("cadence.began")
         while not self.closing:
             self.changed = False
+            await self.stand_still()
             self.send_what_is_due()
             await self.find_standing_times()
             await self.plan_ahead()
@@ -98,6 +102,12 @@ class Cadence(Correspondence):
         return await self.finish()
 
     # The story
+
+    async def stand_still(self) -> None:
+        """While it is paused nothing goes out, and what is open stands still too; what was due meanwhile is missed."""
+        if self.paused_at is not None:
+            await self._project()
+            await self.while_paused()
 
     def send_what_is_due(self) -> None:
         """Brief the TAM and send the digest before each standing meeting; what nobody saw to in time was missed."""
@@ -268,6 +278,30 @@ class Cadence(Correspondence):
     @report.validator
     def _validate_report(self, op: NotHeld) -> None:
         self._judge(op.id, cadence.judge_not_held(op, self.syncs, workflow.now()))
+
+    @workflow.update(name="operate", description="Pause, resume or cancel what recurs")
+    def operate(self, operation: Operation) -> Receipt:
+        """A member's word on all of it, as on an onboarding."""
+
+        def record() -> str:
+            self.diary.tell(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
+            match operation.kind:
+                case Operate.PAUSE:
+                    self.paused_at = self.paused_at or workflow.now()
+                case Operate.RESUME:
+                    self.paused_at = None
+                case _:
+                    self.closing = True
+            return OPERATIONS[operation.kind]
+
+        return self._take(operation.id, record)
+
+    @operate.validator
+    def _validate_operate(self, operation: Operation) -> None:
+        known = operation.kind in OPERATIONS
+        self._judge(
+            operation.id, None if known else f"what recurs can be paused, resumed or cancelled, not {operation.kind}"
+        )
 
     @workflow.signal(name="people_changed", description="Somebody came, left, or is represented")
     def look_again(self) -> None:
@@ -458,13 +492,16 @@ class Cadence(Correspondence):
         try:
             child = await start_child(kind, start, id_, summary=summary, about=about)
             self._open[id_] = child
+            self.todos.add(child)
             self._stale |= set(self.reviews)
             self.changed = True
             return await child
         except (FailureError, WorkflowAlreadyStartedError):
             return None
         finally:
-            self._open.pop(id_, None)
+            ended = self._open.pop(id_, None)
+            if ended is not None:
+                self.todos.discard(ended)
             self._stale |= set(self.reviews)
             self.changed = True
 

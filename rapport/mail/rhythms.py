@@ -17,6 +17,7 @@ from rapport.model.minutes import MinutesRecord
 from rapport.policy import recurrence
 from rapport.storage import blockers, evidence, minutes
 from rapport.storage.database import Connection
+from rapport.storage.minutes import KnownMinutes, Reported
 
 if TYPE_CHECKING:
     from rapport.mail.compose import Person
@@ -50,9 +51,11 @@ async def on_record(connection: Connection, occasion: Occasion, zone: str) -> On
     still_open = await blockers.open_blockers(connection, occasion.account)
     known = {blocker.id for blocker in still_open}
     removed = tuple(blocker for blocker in found.blockers if blocker.id not in known)
-    said = None
+    said: KnownMinutes | Reported | None = None
     if rhythm.review is not None and occasion.purpose is Purpose.MESSAGE:
-        said = await minutes.of_meeting(connection, meeting_id(occasion.account, rhythm.step, rhythm.review.period))
+        meeting = meeting_id(occasion.account, rhythm.step, rhythm.review.period)
+        # The report is on record before its minutes are kept, and corrected minutes stand above it.
+        said = await minutes.of_meeting(connection, meeting) or await minutes.reported(connection, meeting)
     evidence_ = found.model_copy(update={"blockers": (*still_open, *removed)})
     return OnRecord(evidence_, said.record if said else None)
 

@@ -173,6 +173,9 @@ def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
     return {
         "cadence.began": "From now on meetings recur",
         "cadence.ended": "Nothing recurs any more",
+        "cadence.pause": f"{who} paused what recurs",
+        "cadence.resume": f"{who} resumed what recurs",
+        "cadence.cancel": f"{who} cancelled what recurs",
         "cadence.missed": f"{step} of {when} was missed: {what}",
         "sync.begun": f"{step}: everyone is invited to the series, from {when} on",
         "sync.changed": f"{step}: everyone is invited anew, from {when} on",

@@ -9,7 +9,9 @@ import pytest
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.message import MessageState
-from starters.commands import cadences, messages, timelines
+from rapport.model.operations import Operate
+from starters.commands import cadences, messages, operations, timelines
+from starters.commands.operations import OperationWritten
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, example, text_of, until
 from tests.support.kickoff import reviewed
 from tests.support.rhythm import begin, coming, events, method
@@ -206,3 +208,46 @@ async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Town) 
     (entry,) = await tell(skipping, "sync.not_held")
     assert entry.said == "the line was down"
     assert first < second
+
+
+async def test_while_it_is_paused_nothing_goes_out(skipping: Town) -> None:
+    """Two dates pass while the account is paused: the TAM gets a list of them afterwards, and the third goes as planned."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    first, second, third = (await coming(skipping))[:3]
+    why = OperationWritten(reason="a freeze at the customer's")
+    receipt = await operations.operate(skipping.office, "versayce", Operate.PAUSE, why, TAM)
+    assert receipt.outcome == "paused"
+    await skipping.sleep_until(second + timedelta(hours=2))
+    assert len(skipping.mails()) == 4
+    await operations.operate(skipping.office, "versayce", Operate.RESUME, why, TAM)
+    notice = (await skipping.mailed(2, TAM.email))[1]
+    assert str(notice["Subject"]) == "Versayce: 2 missed while Rapport was away"
+    assert len(skipping.mails(CHAMPION)) == 1
+    await skipping.sleep_until(third)
+    await skipping.mailed(2, CHAMPION)
+    assert len(await skipping.mailed(3, TAM.email)) == 3
+    assert first < second
+    with pytest.raises(Refusal, match="no onboarding"):
+        await operations.operate(skipping.office, "versayce", Operate.SKIP, why.model_copy(update={"step": "x"}), TAM)
+
+
+async def test_cancelling_takes_the_series_out_of_every_calendar(skipping: Town) -> None:
+    """What recurs can be cancelled after its onboarding has ended: everyone gets the cancellation of the series."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    why = OperationWritten(reason="they left")
+    assert (await operations.operate(skipping.office, "versayce", Operate.CANCEL, why, TAM)).outcome == "cancelled"
+    for address in EVERYONE:
+        mail = (await skipping.mailed(2, address))[1]
+        assert method(mail) == "CANCEL"
+        (event,) = events(mail)
+        assert (event["SEQUENCE"], event["STATUS"]) == (1, "CANCELLED")
+        assert "RECURRENCE-ID" not in event
+
+    async def ended() -> bool:
+        return bool(await tell(skipping, "cadence.ended"))
+
+    await until(ended, "the end")
+    with pytest.raises(Refusal, match="nothing recurs"):
+        await cadences.show(skipping.office, "versayce")
