@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,69 +12,53 @@ from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadySt
 
 with workflow.unsafe.imports_passed_through():
     from activities.records import Records
-    from activities.rhythms import PlanReview, PlanSync, Rhythms, SeekTime
+    from activities.rhythms import PlanReview, PlanSync, SeekTime
+    from activities.rhythms import Rhythms as Planning
     from rapport.model.cadence import (
         CadenceNews,
         CadenceResult,
         CadenceStart,
         CadenceState,
         CadenceView,
-        Change,
         Missed,
-        MoveOne,
-        NotHeld,
         Occurrence,
         Review,
         ReviewPlan,
-        SetRhythm,
-        SkipOne,
         Sync,
         SyncPlan,
     )
     from rapport.model.human_task import TaskStart
     from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
-    from rapport.model.meeting import MeetingStart, Receipt
+    from rapport.model.meeting import MeetingStart
     from rapport.model.message import Bundle, MessageState, Purpose, SetAside
-    from rapport.model.operations import Operate, Operation, Steering
+    from rapport.model.operations import Steering
     from rapport.model.records import Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.policy import cadence, details
 
-from workflows.correspondence import Correspondence, refused
-from workflows.diary import Diary
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.recurring import Recurring, preparation
+from workflows.rhythms import Rhythms
 from workflows.waiting import Alarm, start_child, steer
-
-OPERATIONS: Final = {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.CANCEL: "cancelled"}
-"""What can be done to what recurs as a whole, and what then stands in the receipt."""
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
 
 @workflow.defn(name=CADENCE.name)
-class Cadence(Correspondence):
+class Cadence(Rhythms):
     """Stands on its own beside the onboarding, from the first weekly on; a run lasts from review to review."""
 
     @workflow.init
     def __init__(self, start: CadenceStart) -> None:
         """At the very beginning, or where the run before this one stopped."""
-        super().__init__(start.account)
-        self.start = start
         state = start.state or cadence.laid_out(start.steps, workflow.now())
+        super().__init__(start.account, start.contract, state)
+        self.start = start
         self.began = state.began
-        self.syncs: dict[str, Sync] = dict(state.syncs)
-        self.reviews: dict[str, Review] = dict(state.reviews)
-        self.changes = list(state.changes)
-        self.missed = list(state.missed)
         self.projected = state.projected
-        self.recall(state.receipts, state.drafts)
-        self.diary = Diary(start.account, start.contract, written=state.written, wait=state.wait)
         self.recurring = Recurring(start.account, start.contract, state.mails)
         self.alarm = Alarm()
-        self.people_moved = False
         self.review_over = False
-        self._stale: set[str] = set()
         self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
         self._seeing_to: set[asyncio.Task[None]] = set()
         self._telling: asyncio.Task[Any] | None = None
@@ -116,9 +100,9 @@ class Cadence(Correspondence):
             for one in held:
                 self.diary.tell("sync.held", step=name, instant=one.start)
             turn = cadence.take_due(sync, workflow.now())
-            self._put(name, turn.sync)
+            self.put(name, turn.sync)
             for missed in turn.missed:
-                self._miss(missed)
+                self.miss(missed)
             if turn.brief is not None:
                 self._brief(turn.sync, turn.brief)
 
@@ -130,11 +114,11 @@ class Cadence(Correspondence):
             plan = await self._seek(sync)
             found = cadence.planned(self.syncs[name], plan)
             if plan.standing is not None:
-                self._put(name, found)
-                self._announce(name, "begun")
+                self.put(name, found)
+                self.announce(name, "begun")
             else:
                 again = workflow.now() + cadence.SEEK_AGAIN
-                self._put(name, found.model_copy(update={"seek_at": again}))
+                self.put(name, found.model_copy(update={"seek_at": again}))
                 self.diary.tell("sync.no_time", step=name)
                 self.write(self.recurring.no_time(self.syncs[name]), "Tell the TAM that no time suits everyone")
 
@@ -144,13 +128,13 @@ class Cadence(Correspondence):
             if sync.wanted is not None:
                 new = sync.standing is None
                 plan = await self._plan(sync)
-                self._put(name, cadence.planned(cadence.set_anew(self.syncs[name]), plan))
-                self._announce(name, "begun" if new else "changed", sync.wanted)
+                self.put(name, cadence.planned(cadence.set_anew(self.syncs[name]), plan))
+                self.announce(name, "begun" if new else "changed", sync.wanted)
             elif cadence.runs_out(sync) or (self.people_moved and sync.standing is not None):
                 plan = await self._plan(sync)
-                self._put(name, cadence.planned(self.syncs[name], plan))
+                self.put(name, cadence.planned(self.syncs[name], plan))
                 if (plan.announced, plan.party) != (sync.announced, sync.party):
-                    self._announce(name, "renewed")
+                    self.announce(name, "renewed")
         self.people_moved = False
 
     async def offer_reviews(self) -> None:
@@ -159,7 +143,7 @@ class Cadence(Correspondence):
             while self.reviews[name].plan is None or self._is_due(name):
                 plan = self.reviews[name].plan
                 if plan is not None and plan.target <= workflow.now():
-                    self._miss(Missed(step=name, what="review", at=plan.target))
+                    self.miss(Missed(step=name, what="review", at=plan.target))
                 elif plan is not None:
                     self._offer(name, plan)
                 await self._plan_review(name, plan.number + 1 if plan else 1)
@@ -204,7 +188,7 @@ class Cadence(Correspondence):
         """Take the standing meetings out of everyone's calendar, and leave nothing behind."""
         for name, sync in self.syncs.items():
             if sync.standing is not None:
-                self._announce(name, "closed")
+                self.announce(name, "closed")
         self.tell_everyone_of_changes()
         for child in self._open.values():
             await steer(child, Steering.CLOSE)
@@ -213,105 +197,6 @@ class Cadence(Correspondence):
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._project()
         return CadenceResult()
-
-    # What members say: these record, and `run` acts
-
-    @workflow.update(name="set", description="Set the standing time")
-    def set_rhythm(self, op: SetRhythm) -> Receipt:
-        """A member's word on the day and the time; everyone gets the series anew."""
-
-        def record() -> str:
-            sync = self.syncs[op.step]
-            self._put(op.step, sync.model_copy(update={"wanted": op}))
-            self.diary.tell("sync.set", step=op.step, who=op.by, submission=op.id)
-            return "set"
-
-        return self._take(op.id, record)
-
-    @set_rhythm.validator
-    def _validate_set(self, op: SetRhythm) -> None:
-        self._judge(op.id, cadence.judge_set(op, self.syncs))
-
-    @workflow.update(name="skip", description="Call one occurrence off")
-    def skip(self, op: SkipOne) -> Receipt:
-        """A member's word that one occurrence does not take place; everyone's calendar loses it."""
-
-        def record() -> str:
-            self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
-            return "skipped"
-
-        return self._take(op.id, record)
-
-    @skip.validator
-    def _validate_skip(self, op: SkipOne) -> None:
-        self._judge(op.id, cadence.judge_skip(op, self.syncs, workflow.now()))
-
-    @workflow.update(name="move", description="Move one occurrence")
-    def move(self, op: MoveOne) -> Receipt:
-        """A member's word that one occurrence takes place at another time."""
-
-        def record() -> str:
-            one = self._named(op.step, op.day)
-            at = cadence.lead(one, op.start, workflow.now())
-            times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
-            self._alter(op.step, op.day, "moved", op, times)
-            return "moved"
-
-        return self._take(op.id, record)
-
-    @move.validator
-    def _validate_move(self, op: MoveOne) -> None:
-        self._judge(op.id, cadence.judge_move(op, self.syncs, workflow.now()))
-
-    @workflow.update(name="report", description="Say that an occurrence was not held")
-    def report(self, op: NotHeld) -> Receipt:
-        """A member's word that nobody met, though nobody had called it off."""
-
-        def record() -> str:
-            one = self._named(op.step, op.day)
-            self._put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
-            self.diary.tell("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
-            return "not_held"
-
-        return self._take(op.id, record)
-
-    @report.validator
-    def _validate_report(self, op: NotHeld) -> None:
-        self._judge(op.id, cadence.judge_not_held(op, self.syncs, workflow.now()))
-
-    @workflow.update(name="operate", description="Pause, resume or cancel what recurs")
-    def operate(self, operation: Operation) -> Receipt:
-        """A member's word on all of it, as on an onboarding."""
-
-        def record() -> str:
-            self.diary.tell(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
-            match operation.kind:
-                case Operate.PAUSE:
-                    self.paused_at = self.paused_at or workflow.now()
-                case Operate.RESUME:
-                    self.paused_at = None
-                case _:
-                    self.closing = True
-            return OPERATIONS[operation.kind]
-
-        return self._take(operation.id, record)
-
-    @operate.validator
-    def _validate_operate(self, operation: Operation) -> None:
-        known = operation.kind in OPERATIONS
-        self._judge(
-            operation.id, None if known else f"what recurs can be paused, resumed or cancelled, not {operation.kind}"
-        )
-
-    @workflow.signal(name="people_changed", description="Somebody came, left, or is represented")
-    def look_again(self) -> None:
-        """Look again who is invited, and whose calendars count."""
-        self.people_moved = self.changed = True
-
-    @workflow.signal(name="close", description="The cadence is not needed any more")
-    def close(self) -> None:
-        """Come to an end; nothing recurs from now on."""
-        self.closing = self.changed = True
 
     @workflow.query(name="view", description="What recurs, as it stands")
     def view(self) -> CadenceView:
@@ -326,58 +211,11 @@ class Cadence(Correspondence):
 
     # How it is done
 
-    def _judge(self, id_: str, reason: str | None) -> None:
-        if self.receipt(id_) is None and (reason is not None or self.closing):
-            raise refused(reason or "nothing recurs any more; the cadence was closed")
-
-    def _take(self, id_: str, record: Callable[[], str]) -> Receipt:
-        if (seen := self.receipt(id_)) is not None:
-            return seen
-        self.changed = True
-        return self.remember(id_, Receipt(accepted=True, outcome=record()))
-
-    def _named(self, step: str, day: object) -> Occurrence:
-        sync = self.syncs[step]
-        return next(one for one in (*sync.recent, *sync.occurrences) if one.day == day)
-
-    def _alter(self, step: str, day: object, kind: Any, op: SkipOne | MoveOne, values: Mapping[str, object]) -> None:
-        """Change one occurrence, and have everyone told."""
-        one = self._named(step, day).model_copy(update=values)
-        self._put(step, cadence.replaced(self.syncs[step], one))
-        self.diary.tell(
-            f"sync.{kind}", step=step, who=op.by, about=one.day.isoformat(), instant=one.start, submission=op.id
-        )
-        self._announce(step, kind, op, one)
-
-    def _announce(
-        self, step: str, kind: Any, op: SetRhythm | SkipOne | MoveOne | None = None, one: Occurrence | None = None
-    ) -> None:
-        """Have everyone told; each change counts the SEQUENCE up."""
-        sync = self.syncs[step].model_copy(update={"sequence": self.syncs[step].sequence + 1})
-        self._put(step, sync)
-        by, said = (op.by, op.id) if op else (None, None)
-        self.changes.append(
-            Change(step=step, kind=kind, sequence=sync.sequence, by=by, submission=said, occurrence=one)
-        )
-        if kind in ("begun", "changed"):
-            assert sync.first is not None
-            self.diary.tell(f"sync.{kind}", step=step, who=by, instant=sync.first.start)
-        self.changed = True
-
-    def _put(self, name: str, sync: Sync) -> None:
-        if sync != self.syncs[name]:
-            self.syncs[name] = sync
-            self._stale.add(name)
-
-    def _miss(self, missed: Missed) -> None:
-        self.missed.append(missed)
-        self.diary.tell("cadence.missed", step=missed.step, about=missed.what, instant=missed.at)
-
     def _brief(self, sync: Sync, one: Occurrence) -> None:
         """Brief and digest go in one breath; a digest that nobody has sent gives way to the new one."""
         name = sync.step.name
         since = cadence.looks_back(sync, one.until)
-        self._put(name, sync.model_copy(update={"told": one.until}))
+        self.put(name, sync.model_copy(update={"told": one.until}))
         waiting = tuple(key for key in self.drafts_for(Purpose.DIGEST) if step_of(key) == name)
         aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED) if waiting else None
         occasions = self.recurring.before(sync, one, since)
@@ -389,17 +227,17 @@ class Cadence(Correspondence):
         for key in await writing or ():
             late = purpose_of(key) == Purpose.BRIEF and self.states[key] is MessageState.SUPPRESSED
             if late and one.start <= workflow.now():
-                self._miss(Missed(step=name, what="sync", at=one.start))
+                self.miss(Missed(step=name, what="sync", at=one.start))
 
     async def _seek(self, sync: Sync) -> SyncPlan:
         question = SeekTime(account=self.account, step=sync.step, now=workflow.now())
         summary = f"Find a standing time for {sync.step.title}"
         try:
-            return await workflow.execute_activity_method(Rhythms.seek, question, summary=summary, **CALENDARS)
+            return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
         except ActivityError:
             self.diary.tell("calendar.unreadable", step=sync.step.name)
             question = question.model_copy(update={"without_calendar": True})
-            return await workflow.execute_activity_method(Rhythms.seek, question, summary=summary, **CALENDARS)
+            return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
 
     async def _plan(self, sync: Sync) -> SyncPlan:
         planned = [one.original for one in (*sync.recent, *sync.occurrences)]
@@ -414,7 +252,7 @@ class Cadence(Correspondence):
             now=workflow.now(),
         )
         return await workflow.execute_local_activity_method(
-            Rhythms.plan, question, summary=f"When is {sync.step.title} held next?", **PLANNING
+            Planning.plan, question, summary=f"When is {sync.step.title} held next?", **PLANNING
         )
 
     def _is_due(self, name: str) -> bool:
@@ -425,16 +263,16 @@ class Cadence(Correspondence):
         step = self.reviews[name].step
         question = PlanReview(account=self.account, step=step, began=self.began, number=number)
         answer = await workflow.execute_local_activity_method(
-            Rhythms.review, question, summary=f"When is the next {step.title} due?", **PLANNING
+            Planning.review, question, summary=f"When is the next {step.title} due?", **PLANNING
         )
         self.reviews[name] = self.reviews[name].model_copy(update={"plan": answer.plan, "tam": answer.tam})
-        self._stale.add(name)
+        self.stale.add(name)
 
     def _offer(self, name: str, plan: ReviewPlan) -> None:
         """Open the review's meeting and the TAM's to-do for it."""
         review = self.reviews[name]
         self.reviews[name] = review.model_copy(update={"opened": plan, "briefed": False})
-        self._stale.add(name)
+        self.stale.add(name)
         self.diary.tell("review.offered", step=name, about=plan.period, instant=plan.target)
         self._follow(self._hold(review, plan))
         self._follow(self._prepare(review, plan))
@@ -493,7 +331,7 @@ class Cadence(Correspondence):
             child = await start_child(kind, start, id_, summary=summary, about=about)
             self._open[id_] = child
             self.todos.add(child)
-            self._stale |= set(self.reviews)
+            self.stale |= set(self.reviews)
             self.changed = True
             return await child
         except (FailureError, WorkflowAlreadyStartedError):
@@ -502,7 +340,7 @@ class Cadence(Correspondence):
             ended = self._open.pop(id_, None)
             if ended is not None:
                 self.todos.discard(ended)
-            self._stale |= set(self.reviews)
+            self.stale |= set(self.reviews)
             self.changed = True
 
     def _follow(self, work: Coroutine[Any, Any, None]) -> None:
@@ -562,9 +400,9 @@ class Cadence(Correspondence):
         self.troubles.clear()
         waits = [wait for name in self.syncs if (wait := self._wait(name)).on]
         self.diary.turn_to(waits[0] if waits else Wait())
-        if not self._stale and not self.diary.has_entries:
+        if not self.stale and not self.diary.has_entries:
             return None
-        stale, self._stale = self._stale, set()
+        stale, self.stale = self.stale, set()
         self.projected += 1
         workflow.set_current_details(details.cadence(self.view(), len(self.drafts)))
         return CadenceNews(

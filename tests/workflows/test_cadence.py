@@ -211,7 +211,7 @@ async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Town) 
 
 
 async def test_while_it_is_paused_nothing_goes_out(skipping: Town) -> None:
-    """Two dates pass while the account is paused: the TAM gets a list of them afterwards, and the third goes as planned."""
+    """Two dates pass while the account is paused: the TAM gets a list of them, and the third goes as planned."""
     await begin(skipping)
     await skipping.mailed(4)
     first, second, third = (await coming(skipping))[:3]
