@@ -128,7 +128,7 @@ class Cadence(Rhythms):
             if sync.wanted is not None:
                 new = sync.standing is None
                 plan = await self._plan(sync)
-                self.put(name, cadence.planned(cadence.set_anew(self.syncs[name]), plan))
+                self.put(name, cadence.planned(cadence.set_anew(self.syncs[name], workflow.now()), plan))
                 self.announce(name, "begun" if new else "changed", sync.wanted)
             elif cadence.runs_out(sync) or (self.people_moved and sync.standing is not None):
                 plan = await self._plan(sync)

@@ -220,7 +220,7 @@ class Steps:
             case TaskStep():
                 work = self._decide(step)
             case CadenceStep():
-                work = self._recur()
+                work = self._recur(self.progress[name].attempt)
             case _:
                 assert_never(step)
         self._go_on(self._perform(name, work))
@@ -353,12 +353,13 @@ class Steps:
         with contextlib.suppress(ApplicationError):
             await meeting.signal("settle", venue)
 
-    async def _recur(self) -> str:
+    async def _recur(self, attempt: int) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
-        if self._recurs:
+        if self._recurs and attempt == 1:
             return "runs"
         self._recurs = True
-        steps = (step.definition for step in self.progress.values() if step.state is not StepState.DROPPED)
+        gone = (StepState.DROPPED, StepState.SKIPPED)
+        steps = (step.definition for step in self.progress.values() if step.state not in gone)
         rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
         account = self.start.account
         try:

@@ -157,9 +157,11 @@ def planned(sync: SyncState, plan: SyncPlan) -> SyncState:
     )
 
 
-def set_anew(sync: SyncState) -> SyncState:
-    """The standing meeting without the occurrences of its old time; a new time is planned for it."""
-    return sync.model_copy(update={"occurrences": (), "wanted": None, "announced": None, "excluded": ()})
+def set_anew(sync: SyncState, now: datetime) -> SyncState:
+    """The standing meeting without what is still ahead of its old time; a new time is planned for it."""
+    past = tuple(one for one in sync.recent if one.start <= now)
+    anew = {"occurrences": (), "recent": past, "wanted": None, "announced": None, "excluded": ()}
+    return sync.model_copy(update=anew)
 
 
 def counted(sync: SyncState, now: datetime) -> tuple[SyncState, list[Occurrence]]:
