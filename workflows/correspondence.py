@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import MAIL, RECORDS
-from workflows.waiting import steer
+from workflows.waiting import Alarm, steer
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ class Correspondence:
     """What a workflow that writes mail is.
 
     Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
+    What is put off waits here for its instant, and is written then.
     """
 
     def __init__(self, account: str) -> None:
@@ -55,10 +56,14 @@ class Correspondence:
         self.todos: set[workflow.ChildWorkflowHandle[Any, Any]] = set()
         self.drafts: list[str] = []
         self.states: dict[str, MessageState] = {}
+        self.put_off: dict[str, datetime] = {}
+        self.joined: set[str] = set()
         self.troubles: list[str] = []
         self._releases: list[Release] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
+        self._sends = Alarm()
+        self._waits_to_send = False
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
@@ -148,6 +153,14 @@ class Correspondence:
         """What there is to tell SQL, for the next activity to take along."""
         return None
 
+    def facts_by_now(self) -> MeetingFacts | None:
+        """What mails that were put off say of their meeting when they go."""
+        return None
+
+    def why_not(self, key: str) -> str | None:  # noqa: ARG002 - most mails stay of use
+        """Why a mail that was put off makes no sense any more, if so."""
+        return None
+
     def is_settled(self, key: str) -> bool:
         """Whether nothing more happens to a mail by itself, and nobody has to read it."""
         return self.states.get(key) in SETTLED
@@ -215,13 +228,14 @@ class Correspondence:
         self.changed = True
 
     async def drop_drafts(self, reason: str, step: str | None = None) -> None:
-        """Suppress the drafts that nobody has released.
+        """Suppress the drafts that nobody has released, and what is put off.
 
         Args:
             step: Whose; without it all of them.
         """
-        keys = tuple(key for key in self.drafts if step in (None, step_of(key)))
+        keys = tuple(key for key in (*self.drafts, *self.put_off) if step in (None, step_of(key)))
         self.drafts = [key for key in self.drafts if key not in keys]
+        self.put_off = {key: at for key, at in self.put_off.items() if key not in keys}
         if keys:
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
@@ -246,7 +260,11 @@ class Correspondence:
         return since
 
     async def all_posted(self) -> None:
-        """Wait until no mail is under way, and nothing else beside the story."""
+        """Wait until no mail is under way or put off, and nothing else beside the story.
+
+        What was put off and makes no sense any more is dropped.
+        """
+        await self._weed_out()
         await workflow.wait_condition(lambda: not self._posting)
 
     def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -266,6 +284,29 @@ class Correspondence:
             self._deliver(Deliver(account=self.account, keys=ready))
         return tuple(outcomes.states)
 
+    async def _send_in_time(self) -> None:
+        """Send what is put off when its time has come, but nothing while the onboarding is paused."""
+        while self.put_off:
+            self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
+            await workflow.wait_condition(lambda: not self.put_off or (self.paused_at is None and bool(self._due())))
+            await self._weed_out()
+            if due := self._due():
+                for key in due:
+                    del self.put_off[key]
+                self._deliver(Deliver(account=self.account, keys=due, meeting=self.facts_by_now()))
+        self._waits_to_send = False
+
+    def _due(self) -> tuple[str, ...]:
+        return tuple(key for key, at in self.put_off.items() if at <= workflow.now())
+
+    async def _weed_out(self) -> None:
+        """Drop what was put off and makes no sense any more."""
+        reasons = {key: reason for key in self.put_off if (reason := self.why_not(key)) is not None}
+        self.put_off = {key: at for key, at in self.put_off.items() if key not in reasons}
+        for reason in sorted(set(reasons.values())):
+            keys = tuple(key for key, why in reasons.items() if why == reason)
+            await self.set_aside(keys, MessageState.SUPPRESSED, reason)
+
     def _deliver(self, order: Deliver) -> None:
         summary = f"Send {len(order.keys)} mails"
         self._post(self._delivered(workflow.start_activity_method(Messages.deliver, order, summary=summary, **MAIL)))
@@ -281,7 +322,14 @@ class Correspondence:
     def _note(self, outcomes: Outcomes) -> None:
         self.states.update(outcomes.states)
         self.drafts += [key for key in outcomes.drafts() if key not in self.drafts]
+        self.joined.update(outcomes.joined)
+        self.put_off.update(outcomes.waits)
         self.changed = True
+        if self.put_off:
+            self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
+            if not self._waits_to_send:
+                self._waits_to_send = True
+                self._post(self._send_in_time())
 
     def _in_trouble(self, error: ActivityError) -> None:
         """A mail that cannot be written at all: it is told, and the story goes on without it."""

@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen, Resumed
     from activities.records import Records
+    from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
         Book,
         Booking,
@@ -292,6 +293,26 @@ class Meeting(Correspondence):
         )
 
     # How it is done
+
+    def facts_by_now(self) -> MeetingFacts | None:
+        """The times that are on offer when a mail that was put off goes."""
+        return self._facts() if self.proposal else None
+
+    def why_not(self, key: str) -> str | None:
+        """A mail that asks for an answer makes no sense once there is one, or nothing is asked any more."""
+        purpose = purpose_of(key)
+        if purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
+            return None
+        if round_of(key) != self.round:
+            return "newer times have taken its place"
+        if self.booking is not None:
+            return "a time is booked by now"
+        if purpose == Purpose.REMINDER:
+            if self.phase is not MeetingPhase.VOTING:
+                return "the vote is over by now"
+            if person_of(key) not in quorum.unanswered(self._current, self.votes):
+                return "its reader has answered by now"
+        return None
 
     @property
     def _current(self) -> Proposal:

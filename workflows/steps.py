@@ -414,7 +414,8 @@ class Steps:
         await self._have_read(name, keys)
         await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
-        return f"{sent} of {len(keys)} sent"
+        joined = sum(key in self.letters.joined for key in keys)
+        return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
 
     async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
         """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
@@ -451,10 +452,17 @@ class Steps:
         )
 
     def _look_at_drafts(self) -> None:
-        """Learn which message steps wait for nobody any more."""
-        for name in set(self._waits) - {step_of(key) for key in self.letters.drafts}:
+        """Learn which message steps wait for nobody any more, and which for their readers' working time."""
+        drafted = {step_of(key) for key in self.letters.drafts}
+        put_off = {step_of(key): at for key, at in self.letters.put_off.items()}
+        for name in set(self._waits) - drafted - set(put_off):
             del self._waits[name]
             self._stale.add(name)
+        for name, at in put_off.items():
+            wait = Wait(what="the working time of those who get it", deadline=at)
+            if name in self.progress and name not in drafted and self._waits.get(name) != wait:
+                self._waits[name] = wait
+                self._stale.add(name)
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)

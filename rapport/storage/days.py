@@ -39,6 +39,7 @@ class Item(Wire):
         of: The account's name, or its key where no account is known by it.
         what: What is to be done, or what is waited for.
         overdue: Whether its deadline has passed.
+        step, since, unblock: Of what is no task: its step, since when it waits, and the command that moves it on.
     """
 
     account: str
@@ -47,6 +48,9 @@ class Item(Wire):
     what: str
     deadline: Instant | None
     overdue: bool = False
+    step: str | None = None
+    since: Instant | None = None
+    unblock: str | None = None
 
 
 class Pile(Wire):
@@ -82,7 +86,7 @@ class Going(Wire):
 
     Attributes:
         to: Its reader, where it is written already.
-        at: When its step is due, where it is not.
+        at: When it goes, where it is put off; or when its step is due, where it is not written yet.
     """
 
     account: str
@@ -127,10 +131,13 @@ class _Step(Wire):
     waiting_on: tuple[str, ...]
     waiting_for: str | None
     deadline: Instant | None
+    since: Instant | None
+    unblock: str | None
 
     def item(self, now: datetime) -> Item:
         """What it waits for."""
-        return _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+        item = _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+        return item.model_copy(update={"step": self.step, "since": self.since, "unblock": self.unblock})
 
 
 async def day(connection: Connection, member: Member, now: datetime) -> Day:
@@ -163,9 +170,9 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
         meetings=await _meetings(connection, member, now, end),
         going=(
             *(
-                Going(account=row.account, of=row.of, title=row.subject, to=row.reader)
+                Going(account=row.account, of=row.of, title=row.subject, to=row.reader, at=row.not_before)
                 for row in written
-                if row.state != MessageState.DRAFT
+                if row.state != MessageState.DRAFT and (row.not_before is None or row.not_before < end)
             ),
             *(
                 Going(account=step.account, of=step.of, title=step.title, at=step.due)
@@ -194,11 +201,14 @@ _STEPS: Final = (
         MilestoneRow.waiting_on,
         MilestoneRow.waiting_for,
         MilestoneRow.deadline,
+        MilestoneRow.since,
+        MilestoneRow.unblock,
     )
     .join(ContractRow, ContractRow.account == AccountRow.key)
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
     .where(
         AccountRow.tam == bindparam("member"),
+        ContractRow.paused_at.is_(None),
         or_(ContractRow.ended_at.is_(None), MilestoneRow.kind == "cadence"),
     )
     .where(MilestoneRow.state.in_(["running", "waiting"]))
@@ -211,6 +221,7 @@ _WRITTEN: Final = (
         MessageRow.step,
         MessageRow.state,
         MessageRow.subject,
+        MessageRow.not_before,
         ContactRow.name.label("reader"),
     )
     .join(MessageRow, MessageRow.account == AccountRow.key)
@@ -249,7 +260,12 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
     found = await _standing(connection, member, now, end)
     for row in latest.values():
         meeting = Occasion.model_validate(row.occasion).meeting
-        if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
+        if (
+            meeting is None
+            or meeting.booking is None
+            or meeting.booking.called_off
+            or not now <= meeting.booking.start < end
+        ):
             continue
         asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
         found.append(

@@ -329,6 +329,9 @@ class MessageRow(Base):
         occasion: The `Occasion` that the mail is rendered from.
         edits: What a member changed in a draft: subject, paragraph, body.
         fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
+        not_before: The instant until which it is put off. Without bytes, it is rendered when it goes.
+        joined: The message that it became a part of.
+        guests: How many others have joined this one.
         account, contract: Nothing for a mail that belongs to no account's story.
     """
 
@@ -352,6 +355,9 @@ class MessageRow(Base):
     message_id: Mapped[str]
     raw: Mapped[bytes | None]
     created_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
+    joined: Mapped[str | None]
+    guests: Mapped[int] = mapped_column(default=0)
     first_tried_at: Mapped[datetime | None]
     attempts: Mapped[int]
     fence: Mapped[int]

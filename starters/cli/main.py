@@ -19,6 +19,7 @@ from starters.cli import (
     message,
     onboarding,
     playbook,
+    simulate,
     stack,
     task,
     timeline,
@@ -36,6 +37,7 @@ stack.add_to(app)
 doctor.add_to(app)
 timeline.add_to(app)
 task.add_to(app)
+simulate.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")

@@ -141,6 +141,12 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"Draft to {who} waits for the TAM"
         case "message.sent":
             return f"Mail to {who}: {_PURPOSE.get(purpose_of(about), 'sent')}"
+        case "message.put_off":
+            return f"Mail to {who} waits until {when}: {about}"
+        case "message.joined":
+            return f"Mail to {who} became part of another one of the same day"
+        case "message.suppressed":
+            return f"Mail to {who} does not go: {about}"
         case "message.failed":
             return f"Mail to {who} failed for good"
         case "message.unknown":

@@ -13,8 +13,8 @@ from rapport.model.cadence import CadenceResult, CadenceStart, CadenceState, Par
 from rapport.model.ids import cadence_id, meeting_id, new_id
 from rapport.model.meeting import Book, MeetingPhase, Report
 from rapport.model.people import AccountFile, Schedule
-from rapport.model.playbook import ReviewStep, SyncStep
-from rapport.playbooks import parse
+from rapport.model.playbook import Playbook, ReviewStep, SyncStep
+from rapport.model.reading import read_toml
 from rapport.policy import cadence, recurrence
 from rapport.storage import people
 from starters.commands import accounts, timelines
@@ -31,7 +31,7 @@ PEOPLE = Schedule(zone="Europe/Zurich")
 
 def steps() -> tuple[SyncStep | ReviewStep, ...]:
     """A weekly and a review."""
-    playbook = parse((HEAD + WEEKLY + QBR).encode(), "rhythm.toml")
+    playbook = read_toml(Playbook, (HEAD + WEEKLY + QBR).encode(), "rhythm.toml")
     return tuple(step for step in playbook.steps if isinstance(step, SyncStep | ReviewStep))
 
 
@@ -127,7 +127,7 @@ async def test_nothing_said_while_a_run_gives_way_is_lost(here: Town) -> None:
     """Ten dates are called off and twenty signals sent while the run after a review begins: each counts, once."""
     now = datetime.now(UTC)
     handle = await start(here, "turning", reviewed(behind(now), now))
-    meeting = here.client.get_workflow_handle_for(Meeting.run, meeting_id("turning", "qbr", "2027-Q1"))
+    meeting = here.client.get_workflow_handle(meeting_id("turning", "qbr", "2027-Q1"))
 
     async def offered() -> bool:
         try:

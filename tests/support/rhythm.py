@@ -67,9 +67,7 @@ def method(mail: Any) -> str:
     return str(part.get_param("method"))
 
 
-async def begin(
-    town: Town, steps: str = WEEKLY, file: AccountFile | None = None
-) -> WorkflowHandle[Cadence, CadenceResult]:
+async def begin(town: Town, steps: str = WEEKLY, file: AccountFile | None = None) -> WorkflowHandle[Any, CadenceResult]:
     """Start an onboarding of nothing but these rhythms on a Monday at ten; give the cadence that runs then."""
     folder = town.office.settings.data / "playbooks"
     folder.mkdir(exist_ok=True)
@@ -77,7 +75,7 @@ async def begin(
     await town.sleep_to(0, 10)
     started = await onboardings.start(town.office, StartRequest(file=file or example(), playbook="rhythm"))
     assert started.created
-    handle = town.client.get_workflow_handle_for(Cadence.run, cadence_id("versayce"))
+    handle = town.client.get_workflow_handle(cadence_id("versayce"), result_type=CadenceResult)
 
     async def runs() -> bool:
         try:
@@ -92,7 +90,7 @@ async def begin(
 
 async def view(town: Town) -> CadenceView:
     """The cadence as it stands."""
-    handle = town.client.get_workflow_handle_for(Cadence.run, cadence_id("versayce"))
+    handle = town.client.get_workflow_handle(cadence_id("versayce"))
     return await handle.query(Cadence.view)
 
 

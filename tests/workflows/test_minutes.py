@@ -19,7 +19,6 @@ from tests.conftest import CHAMPION, ROOT, TAM, USER, Town, by, example, until
 from tests.support.kickoff import in_phase, vote
 from tests.support.minutes import COLLEAGUE, PRIVATE, begun, held, minutes, outcome
 from tests.support.minutes import example as written
-from workflows.meeting import Meeting
 
 MEETING = "meeting/versayce/kickoff/1"
 
@@ -148,7 +147,7 @@ async def test_a_meeting_agreed_in_the_room_travels_with_the_result(skipping: To
         await meetings.report(office, "versayce", "kickoff", "held", TAM, written=known)
     agreed = minutes(agreed=[{"step": "rollout_planning", "start": "2090-01-10T10:00", "zone": "Europe/Zurich"}])
     await meetings.report(office, "versayce", "kickoff", "held", TAM, written=agreed)
-    result: MeetingResult = await skipping.client.get_workflow_handle_for(Meeting.run, MEETING).result()
+    result = await skipping.client.get_workflow_handle(MEETING, result_type=MeetingResult).result()
     assert [(one.step, one.start.isoformat()) for one in result.agreed] == [
         ("rollout_planning", "2090-01-10T09:00:00+00:00")
     ]

@@ -11,7 +11,7 @@ from rapport.model.ids import onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate
-from rapport.playbooks import parse
+from rapport.playbooks.checks import examine
 from starters.commands import messages, onboardings, operations, timelines
 from starters.commands.onboardings import PLAYBOOKS, StartRequest
 from starters.commands.operations import OperationWritten
@@ -75,7 +75,7 @@ async def days(town: Town, count: int) -> None:
 
 def own(town: Town, text: str = MESSAGES) -> str:
     """Keep a playbook in the installation's folder; give its name."""
-    playbook = parse(text.encode(), "own.toml")
+    playbook = examine(text.encode(), "own.toml").sound()
     folder = town.office.settings.data / PLAYBOOKS
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{playbook.name}.toml").write_text(text)

@@ -44,6 +44,7 @@ DONE: Final = {
     "asked": "Your question is on its way. You can still decide without the answer.",
     "answered": "Your answer is on its way to those who decide.",
     "recorded": "Your decision is recorded. It will be checked when a worker is back; you need not do it again.",
+    "put_off": "Approved. Whoever does not work now gets it when they do; the list of messages says when.",
     "held_back": "The draft is held back. It does not go out.",
 }
 """What a page says after something was done; the address carries the key alone, so that nobody can put words here."""
