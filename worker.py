@@ -24,6 +24,7 @@ from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
 from activities.reports import Reports
+from activities.rhythms import Rhythms
 from activities.tasks import Tasks
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
@@ -33,13 +34,14 @@ from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
+from workflows.cadence import Cadence
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Meeting, HumanTask, Morning, Notice)
+WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice)
 """Every workflow there is."""
 
 
@@ -98,6 +100,7 @@ async def build(
         records = Records(store)
         tasks = Tasks(store)
         reports = Reports(store)
+        rhythms = Rhythms(store, planning)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -105,6 +108,7 @@ async def build(
             activities=[
                 messages.draft,
                 messages.send,
+                messages.send_bundle,
                 messages.deliver,
                 messages.set_aside,
                 planning.dues,
@@ -121,6 +125,10 @@ async def build(
                 tasks.project,
                 records.project,
                 records.tell_step,
+                records.tell_cadence,
+                rhythms.seek,
+                rhythms.plan,
+                rhythms.review,
                 reports.mornings,
             ],
             workflow_runner=runner or Runner(),

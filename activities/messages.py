@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,12 +15,15 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.clock import heartbeats, now
 from activities.writing import Row, key_of, known_of, letters_of, of_the_day, of_verdict, plan, suppressed, told
 from rapport.mail import compose, outbox, put_off
+from rapport.mail import rhythms as recurring
 from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
+from rapport.mail.rhythms import OnRecord
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
 from rapport.model.base import Refusal
 from rapport.model.message import (
     SETTLED,
+    Bundle,
     Deliver,
     MessageState,
     Occasion,
@@ -31,7 +34,7 @@ from rapport.model.message import (
 from rapport.policy import attention
 from rapport.policy.attachments import File
 from rapport.policy.attention import Verdict
-from rapport.storage import attachments, contracts
+from rapport.storage import attachments, contracts, rhythms
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -104,6 +107,37 @@ class Messages:
                     await outbox.drop_stale(connection, keys, now())
             elif written.again and occasion.account is not None:
                 leases += await self._freeze(Deliver(account=occasion.account, keys=written.again))
+            return await self._deliver(keys, leases)
+
+    @activity.defn(name="messages.send_bundle")
+    async def send_bundle(self, bundle: Bundle) -> Outcomes:
+        """Write the mails of several occasions and send those that nobody has to read first, as `send`.
+
+        Drafts that they replace are set aside, and what the cadence has to tell is written, before anything goes.
+
+        Raises:
+            ApplicationError: As `send`.
+        """
+        async with heartbeats():
+            if bundle.news is not None or bundle.aside is not None:
+                async with self.store.writing() as connection:
+                    if bundle.news is not None:
+                        await rhythms.project(connection, bundle.news)
+                    if bundle.aside is not None:
+                        aside = bundle.aside
+                        await outbox.set_aside(connection, aside.keys, aside.state, aside.reason, now())
+            keys: list[str] = []
+            leases: list[outbox.Lease] = []
+            for occasion in bundle.occasions:
+                written = await self._write(occasion, take=True)
+                some = list(written.outcomes.states)
+                keys += some
+                leases += written.leases
+                if _is_stale(occasion, now()):
+                    async with self.store.writing() as connection:
+                        await outbox.drop_stale(connection, some, now())
+                elif written.again and occasion.account is not None:
+                    leases += await self._freeze(Deliver(account=occasion.account, keys=written.again))
             return await self._deliver(keys, leases)
 
     @activity.defn(name="messages.draft")
@@ -200,6 +234,8 @@ class Messages:
             ]
             if occasion.purpose is Purpose.MORNING:
                 letters = await of_the_day(connection, letters, present)
+            found = await recurring.on_record(connection, occasion, company.zone)
+            letters = [replace(letter, on_record=found) for letter in letters] if found else letters
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -277,9 +313,15 @@ class Messages:
             guests = await put_off.guests(connection, due)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
             files = await attachments.of_drafts(connection, order.keys)
+            spoken_of = {
+                draft.key: await recurring.on_record(connection, Occasion.model_validate(draft.occasion), company.zone)
+                for draft in (*due, *(guest for some in guests.values() for guest in some))
+            }
         try:
             frozen = [
-                self._frozen(draft, company, order, present, guests.get(draft.key, ()), files.get(draft.key, ()))
+                self._frozen(
+                    draft, company, order, present, guests.get(draft.key, ()), files.get(draft.key, ()), spoken_of
+                )
                 for draft in due
             ]
         except Refusal as refusal:
@@ -302,9 +344,10 @@ class Messages:
         present: datetime,
         guests: Sequence[outbox.Draft],
         files: tuple[File, ...],
+        spoken_of: Mapping[str, OnRecord | None],
     ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for what does not go, or not yet."""
-        letter = self._letter(draft, company, order)
+        letter = self._letter(draft, company, order, spoken_of)
         token = new_token()
         if letter is None:
             return _Frozen(draft, None, token, None, Verdict(None, outbox.DEPARTED))
@@ -317,13 +360,15 @@ class Messages:
         assert verdict.at is not None
         if draft.state is MessageState.READY and verdict.at > present:
             return _Frozen(draft, None, token, None, verdict)
-        others = [(self._letter(guest, company, order), Edits(**guest.edits)) for guest in guests]
+        others = [(self._letter(guest, company, order, spoken_of), Edits(**guest.edits)) for guest in guests]
         joined = tuple((other, edits) for other, edits in others if other is not None)
         letter = replace(letter, guests=joined, files=files)
         bytes_ = letter.freeze(Edits(**draft.edits), token, verdict.at)
         return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict)
 
-    def _letter(self, draft: outbox.Draft, company: Company, order: Deliver) -> Letter | None:
+    def _letter(
+        self, draft: outbox.Draft, company: Company, order: Deliver, spoken_of: Mapping[str, OnRecord | None]
+    ) -> Letter | None:
         """The mail that a draft stands for, by what is known of its meeting now; nothing if its reader has left."""
         to = company.person(draft.person)
         if to is None:
@@ -331,7 +376,8 @@ class Messages:
         occasion = Occasion.model_validate(draft.occasion)
         if order.meeting is not None and occasion.purpose in (Purpose.PROPOSAL, Purpose.REMINDER):
             occasion = occasion.model_copy(update={"meeting": order.meeting})
-        return Letter(self.stationery, company, occasion, draft.key, to, draft.person)
+        found = spoken_of.get(draft.key)
+        return Letter(self.stationery, company, occasion, draft.key, to, draft.person, on_record=found)
 
     async def _keep(self, connection: Connection, one: _Frozen, order: Deliver, present: datetime) -> bool:
         """Write down what became of a draft; say whether it goes now."""

@@ -42,13 +42,18 @@ class DueInstants(Wire):
 
 
 class Propose(Wire):
-    """Which times can be offered for a meeting, in this round?"""
+    """Which times can be offered for a meeting, in this round?
+
+    Attributes:
+        opens: The first day that is wanted, where that is further away than the step itself asks.
+    """
 
     account: str
     step: MeetingStep
     round: int
     now: Instant
     without_calendar: bool = False
+    opens: Instant | None = None
 
 
 class Reopen(Wire):
@@ -145,8 +150,12 @@ class Planning:
         company = await self._company(question.account)
         step, present = question.step, question.now
         customer = company.champion.schedule
-        horizon = calendar.add_business_days(present, step.latest + 1, customer)
-        busy = () if question.without_calendar else await self._busy(company.tam, present, horizon)
+        earliest, latest = step.earliest, step.latest
+        if question.opens is not None:
+            earliest = max(earliest, calendar.business_days_until(present, question.opens, customer))
+            latest += earliest - step.earliest
+        horizon = calendar.add_business_days(present, latest + 1, customer)
+        busy = () if question.without_calendar else await self.busy(company.tam, present, horizon)
         invited = audience.invitees(step, company.contacts.values())
         slots = calendar.propose_slots(
             now=present,
@@ -155,8 +164,8 @@ class Planning:
             nice=[Party(company.contacts[invitee.id].schedule) for invitee in invited],
             groups=_groups(invited, company),
             customer=customer,
-            earliest=step.earliest,
-            latest=step.latest,
+            earliest=earliest,
+            latest=latest,
             limit=step.options,
         )
         draft = Proposal(
@@ -167,7 +176,7 @@ class Planning:
             required_groups=len(step.require),
             deadline=present,
             review=audience.review(step.review, company.account),
-            stale_at=calendar.add_business_days(present, max(step.earliest - step.voting_days, 1), customer),
+            stale_at=calendar.add_business_days(present, max(earliest - step.voting_days, 1), customer),
             calendar_read=not question.without_calendar,
         )
         return self._opened(company, step, draft, present)
@@ -187,7 +196,7 @@ class Planning:
         """
         company = await self._company(question.account)
         slot = Interval(question.booking.start, question.booking.end)
-        busy = await self._busy(company.tam, slot.start, slot.end)
+        busy = await self.busy(company.tam, slot.start, slot.end)
         return not calendar.intersect([slot], busy)
 
     @activity.defn(name="planning.follow_up")
@@ -217,7 +226,7 @@ class Planning:
         async with self.store.reading() as connection:
             return await Company.read(connection, account)
 
-    async def _busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
+    async def busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
         """When a member is not free, by their iCalendar address, if they have one.
 
         Raises:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from rapport.model.cadence import CadenceNews
 from rapport.model.records import Projection, StepNews
-from rapport.storage import contracts
+from rapport.storage import contracts, rhythms
 from rapport.storage.database import Store
 
 
@@ -28,3 +29,9 @@ class Records:
         """Write down what a running step waits for, and its entries."""
         async with self.store.writing() as connection:
             await contracts.tell_step(connection, news)
+
+    @activity.defn(name="records.tell_cadence")
+    async def tell_cadence(self, news: CadenceNews) -> None:
+        """Write down how an account's rhythms stand, and their entries."""
+        async with self.store.writing() as connection:
+            await rhythms.project(connection, news)

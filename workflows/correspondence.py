@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
+        Bundle,
         Deliver,
         MeetingFacts,
         MessageState,
@@ -103,6 +104,21 @@ class Correspondence:
             del self._receipts[next(iter(self._receipts))]
         return receipt
 
+    @property
+    def receipts(self) -> dict[str, Receipt]:
+        """Every receipt that is remembered, the oldest first."""
+        return dict(self._receipts)
+
+    def recall(self, receipts: Mapping[str, Receipt], drafts: Iterable[str]) -> None:
+        """Take over what an earlier run of the same workflow remembered: receipts, and drafts that still wait."""
+        self._receipts = dict(receipts)
+        self.drafts = list(drafts)
+
+    @property
+    def is_posting(self) -> bool:
+        """Whether a mail is under way."""
+        return bool(self._posting)
+
     def receipt(self, id_: str) -> Receipt | None:
         """The receipt of a decision that was seen before."""
         return self._receipts.get(id_)
@@ -124,6 +140,14 @@ class Correspondence:
             else workflow.start_activity_method(Messages.send, occasion, summary=summary, **MAIL)
         )
         return self._post(self._written(writing))
+
+    def write_bundle(self, bundle: Bundle, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
+        """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
+        if bundle.aside is not None:
+            self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
+        return self._post(
+            self._written(workflow.start_activity_method(Messages.send_bundle, bundle, summary=summary, **MAIL))
+        )
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""

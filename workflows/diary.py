@@ -19,18 +19,22 @@ DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
 class Diary:
     """Kept by one workflow; handlers write into it, and only `run` hands its pages to SQL."""
 
-    def __init__(self, account: str, contract: str, step: str | None = None) -> None:
-        """Nothing has happened.
+    def __init__(
+        self, account: str, contract: str, step: str | None = None, *, written: int = 0, wait: Wait | None = None
+    ) -> None:
+        """Nothing has happened, or what an earlier run of the same workflow has written.
 
         Args:
             step: The step that entries are about, unless they say otherwise.
+            written: How many entries an earlier run wrote.
+            wait: What it waited for.
         """
         self.account = account
         self.contract = contract
         self.step = step
-        self.wait = Wait()
+        self.wait = wait or Wait()
         self._entries: list[Entry] = []
-        self._written = 0
+        self.written = written
 
     def tell(
         self,
@@ -43,10 +47,10 @@ class Diary:
         submission: str | None = None,
     ) -> None:
         """Queue an entry for the timeline."""
-        self._written += 1
+        self.written += 1
         self._entries.append(
             Entry(
-                key=timeline_key(self.contract, workflow.info().workflow_id, self._written),
+                key=timeline_key(self.contract, workflow.info().workflow_id, self.written),
                 account=self.account,
                 at=workflow.now(),
                 kind=kind,

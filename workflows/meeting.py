@@ -358,7 +358,9 @@ class Meeting(Correspondence):
         return self.remember(vote.id, Receipt(accepted=True, outcome="counted"))
 
     async def _find_times(self) -> Proposal:
-        question = Propose(account=self.account, step=self.step, round=self.round, now=workflow.now())
+        question = Propose(
+            account=self.account, step=self.step, round=self.round, now=workflow.now(), opens=self.start.opens
+        )
         summary = "Find times in everyone's calendars"
         try:
             return await workflow.execute_activity_method(Planning.propose, question, summary=summary, **CALENDARS)

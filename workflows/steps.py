@@ -12,20 +12,21 @@ from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger
     from activities.records import Records
+    from rapport.model.cadence import CadenceStart
     from rapport.model.human_task import LateDecision, TaskDefinition, TaskResult, TaskStart
-    from rapport.model.ids import meeting_id, step_of, task_id
+    from rapport.model.ids import cadence_id, meeting_id, step_of, task_id
     from rapport.model.meeting import MeetingStart, Receipt, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.operations import Operate, Operation, Steer, Steering
-    from rapport.model.playbook import MeetingStep, MessageStep, Onsite, TaskStep
+    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, Onsite, ReviewStep, SyncStep, TaskStep
     from rapport.model.records import Projection, Wait
-    from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
+    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, Kind
     from rapport.policy import details, operations, plan
     from rapport.policy.chores import CONVERT, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
@@ -73,6 +74,7 @@ class Steps:
         self._staggers = False
         self._paused_since: datetime | None = None
         self._cancelled = False
+        self._recurs = False
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -222,6 +224,8 @@ class Steps:
                 work = self._write(step)
             case TaskStep():
                 work = self._decide(step)
+            case CadenceStep():
+                work = self._recur(self.progress[name].attempt)
             case _:
                 assert_never(step)
         self._go_on(self._perform(name, work))
@@ -378,6 +382,29 @@ class Steps:
         )
         with contextlib.suppress(ApplicationError):
             await meeting.signal("settle", venue)
+
+    async def _recur(self, attempt: int) -> str:
+        """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
+        if self._recurs and attempt == 1:
+            return "runs"
+        self._recurs = True
+        gone = (StepState.DROPPED, StepState.SKIPPED)
+        steps = (step.definition for step in self.progress.values() if step.state not in gone)
+        rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
+        account = self.start.account
+        try:
+            cadence = await start_child(
+                CADENCE,
+                CadenceStart(account=account, contract=self.start.contract, steps=rhythms),
+                cadence_id(account),
+                summary=f"What recurs for {account}",
+                about=", ".join(f"{step.title}, every {step.every}" for step in rhythms),
+            )
+        except WorkflowAlreadyStartedError:
+            return "ran already"
+        # How it ends is its own affair, and seen where it runs.
+        cadence.add_done_callback(asyncio.Task.exception)
+        return "runs"
 
     async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""

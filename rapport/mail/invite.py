@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import icalendar
-from icalendar.prop import vCalAddress, vDDDTypes, vRecur, vText, vUri
+from icalendar.prop import vCalAddress, vDDDLists, vDDDTypes, vRecur, vText, vUri
 
 from rapport.model.base import plain, prose, zone_name
 
@@ -48,6 +48,23 @@ class Attendee:
 
 
 @dataclass(frozen=True)
+class Series:
+    """An event that recurs every so many weeks, without end.
+
+    Attributes:
+        weeks: From one occurrence to the next, on the same day of the week at the same wall time.
+        excluded: The occurrences that drop out, by the instant of the rule (EXDATE; RFC 5545, 3.8.5.1).
+        moved: Those that take place at another time: the instant of the rule, the new start, the new end.
+        dates: All occurrences of the coming year. They are written only where no rule can be: in UTC.
+    """
+
+    weeks: int
+    excluded: tuple[datetime, ...] = ()
+    moved: tuple[tuple[datetime, datetime, datetime], ...] = ()
+    dates: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True)
 class Invitation:
     """One event, as its attendees may see it: nothing else gets into the bytes.
 
@@ -66,6 +83,9 @@ class Invitation:
         organizer: The address that the mail comes from and replies go to.
         attendees: Everyone who is asked, once each.
         alarm_minutes: How many minutes before the start the reader's calendar reminds them; None leaves it to them.
+        series: What recurs, if it does; `start` and `end` are its first occurrence's.
+        occurrence: The one occurrence of a series that this is about, by the instant of the rule (RECURRENCE-ID;
+            RFC 5545, 3.8.4.4).
     """
 
     uid: str
@@ -82,6 +102,8 @@ class Invitation:
     organizer: str
     attendees: tuple[Attendee, ...]
     alarm_minutes: int | None = None
+    series: Series | None = None
+    occurrence: datetime | None = None
 
 
 def request(invitation: Invitation) -> bytes:
@@ -108,7 +130,12 @@ def request(invitation: Invitation) -> bytes:
         alarm.add("TRIGGER", -timedelta(minutes=invitation.alarm_minutes))
         alarm.add("DESCRIPTION", _Text(plain(invitation.summary)))
         event.add_component(alarm)
-    return _calendar("REQUEST", event, invitation)
+    others = []
+    for original, start, end in invitation.series.moved if invitation.series else ():
+        other = _event(replace(invitation, occurrence=original, start=start, end=end, series=None), series=invitation)
+        other.add("STATUS", "CONFIRMED")
+        others.append(other)
+    return _calendar("REQUEST", [event, *others], invitation)
 
 
 def cancel(invitation: Invitation) -> bytes:
@@ -125,7 +152,7 @@ def cancel(invitation: Invitation) -> bytes:
     """
     event = _event(invitation)
     event.add("STATUS", "CANCELLED")
-    return _calendar("CANCEL", event, invitation)
+    return _calendar("CANCEL", [event], invitation)
 
 
 def vtimezone(zone: str, first: datetime, last: datetime) -> icalendar.Timezone | None:
@@ -176,7 +203,7 @@ class _Text(vText):
         return escaped.encode()
 
 
-def _calendar(method: str, event: icalendar.Event, invitation: Invitation) -> bytes:
+def _calendar(method: str, events: list[icalendar.Event], invitation: Invitation) -> bytes:
     whole = icalendar.Calendar()
     whole.add("PRODID", PRODUCT)
     whole.add("VERSION", "2.0")
@@ -185,11 +212,13 @@ def _calendar(method: str, event: icalendar.Event, invitation: Invitation) -> by
     zone = _written_in(invitation)
     if zone is not None:
         whole.add_component(zone)
-    whole.add_component(event)
+    for event in events:
+        whole.add_component(event)
     return bytes(whole.to_ical())
 
 
-def _event(invitation: Invitation) -> icalendar.Event:
+def _event(invitation: Invitation, series: Invitation | None = None) -> icalendar.Event:
+    """The event. One occurrence is written as the series is that it stands beside."""
     start, end = _whole_seconds(invitation.start), _whole_seconds(invitation.end)
     if end <= start:
         raise ValueError("the end must be after the start")
@@ -201,13 +230,17 @@ def _event(invitation: Invitation) -> icalendar.Event:
     event.add("UID", _Text(plain(invitation.uid)))
     event.add("SEQUENCE", invitation.sequence)
     event.add("DTSTAMP", _utc(invitation.stamp).replace(microsecond=0))
-    zoned = _written_in(invitation) is not None
-    for name, at in (("DTSTART", start), ("DTEND", end)):
+    zoned = _written_in(series or invitation) is not None
+    times = [("DTSTART", start), ("DTEND", end)]
+    if invitation.occurrence is not None:
+        times.append(("RECURRENCE-ID", _whole_seconds(invitation.occurrence)))
+    for name, at in times:
         if zoned:
-            wall = at.astimezone(ZoneInfo(invitation.zone)).replace(tzinfo=None)
-            event.add(name, vDDDTypes(wall), parameters={"TZID": invitation.zone})
+            event.add(name, vDDDTypes(_wall(at, invitation.zone)), parameters={"TZID": invitation.zone})
         else:
             event.add(name, at)
+    if invitation.series is not None:
+        _recur(event, invitation.series, start, invitation.zone if zoned else None)
     event.add("SUMMARY", _Text(plain(invitation.summary)))
     if invitation.description:
         event.add("DESCRIPTION", _Text(prose(invitation.description)))
@@ -234,6 +267,26 @@ def _event(invitation: Invitation) -> icalendar.Event:
         event.add("ATTENDEE", person)
     event.add("TRANSP", "OPAQUE")
     return event
+
+
+def _recur(event: icalendar.Event, series: Series, start: datetime, zone: str | None) -> None:
+    """Write when a series recurs: by a rule, or in UTC by its dates, as a rule in UTC would not follow the clocks."""
+    if zone is not None:
+        weekday = _WEEKDAYS[_wall(start, zone).isoweekday() % 7]
+        event.add("RRULE", vRecur({"FREQ": "WEEKLY", "INTERVAL": series.weeks, "BYDAY": weekday}))
+    listed = [("EXDATE", series.excluded)]
+    if zone is None:
+        listed.append(("RDATE", tuple(at for at in series.dates if at > start)))
+    for name, instants in listed:
+        if not instants:
+            continue
+        whole = sorted(_whole_seconds(at) for at in instants)
+        values = vDDDLists([at if zone is None else _wall(at, zone) for at in whole])
+        event.add(name, values, parameters={} if zone is None else {"TZID": zone})
+
+
+def _wall(at: datetime, zone: str) -> datetime:
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
 def _person(name: str, address: str) -> vCalAddress:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rapport.mail import compose, invite
+from rapport.mail import compose, invite, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
+from rapport.mail.rhythms import OnRecord
 from rapport.model.base import Refusal
 from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor, Work
@@ -73,6 +74,11 @@ class House:
         """In whose name a mail is written, and who gets the answers: here the vendor, at the configured mailbox."""
         return Person(self.vendor.name, mailbox)
 
+    @property
+    def zone(self) -> str:
+        """In which zone days are counted: of an account in its champion's."""
+        return "UTC"
+
     def review(self, asked: Review) -> Review:
         """Who sends a mail for which `asked` was asked."""
         return asked
@@ -103,6 +109,11 @@ class Company(House):
     def champion(self) -> Contact:
         """The account's primary champion, whose calendar counts for the account."""
         return next(contact for contact in self.contacts.values() if contact.persona == CHAMPION)
+
+    @property
+    def zone(self) -> str:
+        """In which zone days are counted: the champion's."""
+        return self.champion.schedule.zone
 
     @classmethod
     async def read(cls, connection: Connection, account: str, also: Iterable[str] = ()) -> Company:
@@ -160,6 +171,7 @@ class Letter:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
         files: What is attached.
+        on_record: What a digest, brief or follow-up speaks of.
         guests: The mails that have become a part of this one, each with a member's changes.
     """
 
@@ -172,6 +184,7 @@ class Letter:
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
     files: tuple[File, ...] = ()
+    on_record: OnRecord | None = None
     guests: tuple[tuple[Letter, Edits], ...] = ()
 
     @property
@@ -182,7 +195,7 @@ class Letter:
     @property
     def review(self) -> Review:
         """Who sends it. What answers or reminds goes by itself, whatever the account wants to read."""
-        if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE):
+        if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE, Purpose.DIGEST):
             return self.company.review(self.occasion.review)
         return "auto"
 
@@ -240,7 +253,7 @@ class Letter:
         )
 
     def _context(self, link: str) -> dict[str, Any]:
-        meeting = self.meeting
+        meeting, rhythm = self.meeting, self.occasion.rhythm
         return {
             **self.company.context(self.to, self.stationery.public_url),
             "to": self.to,
@@ -251,6 +264,7 @@ class Letter:
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
+            "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
         }
 
     def _work(self) -> dict[str, Any]:
@@ -343,6 +357,8 @@ class Letter:
 
     def _calendar(self, stamp: datetime) -> tuple[str, bytes] | None:
         meeting = self.meeting
+        if self.occasion.purpose is Purpose.INVITATION and self.occasion.rhythm is not None:
+            return rhythms.calendar(self._customer, self.occasion, self.stationery.sender, stamp)
         if self.occasion.purpose is not Purpose.INVITATION or meeting is None or meeting.booking is None:
             return None
         company = self._customer

@@ -11,6 +11,11 @@ def onboarding_id(account: str) -> str:
     return f"onboarding/{account}"
 
 
+def cadence_id(account: str) -> str:
+    """The workflow of what recurs: the standing meetings and the reviews of an account."""
+    return f"cadence/{account}"
+
+
 def meeting_id(account: str, step: str, attempt: int | str) -> str:
     """The workflow of one meeting; `attempt` counts from 1."""
     return f"meeting/{account}/{step}/{attempt}"

@@ -141,6 +141,7 @@ class MeetingStart(Wire):
     Attributes:
         undecided: Whether it is held on site is being decided; word comes by the signal `settle`.
         booked: The time that was agreed in the room; everyone is invited, and nobody votes.
+        opens: The first day that is wanted, where that is further away than the step itself asks.
     """
 
     account: str
@@ -149,6 +150,7 @@ class MeetingStart(Wire):
     attempt: int = 1
     undecided: bool = False
     booked: Instant | None = None
+    opens: Instant | None = None
 
 
 class Venue(Wire):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
 
 from rapport.model.base import Instant, Wire
+from rapport.model.cadence import CadenceNews, Missed, Occurrence, ReviewPlan, Standing
 from rapport.model.meeting import Booking, Proposal
 from rapport.model.people import Fact
 from rapport.model.playbook import Review
@@ -56,6 +58,8 @@ class Purpose(StrEnum):
     TASK = "task"
     SIGN_IN = "sign_in"
     MORNING = "morning"
+    BRIEF = "brief"
+    DIGEST = "digest"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -71,6 +75,7 @@ class Purpose(StrEnum):
             Purpose.TASK,
             Purpose.SIGN_IN,
             Purpose.MORNING,
+            Purpose.BRIEF,
         )
 
     @property
@@ -78,7 +83,7 @@ class Purpose(StrEnum):
         """How much a mail of this purpose presses, if it goes to a customer; to members all mails go at once."""
         if self in (Purpose.PROPOSAL, Purpose.REMINDER):
             return Weight.NEEDED
-        return Weight.NICE if self is Purpose.MESSAGE else Weight.AT_ONCE
+        return Weight.NICE if self in (Purpose.MESSAGE, Purpose.DIGEST) else Weight.AT_ONCE
 
 
 class Occasion(Wire):
@@ -93,6 +98,7 @@ class Occasion(Wire):
         title: The step's title, as the timeline shows it.
         meeting: What the mail says of a meeting.
         task: What the mail says of a human task.
+        rhythm: What the mail says of something that recurs.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -113,6 +119,7 @@ class Occasion(Wire):
     now: Instant
     meeting: MeetingFacts | None = None
     task: TaskFacts | None = None
+    rhythm: RhythmFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 
@@ -195,6 +202,60 @@ class MeetingFacts(Wire):
     reason: str | None = None
 
 
+class RhythmFacts(Wire):
+    """What the mails about something that recurs need to know of it.
+
+    Attributes:
+        uid: The series' UID (RFC 5545), the same for as long as the account has this rhythm.
+        kind: What an invitation is about: `begun`, `changed`, `renewed`, `moved`, `skipped` or `closed`.
+        excluded: The occurrences that drop out.
+        moved: Those that take place at another time.
+        dates_until: Until when the calendar has to know every date, where no rule can say them.
+        required: The ids of those who have to be there.
+        people: The ids of all who are invited.
+        since, until: The days that a digest, brief or follow-up speaks of.
+        missed: What came and went while nobody saw to it.
+        titles: The titles of the steps that were missed.
+        review: The review that it is about.
+    """
+
+    uid: str
+    title: str
+    step: str
+    minutes: int
+    agenda: tuple[tuple[str, int], ...] = ()
+    every: str = ""
+    weeks: int = 1
+    kind: str = ""
+    sequence: int = 0
+    standing: Standing | None = None
+    first: Occurrence | None = None
+    excluded: tuple[Instant, ...] = ()
+    moved: tuple[Occurrence, ...] = ()
+    dates_until: Instant | None = None
+    occurrence: Occurrence | None = None
+    required: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    review: ReviewPlan | None = None
+    missed: tuple[Missed, ...] = ()
+    titles: dict[str, str] = Field(default_factory=dict)
+
+
+class Bundle(Wire):
+    """Several occasions that are seen to in one breath.
+
+    Attributes:
+        aside: Drafts that these replace.
+        news: What the cadence has to tell SQL anyway.
+    """
+
+    occasions: tuple[Occasion, ...]
+    aside: SetAside | None = None
+    news: CadenceNews | None = None
+
+
 class Deliver(Wire):
     """Send these messages: freeze what is still a draft, on this person's word.
 
@@ -256,3 +317,4 @@ class Release(Wire):
 
 
 Occasion.model_rebuild()
+Bundle.model_rebuild()

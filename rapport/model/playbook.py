@@ -115,6 +115,32 @@ class Onsite(Written):
     agenda: tuple[Agenda, ...] = Field(min_length=1)
 
 
+def _faults_of(
+    minutes: int,
+    agenda: tuple[Agenda, ...],
+    invite: tuple[Persona, ...],
+    require: tuple[tuple[Persona, ...], ...],
+    *,
+    remote: bool,
+) -> Iterator[str]:
+    """What is wrong with a meeting: too much material, too long for someone, or nothing that can be agreed on."""
+    material = sum(item.minutes for item in agenda)
+    if material * 2 > minutes:
+        yield (
+            f"agenda: {material} minutes of material do not fit a {minutes}-minute meeting; "
+            f"keep it to {minutes // 2}, so that there is time to talk"
+        )
+    for persona in invite:
+        limit = personas()[persona].max_meeting_minutes
+        if remote and minutes > limit:
+            yield (f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them")
+    for group in require:
+        if not set(group) <= set(invite):
+            yield ("require: names a persona that is not invited; add it to invite")
+    if CHAMPION not in invite:
+        yield (f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
+
+
 class MeetingStep(StepBase):
     """A meeting: times are proposed, people vote, one time is booked, and someone says how it went.
 
@@ -160,22 +186,7 @@ class MeetingStep(StepBase):
         return self
 
     def _faults(self) -> Iterator[str]:
-        material = sum(item.minutes for item in self.agenda)
-        if material * 2 > self.minutes:
-            yield (
-                f"agenda: {material} minutes of material do not fit a {self.minutes}-minute meeting; "
-                f"keep it to {self.minutes // 2}, so that there is time to talk"
-            )
-        for persona in self.invite:
-            limit = personas()[persona].max_meeting_minutes
-            if self.where == "remote" and self.minutes > limit:
-                yield (
-                    f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them"
-                )
-        if any(not set(group) <= set(self.invite) for group in self.require):
-            yield "require: names a persona that is not invited; add it to invite"
-        if CHAMPION not in self.invite:
-            yield f"invite: {CHAMPION} is missing; the champion decides between times, so invite them"
+        yield from _faults_of(self.minutes, self.agenda, self.invite, self.require, remote=self.where == "remote")
         if self.latest < self.earliest:
             yield "latest: is smaller than earliest; make it at least as large"
         if self.earliest <= self.voting_days:
@@ -214,7 +225,117 @@ class MessageStep(StepBase):
     needs: tuple[Fact, ...] = ()
 
 
-StepDefinition = Annotated[MeetingStep | MessageStep | TaskStep, Field(discriminator="kind")]
+class CadenceStep(StepBase):
+    """A meeting that recurs. Once its cadence runs the step is done: the cadence stands on its own.
+
+    Attributes:
+        invite: Everyone who is asked, by persona.
+        require: Groups of personas; of each group one person has to be there. The TAM always has to.
+        brief: The mail that tells the TAM before each time what there is to know.
+        review: Who sends what is written to the customer about it.
+    """
+
+    kind: Literal["cadence"]
+    minutes: int = Field(ge=15, le=240)
+    agenda: tuple[Agenda, ...] = Field(min_length=1)
+    invite: tuple[Persona, ...] = Field(min_length=1)
+    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
+    brief: StepName
+    review: Review = "approve"
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise Several(faults)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        yield from _faults_of(self.minutes, self.agenda, self.invite, self.require, remote=True)
+
+
+class SyncStep(CadenceStep):
+    """A standing meeting: one recurring invitation; before each time a brief to the TAM and a digest.
+
+    Attributes:
+        digest: The mail that sums up what happened since the last time.
+        to: Who gets the digest, by persona.
+    """
+
+    rhythm: Literal["sync"]
+    every: Literal["1 week", "2 weeks"]
+    digest: StepName
+    to: tuple[Persona, ...] = (CHAMPION,)
+
+    @property
+    def weeks(self) -> int:
+        """From one time to the next."""
+        return int(self.every[0])
+
+
+class ReviewStep(CadenceStep):
+    """A business review: a meeting whose times are offered well ahead, with its preparation, brief and follow-up.
+
+    Attributes:
+        email: The mail that carries the proposal.
+        follow_up: The mail that says afterwards what was agreed.
+        offered: How many business days ahead times are offered.
+        prepare: How many business days ahead the TAM has to have prepared it.
+    """
+
+    rhythm: Literal["review"]
+    every: Literal["3 months", "6 months"]
+    email: StepName = "meeting_proposal"
+    follow_up: StepName
+    offered: int = Field(default=25, ge=10, le=40)
+    prepare: int = Field(default=10, ge=1, le=30)
+
+    @property
+    def months(self) -> int:
+        """From one review to the next."""
+        return int(self.every[0])
+
+    def meeting(self) -> MeetingStep:
+        """The meeting by which each review is held."""
+        return MeetingStep(
+            name=self.name,
+            title=self.title,
+            stage=self.stage,
+            kind="meeting",
+            minutes=self.minutes,
+            agenda=self.agenda,
+            invite=self.invite,
+            require=self.require,
+            email=self.email,
+            # There is time: those who are asked rarely get a week to answer.
+            voting_days=5,
+            earliest=6,
+            latest=11,
+        )
+
+    def _faults(self) -> Iterator[str]:
+        yield from super()._faults()
+        if self.prepare >= self.offered:
+            yield "prepare: must be smaller than offered; a review is prepared once its times are offered"
+
+
+StepDefinition = Annotated[
+    MeetingStep | MessageStep | TaskStep | Annotated[SyncStep | ReviewStep, Field(discriminator="rhythm")],
+    Field(discriminator="kind"),
+]
+
+
+def emails_of(step: StepDefinition) -> dict[str, str]:
+    """The mails that a step names, by the field that names them."""
+    match step:
+        case MeetingStep() | MessageStep():
+            return {"email": step.email}
+        case SyncStep():
+            return {"brief": step.brief, "digest": step.digest}
+        case ReviewStep():
+            return {"email": step.email, "brief": step.brief, "follow_up": step.follow_up}
+        case TaskStep():
+            return {}
 
 
 MAX_STEPS: Final = 200

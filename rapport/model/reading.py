@@ -35,6 +35,7 @@ _KNOWN: Final = {
     "string_too_short": "is empty; fill it in",
     "model_type": "has to be a table; write it with its fields",
     "dict_type": "has to be a table; write it with its fields",
+    "rhythm_not_found": 'rhythm is missing; write rhythm = "sync" or rhythm = "review"',
 }
 
 
@@ -133,15 +134,18 @@ def together(refusals: Sequence[Refusal], shown: int = _SHOWN) -> Refusal:
 def _texts(detail: ErrorDetails) -> tuple[str, ...]:
     """What one of pydantic's errors says: one thing, or as many as a validator of ours has found."""
     found = detail.get("ctx", {}).get("error")
-    return found.faults if isinstance(found, Several) else (_KNOWN.get(detail["type"]) or _words(detail),)
+    kind = detail["type"]
+    if kind == "union_tag_not_found" and "rhythm" in str(detail.get("ctx", {}).get("discriminator")):
+        kind = "rhythm_not_found"
+    return found.faults if isinstance(found, Several) else (_KNOWN.get(kind) or _words(detail),)
 
 
 def _refusal(detail: ErrorDetails, text: str, source: str) -> Refusal:
     field = ""
-    for index, part in enumerate(detail["loc"]):
+    for part in _without_kinds(detail["loc"]):
         if isinstance(part, int):
             field += f"[{part}]"
-        elif index != _STEP_KIND or detail["loc"][0] != "steps":
+        else:
             field += f".{part}" if field else str(part)
     inner = _INNER_FIELD.match(text)
     if inner:
@@ -149,6 +153,16 @@ def _refusal(detail: ErrorDetails, text: str, source: str) -> Refusal:
     problem, _, fix = text.partition("; ")
     where = f"{source}: {field}" if source and field else source or field or "body"
     return Refusal(problem, field=where, fix=fix)
+
+
+def _without_kinds(parts: tuple[int | str, ...]) -> list[int | str]:
+    """Where a fault is, without the kind that pydantic names after a step's place: nobody wrote it there."""
+    kept = list(parts)
+    if len(kept) > _STEP_KIND and kept[0] == "steps":
+        of = kept.pop(_STEP_KIND)
+        if of == "cadence" and len(kept) > _STEP_KIND and kept[_STEP_KIND] in ("sync", "review"):
+            kept.pop(_STEP_KIND)
+    return kept
 
 
 def _words(detail: ErrorDetails) -> str:

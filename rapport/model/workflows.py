@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from rapport.model.cadence import CadenceResult, CadenceStart
 from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
@@ -27,6 +28,7 @@ class Kind(Generic[S, R]):
     gives: type[R]
 
 
+CADENCE: Final = Kind("Cadence", CadenceStart, CadenceResult)
 HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)

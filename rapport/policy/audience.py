@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from rapport.model.meeting import Invitee
 from rapport.model.people import Account, Contact, Fact, Topic, Vendor, personas
-from rapport.model.playbook import MeetingStep, Review
+from rapport.model.playbook import CadenceStep, MeetingStep, Review
 
 
-def invitees(step: MeetingStep, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
+def invitees(step: MeetingStep | CadenceStep, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
     """The contacts that a meeting asks, each with the required groups that they can fill."""
     return tuple(
         Invitee(

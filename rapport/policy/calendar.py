@@ -159,6 +159,14 @@ def add_business_days(start: datetime, count: int, who: Schedule, away: Sequence
     return next_working_instant(instant, who, away) if taken else instant
 
 
+def business_days_until(start: datetime, end: datetime, who: Schedule) -> int:
+    """How many of this person's business days come after the date of `start`, up to the date of `end`, included."""
+    place = ZoneInfo(who.zone)
+    first, last = (_clock(utc(instant), place).date() for instant in (start, end))
+    days = (first + n * _DAY for n in range(1, (last - first).days + 1))
+    return sum(is_business_day(day, who) for day in days)
+
+
 def business_day_around(deadline: datetime, count: int, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
     """When this person's work begins on a business day that is counted from a deadline.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from rapport.model.cadence import CadenceView
 from rapport.model.human_task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
@@ -63,6 +64,25 @@ def meeting(view: MeetingView) -> str:
             lines.append(f"- {_at(slot.start)}: {', '.join(yes) or 'nobody yet'}")
         lines.append(f"\n{len(view.votes)} of {len(view.proposal.invitees)} have answered.")
     return "\n".join(lines)
+
+
+def cadence(view: CadenceView, drafts: int) -> str:
+    """What recurs for an account: each rhythm with its next times, and what waits for somebody."""
+    lines = []
+    for rhythm in view.rhythms:
+        lines.append(f"**{rhythm.title}**, every {rhythm.every.removeprefix('1 ')}, {rhythm.minutes} minutes")
+        if rhythm.rhythm == "review":
+            meeting = f"`meeting/{view.account}/{rhythm.step}/{rhythm.period}`" if rhythm.period else "none yet"
+            lines.append(f"- the next is wanted on {_at(rhythm.target)}; the meeting opened last: {meeting}")
+        for one in rhythm.coming[:4]:
+            moved = " (moved)" if one.is_moved else ""
+            lines.append(f"- {_at(one.start)}{moved}" + (f": off, {one.off}" if one.off else ""))
+        if rhythm.wait.what:
+            lines.append(f"\nWaits for {rhythm.wait.what}. To move it on: `{rhythm.wait.unblock}`")
+        lines.append("")
+    if drafts:
+        lines.append(f"{drafts} drafts wait: `rapport message approve --account {view.account}`\n")
+    return "\n".join([*lines, f"Everything at once: `rapport cadence show {view.account}`"])
 
 
 def roles(assign: Sequence[str]) -> tuple[str, ...]:

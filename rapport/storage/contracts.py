@@ -174,9 +174,9 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
     rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for milestone in milestones:
         values = milestone.model_dump(exclude={"wait"}) | {"contract": contract, "projected": number}
-        rows[milestone.state != "running" or milestone.wait is not None].append(
-            values | _waiting(milestone.wait or Wait())
-        )
+        # A cadence's review tells what it waits for long after its step is done.
+        told_elsewhere = milestone.state == "running" or (milestone.kind == "cadence" and milestone.state == "done")
+        rows[not told_elsewhere or milestone.wait is not None].append(values | _waiting(milestone.wait or Wait()))
     for waiting, some in rows.items():
         if some:
             await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)
@@ -184,10 +184,14 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
 
 async def tell_step(connection: Connection, news: StepNews) -> None:
     """Write down what a running step waits for."""
-    here = {"of_contract": news.contract, "of_step": news.step}
     if news.wait is not None:
-        await connection.execute(_TELL_STEP, here | _waiting(news.wait))
+        await tell_wait(connection, news.contract, news.step, news.wait)
     await append(connection, news.entries)
+
+
+async def tell_wait(connection: Connection, contract: str, step: str, wait: Wait) -> None:
+    """Write down what a step waits for, or that it waits for nothing."""
+    await connection.execute(_TELL_STEP, {"of_contract": contract, "of_step": step} | _waiting(wait))
 
 
 def _waiting(wait: Wait) -> dict[str, object]:

@@ -8,9 +8,10 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from rapport.model.base import Instant, Wire
+from rapport.model.cadence import Occurrence
 from rapport.model.human_task import TaskPhase
 from rapport.model.message import MessageState, Occasion, Purpose
 from rapport.model.minutes import Pending
@@ -18,7 +19,7 @@ from rapport.model.people import Member, Role
 from rapport.policy.calendar import wall
 from rapport.storage import actions, blockers, tasks
 from rapport.storage.database import Connection
-from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow
+from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow, RhythmRow
 from rapport.storage.tasks import Task
 
 _TAM: Final = [Role.TAM]
@@ -155,7 +156,9 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
     waits = [
         step
         for step in steps
-        if step.state == "running" and step.kind != "task" and (step.account, step.step) not in drafted
+        if (step.state == "running" or (step.kind == "cadence" and step.waiting_for))
+        and step.kind != "task"
+        and (step.account, step.step) not in drafted
     ]
     piles = Counter((row.account, row.of) for row in drafts)
     return Day(
@@ -203,7 +206,11 @@ _STEPS: Final = (
     )
     .join(ContractRow, ContractRow.account == AccountRow.key)
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
-    .where(AccountRow.tam == bindparam("member"), ContractRow.ended_at.is_(None), ContractRow.paused_at.is_(None))
+    .where(
+        AccountRow.tam == bindparam("member"),
+        ContractRow.paused_at.is_(None),
+        or_(ContractRow.ended_at.is_(None), MilestoneRow.kind == "cadence"),
+    )
     .where(MilestoneRow.state.in_(["running", "waiting"]))
     .order_by(MilestoneRow.due, AccountRow.key, MilestoneRow.position)
 )
@@ -240,7 +247,7 @@ _INVITED: Final = (
         MilestoneRow,
         (MilestoneRow.contract == MessageRow.contract)
         & (MilestoneRow.step == MessageRow.step)
-        & (MilestoneRow.state == "running"),
+        & or_(MilestoneRow.state == "running", MilestoneRow.kind == "cadence"),
     )
     .where(MessageRow.person == bindparam("member"), MessageRow.purpose == Purpose.INVITATION)
     .order_by(MessageRow.created_at, MessageRow.key)
@@ -250,7 +257,7 @@ _INVITED: Final = (
 async def _meetings(connection: Connection, member: Member, now: datetime, end: datetime) -> tuple[Appointment, ...]:
     """The meetings that a member is invited to and that begin before the end of their day."""
     latest = {(row.contract, row.step): row for row in await connection.execute(_INVITED, {"member": member.id})}
-    found = []
+    found = await _standing(connection, member, now, end)
     for row in latest.values():
         meeting = Occasion.model_validate(row.occasion).meeting
         if (
@@ -275,6 +282,34 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
             )
         )
     return tuple(sorted(found, key=lambda one: (one.start, one.account)))
+
+
+_STANDING: Final = (
+    select(AccountRow.key, AccountRow.name, MemberRow.join_url, RhythmRow.title, RhythmRow.coming)
+    .join(RhythmRow, RhythmRow.account == AccountRow.key)
+    .join(MemberRow, MemberRow.id == AccountRow.tam)
+    .where(AccountRow.tam == bindparam("member"), RhythmRow.ended_at.is_(None))
+)
+
+
+async def _standing(connection: Connection, member: Member, now: datetime, end: datetime) -> list[Appointment]:
+    """The standing meetings of the member's accounts that begin before the end of their day."""
+    return [
+        Appointment(
+            account=row.key,
+            of=row.name,
+            title=row.title,
+            start=one.start,
+            end=one.end,
+            place=row.join_url,
+            answered=0,
+            asked=0,
+            agenda=(),
+        )
+        for row in await connection.execute(_STANDING, {"member": member.id})
+        for one in map(Occurrence.model_validate, row.coming)
+        if one.off is None and now <= one.start < end
+    ]
 
 
 async def _names(connection: Connection, accounts: Iterable[str]) -> dict[str, str]:

@@ -541,3 +541,32 @@ class SwitchRow(Base):
     stopped: Mapped[bool]
     by: Mapped[str]
     at: Mapped[datetime]
+
+
+class RhythmRow(Base):
+    """The projection of one rhythm of an account's cadence.
+
+    Attributes:
+        coming: The planned occurrences, the next at the front, as `Occurrence`s.
+        period: The quarter of the review whose meeting was opened last.
+        number: The number of that review.
+        open: Whether its meeting has not come to its end.
+        target: When the next review is wanted.
+    """
+
+    __tablename__ = "rhythms"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    contract: Mapped[str]
+    workflow_id: Mapped[str]
+    title: Mapped[str]
+    rhythm: Mapped[str]
+    every: Mapped[str]
+    minutes: Mapped[int]
+    coming: Mapped[list[Any]]
+    period: Mapped[str | None]
+    number: Mapped[int]
+    target: Mapped[datetime | None]
+    open: Mapped[bool]
+    ended_at: Mapped[datetime | None]
+    projected: Mapped[int]

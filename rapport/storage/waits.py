@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
-from rapport.model.ids import meeting_id
+from rapport.model.ids import cadence_id, meeting_id
 from rapport.model.people import Role
+from rapport.storage import rhythms
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
     AccountRow,
@@ -47,20 +48,23 @@ async def open_waits(connection: Connection) -> list[OpenWait]:
 
 
 async def open_workflows(connection: Connection) -> set[str]:
-    """The ids of all workflows that run, as far as SQL was told: onboardings, their meetings, human tasks."""
+    """The ids of all workflows that run, as far as SQL was told: onboardings, cadences, their meetings, human tasks."""
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
     tasks = await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED))
     meetings = await connection.execute(_RUNNING.where(MilestoneRow.kind == "meeting"))
+    recurring = await rhythms.every(connection)
     return {
         *onboardings,
         *tasks,
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
+        *(cadence_id(rhythm.account) for rhythm in recurring),
+        *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),
     }
 
 
-_RUNNING: Final = (
+_STEPS: Final = (
     select(
         ContractRow.account,
         AccountRow.tam,
@@ -75,11 +79,14 @@ _RUNNING: Final = (
     )
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
     .join(AccountRow, AccountRow.key == ContractRow.account)
-    .where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
+    .where(ContractRow.run_id.is_not(None))
     # A pause has no end of its own, and stands where everybody sees it.
     .where(ContractRow.paused_at.is_(None))
     .order_by(ContractRow.account, MilestoneRow.position)
 )
+_RUNNING: Final = _STEPS.where(ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
+# What recurs goes on after its step, and after the onboarding.
+_RECURRING: Final = _STEPS.where(MilestoneRow.kind == "cadence", MilestoneRow.state == "done")
 
 
 async def _tasks(connection: Connection) -> list[OpenWait]:
@@ -121,7 +128,11 @@ async def _steps(connection: Connection) -> list[OpenWait]:
         )
     }
     found = []
-    for row in await connection.execute(_RUNNING.where(MilestoneRow.kind != "task")):
+    rows = [
+        *await connection.execute(_RUNNING.where(MilestoneRow.kind != "task")),
+        *await connection.execute(_RECURRING),
+    ]
+    for row in rows:
         there = any(
             row.tam in present if on == Role.TAM else on in roles or (row.account, on) in personas
             for on in row.waiting_on

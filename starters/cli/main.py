@@ -10,6 +10,7 @@ from starters.cli import (
     action,
     audit,
     blocker,
+    cadence,
     doctor,
     evidence,
     mail,
@@ -45,6 +46,7 @@ app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
 app.add_typer(blocker.app, name="blocker")
 app.add_typer(action.app, name="action")
+app.add_typer(cadence.app, name="cadence")
 app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")

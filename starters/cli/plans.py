@@ -9,7 +9,16 @@ from typing import Any, Final
 from rich.markup import escape
 from rich.table import Table
 
-from rapport.model.playbook import MeetingStep, MessageStep, Playbook, Stage, StepDefinition, TaskStep
+from rapport.model.playbook import (
+    CadenceStep,
+    MeetingStep,
+    MessageStep,
+    Playbook,
+    Stage,
+    StepDefinition,
+    TaskStep,
+    emails_of,
+)
 from rapport.policy.adoption import Adoption, Difference, FieldChange
 from rapport.policy.forecast import Span
 from starters.cli.common import table
@@ -46,7 +55,7 @@ def _waits(step: StepDefinition) -> str:
 def _who(step: StepDefinition) -> str:
     """Who is asked or written to. A star stands with those of whom a meeting needs one."""
     match step:
-        case MeetingStep():
+        case MeetingStep() | CadenceStep():
             needed = {persona for group in step.require for persona in group}
             return "\n".join(f"{persona}{'*' if persona in needed else ''}" for persona in step.invite)
         case MessageStep():
@@ -65,6 +74,9 @@ def _how(step: StepDefinition) -> str:
             return f"{step.email}\n({step.review})"
         case TaskStep():
             return step.task.replace("_", " ")
+        case CadenceStep():
+            mails = "\n".join(emails_of(step).values())
+            return f"{step.minutes} min every {step.every}\n{mails}\n({step.review})"
 
 
 def timeline(playbook: PlaybookShown, width: int) -> list[str]:

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
-from rapport.model.workflows import HUMAN_TASK, MEETING
+from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
 from rapport.schedules import registered_mornings
 from rapport.settings import Settings
 from rapport.storage.access import mail_switch
@@ -38,7 +38,7 @@ SETTLE_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
 
 SHORT_SECRET: Final = 16
-_KINDS: Final = ("Onboarding", MEETING.name, HUMAN_TASK.name)
+_KINDS: Final = ("Onboarding", CADENCE.name, MEETING.name, HUMAN_TASK.name)
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SETUP: Final = "run `rapport setup`"
 

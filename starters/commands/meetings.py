@@ -15,7 +15,7 @@ from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import quorum
-from rapport.storage import access, contracts, people, timeline
+from rapport.storage import access, contracts, people, rhythms, timeline
 from rapport.storage import minutes as records
 from rapport.storage.access import Link
 from rapport.storage.contracts import Shown
@@ -457,20 +457,21 @@ async def _steps(connection: Connection, account: str) -> tuple[str, list[Shown]
 
 
 async def _handle(office: Office, account: str, step: str) -> WorkflowHandle[Meeting, MeetingResult]:
-    """The workflow of an account's meeting, in its latest attempt."""
+    """The workflow of an account's meeting, in its latest attempt; of a review the one that was offered last."""
     async with office.store.reading() as connection:
         await people.account(connection, account)
         _, steps = await _steps(connection, account)
-    found = next((shown for shown in steps if shown.step == step and shown.kind == "meeting"), None)
-    if found is None:
-        meetings = ", ".join(shown.step for shown in steps if shown.kind == "meeting") or "none yet"
+        recurring = await rhythms.of_account(connection, account)
+    attempts: dict[str, int | str] = {shown.step: shown.attempt for shown in steps if shown.kind == "meeting"}
+    attempts |= {rhythm.step: rhythm.period for rhythm in recurring if rhythm.period is not None}
+    if step not in attempts:
         raise Refusal(
             f'"{account}" has no meeting "{step[:40]}"',
             field="step",
-            fix=f"its meetings: {meetings}",
+            fix=f"its meetings: {', '.join(attempts) or 'none yet'}",
             kind=Refused.NOT_FOUND,
         )
-    return office.client.get_workflow_handle_for(Meeting.run, meeting_id(account, step, found.attempt))
+    return office.client.get_workflow_handle_for(Meeting.run, meeting_id(account, step, attempts[step]))
 
 
 async def _view(

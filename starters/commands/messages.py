@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rapport.mail import compose, outbox, put_off
+from rapport.mail import compose, outbox, put_off, rhythms
 from rapport.mail.compose import Edits
 from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
@@ -159,11 +159,13 @@ def _goes_at(office: Office, letter: Letter) -> datetime | None:
 async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
     async with office.store.reading() as connection:
         company = await House.around(connection, draft.account, [draft.person])
+        occasion = Occasion.model_validate(draft.occasion)
+        found = await rhythms.on_record(connection, occasion, company.zone)
     to = company.person(draft.person)
     if to is None:
         raise Refusal("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
-    occasion = Occasion.model_validate(draft.occasion)
-    return Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person), Edits(**draft.edits)
+    letter = Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person, on_record=found)
+    return letter, Edits(**draft.edits)
 
 
 async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageShown:

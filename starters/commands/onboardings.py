@@ -22,7 +22,7 @@ from rapport.model.base import Instant, Refusal, Refused, Slug, StepName, Wire, 
 from rapport.model.ids import onboarding_id, task_id
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.people import AccountFile, WrittenContract
-from rapport.model.playbook import MeetingStep, Playbook, TaskStep
+from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
 from rapport.playbooks import load
 from rapport.policy import plan
 from rapport.storage import contracts, people
@@ -236,10 +236,11 @@ def _refuse_unready(playbook: Playbook, company: Company, left_out: Collection[s
         if step.name in left_out:
             continue
         field = f"{playbook.name}: steps[{index}]"
-        if not isinstance(step, TaskStep) and step.email not in compose.emails():
-            known = ", ".join(sorted(compose.emails()))
-            raise Refusal(f'there is no mail "{step.email}"', field=f"{field}.email", fix=f"use one of {known}")
-        if isinstance(step, MeetingStep):
+        for name, email in emails_of(step).items():
+            if email not in compose.emails():
+                known = ", ".join(sorted(compose.emails()))
+                raise Refusal(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
+        if isinstance(step, MeetingStep | CadenceStep):
             for group in step.require:
                 if not company.personas & set(group):
                     raise Refusal(
@@ -247,12 +248,13 @@ def _refuse_unready(playbook: Playbook, company: Company, left_out: Collection[s
                         field="contacts",
                         fix="add one [[contacts]] with that persona",
                     )
-            if step.where == "remote" and not company.tam.join_url:
+            if (isinstance(step, CadenceStep) or step.where == "remote") and not company.tam.join_url:
                 raise Refusal(
                     f"{step.title} is remote, and the TAM has no link to join",
                     field="members.join_url",
                     fix="add join_url to the TAM's [[members]]",
                 )
+        if isinstance(step, MeetingStep):
             may_be_onsite = step.onsite is not None and step.onsite.approval not in left_out
             if (step.where == "onsite" or may_be_onsite) and not company.account.place:
                 raise Refusal(

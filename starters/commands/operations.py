@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator
 
 from rapport.mail.letters import Company
 from rapport.model.base import Instant, Prose, Refusal, Refused, StepName, Wire, Written
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operations import OF_A_STEP, Operate, Operation
 from rapport.model.playbook import MeetingStep, MessageStep, StepDefinition
@@ -19,6 +20,7 @@ from rapport.policy.adoption import Plan
 from rapport.storage import timeline
 from starters.commands.office import Actor, Office, Over, answered, member_acting, present, submission
 from starters.commands.onboardings import PLAYBOOKS
+from workflows.cadence import Cadence
 from workflows.onboarding import Onboarding
 
 T = TypeVar("T")
@@ -89,9 +91,33 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
         await timeline.submit(connection, said)
     operation = Operation(id=said.id, by=member.id, kind=kind, step=written.step, playbook=playbook, left_out=left_out)
     handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
-    return await _of_a_running_one(
-        account, answered(handle.execute_update(Onboarding.operate, operation, id=said.id), f"onboarding of {account}")
-    )
+    asked = answered(handle.execute_update(Onboarding.operate, operation, id=said.id), f"onboarding of {account}")
+    if kind in OF_A_STEP or kind is Operate.ADOPT:
+        return await _of_a_running_one(account, asked)
+    return await _of_either(office, account, asked, operation)
+
+
+async def _of_either(office: Office, account: str, asked: Awaitable[Receipt], operation: Operation) -> Receipt:
+    """What concerns the whole account goes to its onboarding and to what recurs, whichever of them runs, or both."""
+    cadence = office.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+    receipt: Receipt | None = None
+    kind = Refused.NOT_FOUND
+    try:
+        receipt = await asked
+    except Over as over:
+        kind = over.kind
+    with suppress(Over):
+        word = cadence.execute_update(Cadence.operate, operation, id=operation.id)
+        also = await answered(word, f"cadence of {account}")
+        receipt = receipt or also
+    if receipt is None:
+        raise Refusal(
+            f'no onboarding of "{account}" runs, and nothing recurs for it',
+            field="account",
+            fix=f"see `rapport onboarding status {account}`",
+            kind=kind,
+        )
+    return receipt
 
 
 async def preview(office: Office, account: str) -> Preview:

@@ -166,6 +166,8 @@ def sentence(
             return f"What is known of {who} has changed: {about.replace('_', ' ')}"
         case "message.refused":
             return f"A mail could not be written: {about}"
+        case kind if kind.startswith(("cadence.", "sync.", "review.")):
+            return _of_rhythm(kind, step, who, when, about)
         case "blocker.raised":
             return f"{who} noted a blocker"
         case "blocker.checked":
@@ -184,6 +186,29 @@ def sentence(
             return _of_task(kind, step, f"{who}, {role}," if role else who, about.replace("_", " ")) + through
         case _:
             return entry.kind
+
+
+def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
+    """What happened to something that recurs."""
+    what = "whose times nobody was offered" if about == "review" else "its brief and digest"
+    return {
+        "cadence.began": "From now on meetings recur",
+        "cadence.ended": "Nothing recurs any more",
+        "cadence.pause": f"{who} paused what recurs",
+        "cadence.resume": f"{who} resumed what recurs",
+        "cadence.cancel": f"{who} cancelled what recurs",
+        "cadence.missed": f"{step} of {when} was missed: {what}",
+        "sync.begun": f"{step}: everyone is invited to the series, from {when} on",
+        "sync.changed": f"{step}: everyone is invited anew, from {when} on",
+        "sync.set": f"{step}: {who} set the standing time",
+        "sync.no_time": f"{step}: no time suits everyone who is needed; the TAM was told",
+        "sync.moved": f"{step} of {about} moved to {when} by {who}",
+        "sync.skipped": f"{step} of {about} called off by {who}",
+        "sync.held": f"{step} of {when} counts as held",
+        "sync.not_held": f"{step} of {when} was not held, says {who}",
+        "review.offered": f"{step} {about}: its times are offered, for {when} or the days after",
+        "review.ended": f"{step} ended: {about.replace('_', ' ')}",
+    }.get(kind, kind)
 
 
 def _of_operation(kind: str, step: str, who: str) -> str:
@@ -244,6 +269,8 @@ _PURPOSE = {
     "notice": "notice",
     "message": "sent",
     "task": "a task",
+    "brief": "brief",
+    "digest": "digest",
 }
 
 

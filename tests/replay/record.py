@@ -11,25 +11,26 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import select
 
-from rapport.model.ids import meeting_id, onboarding_id, task_id
+from rapport.model.base import Refusal
+from rapport.model.ids import cadence_id, meeting_id, onboarding_id, task_id
 from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence, WrittenWork
 from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
-from starters.commands import accounts, meetings, members, messages, onboardings, sign_ins
+from starters.commands import accounts, cadences, meetings, members, messages, onboardings, sign_ins, timelines
 from starters.commands import tasks as use
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
-from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, example, skipping_town, until
-from tests.support import sign_off, tasks
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, skipping_town, until
+from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
@@ -232,6 +233,70 @@ async def a_repeated_round_of_mornings(town: Town) -> None:
     await until(status_of(town, "morning/2"), "the end of the repeated round")
 
 
+async def what_recurs_until_its_first_review(town: Town) -> None:
+    """Weeklies, one called off, one moved, the time set anew, and a review that is booked."""
+    await rhythm.begin(town, rhythm.WEEKLY + rhythm.QBR)
+    await town.mailed(4)
+    first, second = [at.date() for at in (await rhythm.coming(town))[:2]]
+    await cadences.skip(town.office, "versayce", "weekly", second, TAM)
+    start = (await rhythm.coming(town))[0] + timedelta(hours=2)
+    await cadences.move(town.office, "versayce", "weekly", first, start, TAM)
+    await town.mailed(12)
+    await cadences.set_time(town.office, "versayce", "weekly", "tue", "11:00", TAM)
+    await town.mailed(16)
+    qbr = next(one for one in (await rhythm.view(town)).rhythms if one.step == "qbr")
+    assert qbr.offer_at is not None
+    await town.sleep_until(qbr.offer_at + timedelta(hours=1))
+
+    async def voting() -> bool:
+        try:
+            return (await meetings.show(town.office, "versayce", "qbr")).phase == "voting"
+        except Refusal:
+            return False
+
+    await until(voting, "the review's times")
+    for person in (CHAMPION, BUSINESS):
+        await meetings.vote(town.office, "versayce", "qbr", ("1",), by(person))
+
+    async def booked() -> datetime | None:
+        return (await meetings.show(town.office, "versayce", "qbr")).booked_until
+
+    await town.sleep_until(await until(booked, "the booking"))
+
+
+async def what_recurs_after_its_first_review(town: Town) -> None:
+    """The review is held, and the run after it goes on with the weeklies."""
+    await what_recurs_until_its_first_review(town)
+    handle = town.client.get_workflow_handle(cadence_id("versayce"))
+    before = (await handle.describe()).run_id
+    await meetings.report(town.office, "versayce", "qbr", "held", TAM)
+
+    async def turned() -> bool:
+        return (await handle.describe()).run_id != before
+
+    await until(turned, "the run after the review")
+    await town.sleep_until(await town.now() + timedelta(days=15))
+
+
+async def what_recurs_without_a_common_hour(town: Town) -> None:
+    """Nobody's hours meet; the TAM sets the time, and later it is closed."""
+    file = example()
+    far = [
+        contact.model_copy(update={"zone": "Pacific/Auckland"}) if contact.persona == "primary_champion" else contact
+        for contact in file.contacts
+    ]
+    handle = await rhythm.begin(town, file=file.model_copy(update={"contacts": tuple(far)}))
+    await town.mailed(1, TAM.email)
+    await cadences.set_time(town.office, "versayce", "weekly", "tue", "08:30", TAM)
+    await town.mailed(5)
+    await handle.signal("close")
+
+    async def over() -> bool:
+        return any(entry.kind == "cadence.ended" for entry in await timelines.timeline_of(town.office, "versayce"))
+
+    await until(over, "the end")
+
+
 async def mails_wait_for_the_morning(town: Town) -> None:
     """Asked for at night: the welcome waits, goes in the morning, and the vote goes on from there."""
     night = await town.sleep_to(2, 22)
@@ -300,6 +365,9 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     the_onsite_is_not_needed: ALL,
     a_plan_is_changed_and_signed: ("onboarding", task_id("versayce", "training_plan", 1)),
     what_a_mail_needs_is_found_out: ("onboarding",),
+    what_recurs_until_its_first_review: ("onboarding", "cadence"),
+    what_recurs_after_its_first_review: ("cadence",),
+    what_recurs_without_a_common_hour: ("cadence",),
     mails_wait_for_the_morning: BOTH,
     what_waits_is_overtaken: BOTH,
 }
@@ -316,6 +384,7 @@ async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
         "onboarding": onboarding_id("versayce"),
         "meeting": meeting_id("versayce", "kickoff", 1),
         "task": tasks.TASK,
+        "cadence": cadence_id("versayce"),
     }
     if "notice" in kinds:
         async with town.office.store.reading() as connection:

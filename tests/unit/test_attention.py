@@ -195,4 +195,4 @@ def test_the_morning_after_the_clocks_changed_begins_at_nine() -> None:
 def test_every_purpose_has_a_weight() -> None:
     """What answers or books goes at once, what asks waits for working time, and the rest may be left out."""
     assert {purpose for purpose in Purpose if purpose.weight is Weight.NEEDED} == {Purpose.PROPOSAL, Purpose.REMINDER}
-    assert {purpose for purpose in Purpose if purpose.weight is Weight.NICE} == {Purpose.MESSAGE}
+    assert {purpose for purpose in Purpose if purpose.weight is Weight.NICE} == {Purpose.MESSAGE, Purpose.DIGEST}

@@ -49,6 +49,7 @@ from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
+from tests.support import rhythm_mail
 
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
@@ -60,7 +61,7 @@ TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"
 PROPOSALS = {"welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
 LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - {"task_outcome", "sign_off_silent"}
 USERS = ("primary_user", "secondary_user")
-FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1}
+FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3}
 """How many figures a mail tells those whom they concern."""
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
@@ -144,6 +145,8 @@ def letter(
     if name in TASK_MAILS:
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
+    if name in rhythm_mail.MAILS:
+        story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
     return Letter(
         STATIONERY,
         around,
@@ -153,6 +156,7 @@ def letter(
         ids[reader],
         {} if sparse else SAID,
         sparse_day() if sparse else full_day(),
+        on_record=rhythm_mail.on_record(sparse=sparse),
     )
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from rapport.mail.compose import emails
 from rapport.model.base import Refusal, Refused
+from rapport.model.playbook import Playbook, emails_of
+from rapport.model.reading import read_toml
 from rapport.playbooks import load, shipped
+from tests.support import rhythm
 
 OWN = """
 name = "{name}"
@@ -82,3 +86,39 @@ def test_a_file_and_its_playbook_have_one_name(folder: Path) -> None:
     with pytest.raises(Refusal, match="give both the same name") as refused:
         load("copy", folder)
     assert refused.value.field == "playbooks/copy.toml:2: name"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "problem"),
+    [
+        ("minutes = 30", "minutes = 45", "steps[1].minutes", "key_business_contact gives at most 30 minutes"),
+        ("minutes = 15", "minutes = 20\nwhere = 'remote'", "steps[0].where", "is not known here"),
+        ('every = "1 week"', 'every = "1 month"', "steps[0].every", "'1 week' or '2 weeks'"),
+        ('rhythm = "review"', 'rhythm = "rhyme"', "steps[1]", "'sync', 'review'"),
+        ('rhythm = "sync"\n', "", "steps[0]", "rhythm is missing"),
+        ('topic = "What holds you up", minutes = 4', 'topic = "All", minutes = 8', "steps[0].agenda", "do not fit"),
+        ('follow_up = "review_follow_up"', "prepare = 25", "steps[1]", ""),
+        ('brief = "review_brief"', 'brief = "review_brief"\nprepare = 25', "steps[1].prepare", "smaller than offered"),
+        (
+            'invite = ["primary_champion", "primary_user", "secondary_user"]',
+            'invite = ["primary_user", "secondary_user"]',
+            "steps[0].require",
+            "not invited",
+        ),
+    ],
+)
+def test_a_rhythm_that_breaks_a_rule_is_refused(old: str, new: str, field: str, problem: str) -> None:
+    """What recurs keeps the rules of meetings and of personas; a refusal names the field as it was written."""
+    text = rhythm.HEAD + rhythm.WEEKLY + rhythm.QBR
+    assert old in text
+    with pytest.raises(Refusal) as refused:
+        read_toml(Playbook, text.replace(old, new).encode(), "ours.toml")
+    assert field in refused.value.field
+    assert problem in str(refused.value)
+
+
+def test_the_shipped_year_has_its_rhythms() -> None:
+    """The enterprise playbook ends in a weekly sync and a quarterly review, whose mails there are."""
+    steps = {step.name: step for step in load("enterprise").steps}
+    assert {*emails_of(steps["weekly"]).values(), *emails_of(steps["qbr"]).values()} <= emails()
+    assert steps["weekly"].stage == steps["qbr"].stage == "cadence"

@@ -16,8 +16,19 @@ from rapport.model.base import Prose, Refusal, Refused, Written
 from rapport.model.message import MessageState
 from rapport.model.playbook import Stage
 from rapport.model.reading import check
-from starters.commands import accounts, actions, blockers, evidence, meetings, messages, onboardings, timelines
+from starters.commands import (
+    accounts,
+    actions,
+    blockers,
+    cadences,
+    evidence,
+    meetings,
+    messages,
+    onboardings,
+    timelines,
+)
 from starters.commands.accounts import AccountShown
+from starters.commands.cadences import CadenceShown
 from starters.commands.meetings import MeetingShown
 from starters.commands.office import Actor, Office, present
 from starters.commands.onboardings import MilestoneShown, Status
@@ -138,7 +149,10 @@ async def _account_page(
 ) -> Response:
     shown = await accounts.show(office, key)
     status = await _status(office, key)
-    running = [milestone for milestone in status.milestones if milestone.state == "running"] if status else []
+    recurring = await _cadence(office, key)
+    reviews = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
+    milestones = status.milestones if status else ()
+    running = [one for one in milestones if one.state == "running" or one.step in reviews]
     found, unreachable = await _meetings(office, key, running) if status and status.live else ({}, bool(running))
     lines = await messages.listed(office, key)
     told = list(reversed(await timelines.timeline_of(office, key)))
@@ -153,6 +167,7 @@ async def _account_page(
         stages=stages(status),
         running=running,
         meetings=found,
+        cadence=recurring,
         unreachable=unreachable,
         known=await evidence.known(office, key),
         messages=list(reversed(lines)),
@@ -178,6 +193,16 @@ async def _status(office: Office, key: str) -> Status | None:
     """Where the account is; nothing if no onboarding was started for it."""
     try:
         return await onboardings.status(office, key)
+    except Refusal as refusal:
+        if refusal.kind is Refused.NOT_FOUND:
+            return None
+        raise
+
+
+async def _cadence(office: Office, key: str) -> CadenceShown | None:
+    """What recurs for the account; nothing if nothing does yet."""
+    try:
+        return await cadences.show(office, key)
     except Refusal as refusal:
         if refusal.kind is Refused.NOT_FOUND:
             return None

@@ -471,4 +471,27 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("contract", "step"),
     )
+    op.create_table(
+        "rhythms",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("contract", sa.String(), nullable=False),
+        sa.Column("workflow_id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("rhythm", sa.String(), nullable=False),
+        sa.Column("every", sa.String(), nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("coming", sa.JSON(), nullable=False),
+        sa.Column("period", sa.String(), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("target", UtcInstant(timezone=True), nullable=True),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("ended_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("projected", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("account", "step"),
+    )
     # ### end Alembic commands ###

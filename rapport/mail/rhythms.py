@@ -1,0 +1,181 @@
+"""The words and calendars of mails about what recurs: standing meetings, digests, briefs, reviews."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from rapport.mail import chart, invite
+from rapport.model.base import Refusal
+from rapport.model.cadence import Occurrence
+from rapport.model.evidence import Evidence
+from rapport.model.ids import meeting_id
+from rapport.model.message import Occasion, Purpose, RhythmFacts
+from rapport.model.minutes import MinutesRecord
+from rapport.policy import recurrence
+from rapport.storage import blockers, evidence, minutes
+from rapport.storage.database import Connection
+from rapport.storage.minutes import KnownMinutes, Reported
+
+if TYPE_CHECKING:
+    from rapport.mail.compose import Person
+    from rapport.mail.letters import Company
+
+
+@dataclass(frozen=True)
+class OnRecord:
+    """What is on record for a mail to speak of.
+
+    Attributes:
+        minutes: What was said at the review that the mail follows, if anybody wrote it down.
+    """
+
+    evidence: Evidence
+    minutes: MinutesRecord | None = None
+
+
+async def on_record(connection: Connection, occasion: Occasion, zone: str) -> OnRecord | None:
+    """What is on record for the days that a mail speaks of; nothing for a mail that speaks of none.
+
+    Blockers are always all that are open, however long they have been.
+
+    Args:
+        zone: In which the days are counted.
+    """
+    rhythm = occasion.rhythm
+    if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
+        return None
+    found = await evidence.evidence(connection, occasion.account, rhythm.since, rhythm.until, zone)
+    still_open = await blockers.open_blockers(connection, occasion.account)
+    known = {blocker.id for blocker in still_open}
+    removed = tuple(blocker for blocker in found.blockers if blocker.id not in known)
+    said: KnownMinutes | Reported | None = None
+    if rhythm.review is not None and occasion.purpose is Purpose.MESSAGE:
+        meeting = meeting_id(occasion.account, rhythm.step, rhythm.review.period)
+        # The report is on record before its minutes are kept, and corrected minutes stand above it.
+        said = await minutes.of_meeting(connection, meeting) or await minutes.reported(connection, meeting)
+    evidence_ = found.model_copy(update={"blockers": (*still_open, *removed)})
+    return OnRecord(evidence_, said.record if said else None)
+
+
+def context(company: Company, rhythm: RhythmFacts, to: Person, found: OnRecord | None) -> dict[str, Any]:
+    """What a mail may say of something that recurs."""
+    one = rhythm.occurrence
+    people = [company.person(id_) for id_ in rhythm.people]
+    return {
+        "title": rhythm.title,
+        "step": rhythm.step,
+        "minutes": rhythm.minutes,
+        "agenda": rhythm.agenda,
+        "material": sum(minutes for _, minutes in rhythm.agenda),
+        "every": rhythm.every,
+        "kind": rhythm.kind,
+        "weekday": f"{rhythm.first.start.astimezone(ZoneInfo(to.zone)):%A}" if rhythm.first else "",
+        "first": rhythm.first,
+        "next": one,
+        "date": one.day.isoformat() if one else "",
+        "moved_from": one.original if one and one.is_moved else None,
+        "off": _still_ahead(rhythm),
+        "people": [person.name for person in people if person],
+        "join_url": company.tam.join_url or "",
+        "since": _named(rhythm.since),
+        "until": _named(rhythm.until),
+        "review": rhythm.review,
+        "missed": rhythm.missed,
+        "titles": rhythm.titles,
+        "evidence": _evidence(found.evidence) if found else None,
+        "said": _said(company, found.minutes) if found and found.minutes else None,
+    }
+
+
+def calendar(company: Company, occasion: Occasion, sender: str, stamp: datetime) -> tuple[str, bytes] | None:
+    """The iTIP method and the iCalendar object that an invitation carries.
+
+    Raises:
+        Refusal: The invitation cannot be written.
+    """
+    rhythm = occasion.rhythm
+    if rhythm is None or rhythm.standing is None or rhythm.first is None:
+        return None
+    subject = rhythm.occurrence if rhythm.kind in ("moved", "skipped") else None
+    when: Occurrence = subject or rhythm.first
+    link = str(company.tam.join_url) if company.tam.join_url else None
+    agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in rhythm.agenda)
+    invitation = invite.Invitation(
+        uid=f"{rhythm.uid}@{sender.partition('@')[2]}",
+        sequence=rhythm.sequence,
+        stamp=stamp.replace(microsecond=0),
+        start=when.start,
+        end=when.end,
+        zone=rhythm.standing.zone,
+        summary=f"{company.account.name} / {company.vendor.name}: {rhythm.title}",
+        description=f"{agenda}\n\nJoin: {link}" if link else agenda,
+        location=link or "",
+        join_url=link,
+        organizer_name=company.tam.name,
+        organizer=sender,
+        attendees=tuple(
+            invite.Attendee(person.name, person.email, required=id_ in rhythm.required)
+            for id_ in rhythm.people
+            if (person := company.person(id_)) is not None
+        ),
+        series=None if subject else _series(rhythm),
+        occurrence=subject.original if subject else None,
+    )
+    try:
+        if rhythm.kind in ("skipped", "closed"):
+            return "CANCEL", invite.cancel(invitation)
+        return "REQUEST", invite.request(invitation)
+    except ValueError:
+        # Its words could name people, and a refusal is written into histories.
+        raise Refusal("the invitation cannot be written", field="rhythm") from None
+
+
+def _series(rhythm: RhythmFacts) -> invite.Series:
+    assert rhythm.standing is not None
+    until = rhythm.dates_until
+    return invite.Series(
+        weeks=rhythm.weeks,
+        excluded=rhythm.excluded,
+        moved=tuple((one.original, one.start, one.end) for one in rhythm.moved),
+        dates=tuple(recurrence.dates(rhythm.standing, weeks=rhythm.weeks, until=until)) if until else (),
+    )
+
+
+def _still_ahead(rhythm: RhythmFacts) -> list[datetime]:
+    """The next few times at which there is none, for the eye; the calendar has them all."""
+    now = rhythm.occurrence.start if rhythm.occurrence else None
+    return [at for at in rhythm.excluded if now is None or at > now][:6]
+
+
+def _named(day: date | None) -> str:
+    """A date as a person writes it: "Tuesday 1 December"."""
+    return f"{day:%A} {day.day} {day:%B}" if day else ""
+
+
+def _said(company: Company, record: MinutesRecord) -> dict[str, Any]:
+    """What was said at a meeting, but for the private note: no mail can read that."""
+    return {
+        "short_term": record.short_term,
+        "long_term": record.long_term,
+        "actions": [
+            (action.what, owner.name if (owner := company.person(action.owner)) else None, _named(action.due))
+            for action in record.actions
+        ],
+        "agreed": record.agreed,
+    }
+
+
+def _evidence(found: Evidence) -> dict[str, Any]:
+    return {
+        "is_empty": found.is_empty,
+        "usage": [(chart.text(series), chart.html(series)) for series in found.usage if series.samples],
+        "incidents": found.incidents,
+        "projects": [(project.title, _named(project.starts), _named(project.ends)) for project in found.projects],
+        "roadmap": found.roadmap,
+        "wins": [(win.title, _named(win.day)) for win in found.wins],
+        "blockers": [(one.title, one.owner, _named(one.next_check)) for one in found.blockers if one.removed is None],
+        "removed": [one.title for one in found.blockers if one.removed is not None],
+    }

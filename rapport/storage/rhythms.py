@@ -1,0 +1,100 @@
+"""The projection of what recurs: each account's standing meetings and reviews."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final, Literal, cast
+
+from sqlalchemy import Executable, Row, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rapport.model.base import Instant, Wire
+from rapport.model.cadence import CadenceNews, Occurrence
+from rapport.model.ids import cadence_id
+from rapport.storage import contracts
+from rapport.storage.database import Connection
+from rapport.storage.tables import RhythmRow
+from rapport.storage.timeline import append
+
+
+class Rhythm(Wire):
+    """One rhythm as SQL was last told.
+
+    Attributes:
+        coming: The planned occurrences; some may lie in the past by now.
+        open: Whether the meeting of the review that was offered last has not come to its end.
+    """
+
+    account: str
+    contract: str
+    step: str
+    title: str
+    rhythm: Literal["sync", "review"]
+    every: str
+    minutes: int
+    coming: tuple[Occurrence, ...]
+    period: str | None
+    number: int
+    open: bool
+    target: Instant | None
+
+
+@cache
+def _put(dialect: str) -> Executable:
+    table = cast("Table", RhythmRow.__table__)
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    values = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
+    put: Executable = new.on_conflict_do_update(
+        index_elements=["account", "step"], set_=values, where=table.c.projected <= new.excluded["projected"]
+    )
+    return put
+
+
+async def project(connection: Connection, news: CadenceNews) -> None:
+    """Write down what a cadence says of itself; what it said later already stands."""
+    rows = [
+        {
+            "account": news.account,
+            "step": view.step,
+            "contract": news.contract,
+            "workflow_id": cadence_id(news.account),
+            "title": view.title,
+            "rhythm": view.rhythm,
+            "every": view.every,
+            "minutes": view.minutes,
+            "coming": [one.model_dump(mode="json") for one in view.coming],
+            "period": view.period,
+            "number": view.number,
+            "target": view.target,
+            "open": view.open,
+            "ended_at": news.now if news.ended else None,
+            "projected": news.number,
+        }
+        for view in news.rhythms
+    ]
+    if rows:
+        await connection.execute(_put(connection.dialect.name), rows)
+    for view in news.rhythms:
+        # What a review waits for is told by its meeting.
+        if view.rhythm == "sync":
+            await contracts.tell_wait(connection, news.contract, view.step, view.wait)
+    await append(connection, news.entries)
+
+
+_RHYTHMS: Final = (
+    select(RhythmRow.__table__).where(RhythmRow.ended_at.is_(None)).order_by(RhythmRow.account, RhythmRow.step)
+)
+
+
+async def of_account(connection: Connection, account: str) -> list[Rhythm]:
+    """An account's rhythms, while its cadence runs."""
+    return [_rhythm(row) for row in await connection.execute(_RHYTHMS.where(RhythmRow.account == account))]
+
+
+async def every(connection: Connection) -> list[Rhythm]:
+    """The rhythms of every account whose cadence runs."""
+    return [_rhythm(row) for row in await connection.execute(_RHYTHMS)]
+
+
+def _rhythm(row: Row[Any]) -> Rhythm:
+    return Rhythm.model_validate(row._mapping)

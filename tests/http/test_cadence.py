@@ -1,0 +1,78 @@
+"""What recurs, over HTTP: seen, changed, refused, and on the account's page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from rapport.model.ids import new_id
+from starters.commands import onboardings, tokens
+from starters.commands.onboardings import StartRequest
+from starters.http.app import create_app
+from tests.conftest import TAM, Town, account, until
+from tests.support.rhythm import HEAD, QBR, WEEKLY
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(here: Town) -> AsyncIterator[httpx.AsyncClient]:
+    """A program with a token, which is signed in as a browser too."""
+    secret = await tokens.create(here.office, "owner", ("operator",))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(here.office, here.catcher)),
+        base_url="http://127.0.0.1:8700",
+        headers={"Authorization": f"Bearer {secret}"},
+        follow_redirects=True,
+    ) as client:
+        assert (await client.get(f"/sign-in?key={secret}")).status_code == 200
+        yield client
+
+
+async def test_what_recurs_is_seen_and_changed(here: Town, api: httpx.AsyncClient) -> None:
+    """One date is called off and another moved by the API; the page shows both, and a repeated word is refused."""
+    folder = here.office.settings.data / "playbooks"
+    folder.mkdir()
+    (folder / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    key = file.account.key
+    address = f"/v1/accounts/{key}/cadence"
+    assert (await api.get(address)).status_code == 404
+    await onboardings.start(here.office, StartRequest(file=file, playbook="rhythm"))
+
+    async def planned() -> Any:
+        answer = (await api.get(address)).json()
+        ready = "rhythms" in answer and all(one["next"] for one in answer["rhythms"])
+        return answer["rhythms"] if ready and len(answer["rhythms"]) == 2 else None
+
+    weekly, qbr = await until(planned, "the rhythms")
+    assert (weekly["step"], weekly["rhythm"], weekly["every"]) == ("weekly", "sync", "1 week")
+    assert weekly["standing"].endswith("(Europe/Zurich)")
+    assert (qbr["rhythm"], qbr["meeting"], qbr["open"]) == ("review", None, False)
+    await here.mailed(4)
+    first, second = (one["day"] for one in weekly["dates"][:2])
+    word = {"as": TAM.email, "date": second}
+    skipped = await api.post(f"{address}/weekly/skip", json={**word, "reason": "a fair"})
+    assert (skipped.status_code, skipped.json()["outcome"]) == (200, "skipped")
+    start = weekly["dates"][0]["end"]
+    moved = await api.post(f"{address}/weekly/move", json={"as": TAM.email, "date": first, "start": start})
+    assert (moved.status_code, moved.json()["outcome"]) == (200, "moved")
+    await here.mailed(12)
+    again = await api.post(f"{address}/weekly/skip", json=word)
+    assert again.status_code == 409
+    assert again.headers["content-type"].startswith("application/problem+json")
+    assert "off already" in again.text
+    nothing = await api.post(f"{address}/weekly/set", json={"as": TAM.email, "day": "tue", "at": "25:00"})
+    assert nothing.status_code in (400, 422)
+    assert "10:00" in nothing.text
+    page = (await api.get(f"/accounts/{key}")).text
+    assert "What recurs" in page
+    assert "(skipped)" in page
+    assert "moved to" in page
+    shown = (await api.get(address)).json()["rhythms"][0]["dates"]
+    assert shown[0]["moved_from"] == weekly["dates"][0]["start"]
+    assert next(one for one in shown if one["day"] == second)["off"] == "skipped"

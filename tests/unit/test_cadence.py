@@ -1,0 +1,134 @@
+"""What is due of a cadence, and what may be changed of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rapport.model.cadence import MoveOne, NotHeld, Occurrence, SetRhythm, SkipOne, Standing, Sync, SyncPlan
+from rapport.model.cadence import Party as Invited
+from rapport.model.people import Schedule
+from rapport.model.playbook import SyncStep
+from rapport.playbooks import load
+from rapport.policy import cadence, recurrence
+
+BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
+WHO = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
+STANDING = Standing(weekday=3, at=time(10), zone="Europe/Zurich", first=date(2026, 11, 26))
+STEP = next(step for step in load("enterprise").steps if isinstance(step, SyncStep))
+FIRST = date(2026, 11, 26)
+
+
+def sync(count: int = 14) -> Sync:
+    """A weekly sync with so many dates planned."""
+    planned = recurrence.occurrences(
+        STANDING, weeks=1, minutes=15, after=BEGAN, number=0, tam=WHO, champion=WHO, limit=count
+    )
+    return Sync(
+        step=STEP,
+        standing=STANDING,
+        party=Invited(tam="m_tam", invitees=()),
+        first=planned[0],
+        occurrences=planned,
+        number=count,
+    )
+
+
+@given(
+    st.lists(st.timedeltas(timedelta(minutes=1), timedelta(days=60)), min_size=1, max_size=40),
+    st.sets(st.integers(1, 26), max_size=8),
+)
+@settings(deadline=None)
+def test_each_date_is_briefed_on_once_in_time_or_missed_once(waits: list[timedelta], skipped: set[int]) -> None:
+    """However long nobody looks: no date is briefed on late or twice, none is forgotten, none that is off is told."""
+    state, now = sync(26), BEGAN
+    for one in state.occurrences:
+        if one.number in skipped:
+            state = cadence.replaced(state, one.model_copy(update={"off": "skipped"}))
+    all_dates = state.occurrences
+    briefed: list[int] = []
+    missed: list[datetime] = []
+    for wait in waits:
+        now += wait
+        while True:
+            turn = cadence.take_due(state, now)
+            state = turn.sync
+            missed += [one.at for one in turn.missed]
+            if turn.brief is None:
+                break
+            assert turn.brief.tick <= now < turn.brief.start
+            briefed.append(turn.brief.number)
+    due = [one for one in all_dates if one.off is None and one.tick <= now]
+    assert sorted([*briefed, *(one.number for one in due if one.start in missed)]) == [one.number for one in due]
+    assert len(missed) == len(set(missed))
+    assert all(at <= now for at in missed)
+
+
+@given(st.integers(0, 13))
+def test_planning_again_changes_nothing_that_was_planned(done: int) -> None:
+    """More dates join those that there are; a date that was moved or called off stays so."""
+    state = sync()
+    one = state.occurrences[done]
+    state = cadence.replaced(state, one.model_copy(update={"off": "skipped"}))
+    more = recurrence.occurrences(STANDING, weeks=1, minutes=15, after=BEGAN, number=0, tam=WHO, champion=WHO, limit=20)
+    plan = SyncPlan(party=Invited(tam="m_tam", invitees=()), standing=STANDING, first=more[0], occurrences=more)
+    again = cadence.planned(state, plan)
+    assert [found.day for found in again.occurrences] == [found.day for found in more]
+    assert again.occurrences[done].off == "skipped"
+    assert again.number == 20
+
+
+def test_few_dates_left_ask_for_more() -> None:
+    """Members can always speak of the next few dates, so more are planned before they run out."""
+    assert not cadence.runs_out(sync())
+    assert cadence.runs_out(sync(cadence.AHEAD - 1))
+
+
+@pytest.mark.parametrize(
+    ("op", "reason"),
+    [
+        (SkipOne(id="1", by="m", step="weekly", day=FIRST), None),
+        (SkipOne(id="1", by="m", step="weekly", day=FIRST + timedelta(days=1)), "there is none on 2026-11-27"),
+        (SkipOne(id="1", by="m", step="daily", day=FIRST), 'no standing meeting "daily"'),
+        (SkipOne(id="1", by="m", step="weekly", day=date(2027, 5, 6)), "not planned yet"),
+        (MoveOne(id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 11, 27, 9, tzinfo=UTC)), None),
+        (MoveOne(id="1", by="m", step="weekly", day=FIRST, start=BEGAN), "in the past"),
+        (
+            MoveOne(id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 12, 4, 9, tzinfo=UTC)),
+            "comes before that",
+        ),
+        (
+            MoveOne(id="1", by="m", step="weekly", day=FIRST, start=datetime(2026, 12, 3, 9, 5, tzinfo=UTC)),
+            "is held then",
+        ),
+        (NotHeld(id="1", by="m", step="weekly", day=FIRST), "has not begun"),
+        (NotHeld(id="1", by="m", step="weekly", day=date(2026, 11, 19)), "too long ago"),
+        (SetRhythm(id="1", by="m", step="weekly", weekday=1, at=time(10)), None),
+        (SetRhythm(id="1", by="m", step="weekly", weekday=9, at=time(10)), "no such day"),
+    ],
+)
+def test_what_may_be_changed(op: SkipOne | MoveOne | NotHeld | SetRhythm, reason: str | None) -> None:
+    """What cannot be done is refused in words that say what can."""
+    syncs = {"weekly": sync(10)}
+    match op:
+        case SkipOne():
+            found = cadence.judge_skip(op, syncs, BEGAN)
+        case MoveOne():
+            found = cadence.judge_move(op, syncs, BEGAN)
+        case NotHeld():
+            found = cadence.judge_not_held(op, syncs, BEGAN)
+        case SetRhythm():
+            found = cadence.judge_set(op, syncs)
+    assert (found is None) is (reason is None)
+    assert reason is None or reason in (found or "")
+
+
+def test_a_moved_date_keeps_its_lead() -> None:
+    """The brief of a moved date goes as long before it as before, and never in the past."""
+    one: Occurrence = sync().occurrences[1]
+    later = one.start + timedelta(days=1)
+    assert cadence.lead(one, later, BEGAN) == one.tick + timedelta(days=1)
+    assert cadence.lead(one, BEGAN + timedelta(hours=2), BEGAN) == BEGAN

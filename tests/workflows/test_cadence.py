@@ -1,0 +1,253 @@
+"""What recurs, from the standing invitation to a year of it, on the time-skipping server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.message import MessageState
+from rapport.model.operations import Operate
+from starters.commands import cadences, messages, operations, timelines
+from starters.commands.operations import OperationWritten
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, example, text_of, until
+from tests.support.kickoff import reviewed
+from tests.support.rhythm import begin, coming, events, method
+
+ZURICH = ZoneInfo("Europe/Zurich")
+EVERYONE = (CHAMPION, USER, SECOND_USER, TAM.email)
+
+
+async def tell(town: Town, kind: str) -> list[timelines.EntryShown]:
+    """The entries of one kind on the account's timeline."""
+    return [entry for entry in await timelines.timeline_of(town.office, "versayce") if entry.kind == kind]
+
+
+async def test_one_recurring_invitation_goes_to_everyone(skipping: Town) -> None:
+    """Champion, users and the TAM get the series once: one UID, a rule, and the first date in wall time."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    for address in EVERYONE:
+        (mail,) = skipping.mails(address)
+        assert method(mail) == "REQUEST"
+        (event,) = events(mail)
+        assert event["RRULE"]["FREQ"] == ["WEEKLY"]
+        assert event["SEQUENCE"] == 0
+        assert str(event["UID"]) == "VERSAYCE-2026-11.weekly.series@foobar.example"
+        assert event["DTSTART"].dt == (await coming(skipping))[0]
+        assert event["DTSTART"].params["TZID"] == "Europe/Zurich"
+    assert skipping.mails(BUSINESS) == []
+
+
+async def test_before_each_the_tam_gets_a_brief_and_the_champion_a_digest(skipping: Town) -> None:
+    """Both go on the business day before, in working hours; a week of which nothing is on record says so."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    start = (await coming(skipping))[0]
+    await skipping.sleep_until(start)
+    brief = (await skipping.mailed(2, TAM.email))[1]
+    digest = (await skipping.mailed(2, CHAMPION))[1]
+    for mail in (brief, digest):
+        sent = mail["Date"].datetime.astimezone(ZURICH)
+        assert timedelta(hours=12) < start - sent < timedelta(hours=36)
+        assert 8 <= sent.hour < 17
+    assert "nothing is on record" in text_of(digest)
+    assert "nothing is on record" in text_of(brief)
+    assert len(skipping.mails(USER)) == 1
+
+
+async def test_a_digest_that_nobody_sent_gives_way_to_the_next(skipping: Town) -> None:
+    """Where the TAM reads first, a digest waits; when the next is written the old one is suppressed."""
+    await begin(skipping, file=reviewed("approve"))
+    await skipping.mailed(4)
+    first, second = (await coming(skipping))[:2]
+    await skipping.sleep_until(first)
+    await skipping.mailed(2, TAM.email)
+
+    async def drafts() -> list[messages.MessageLine]:
+        return await messages.listed(skipping.office, "versayce", MessageState.DRAFT)
+
+    (old,) = await until(drafts, "the draft")
+    assert (await messages.show(skipping.office, old.key)).text.startswith("Hello Luca")
+    await skipping.sleep_until(second)
+    await skipping.mailed(3, TAM.email)
+    (new,) = await until(drafts, "the next draft")
+    assert new.key != old.key
+    replaced = await messages.show(skipping.office, old.key)
+    assert replaced.state is MessageState.SUPPRESSED
+    assert "replaced" in (replaced.reason or "")
+    await messages.release(skipping.office, (new.key,), TAM)
+    (_, digest) = await skipping.mailed(2, CHAMPION)
+    assert "your summary" in str(digest["Subject"])
+
+
+async def test_one_date_is_called_off_for_itself(skipping: Town) -> None:
+    """Skipping a date cancels that occurrence by its RECURRENCE-ID, and nobody is briefed on it."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    first, second, third = (await coming(skipping))[:3]
+    day = second.astimezone(ZURICH).date()
+    await cadences.skip(skipping.office, "versayce", "weekly", day, TAM, "they are at a fair")
+    for address in EVERYONE:
+        mail = (await skipping.mailed(2, address))[1]
+        assert method(mail) == "CANCEL"
+        (event,) = events(mail)
+        assert event["RECURRENCE-ID"].dt == second
+        assert event["DTSTART"].dt == second
+        assert event["SEQUENCE"] == 1
+        assert event["STATUS"] == "CANCELLED"
+        assert "RRULE" not in event
+        assert "fair" not in mail.as_string()
+    assert second not in await coming(skipping)
+    with pytest.raises(Refusal, match="off already") as refusal:
+        await cadences.skip(skipping.office, "versayce", "weekly", day, TAM)
+    assert refusal.value.kind is Refused.CONFLICT
+    await skipping.sleep_until(third - timedelta(days=3))
+    assert len(await skipping.mailed(3, CHAMPION)) == 3
+    (entry,) = await tell(skipping, "sync.skipped")
+    assert entry.said == "they are at a fair"
+    assert first < second
+
+
+async def test_one_date_is_moved_for_itself(skipping: Town) -> None:
+    """Moving a date sends that occurrence anew, with RECURRENCE-ID and a higher SEQUENCE; the brief follows."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    first, second = (await coming(skipping))[:2]
+    day, moved = second.astimezone(ZURICH).date(), second + timedelta(days=1, hours=-2)
+    await cadences.move(skipping.office, "versayce", "weekly", day, moved, TAM)
+    for address in EVERYONE:
+        mail = (await skipping.mailed(2, address))[1]
+        assert method(mail) == "REQUEST"
+        (event,) = events(mail)
+        assert (event["RECURRENCE-ID"].dt, event["DTSTART"].dt) == (second, moved)
+        assert event["DTEND"].dt - event["DTSTART"].dt == timedelta(minutes=15)
+        assert event["SEQUENCE"] == 1
+        assert str(event["UID"]) == "VERSAYCE-2026-11.weekly.series@foobar.example"
+    await skipping.sleep_until(second)
+    brief = (await skipping.mailed(4, TAM.email))[3]
+    assert f"{moved.astimezone(ZURICH):%H:%M}" in text_of(brief)
+    assert (await coming(skipping))[0] == moved
+    assert first < second
+
+
+async def test_what_cannot_be_changed_is_refused_with_the_reason(skipping: Town) -> None:
+    """A date that there is none on, a time in the past or beyond the next one, an unknown step: each says why."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    first, second = (await coming(skipping))[:2]
+    day = first.astimezone(ZURICH).date()
+    office = skipping.office
+    with pytest.raises(Refusal, match=f"there is none on .* the next ones: {day}"):
+        await cadences.skip(office, "versayce", "weekly", day + timedelta(days=1), TAM)
+    with pytest.raises(Refusal, match="in the past"):
+        await cadences.move(office, "versayce", "weekly", day, datetime(2020, 1, 1, tzinfo=UTC), TAM)
+    with pytest.raises(Refusal, match="comes before that"):
+        await cadences.move(office, "versayce", "weekly", day, second + timedelta(hours=1), TAM)
+    with pytest.raises(Refusal, match='no standing meeting "monthly"; use one of weekly'):
+        await cadences.skip(office, "versayce", "monthly", day, TAM)
+    with pytest.raises(Refusal, match="no day of the week"):
+        await cadences.set_time(office, "versayce", "weekly", "someday", "10:00", TAM)
+    with pytest.raises(Refusal, match="has not begun"):
+        await cadences.report(office, "versayce", "weekly", day, TAM)
+    assert len(skipping.mails()) == 4
+
+
+async def test_a_new_standing_time_replaces_the_series(skipping: Town) -> None:
+    """Setting the time sends the same UID with a higher SEQUENCE and the new rule."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    await cadences.set_time(skipping.office, "versayce", "weekly", "thu", "11:30", TAM)
+    for address in EVERYONE:
+        mail = (await skipping.mailed(2, address))[1]
+        (event,) = events(mail)
+        assert event["SEQUENCE"] == 1
+        assert event["RRULE"]["BYDAY"] == ["TH"]
+        assert f"{event['DTSTART'].dt.astimezone(ZURICH):%a %H:%M}" == "Thu 11:30"
+    assert all(f"{start.astimezone(ZURICH):%a %H:%M}" == "Thu 11:30" for start in await coming(skipping))
+
+
+async def test_no_common_hour_goes_to_the_tam_until_they_set_one(skipping: Town) -> None:
+    """Where nobody's hours meet nobody is invited; the TAM is told, and what they set is sent to everyone."""
+    file = example()
+    far = [
+        contact.model_copy(update={"zone": "Pacific/Auckland"}) if contact.persona == "primary_champion" else contact
+        for contact in file.contacts
+    ]
+    await begin(skipping, file=file.model_copy(update={"contacts": tuple(far)}))
+    (notice,) = await skipping.mailed(1, TAM.email)
+    assert "rapport cadence set versayce weekly" in text_of(notice)
+    assert len(skipping.mails()) == 1
+    shown = (await cadences.show(skipping.office, "versayce")).rhythms[0]
+    assert shown.waiting_on == ("tam",)
+    await cadences.set_time(skipping.office, "versayce", "weekly", "tue", "08:30", TAM)
+    await skipping.mailed(5)
+    (event,) = events(skipping.mails(CHAMPION)[0])
+    assert event["SEQUENCE"] == 0
+    assert f"{event['DTSTART'].dt.astimezone(ZoneInfo('Pacific/Auckland')):%a %H:%M}" == "Tue 08:30"
+    assert (await cadences.show(skipping.office, "versayce")).rhythms[0].waiting_on == ()
+
+
+async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Town) -> None:
+    """Each date is told as held; one that a member says was not held is told as that."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    first, second, third = (await coming(skipping))[:3]
+    await skipping.sleep_until(second - timedelta(hours=1))
+    await skipping.mailed(3, CHAMPION)
+    assert [entry.what for entry in await tell(skipping, "sync.held")]
+    await skipping.sleep_until(second + timedelta(hours=1))
+    day = second.astimezone(ZURICH).date()
+    receipt = await cadences.report(skipping.office, "versayce", "weekly", day, TAM, "the line was down")
+    assert receipt.outcome == "not_held"
+    await skipping.sleep_until(third)
+    await skipping.mailed(4, CHAMPION)
+    assert len(await tell(skipping, "sync.held")) == 1
+    (entry,) = await tell(skipping, "sync.not_held")
+    assert entry.said == "the line was down"
+    assert first < second
+
+
+async def test_while_it_is_paused_nothing_goes_out(skipping: Town) -> None:
+    """Two dates pass while the account is paused: the TAM gets a list of them, and the third goes as planned."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    first, second, third = (await coming(skipping))[:3]
+    why = OperationWritten(reason="a freeze at the customer's")
+    receipt = await operations.operate(skipping.office, "versayce", Operate.PAUSE, why, TAM)
+    assert receipt.outcome == "paused"
+    await skipping.sleep_until(second + timedelta(hours=2))
+    assert len(skipping.mails()) == 4
+    await operations.operate(skipping.office, "versayce", Operate.RESUME, why, TAM)
+    notice = (await skipping.mailed(2, TAM.email))[1]
+    assert str(notice["Subject"]) == "Versayce: 2 missed while Rapport was away"
+    assert len(skipping.mails(CHAMPION)) == 1
+    await skipping.sleep_until(third)
+    await skipping.mailed(2, CHAMPION)
+    assert len(await skipping.mailed(3, TAM.email)) == 3
+    assert first < second
+    with pytest.raises(Refusal, match="no onboarding"):
+        await operations.operate(skipping.office, "versayce", Operate.SKIP, why.model_copy(update={"step": "x"}), TAM)
+
+
+async def test_cancelling_takes_the_series_out_of_every_calendar(skipping: Town) -> None:
+    """What recurs can be cancelled after its onboarding has ended: everyone gets the cancellation of the series."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    why = OperationWritten(reason="they left")
+    assert (await operations.operate(skipping.office, "versayce", Operate.CANCEL, why, TAM)).outcome == "cancelled"
+    for address in EVERYONE:
+        mail = (await skipping.mailed(2, address))[1]
+        assert method(mail) == "CANCEL"
+        (event,) = events(mail)
+        assert (event["SEQUENCE"], event["STATUS"]) == (1, "CANCELLED")
+        assert "RECURRENCE-ID" not in event
+
+    async def ended() -> bool:
+        return bool(await tell(skipping, "cadence.ended"))
+
+    await until(ended, "the end")
+    with pytest.raises(Refusal, match="nothing recurs"):
+        await cadences.show(skipping.office, "versayce")

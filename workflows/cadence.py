@@ -1,0 +1,424 @@
+"""What recurs for an account: its standing meetings with brief and digest, and a review each quarter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.records import Records
+    from activities.rhythms import PlanReview, PlanSync, SeekTime
+    from activities.rhythms import Rhythms as Planning
+    from rapport.model.cadence import (
+        CadenceNews,
+        CadenceResult,
+        CadenceStart,
+        CadenceState,
+        CadenceView,
+        Missed,
+        Occurrence,
+        Review,
+        ReviewPlan,
+        Sync,
+        SyncPlan,
+    )
+    from rapport.model.human_task import TaskStart
+    from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
+    from rapport.model.meeting import MeetingStart
+    from rapport.model.message import Bundle, MessageState, Purpose, SetAside
+    from rapport.model.operations import Steering
+    from rapport.model.records import Wait
+    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
+    from rapport.policy import cadence, details
+
+from workflows.options import CALENDARS, PLANNING, RECORDS
+from workflows.recurring import Recurring, preparation
+from workflows.rhythms import Rhythms
+from workflows.waiting import Alarm, start_child, steer
+
+REPLACED: Final = "replaced: a newer one was written before anybody sent it"
+
+
+@workflow.defn(name=CADENCE.name)
+class Cadence(Rhythms):
+    """Stands on its own beside the onboarding, from the first weekly on; a run lasts from review to review."""
+
+    @workflow.init
+    def __init__(self, start: CadenceStart) -> None:
+        """At the very beginning, or where the run before this one stopped."""
+        state = start.state or cadence.laid_out(start.steps, workflow.now())
+        super().__init__(start.account, start.contract, state)
+        self.start = start
+        self.began = state.began
+        self.projected = state.projected
+        self.recurring = Recurring(start.account, start.contract, state.mails)
+        self.alarm = Alarm()
+        self.review_over = False
+        self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self._seeing_to: set[asyncio.Task[None]] = set()
+        self._telling: asyncio.Task[Any] | None = None
+
+    @workflow.run
+    async def run(self, start: CadenceStart) -> CadenceResult:
+        """Until somebody closes it; each review is followed by a fresh run."""
+        if start.state is None:
+            self.diary.tell("cadence.began")
+        while not self.closing:
+            self.changed = False
+            await self.stand_still()
+            self.send_what_is_due()
+            await self.find_standing_times()
+            await self.plan_ahead()
+            await self.offer_reviews()
+            self.brief_on_reviews()
+            self.tell_everyone_of_changes()
+            self.tell_the_tam_what_was_missed()
+            await self.carry_out_releases(self.diary.tell_release)
+            await self._project()
+            await self.turn_the_page()
+            self.alarm.set(self._next(), "The next brief, digest or review is due")
+            await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
+        return await self.finish()
+
+    # The story
+
+    async def stand_still(self) -> None:
+        """While it is paused nothing goes out, and what is open stands still too; what was due meanwhile is missed."""
+        if self.paused_at is not None:
+            await self._project()
+            await self.while_paused()
+
+    def send_what_is_due(self) -> None:
+        """Brief the TAM and send the digest before each standing meeting; what nobody saw to in time was missed."""
+        for name, before in list(self.syncs.items()):
+            sync, held = cadence.counted(before, workflow.now())
+            for one in held:
+                self.diary.tell("sync.held", step=name, instant=one.start)
+            turn = cadence.take_due(sync, workflow.now())
+            self.put(name, turn.sync)
+            for missed in turn.missed:
+                self.miss(missed)
+            if turn.brief is not None:
+                self._brief(turn.sync, turn.brief)
+
+    async def find_standing_times(self) -> None:
+        """Look for a time that suits those who are needed; if there is none, the TAM sets one."""
+        for name, sync in list(self.syncs.items()):
+            if not cadence.seeks(sync, workflow.now()):
+                continue
+            plan = await self._seek(sync)
+            found = cadence.planned(self.syncs[name], plan)
+            if plan.standing is not None:
+                self.put(name, found)
+                self.announce(name, "begun")
+            else:
+                again = workflow.now() + cadence.SEEK_AGAIN
+                self.put(name, found.model_copy(update={"seek_at": again}))
+                self.diary.tell("sync.no_time", step=name)
+                self.write(self.recurring.no_time(self.syncs[name]), "Tell the TAM that no time suits everyone")
+
+    async def plan_ahead(self) -> None:
+        """Plan a quarter's occurrences at once, whenever few are left, or a member has set another time."""
+        for name, sync in list(self.syncs.items()):
+            if sync.wanted is not None:
+                new = sync.standing is None
+                plan = await self._plan(sync)
+                self.put(name, cadence.planned(cadence.set_anew(self.syncs[name], workflow.now()), plan))
+                self.announce(name, "begun" if new else "changed", sync.wanted)
+            elif cadence.runs_out(sync) or (self.people_moved and sync.standing is not None):
+                plan = await self._plan(sync)
+                self.put(name, cadence.planned(self.syncs[name], plan))
+                if (plan.announced, plan.party) != (sync.announced, sync.party):
+                    self.announce(name, "renewed")
+        self.people_moved = False
+
+    async def offer_reviews(self) -> None:
+        """Offer a review's times well ahead, have it prepared, and look for the one after it."""
+        for name in self.reviews:
+            while self.reviews[name].plan is None or self._is_due(name):
+                plan = self.reviews[name].plan
+                if plan is not None and plan.target <= workflow.now():
+                    self.miss(Missed(step=name, what="review", at=plan.target))
+                elif plan is not None:
+                    self._offer(name, plan)
+                await self._plan_review(name, plan.number + 1 if plan else 1)
+
+    def brief_on_reviews(self) -> None:
+        """Tell the TAM what there is to say, on the business day before a review can take place."""
+        for name, review in list(self.reviews.items()):
+            opened = review.opened
+            if opened is not None and not review.briefed and opened.brief_at <= workflow.now():
+                self.reviews[name] = review.model_copy(update={"briefed": True})
+                self.write(self.recurring.review_brief(review, opened), f"Brief the TAM on {review.step.title}")
+
+    def tell_everyone_of_changes(self) -> None:
+        """Send what is new of a standing meeting to everyone who is invited."""
+        changes, self.changes = self.changes, []
+        for change in changes:
+            occasion = self.recurring.invitation(self.syncs[change.step], change, workflow.now())
+            self.write(occasion, f"{change.kind.capitalize()}: tell {len(occasion.to)} people")
+
+    def tell_the_tam_what_was_missed(self) -> None:
+        """One mail for everything, and no second while that is under way: what was missed never goes in a heap."""
+        if self.missed and (self._telling is None or self._telling.done()):
+            missed, self.missed = tuple(self.missed), []
+            to = next((sync.party.tam for sync in self.syncs.values() if sync.party), None) or next(
+                (review.tam for review in self.reviews.values() if review.tam), None
+            )
+            if to is not None:
+                occasion = self.recurring.what_was_missed(missed, self.syncs, self.reviews, to)
+                self._telling = self.write(occasion, f"Tell the TAM what was missed: {len(missed)}")
+
+    async def turn_the_page(self) -> None:
+        """After a review, begin a fresh run, once nothing is open or queued; nothing that was said is lost."""
+        over = self.review_over or workflow.info().is_continue_as_new_suggested()
+        if not over or self._open or self._seeing_to or self.is_posting or self.changed or self.has_releases:
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self.changed or self.has_releases or self.closing or self.changes or self.missed:
+            return
+        workflow.continue_as_new(self.start.model_copy(update={"state": self._state()}))
+
+    async def finish(self) -> CadenceResult:
+        """Take the standing meetings out of everyone's calendar, and leave nothing behind."""
+        for name, sync in self.syncs.items():
+            if sync.standing is not None:
+                self.announce(name, "closed")
+        self.tell_everyone_of_changes()
+        for child in self._open.values():
+            await steer(child, Steering.CLOSE)
+        self.diary.tell("cadence.ended")
+        await self.all_posted()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._project()
+        return CadenceResult()
+
+    @workflow.query(name="view", description="What recurs, as it stands")
+    def view(self) -> CadenceView:
+        """Every rhythm with its next times."""
+        names = (*self.syncs, *self.reviews)
+        return CadenceView(
+            account=self.account,
+            contract=self.start.contract,
+            rhythms=tuple(self._rhythm(name) for name in names),
+            closing=self.closing,
+        )
+
+    # How it is done
+
+    def _brief(self, sync: Sync, one: Occurrence) -> None:
+        """Brief and digest go in one breath; a digest that nobody has sent gives way to the new one."""
+        name = sync.step.name
+        since = cadence.looks_back(sync, one.until)
+        self.put(name, sync.model_copy(update={"told": one.until}))
+        waiting = tuple(key for key in self.drafts_for(Purpose.DIGEST) if step_of(key) == name)
+        aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED) if waiting else None
+        occasions = self.recurring.before(sync, one, since)
+        bundle = Bundle(occasions=occasions, aside=aside, news=self._news())
+        self._follow(self._sent(name, one, self.write_bundle(bundle, f"Brief and digest before {sync.step.title}")))
+
+    async def _sent(self, name: str, one: Occurrence, writing: asyncio.Task[tuple[str, ...] | None]) -> None:
+        """What went too late to be of use was missed."""
+        for key in await writing or ():
+            late = purpose_of(key) == Purpose.BRIEF and self.states[key] is MessageState.SUPPRESSED
+            if late and one.start <= workflow.now():
+                self.miss(Missed(step=name, what="sync", at=one.start))
+
+    async def _seek(self, sync: Sync) -> SyncPlan:
+        question = SeekTime(account=self.account, step=sync.step, now=workflow.now())
+        summary = f"Find a standing time for {sync.step.title}"
+        try:
+            return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
+        except ActivityError:
+            self.diary.tell("calendar.unreadable", step=sync.step.name)
+            question = question.model_copy(update={"without_calendar": True})
+            return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
+
+    async def _plan(self, sync: Sync) -> SyncPlan:
+        planned = [one.original for one in (*sync.recent, *sync.occurrences)]
+        question = PlanSync(
+            account=self.account,
+            step=sync.step,
+            standing=sync.standing,
+            wanted=sync.wanted,
+            after=workflow.now() if sync.wanted is not None else max(planned, default=workflow.now()),
+            number=sync.number,
+            announced=None if sync.wanted is not None else sync.announced,
+            now=workflow.now(),
+        )
+        return await workflow.execute_local_activity_method(
+            Planning.plan, question, summary=f"When is {sync.step.title} held next?", **PLANNING
+        )
+
+    def _is_due(self, name: str) -> bool:
+        plan = self.reviews[name].plan
+        return plan is not None and plan.offer_at <= workflow.now()
+
+    async def _plan_review(self, name: str, number: int) -> None:
+        step = self.reviews[name].step
+        question = PlanReview(account=self.account, step=step, began=self.began, number=number)
+        answer = await workflow.execute_local_activity_method(
+            Planning.review, question, summary=f"When is the next {step.title} due?", **PLANNING
+        )
+        self.reviews[name] = self.reviews[name].model_copy(update={"plan": answer.plan, "tam": answer.tam})
+        self.stale.add(name)
+
+    def _offer(self, name: str, plan: ReviewPlan) -> None:
+        """Open the review's meeting and the TAM's to-do for it."""
+        review = self.reviews[name]
+        self.reviews[name] = review.model_copy(update={"opened": plan, "briefed": False})
+        self.stale.add(name)
+        self.diary.tell("review.offered", step=name, about=plan.period, instant=plan.target)
+        self._follow(self._hold(review, plan))
+        self._follow(self._prepare(review, plan))
+
+    async def _hold(self, review: Review, plan: ReviewPlan) -> None:
+        """A review's meeting, from its times to its outcome; then what was agreed is put into words."""
+        name, step = review.step.name, review.step
+        start = MeetingStart(
+            account=self.account,
+            contract=self.start.contract,
+            step=step.meeting(),
+            attempt=plan.number,
+            opens=plan.target,
+        )
+        result = await self._child(
+            MEETING,
+            start,
+            meeting_id(self.account, name, plan.period),
+            f"{step.title} {plan.period} with {self.account}",
+            f"{step.minutes} minutes. Times are offered, one is booked, and someone says how it went.",
+        )
+        opened = self.reviews[name].opened
+        if opened is not None and opened.number == plan.number:
+            self.reviews[name] = self.reviews[name].model_copy(update={"briefed": True})
+        preparing = self._open.get(self._preparation_of(name, plan))
+        if preparing is not None:
+            await steer(preparing, Steering.CLOSE)
+        outcome = result.outcome if result is not None else "failed"
+        self.diary.tell("review.ended", step=name, about=outcome)
+        if outcome == "held":
+            self.write(self.recurring.follow_up(review, plan), "Say what was agreed", reviewed=step.review != "auto")
+        self.review_over = self.changed = True
+
+    async def _prepare(self, review: Review, plan: ReviewPlan) -> None:
+        """The TAM's to-do, due well before the review."""
+        title = f"Prepare: {review.step.title}"
+        start = TaskStart(
+            account=self.account,
+            contract=self.start.contract,
+            subject=self.account,
+            step=f"{review.step.name}_preparation",
+            title=title,
+            attempt=plan.number,
+            definition=preparation(review.step.title),
+            deadline=plan.prepare_by if plan.prepare_by > workflow.now() else plan.target,
+        )
+        id_ = self._preparation_of(review.step.name, plan)
+        await self._child(HUMAN_TASK, start, id_, f"{title}, {plan.period}", "Done, or not needed.")
+
+    def _preparation_of(self, name: str, plan: ReviewPlan) -> str:
+        return task_id(self.account, f"{name}_preparation", plan.number)
+
+    async def _child(self, kind: Any, start: Any, id_: str, summary: str, about: str) -> Any:
+        """Start a workflow of its own and give what it gives; nothing if it fails, or one of its name runs."""
+        try:
+            child = await start_child(kind, start, id_, summary=summary, about=about)
+            self._open[id_] = child
+            self.todos.add(child)
+            self.stale |= set(self.reviews)
+            self.changed = True
+            return await child
+        except (FailureError, WorkflowAlreadyStartedError):
+            return None
+        finally:
+            ended = self._open.pop(id_, None)
+            if ended is not None:
+                self.todos.discard(ended)
+            self.stale |= set(self.reviews)
+            self.changed = True
+
+    def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._seeing_to.add(task)
+        task.add_done_callback(self._seen_to)
+
+    def _seen_to(self, task: asyncio.Task[None]) -> None:
+        self._seeing_to.discard(task)
+        self.changed = True
+
+    def _next(self) -> datetime | None:
+        """When something is due next."""
+        syncs = [at for sync in self.syncs.values() for at in cadence.next_instants(sync)]
+        reviews = [at for review in self.reviews.values() for at in cadence.next_of_review(review)]
+        return min((*syncs, *reviews), default=None)
+
+    def _state(self) -> CadenceState:
+        return CadenceState(
+            began=self.began,
+            syncs=self.syncs,
+            reviews=self.reviews,
+            receipts=self.receipts,
+            drafts=tuple(self.drafts),
+            written=self.diary.written,
+            projected=self.projected,
+            mails=self.recurring.mails,
+            changes=tuple(self.changes),
+            missed=tuple(self.missed),
+            wait=self.diary.wait,
+        )
+
+    # What it waits for, and telling it
+
+    def _wait(self, name: str) -> Wait:
+        sync = self.syncs.get(name)
+        if sync is None or sync.standing is not None or sync.seek_at is None:
+            return Wait()
+        return Wait(
+            on=("tam",),
+            what=f"the TAM, to set a time for {sync.step.title}: none suits everyone who is needed",
+            unblock=f"rapport cadence set {self.account} {name} --day tue --at 10:00",
+            deadline=sync.seek_at,
+        )
+
+    def _rhythm(self, name: str) -> Any:
+        if name in self.syncs:
+            return cadence.view_of_sync(self.syncs[name], self._wait(name), workflow.now())
+        opened = self.reviews[name].opened
+        meeting = meeting_id(self.account, name, opened.period) if opened else ""
+        return cadence.view_of_review(self.reviews[name], is_open=meeting in self._open)
+
+    def _news(self) -> CadenceNews | None:
+        """What SQL does not know yet, and show it in Temporal's UI."""
+        for trouble in self.troubles:
+            self.diary.tell("message.refused", about=trouble)
+        self.troubles.clear()
+        waits = [wait for name in self.syncs if (wait := self._wait(name)).on]
+        self.diary.turn_to(waits[0] if waits else Wait())
+        if not self.stale and not self.diary.has_entries:
+            return None
+        stale, self.stale = self.stale, set()
+        self.projected += 1
+        workflow.set_current_details(details.cadence(self.view(), len(self.drafts)))
+        return CadenceNews(
+            account=self.account,
+            contract=self.start.contract,
+            number=self.projected,
+            now=workflow.now(),
+            rhythms=tuple(self._rhythm(name) for name in (*self.syncs, *self.reviews) if name in stale or self.closing),
+            ended=self.closing,
+            entries=self.diary.take_entries(),
+        )
+
+    async def _project(self) -> None:
+        """Write down what no activity has taken along, in one local activity."""
+        news = self._news()
+        if news is not None:
+            await workflow.execute_local_activity_method(
+                Records.tell_cadence, news, summary="Write down what happened", **RECORDS
+            )

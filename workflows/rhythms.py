@@ -1,0 +1,197 @@
+"""What members say of what recurs: their words are taken here, and `Cadence` acts on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.cadence import (
+        CadenceState,
+        Change,
+        Missed,
+        MoveOne,
+        NotHeld,
+        Occurrence,
+        Review,
+        SetRhythm,
+        SkipOne,
+        Sync,
+    )
+    from rapport.model.meeting import Receipt
+    from rapport.model.operations import Operate, Operation
+    from rapport.policy import cadence
+
+from workflows.correspondence import Correspondence, refused
+from workflows.diary import Diary
+
+OPERATIONS: Final = {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.CANCEL: "cancelled"}
+"""What can be done to what recurs as a whole, and what then stands in the receipt."""
+
+
+class Rhythms(Correspondence):
+    """What recurs for one account, with everything that may be said of it."""
+
+    def __init__(self, account: str, contract: str, state: CadenceState) -> None:
+        """As an earlier run left it, or at the very beginning."""
+        super().__init__(account)
+        self.syncs: dict[str, Sync] = dict(state.syncs)
+        self.reviews: dict[str, Review] = dict(state.reviews)
+        self.changes = list(state.changes)
+        self.missed = list(state.missed)
+        self.recall(state.receipts, state.drafts)
+        self.diary = Diary(account, contract, written=state.written, wait=state.wait)
+        self.people_moved = False
+        self.stale: set[str] = set()
+
+    # What members say: these record, and `run` acts
+
+    @workflow.update(name="set", description="Set the standing time")
+    def set_rhythm(self, op: SetRhythm) -> Receipt:
+        """A member's word on the day and the time; everyone gets the series anew."""
+
+        def record() -> str:
+            sync = self.syncs[op.step]
+            self.put(op.step, sync.model_copy(update={"wanted": op}))
+            self.diary.tell("sync.set", step=op.step, who=op.by, submission=op.id)
+            return "set"
+
+        return self._take(op.id, record)
+
+    @set_rhythm.validator
+    def _validate_set(self, op: SetRhythm) -> None:
+        self._judge(op.id, cadence.judge_set(op, self.syncs))
+
+    @workflow.update(name="skip", description="Call one occurrence off")
+    def skip(self, op: SkipOne) -> Receipt:
+        """A member's word that one occurrence does not take place; everyone's calendar loses it."""
+
+        def record() -> str:
+            self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
+            return "skipped"
+
+        return self._take(op.id, record)
+
+    @skip.validator
+    def _validate_skip(self, op: SkipOne) -> None:
+        self._judge(op.id, cadence.judge_skip(op, self.syncs, workflow.now()))
+
+    @workflow.update(name="move", description="Move one occurrence")
+    def move(self, op: MoveOne) -> Receipt:
+        """A member's word that one occurrence takes place at another time."""
+
+        def record() -> str:
+            one = self._named(op.step, op.day)
+            at = cadence.lead(one, op.start, workflow.now())
+            times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
+            self._alter(op.step, op.day, "moved", op, times)
+            return "moved"
+
+        return self._take(op.id, record)
+
+    @move.validator
+    def _validate_move(self, op: MoveOne) -> None:
+        self._judge(op.id, cadence.judge_move(op, self.syncs, workflow.now()))
+
+    @workflow.update(name="report", description="Say that an occurrence was not held")
+    def report(self, op: NotHeld) -> Receipt:
+        """A member's word that nobody met, though nobody had called it off."""
+
+        def record() -> str:
+            one = self._named(op.step, op.day)
+            self.put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
+            self.diary.tell("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
+            return "not_held"
+
+        return self._take(op.id, record)
+
+    @report.validator
+    def _validate_report(self, op: NotHeld) -> None:
+        self._judge(op.id, cadence.judge_not_held(op, self.syncs, workflow.now()))
+
+    @workflow.update(name="operate", description="Pause, resume or cancel what recurs")
+    def operate(self, operation: Operation) -> Receipt:
+        """A member's word on all of it, as on an onboarding."""
+
+        def record() -> str:
+            self.diary.tell(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
+            match operation.kind:
+                case Operate.PAUSE:
+                    self.paused_at = self.paused_at or workflow.now()
+                case Operate.RESUME:
+                    self.paused_at = None
+                case _:
+                    self.closing = True
+            return OPERATIONS[operation.kind]
+
+        return self._take(operation.id, record)
+
+    @operate.validator
+    def _validate_operate(self, operation: Operation) -> None:
+        known = operation.kind in OPERATIONS
+        self._judge(
+            operation.id, None if known else f"what recurs can be paused, resumed or cancelled, not {operation.kind}"
+        )
+
+    @workflow.signal(name="people_changed", description="Somebody came, left, or is represented")
+    def look_again(self) -> None:
+        """Look again who is invited, and whose calendars count."""
+        self.people_moved = self.changed = True
+
+    @workflow.signal(name="close", description="The cadence is not needed any more")
+    def close(self) -> None:
+        """Come to an end; nothing recurs from now on."""
+        self.closing = self.changed = True
+
+    # How it is done
+
+    def _judge(self, id_: str, reason: str | None) -> None:
+        if self.receipt(id_) is None and (reason is not None or self.closing):
+            raise refused(reason or "nothing recurs any more; the cadence was closed")
+
+    def _take(self, id_: str, record: Callable[[], str]) -> Receipt:
+        if (seen := self.receipt(id_)) is not None:
+            return seen
+        self.changed = True
+        return self.remember(id_, Receipt(accepted=True, outcome=record()))
+
+    def _named(self, step: str, day: object) -> Occurrence:
+        sync = self.syncs[step]
+        return next(one for one in (*sync.recent, *sync.occurrences) if one.day == day)
+
+    def _alter(self, step: str, day: object, kind: Any, op: SkipOne | MoveOne, values: Mapping[str, object]) -> None:
+        """Change one occurrence, and have everyone told."""
+        one = self._named(step, day).model_copy(update=values)
+        self.put(step, cadence.replaced(self.syncs[step], one))
+        self.diary.tell(
+            f"sync.{kind}", step=step, who=op.by, about=one.day.isoformat(), instant=one.start, submission=op.id
+        )
+        self.announce(step, kind, op, one)
+
+    def announce(
+        self, step: str, kind: Any, op: SetRhythm | SkipOne | MoveOne | None = None, one: Occurrence | None = None
+    ) -> None:
+        """Have everyone told; each change counts the SEQUENCE up."""
+        sync = self.syncs[step].model_copy(update={"sequence": self.syncs[step].sequence + 1})
+        self.put(step, sync)
+        by, said = (op.by, op.id) if op else (None, None)
+        self.changes.append(
+            Change(step=step, kind=kind, sequence=sync.sequence, by=by, submission=said, occurrence=one)
+        )
+        if kind in ("begun", "changed"):
+            assert sync.first is not None
+            self.diary.tell(f"sync.{kind}", step=step, who=by, instant=sync.first.start)
+        self.changed = True
+
+    def put(self, name: str, sync: Sync) -> None:
+        """Hold a standing meeting as it is now."""
+        if sync != self.syncs[name]:
+            self.syncs[name] = sync
+            self.stale.add(name)
+
+    def miss(self, missed: Missed) -> None:
+        """Note what came and went while nobody saw to it."""
+        self.missed.append(missed)
+        self.diary.tell("cadence.missed", step=missed.step, about=missed.what, instant=missed.at)
