@@ -88,7 +88,8 @@ class Diary:
         Returns:
             Whether there is anything new to be written.
         """
-        if wait.on != self.wait.on or wait.deadline != self.wait.deadline:
+        # At its end it waits for nothing; that it has ended says so without an action of its own.
+        if wait.what is not None and (wait.on != self.wait.on or wait.deadline != self.wait.deadline):
             until = DEADLINE.value_unset() if wait.deadline is None else DEADLINE.value_set(wait.deadline)
             workflow.upsert_search_attributes([WAITING_ON.value_set(list(wait.on)), until])
         # The instant changes with the reason alone.
