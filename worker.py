@@ -32,13 +32,14 @@ from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
+from workflows.handover import Handover
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Meeting, HumanTask, Morning, Notice)
+WORKFLOWS = (Onboarding, Meeting, HumanTask, Morning, Notice, Handover)
 """Every workflow there is."""
 
 
@@ -91,17 +92,21 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 messages.send,
                 messages.deliver,
                 messages.set_aside,
+                messages.drop_departed,
                 planning.dues,
                 planning.propose,
                 planning.reopen,
                 planning.confirm,
                 planning.follow_up,
+                planning.gather,
+                planning.vacancies,
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,
                 tasks.project,
                 records.project,
                 records.tell_step,
+                records.hand_back,
                 reports.mornings,
             ],
             workflow_runner=Runner(),

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
 from rapport.mail import compose, outbox
-from rapport.mail.compose import Edits
+from rapport.mail.compose import Edits, Person
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
 from rapport.model.base import Refusal
@@ -22,6 +22,7 @@ from rapport.model.ids import message_key
 from rapport.model.message import (
     SETTLED,
     Deliver,
+    Departed,
     MessageState,
     Occasion,
     Outcomes,
@@ -122,6 +123,13 @@ class Messages:
             await outbox.set_aside(connection, order.keys, order.state, order.reason, now())
             return Outcomes(states=await outbox.states(connection, order.keys))
 
+    @activity.defn(name="messages.drop_departed")
+    async def drop_departed(self, order: Departed) -> Outcomes:
+        """Suppress the drafts among these whose readers have left; give those that go to nobody any more."""
+        async with self.store.writing() as connection:
+            gone = await outbox.drop_drafts(connection, order.keys, order.now)
+            return Outcomes(states=dict.fromkeys(gone, MessageState.SUPPRESSED))
+
     async def _write(self, occasion: Occasion, *, take: bool) -> _Written:
         """Write what is not yet in the outbox, in one transaction; whoever has left gets no mail.
 
@@ -158,8 +166,11 @@ class Messages:
             Refusal: A mail cannot be written.
         """
         async with self.store.reading() as connection:
-            task = occasion.task
-            company = await House.around(connection, occasion.account, [*occasion.to, *(task.people() if task else ())])
+            task, also = occasion.task, [*occasion.to]
+            also += task.people() if task else ()
+            also += [meeting.proposal.tam] if (meeting := occasion.meeting) and meeting.proposal else []
+            leaving = occasion.to if occasion.purpose is Purpose.PARTING else ()
+            company = await House.around(connection, occasion.account, also, leaving)
             said = await words(connection, task.submissions()) if task else {}
             known = await _known(connection, occasion)
             letters = [
@@ -247,8 +258,7 @@ class Messages:
             goes = bool(frozen) and await self._may_send(connection)
             for one in frozen:
                 if one.bytes is None:
-                    gone = "the recipient has left"
-                    await outbox.set_aside(connection, [one.key], MessageState.SUPPRESSED, gone, present)
+                    await outbox.set_aside(connection, [one.key], MessageState.SUPPRESSED, outbox.GONE, present)
                     continue
                 if await outbox.freeze(connection, one.key, one.bytes, order.approved_by, order.submission):
                     if one.link is not None:
@@ -406,8 +416,13 @@ def _letters(stationery: Stationery, company: House, occasion: Occasion, said: M
             said=said,
         )
         for id_ in occasion.to or _having(occasion.personas, company)
-        if (person := company.person(id_)) is not None
+        if (person := _reader(company, occasion, id_)) is not None
     ]
+
+
+def _reader(company: House, occasion: Occasion, id_: str) -> Person | None:
+    """Whom a mail goes to; of those who have left, only who is told just that."""
+    return company.leaver(id_) if occasion.purpose is Purpose.PARTING else company.person(id_)
 
 
 async def _of_the_day(connection: Connection, letters: Sequence[Letter], present: datetime) -> list[Letter]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from rapport.model.records import Projection, StepNews
-from rapport.storage import contracts
+from rapport.model.successions import HandBack, Listeners
+from rapport.storage import contracts, successions
 from rapport.storage.database import Store
 
 
@@ -28,3 +29,10 @@ class Records:
         """Write down what a running step waits for, and its entries."""
         async with self.store.writing() as connection:
             await contracts.tell_step(connection, news)
+
+    @activity.defn(name="records.hand_back")
+    async def hand_back(self, order: HandBack) -> Listeners:
+        """Give an account back to its regular TAM, and find who has to be told."""
+        async with self.store.writing() as connection:
+            await successions.hand_back(connection, order.account, order.key, order.now)
+            return Listeners(ids=tuple(await successions.listeners(connection, order.account)))

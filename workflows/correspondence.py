@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import (
         SETTLED,
         Deliver,
+        Departed,
         MeetingFacts,
         MessageState,
         Occasion,
@@ -49,6 +50,7 @@ class Correspondence:
         self.drafts: list[str] = []
         self.states: dict[str, MessageState] = {}
         self.troubles: list[str] = []
+        self.departed: set[str] = set()
         self._releases: list[Release] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
@@ -105,6 +107,10 @@ class Correspondence:
     def is_settled(self, key: str) -> bool:
         """Whether nothing more happens to a mail by itself, and nobody has to read it."""
         return self.states.get(key) in SETTLED
+
+    async def all_settled(self, keys: tuple[str, ...]) -> None:
+        """Wait until all of these are settled."""
+        await workflow.wait_condition(lambda: all(self.is_settled(key) for key in keys))
 
     @property
     def has_releases(self) -> bool:
@@ -167,6 +173,17 @@ class Correspondence:
         hold = result.outcome != SEND
         self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
         self.changed = True
+
+    async def drop_departed(self) -> None:
+        """Suppress the drafts to those who have left. Whoever wrote them learns that they are settled."""
+        if self.drafts:
+            order = Departed(keys=tuple(self.drafts), now=workflow.now())
+            gone = await workflow.execute_local_activity_method(
+                Messages.drop_departed, order, summary="Suppress the drafts to those who have left", **RECORDS
+            )
+            self.drafts = [key for key in self.drafts if key not in gone.states]
+            self.states.update(gone.states)
+            self.departed.update(gone.states)
 
     async def drop_drafts(self, reason: str) -> None:
         """Suppress the drafts that nobody has released."""

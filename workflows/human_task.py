@@ -273,7 +273,7 @@ class HumanTask(Correspondence):
         if self.phase is not TaskPhase.NEEDS_INFO:
             raise refused("no question is open")
 
-    @workflow.signal(name="people_changed", description="Absences or stand-ins have changed")
+    @workflow.signal(name="people_changed", description="Somebody came, left, stands in or took over")
     def people_changed(self) -> None:
         """Look again who can decide."""
         self.people_moved = self.changed = True
@@ -415,6 +415,7 @@ class HumanTask(Correspondence):
     async def _reseat(self, circle: Circle, backup: str | None = None) -> None:
         """Look again who holds the seats; whoever gets one newly is asked."""
         question = Reseating(
+            account=self.account,
             rule=circle.ladder,
             requester=circle.requester,
             seats=circle.seats,

@@ -52,6 +52,11 @@ class Onboarding(Correspondence):
         """It is on record as late; what it still changes, a person decides."""
         self.steps.hear_late(decision)
 
+    @workflow.signal(name="people_changed", description="Somebody came, left or took over")
+    def people_changed(self) -> None:
+        """Look again whether everybody is there."""
+        self.steps.hear_of_people()
+
     @workflow.query(name="view", description="The account's onboarding as it stands")
     def view(self) -> OnboardingView:
         """The stage and the state of each step."""

@@ -14,7 +14,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, FollowUp, Planning
+    from activities.planning import Dues, FollowUp, Planning, Vacancies
     from activities.records import Records
     from rapport.model.human_task import LateDecision, TaskStart
     from rapport.model.ids import meeting_id, step_of, task_id
@@ -24,14 +24,14 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.playbook import MeetingStep, MessageStep, Onsite, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
-    from rapport.policy import details, plan
-    from rapport.policy.chores import CONVERT, PATIENCE, READ_DRAFTS, Chore
+    from rapport.policy import audience, details, plan
+    from rapport.policy.chores import CONVERT, NAME_A_SUCCESSOR, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.waiting import Alarm, Errand, OfAccount, start_child
+from workflows.waiting import Alarm, Errand, OfAccount, start_child, wait_until
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
@@ -60,6 +60,10 @@ class Steps:
         self._waits: dict[str, Wait] = {}
         self._late: list[LateDecision] = []
         self._offered: set[str] = set()
+        self._people_moved = False
+        self._vacant: tuple[str, ...] = ()
+        self._hold: Wait | None = None
+        self._searches = 0
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -82,10 +86,12 @@ class Steps:
         while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
             self._hear_the_late()
+            await self._look_who_is_there()
             await self._plan_dues()
-            for name in plan.due_now(self.progress, workflow.now()):
+            free = self._free
+            for name in plan.due_now(free, workflow.now()):
                 self._begin(name)
-            self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
+            self._alarm.set(plan.next_due(free), "The next step becomes due")
             await self.letters.carry_out_releases(self.diary.tell_release)
             await self._project()
             if self._unfinished:
@@ -114,6 +120,69 @@ class Steps:
             )
             for name, due in answer.due.items():
                 self._set(name, due=due)
+
+    def hear_of_people(self) -> None:
+        """Take the word that somebody came, left or took over."""
+        self._people_moved = self.letters.changed = True
+
+    @property
+    def _free(self) -> dict[str, Progress]:
+        """The steps that nobody's absence holds."""
+        held = plan.held(self.progress, self._vacant)
+        return {name: step for name, step in self.progress.items() if name not in held}
+
+    async def _look_who_is_there(self) -> None:
+        """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
+
+        Nobody is asked while nothing of that kind is heard, so it costs nothing then.
+        """
+        while self._people_moved:
+            self._people_moved = False
+            question = Vacancies(account=self.start.account, now=workflow.now())
+            answer = await workflow.execute_local_activity_method(
+                Planning.vacancies, question, summary="Is anybody missing?", **PLANNING
+            )
+            await self.letters.drop_departed()
+            searched = bool(self._vacant)
+            if answer.personas != self._vacant:
+                self._stale |= plan.held(self.progress, self._vacant or answer.personas)
+                self._vacant = answer.personas
+                self.diary.tell("account.vacant" if self._vacant else "account.complete", about=",".join(self._vacant))
+            self._hold = self._wait_for_a_successor(answer.ask_again)
+            if self._vacant and not searched:
+                self._go_on(self._find_successors())
+
+    async def _find_successors(self) -> None:
+        """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
+
+        def is_over() -> bool:
+            return not self._vacant or not plan.unfinished(self.progress)
+
+        while not is_over():
+            self._searches += 1
+            errand = Errand(
+                NAME_A_SUCCESSOR,
+                self.start.account,
+                self.start.contract,
+                "people",
+                audience.missing(self._vacant).capitalize(),
+                self._searches,
+                self._hold.unblock if self._hold else None,
+            )
+            await errand.put(is_over)
+            if not is_over():
+                question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE[1:])
+                answer = await workflow.execute_local_activity_method(
+                    Planning.follow_up, question, summary="When is this asked again?", **PLANNING
+                )
+                self._hold = self._wait_for_a_successor(answer.at[0])
+                self._stale |= plan.held(self.progress, self._vacant)
+                self.letters.changed = True
+                await wait_until(answer.at[0], is_over, "Ask again who follows")
+        self.letters.changed = True
+
+    def _wait_for_a_successor(self, until: datetime) -> Wait | None:
+        return audience.wait_for_successor(self.start.account, self._vacant, until) if self._vacant else None
 
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
@@ -276,14 +345,22 @@ class Steps:
             now=workflow.now(),
             news=self.take_news(),
         )
-        return self._sent(step.name, self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
+        return self._sent(occasion, self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
 
-    async def _sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+    async def _sent(self, occasion: Occasion, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
         keys = await writing
         if keys is None:
             return "failed"
-        await self._have_read(name, keys)
-        await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
+        while True:
+            await self._have_read(occasion.step, keys)
+            await self.letters.all_settled(keys)
+            if not self.letters.departed & set(keys):
+                break
+            # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
+            self.letters.departed -= set(keys)
+            await workflow.wait_condition(lambda: not self._vacant)
+            occasion = occasion.model_copy(update={"now": workflow.now(), "news": None})
+            keys = await self.letters.write(occasion, f"Write again: {occasion.title}", reviewed=True) or keys
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         return f"{sent} of {len(keys)} sent"
 
@@ -343,6 +420,7 @@ class Steps:
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
+        held = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait())
         self._projected += 1
         workflow.set_current_details(details.onboarding(self.start.account, self.progress))
         return Projection(
@@ -354,8 +432,10 @@ class Steps:
             now=workflow.now(),
             ended=not plan.unfinished(self.progress),
             milestones=tuple(
-                milestone.model_copy(update={"wait": self._waits.get(milestone.step, Wait())})
-                if milestone.kind == "message"
+                milestone.model_copy(
+                    update={"wait": self._waits.get(milestone.step) or held.get(milestone.step, Wait())}
+                )
+                if milestone.kind == "message" or milestone.step in held
                 else milestone
                 for milestone in plan.milestones(self.progress)
                 if milestone.step in stale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import date
+from datetime import date, datetime
 
 
 def onboarding_id(account: str) -> str:
@@ -19,6 +19,11 @@ def meeting_id(account: str, step: str, attempt: int | str) -> str:
 def task_id(subject: str, step: str, attempt: int) -> str:
     """The workflow of one human task; `subject` is an account's key or the reference of a review or case."""
     return f"task/{subject}/{step}/{attempt}"
+
+
+def handover_id(account: str, until: datetime) -> str:
+    """The workflow that gives an account back to its regular TAM; `until` is the instant, in UTC."""
+    return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"
 
 
 def notice_id(id_: str) -> str:

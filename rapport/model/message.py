@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -43,6 +44,7 @@ class Purpose(StrEnum):
     TASK = "task"
     SIGN_IN = "sign_in"
     MORNING = "morning"
+    PARTING = "parting"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -58,6 +60,7 @@ class Purpose(StrEnum):
             Purpose.TASK,
             Purpose.SIGN_IN,
             Purpose.MORNING,
+            Purpose.PARTING,
         )
 
 
@@ -145,6 +148,8 @@ class MeetingFacts(Wire):
         required: The ids of those who have to be there.
         silent: The ids of those who did not answer.
         reason: Why the vote came to no result.
+        attendees: Whom the invitation lists; where empty, those to whom the mail goes.
+        update: What is new to somebody who was invited before: the time, or who holds it.
     """
 
     uid: str
@@ -158,6 +163,8 @@ class MeetingFacts(Wire):
     required: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     reason: str | None = None
+    attendees: tuple[str, ...] = ()
+    update: Literal["time", "host"] | None = None
 
 
 class Deliver(Wire):
@@ -182,6 +189,13 @@ class SetAside(Wire):
     keys: tuple[str, ...]
     state: MessageState
     reason: str
+
+
+class Departed(Wire):
+    """Suppress those of these drafts whose readers have left."""
+
+    keys: tuple[str, ...]
+    now: Instant
 
 
 class Outcomes(Wire):

@@ -202,6 +202,7 @@ _WRITTEN: Final = (
     .where(MessageRow.state.in_([MessageState.DRAFT, MessageState.READY, MessageState.DEFERRED]))
     .order_by(AccountRow.key, MessageRow.created_at, MessageRow.key)
 )
+_CALENDAR: Final = [Purpose.INVITATION, Purpose.PARTING]
 # An invitation says all that there is to say of a meeting; the latest one is the one that stands.
 _INVITED: Final = (
     select(
@@ -211,6 +212,7 @@ _INVITED: Final = (
         MemberRow.join_url,
         MessageRow.contract,
         MessageRow.step,
+        MessageRow.purpose,
         MessageRow.occasion,
     )
     .join(MessageRow, MessageRow.account == AccountRow.key)
@@ -221,7 +223,7 @@ _INVITED: Final = (
         & (MilestoneRow.step == MessageRow.step)
         & (MilestoneRow.state == "running"),
     )
-    .where(MessageRow.person == bindparam("member"), MessageRow.purpose == Purpose.INVITATION)
+    .where(MessageRow.person == bindparam("member"), MessageRow.purpose.in_(_CALENDAR))
     .order_by(MessageRow.created_at, MessageRow.key)
 )
 
@@ -233,6 +235,8 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
     for row in latest.values():
         meeting = Occasion.model_validate(row.occasion).meeting
         if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
+            continue
+        if meeting.booking.called_off or row.purpose == Purpose.PARTING:
             continue
         asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
         found.append(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Row, Table, bindparam, func, insert, select, update
+from sqlalchemy import Executable, Row, Table, bindparam, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Refusal, Refused
@@ -31,8 +31,8 @@ from rapport.model.people import (
 from rapport.storage.database import Connection
 from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, SubmissionRow, VendorRow
 
-_SCHEDULE = {"zone", "country", "subdivision", "hours"}
-_WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
+SCHEDULE = {"zone", "country", "subdivision", "hours"}
+WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
 
 
 async def save(connection: Connection, file: AccountFile, now: datetime) -> None:
@@ -75,8 +75,14 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
 def _put_account(dialect: str) -> Executable:
     table = cast("Table", AccountRow.__table__)
     new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    kept = {"key", "created_at"}
+    kept = {"key", "created_at", "regular_tam", "tam_until"}
     values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
+    # While somebody stands in, a file's TAM is the one to whom the account goes back.
+    stands_in, named = table.c.regular_tam.is_not(None), new.excluded["tam"]
+    values |= {
+        "tam": case((stands_in, table.c.tam), else_=named),
+        "regular_tam": case((stands_in, named), else_=null()),
+    }
     put: Executable = new.on_conflict_do_update(index_elements=["key"], set_=values)
     return put
 
@@ -126,7 +132,7 @@ def _values(member: WrittenMember) -> dict[str, Any]:
         "roles": sorted(member.roles),
         "join_url": str(member.join_url) if member.join_url else None,
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
-        "schedule": member.model_dump(mode="json", include=_SCHEDULE),
+        "schedule": member.model_dump(mode="json", include=SCHEDULE),
     }
 
 
@@ -170,8 +176,8 @@ async def _save_contacts(
             "persona": contact.persona,
             "name": contact.name,
             "title": contact.title,
-            "schedule": contact.model_dump(mode="json", include=_SCHEDULE),
-            "work": contact.model_dump(mode="json", include=_WORK),
+            "schedule": contact.model_dump(mode="json", include=SCHEDULE),
+            "work": contact.model_dump(mode="json", include=WORK),
             "left_at": None,
         }
         if (id_ := known.get(contact.email.lower())) is not None:
@@ -197,6 +203,11 @@ async def account(connection: Connection, key: str) -> Account:
     if row is None:
         raise _no_account(key)
     return _account(row)
+
+
+async def is_account(connection: Connection, key: str) -> bool:
+    """Whether there is an account with this key."""
+    return (await connection.execute(_ACCOUNT, {"account": key})).one_or_none() is not None
 
 
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:
@@ -248,6 +259,8 @@ def _account(row: Row[Any]) -> Account:
         key=row.key,
         name=row.name,
         tam=row.tam,
+        regular_tam=row.regular_tam,
+        tam_until=row.tam_until,
         place=row.place,
         review=row.review,
         facts=Facts.model_validate(row.facts),
@@ -263,19 +276,37 @@ async def account_names(connection: Connection) -> dict[str, str]:
 
 async def contacts(connection: Connection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
-    rows = await connection.execute(_CONTACTS, {"account": account})
-    return [
-        Contact(
-            id=row.id,
-            account=row.account,
-            persona=row.persona,
-            name=row.name,
-            email=row.email,
-            title=row.title,
-            schedule=Schedule.model_validate(row.schedule),
-        )
-        for row in rows
-    ]
+    return [_contact(row) for row in await connection.execute(_CONTACTS, {"account": account})]
+
+
+async def has_left(connection: Connection, contact: str) -> bool:
+    """Whether this is a contact who has left."""
+    query = select(ContactRow.id).where(ContactRow.id == contact, ContactRow.left_at.is_not(None))
+    return await connection.scalar(query) is not None
+
+
+async def departed(
+    connection: Connection, account: str, *, ids: Iterable[str] | None = None, persona: str | None = None
+) -> list[Contact]:
+    """The account's contacts who have left, the latest first: those with these ids, or who had this persona."""
+    query = _ALL_CONTACTS.where(ContactRow.left_at.is_not(None)).order_by(ContactRow.left_at.desc())
+    if ids is not None:
+        query = query.where(ContactRow.id.in_(list(ids)))
+    if persona is not None:
+        query = query.where(ContactRow.persona == persona)
+    return [_contact(row) for row in await connection.execute(query, {"account": account})]
+
+
+def _contact(row: Row[Any]) -> Contact:
+    return Contact(
+        id=row.id,
+        account=row.account,
+        persona=row.persona,
+        name=row.name,
+        email=row.email,
+        title=row.title,
+        schedule=Schedule.model_validate(row.schedule),
+    )
 
 
 # Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
@@ -283,6 +314,8 @@ _ACCOUNT = select(
     AccountRow.key,
     AccountRow.name,
     AccountRow.tam,
+    AccountRow.regular_tam,
+    AccountRow.tam_until,
     AccountRow.place,
     AccountRow.review,
     AccountRow.facts,
@@ -300,19 +333,16 @@ _SURROUNDINGS = (
     .join(VendorRow, VendorRow.id == 1)
 )
 _VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
-_CONTACTS = (
-    select(
-        ContactRow.id,
-        ContactRow.account,
-        ContactRow.persona,
-        ContactRow.name,
-        ContactRow.email,
-        ContactRow.title,
-        ContactRow.schedule,
-    )
-    .where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
-    .order_by(ContactRow.position)
-)
+_ALL_CONTACTS = select(
+    ContactRow.id,
+    ContactRow.account,
+    ContactRow.persona,
+    ContactRow.name,
+    ContactRow.email,
+    ContactRow.title,
+    ContactRow.schedule,
+).where(ContactRow.account == bindparam("account"))
+_CONTACTS = _ALL_CONTACTS.where(ContactRow.left_at.is_(None)).order_by(ContactRow.position)
 _MEMBERS = select(
     MemberRow.id,
     MemberRow.name,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from rapport.model.base import Instant, Wire
-from rapport.model.people import AccountFile, personas
-from rapport.storage import contracts, people
+from rapport.model.people import AccountFile, Member, personas
+from rapport.policy import audience
+from rapport.storage import contracts, people, successions
 from rapport.storage.contracts import Shown
+from rapport.storage.database import Connection
 from starters.commands.files import read_written
-from starters.commands.members import people_changed
+from starters.commands.members import people_changed, tell_people_changed
 from starters.commands.office import Office, present
+
+logger = logging.getLogger(__name__)
 
 
 class PersonShown(Wire):
@@ -24,7 +29,13 @@ class PersonShown(Wire):
 
 
 class AccountShown(Wire):
-    """An account with its people, and where its onboarding is."""
+    """An account with its people, and where its onboarding is.
+
+    Attributes:
+        tam: Who serves it now.
+        regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+        vacant: The personas that nobody has and somebody has to have; meanwhile nothing goes to the customer.
+    """
 
     account: str
     name: str
@@ -35,6 +46,9 @@ class AccountShown(Wire):
     stage: str | None
     started: Instant | None
     ended: Instant | None
+    regular_tam: PersonShown | None = None
+    tam_until: Instant | None = None
+    vacant: tuple[str, ...] = ()
 
 
 class AccountLine(Wire):
@@ -66,10 +80,17 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     Raises:
         Refusal: The file contradicts what is known.
     """
+    key = file.account.key
     async with office.store.writing() as connection:
+        before = await _people(connection, key)
         await people.save(connection, file, present())
+        others = before != await _people(connection, key)
+        listeners = await successions.listeners(connection, key) if others else []
     if file.members:
         await people_changed(office)
+    untold = await tell_people_changed(office, listeners)
+    if untold:
+        logger.warning("Temporal did not answer: import %s again, so that its meetings learn who takes part", key)
     return await show(office, file.account.key)
 
 
@@ -83,11 +104,15 @@ async def show(office: Office, account: str) -> AccountShown:
         found = await people.account(connection, account)
         contacts = await people.contacts(connection, account)
         tam = await people.member(connection, found.tam)
+        regular = await people.member(connection, found.regular_tam) if found.regular_tam else None
         contract = await contracts.latest(connection, account)
     return AccountShown(
         account=found.key,
         name=found.name,
-        tam=PersonShown(name=tam.name, email=tam.email, role="tam", title=tam.title, zone=tam.schedule.zone),
+        tam=_tam(tam),
+        regular_tam=_tam(regular) if regular else None,
+        tam_until=found.tam_until,
+        vacant=audience.vacant(contacts),
         contacts=tuple(
             PersonShown(
                 name=contact.name,
@@ -104,6 +129,17 @@ async def show(office: Office, account: str) -> AccountShown:
         started=contract.requested_at if contract and contract.run_id else None,
         ended=contract.ended_at if contract else None,
     )
+
+
+def _tam(member: Member) -> PersonShown:
+    return PersonShown(name=member.name, email=member.email, role="tam", title=member.title, zone=member.schedule.zone)
+
+
+async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, str]], str | None]:
+    """Who an account's people are: the contacts with their personas, and the TAM."""
+    contacts = await people.contacts(connection, account)
+    tam = (await people.account(connection, account)).tam if await people.is_account(connection, account) else None
+    return {(contact.id, contact.persona) for contact in contacts}, tam
 
 
 async def portfolio(office: Office) -> list[AccountLine]:

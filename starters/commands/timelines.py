@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import purpose_of
+from rapport.model.people import personas
+from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
@@ -96,6 +98,12 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
+        case kind if kind.startswith(("contact.", "account.")):
+            return _of_people(entry, names, who, when)
+        case "meeting.joined":
+            return f"{step}: {who} takes part now"
+        case "meeting.left":
+            return f"{step}: {who} takes part no more"
         case "meeting.undecided":
             return f"{step}: everyone is welcomed; times follow once it is known how it is held"
         case "meeting.proposed":
@@ -146,6 +154,31 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return entry.kind
 
 
+def _of_people(entry: Told, names: dict[str, str], who: str, when: str) -> str:
+    """Who came and went, or took over."""
+    by = f", says {names.get(entry.actor, GONE)}" if entry.actor else ""
+    about = entry.about or ""
+    title = personas()[about].title.lower() if about in personas() else about
+    match entry.kind:
+        case "contact.replaced":
+            return f"{names.get(about, GONE)} follows {who}{by}"
+        case "contact.added":
+            return f"{who} is {title} from now on{by}"
+        case "contact.removed":
+            return f"{who}, {title}, is no contact any more{by}"
+        case "account.handed_over":
+            return f"{who} takes over from {names.get(about, GONE)}{f' until {when}' if when else ''}{by}"
+        case "account.handed_back":
+            return f"{who} is back; {names.get(about, GONE)} no longer stands in"
+        case "account.vacant":
+            missing = audience.missing([persona for persona in about.split(",") if persona in personas()])
+            return f"Held: {missing}; nothing goes to the customer until somebody is named"
+        case "account.complete":
+            return "Everybody is there again; what was held goes on"
+        case _:
+            return entry.kind
+
+
 def _of_task(kind: str, step: str, who: str, about: str) -> str:
     """What happened to a human task."""
     return {
@@ -170,17 +203,25 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
 def _titled(step: str, titles: dict[str, str]) -> str:
     """A step's title; that of a to-do which insists on a chore for a step, as `kickoff.report`, is said beside it."""
     name, *_, chore = step.split(".") if "." in step else (step, "")
-    title = titles.get(name, name)
+    title = titles.get(name, _TITLES.get(name, name))
     return f"{title} ({_CHORES.get(chore, chore)})" if chore else title
 
 
-_CHORES = {"drafts": "its drafts", "time": "finding a time", "report": "how it went", "conversion": "onsite after all"}
+_TITLES = {"people": "The account's people"}
+_CHORES = {
+    "drafts": "its drafts",
+    "time": "finding a time",
+    "report": "how it went",
+    "conversion": "onsite after all",
+    "successor": "who follows",
+}
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",
     "reminder": "reminder",
     "invitation": "calendar invitation",
     "notice": "notice",
+    "parting": "taken off a meeting",
     "message": "sent",
     "task": "a task",
 }

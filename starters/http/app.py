@@ -20,7 +20,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.reading import MAX_BYTES
 from starters.commands.office import Office
 from starters.http import api, hooks, pages
-from starters.http.api import members, tasks
+from starters.http.api import members, people, tasks
 from starters.http.auth import SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
@@ -51,6 +51,7 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.state.limits = Limits()
     app.include_router(api.router)
     app.include_router(members.router)
+    app.include_router(people.router)
     app.include_router(tasks.router)
     app.include_router(hooks.router)
     app.include_router(pages.router)

@@ -52,6 +52,7 @@ from tests.mail_fixtures import EXAMPLE
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
     "meeting_invitation": Purpose.INVITATION,
+    "meeting_parting": Purpose.PARTING,
     "meeting_reminder": Purpose.REMINDER,
     "welcome": Purpose.PROPOSAL,
 }
@@ -119,7 +120,7 @@ def company(*, sparse: bool = False) -> Company:
 def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
-    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_report")
+    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_parting", "meeting_report")
     return facts(company(sparse=True), times=times, booked=booked).model_copy(
         update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}
     )
@@ -843,7 +844,8 @@ def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
     assert_wire(raw)
     read = email.message_from_bytes(raw, policy=default)
     kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
-    extra = ["text/calendar", "application/ics"] if name in ("meeting_cancelled", "meeting_invitation") else []
+    calendars = ("meeting_cancelled", "meeting_invitation", "meeting_parting")
+    extra = ["text/calendar", "application/ics"] if name in calendars else []
     assert kinds == ["text/plain", "text/html", *extra]
     assert not [defect for part in read.walk() for defect in part.defects]
 

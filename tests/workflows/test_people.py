@@ -1,0 +1,279 @@
+"""People come and go on a running account, on the time-skipping server: contacts and the TAM."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.message import EmailMessage
+
+import pytest
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.people import AccountFile
+from starters.commands import accounts, meetings, onboardings, successions, tasks, timelines
+from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, link_of, text_of, until
+from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, vote
+from tests.support.tasks import TASK, begin_large
+from tests.support.tasks import in_phase as task_in_phase
+from tests.workflows.test_meeting import events
+
+NORA = "nora.vidal@versayce.example"
+NOOR = "noor.haddad@foobar.example"
+
+
+async def replace(town: Town, persona: str = "primary_champion", email: str = NORA) -> Change:
+    """Have Nora follow whoever has a persona."""
+    successor = Successor(persona=persona, name="Nora Vidal", email=email, reason="Luca moved to another team")
+    return await successions.replace_contact(town.office, "versayce", successor, TAM)
+
+
+def with_noor(file: AccountFile | None = None) -> AccountFile:
+    """The example account, with a second TAM among the members."""
+    file = file or example()
+    robin = next(member for member in file.members if member.email == TAM.email)
+    link = {"join_url": "https://meet.foobar.example/noor-haddad", "manager": None, "backup": None}
+    noor = type(robin).model_validate({**robin.model_dump(), "name": "Noor Haddad", "email": NOOR, **link})
+    return file.model_copy(update={"members": (*file.members, noor)})
+
+
+def methods(mail: EmailMessage) -> list[str]:
+    """What the calendars in a mail ask for, and the addresses that they list."""
+    parts = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
+    return [str(part.get_param("method")) for part in parts]
+
+
+def asked(mail: EmailMessage) -> set[str]:
+    """The addresses that an invitation lists."""
+    (event,) = events(mail)
+    listed = event["ATTENDEE"] if isinstance(event["ATTENDEE"], list) else [event["ATTENDEE"]]
+    return {str(address).removeprefix("mailto:") for address in listed}
+
+
+async def booked(town: Town) -> None:
+    """Have the kickoff booked, with everyone invited."""
+    await begin(town, with_noor())
+    await in_phase(town, "voting")
+    await vote(town, CHAMPION, "1")
+    await vote(town, USER, "1")
+    await in_phase(town, "booked")
+    await town.mailed(9)
+
+
+async def told(town: Town) -> list[str]:
+    """The timeline, in words."""
+    return [entry.what for entry in await timelines.timeline_of(town.office, "versayce")]
+
+
+async def test_a_champion_replaced_during_the_vote_hands_it_to_the_successor(skipping: Town) -> None:
+    """The successor gets the times with a link of their own; the predecessor's answer stays, and counts no more."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    old = link_of((await skipping.mailed(4, ""))[0]) if False else link_of((await skipping.mailed(1, CHAMPION))[0])
+    await skipping.mailed(4)
+    await vote(skipping, CHAMPION, "1")
+    change = await replace(skipping)
+    assert change.changed
+    assert "Nora Vidal" in {person.name for person in change.account.contacts}
+    (mail,) = await skipping.mailed(1, NORA)
+    assert "Nora" in text_of(mail)
+    await vote(skipping, USER, "1")
+    shown = await kickoff(skipping)
+    assert shown.phase == "voting"
+    assert {answer.who for answer in shown.answers} == {"Dana Whitfield", "Nora Vidal", "Mara Osei", "Jonas Lindqvist"}
+    with pytest.raises(Refusal, match="this link is over"):
+        await meetings.poll(skipping.office, old)
+    with pytest.raises(Refusal, match="this link is over"):
+        await meetings.vote_by_link(skipping.office, old, ("2",), None)
+    assert (await meetings.vote_by_link(skipping.office, link_of(mail), ("1",), None)).accepted
+    assert (await in_phase(skipping, "booked")).booked == shown.slots[0].start
+    invited = (await skipping.mailed(10))[5:]
+    assert all(CHAMPION not in str(mail["To"]) for mail in invited)
+    story = await told(skipping)
+    assert "Luca Bianchi answered: one time suits" in story
+    assert "Nora Vidal follows Luca Bianchi, says Robin Keller" in story
+
+
+async def test_the_same_replacement_again_changes_nothing(skipping: Town) -> None:
+    """Repeating the command says that it stands already; there is one entry, and nobody is written to again."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    assert (await replace(skipping)).changed
+    await skipping.mailed(1, NORA)
+    again = await replace(skipping)
+    assert (again.changed, again.what) == (False, "Nora Vidal is primary champion already")
+    await vote(skipping, NORA, "1")
+    assert len(skipping.mails()) == 5
+    assert len([what for what in await told(skipping) if what.startswith("Nora Vidal follows")]) == 1
+
+
+async def test_a_successor_too_late_for_the_times_brings_everyone_new_ones(skipping: Town) -> None:
+    """Where the times on offer are over before the successor has had the voting period, everybody votes anew."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    assert shown.deadline is not None
+    await skipping.sleep_until(shown.deadline + timedelta(days=5))
+    await replace(skipping)
+
+    async def renewed() -> bool:
+        return (await kickoff(skipping)).round == 2
+
+    await until(renewed, "new times")
+    fresh = await in_phase(skipping, "voting")
+    assert fresh.slots[0].start > await skipping.now() + timedelta(days=4)
+    assert len(await skipping.mailed(1, NORA)) == 1
+
+
+async def test_a_champion_replaced_after_the_booking_is_taken_off_alone(skipping: Town) -> None:
+    """The predecessor alone gets a cancellation, the successor the invitation; nobody else is disturbed."""
+    await booked(skipping)
+    await replace(skipping)
+    mails = (await skipping.mailed(11))[9:]
+    assert len(mails) == 2
+    (parting,) = [mail for mail in mails if CHAMPION in str(mail["To"])]
+    (invitation,) = [mail for mail in mails if NORA in str(mail["To"])]
+    assert methods(parting) == ["CANCEL"]
+    assert asked(parting) == {CHAMPION}
+    assert methods(invitation) == ["REQUEST"]
+    assert asked(invitation) == {NORA, BUSINESS, USER, SECOND_USER, TAM.email}
+    (before,) = events(skipping.mails(USER)[-1])
+    for mail in mails:
+        (event,) = events(mail)
+        assert (event["UID"], event["SEQUENCE"]) == (before["UID"], 1)
+        assert event["DTSTART"].dt == before["DTSTART"].dt
+    assert "goes ahead" in text_of(parting)
+    assert "new time" not in text_of(invitation)
+    start = (await kickoff(skipping)).booked
+    assert start is not None
+    await meetings.book(skipping.office, "versayce", "kickoff", start + timedelta(hours=1), TAM)
+    moved = (await skipping.mailed(16))[11:]
+    assert {events(mail)[0]["SEQUENCE"] for mail in moved} == {2}
+    assert all(CHAMPION not in str(mail["To"]) for mail in moved)
+    assert all("new time" in text_of(mail) for mail in moved)
+
+
+async def test_a_draft_to_somebody_replaced_goes_to_the_successor(skipping: Town) -> None:
+    """The predecessor's unread draft is suppressed, and one to the successor waits in its place."""
+    await begin(skipping, reviewed("approve"))
+    await drafted(skipping)
+    await replace(skipping)
+
+    async def readers() -> bool:
+        from starters.commands import messages
+
+        waiting = {draft.to for draft in await messages.drafts(skipping.office, "versayce")}
+        return waiting == {NORA, BUSINESS, USER, SECOND_USER}
+
+    await until(readers, "a draft to the successor")
+    assert skipping.mails() == []
+
+
+async def test_without_a_successor_the_vote_is_held_until_one_is_named(skipping: Town) -> None:
+    """The champion leaves: no reminder, no booking, one to-do for the TAM; naming somebody lets it go on."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    await vote(skipping, USER, "1")
+    gone = await successions.remove_contact(
+        skipping.office, "versayce", CHAMPION, Departure(reason="Left the company"), TAM
+    )
+    assert gone.account.vacant == ("primary_champion",)
+    todo = await task_in_phase(skipping, "open", "task/versayce/people.successor/1")
+    assert "add-contact versayce --persona primary_champion" in (todo.unblock or "")
+
+    async def held() -> bool:
+        return (await kickoff(skipping)).waiting_for == "held: nobody is primary champion"
+
+    await until(held, "the hold")
+    assert shown.deadline is not None
+    await skipping.sleep_until(shown.deadline + timedelta(days=1))
+    assert len([mail for mail in skipping.mails() if TAM.email not in str(mail["To"])]) == 4
+    with pytest.raises(Refusal, match="held: nobody is primary champion") as refused:
+        await meetings.book(skipping.office, "versayce", "kickoff", await _minute(skipping, timedelta(days=9)), TAM)
+    assert refused.value.kind is Refused.CONFLICT
+    newcomer = Newcomer(
+        persona="primary_champion", name="Nora Vidal", email=NORA, zone="Europe/Zurich", reason="She follows"
+    )
+    assert (await successions.add_contact(skipping.office, "versayce", newcomer, TAM)).changed
+    assert not (await successions.add_contact(skipping.office, "versayce", newcomer, TAM)).changed
+    await skipping.mailed(1, NORA)
+    closed = await task_in_phase(skipping, "closed", "task/versayce/people.successor/1")
+    assert closed.outcome == "withdrawn"
+    await in_phase(skipping, "voting")
+
+
+async def _minute(town: Town, later: timedelta) -> object:
+    return (await town.now() + later).replace(second=0, microsecond=0)
+
+
+async def test_hand_over_moves_tasks_meetings_and_mails(skipping: Town) -> None:
+    """The new TAM gets the invitation and the open to-dos, the former one a cancellation, the others the new link."""
+    await booked(skipping)
+    order = HandOver(to=NOOR, reason="Robin changes teams")
+    change = await successions.hand_over(skipping.office, "versayce", order, TAM)
+    assert change.changed
+    assert change.account.tam.email == NOOR
+    mails = (await skipping.mailed(15))[9:]
+    to = {
+        address: mail
+        for mail in mails
+        for address in (BUSINESS, CHAMPION, USER, NOOR, TAM.email)
+        if address in str(mail["To"])
+    }
+    assert methods(to[TAM.email]) == ["CANCEL"]
+    assert asked(to[TAM.email]) == {TAM.email}
+    assert methods(to[NOOR]) == ["REQUEST"]
+    for address in (BUSINESS, CHAMPION, USER):
+        (event,) = events(to[address])
+        assert event["SEQUENCE"] == 1
+        assert "noor-haddad" in str(event["LOCATION"])
+        assert "Noor Haddad holds it" in text_of(to[address])
+        assert str(to[address]["Reply-To"]).endswith(f"<{NOOR}>")
+        assert NOOR in asked(to[address])
+    assert not (await successions.hand_over(skipping.office, "versayce", order, TAM)).changed
+    start = (await kickoff(skipping)).booked_until
+    assert start is not None
+    await skipping.sleep_until(start + timedelta(hours=3))
+    await skipping.mailed(2, NOOR)
+    assert [what for what in await told(skipping) if "takes over" in what] == [
+        "Noor Haddad takes over from Robin Keller, says Robin Keller"
+    ]
+
+
+async def test_an_open_task_of_the_tam_moves_with_the_account(skipping: Town) -> None:
+    """What the TAM was asked to say is asked of the new one, by mail, and leaves the former one's inbox."""
+    await begin_large(skipping)
+    await task_in_phase(skipping, "preparing")
+    await accounts.import_account(skipping.office, with_noor())
+    assert [line.task for line in (await tasks.inbox(skipping.office, TAM)).mine] == [TASK]
+    await successions.hand_over(skipping.office, "versayce", HandOver(to=NOOR, reason="For good"), TAM)
+    await skipping.mailed(1, NOOR)
+    assert (await tasks.inbox(skipping.office, TAM)).mine == ()
+    assert [line.task for line in (await tasks.inbox(skipping.office, by(NOOR))).mine] == [TASK]
+
+
+async def test_a_hand_over_for_a_while_ends_by_itself(skipping: Town) -> None:
+    """On the day after, the account is the regular TAM's again, with its tasks; no later meeting changed hands."""
+    await booked(skipping)
+    start = (await kickoff(skipping)).booked
+    assert start is not None
+    last = (await skipping.now() + timedelta(days=1)).date()
+    order = HandOver.model_validate({"to": NOOR, "until": last.isoformat(), "reason": "Two days off"})
+    change = await successions.hand_over(skipping.office, "versayce", order, TAM)
+    assert change.account.tam.email == NOOR
+    assert change.account.regular_tam is not None
+    assert change.account.regular_tam.email == TAM.email
+    assert not (await successions.hand_over(skipping.office, "versayce", order, TAM)).changed
+    await accounts.import_account(skipping.office, with_noor())
+    assert (await accounts.show(skipping.office, "versayce")).tam.email == NOOR
+    assert change.account.tam_until is not None
+    await skipping.sleep_until(change.account.tam_until + timedelta(seconds=1))
+
+    async def back() -> bool:
+        shown = await accounts.show(skipping.office, "versayce")
+        return shown.tam.email == TAM.email and shown.tam_until is None
+
+    await until(back, "the regular TAM")
+    assert len(skipping.mails()) == 9
+    assert "Robin Keller is back; Noor Haddad no longer stands in" in await told(skipping)
+    assert (await onboardings.status(skipping.office, "versayce")).live
