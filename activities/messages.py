@@ -30,7 +30,7 @@ from rapport.model.message import (
     SetAside,
 )
 from rapport.model.records import Entry
-from rapport.storage import contracts, days
+from rapport.storage import contracts, days, people
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -258,7 +258,7 @@ class Messages:
             goes = bool(frozen) and await self._may_send(connection)
             for one in frozen:
                 if one.bytes is None:
-                    await outbox.set_aside(connection, [one.key], MessageState.SUPPRESSED, outbox.GONE, present)
+                    await outbox.set_aside(connection, [one.key], MessageState.SUPPRESSED, people.LEFT, present)
                     continue
                 if await outbox.freeze(connection, one.key, one.bytes, order.approved_by, order.submission):
                     if one.link is not None:

@@ -19,6 +19,7 @@ from sqlalchemy import Update, bindparam, func, insert, or_, select, update
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.message import MessageState, Purpose
 from rapport.storage.database import Connection
+from rapport.storage.people import LEFT
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 
 LEASE: Final = timedelta(seconds=90)
@@ -26,9 +27,6 @@ LEASE: Final = timedelta(seconds=90)
 
 GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
-
-GONE: Final = "the recipient has left"
-"""Why nothing goes to somebody who is no contact any more."""
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.DRAFT: frozenset({MessageState.READY, MessageState.HELD, MessageState.SUPPRESSED}),
@@ -143,7 +141,7 @@ async def of_occasion(connection: Connection, account: str, prefix: str) -> dict
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
-    dropped = _dropped(keys, GONE, now).where(MessageRow.person.in_(left), MessageRow.purpose != Purpose.PARTING)
+    dropped = _dropped(keys, LEFT, now).where(MessageRow.person.in_(left), MessageRow.purpose != Purpose.PARTING)
     return list(await connection.scalars(dropped.returning(MessageRow.key)))
 
 
@@ -153,7 +151,7 @@ async def drop_drafts(connection: Connection, keys: Sequence[str], now: datetime
     concerned = (MessageRow.key.in_(keys), MessageRow.person.in_(left))
     drafts = MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD])
     await connection.execute(
-        update(MessageRow).where(*concerned, drafts).values(state=MessageState.SUPPRESSED, reason=GONE, settled_at=now)
+        update(MessageRow).where(*concerned, drafts).values(state=MessageState.SUPPRESSED, reason=LEFT, settled_at=now)
     )
     suppressed = select(MessageRow.key).where(*concerned, MessageRow.state == MessageState.SUPPRESSED)
     return list(await connection.scalars(suppressed))

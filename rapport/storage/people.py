@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import Executable, Row, Table, bindparam, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.ids import new_id
+from rapport.model.message import MessageState
 from rapport.model.people import (
     Absence,
     Account,
@@ -29,7 +30,10 @@ from rapport.model.people import (
     WrittenMember,
 )
 from rapport.storage.database import Connection
-from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, SubmissionRow, VendorRow
+from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, MessageRow, SubmissionRow, VendorRow
+
+LEFT: Final = "the recipient has left"
+"""Why nothing goes to somebody who is no contact any more."""
 
 SCHEDULE = {"zone", "country", "subdivision", "hours"}
 WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
@@ -188,9 +192,19 @@ async def _save_contacts(
         await connection.execute(insert(ContactRow), new)
     gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
     if gone:
-        await connection.execute(
-            update(ContactRow).where(ContactRow.id.in_(gone), ContactRow.left_at.is_(None)).values(left_at=now)
-        )
+        await contacts_left(connection, gone, now)
+
+
+async def contacts_left(connection: Connection, ids: Sequence[str], now: datetime) -> None:
+    """Note that contacts have left. What they said stays on record; no draft to them is put before anybody again."""
+    await connection.execute(
+        update(ContactRow).where(ContactRow.id.in_(ids), ContactRow.left_at.is_(None)).values(left_at=now)
+    )
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.person.in_(ids), MessageRow.state == MessageState.DRAFT)
+        .values(state=MessageState.SUPPRESSED, reason=LEFT, settled_at=now)
+    )
 
 
 async def account(connection: Connection, key: str) -> Account:

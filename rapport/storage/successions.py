@@ -55,11 +55,6 @@ async def everyone(connection: Connection, account: str) -> list[Known]:
     return [Known.model_validate(row._mapping) for row in rows]
 
 
-async def leave(connection: Connection, contact: str, now: datetime) -> None:
-    """Note that a contact has left. What they said stays on record; nothing more goes to them."""
-    await connection.execute(update(ContactRow).where(ContactRow.id == contact).values(left_at=now))
-
-
 async def join(connection: Connection, account: str, contact: WrittenContact, position: int, known: str | None) -> str:
     """Add a contact, and give their id.
 

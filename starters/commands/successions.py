@@ -130,7 +130,7 @@ async def replace_contact(office: Office, account: str, successor: Successor, ac
             former = _former(known, successor)
             await _refuse_taken(connection, there, successor.email)
             contact = await _following(connection, account, former, successor)
-            await successions.leave(connection, former.id, now)
+            await people.contacts_left(connection, [former.id], now)
             known_id = there.id if there else None
             came = await successions.join(connection, account, contact, former.position, known_id)
             await _record(connection, account, "contact.replaced", former.id, came, by, actor, successor.reason, now)
@@ -193,7 +193,7 @@ async def remove_contact(office: Office, account: str, email: str, departure: De
             )
         stands = there.left_at is not None
         if not stands:
-            await successions.leave(connection, there.id, now)
+            await people.contacts_left(connection, [there.id], now)
             await _record(
                 connection, account, "contact.removed", there.id, there.persona, by, actor, departure.reason, now
             )
