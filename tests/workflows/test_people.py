@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from email.message import EmailMessage
 
 import pytest
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.people import AccountFile
+from rapport.model.ids import onboarding_id
+from rapport.model.people import AccountFile, WorkingHours
 from starters.commands import accounts, meetings, messages, onboardings, successions, tasks, timelines
+from starters.commands.onboardings import MilestoneShown, StartRequest
 from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, link_of, text_of, until
-from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, vote
+from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
 from tests.support.tasks import TASK, begin_large
 from tests.support.tasks import in_phase as task_in_phase
-from tests.workflows.test_meeting import events
+from tests.workflows.test_meeting import ZURICH, events
 
 NORA = "nora.vidal@versayce.example"
 NOOR = "noor.haddad@foobar.example"
@@ -187,7 +189,7 @@ async def test_without_a_successor_the_vote_is_held_until_one_is_named(skipping:
     await skipping.sleep_until(shown.deadline + timedelta(days=1))
     assert len([mail for mail in skipping.mails() if TAM.email not in str(mail["To"])]) == 4
     with pytest.raises(Refusal, match="held: nobody is primary champion") as refused:
-        await meetings.book(skipping.office, "versayce", "kickoff", await _minute(skipping, timedelta(days=9)), TAM)
+        await meetings.book(skipping.office, "versayce", "kickoff", shown.slots[-1].start, TAM)
     assert refused.value.kind is Refused.CONFLICT
     newcomer = Newcomer(
         persona="primary_champion", name="Nora Vidal", email=NORA, zone="Europe/Zurich", reason="She follows"
@@ -198,10 +200,6 @@ async def test_without_a_successor_the_vote_is_held_until_one_is_named(skipping:
     closed = await task_in_phase(skipping, "closed", "task/versayce/people.successor/1")
     assert closed.outcome == "withdrawn"
     await in_phase(skipping, "voting")
-
-
-async def _minute(town: Town, later: timedelta) -> object:
-    return (await town.now() + later).replace(second=0, microsecond=0)
 
 
 async def test_hand_over_moves_tasks_meetings_and_mails(skipping: Town) -> None:
@@ -275,3 +273,130 @@ async def test_a_hand_over_for_a_while_ends_by_itself(skipping: Town) -> None:
     assert len(skipping.mails()) == 9
     assert "Robin Keller is back; Noor Haddad no longer stands in" in await told(skipping)
     assert (await onboardings.status(skipping.office, "versayce")).live
+
+
+NOTES = """
+name = "notes"
+title = "Notes alone"
+version = 1
+
+[[steps]]
+name = "first_note"
+title = "A note to the champion"
+kind = "message"
+stage = "welcome"
+to = ["primary_champion"]
+email = "hello"
+review = "approve"
+
+[[steps]]
+name = "second_note"
+title = "A note to the user"
+kind = "message"
+stage = "welcome"
+offset = "12 business days"
+to = ["primary_user"]
+email = "hello"
+review = "auto"
+"""
+
+
+async def noted(town: Town, review: str | None) -> None:
+    """Start an onboarding of two notes: one at once, one in the third week."""
+    folder = town.office.settings.data / "playbooks"
+    folder.mkdir()
+    (folder / "notes.toml").write_text(NOTES)
+    await town.sleep_to(0, 10)
+    file = example()
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
+    assert (await onboardings.start(town.office, StartRequest(file=file, playbook="notes"))).created
+
+
+async def step(town: Town, name: str) -> MilestoneShown:
+    """A step as it is shown."""
+    shown = await onboardings.status(town.office, "versayce")
+    return next(one for one in shown.milestones if one.step == name)
+
+
+async def test_a_step_due_while_nobody_is_champion_is_held_until_somebody_is(skipping: Town) -> None:
+    """The champion leaves in the third week: a due mail waits and says why, however often nobody is named."""
+    await noted(skipping, "auto")
+    await skipping.mailed(1, CHAMPION)
+    await skipping.sleep_until(await skipping.now() + timedelta(days=14))
+    await successions.remove_contact(skipping.office, "versayce", CHAMPION, Departure(reason="Left"), TAM)
+    await task_in_phase(skipping, "open", "task/versayce/people.successor/1")
+    await tasks.decide(skipping.office, "versayce/people.successor", "later", TAM, "They are looking for somebody")
+    await skipping.sleep_until(await skipping.now() + timedelta(days=7))
+    held = await step(skipping, "second_note")
+    assert (held.state, held.waiting_for) == ("waiting", "held: nobody is primary champion")
+    assert held.waiting_on == ("tam",)
+    assert "add-contact versayce --persona primary_champion" in (held.unblock or "")
+    assert held.deadline is not None
+    assert held.deadline > await skipping.now()
+    assert skipping.mails(USER) == []
+    await skipping.sleep_until(held.deadline + timedelta(days=1))
+    await task_in_phase(skipping, "open", "task/versayce/people.successor/2")
+    assert skipping.mails(USER) == []
+    newcomer = Newcomer(persona="primary_champion", name="Nora Vidal", email=NORA, zone="Asia/Tokyo", reason="Follows")
+    await successions.add_contact(skipping.office, "versayce", newcomer, TAM)
+    await skipping.mailed(1, USER)
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+    assert (await step(skipping, "second_note")).outcome == "1 of 1 sent"
+    closed = await task_in_phase(skipping, "closed", "task/versayce/people.successor/2")
+    assert closed.outcome == "withdrawn"
+    assert "Held: nobody is primary champion; nothing goes to the customer until somebody is named" in await told(
+        skipping
+    )
+
+
+async def test_a_pending_mail_of_a_step_goes_to_the_successor(skipping: Town) -> None:
+    """A step's draft to somebody who is replaced is written anew to who follows, and the step waits for that one."""
+    await noted(skipping, "approve")
+
+    async def waits_for(email: str) -> bool:
+        return [draft.to for draft in await messages.drafts(skipping.office, "versayce")] == [email]
+
+    await until(lambda: waits_for(CHAMPION), "a draft to the champion")
+    await replace(skipping)
+    await until(lambda: waits_for(NORA), "a draft to the successor")
+    (draft,) = await messages.drafts(skipping.office, "versayce")
+    assert (await messages.release(skipping.office, (draft.key,), TAM)).accepted
+    await skipping.mailed(1, NORA)
+
+    async def ended() -> bool:
+        return (await step(skipping, "first_note")).outcome == "1 of 2 sent"
+
+    await until(ended, "the end of the step")
+    assert skipping.mails(CHAMPION) == []
+
+
+async def test_nothing_starts_for_an_account_without_a_champion(skipping: Town) -> None:
+    """An onboarding is refused, with the way out, while somebody is missing who has to be there."""
+    await accounts.import_account(skipping.office, example())
+    await successions.remove_contact(skipping.office, "versayce", CHAMPION, Departure(reason="Left"), TAM)
+    contract = example().contract
+    with pytest.raises(Refusal, match="nobody is primary champion") as refused:
+        await onboardings.start(skipping.office, StartRequest(account="versayce", contract=contract))
+    assert "add-contact versayce --persona primary_champion" in refused.value.fix
+
+
+async def test_another_tam_during_the_vote_offers_what_they_can_make(skipping: Town) -> None:
+    """Times outside the new TAM's working hours leave the table; with none left, everybody is offered theirs."""
+    file = with_noor()
+    noor = next(member for member in file.members if member.email == NOOR)
+    late = noor.model_copy(update={"hours": WorkingHours(start=time(16), end=time(18))})
+    others = tuple(member for member in file.members if member.email != NOOR)
+    await begin(skipping, file.model_copy(update={"members": (*others, late)}))
+    await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    await successions.hand_over(skipping.office, "versayce", HandOver(to=NOOR, reason="For good"), TAM)
+    await skipping.mailed(8)
+    fresh = await in_phase(skipping, "voting")
+    assert fresh.round == 2
+    assert all(slot.start.astimezone(ZURICH).hour >= 16 for slot in fresh.slots)
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+    invited = (await skipping.mailed(13))[8:]
+    assert {address for mail in invited for address in (NOOR, TAM.email) if address in str(mail["To"])} == {NOOR}
+    assert all("noor-haddad" in str(event["LOCATION"]) for mail in invited for event in events(mail))
