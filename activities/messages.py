@@ -169,9 +169,13 @@ class Messages:
             task, also = occasion.task, [*occasion.to]
             also += task.people() if task else ()
             also += [meeting.proposal.tam] if (meeting := occasion.meeting) and meeting.proposal else []
+            also += [occasion.handover.former] if occasion.handover else []
             leaving = occasion.to if occasion.purpose is Purpose.PARTING else ()
             company = await House.around(connection, occasion.account, also, leaving)
-            said = await words(connection, task.submissions()) if task else {}
+            quoted = task.submissions() if task else ()
+            if occasion.handover is not None and occasion.handover.submission is not None:
+                quoted = (*quoted, occasion.handover.submission)
+            said = await words(connection, quoted) if quoted else {}
             known = await _known(connection, occasion)
             letters = [
                 letter for letter in _letters(self.stationery, company, occasion, said) if letter.key not in known

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from rapport.model.records import Projection, StepNews
-from rapport.model.successions import HandBack, Listeners
+from rapport.model.successions import HandBack, HandedBack
 from rapport.storage import contracts, successions
 from rapport.storage.database import Store
 
@@ -31,8 +31,9 @@ class Records:
             await contracts.tell_step(connection, news)
 
     @activity.defn(name="records.hand_back")
-    async def hand_back(self, order: HandBack) -> Listeners:
+    async def hand_back(self, order: HandBack) -> HandedBack:
         """Give an account back to its regular TAM, and find who has to be told."""
         async with self.store.writing() as connection:
-            await successions.hand_back(connection, order.account, order.key, order.now)
-            return Listeners(ids=tuple(await successions.listeners(connection, order.account)))
+            tam, former = await successions.hand_back(connection, order.account, order.key, order.now)
+            listeners = tuple(await successions.listeners(connection, order.account))
+            return HandedBack(tam=tam, former=former, listeners=listeners)

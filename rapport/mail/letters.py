@@ -11,7 +11,7 @@ from typing import Any
 from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
-from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
 from rapport.model.playbook import Review
 from rapport.policy import audience
@@ -264,6 +264,15 @@ class Letter:
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
+            "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
+        }
+
+    def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
+        return {
+            "former": self._name(handover.former),
+            "until": handover.until,
+            "back": handover.back,
+            "reason": self.said.get(handover.submission or ""),
         }
 
     def _task_context(self, task: TaskFacts) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Occasion(Wire):
         title: The step's title, as the timeline shows it.
         meeting: What the mail says of a meeting.
         task: What the mail says of a human task.
+        handover: What the mail says of an account that changes hands.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -96,6 +97,7 @@ class Occasion(Wire):
     now: Instant
     meeting: MeetingFacts | None = None
     task: TaskFacts | None = None
+    handover: HandoverFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 
@@ -103,6 +105,22 @@ class Occasion(Wire):
     def story(self) -> str:
         """What its messages' keys and threads begin with: the contract, or else the workflow itself."""
         return self.contract or self.workflow_id
+
+
+class HandoverFacts(Wire):
+    """What a mail needs to know of an account that its reader serves from now on.
+
+    Attributes:
+        former: The member who did before.
+        until: The end, where it is for a while.
+        submission: What was said with it.
+        back: Whether it is back with its regular TAM.
+    """
+
+    former: str
+    until: Instant | None = None
+    submission: str | None = None
+    back: bool = False
 
 
 class TaskFacts(Wire):

@@ -24,7 +24,14 @@ class HandBack(Wire):
     now: Instant
 
 
-class Listeners(Wire):
-    """The ids of the workflows that have to be told."""
+class HandedBack(Wire):
+    """What became of it.
 
-    ids: tuple[str, ...]
+    Attributes:
+        tam, former: The regular TAM, and who stood in; nobody where it was handed over anew meanwhile.
+        listeners: The ids of the workflows that have to be told.
+    """
+
+    tam: str | None
+    former: str | None
+    listeners: tuple[str, ...]

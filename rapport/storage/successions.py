@@ -14,7 +14,7 @@ from rapport.model.records import Entry
 from rapport.storage import people
 from rapport.storage.database import Connection
 from rapport.storage.people import SCHEDULE, WORK
-from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MilestoneRow, TaskRow
+from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MilestoneRow, TaskRow, TimelineRow
 from rapport.storage.timeline import append
 
 
@@ -92,19 +92,49 @@ async def hand_over(
     )
 
 
-async def hand_back(connection: Connection, account: str, key: str, now: datetime) -> None:
+async def hand_back(connection: Connection, account: str, key: str, now: datetime) -> tuple[str | None, str | None]:
     """Give an account back to its regular TAM, if the time for that has come; a later hand-over may have moved it.
+
+    Repeating it changes nothing, and gives the same answer.
 
     Args:
         key: That of the timeline's entry.
+
+    Returns:
+        The regular TAM and who stood in; neither if nothing was given back.
     """
     await lock(connection, account)
+    given_back = select(TimelineRow.who, TimelineRow.about).where(TimelineRow.key == key)
+    before = (await connection.execute(given_back)).one_or_none()
+    if before is not None:
+        return before.who, before.about
     found = await people.account(connection, account)
     if found.regular_tam is None or found.tam_at(now) == found.tam:
-        return
+        return None, None
     await hand_over(connection, account, found.regular_tam)
     entry = Entry(key=key, account=account, at=now, kind="account.handed_back", who=found.regular_tam, about=found.tam)
     await append(connection, [entry])
+    return found.regular_tam, found.tam
+
+
+class HandedOver(Wire):
+    """A hand-over as the timeline has it: what was said with it, by id, and who served the account before."""
+
+    id: str
+    former: str
+
+
+async def last_hand_over(connection: Connection, account: str) -> HandedOver | None:
+    """The account's last hand-over; nothing if there was none."""
+    row = (
+        await connection.execute(
+            select(TimelineRow.submission.label("id"), TimelineRow.about.label("former"))
+            .where(TimelineRow.account == account, TimelineRow.kind == "account.handed_over")
+            .order_by(TimelineRow.sequence.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return None if row is None else HandedOver.model_validate(row._mapping)
 
 
 async def listeners(connection: Connection, account: str) -> list[str]:

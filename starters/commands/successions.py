@@ -11,11 +11,19 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport.model.base import Email, Name, Prose, Refusal, Refused, Wire, Written, Zone
-from rapport.model.ids import handover_id, onboarding_id
+from rapport.model.ids import handover_id, notice_id, onboarding_id
+from rapport.model.message import HandoverFacts, Occasion, Purpose
 from rapport.model.people import (
     Account,
     Contact,
@@ -30,6 +38,7 @@ from rapport.model.people import (
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.model.successions import HandoverStart
+from rapport.model.workflows import NOTICE
 from rapport.policy import calendar
 from rapport.storage import people, successions, timeline
 from rapport.storage.database import Connection
@@ -229,10 +238,46 @@ async def hand_over(office: Office, account: str, order: HandOver, actor: Actor)
             )
     if until is not None:
         await _give_back_later(office, account, until)
+    await _write_to_the_taker(office, account)
     place = ZoneInfo(regular.schedule.zone)
     span = f" until {until.astimezone(place):%Y-%m-%d %H:%M} ({place})" if until is not None else ""
     what = f"{to.name} serves {account}{span}" + (" already" if stands else " from now on")
     return await _done(office, account, what, changed=not stands)
+
+
+async def _write_to_the_taker(office: Office, account: str) -> None:
+    """Tell whoever serves the account now, once for each time that it was handed over."""
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        said = await successions.last_hand_over(connection, account)
+    if said is None:
+        return
+    occasion = Occasion(
+        account=account,
+        step="people",
+        title="The account is handed over",
+        workflow_id=notice_id(said.id),
+        purpose=Purpose.NOTICE,
+        email="account_handed_over",
+        to=(found.tam,),
+        now=present(),
+        handover=HandoverFacts(former=said.former, until=found.tam_until, submission=said.id),
+    )
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await office.client.start_workflow(
+                NOTICE.name,
+                occasion,
+                id=notice_id(said.id),
+                task_queue=office.settings.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)]),
+                static_summary=f"{account} is handed over: a mail",
+            )
+    except WorkflowAlreadyStartedError:
+        return
+    except (RPCError, TimeoutError):
+        raise _untold() from None
 
 
 async def _give_back_later(office: Office, account: str, until: datetime) -> None:

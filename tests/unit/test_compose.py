@@ -42,7 +42,7 @@ from rapport.mail.compose import (
 )
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import Email, Name, Refusal, mail_address
-from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
 from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
@@ -140,6 +140,9 @@ def letter(
     if name.startswith("task_"):
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
+    if name == "account_handed_over" and not sparse:
+        given = HandoverFacts(former="m_1", until=NOW, submission="s_4")
+        story = story.model_copy(update={"handover": given})
     return Letter(
         STATIONERY,
         around,
