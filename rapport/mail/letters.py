@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
@@ -268,9 +269,13 @@ class Letter:
         }
 
     def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
+        former, until = self.company.members.get(handover.former), handover.until
+        if former and until and until.astimezone(ZoneInfo(former.schedule.zone)).time() == time():
+            # The end of a whole day: told by the day that still belongs to it.
+            until -= timedelta(minutes=1)
         return {
             "former": self._name(handover.former),
-            "until": handover.until,
+            "until": until,
             "back": handover.back,
             "reason": self.said.get(handover.submission or ""),
         }
