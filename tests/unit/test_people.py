@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
+from temporalio.client import Client
+from temporalio.service import RPCStatusCode
 
 from rapport.mail.letters import Company
+from rapport.model.base import Refusal, Refused
 from rapport.model.human_task import Holder, Seat
 from rapport.model.ids import handover_id
 from rapport.model.people import AccountFile, Contact, Role, Schedule, WrittenContact, personas
 from rapport.model.reading import read_toml
 from rapport.policy import audience, plan
 from rapport.policy.delegation import handed_over, refresh, seats_for
+from rapport.settings import Settings
 from rapport.storage import people, successions
 from rapport.storage.database import Store
-from rapport.storage.tables import TimelineRow
+from rapport.storage.tables import TaskRow, TimelineRow
+from starters.commands.office import Office
+from starters.commands.successions import Newcomer, Successor, add_contact, replace_contact
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
 from tests.unit.test_delegation import company, who
+from tests.unit.test_members import OPEN_TASK, TAM, Silent, by
 
 TEAM = ("m_tam", "m_new", "m_ines", "m_kim")
 REQUIRED = sorted(name for name, rules in personas().items() if rules.at_least)
@@ -167,3 +176,48 @@ def test_the_name_of_a_hand_over_says_account_and_end(hour: int) -> None:
     """Two hand-overs of an account that end at the same minute are one workflow."""
     until = datetime(2026, 12, 24, hour, 0, tzinfo=UTC)
     assert handover_id(KEY, until) == f"hand-over/versayce/2026-12-24T{hour:02}:00Z"
+
+
+async def test_what_temporal_was_not_told_is_told_on_the_repetition(store: Store, tmp_path: Path) -> None:
+    """Without Temporal a replacement is on record and says what is missing; the same command again is no second one."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", Silent(RPCStatusCode.UNAVAILABLE)))
+    back = Office(Settings(data=tmp_path), store, cast("Client", Silent(RPCStatusCode.NOT_FOUND)))
+    async with store.writing() as connection:
+        await connection.execute(insert(TaskRow).values(**OPEN_TASK))
+    follows = Successor(
+        persona="primary_champion", name="Nora Vidal", email="nora@versayce.example", reason="She follows"
+    )
+    with pytest.raises(Refusal, match="on record") as refused:
+        await replace_contact(office, KEY, follows, by(TAM))
+    assert refused.value.kind is Refused.UNREACHABLE
+    assert "repeat" in refused.value.fix
+    again = await replace_contact(back, KEY, follows, by(TAM))
+    assert (again.changed, again.what) == (False, "Nora Vidal is primary champion already")
+    async with store.reading() as connection:
+        kinds = list(await connection.scalars(select(TimelineRow.kind).where(TimelineRow.account == KEY)))
+    assert kinds == ["contact.replaced"]
+
+
+async def test_an_address_that_others_need_is_refused(store: Store, tmp_path: Path) -> None:
+    """Whoever has another persona, or works for the vendor, follows nobody; of several, somebody has to be named."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    told = {"name": "Nora Vidal", "reason": "She follows"}
+    for given_, field in (
+        ({"persona": "primary_champion", "email": "mara.osei@versayce.example"}, "email"),
+        ({"persona": "primary_champion", "email": TAM}, "email"),
+        ({"persona": "secondary_user", "email": "n@versayce.example", "former": TAM}, "former"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            await replace_contact(office, KEY, Successor.model_validate({**told, **given_}), by(TAM))
+        assert refused.value.field == field
+    second = {"persona": "secondary_user", "name": "Kim", "email": "kim@versayce.example", "zone": "UTC", "reason": "-"}
+    assert (await add_contact(office, KEY, Newcomer.model_validate(second), by(TAM))).changed
+    follows = {**told, "persona": "secondary_user", "email": "n@versayce.example"}
+    with pytest.raises(Refusal, match="2 have it"):
+        await replace_contact(office, KEY, Successor.model_validate(follows), by(TAM))
+    named = Successor.model_validate({**follows, "former": "KIM@versayce.example"})
+    change = await replace_contact(office, KEY, named, by(TAM))
+    assert {person.email for person in change.account.contacts if person.role == "Secondary user"} == {
+        "jonas.lindqvist@versayce.example",
+        "n@versayce.example",
+    }
