@@ -112,7 +112,8 @@ class Tasks:
             tam = (await people.account(connection, question.account)).tam
             assign = tuple(_assigned(assignee, tam, company) for assignee in question.assign)
             seats = delegation.seats_for(assign, company, question.requester, question.now)
-            if "tam" in question.assign:
+            # What the TAM has to answer, they asked for as the TAM.
+            if "tam" in question.assign or question.rule == "answers":
                 seats = tuple(seat.model_copy(update={"of_tam": True}) if seat.id == tam else seat for seat in seats)
             return await self._seated(connection, question, seats, seats, company)
 

@@ -422,7 +422,7 @@ class Steps:
         stale, self._stale = self._stale, set()
         held = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait())
         self._projected += 1
-        workflow.set_current_details(details.onboarding(self.start.account, self.progress))
+        workflow.set_current_details(details.onboarding(self.start.account, self.progress, self._hold))
         return Projection(
             account=self.start.account,
             contract=self.start.contract,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -47,7 +47,7 @@ class House:
 
     @staticmethod
     async def around(
-        connection: Connection, account: str | None, also: Iterable[str] = (), leaving: Iterable[str] = ()
+        connection: Connection, account: str | None, also: Iterable[str] = (), leaving: Sequence[str] = ()
     ) -> House:
         """Read an account's `Company`, or the vendor's own people where there is no account.
 
@@ -117,7 +117,7 @@ class Company(House):
 
     @classmethod
     async def read(
-        cls, connection: Connection, account: str, also: Iterable[str] = (), leaving: Iterable[str] = ()
+        cls, connection: Connection, account: str, also: Iterable[str] = (), leaving: Sequence[str] = ()
     ) -> Company:
         """Read an account, its contacts, its TAM and the vendor.
 

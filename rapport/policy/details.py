@@ -8,6 +8,7 @@ from datetime import datetime
 from rapport.model.human_task import TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
+from rapport.model.records import Wait
 from rapport.policy import quorum
 from rapport.policy.plan import Progress, StepState, reached
 
@@ -21,8 +22,12 @@ _MARK = {
 }
 
 
-def onboarding(account: str, steps: Mapping[str, Progress]) -> str:
-    """Where an account is: its stages, its steps, and where to look next."""
+def onboarding(account: str, steps: Mapping[str, Progress], hold: Wait | None = None) -> str:
+    """Where an account is: its stages, its steps, and where to look next.
+
+    Args:
+        hold: Why nothing goes to the customer.
+    """
     stages = " → ".join(
         f"**{stage}** ✓" if reached(stage, steps) else stage
         for stage in Stage
@@ -30,6 +35,8 @@ def onboarding(account: str, steps: Mapping[str, Progress]) -> str:
     )
     # Lists, because Temporal's UI draws the cells of a table without any space between them.
     lines = [stages, ""]
+    if hold is not None:
+        lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
     for step in steps.values():
         since = step.ended or step.began or step.due
         state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)

@@ -219,9 +219,10 @@ async def account(connection: Connection, key: str) -> Account:
     return _account(row)
 
 
-async def is_account(connection: Connection, key: str) -> bool:
-    """Whether there is an account with this key."""
-    return (await connection.execute(_ACCOUNT, {"account": key})).one_or_none() is not None
+async def tam_of(connection: Connection, key: str) -> str | None:
+    """Who serves an account; nobody if there is none with this key."""
+    tam: str | None = await connection.scalar(select(AccountRow.tam).where(AccountRow.key == key))
+    return tam
 
 
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:

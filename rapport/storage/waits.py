@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
-from rapport.model.ids import meeting_id
+from rapport.model.ids import handover_id, meeting_id
 from rapport.model.people import Role
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
@@ -47,15 +47,19 @@ async def open_waits(connection: Connection) -> list[OpenWait]:
 
 
 async def open_workflows(connection: Connection) -> set[str]:
-    """The ids of all workflows that run, as far as SQL was told: onboardings, their meetings, human tasks."""
+    """The ids of all workflows that run, as far as SQL was told: onboardings, their meetings, tasks, the ends of hand-overs."""
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
     tasks = await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED))
     meetings = await connection.execute(_RUNNING.where(MilestoneRow.kind == "meeting"))
+    hand_overs = await connection.execute(
+        select(AccountRow.key, AccountRow.tam_until).where(AccountRow.tam_until.is_not(None))
+    )
     return {
         *onboardings,
         *tasks,
+        *(handover_id(row.key, row.tam_until) for row in hand_overs),
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
     }
 

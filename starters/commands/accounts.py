@@ -138,8 +138,7 @@ def _tam(member: Member) -> PersonShown:
 async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, str]], str | None]:
     """Who an account's people are: the contacts with their personas, and the TAM."""
     contacts = await people.contacts(connection, account)
-    tam = (await people.account(connection, account)).tam if await people.is_account(connection, account) else None
-    return {(contact.id, contact.persona) for contact in contacts}, tam
+    return {(contact.id, contact.persona) for contact in contacts}, await people.tam_of(connection, account)
 
 
 async def portfolio(office: Office) -> list[AccountLine]:
