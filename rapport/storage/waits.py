@@ -47,7 +47,7 @@ async def open_waits(connection: Connection) -> list[OpenWait]:
 
 
 async def open_workflows(connection: Connection) -> set[str]:
-    """The ids of all workflows that run, as far as SQL was told: onboardings, their meetings, tasks, the ends of hand-overs."""
+    """The ids of all workflows that run, as far as SQL was told: onboardings, meetings, tasks, hand-overs."""
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )

@@ -10,9 +10,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from starters.commands import accounts, timelines, tokens
+from starters.commands import accounts, meetings, onboardings, timelines, tokens
+from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import CHAMPION, ROOT, SECOND_USER, TAM, USER, Town, example
+from tests.conftest import CHAMPION, ROOT, SECOND_USER, TAM, USER, Town, example, link_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -148,3 +149,23 @@ async def test_people_change_with_a_token_alone(api: httpx.AsyncClient, path: st
     """Without a valid token, nobody comes or goes."""
     answer = await api.post(f"/v1/accounts/versayce/{path}", json=FOLLOWS, headers={"Authorization": "Bearer no"})
     assert answer.status_code == 401
+
+
+async def test_a_successor_named_over_the_api_is_asked_by_a_running_vote(here: Town, api: httpx.AsyncClient) -> None:
+    """On a real server, a running poll hears of the replacement: who follows gets a link, and their answer counts."""
+    started = await onboardings.start(here.office, StartRequest(file=example()))
+    assert started.created
+
+    async def votes() -> bool:
+        answer = await api.get("/v1/accounts/versayce/meetings/kickoff")
+        return answer.status_code == 200 and answer.json()["phase"] == "voting"
+
+    await until(votes, "the vote")
+    await here.mailed(4)
+    assert (await said(api, "contacts/replace", FOLLOWS))["changed"]
+    (mail,) = await here.mailed(1, NORA)
+    assert (await meetings.vote_by_link(here.office, link_of(mail), ("1",), None)).accepted
+    shown = (await api.get("/v1/accounts/versayce/meetings/kickoff")).json()
+    assert [(one["who"], one["answered"]) for one in shown["answers"] if one["persona"] == "primary_champion"] == [
+        ("Nora Vidal", True)
+    ]

@@ -407,3 +407,62 @@ async def test_another_tam_during_the_vote_offers_what_they_can_make(skipping: T
     invited = [mail for mail in await skipping.mailed(14) if events(mail)]
     assert {address for mail in invited for address in (NOOR, TAM.email) if address in str(mail["To"])} == {NOOR}
     assert all("noor-haddad" in str(event["LOCATION"]) for mail in invited for event in events(mail))
+
+
+async def test_an_account_file_that_names_others_tells_the_booked_meeting(skipping: Town) -> None:
+    """Importing a file with another champion takes the former one off the meeting, and invites the new one."""
+    await booked(skipping)
+    file = with_noor()
+    contacts = [
+        contact.model_copy(update={"name": "Nora Vidal", "email": NORA}) if contact.email == CHAMPION else contact
+        for contact in file.contacts
+    ]
+    await accounts.import_account(skipping.office, file.model_copy(update={"contacts": tuple(contacts)}))
+    mails = (await skipping.mailed(11))[9:]
+    assert sorted((methods(mail)[0], *sorted(asked(mail) & {CHAMPION, NORA})) for mail in mails) == [
+        ("CANCEL", CHAMPION),
+        ("REQUEST", NORA),
+    ]
+    await accounts.import_account(skipping.office, file.model_copy(update={"contacts": tuple(contacts)}))
+    assert len(skipping.mails()) == 11
+
+
+async def test_whoever_stands_in_holds_the_meeting_of_their_time(skipping: Town) -> None:
+    """A meeting within a hand-over for a while is the acting TAM's, and stays theirs when the account goes back."""
+    await booked(skipping)
+    start = (await kickoff(skipping)).booked
+    assert start is not None
+    order = HandOver.model_validate({"to": NOOR, "until": start.date().isoformat(), "reason": "Two weeks off"})
+    change = await successions.hand_over(skipping.office, "versayce", order, TAM)
+    await skipping.mailed(16)
+    await in_phase(skipping, "booked")
+    assert [methods(mail) for mail in skipping.mails(TAM.email)] == [["REQUEST"], ["CANCEL"]]
+    assert change.account.tam_until is not None
+    await skipping.sleep_until(change.account.tam_until + timedelta(hours=30))
+
+    async def is_back() -> bool:
+        return any(str(mail["Subject"]) == "Versayce is yours again" for mail in skipping.mails(TAM.email))
+
+    await until(is_back, "word to the regular TAM")
+    assert not [mail for mail in skipping.mails()[16:] if events(mail)]
+
+
+async def test_a_contact_can_follow_in_another_persona_after_leaving_their_own(skipping: Town) -> None:
+    """A user who becomes the champion stays the same person: invited once more, with what they were asked before."""
+    await booked(skipping)
+    await successions.remove_contact(skipping.office, "versayce", USER, Departure(reason="Becomes champion"), TAM)
+    await skipping.mailed(10)
+    await replace(skipping, email=USER)
+    change = await accounts.show(skipping.office, "versayce")
+    assert change.vacant == ("primary_user",)
+
+    async def changes() -> list[EmailMessage]:
+        found = [mail for mail in skipping.mails()[9:] if events(mail)]
+        return found if len(found) == 3 else []
+
+    sequences = [
+        (methods(mail)[0], sorted(asked(mail) & {USER, CHAMPION}), events(mail)[0]["SEQUENCE"])
+        for mail in await until(changes, "three changes to the meeting")
+    ]
+    assert sorted(sequences) == [("CANCEL", [CHAMPION], 2), ("CANCEL", [USER], 1), ("REQUEST", [USER], 2)]
+    assert (await kickoff(skipping)).phase == "booked"
