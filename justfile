@@ -37,6 +37,10 @@ bench *arguments:
 record:
     uv run python -m tests.replay.record
 
+# Live the years of tests/years anew, and write down what happens in them
+years:
+    uv run python -m tests.years.record
+
 # Take the README's pictures anew
 pictures:
     uv run python docs/pictures/take.py

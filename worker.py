@@ -11,14 +11,14 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
 from activities.messages import Messages, Policy
 from activities.planning import Planning
@@ -72,11 +72,25 @@ def stationery(settings: Settings) -> Stationery:
 
 
 @asynccontextmanager
-async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
-    """Put a worker together, and take it apart afterwards."""
+async def build(
+    client: Client,
+    settings: Settings,
+    *,
+    runner: WorkflowRunner | None = None,
+    interceptors: Sequence[Interceptor] = (),
+) -> AsyncIterator[Parts]:
+    """Put a worker together, and take it apart afterwards.
+
+    Args:
+        runner, interceptors: How a simulation has workflows and activities see its own time.
+    """
     store = Store(settings.database)
     mailer = Mailer(Relay.parse(settings.smtp_url.get_secret_value()), hostname=settings.mail_from.partition("@")[2])
-    policy = Policy(mode=settings.mail_mode, allowed_domains=frozenset(settings.mail_allowed_domains))
+    policy = Policy(
+        mode=settings.mail_mode,
+        allowed_domains=frozenset(settings.mail_allowed_domains),
+        quiet_hours=settings.quiet_hours == "keep",
+    )
     async with httpx.AsyncClient(follow_redirects=True) as http:
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)
@@ -100,6 +114,8 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 planning.follow_up,
                 planning.gather,
                 planning.vacancies,
+                planning.resumed,
+                planning.stagger,
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,
@@ -109,7 +125,8 @@ async def build(client: Client, settings: Settings) -> AsyncIterator[Parts]:
                 records.hand_back,
                 reports.mornings,
             ],
-            workflow_runner=Runner(),
+            workflow_runner=runner or Runner(),
+            interceptors=interceptors,
             graceful_shutdown_timeout=timedelta(seconds=30),
             # A worker that was killed is missed after two seconds instead of ten.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

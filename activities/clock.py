@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from temporalio import activity
+
+from rapport import clock
 
 BEAT_SECONDS = 2.0
 
@@ -17,7 +19,9 @@ def now() -> datetime:
 
     Local activities do not carry the server's time: they are handed `now` by their workflow.
     """
-    return max(datetime.now(UTC), activity.info().current_attempt_scheduled_time)
+    if clock.is_set():
+        return clock.present()
+    return max(clock.present(), activity.info().current_attempt_scheduled_time)
 
 
 @asynccontextmanager

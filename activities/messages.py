@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
-from rapport.mail import compose, outbox
-from rapport.mail.compose import Edits, Person
+from activities.writing import Row, key_of, known_of, letters_of, of_the_day, of_verdict, plan, suppressed, told
+from rapport.mail import compose, outbox, put_off
+from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
 from rapport.model.base import Refusal
-from rapport.model.ids import message_key
 from rapport.model.message import (
     SETTLED,
     Deliver,
@@ -29,8 +29,9 @@ from rapport.model.message import (
     Purpose,
     SetAside,
 )
-from rapport.model.records import Entry
-from rapport.storage import contracts, days, people
+from rapport.policy import attention
+from rapport.policy.attention import Verdict
+from rapport.storage import contracts
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -54,10 +55,12 @@ class Policy:
     Attributes:
         mode: `off`, `live` or `redirect:ADDRESS`.
         allowed_domains: Where not empty, the only domains that mail goes to.
+        quiet_hours: Whether what need not go at once waits for its reader's working time.
     """
 
     mode: str
     allowed_domains: frozenset[str] = frozenset()
+    quiet_hours: bool = True
 
     def recipient(self, address: str) -> str:
         """The address that the relay is given."""
@@ -83,10 +86,11 @@ class Messages:
     async def send(self, occasion: Occasion) -> Outcomes:
         """Write one mail to each person of an occasion and send those that nobody has to read first.
 
-        Safe to repeat: a key that is there is not written again, and what is sent stays sent.
+        Safe to repeat: a key that is there is not written again, and what is sent stays sent. What has to wait for
+        its reader's working time, or for their next month, is left for `deliver` at the instant that is given back.
 
         Returns:
-            The state of each message, by key.
+            The state of each message, by key, and what is put off.
 
         Raises:
             ApplicationError: `MailStopped`, `Deferred` or `Misconfigured`, each with the wait before the next attempt;
@@ -94,10 +98,13 @@ class Messages:
         """
         async with heartbeats():
             written = await self._write(occasion, take=True)
+            keys, leases = list(written.outcomes.states), written.leases
             if _is_stale(occasion, now()):
                 async with self.store.writing() as connection:
-                    await outbox.drop_stale(connection, list(written.states), now())
-            return await self._deliver(list(written.states), written.leases)
+                    await outbox.drop_stale(connection, keys, now())
+            elif written.again and occasion.account is not None:
+                leases += await self._freeze(Deliver(account=occasion.account, keys=written.again))
+            return await self._deliver(keys, leases)
 
     @activity.defn(name="messages.draft")
     async def draft(self, occasion: Occasion) -> Outcomes:
@@ -108,20 +115,34 @@ class Messages:
         Raises:
             ApplicationError: `Refused` where a mail cannot be written at all.
         """
-        return Outcomes(states=(await self._write(occasion, take=False)).states)
+        return (await self._write(occasion, take=False)).outcomes
 
     @activity.defn(name="messages.deliver")
     async def deliver(self, order: Deliver) -> Outcomes:
-        """Send drafts on a member's word, or go on with what is under way. Safe to repeat, as `send`."""
+        """Send drafts on a member's word, or go on with what is under way or was put off. Safe to repeat, as `send`.
+
+        What was put off is written now, from what is known now; if its reader's working time is over again, it is
+        put off once more.
+        """
         async with heartbeats():
             return await self._deliver(order.keys, await self._freeze(order))
 
     @activity.defn(name="messages.set_aside")
     async def set_aside(self, order: SetAside) -> Outcomes:
-        """Hold drafts back on a member's word, or suppress those that newer ones replace."""
+        """Hold drafts back on a member's word, or suppress those that newer ones replace, and what was put off."""
+        present = now()
         async with self.store.writing() as connection:
-            await outbox.set_aside(connection, order.keys, order.state, order.reason, now())
-            return Outcomes(states=await outbox.states(connection, order.keys))
+            await outbox.set_aside(connection, order.keys, order.state, order.reason, present)
+            if order.state is MessageState.SUPPRESSED:
+                await self._drop(connection, order.keys, order.reason, present)
+            return await outbox.outcomes(connection, order.keys, present)
+
+    async def _drop(self, connection: Connection, keys: Sequence[str], reason: str, present: datetime) -> None:
+        """Suppress what was put off and makes no sense any more, and tell so."""
+        dropped = await put_off.drop(connection, keys, reason, present)
+        entries = [entry for one in dropped for entry in suppressed(one, present, one.reason or reason)]
+        # What had joined another has told so under the key of its state.
+        await append(connection, [entry.model_copy(update={"key": f"{entry.key}/dropped"}) for entry in entries])
 
     @activity.defn(name="messages.drop_departed")
     async def drop_departed(self, order: Departed) -> Outcomes:
@@ -148,19 +169,28 @@ class Messages:
         async with self.store.writing() as connection:
             if occasion.news is not None:
                 await contracts.project(connection, occasion.news)
+            rows, entries = await plan(connection, rows, present, quiet_hours=self.policy.quiet_hours)
             if take and not _is_stale(occasion, present) and await self._may_send(connection):
-                leases = [outbox.leased(row.values, present) for row in rows if row.state is MessageState.READY]
+                goes = (row for row in rows if row.state is MessageState.READY and row.values["raw"] is not None)
+                leases = [outbox.leased(row.values, present) for row in goes]
             await outbox.intend(connection, [row.values for row in rows])
             for row in rows:
                 if row.link is not None:
                     await make_link(connection, row.key, row.token, row.link)
             drafted = [outbox.Message.model_validate(row.values) for row in rows if row.state is MessageState.DRAFT]
-            entries = [_told(message, "message.drafted", MessageState.DRAFT, present) for message in drafted]
-            await append(connection, [entry for some in entries for entry in some])
-        return _Written(known | {row.key: row.state for row in rows}, leases)
+            entries += [entry for one in drafted for entry in told(one, "message.drafted", MessageState.DRAFT, present)]
+            await append(connection, entries)
+        waits = {row.key: row.values["not_before"] for row in rows if row.values["not_before"] is not None}
+        joined = {row.key: row.values["joined"] for row in rows if row.values["joined"] is not None}
+        outcomes = Outcomes(
+            states=known.states | {row.key: row.state for row in rows},
+            waits=known.waits | waits,
+            joined=known.joined | joined,
+        )
+        return _Written(outcomes, leases, known.ready())
 
-    async def _rows(self, occasion: Occasion, present: datetime) -> tuple[list[_Row], dict[str, MessageState]]:
-        """The new rows of an occasion, and the states of those that an earlier attempt has written.
+    async def _rows(self, occasion: Occasion, present: datetime) -> tuple[list[Row], Outcomes]:
+        """The new rows of an occasion, and what became of those that an earlier attempt has written.
 
         Raises:
             Refusal: A mail cannot be written.
@@ -176,12 +206,14 @@ class Messages:
             if occasion.handover is not None and occasion.handover.submission is not None:
                 quoted = (*quoted, occasion.handover.submission)
             said = await words(connection, quoted) if quoted else {}
-            known = await _known(connection, occasion)
+            known = await known_of(connection, occasion, present)
             letters = [
-                letter for letter in _letters(self.stationery, company, occasion, said) if letter.key not in known
+                letter
+                for letter in letters_of(self.stationery, company, occasion, said)
+                if letter.key not in known.states
             ]
             if occasion.purpose is Purpose.MORNING:
-                letters = await _of_the_day(connection, letters, present)
+                letters = await of_the_day(connection, letters, present)
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
 
@@ -191,14 +223,14 @@ class Messages:
         for letter in letters:
             if letter.occasion.round > 1 and letter.review != "auto":
                 before = letter.occasion.model_copy(update={"round": letter.occasion.round - 1})
-                draft = await outbox.draft(connection, _key(before, letter.person))
+                draft = await outbox.draft(connection, key_of(before, letter.person))
                 if draft is not None:
                     found[letter.key] = Edits(
                         subject=draft.edits.get("subject"), paragraph=draft.edits.get("paragraph")
                     )
         return found
 
-    def _row(self, letter: Letter, edits: Edits, present: datetime) -> _Row:
+    def _row(self, letter: Letter, edits: Edits, present: datetime) -> Row:
         """One row of the outbox, and the personal link in it."""
         occasion, suppressed = letter.occasion, self.policy.suppresses(letter.to.email)
         raw, token, state = None, new_token(), MessageState.DRAFT
@@ -229,6 +261,9 @@ class Messages:
             "message_id": compose.message_id(letter.key, self.stationery.sender, self.stationery.secret),
             "raw": raw,
             "created_at": present,
+            "not_before": None,
+            "joined": None,
+            "guests": 0,
             "first_tried_at": None,
             "attempts": 0,
             "fence": 0,
@@ -239,20 +274,24 @@ class Messages:
             "approved_by": None,
             "submission": None,
         }
-        return _Row(letter.key, state, row, token, link)
+        return Row(letter.key, state, row, token, link, letter)
 
     async def _freeze(self, order: Deliver) -> list[outbox.Lease]:
-        """Give approved drafts their bytes, and take what can go at once. What was frozen before stays as it is."""
+        """Give approved drafts, and what was put off until now, their bytes; take what can go at once.
+
+        What was frozen before stays as it is.
+        """
         present = now()
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
+            due = [draft for draft in drafts if draft.state in (MessageState.DRAFT, MessageState.HELD)]
+            waiting = [draft for draft in drafts if draft.waits_unrendered(present)]
+            # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
+            due += waiting if waiting and await self._may_send(connection) else []
+            guests = await put_off.guests(connection, due)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
         try:
-            frozen = [
-                self._frozen(draft, company, order, present)
-                for draft in drafts
-                if draft.state in (MessageState.DRAFT, MessageState.HELD)
-            ]
+            frozen = [self._frozen(draft, company, order, present, guests.get(draft.key, ())) for draft in due]
         except Refusal as refusal:
             raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
         leases: list[outbox.Lease | None] = []
@@ -261,48 +300,92 @@ class Messages:
                 await contracts.project(connection, order.news)
             goes = bool(frozen) and await self._may_send(connection)
             for one in frozen:
-                if one.bytes is None:
-                    await outbox.set_aside(connection, [one.key], MessageState.SUPPRESSED, people.LEFT, present)
-                    continue
-                if await outbox.freeze(connection, one.key, one.bytes, order.approved_by, order.submission):
-                    if one.link is not None:
-                        await make_link(connection, one.key, one.token, one.link)
-                    leases.append(await outbox.lease(connection, one.key, present) if goes else None)
+                kept = await self._keep(connection, one, order, present)
+                leases.append(await outbox.lease(connection, one.draft.key, present) if kept and goes else None)
         return [lease for lease in leases if lease is not None]
 
-    def _frozen(self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime) -> _Frozen:
-        """A draft's bytes, and the personal link in them; no bytes for somebody who has left."""
-        to = company.person(draft.person)
+    def _frozen(
+        self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime, guests: Sequence[outbox.Draft]
+    ) -> _Frozen:
+        """A draft's bytes, and the personal link in them; no bytes for what does not go, or not yet."""
+        letter = self._letter(draft, company, order)
         token = new_token()
+        if letter is None:
+            return _Frozen(draft, None, token, None, Verdict(None, outbox.DEPARTED))
+        if draft.state is MessageState.READY and _is_stale(letter.occasion, present):
+            return _Frozen(draft, None, token, None, Verdict(None, outbox.STALE))
+        verdict = Verdict(present)
+        if letter.reader is not None:
+            who, weight = letter.reader.schedule, letter.occasion.weight
+            verdict = attention.earliest(present, who, weight, quiet_hours=self.policy.quiet_hours)
+        assert verdict.at is not None
+        if draft.state is MessageState.READY and verdict.at > present:
+            return _Frozen(draft, None, token, None, verdict)
+        others = [(self._letter(guest, company, order), Edits(**guest.edits)) for guest in guests]
+        letter = replace(letter, guests=tuple((other, edits) for other, edits in others if other is not None))
+        bytes_ = letter.freeze(Edits(**draft.edits), token, verdict.at)
+        return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict)
+
+    def _letter(self, draft: outbox.Draft, company: Company, order: Deliver) -> Letter | None:
+        """The mail that a draft stands for, by what is known of its meeting now; nothing if its reader has left."""
+        to = company.person(draft.person)
         if to is None:
-            return _Frozen(draft.key, None, token, None)
+            return None
         occasion = Occasion.model_validate(draft.occasion)
-        if order.meeting is not None and occasion.purpose is Purpose.PROPOSAL:
+        if order.meeting is not None and occasion.purpose in (Purpose.PROPOSAL, Purpose.REMINDER):
             occasion = occasion.model_copy(update={"meeting": order.meeting})
-        letter = Letter(self.stationery, company, occasion, draft.key, to, draft.person)
-        return _Frozen(draft.key, letter.freeze(Edits(**draft.edits), token, present), token, letter.link(present))
+        return Letter(self.stationery, company, occasion, draft.key, to, draft.person)
+
+    async def _keep(self, connection: Connection, one: _Frozen, order: Deliver, present: datetime) -> bool:
+        """Write down what became of a draft; say whether it goes now."""
+        key, verdict = one.draft.key, one.verdict
+        if verdict.at is None:
+            assert verdict.reason is not None
+            await outbox.set_aside(connection, [key], MessageState.SUPPRESSED, verdict.reason, present)
+            await self._drop(connection, [key], verdict.reason, present)
+            return False
+        until = verdict.at if verdict.at > present else None
+        if one.bytes is None:
+            assert verdict.reason is not None
+            kept = await put_off.until(connection, key, verdict.at, verdict.reason)
+        else:
+            kept = await outbox.freeze(
+                connection,
+                key,
+                one.bytes,
+                order.approved_by,
+                order.submission,
+                not_before=until,
+                reason=verdict.reason,
+                guests=one.draft.guests,
+            )
+        if kept and one.link is not None:
+            await make_link(connection, key, one.token, one.link)
+        if kept and until is not None:
+            await append(connection, of_verdict(await outbox.message(connection, key), verdict, present))
+        return kept and until is None
 
     async def _may_send(self, connection: Connection) -> bool:
         return self.policy.mode != "off" and not (await mail_switch(connection)).stopped
 
     async def _deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:
-        """Send whatever of these can go now; ask for another attempt if something has to wait."""
+        """Send whatever of these can go now; ask for another attempt if the relay makes something wait."""
         present = now()
         if not leases:
             async with self.store.writing() as connection:
-                states = await outbox.states(connection, keys)
-                waiting = [key for key in keys if states.get(key) not in (None, MessageState.DRAFT, *SETTLED)]
+                before = await outbox.outcomes(connection, keys, present)
+                waiting = _under_way(before)
                 if not waiting:
-                    return Outcomes(states=states)
+                    return before
                 if not await self._may_send(connection):
                     raise _later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
                 await outbox.drop_departed(connection, waiting, present)
                 taken = [await outbox.lease(connection, key, present) for key in waiting]
-                after = await outbox.states(connection, waiting)
-                lost = [key for key, state in after.items() if state is MessageState.UNKNOWN]
+                states = await outbox.states(connection, waiting)
+                lost = [key for key, state in states.items() if state is MessageState.UNKNOWN]
                 for key in lost:
                     message = await outbox.message(connection, key)
-                    await append(connection, _told(message, "message.unknown", MessageState.UNKNOWN, present))
+                    await append(connection, told(message, "message.unknown", MessageState.UNKNOWN, present))
             leases = [lease for lease in taken if lease is not None]
         results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
         ended = {
@@ -311,16 +394,16 @@ class Messages:
         if ended.keys() == set(keys):
             return Outcomes(states=ended)
         async with self.store.reading() as connection:
-            states = await outbox.states(connection, keys)
-            waits = any(state not in (MessageState.DRAFT, *SETTLED) for state in states.values())
-            again = await outbox.next_try(connection, keys) if waits else None
+            after = await outbox.outcomes(connection, keys, present)
+            waiting = _under_way(after)
+            again = await outbox.next_try(connection, waiting) if waiting else None
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        if waits:
+        if waiting:
             wait = again - now() if again else outbox.LEASE
             raise _later("the relay asks to try again later", "Deferred", max(wait, SOON))
-        return Outcomes(states=states)
+        return after
 
     async def _hand_over(self, held: outbox.Lease) -> MessageState | None:
         """Hand one message to the relay and record what became of it.
@@ -377,109 +460,34 @@ class Messages:
         async with self.store.writing() as connection:
             if not await outbox.move(connection, held, state, now=present, reason=reason, reply=reply):
                 return None
-            await append(connection, _told(held, kind, state, present))
+            await append(connection, told(held, kind, state, present))
         return state
 
 
-class _Row(NamedTuple):
-    """A message before it is in the outbox."""
-
-    key: str
-    state: MessageState
-    values: dict[str, Any]
-    token: str
-    link: Link | None
-
-
 class _Written(NamedTuple):
-    """An occasion's messages: the state of each, and those that were taken to be sent."""
+    """An occasion's messages: what became of each, those that were taken to be sent, and those of an attempt before."""
 
-    states: dict[str, MessageState]
+    outcomes: Outcomes
     leases: list[outbox.Lease]
+    again: tuple[str, ...]
 
 
 class _Frozen(NamedTuple):
-    """An approved draft with its subject and bytes."""
+    """A draft with its subject and bytes, and when it goes."""
 
-    key: str
+    draft: outbox.Draft
     bytes: tuple[str, bytes] | None
     token: str
     link: Link | None
+    verdict: Verdict
 
 
-def _letters(stationery: Stationery, company: House, occasion: Occasion, said: Mapping[str, str]) -> list[Letter]:
-    """The mails of an occasion."""
+def _under_way(outcomes: Outcomes) -> list[str]:
+    """What is neither settled, nor a draft, nor put off."""
     return [
-        Letter(
-            stationery=stationery,
-            company=company,
-            occasion=occasion,
-            key=_key(occasion, id_),
-            to=person,
-            person=id_,
-            said=said,
-        )
-        for id_ in occasion.to or _having(occasion.personas, company)
-        if (person := _reader(company, occasion, id_)) is not None
-    ]
-
-
-def _reader(company: House, occasion: Occasion, id_: str) -> Person | None:
-    """Whom a mail goes to; of those who have left, only who is told just that."""
-    return company.leaver(id_) if occasion.purpose is Purpose.PARTING else company.person(id_)
-
-
-async def _of_the_day(connection: Connection, letters: Sequence[Letter], present: datetime) -> list[Letter]:
-    """Morning mails with what they tell; nobody gets one that tells nothing any more, or who has left meanwhile."""
-    told = []
-    for letter in letters:
-        member = letter.company.members[letter.person]
-        today = await days.day(connection, member, present)
-        if member.left_at is None and not today.is_quiet:
-            told.append(replace(letter, day=today))
-    return told
-
-
-async def _known(connection: Connection, occasion: Occasion) -> dict[str, MessageState]:
-    """The states of those messages of an occasion that an earlier attempt has written."""
-    if occasion.account is None:
-        return await outbox.states(connection, [_key(occasion, id_) for id_ in occasion.to])
-    return await outbox.of_occasion(connection, occasion.account, _key(occasion, ""))
-
-
-def _key(occasion: Occasion, person: str) -> str:
-    return message_key(
-        occasion.story,
-        occasion.step,
-        occasion.attempt,
-        occasion.occurrence,
-        occasion.round,
-        occasion.purpose,
-        person,
-    )
-
-
-def _having(personas: Sequence[str], company: House) -> list[str]:
-    """The contacts who have one of these personas at this moment."""
-    if not isinstance(company, Company):
-        return []
-    return [contact.id for contact in company.contacts.values() if contact.persona in personas]
-
-
-def _told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState, at: datetime) -> list[Entry]:
-    """What its account's timeline is told of a message: nothing where it belongs to no account's story."""
-    if message.account is None:
-        return []
-    return [
-        Entry(
-            key=f"{message.key}/{state}",
-            account=message.account,
-            at=at,
-            kind=kind,
-            step=message.step,
-            who=message.person,
-            about=message.key,
-        )
+        key
+        for key, state in outcomes.states.items()
+        if state not in (MessageState.DRAFT, *SETTLED) and key not in outcomes.waits
     ]
 
 

@@ -21,7 +21,7 @@ from rapport.model.base import Instant, Wire
 from rapport.model.meeting import Booking, Invitee, Nudge, Proposal, Slot
 from rapport.model.people import Member
 from rapport.model.playbook import MeetingStep, Offset
-from rapport.policy import audience, calendar, quorum
+from rapport.policy import audience, calendar, operations, quorum
 from rapport.policy.calendar import Interval, Party
 from rapport.policy.chores import PATIENCE
 from rapport.storage.database import Store
@@ -129,10 +129,27 @@ class FollowUp(Wire):
     days: tuple[int, ...]
 
 
-class FollowUpInstants(Wire):
-    """The instants, one for each of the `days`, in their order."""
+class Resumed(Wire):
+    """The onboarding was paused: when do these waits of the customer's end now?"""
+
+    account: str
+    paused_at: Instant
+    now: Instant
+    instants: tuple[Instant, ...]
+
+
+class Instants(Wire):
+    """The instants, in the order in which they were asked for."""
 
     at: tuple[Instant, ...]
+
+
+class Stagger(Wire):
+    """Several steps may be due at once: when does each begin? By step, in the playbook's order."""
+
+    account: str
+    dues: dict[str, Instant]
+    now: Instant
 
 
 @dataclass(frozen=True)
@@ -153,6 +170,19 @@ class Planning:
                 for name, offset, since in question.waits
             }
         )
+
+    @activity.defn(name="planning.resumed")
+    async def resumed(self, question: Resumed) -> Instants:
+        """Give what was left of each wait, in the champion's working hours."""
+        company = await self._company(question.account)
+        who = company.champion.schedule
+        return Instants(at=operations.resumed(question.instants, question.paused_at, question.now, who))
+
+    @activity.defn(name="planning.stagger")
+    async def stagger(self, question: Stagger) -> DueInstants:
+        """Spread what is due at once over the champion's business days, so that nobody gets a heap of mail."""
+        company = await self._company(question.account)
+        return DueInstants(due=operations.staggered(question.dues, question.now, company.champion.schedule))
 
     @activity.defn(name="planning.propose")
     async def propose(self, question: Propose) -> Proposal:
@@ -210,11 +240,11 @@ class Planning:
         return not calendar.intersect([slot], busy)
 
     @activity.defn(name="planning.follow_up")
-    async def follow_up(self, question: FollowUp) -> FollowUpInstants:
+    async def follow_up(self, question: FollowUp) -> Instants:
         """Count in the TAM's working hours and business days."""
         company = await self._company(question.account)
         first = calendar.next_working_instant(question.since, company.tam.schedule)
-        return FollowUpInstants(
+        return Instants(
             at=tuple(
                 calendar.add_business_days(first, days, company.tam.schedule) if days else first
                 for days in question.days

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         mail_from: The mailbox that every mail comes from, and that organises the meetings.
         mail_mode: `off`, `redirect:ADDRESS` or `live`.
         mail_allowed_domains: Where not empty, mails go to these domains only.
+        quiet_hours: `keep`: what need not go at once waits for its reader's working time; `ignore`: it does not.
         public_url: The address under which people reach the pages; links in mail begin with it.
         secret: Signs sessions, message ids and webhooks.
         as_: The member that a command acts as, by address, unless it says `--as`.
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     mail_from: Email = "rapport@vendor.example"
     mail_mode: Annotated[str, AfterValidator(_mail_mode)] = "off"
     mail_allowed_domains: tuple[str, ...] = ()
+    quiet_hours: Literal["keep", "ignore"] = "keep"
     public_url: str = "http://127.0.0.1:8700"
     secret: SecretStr | None = None
     as_: Annotated[Email | None, Field(validation_alias="RAPPORT_AS")] = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -16,6 +18,9 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 from temporalio.service import RPCError
 
 from rapport.model.base import Refusal, Refused
+
+if TYPE_CHECKING:
+    from temporalio.testing import WorkflowEnvironment
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_SECONDS: Final = 10.0
@@ -97,3 +102,23 @@ async def register_search_attributes(client: Client) -> None:
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         )
+
+
+@asynccontextmanager
+async def time_skipping(program: str) -> AsyncIterator[WorkflowEnvironment]:
+    """Run a server of which the clock jumps ahead whenever nothing is to be done, and forgets everything at the end.
+
+    Args:
+        program: The path of `temporal-test-server`.
+    """
+    from temporalio.testing import WorkflowEnvironment
+
+    started = WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=program, data_converter=pydantic_data_converter, runtime=_runtime()
+    )
+    async with await started as environment:
+        # One workflow that is stuck on an unknown search attribute would stop all skipping. This server lists none.
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
+        )
+        yield environment

@@ -42,6 +42,7 @@ class Addresses(Wire):
     smtp: str
     metrics: str
     mail_mode: str
+    quiet_hours: str = "keep"
 
 
 def settings_of(data: Path | None, *, beside_stack: bool = True) -> Settings:
@@ -71,7 +72,11 @@ def settings_of(data: Path | None, *, beside_stack: bool = True) -> Settings:
         said = settings.model_fields_set
         found |= {
             name: value
-            for name, value in {"public_url": addresses.http, "mail_mode": addresses.mail_mode}.items()
+            for name, value in {
+                "public_url": addresses.http,
+                "mail_mode": addresses.mail_mode,
+                "quiet_hours": addresses.quiet_hours,
+            }.items()
             if name not in said
         }
     return settings.model_copy(update=found)

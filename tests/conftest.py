@@ -147,6 +147,7 @@ async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> 
         "data": data,
         "smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"),
         "mail_mode": "live",
+        "quiet_hours": "ignore",
         "mail_from": "onboarding@foobar.example",
         "secret": SecretStr("a secret of the tests"),
         "task_queue": task_queue,

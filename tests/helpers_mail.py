@@ -209,9 +209,17 @@ def activity_at(instant: datetime) -> ActivityEnvironment:
     return environment
 
 
-def messages_with(store: Store, mailer: Mailer, mode: str = "live", allowed: frozenset[str] = frozenset()) -> Messages:
-    """The activities, as `worker.py` puts them together."""
-    return Messages(store, mailer, STATIONERY, Policy(mode=mode, allowed_domains=allowed))
+def messages_with(
+    store: Store,
+    mailer: Mailer,
+    mode: str = "live",
+    allowed: frozenset[str] = frozenset(),
+    *,
+    quiet_hours: bool = False,
+) -> Messages:
+    """The activities, as `worker.py` puts them together; whatever the hour, unless a test is about hours."""
+    policy = Policy(mode=mode, allowed_domains=allowed, quiet_hours=quiet_hours)
+    return Messages(store, mailer, STATIONERY, policy)
 
 
 def slots(count: int = 3) -> tuple[Slot, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
@@ -12,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from rapport.model.human_task import TaskResult
-    from rapport.model.ids import purpose_of
+    from rapport.model.ids import purpose_of, step_of
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
@@ -26,10 +27,12 @@ with workflow.unsafe.imports_passed_through():
         Release,
         SetAside,
     )
+    from rapport.model.operations import Steer, Steering
     from rapport.model.records import Projection
     from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import MAIL, RECORDS
+from workflows.waiting import Alarm, steer
 
 T = TypeVar("T")
 
@@ -41,19 +44,27 @@ class Correspondence:
     """What a workflow that writes mail is.
 
     Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
+    What is put off waits here for its instant, and is written then.
     """
 
     def __init__(self, account: str) -> None:
         """No mail yet."""
         self.account = account
         self.changed = False
+        self.paused_at: datetime | None = None
+        self.closing = False
+        self.todos: set[workflow.ChildWorkflowHandle[Any, Any]] = set()
         self.drafts: list[str] = []
         self.states: dict[str, MessageState] = {}
+        self.put_off: dict[str, datetime] = {}
+        self.joined: set[str] = set()
         self.troubles: list[str] = []
         self.departed: set[str] = set()
         self._releases: list[Release] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
+        self._sends = Alarm()
+        self._waits_to_send = False
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
@@ -68,8 +79,24 @@ class Correspondence:
 
     @release.validator
     def _validate_release(self, release: Release) -> None:
-        if release.id not in self._receipts and not set(release.keys) <= set(self.drafts):
+        if release.id in self._receipts:
+            return
+        if self.paused_at is not None:
+            raise refused(f"the onboarding is paused; `rapport onboarding resume {self.account}` comes first")
+        if not set(release.keys) <= set(self.drafts):
             raise refused("not a draft any more; someone has sent it, held it back, or newer times replaced it")
+
+    @workflow.signal(name="steer", description="Stand still, go on, or come to an end")
+    def steer(self, steer: Steer) -> None:
+        """Word from the workflow that has started this one."""
+        self.changed = True
+        match steer.kind:
+            case Steering.PAUSE:
+                self.paused_at = self.paused_at or workflow.now()
+            case Steering.RESUME:
+                self.paused_at = None
+            case Steering.CLOSE:
+                self.closing = True
 
     def remember(self, id_: str, receipt: Receipt) -> Receipt:
         """Keep a decision's receipt, so that the same decision again gets the same answer."""
@@ -102,6 +129,14 @@ class Correspondence:
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
+        return None
+
+    def facts_by_now(self) -> MeetingFacts | None:
+        """What mails that were put off say of their meeting when they go."""
+        return None
+
+    def why_not(self, key: str) -> str | None:  # noqa: ARG002 - most mails stay of use
+        """Why a mail that was put off makes no sense any more, if so."""
         return None
 
     def is_settled(self, key: str) -> bool:
@@ -175,19 +210,26 @@ class Correspondence:
         self.changed = True
 
     async def drop_departed(self) -> None:
-        """Suppress the drafts to those who have left. Whoever wrote them learns that they are settled."""
-        if self.drafts:
-            order = Departed(keys=tuple(self.drafts), now=workflow.now())
+        """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
+        if keys := (*self.drafts, *self.put_off):
+            order = Departed(keys=keys, now=workflow.now())
             gone = await workflow.execute_local_activity_method(
                 Messages.drop_departed, order, summary="Suppress the drafts to those who have left", **RECORDS
             )
             self.drafts = [key for key in self.drafts if key not in gone.states]
+            self.put_off = {key: at for key, at in self.put_off.items() if key not in gone.states}
             self.states.update(gone.states)
             self.departed.update(gone.states)
 
-    async def drop_drafts(self, reason: str) -> None:
-        """Suppress the drafts that nobody has released."""
-        keys, self.drafts = tuple(self.drafts), []
+    async def drop_drafts(self, reason: str, step: str | None = None) -> None:
+        """Suppress the drafts that nobody has released, and what is put off.
+
+        Args:
+            step: Whose; without it all of them.
+        """
+        keys = tuple(key for key in (*self.drafts, *self.put_off) if step in (None, step_of(key)))
+        self.drafts = [key for key in self.drafts if key not in keys]
+        self.put_off = {key: at for key, at in self.put_off.items() if key not in keys}
         if keys:
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
@@ -195,8 +237,28 @@ class Correspondence:
         """Do something beside the story, which never waits for it but at its end."""
         self._post(work)
 
+    async def while_paused(self) -> datetime | None:
+        """Stand still while the onboarding is paused, and so do the to-dos; what comes in is still recorded.
+
+        Returns:
+            Since when it stood still; nothing if it did not.
+        """
+        since = self.paused_at
+        if since is None:
+            return None
+        for todo in list(self.todos):
+            await steer(todo, Steering.PAUSE)
+        await workflow.wait_condition(lambda: self.paused_at is None or self.closing)
+        for todo in list(self.todos):
+            await steer(todo, Steering.RESUME)
+        return since
+
     async def all_posted(self) -> None:
-        """Wait until no mail is under way, and nothing else beside the story."""
+        """Wait until no mail is under way or put off, and nothing else beside the story.
+
+        What was put off and makes no sense any more is dropped.
+        """
+        await self._weed_out()
         await workflow.wait_condition(lambda: not self._posting)
 
     def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -216,6 +278,29 @@ class Correspondence:
             self._deliver(Deliver(account=self.account, keys=ready))
         return tuple(outcomes.states)
 
+    async def _send_in_time(self) -> None:
+        """Send what is put off when its time has come, but nothing while the onboarding is paused."""
+        while self.put_off:
+            self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
+            await workflow.wait_condition(lambda: not self.put_off or (self.paused_at is None and bool(self._due())))
+            await self._weed_out()
+            if due := self._due():
+                for key in due:
+                    del self.put_off[key]
+                self._deliver(Deliver(account=self.account, keys=due, meeting=self.facts_by_now()))
+        self._waits_to_send = False
+
+    def _due(self) -> tuple[str, ...]:
+        return tuple(key for key, at in self.put_off.items() if at <= workflow.now())
+
+    async def _weed_out(self) -> None:
+        """Drop what was put off and makes no sense any more."""
+        reasons = {key: reason for key in self.put_off if (reason := self.why_not(key)) is not None}
+        self.put_off = {key: at for key, at in self.put_off.items() if key not in reasons}
+        for reason in sorted(set(reasons.values())):
+            keys = tuple(key for key, why in reasons.items() if why == reason)
+            await self.set_aside(keys, MessageState.SUPPRESSED, reason)
+
     def _deliver(self, order: Deliver) -> None:
         summary = f"Send {len(order.keys)} mails"
         self._post(self._delivered(workflow.start_activity_method(Messages.deliver, order, summary=summary, **MAIL)))
@@ -231,7 +316,14 @@ class Correspondence:
     def _note(self, outcomes: Outcomes) -> None:
         self.states.update(outcomes.states)
         self.drafts += [key for key in outcomes.drafts() if key not in self.drafts]
+        self.joined.update(outcomes.joined)
+        self.put_off.update(outcomes.waits)
         self.changed = True
+        if self.put_off:
+            self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
+            if not self._waits_to_send:
+                self._waits_to_send = True
+                self._post(self._send_in_time())
 
     def _in_trouble(self, error: ActivityError) -> None:
         """A mail that cannot be written at all: it is told, and the story goes on without it."""

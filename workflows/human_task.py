@@ -155,17 +155,7 @@ class HumanTask(Correspondence):
         if self._is_over() or self.edited:
             return
         self.phase, self.circle = TaskPhase.OPEN, deciding
-        question = Resuming(
-            seats=deciding.seats,
-            rungs=tuple(deciding.rungs),
-            paused_at=since,
-            fixed=self.start.deadline is not None,
-            now=workflow.now(),
-        )
-        resumed = await workflow.execute_local_activity_method(
-            Tasks.resume, question, summary="What time is left?", **PLANNING
-        )
-        deciding.rungs = list(resumed.rungs)
+        await self._go_on_with(deciding, since, fixed=self.start.deadline is not None)
         self.people_moved = True
         self._write("task_answered", deciding.holders(), "Tell those who decide what was answered")
 
@@ -278,12 +268,6 @@ class HumanTask(Correspondence):
         """Look again who can decide."""
         self.people_moved = self.changed = True
 
-    @workflow.signal(name="close", description="The task is not needed any more")
-    def withdraw(self) -> None:
-        """Whatever it was for has gone another way."""
-        if not self._is_over():
-            self._end(WITHDRAWN)
-
     @workflow.query(name="view", description="The task as it stands")
     def view(self) -> TaskView:
         """Everything there is to see of it."""
@@ -383,7 +367,9 @@ class HumanTask(Correspondence):
         """
         while not settled():
             self._tell_the_refused()
-            if self.people_moved or (circle.next_change is not None and circle.next_change <= workflow.now()):
+            if self.closing:
+                self._end(WITHDRAWN)
+            elif self.people_moved or (circle.next_change is not None and circle.next_change <= workflow.now()):
                 self.people_moved = False
                 await self._reseat(circle)
             elif (rung := circle.due(workflow.now())) is not None:
@@ -520,6 +506,19 @@ class HumanTask(Correspondence):
         instants += [circle.next_change] if circle.next_change is not None else []
         self.alarm.set(min(instants), "Follow up silence, or see who is there")
         await workflow.wait_condition(lambda: self.changed or self.alarm.rings)
+        since = await self.while_paused()
+        if since is not None:
+            await self._go_on_with(circle, since, fixed=self.start.deadline is not None)
+
+    async def _go_on_with(self, circle: Circle, since: datetime, *, fixed: bool) -> None:
+        """Give what time was left when it was interrupted."""
+        question = Resuming(
+            seats=circle.seats, rungs=tuple(circle.rungs), paused_at=since, fixed=fixed, now=workflow.now()
+        )
+        resumed = await workflow.execute_local_activity_method(
+            Tasks.resume, question, summary="What time is left?", **PLANNING
+        )
+        circle.rungs = list(resumed.rungs)
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""

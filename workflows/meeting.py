@@ -11,8 +11,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen
+    from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
     from activities.records import Records
+    from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
         Book,
         Booking,
@@ -75,7 +76,7 @@ class Meeting(Correspondence):
         self.vacant: tuple[str, ...] = ()
         self.newcomers: list[str] = []
         self.successor_by: datetime | None = None
-        self.anew = False
+        self.outdated = False
         self.round = 0
         self.nudges: list[Nudge] = []
         self.reminders = 0
@@ -88,7 +89,7 @@ class Meeting(Correspondence):
         """Until the meeting was held, or it is written down that it was not: a no-show brings everyone new times."""
         if start.undecided:
             await self.say_that_times_follow()
-        while self.outcome is None:
+        while self.outcome is None and not self.closing:
             await self.propose_times()
             await self.open_the_vote()
             await self.agree_on_a_time()
@@ -107,7 +108,7 @@ class Meeting(Correspondence):
         if reviewed:
             await writing
             await self._have_read(Purpose.MESSAGE, lambda: not self.drafts_for(Purpose.MESSAGE))
-        while self.venue is None and self.wanted is None and workflow.now() < limit:
+        while self.venue is None and not self._is_diverted and workflow.now() < limit:
             await self._news(self._wait_for_the_venue(limit), limit, "Nobody has said whether it is held on site")
 
     async def propose_times(self) -> None:
@@ -176,21 +177,25 @@ class Meeting(Correspondence):
         if self.report is not None:
             self.diary.tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
             self.outcome = "held" if self.report.outcome == "held" else None
-        elif self.booking is not None and self.outcome is None:
+        elif self.booking is not None and self.outcome is None and workflow.now() < self.booking.start:
             self._call_off(self.booking)
 
     async def finish(self) -> MeetingResult:
         """Leave nothing behind: no mail under way, no draft, no unread decision, no entry unwritten."""
-        assert self.outcome is not None
         self.phase = MeetingPhase.ENDED
-        if self.outcome != "held":
-            self.diary.tell("meeting.given_up", about=self.outcome)
+        outcome = self.outcome or "closed"
+        if outcome in (NO_TIME, UNREPORTED):
+            self.diary.tell("meeting.given_up", about=outcome)
         await self.drop_drafts("the meeting is over")
         await self.all_posted()
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._project(Wait())
-        return MeetingResult(outcome=self.outcome, start=self.booking.start if self.booking else None)
+        return MeetingResult(
+            outcome=outcome,
+            start=self.booking.start if self.booking else None,
+            agreed=self.report.agreed if self.report else (),
+        )
 
     def begin_round(self) -> None:
         """Start from nothing; what was voted and booked in an earlier round is void."""
@@ -203,19 +208,19 @@ class Meeting(Correspondence):
         self.why_stuck = None
         self.given_until = None
         self.held_back = False
-        self.anew = False
         self.newcomers = []
+        self.outdated = False
         if self._converts:
             self.step = self.step.held_onsite()
 
     async def catch_up_with_people(self) -> None:
         """Act on who came and went; while somebody is missing who has to be there, nobody is asked anything."""
-        while self.people_moved or (self.vacant and self.booking is None and self.outcome is None):
+        while self.people_moved or (self.vacant and self.booking is None and not self._is_over):
             if self.people_moved:
                 await self._look_who_is_there()
             else:
                 await self._project(self._wait_for_a_successor())
-                await workflow.wait_condition(lambda: self.people_moved or self.outcome is not None)
+                await workflow.wait_condition(lambda: self.people_moved or self._is_over)
 
     # Decisions: these record, and `run` acts
 
@@ -281,6 +286,8 @@ class Meeting(Correspondence):
             raise refused("no time is booked yet; book one first")
         if workflow.now() < self.booking.start:
             raise refused("the meeting has not begun yet; move it or wait until then")
+        if any(agreed.start <= workflow.now() for agreed in report.agreed):
+            raise refused("the time agreed for the next meeting is in the past; choose a later one")
 
     @workflow.signal(name="people_changed", description="Somebody came, left or took over")
     def people_changed(self) -> None:
@@ -308,6 +315,26 @@ class Meeting(Correspondence):
 
     # How it is done
 
+    def facts_by_now(self) -> MeetingFacts | None:
+        """The times that are on offer when a mail that was put off goes."""
+        return self._facts() if self.proposal else None
+
+    def why_not(self, key: str) -> str | None:
+        """A mail that asks for an answer makes no sense once there is one, or nothing is asked any more."""
+        purpose = purpose_of(key)
+        if purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
+            return None
+        if round_of(key) != self.round:
+            return "newer times have taken its place"
+        if self.booking is not None:
+            return "a time is booked by now"
+        if purpose == Purpose.REMINDER:
+            if self.phase is not MeetingPhase.VOTING:
+                return "the vote is over by now"
+            if person_of(key) not in quorum.unanswered(self._current, self.votes):
+                return "its reader has answered by now"
+        return None
+
     @property
     def _current(self) -> Proposal:
         assert self.proposal is not None
@@ -321,7 +348,11 @@ class Meeting(Correspondence):
     @property
     def _starts_over(self) -> bool:
         """Whether this round is over before its time."""
-        return self.outcome is not None or self._converts or self.anew
+        return self.closing or self.outcome is not None or self._converts or self.outdated
+
+    @property
+    def _is_over(self) -> bool:
+        return self.closing or self.outcome is not None
 
     @property
     def _is_diverted(self) -> bool:
@@ -392,7 +423,7 @@ class Meeting(Correspondence):
         asked = tuple(id_ for id_ in newcomers if id_ != self._current.tam)
         if self.phase in (MeetingPhase.VOTING, MeetingPhase.STUCK):
             self.nudges = [nudge for nudge in self._current.nudges if nudge.at > workflow.now()]
-            self.anew = anew
+            self.outdated = anew
             if asked and not anew:
                 # Their word may be the one that was missing.
                 self.phase, self.why_stuck, self.given_until = MeetingPhase.VOTING, None, None
@@ -562,9 +593,7 @@ class Meeting(Correspondence):
     def _errand(self, chore: Chore, unblock: str) -> Errand:
         self.errands[chore.name] += 1
         step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
-        return Errand(
-            chore, self.account, self.start.contract, step, self.step.title, self.errands[chore.name], unblock
-        )
+        return Errand(chore, self, self.start.contract, step, self.step.title, self.errands[chore.name], unblock)
 
     def _call_off(self, booking: Booking) -> None:
         """Take a booked time back from everyone's calendar."""
@@ -702,8 +731,27 @@ class Meeting(Correspondence):
         await self._project(wait)
         self.alarm.set(until, summary)
         await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
+        await self._stand_still()
         await self.catch_up_with_people()
         await self._act_on_releases()
+
+    async def _stand_still(self) -> None:
+        """While the onboarding is paused; then the vote has what time was left. A booked time does not move."""
+        since = await self.while_paused()
+        if since is not None and self.phase is MeetingPhase.VOTING:
+            question = Resumed(
+                account=self.account,
+                paused_at=since,
+                now=workflow.now(),
+                instants=(self._current.deadline, *(nudge.at for nudge in self.nudges)),
+            )
+            answer = await workflow.execute_local_activity_method(
+                Planning.resumed, question, summary="What time is left to vote?", **PLANNING
+            )
+            deadline, *nudges = answer.at
+            self.proposal = self._current.model_copy(update={"deadline": deadline})
+            self.nudges = [nudge.model_copy(update={"at": at}) for nudge, at in zip(self.nudges, nudges, strict=True)]
+            self.outdated = all(slot.start < deadline for slot in self._current.slots)
 
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):

@@ -6,12 +6,15 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from rapport.model.human_task import LateDecision
+    from rapport.model.meeting import Receipt
     from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
+    from rapport.model.operations import Operation
     from rapport.model.playbook import Stage
     from rapport.model.records import Projection
-    from rapport.policy import plan
+    from rapport.policy import operations, plan
+    from rapport.policy.adoption import Plan
 
-from workflows.correspondence import Correspondence
+from workflows.correspondence import Correspondence, refused
 from workflows.steps import Steps
 
 
@@ -47,6 +50,19 @@ class Onboarding(Correspondence):
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
         await workflow.wait_condition(lambda: plan.reached(stage, self.steps.progress))
 
+    @workflow.update(name="operate", description="Pause, resume, skip, redo, complete, adopt, cancel")
+    def operate(self, operation: Operation) -> Receipt:
+        """A member's word on the whole; the same again changes nothing."""
+        if (seen := self.receipt(operation.id)) is not None:
+            return seen
+        return self.remember(operation.id, self.steps.operate(operation))
+
+    @operate.validator
+    def _validate_operate(self, operation: Operation) -> None:
+        reason = operations.judge(self.steps.progress, operation)
+        if reason is not None and self.receipt(operation.id) is None:
+            raise refused(reason)
+
     @workflow.signal(name="late_decision", description="A decision that came after its task was closed")
     def late_decision(self, decision: LateDecision) -> None:
         """It is on record as late; what it still changes, a person decides."""
@@ -57,14 +73,26 @@ class Onboarding(Correspondence):
         """Look again whether everybody is there."""
         self.steps.hear_of_people()
 
+    @workflow.query(name="plan", description="The account's steps with their definitions")
+    def plan(self) -> Plan:
+        """The plan that the account follows; what adopting another playbook would change is told from it."""
+        return Plan(
+            contract=self.start.contract,
+            playbook=self.steps.playbook.name,
+            version=self.steps.playbook.version,
+            paused_at=self.paused_at,
+            steps=self.steps.progress,
+        )
+
     @workflow.query(name="view", description="The account's onboarding as it stands")
     def view(self) -> OnboardingView:
         """The stage and the state of each step."""
         return OnboardingView(
             account=self.start.account,
             contract=self.start.contract,
-            stage=self.steps.stage,
-            paused=False,
+            stage=self.steps.told_stage,
+            paused=self.steps.is_paused,
+            paused_at=self.paused_at,
             milestones=tuple(
                 MilestoneView(
                     step=name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
@@ -14,24 +14,25 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, FollowUp, Planning, Vacancies
+    from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger, Vacancies
     from activities.records import Records
     from rapport.model.human_task import LateDecision, TaskStart
     from rapport.model.ids import meeting_id, step_of, task_id
-    from rapport.model.meeting import MeetingStart, Venue
+    from rapport.model.meeting import MeetingStart, Receipt, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.onboarding import OnboardingStart
+    from rapport.model.operations import Operate, Operation, Steer, Steering
     from rapport.model.playbook import MeetingStep, MessageStep, Onsite, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import HUMAN_TASK, MEETING, Kind
-    from rapport.policy import audience, details, plan
+    from rapport.policy import audience, details, operations, plan
     from rapport.policy.chores import CONVERT, NAME_A_SUCCESSOR, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.waiting import Alarm, Errand, OfAccount, start_child, wait_until
+from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer, wait_until
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
@@ -50,8 +51,9 @@ class Steps:
         """
         self.start = start
         self.letters = letters
+        self.playbook = start.playbook
         self.began = workflow.now()
-        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began)
+        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began, start.at)
         self.stage = plan.current_stage(self.progress)
         self.diary = Diary(start.account, start.contract)
         self._alarm = Alarm()
@@ -64,6 +66,11 @@ class Steps:
         self._vacant: tuple[str, ...] = ()
         self._hold: Wait | None = None
         self._searches = 0
+        self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self._steers: dict[str, Steer] = {}
+        self._staggers = False
+        self._paused_since: datetime | None = None
+        self._cancelled = False
         self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
@@ -87,19 +94,67 @@ class Steps:
             self.letters.changed = False
             self._hear_the_late()
             await self._look_who_is_there()
-            await self._plan_dues()
-            free = self._free
-            for name in plan.due_now(free, workflow.now()):
-                self._begin(name)
-            self._alarm.set(plan.next_due(free), "The next step becomes due")
+            if not self.is_paused:
+                await self._plan_dues()
+                if not self.is_paused:
+                    free = self._free
+                    for name in plan.due_now(free, workflow.now()):
+                        self._begin(name)
+                    self._alarm.set(plan.next_due(free), "The next step becomes due")
+            await self._send_steers()
             await self.letters.carry_out_releases(self.diary.tell_release)
             await self._project()
             if self._unfinished:
-                await workflow.wait_condition(lambda: self.letters.changed or self._alarm.rings)
+                await workflow.wait_condition(lambda: self.letters.changed or self._is_due)
 
     @property
     def _unfinished(self) -> bool:
         return plan.unfinished(self.progress) or bool(self._performing)
+
+    @property
+    def _is_due(self) -> bool:
+        return self._alarm.rings and not self.is_paused
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing begins and nobody is reminded; what people say is still taken."""
+        return self.letters.paused_at is not None
+
+    @property
+    def told_stage(self) -> str | None:
+        """The stage that the account is in; nothing once all are reached."""
+        return operations.CANCELLED if self._cancelled else self.stage
+
+    def operate(self, operation: Operation) -> Receipt:
+        """Do what a member says with the whole; `operations.judge` has let it pass."""
+        paused_at = self.letters.paused_at
+        applied = operations.apply(self.progress, paused_at, operation, workflow.now())
+        if applied.outcome == operations.UNCHANGED:
+            return Receipt(accepted=True, outcome=applied.outcome)
+        for name, step in applied.steps.items():
+            if self.progress.get(name) != step:
+                self._stale.add(name)
+        self.progress, self.letters.paused_at = applied.steps, applied.paused_at
+        self._steers.update(applied.steers)
+        self._staggers = self._staggers or applied.staggers
+        if operation.kind is Operate.RESUME:
+            self._paused_since = self._paused_since or paused_at
+        if operation.kind is Operate.ADOPT and operation.playbook is not None:
+            self.playbook = operation.playbook
+        self._cancelled = self._cancelled or operation.kind is Operate.CANCEL
+        self.diary.tell(f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id)
+        self.letters.changed = True
+        return Receipt(accepted=True, outcome=applied.outcome)
+
+    async def _send_steers(self) -> None:
+        """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
+        steers, self._steers = self._steers, {}
+        for name, word in steers.items():
+            child = self._open.get(name)
+            if child is not None:
+                await steer(child, word.kind)
+            elif word.kind is Steering.CLOSE:
+                await self.letters.drop_drafts("the step is over", name)
 
     async def _plan_dues(self) -> None:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
@@ -118,7 +173,42 @@ class Steps:
                 summary="When do the next steps become due?",
                 **PLANNING,
             )
-            for name, due in answer.due.items():
+            self._set_dues(answer.due)
+        if self._paused_since is not None:
+            await self._give_back_what_was_left(self._paused_since)
+            self._paused_since = None
+        if self._staggers:
+            await self._stagger()
+            self._staggers = False
+
+    async def _give_back_what_was_left(self, paused_at: datetime) -> None:
+        """Move each wait that a pause has interrupted."""
+        waits = {name: step.due for name, step in self.progress.items() if step.due and step.due > paused_at}
+        if waits:
+            question = Resumed(
+                account=self.start.account, paused_at=paused_at, now=workflow.now(), instants=tuple(waits.values())
+            )
+            answer = await workflow.execute_local_activity_method(
+                Planning.resumed, question, summary="What time is left until the next steps?", **PLANNING
+            )
+            self._set_dues(dict(zip(waits, answer.at, strict=True)))
+
+    async def _stagger(self) -> None:
+        """Let what is due at once begin on one business day after the other."""
+        dues = {name: step.due for name, step in self.progress.items() if step.due is not None}
+        if len(plan.due_now(self.progress, workflow.now())) > 1:
+            answer = await workflow.execute_local_activity_method(
+                Planning.stagger,
+                Stagger(account=self.start.account, dues=dues, now=workflow.now()),
+                summary="Which of these steps begins when?",
+                **PLANNING,
+            )
+            self._set_dues(answer.due)
+
+    def _set_dues(self, dues: Mapping[str, datetime]) -> None:
+        """Unless someone has ended the step, or adopted another plan, while the answer was looked for."""
+        for name, due in dues.items():
+            if name in self.progress and self.progress[name].state is StepState.WAITING:
                 self._set(name, due=due)
 
     def hear_of_people(self) -> None:
@@ -162,7 +252,7 @@ class Steps:
             self._searches += 1
             errand = Errand(
                 NAME_A_SUCCESSOR,
-                self.start.account,
+                self.letters,
                 self.start.contract,
                 "people",
                 audience.missing(self._vacant).capitalize(),
@@ -178,7 +268,7 @@ class Steps:
                 self._hold = self._wait_for_a_successor(answer.at[0])
                 self._stale |= plan.held(self.progress, self._vacant)
                 self.letters.changed = True
-                await wait_until(answer.at[0], is_over, "Ask again who follows")
+                await wait_until(self.letters, answer.at[0], is_over, "Ask again who follows")
         self.letters.changed = True
 
     def _wait_for_a_successor(self, until: datetime) -> Wait | None:
@@ -207,14 +297,18 @@ class Steps:
 
     async def _perform(self, name: str, work: Coroutine[Any, Any, str]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
+        attempt, state, outcome = self.progress[name].attempt, StepState.DONE, "failed"
         try:
             outcome = await work
         except FailureError:
-            self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome="failed")
-        else:
-            self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=outcome)
-        self.diary.tell("step.ended", step=name, about=self.progress[name].outcome)
+            state = StepState.FAILED
+        self._open.pop(name, None)
         self.letters.changed = True
+        if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
+            # Somebody has skipped it, or completed it elsewhere: that is on record.
+            return
+        self._set(name, state=state, ended=workflow.now(), outcome=outcome)
+        self.diary.tell("step.ended", step=name, about=outcome)
 
     async def _meet(self, step: MeetingStep) -> str:
         attempt = self.progress[step.name].attempt
@@ -229,6 +323,7 @@ class Steps:
             undecided=onsite is None,
         )
         result = await self._child(
+            step.name,
             MEETING,
             start,
             meeting_id(self.start.account, step.name, attempt),
@@ -258,6 +353,7 @@ class Steps:
         )
         try:
             result = await self._child(
+                step.name,
                 HUMAN_TASK,
                 start,
                 task_id(self.start.account, step.name, attempt),
@@ -312,9 +408,7 @@ class Steps:
 
     def _errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
         step = self.progress[name]
-        return Errand(
-            chore, self.start.account, self.start.contract, name, step.definition.title, step.attempt, unblock
-        )
+        return Errand(chore, self.letters, self.start.contract, name, step.definition.title, step.attempt, unblock)
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
@@ -324,9 +418,17 @@ class Steps:
         with contextlib.suppress(ApplicationError):
             await meeting.signal("settle", venue)
 
-    async def _child(self, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
+    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
-        return await (await start_child(kind, start, id_, summary=summary, about=about))
+        child = await start_child(kind, start, id_, summary=summary, about=about)
+        if self.progress[name].state is not StepState.RUNNING:
+            # Somebody has ended the step while its workflow was being started.
+            await steer(child, Steering.CLOSE)
+        else:
+            self._open[name] = child
+            if self.is_paused:
+                await steer(child, Steering.PAUSE)
+        return await child
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
@@ -362,7 +464,8 @@ class Steps:
             occasion = occasion.model_copy(update={"now": workflow.now(), "news": None})
             keys = await self.letters.write(occasion, f"Write again: {occasion.title}", reviewed=True) or keys
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
-        return f"{sent} of {len(keys)} sent"
+        joined = sum(key in self.letters.joined for key in keys)
+        return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
 
     async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
         """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
@@ -399,10 +502,17 @@ class Steps:
         )
 
     def _look_at_drafts(self) -> None:
-        """Learn which message steps wait for nobody any more."""
-        for name in set(self._waits) - {step_of(key) for key in self.letters.drafts}:
+        """Learn which message steps wait for nobody any more, and which for their readers' working time."""
+        drafted = {step_of(key) for key in self.letters.drafts}
+        put_off = {step_of(key): at for key, at in self.letters.put_off.items()}
+        for name in set(self._waits) - drafted - set(put_off):
             del self._waits[name]
             self._stale.add(name)
+        for name, at in put_off.items():
+            wait = Wait(what="the working time of those who get it", deadline=at)
+            if name in self.progress and name not in drafted and self._waits.get(name) != wait:
+                self._waits[name] = wait
+                self._stale.add(name)
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)
@@ -414,23 +524,30 @@ class Steps:
         stage = plan.current_stage(self.progress)
         if stage is not self.stage:
             self.stage = stage
-            workflow.upsert_search_attributes([STAGE.value_set(stage or "done")])
-            self.diary.tell("stage.reached", about=stage or "done")
+            reached = self.told_stage or "done"
+            workflow.upsert_search_attributes([STAGE.value_set(reached)])
+            if reached != operations.CANCELLED:
+                self.diary.tell("stage.reached", about=reached)
         self._look_at_drafts()
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
         held = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait())
         self._projected += 1
-        workflow.set_current_details(details.onboarding(self.start.account, self.progress, self._hold))
+        workflow.set_current_details(
+            details.onboarding(self.start.account, self.progress, self.letters.paused_at, self._hold)
+        )
         return Projection(
             account=self.start.account,
             contract=self.start.contract,
             run_id=workflow.info().run_id,
             number=self._projected,
-            stage=stage,
+            stage=self.told_stage,
+            playbook=self.playbook.name,
+            version=self.playbook.version,
             now=workflow.now(),
             ended=not plan.unfinished(self.progress),
+            paused_at=self.letters.paused_at,
             milestones=tuple(
                 milestone.model_copy(
                     update={"wait": self._waits.get(milestone.step) or held.get(milestone.step, Wait())}

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError, ChildWorkflowError
 with workflow.unsafe.imports_passed_through():
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import task_id
+    from rapport.model.operations import Steer, Steering
     from rapport.model.workflows import HUMAN_TASK, Kind
     from rapport.policy.chores import Chore
 
@@ -54,11 +55,11 @@ class Alarm:
         del self._sleeping[at]
 
 
-async def wait_until(at: datetime, is_done: Callable[[], bool], summary: str) -> None:
-    """Wait for an instant, or until something is done elsewhere."""
+async def wait_until(owner: Owner, at: datetime, is_done: Callable[[], bool], summary: str) -> None:
+    """Wait for an instant, or until something is done elsewhere; while the owner is paused, no instant counts."""
     alarm = Alarm()
     alarm.set(at, summary)
-    await workflow.wait_condition(lambda: is_done() or alarm.rings)
+    await workflow.wait_condition(lambda: is_done() or (alarm.rings and owner.paused_at is None))
 
 
 class OfAccount(Protocol):
@@ -93,18 +94,38 @@ async def start_child(
     )
 
 
+async def steer(child: workflow.ChildWorkflowHandle[Any, Any], kind: Steering) -> None:
+    """Tell a child workflow to stand still, to go on or to come to its end; one that has ended is no error."""
+    with contextlib.suppress(ApplicationError):
+        await child.signal("steer", Steer(kind=kind))
+
+
+class Owner(Protocol):
+    """A workflow that has errands done.
+
+    Attributes:
+        paused_at: Since when it is paused, if it is.
+        todos: The to-dos that are open for it.
+    """
+
+    account: str
+    paused_at: datetime | None
+    todos: set[workflow.ChildWorkflowHandle[Any, Any]]
+
+
 @dataclass(frozen=True)
 class Errand:
     """One chore, for one step of one account.
 
     Attributes:
+        owner: The workflow that waits for it; while that is paused, no to-do opens.
         step: The step, with its attempt where that is not the first.
         number: Counts this chore for this step, from 1.
         unblock: The command that does it.
     """
 
     chore: Chore
-    account: str
+    owner: Owner
     contract: str
     step: str
     title: str
@@ -120,7 +141,7 @@ class Errand:
         Returns:
             What came of the to-do; nothing if it was done without.
         """
-        await wait_until(insist, is_done, f"If it is still open: a to-do, {self._title}")
+        await wait_until(self.owner, insist, is_done, f"If it is still open: a to-do, {self._title}")
         return None if is_done() else await self.put(is_done, deadline=insist)
 
     async def put(self, is_done: Callable[[], bool], *, deadline: datetime | None = None) -> TaskResult | None:
@@ -132,11 +153,11 @@ class Errand:
         Returns:
             As `see_to`.
         """
-        step = f"{self.step}.{self.chore.name}"
+        account, step = self.owner.account, f"{self.step}.{self.chore.name}"
         given = TaskStart(
-            account=self.account,
+            account=account,
             contract=self.contract,
-            subject=self.account,
+            subject=account,
             step=step,
             title=self._title,
             attempt=self.number,
@@ -147,15 +168,15 @@ class Errand:
         todo = await start_child(
             HUMAN_TASK,
             given,
-            task_id(self.account, step, self.number),
-            summary=f"{self._title}, for {self.account}",
+            task_id(account, step, self.number),
+            summary=f"{self._title}, for {account}",
             about=self.chore.definition.question,
         )
+        self.owner.todos.add(todo)
         await workflow.wait_condition(lambda: is_done() or todo.done())
+        self.owner.todos.discard(todo)
         if not todo.done():
-            # One that has ended meanwhile is no error.
-            with contextlib.suppress(ApplicationError):
-                await todo.signal("close")
+            await steer(todo, Steering.CLOSE)
         try:
             result = await todo
         except ChildWorkflowError:

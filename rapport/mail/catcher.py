@@ -40,8 +40,11 @@ class Catcher:
         self._last = max((int(match[1]) for name in self._names() if (match := _NAME.match(name))), default=0)
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen.
+    async def start(self, host: str, port: int) -> int:
+        """Listen; on any free port, if it is 0.
+
+        Returns:
+            The port.
 
         Raises:
             ValueError: The address is not on the loopback: a catcher that others can reach is an open door.
@@ -53,6 +56,7 @@ class Catcher:
         self._server = await loop.create_server(
             lambda: SMTP(self, hostname="catcher.rapport.example", data_size_limit=MAX_BYTES, loop=loop), host, port
         )
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -11,8 +11,9 @@ import email.policy
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
@@ -26,9 +27,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import css_inline
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateError, meta, nodes
+from markupsafe import Markup
 
-from rapport.model.base import Refusal, plain
+from rapport.mail import chart
+from rapport.model.base import MAX_NAME, Refusal, plain
+from rapport.policy.figures import figure
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
 DRAFT_TOKEN: Final = "your-personal-link"  # noqa: S105 - not a secret, the place of one
@@ -108,6 +112,15 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A mail's words as a part of another mail: without greeting and signature."""
+
+    title: str
+    text: str
+    html: Markup
+
+
+@dataclass(frozen=True)
 class Envelope:
     """What a mail's headers are made of."""
 
@@ -128,6 +141,11 @@ def _day(instant: datetime, zone: str) -> str:
     """The date in the reader's zone: "Tuesday 1 December"."""
     local = _at(instant, zone)
     return f"{local:%A} {local.day} {local:%B}"
+
+
+def _date(value: date) -> str:
+    """A day on its own: "Tuesday 1 December"."""
+    return f"{value:%A} {value.day} {value:%B}"
 
 
 def _clock(instant: datetime, zone: str) -> str:
@@ -157,7 +175,8 @@ def _environment(*, html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(day=_day, clock=_clock, zone=_zone, safe_link=_safe_link)
+    environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=_safe_link)
+    environment.filters.update(bars=chart.html, told=chart.text, figure=figure)
     return environment
 
 
@@ -177,37 +196,117 @@ def emails() -> frozenset[str]:
     return frozenset(path.parent.name for path in with_subject)
 
 
-def write(name: str, context: dict[str, Any], edits: Edits) -> Words:
+def templates(name: str) -> Iterator[nodes.Template]:
+    """The syntax of a mail's templates, and of all that they extend, include and import."""
+    seen: set[str] = set()
+    ahead = [(f"{name}/{part}", part.endswith(".html")) for part in ("subject.txt", "body.txt", "body.html")]
+    while ahead:
+        path, html = ahead.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        environment = _environment(html=html)
+        assert environment.loader is not None
+        tree = environment.parse(environment.loader.get_source(environment, path)[0])
+        yield tree
+        ahead += [(other, html) for other in meta.find_referenced_templates(tree) if other is not None]
+
+
+def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[Section] = ()) -> Words:
     """Render a mail for one reader.
 
     Args:
         name: The folder of `rapport/emails`.
         context: What the templates may speak of. A name they use and do not find here is an error, not a blank.
         edits: A member's changes. An edited body replaces both parts.
+        sections: Other mails that have become a part of this one.
 
     Raises:
         Refusal: There is no such mail, or a template asks for what it was not given.
     """
+    subject, text, page, values = _rendered(name, {**context, "sections": sections}, edits)
+    try:
+        html = page.render(values)
+    except _UNRENDERABLE as error:
+        raise _unrenderable(name, error) from None
+    subject = _one_line(" ".join(subject.split()), "subject")
+    return Words(
+        subject=_with_titles(subject, sections),
+        text=_with_sections(_tidy(text), sections),
+        html=_inliner().inline(html),
+    )
+
+
+def section(name: str, context: dict[str, Any], edits: Edits) -> Section:
+    """Render a mail for one reader as a part of another mail to them.
+
+    Raises:
+        Refusal: As `write`.
+    """
+    subject, text, page, values = _rendered(name, {**context, "sections": None}, edits)
+    try:
+        body = page.render(values).strip()
+    except _UNRENDERABLE as error:
+        raise _unrenderable(name, error) from None
+    said = _GREETING.sub("", _tidy(text).partition(_SIGNATURE)[0]).strip()
+    body = _HTML_GREETING.sub("", body).replace("<h1>", '<h2 class="part">').replace("</h1>", "</h2>")
+    return Section(
+        title=_one_line(" ".join(subject.split()), "subject"),
+        # What followed the greeting's comma begins a sentence now.
+        text=said[:1].upper() + said[1:],
+        html=Markup(body),  # noqa: S704 - rendered by the environment that escapes
+    )
+
+
+_SIGNATURE: Final = "\n--\n"
+_GREETING: Final = re.compile(r"\AHello [^\n]*,\n")
+_HTML_GREETING: Final = re.compile(r"\A<p>Hello [^<]*,</p>")
+# The last two are a filter's, when it is handed something that the occasion does not have.
+_UNRENDERABLE: Final = (TemplateError, ValueError, TypeError, AttributeError)
+
+
+def _rendered(name: str, context: dict[str, Any], edits: Edits) -> tuple[str, str, Template, dict[str, Any]]:
+    """A mail's subject and text, and the template of its HTML with what that needs."""
     if name not in emails():
         raise Refusal(f'there is no mail "{name[:40]}"', field="email", fix=f"use one of {', '.join(sorted(emails()))}")
     context = {**context, "paragraph": edits.paragraph}
     try:
         subject = edits.subject or _environment(html=False).get_template(f"{name}/subject.txt").render(context)
         if edits.body is not None:
-            text = edits.body
-            html = _environment(html=True).get_template("edited.html").render(context, body=edits.body)
+            text, page = edits.body, _environment(html=True).get_template("edited.html")
+            context["body"] = edits.body
         else:
             text = _environment(html=False).get_template(f"{name}/body.txt").render(context)
-            html = _environment(html=True).get_template(f"{name}/body.html").render(context)
-    except (TemplateError, ValueError, TypeError, AttributeError) as error:
-        # The last two are a filter's, when it is handed something that the occasion does not have.
-        why = str(error) if isinstance(error, (TemplateError, ValueError)) else "it asks for what there is not"
-        raise Refusal(f"the mail {name} cannot be rendered: {why}", field="email") from None
-    return Words(
-        subject=_one_line(" ".join(subject.split()), "subject"),
-        text=re.sub(r"\n{3,}", "\n\n", text).strip() + "\n",
-        html=_inliner().inline(html),
-    )
+            page = _environment(html=True).get_template(f"{name}/body.html")
+    except _UNRENDERABLE as error:
+        raise _unrenderable(name, error) from None
+    return subject, text, page, context
+
+
+def _unrenderable(name: str, error: Exception) -> Refusal:
+    why = str(error) if isinstance(error, (TemplateError, ValueError)) else "it asks for what there is not"
+    return Refusal(f"the mail {name} cannot be rendered: {why}", field="email")
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _with_titles(subject: str, sections: Sequence[Section]) -> str:
+    """The subject of a mail of several parts: all of theirs, or how many more there are."""
+    if not sections:
+        return subject
+    whole = "; ".join([subject, *(section.title for section in sections)])
+    return whole if len(whole) <= MAX_NAME else f"{subject}, and {len(sections)} more"
+
+
+def _with_sections(text: str, sections: Sequence[Section]) -> str:
+    """A text with others before its signature."""
+    if not sections:
+        return text
+    body, mark, signature = text.partition(_SIGNATURE)
+    parts = [body.strip(), *(f"* * *\n\n{section.title}\n\n{section.text}" for section in sections)]
+    return "\n\n".join(parts) + (f"\n{mark}{signature}" if mark else "\n")
 
 
 def message_id(key: str, sender: str, secret: bytes) -> str:

@@ -13,7 +13,7 @@ from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
 from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
-from rapport.model.people import CHAMPION, Account, Contact, Member, Vendor
+from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor
 from rapport.model.playbook import Review
 from rapport.policy import audience
 from rapport.storage import people
@@ -162,10 +162,10 @@ class Company(House):
         return audience.review(asked, self.account)
 
     def context(self, to: Person, public_url: str) -> dict[str, Any]:
-        """What a mail to this reader may speak of."""
+        """What a mail to this reader may speak of. Figures stand in `figures` alone, by the reader's topics."""
         return {
-            "vendor": self.vendor,
-            "account": self.account,
+            "vendor": self.vendor.model_copy(update={"company_health": None}),
+            "account": self.account.model_copy(update={"figures": Figures()}),
             "tam": self.person(self.account.tam),
             "figures": audience.figures(to.persona, self.account, self.vendor),
             "account_url": f"{public_url}/accounts/{self.account.key}",
@@ -188,6 +188,7 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
+        guests: The mails that have become a part of this one, each with a member's changes.
     """
 
     stationery: Stationery
@@ -198,6 +199,12 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
+    guests: tuple[tuple[Letter, Edits], ...] = ()
+
+    @property
+    def reader(self) -> Contact | None:
+        """The contact whom it goes to; nothing where a member gets it, whose mails all go at once."""
+        return self.company.contacts.get(self.person) if isinstance(self.company, Company) else None
 
     @property
     def review(self) -> Review:
@@ -216,7 +223,12 @@ class Letter:
         link = self.stationery.link(token)
         if edits.body is not None:
             edits = Edits(edits.subject, edits.paragraph, edits.body.replace(self.stationery.link(DRAFT_TOKEN), link))
-        return compose.write(self.occasion.email, self._context(link), edits)
+        sections = [guest._section(changes) for guest, changes in self.guests]
+        return compose.write(self.occasion.email, self._context(link), edits, sections)
+
+    def _section(self, edits: Edits) -> compose.Section:
+        """The mail as a part of another one; only what has no link of its own becomes that."""
+        return compose.section(self.occasion.email, self._context(self.stationery.link(DRAFT_TOKEN)), edits)
 
     def freeze(self, edits: Edits, token: str, date: datetime) -> tuple[str, bytes]:
         """The mail's subject and its bytes, made once."""

@@ -5,19 +5,22 @@
 `sending` is committed after the relay accepted the recipient and before any data goes out. A crash after that leaves
 it behind, and the next attempt, once the lease has run out, finds it: mails whose repetition harms nobody go again
 with the same bytes, the others become `unknown` and wait for a person.
+
+A message that is put off is `ready` with the instant in `not_before`. It has no bytes before it goes, unless a person
+approved them; until then another may join it, and is `suppressed` for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, Update, and_, bindparam, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.message import MessageState, Purpose
+from rapport.model.message import MessageState, Outcomes, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
@@ -27,6 +30,9 @@ LEASE: Final = timedelta(seconds=90)
 
 GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
+
+DEPARTED: Final = LEFT
+STALE: Final = "it came too late to be of use"
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.DRAFT: frozenset({MessageState.READY, MessageState.HELD, MessageState.SUPPRESSED}),
@@ -53,6 +59,8 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again."""
 
+UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+
 
 class Message(Wire):
     """A message as it stands, without its bytes. One that belongs to no account's story has neither of both."""
@@ -73,6 +81,7 @@ class Message(Wire):
     created_at: Instant
     settled_at: Instant | None
     retry_at: Instant | None
+    not_before: Instant | None
     attempts: int
     approved_by: str | None
 
@@ -118,8 +127,10 @@ async def states(connection: Connection, keys: Sequence[str]) -> dict[str, Messa
     return {row.key: MessageState(row.state) for row in rows}
 
 
+_STANDING: Final = (MessageRow.key, MessageRow.state, MessageRow.not_before, MessageRow.joined)
+_OUTCOMES: Final = select(*_STANDING).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 _OF_OCCASION: Final = (
-    select(MessageRow.key, MessageRow.state)
+    select(*_STANDING)
     .where(
         MessageRow.account == bindparam("of"),
         func.substr(MessageRow.key, 1, bindparam("length")) == bindparam("prefix"),
@@ -128,30 +139,51 @@ _OF_OCCASION: Final = (
 )
 
 
-async def of_occasion(connection: Connection, account: str, prefix: str) -> dict[str, MessageState]:
-    """The states of an occasion's messages, also of those whose recipient has left since.
+async def outcomes(connection: Connection, keys: Sequence[str], now: datetime) -> Outcomes:
+    """What became of each of these messages so far."""
+    return _outcomes(await connection.execute(_OUTCOMES, {"keys": list(keys)}), now)
+
+
+async def of_occasion(connection: Connection, account: str, prefix: str, now: datetime) -> Outcomes:
+    """What became of an occasion's messages so far, also of those whose recipient has left since.
 
     Args:
         prefix: The key without its person.
     """
-    rows = await connection.execute(_OF_OCCASION, {"of": account, "prefix": prefix, "length": len(prefix)})
-    return {row.key: MessageState(row.state) for row in rows}
+    given = {"of": account, "prefix": prefix, "length": len(prefix)}
+    return _outcomes(await connection.execute(_OF_OCCASION, given), now)
+
+
+def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
+    rows = list(rows)
+    return Outcomes(
+        states={row.key: MessageState(row.state) for row in rows},
+        waits={
+            row.key: row.not_before
+            for row in rows
+            if row.state == MessageState.READY and row.not_before is not None and row.not_before > now
+        },
+        joined={row.key: row.joined for row in rows if row.joined is not None},
+    )
 
 
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
-    dropped = _dropped(keys, LEFT, now).where(MessageRow.person.in_(left), MessageRow.purpose != Purpose.PARTING)
-    return list(await connection.scalars(dropped.returning(MessageRow.key)))
+    departed = dropped(keys, DEPARTED, now).where(MessageRow.person.in_(left), MessageRow.purpose != Purpose.PARTING)
+    return list(await connection.scalars(departed.returning(MessageRow.key)))
 
 
 async def drop_drafts(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
-    """Suppress drafts to contacts who have left since; give the keys of all among these that go to nobody any more."""
+    """Suppress drafts, and what was put off, to contacts who have left since; give the keys that go to nobody now."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
     concerned = (MessageRow.key.in_(keys), MessageRow.person.in_(left))
-    drafts = MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD])
+    unread = MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD])
+    drafts = or_(unread, and_(*UNRENDERED, MessageRow.guests == 0))
     await connection.execute(
-        update(MessageRow).where(*concerned, drafts).values(state=MessageState.SUPPRESSED, reason=LEFT, settled_at=now)
+        update(MessageRow)
+        .where(*concerned, drafts)
+        .values(state=MessageState.SUPPRESSED, reason=DEPARTED, settled_at=now)
     )
     suppressed = select(MessageRow.key).where(*concerned, MessageRow.state == MessageState.SUPPRESSED)
     return list(await connection.scalars(suppressed))
@@ -159,10 +191,10 @@ async def drop_drafts(connection: Connection, keys: Sequence[str], now: datetime
 
 async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:
     """Suppress what has not gone out by the time at which it makes no sense any more."""
-    await connection.execute(_dropped(keys, "it came too late to be of use", now))
+    await connection.execute(dropped(keys, STALE, now))
 
 
-def _dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
+def dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
     return (
         update(MessageRow)
         .where(
@@ -186,6 +218,7 @@ async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | No
 
 _PRESENT: Final = bindparam("present", type_=UtcInstant)
 _FREE: Final = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < _PRESENT)
+_DUE: Final = or_(MessageRow.not_before.is_(None), MessageRow.not_before <= _PRESENT)
 _LOSE: Final = (
     update(MessageRow)
     .where(
@@ -208,6 +241,8 @@ _LEASE: Final = (
         MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
         or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
         _FREE,
+        _DUE,
+        MessageRow.raw.is_not(None),
         or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
     )
     .values(
@@ -322,7 +357,13 @@ async def let_go(connection: Connection, held: Lease) -> None:
 
 
 class Draft(Wire):
-    """A mail that waits for a person, with what it is made from and what they changed."""
+    """A mail that waits, with what it is made from and what a person changed.
+
+    Attributes:
+        frozen: Whether it has bytes.
+        guests: How many others have joined it.
+        joined: The one that it joined.
+    """
 
     key: str
     state: MessageState
@@ -330,21 +371,34 @@ class Draft(Wire):
     person: str
     occasion: dict[str, Any]
     edits: dict[str, str | None]
+    not_before: Instant | None
+    frozen: bool
+    guests: int
+    joined: str | None
+
+    def waits_unrendered(self, at: datetime) -> bool:
+        """Whether it was put off, its time has come, and it has no bytes yet."""
+        return self.state is MessageState.READY and not self.frozen and not (self.not_before and self.not_before > at)
 
 
-_DRAFTS = select(
+DRAFTS = select(
     MessageRow.key,
     MessageRow.state,
     MessageRow.account,
     MessageRow.person,
     MessageRow.occasion,
     MessageRow.edits,
-).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+    MessageRow.not_before,
+    MessageRow.raw.is_not(None).label("frozen"),
+    MessageRow.guests,
+    MessageRow.joined,
+)
+_THESE = DRAFTS.where(MessageRow.key.in_(bindparam("keys", expanding=True)))
 
 
 async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
     """What messages are made from, whatever state they are in."""
-    rows = await connection.execute(_DRAFTS, {"keys": list(keys)})
+    rows = await connection.execute(_THESE, {"keys": list(keys)})
     return [Draft.model_validate(row._mapping) for row in rows]
 
 
@@ -365,11 +419,17 @@ async def edit(connection: Connection, key: str, subject: str, edits: dict[str, 
 
 _FREEZE: Final = (
     update(MessageRow)
-    .where(MessageRow.key == bindparam("which"), MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
+    .where(
+        MessageRow.key == bindparam("which"),
+        or_(MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]), and_(*UNRENDERED)),
+        MessageRow.guests == bindparam("seen"),
+    )
     .values(
         state=MessageState.READY,
         raw=bindparam("bytes"),
         subject=bindparam("words"),
+        not_before=bindparam("until", type_=UtcInstant),
+        reason=bindparam("why"),
         approved_by=bindparam("by"),
         submission=bindparam("said"),
     )
@@ -377,11 +437,26 @@ _FREEZE: Final = (
 
 
 async def freeze(
-    connection: Connection, key: str, frozen: tuple[str, bytes], approved_by: str | None, submission: str | None
+    connection: Connection,
+    key: str,
+    frozen: tuple[str, bytes],
+    approved_by: str | None,
+    submission: str | None,
+    *,
+    not_before: datetime | None = None,
+    reason: str | None = None,
+    guests: int = 0,
 ) -> bool:
-    """Give a draft its subject and its bytes, once; from then on it is ready to go."""
+    """Give a message its subject and its bytes, once; from then on it is ready to go.
+
+    Args:
+        not_before: The instant until which it is put off nevertheless.
+        reason: Why it is put off.
+        guests: How many others are part of it; if one more has joined since, nothing is frozen.
+    """
     subject, raw = frozen
-    values = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
+    values: dict[str, object] = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
+    values |= {"until": not_before, "why": reason, "seen": guests}
     return (await connection.execute(_FREEZE, values)).rowcount == 1
 
 
@@ -398,7 +473,7 @@ async def set_aside(
     )
 
 
-_MESSAGES = select(
+MESSAGES = select(
     MessageRow.key,
     MessageRow.account,
     MessageRow.contract,
@@ -415,16 +490,25 @@ _MESSAGES = select(
     MessageRow.created_at,
     MessageRow.settled_at,
     MessageRow.retry_at,
+    MessageRow.not_before,
     MessageRow.attempts,
     MessageRow.approved_by,
 )
 
 
-async def messages(connection: Connection, account: str, state: MessageState | None = None) -> list[Message]:
-    """An account's messages, oldest first."""
-    query = _MESSAGES.where(MessageRow.account == account)
+async def messages(
+    connection: Connection, account: str, state: MessageState | None = None, *, settled_since: datetime | None = None
+) -> list[Message]:
+    """An account's messages, oldest first.
+
+    Args:
+        settled_since: Only those of which it was known from then on, or later, what became of them.
+    """
+    query = MESSAGES.where(MessageRow.account == account)
     if state is not None:
         query = query.where(MessageRow.state == state)
+    if settled_since is not None:
+        query = query.where(MessageRow.settled_at >= settled_since)
     rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key))
     return [Message.model_validate(row._mapping) for row in rows]
 
@@ -435,7 +519,7 @@ async def message(connection: Connection, key: str) -> Message:
     Raises:
         Refusal: There is none with this key.
     """
-    row = (await connection.execute(_MESSAGES.where(MessageRow.key == key))).one_or_none()
+    row = (await connection.execute(MESSAGES.where(MessageRow.key == key))).one_or_none()
     if row is None:
         raise Refusal(
             "there is no message with this key",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
@@ -64,6 +65,26 @@ class Refusal(Exception):  # noqa: N818 - a refusal is the product speaking, not
         """The refusal as one line: field, problem, fix."""
         head = f"{self.field}: {self.problem}" if self.field else self.problem
         return f"{head} ({self.fix})" if self.fix else head
+
+
+class Several(ValueError):  # noqa: N818 - as `Refusal`
+    """Several faults of one thing, for a validator that knows them all; each in the words of a single one.
+
+    Args:
+        faults: Each as "field: problem; fix", seen from the thing that is validated.
+    """
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(self.faults[0])
+
+
+def suggestion(value: str, known: Iterable[str]) -> str:
+    """What to write instead of a name that is none: the nearest one, and all that there are."""
+    names = list(known)
+    near = difflib.get_close_matches(value[:60], names, n=1)
+    listed = f"use one of {', '.join(names)}"
+    return f'did you mean "{near[0]}"? {listed}' if near else listed
 
 
 class Wire(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rapport.model.base import Instant, Name, StepName, Wire, Written
+from rapport.model.base import Instant, Name, Several, StepName, Wire, Written, suggestion
 from rapport.model.people import Role
 from rapport.model.records import StepNews
 
@@ -181,15 +181,18 @@ class TaskDefinition(Written):
     @model_validator(mode="after")
     def _sound(self) -> Self:
         ids = [option.id for option in self.options]
+        faults = []
         if len(set(ids)) != len(ids):
-            raise ValueError("options: one id stands twice; give each option its own")
+            faults.append("options: one id stands twice; give each option its own")
         if self.otherwise is not None and self.otherwise not in ids:
-            raise ValueError(f'otherwise: "{self.otherwise}" is not an option; use one of {", ".join(ids)}')
+            faults.append(f'otherwise: "{self.otherwise}" is not an option; {suggestion(self.otherwise, ids)}')
         if self.on_timeout in ids:
-            raise ValueError(
+            faults.append(
                 "on_timeout: is one of the options, and silence is never an answer; write another word, "
                 'such as "timed_out"'
             )
+        if faults:
+            raise Several(faults)
         return self
 
     @property

@@ -52,6 +52,16 @@ def purpose_of(message: str) -> str:
     return parts[1] if len(parts) == 3 else ""
 
 
+def round_of(message: str) -> int:
+    """The round in a message's key."""
+    return int(message.rsplit("/", 3)[1])
+
+
+def person_of(message: str) -> str:
+    """Whom a message's key names: a contact's or a member's id."""
+    return message.rpartition("/")[2]
+
+
 def timeline_key(contract: str, workflow_id: str, sequence: int) -> str:
     """The key of one entry that a workflow writes on the timeline."""
     return f"{contract}/{workflow_id}/{sequence}"

@@ -84,13 +84,25 @@ class Book(Wire):
     start: Instant
 
 
+class Agreed(Wire):
+    """A next meeting whose time was agreed in the room; it needs no vote."""
+
+    step: str
+    start: Instant
+
+
 class Report(Wire):
-    """How the meeting went."""
+    """How the meeting went.
+
+    Attributes:
+        attended: Contacts' and members' ids.
+    """
 
     id: str
     by: str
     outcome: Literal["held", "no_show"]
     attended: tuple[str, ...] = ()
+    agreed: tuple[Agreed, ...] = ()
 
 
 class Booking(Wire):
@@ -148,12 +160,13 @@ class MeetingResult(Wire):
 
     Attributes:
         outcome: `held`; or `no_time`, where none was found or it was done without; or `unreported`, where nobody ever
-            said how it went.
+            said how it went; or `closed`, where its onboarding has no use for it any more.
         start: When it was to begin, if that was ever known.
     """
 
     outcome: str
     start: Instant | None = None
+    agreed: tuple[Agreed, ...] = ()
 
 
 class MeetingView(Wire):

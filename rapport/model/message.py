@@ -33,6 +33,18 @@ SETTLED = frozenset(
 """The states in which the system does nothing more by itself."""
 
 
+class Weight(StrEnum):
+    """How much a mail presses. It decides whether it waits for its reader's working time, and counts on their budget.
+
+    `at_once` answers something that the reader has just done, or books their time; `needed` waits for their working
+    time and is never left out; `nice` may also be put off or left out once their attention budget is used up.
+    """
+
+    AT_ONCE = "at_once"
+    NEEDED = "needed"
+    NICE = "nice"
+
+
 class Purpose(StrEnum):
     """What a message is for. It decides who reads drafts, and what a crash in the middle of sending means."""
 
@@ -62,6 +74,13 @@ class Purpose(StrEnum):
             Purpose.MORNING,
             Purpose.PARTING,
         )
+
+    @property
+    def weight(self) -> Weight:
+        """How much a mail of this purpose presses, if it goes to a customer; to members all mails go at once."""
+        if self in (Purpose.PROPOSAL, Purpose.REMINDER):
+            return Weight.NEEDED
+        return Weight.NICE if self is Purpose.MESSAGE else Weight.AT_ONCE
 
 
 class Occasion(Wire):
@@ -105,6 +124,12 @@ class Occasion(Wire):
     def story(self) -> str:
         """What its messages' keys and threads begin with: the contract, or else the workflow itself."""
         return self.contract or self.workflow_id
+
+    @property
+    def weight(self) -> Weight:
+        """How much its mails press. A message about a meeting is the welcome that goes before its times."""
+        welcomes = self.purpose is Purpose.MESSAGE and self.meeting is not None
+        return Weight.NEEDED if welcomes else self.purpose.weight
 
 
 class HandoverFacts(Wire):
@@ -217,17 +242,25 @@ class Departed(Wire):
 
 
 class Outcomes(Wire):
-    """What became of each message, by key."""
+    """What became of each message, by key.
+
+    Attributes:
+        waits: Those that are put off, and until when.
+        joined: Those that became part of another message, and of which.
+    """
 
     states: dict[str, MessageState]
+    waits: dict[str, Instant] = Field(default_factory=dict)
+    joined: dict[str, str] = Field(default_factory=dict)
 
     def drafts(self) -> tuple[str, ...]:
         """The keys that wait for a person."""
         return tuple(key for key, state in self.states.items() if state is MessageState.DRAFT)
 
     def ready(self) -> tuple[str, ...]:
-        """The keys that nobody has to read, and that have not gone yet."""
-        return tuple(key for key, state in self.states.items() if state is MessageState.READY)
+        """The keys that nobody has to read, that have not gone yet, and that need not wait."""
+        ready = (key for key, state in self.states.items() if state is MessageState.READY)
+        return tuple(key for key in ready if key not in self.waits)
 
 
 class Release(Wire):

@@ -13,6 +13,7 @@ class OnboardingStart(Wire):
         left_out: The steps whose `when` does not hold for this account.
         review: Who sends this account's mails, where the account has a rule of its own. A hint: whoever writes a mail
             asks again.
+        at: The step at which an account that is already a customer enters; it gets nothing for earlier ones.
     """
 
     account: str
@@ -20,6 +21,7 @@ class OnboardingStart(Wire):
     playbook: Playbook
     left_out: tuple[str, ...] = ()
     review: Review | None = None
+    at: str | None = None
 
 
 class MilestoneView(Wire):
@@ -38,8 +40,9 @@ class OnboardingView(Wire):
 
     account: str
     contract: str
-    stage: Stage | None
+    stage: str | None
     paused: bool
+    paused_at: Instant | None = None
     milestones: tuple[MilestoneView, ...]
 
 

@@ -12,7 +12,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, model_validator
 
-from rapport.model.base import ContractId, Email, Instant, Name, Prose, Slug, StepName, Wire, Written, Zone, utc
+from rapport.model.base import (
+    ContractId,
+    Email,
+    Instant,
+    Name,
+    Prose,
+    Slug,
+    StepName,
+    Wire,
+    Written,
+    Zone,
+    suggestion,
+    utc,
+)
 
 
 class Role(StrEnum):
@@ -56,7 +69,7 @@ def personas() -> dict[str, PersonaRules]:
 
 def _known_persona(value: str) -> str:
     if value not in personas():
-        raise ValueError(f'"{value[:40]}" is not a persona; use one of {", ".join(personas())}')
+        raise ValueError(f'"{value[:40]}" is not a persona; {suggestion(value, personas())}')
     return value
 
 

@@ -7,12 +7,14 @@ child workflow, where it can be read and tested.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from rapport.model.base import Name, StepName, Wire, Written
+from rapport.model.base import Name, Several, StepName, Wire, Written, suggestion
 from rapport.model.human_task import TaskDefinition
 from rapport.model.people import CHAMPION, Persona, personas
 
@@ -37,8 +39,11 @@ def _predicate(value: str) -> str:
         return value
     if not colon and value in PREDICATES:
         return value
-    known = ", ".join([*PREDICATES, "has_persona:<persona>"])
-    raise ValueError(f'"{value[:60]}" is not a predicate; use one of {known}')
+    if name == "has_persona":
+        fix = f"{suggestion(persona, personas())}, as has_persona:<persona>"
+    else:
+        fix = suggestion(value, [*PREDICATES, "has_persona:<persona>"])
+    raise ValueError(f'"{value[:60]}" is not a predicate; {fix}')
 
 
 _OFFSET = re.compile(r"^(\d{1,3}) (hours?|days?|business days?)$")
@@ -147,30 +152,34 @@ class MeetingStep(StepBase):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise Several(faults)
+        return self
+
+    def _faults(self) -> Iterator[str]:
         material = sum(item.minutes for item in self.agenda)
         if material * 2 > self.minutes:
-            raise ValueError(
+            yield (
                 f"agenda: {material} minutes of material do not fit a {self.minutes}-minute meeting; "
                 f"keep it to {self.minutes // 2}, so that there is time to talk"
             )
         for persona in self.invite:
             limit = personas()[persona].max_meeting_minutes
             if self.where == "remote" and self.minutes > limit:
-                raise ValueError(
+                yield (
                     f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them"
                 )
-        for group in self.require:
-            if not set(group) <= set(self.invite):
-                raise ValueError("require: names a persona that is not invited; add it to invite")
+        if any(not set(group) <= set(self.invite) for group in self.require):
+            yield "require: names a persona that is not invited; add it to invite"
         if CHAMPION not in self.invite:
-            raise ValueError(f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
+            yield f"invite: {CHAMPION} is missing; the champion decides between times, so invite them"
         if self.latest < self.earliest:
-            raise ValueError("latest: is smaller than earliest; make it at least as large")
+            yield "latest: is smaller than earliest; make it at least as large"
         if self.earliest <= self.voting_days:
-            raise ValueError("earliest: a time could pass before the vote ends; make it larger than voting_days")
+            yield "earliest: a time could pass before the vote ends; make it larger than voting_days"
         if self.reminders >= self.voting_days:
-            raise ValueError("reminders: must be fewer than voting_days; one goes each business day before the end")
-        return self
+            yield "reminders: must be fewer than voting_days; one goes each business day before the end"
 
 
 class TaskStep(TaskDefinition, StepBase):
@@ -196,6 +205,8 @@ StepDefinition = Annotated[MeetingStep | MessageStep | TaskStep, Field(discrimin
 
 
 MAX_STEPS: Final = 200
+_CIRCLES: Final = 5
+"""How many circles are told at once."""
 
 
 class Playbook(Written):
@@ -208,37 +219,91 @@ class Playbook(Written):
 
     @model_validator(mode="after")
     def _connected(self) -> Self:
-        names = [step.name for step in self.steps]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise ValueError(f'steps[{index}].name: "{name}" stands twice; give each step its own name')
-        for index, step in enumerate(self.steps):
-            for other in step.after:
-                if other == step.name:
-                    raise ValueError(f'steps[{index}].after: "{other}" waits for itself; take it out')
-                if other not in names:
-                    raise ValueError(f'steps[{index}].after: there is no step "{other}"; use one of {", ".join(names)}')
-        for index, step in enumerate(self.steps):
-            if isinstance(step, MeetingStep) and step.onsite is not None:
-                approval = next((other for other in self.steps if other.name == step.onsite.approval), None)
-                if not isinstance(approval, TaskStep):
-                    raise ValueError(
-                        f'steps[{index}].onsite.approval: there is no task "{step.onsite.approval}"; name a step of '
-                        'kind = "task"'
-                    )
-                outcomes = [option.id for option in approval.options]
-                if step.onsite.outcome not in outcomes:
-                    raise ValueError(
-                        f'steps[{index}].onsite.outcome: "{step.onsite.outcome}" is no option of "{approval.name}"; '
-                        f"use one of {', '.join(outcomes)}"
-                    )
-        circle = _circle({step.name: step.after for step in self.steps})
-        if circle:
-            raise ValueError(f"steps: {' waits for '.join(circle)}; take one `after` out")
+        faults = list(disconnected([Outline.of(step) for step in self.steps]))
+        if faults:
+            raise Several(faults)
         return self
 
 
-def _circle(after: dict[str, tuple[str, ...]]) -> list[str]:
+class Outline(NamedTuple):
+    """What ties a step to others. It can be had of a step that is not sound in itself, see `rapport.playbooks.checks`.
+
+    Attributes:
+        options: The answers of a task; none where it is no task.
+        approval, outcome: The task that decides whether a meeting is onsite, and what it has to say.
+    """
+
+    name: str
+    after: tuple[str, ...] = ()
+    options: tuple[str, ...] | None = None
+    approval: str | None = None
+    outcome: str = "approve"
+
+    @classmethod
+    def of(cls, step: StepDefinition) -> Outline:
+        """The outline of a sound step."""
+        onsite = step.onsite if isinstance(step, MeetingStep) else None
+        return cls(
+            step.name,
+            step.after,
+            tuple(option.id for option in step.options) if isinstance(step, TaskStep) else None,
+            onsite.approval if onsite else None,
+            onsite.outcome if onsite else "approve",
+        )
+
+
+def disconnected(steps: Sequence[Outline]) -> Iterator[str]:
+    """What is wrong between steps: names that are none or stand twice, and circles; each as "field: problem; fix"."""
+    named = {step.name: step for step in reversed(steps)}
+    names = list(dict.fromkeys(step.name for step in steps))
+    tasks = [name for name in names if named[name].options is not None]
+    seen: set[str] = set()
+    for index, step in enumerate(steps):
+        if step.name in seen:
+            yield f'steps[{index}].name: "{step.name}" stands twice; give each step its own name'
+        seen.add(step.name)
+        for other in step.after:
+            if other == step.name:
+                yield f'steps[{index}].after: "{other}" waits for itself; take it out'
+            elif other not in named:
+                yield f'steps[{index}].after: there is no step "{other[:40]}"; {suggestion(other, names)}'
+        if step.approval is None:
+            continue
+        approval = named.get(step.approval)
+        if approval is None or approval.options is None:
+            fix = suggestion(step.approval, tasks) if tasks else 'add a step of kind = "task"'
+            yield f'steps[{index}].onsite.approval: there is no task "{step.approval[:40]}"; {fix}'
+        elif step.outcome not in approval.options:
+            yield (
+                f'steps[{index}].onsite.outcome: "{step.outcome[:40]}" is no option of "{approval.name}"; '
+                f"{suggestion(step.outcome, approval.options)}"
+            )
+    yield from _circles(steps, named)
+
+
+def _circles(steps: Sequence[Outline], named: Mapping[str, Outline]) -> Iterator[str]:
+    """Steps that wait for each other, so that none of them can begin, or end."""
+    tasks = {name for name, step in named.items() if step.options is not None}
+
+    def ties(step: Outline) -> list[str]:
+        after = [other for other in step.after if other in named and other != step.name]
+        return [*after, step.approval] if step.approval in tasks and step.approval is not None else after
+
+    waits = {name: ties(named[name]) for name in dict.fromkeys(step.name for step in steps)}
+    for _ in range(_CIRCLES):
+        circle = _circle(waits)
+        if not circle:
+            return
+        # A meeting waits for its approval in another way: it begins, and cannot offer times.
+        pairs = list(pairwise(circle))
+        first, other = next(((a, b) for a, b in pairs if b not in named[a].after), pairs[0])
+        field = "after" if other in named[first].after else "onsite.approval"
+        index = next(index for index, step in enumerate(steps) if step is named[first])
+        yield f"steps[{index}].{field}: {' waits for '.join(circle)}; take one `after` out"
+        waits[circle[0]].remove(circle[1])
+
+
+def _circle(after: Mapping[str, Sequence[str]]) -> list[str]:
     """One circle of steps that wait for each other, or nothing."""
     done: set[str] = set()
 

@@ -5,27 +5,36 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rapport.model.base import Refusal
+from rapport.model.base import Refusal, Several
 
 M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES: Final = 1_000_000
 _SHOWN: Final = 10
+_STEP_KIND: Final = 2
+"""Where pydantic puts the kind of a playbook's step into its path, between the step's number and the field."""
 _INNER_FIELD = re.compile(r"^([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)*): (.*)$", re.DOTALL)
 
+EMPTY: Final = "is empty"
+"""What is wrong with a list that has to hold something, and does not."""
+
+UNKNOWN: Final = "is not known here"
+"""What is wrong with a field that a model does not have."""
+
 _KNOWN: Final = {
+    "too_short": f"{EMPTY}; write at least 1",
     "missing": "is missing; add it",
-    "extra_forbidden": "is not known here; correct its name or take it out",
+    "extra_forbidden": f"{UNKNOWN}; correct its name or take it out",
     "string_type": "has to be a text; put it between quotes",
     "string_too_short": "is empty; fill it in",
     "model_type": "has to be a table; write it with its fields",
     "dict_type": "has to be a table; write it with its fields",
-    "union_tag_not_found": 'kind is missing; write kind = "meeting" or kind = "message"',
 }
 
 
@@ -38,10 +47,19 @@ def read_toml(model: type[M], raw: bytes, source: str) -> M:
     Raises:
         Refusal: It is too large, not UTF-8, not TOML, or not what the model asks for.
     """
+    return check(model, parse_toml(raw, source), source)
+
+
+def parse_toml(raw: bytes, source: str) -> dict[str, Any]:
+    """Parse one TOML document, whatever stands in it.
+
+    Raises:
+        Refusal: It is too large, not UTF-8, or not TOML.
+    """
     if len(raw) > MAX_BYTES:
         raise Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field=source, fix="split it, or shorten it")
     try:
-        data = tomllib.loads(raw.decode("utf-8"))
+        return tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Refusal(f"is not UTF-8 at byte {error.start}", field=source, fix="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -51,7 +69,6 @@ def read_toml(model: type[M], raw: bytes, source: str) -> M:
         raise Refusal(
             "is not TOML that can be read", field=source, fix="write shorter numbers and flatter lists"
         ) from None
-    return check(model, data, source)
 
 
 def read_json(model: type[M], raw: bytes) -> M:
@@ -72,8 +89,11 @@ def read_json(model: type[M], raw: bytes) -> M:
     return check(model, data, "")
 
 
-def check(model: type[M], data: Any, source: str) -> M:
+def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:
     """Check data that is already parsed.
+
+    Args:
+        shown: How many faults are told at most.
 
     Raises:
         Refusal: It is not what the model asks for; it names the first fault, and carries the others.
@@ -81,19 +101,48 @@ def check(model: type[M], data: Any, source: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = [_refusal(detail, source) for detail in error.errors(include_url=False, include_input=False)]
-        first, others = faults[0], faults[1:_SHOWN]
-        raise Refusal(first.problem, field=first.field, fix=first.fix, others=others) from None
+        raise together(faults(error, source), shown) from None
+    except UnicodeEncodeError:
+        # Pydantic cannot name a field that is no text; a JSON text can hold a lone surrogate.
+        raise Refusal("holds half a character", field=source or "body", fix="write whole characters") from None
 
 
-def _refusal(detail: ErrorDetails, source: str) -> Refusal:
+def faults(error: ValidationError, source: str) -> list[Refusal]:
+    """What a model found wrong, each fault as a refusal of its own.
+
+    Args:
+        source: What was read, to stand before the field.
+    """
+    return [
+        _refusal(detail, text, source)
+        for detail in error.errors(include_url=False, include_input=False)
+        for text in _texts(detail)
+    ]
+
+
+def together(refusals: Sequence[Refusal], shown: int = _SHOWN) -> Refusal:
+    """Several faults of one request as one refusal: the first, with some of the others beside it.
+
+    Args:
+        shown: How many at most.
+    """
+    first, *others = refusals
+    return Refusal(first.problem, field=first.field, fix=first.fix, kind=first.kind, others=others[: shown - 1])
+
+
+def _texts(detail: ErrorDetails) -> tuple[str, ...]:
+    """What one of pydantic's errors says: one thing, or as many as a validator of ours has found."""
+    found = detail.get("ctx", {}).get("error")
+    return found.faults if isinstance(found, Several) else (_KNOWN.get(detail["type"]) or _words(detail),)
+
+
+def _refusal(detail: ErrorDetails, text: str, source: str) -> Refusal:
     field = ""
-    for part in detail["loc"]:
+    for index, part in enumerate(detail["loc"]):
         if isinstance(part, int):
             field += f"[{part}]"
-        elif part not in ("meeting", "message") or not field.startswith("steps"):
+        elif index != _STEP_KIND or detail["loc"][0] != "steps":
             field += f".{part}" if field else str(part)
-    text = _KNOWN.get(detail["type"]) or _words(detail)
     inner = _INNER_FIELD.match(text)
     if inner:
         field, text = f"{field}.{inner[1]}" if field else inner[1], inner[2]
@@ -106,10 +155,15 @@ def _words(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch":
         pattern = str(detail.get("ctx", {}).get("pattern", ""))
         return f"has a form that is not allowed; use {_FORMS.get(pattern, pattern)}"
+    if detail["type"] == "too_long":
+        return f"has too many entries; write at most {detail.get('ctx', {}).get('max_length')}"
+    if detail["type"] == "union_tag_not_found":
+        return 'kind: is missing; write it, such as kind = "message"'
     if detail["type"] in ("literal_error", "enum", "union_tag_invalid"):
         context = detail.get("ctx", {})
         expected = context.get("expected") or context.get("expected_tags", "another value")
-        return f"has a value that is not allowed; use {expected}"
+        field = "kind: " if detail["type"] == "union_tag_invalid" else ""
+        return f"{field}has a value that is not allowed; use {expected}"
     if detail["type"] == "value_error":
         return detail["msg"].removeprefix("Value error, ")
     words = detail["msg"]

@@ -69,6 +69,7 @@ class Projection(Wire):
     Attributes:
         number: Counts the onboarding's projections. One that arrives late, with a mail that had to wait, does not
             overwrite a later one.
+        playbook, version: What it follows by now.
     """
 
     account: str
@@ -76,8 +77,11 @@ class Projection(Wire):
     run_id: str
     number: int
     stage: str | None
+    playbook: str
+    version: int
     now: Instant
     ended: bool = False
+    paused_at: Instant | None = None
     milestones: tuple[Milestone, ...] = ()
     entries: tuple[Entry, ...] = ()
 

@@ -34,6 +34,7 @@ MAX_IDLE_DAYS: Final = 400
 """How many days without work in a row are looked at before a schedule counts as having no working day."""
 
 _DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
 _GRID: Final = tuple(time(hour, minute) for hour in range(24) for minute in (0, 30))
 _NOON: Final = 12
 # The middle of either half day: nobody is glad of a meeting first thing, at lunch or at the very end.
@@ -201,6 +202,21 @@ def add_working_time(start: datetime, amount: timedelta, who: Schedule, away: Se
         left -= max(part.end - max(start, part.start), timedelta())
         part = next(parts)
     return max(start, part.start) + left
+
+
+def after_pause(
+    at: datetime, paused_at: datetime, resumed_at: datetime, who: Schedule, away: Sequence[Interval] = ()
+) -> datetime:
+    """The instant by which someone has as much working time behind them as there was from a pause to `at`.
+
+    Counted in whole minutes: a second more would move what ends with a working day into the next one.
+    """
+    left = round(working_time(paused_at, at, who, away) / _MINUTE) * _MINUTE
+    return add_working_time(_to_the_minute(resumed_at), left, who, away)
+
+
+def _to_the_minute(at: datetime) -> datetime:
+    return (at + _MINUTE / 2).replace(second=0, microsecond=0)
 
 
 def apply_offset(start: datetime, offset: Offset, who: Schedule) -> datetime:

@@ -22,7 +22,9 @@ _MARK = {
 }
 
 
-def onboarding(account: str, steps: Mapping[str, Progress], hold: Wait | None = None) -> str:
+def onboarding(
+    account: str, steps: Mapping[str, Progress], paused_at: datetime | None = None, hold: Wait | None = None
+) -> str:
     """Where an account is: its stages, its steps, and where to look next.
 
     Args:
@@ -35,6 +37,9 @@ def onboarding(account: str, steps: Mapping[str, Progress], hold: Wait | None = 
     )
     # Lists, because Temporal's UI draws the cells of a table without any space between them.
     lines = [stages, ""]
+    if paused_at is not None:
+        resume = f"`rapport onboarding resume {account}`"
+        lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
         lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
     for step in steps.values():

@@ -15,14 +15,13 @@ from typing import Final, TypeVar
 
 from rapport.model.human_task import LadderRule, Rung, Seat
 from rapport.model.people import Schedule
+from rapport.policy import calendar
 from rapport.policy.calendar import (
     Interval,
     add_business_days,
-    add_working_time,
     business_day_around,
     next_working_instant,
     voting_deadline,
-    working_time,
 )
 
 APPROVALS: Final = LadderRule(remind=(1,), backup=2, manager=3, timeout=5, relative_to="opened")
@@ -161,7 +160,7 @@ def _resumed(
     """The instant by which someone has as much working time behind them as there was from the pause to `at`."""
 
     def resumed(away: Sequence[Interval]) -> datetime:
-        return add_working_time(resumed_at, working_time(paused_at, at, who, away), who, away)
+        return calendar.after_pause(at, paused_at, resumed_at, who, away)
 
     return _bounded(resumed, away)
 

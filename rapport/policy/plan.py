@@ -88,15 +88,36 @@ def milestones(steps: Steps) -> tuple[Milestone, ...]:
     )
 
 
-def laid_out(playbook: Playbook, omitted: Iterable[str], now: datetime) -> dict[str, Progress]:
-    """A playbook's steps at the start of an onboarding: all wait, but those that the account does not get."""
-    gone = set(omitted)
-    return {
-        step.name: Progress(definition=step, state=StepState.DROPPED, ended=now, outcome="not for this account")
-        if step.name in gone
-        else Progress(definition=step)
-        for step in playbook.steps
-    }
+def laid_out(playbook: Playbook, omitted: Iterable[str], now: datetime, at: str | None = None) -> dict[str, Progress]:
+    """A playbook's steps at the start of an onboarding: all wait, but those that the account does not get.
+
+    Args:
+        at: The step at which an account enters that is already a customer. What stands before it in the playbook, and
+            whatever it waits for, is over for this account.
+    """
+    gone, over = set(omitted), before(playbook, at) if at is not None else frozenset()
+
+    def state(step: StepDefinition) -> Progress:
+        if step.name in gone:
+            return Progress(definition=step, state=StepState.DROPPED, ended=now, outcome="not for this account")
+        if step.name in over:
+            return Progress(definition=step, state=StepState.SKIPPED, ended=now, outcome="a customer already")
+        return Progress(definition=step)
+
+    return {step.name: state(step) for step in playbook.steps}
+
+
+def before(playbook: Playbook, at: str) -> frozenset[str]:
+    """The steps before one: those that stand before it, and all that it waits for, whether directly or not."""
+    after = {step.name: step.after for step in playbook.steps}
+    found: set[str] = set()
+    unseen = [at]
+    while unseen:
+        others = [other for other in after[unseen.pop()] if other not in found]
+        found.update(others)
+        unseen += others
+    names = [step.name for step in playbook.steps]
+    return frozenset(found) | frozenset(names[: names.index(at)]) - {at}
 
 
 def ready(steps: Steps) -> list[str]:

@@ -31,6 +31,7 @@ class Contract(Wire):
     requested_at: Instant
     stage: str | None
     ended_at: Instant | None
+    paused_at: Instant | None
 
 
 class Shown(Milestone):
@@ -63,6 +64,7 @@ async def request(
                 "run_id": None,
                 "stage": None,
                 "ended_at": None,
+                "paused_at": None,
                 "projected": 0,
             }
         ],
@@ -79,6 +81,7 @@ _CONTRACTS = select(
     ContractRow.requested_at,
     ContractRow.stage,
     ContractRow.ended_at,
+    ContractRow.paused_at,
 )
 _LATEST = (
     _CONTRACTS.where(ContractRow.account == bindparam("of"))
@@ -123,7 +126,13 @@ _PROJECT = (
     update(ContractRow)
     .where(ContractRow.id == bindparam("contract"), ContractRow.projected < bindparam("number"))
     .values(
-        run_id=bindparam("run"), stage=bindparam("now_at"), ended_at=bindparam("end"), projected=bindparam("number")
+        run_id=bindparam("run"),
+        stage=bindparam("now_at"),
+        ended_at=bindparam("end"),
+        paused_at=bindparam("paused"),
+        playbook=bindparam("plan"),
+        playbook_version=bindparam("version"),
+        projected=bindparam("number"),
     )
 )
 
@@ -151,6 +160,9 @@ async def project(connection: Connection, projection: Projection) -> None:
             "run": projection.run_id,
             "now_at": projection.stage,
             "end": projection.now if projection.ended else None,
+            "paused": projection.paused_at,
+            "plan": projection.playbook,
+            "version": projection.version,
         },
     )
     await put_milestones(connection, projection.contract, projection.number, projection.milestones)

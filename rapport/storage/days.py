@@ -13,9 +13,10 @@ from sqlalchemy import bindparam, select
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
 from rapport.model.message import MessageState, Occasion, Purpose
+from rapport.model.minutes import Pending
 from rapport.model.people import Member, Role
 from rapport.policy.calendar import wall
-from rapport.storage import tasks
+from rapport.storage import actions, blockers, tasks
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow
 from rapport.storage.tasks import Task
@@ -37,6 +38,7 @@ class Item(Wire):
         of: The account's name, or its key where no account is known by it.
         what: What is to be done, or what is waited for.
         overdue: Whether its deadline has passed.
+        step, since, unblock: Of what is no task: its step, since when it waits, and the command that moves it on.
     """
 
     account: str
@@ -45,6 +47,9 @@ class Item(Wire):
     what: str
     deadline: Instant | None
     overdue: bool = False
+    step: str | None = None
+    since: Instant | None = None
+    unblock: str | None = None
 
 
 class Pile(Wire):
@@ -80,7 +85,7 @@ class Going(Wire):
 
     Attributes:
         to: Its reader, where it is written already.
-        at: When its step is due, where it is not.
+        at: When it goes, where it is put off; or when its step is due, where it is not written yet.
     """
 
     account: str
@@ -91,18 +96,25 @@ class Going(Wire):
 
 
 class Day(Wire):
-    """What a member's day holds, each list in the order in which it matters: by its instant, the earliest first."""
+    """What a member's day holds, each list in the order in which it matters: by its instant, the earliest first.
+
+    Attributes:
+        blockers: Those to look at today, or before.
+        actions: Those that are due today, or were before.
+    """
 
     waiting: tuple[Item, ...] = ()
     drafts: tuple[Pile, ...] = ()
     meetings: tuple[Appointment, ...] = ()
     going: tuple[Going, ...] = ()
     awaited: tuple[Item, ...] = ()
+    blockers: tuple[Pending, ...] = ()
+    actions: tuple[Pending, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing to tell. That others are slow is no news by itself."""
-        return not (self.waiting or self.drafts or self.meetings or self.going)
+        return not (self.waiting or self.drafts or self.meetings or self.going or self.blockers or self.actions)
 
 
 class _Step(Wire):
@@ -118,15 +130,19 @@ class _Step(Wire):
     waiting_on: tuple[str, ...]
     waiting_for: str | None
     deadline: Instant | None
+    since: Instant | None
+    unblock: str | None
 
     def item(self, now: datetime) -> Item:
         """What it waits for."""
-        return _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+        item = _item(self.account, self.of, self.title, self.waiting_for or "", self.deadline, now)
+        return item.model_copy(update={"step": self.step, "since": self.since, "unblock": self.unblock})
 
 
 async def day(connection: Connection, member: Member, now: datetime) -> Day:
     """What a member has before them, from `now` to the end of the day in their own zone."""
-    end = wall(now.astimezone(ZoneInfo(member.schedule.zone)).date() + timedelta(days=1), time(), member.schedule.zone)
+    today = now.astimezone(ZoneInfo(member.schedule.zone)).date()
+    end = wall(today + timedelta(days=1), time(), member.schedule.zone)
     steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
     held = await tasks.waiting_for(connection, member.id)
@@ -151,9 +167,9 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
         meetings=await _meetings(connection, member, now, end),
         going=(
             *(
-                Going(account=row.account, of=row.of, title=row.subject, to=row.reader)
+                Going(account=row.account, of=row.of, title=row.subject, to=row.reader, at=row.not_before)
                 for row in written
-                if row.state != MessageState.DRAFT
+                if row.state != MessageState.DRAFT and (row.not_before is None or row.not_before < end)
             ),
             *(
                 Going(account=step.account, of=step.of, title=step.title, at=step.due)
@@ -165,6 +181,8 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
             [*(_task(task, names, now) for task in asked)]
             + [step.item(now) for step in waits if step.waiting_on and list(step.waiting_on) != _TAM]
         ),
+        blockers=await blockers.pending(connection, member.id, today),
+        actions=await actions.pending(connection, member.id, today),
     )
 
 
@@ -180,10 +198,12 @@ _STEPS: Final = (
         MilestoneRow.waiting_on,
         MilestoneRow.waiting_for,
         MilestoneRow.deadline,
+        MilestoneRow.since,
+        MilestoneRow.unblock,
     )
     .join(ContractRow, ContractRow.account == AccountRow.key)
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
-    .where(AccountRow.tam == bindparam("member"), ContractRow.ended_at.is_(None))
+    .where(AccountRow.tam == bindparam("member"), ContractRow.ended_at.is_(None), ContractRow.paused_at.is_(None))
     .where(MilestoneRow.state.in_(["running", "waiting"]))
     .order_by(MilestoneRow.due, AccountRow.key, MilestoneRow.position)
 )
@@ -194,6 +214,7 @@ _WRITTEN: Final = (
         MessageRow.step,
         MessageRow.state,
         MessageRow.subject,
+        MessageRow.not_before,
         ContactRow.name.label("reader"),
     )
     .join(MessageRow, MessageRow.account == AccountRow.key)
@@ -234,7 +255,12 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
     found = []
     for row in latest.values():
         meeting = Occasion.model_validate(row.occasion).meeting
-        if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
+        if (
+            meeting is None
+            or meeting.booking is None
+            or meeting.booking.called_off
+            or not now <= meeting.booking.start < end
+        ):
             continue
         if meeting.booking.called_off or row.purpose == Purpose.PARTING:
             continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, cast
 
 from sqlalchemy import Executable, Row, Table, bindparam, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from rapport import clock
 from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState
@@ -422,6 +423,12 @@ async def names(connection: Connection, account: str | None) -> dict[str, str]:
     return found
 
 
+async def personas_of(connection: Connection, account: str) -> dict[str, str]:
+    """What each of an account's contacts is there, by id; also those who have left."""
+    query = select(ContactRow.id, ContactRow.persona).where(ContactRow.account == account)
+    return {row.id: row.persona for row in await connection.execute(query)}
+
+
 async def mark_left(connection: Connection, id_: str, now: datetime) -> bool:
     """Note that a member has left for good; whether they had not left before."""
     changed = await connection.execute(
@@ -491,7 +498,7 @@ async def availability(
         since: Absences that were over by then are left out; without it, those that are over at present. An absence
             that was ended early ends at that instant, and one that was withdrawn is none.
     """
-    given: dict[str, Any] = {"since": since or datetime.now(UTC)}
+    given: dict[str, Any] = {"since": since or clock.present()}
     chosen = {} if ids is None else {"ids": list(ids)}
     away: dict[str, list[Absence]] = {}
     for row in await connection.execute(_AWAY if ids is None else _AWAY_OF, given | chosen):

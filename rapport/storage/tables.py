@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -129,6 +140,78 @@ class ContactRow(Base):
     left_at: Mapped[datetime | None]
 
 
+class UsageMetricRow(Base):
+    """Something that is measured of an account, in the one unit that all its samples have."""
+
+    __tablename__ = "usage_metrics"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    unit: Mapped[str]
+
+
+class UsageSampleRow(Base):
+    """What was measured on one day; a later measurement of the same day takes its place."""
+
+    __tablename__ = "usage_samples"
+    __table_args__ = (ForeignKeyConstraint(["account", "metric"], ["usage_metrics.account", "usage_metrics.metric"]),)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class IncidentRow(Base):
+    """An outage or fault that an account felt. `severity` is 1, the worst, to 4."""
+
+    __tablename__ = "incidents"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    severity: Mapped[int]
+    began: Mapped[datetime]
+    ended: Mapped[datetime | None]
+
+
+class ProjectRow(Base):
+    """What an account is working on, or will."""
+
+    __tablename__ = "projects"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    starts: Mapped[date | None]
+    ends: Mapped[date | None]
+
+
+class WinRow(Base):
+    """Something that went well for an account because of the product."""
+
+    __tablename__ = "wins"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    day: Mapped[date]
+
+
+class RoadmapItemRow(Base):
+    """What the vendor builds next. `touches` says why it matters to every account, where it does."""
+
+    __tablename__ = "roadmap_items"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    expected: Mapped[str]
+    touches: Mapped[str | None]
+
+
+class RoadmapTouchRow(Base):
+    """Why an item of the roadmap matters to one account."""
+
+    __tablename__ = "roadmap_touches"
+    item: Mapped[str] = mapped_column(ForeignKey("roadmap_items.id"), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), primary_key=True, index=True)
+    touches: Mapped[str]
+
+
 class ContractRow(Base):
     """A signed contract, and the projection of the onboarding that it started.
 
@@ -146,6 +229,7 @@ class ContractRow(Base):
     run_id: Mapped[str | None]
     stage: Mapped[str | None]
     ended_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     projected: Mapped[int]
 
 
@@ -252,6 +336,9 @@ class MessageRow(Base):
         occasion: The `Occasion` that the mail is rendered from.
         edits: What a member changed in a draft: subject, paragraph, body.
         fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
+        not_before: The instant until which it is put off. Without bytes, it is rendered when it goes.
+        joined: The message that it became a part of.
+        guests: How many others have joined this one.
         account, contract: Nothing for a mail that belongs to no account's story.
     """
 
@@ -275,6 +362,9 @@ class MessageRow(Base):
     message_id: Mapped[str]
     raw: Mapped[bytes | None]
     created_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
+    joined: Mapped[str | None]
+    guests: Mapped[int] = mapped_column(default=0)
     first_tried_at: Mapped[datetime | None]
     attempts: Mapped[int]
     fence: Mapped[int]
@@ -303,6 +393,86 @@ class LinkRow(Base):
     round: Mapped[int]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class MinutesRow(Base):
+    """How a meeting was said to have gone, by its workflow's id; a correction replaces it.
+
+    Attributes:
+        submission: What was said last; the timeline has all of them.
+        attended: Ids of contacts and members.
+        agreed: The next meetings agreed in the room, each an `Agreed`.
+        next: What else was agreed, in words.
+    """
+
+    __tablename__ = "minutes"
+    meeting: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    step: Mapped[str]
+    by: Mapped[str]
+    written_at: Mapped[datetime]
+    corrected_at: Mapped[datetime | None]
+    submission: Mapped[str]
+    attended: Mapped[list[str]]
+    agreed: Mapped[list[Any]]
+    next: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+class GoalRow(Base):
+    """What the customer wants to reach, as a meeting heard it: in the `short` or the `long` term."""
+
+    __tablename__ = "goals"
+    meeting: Mapped[str] = mapped_column(ForeignKey("minutes.meeting"), primary_key=True)
+    term: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+
+
+class ActionRow(Base):
+    """What somebody promised to do until the end of a day. `owner` is a contact's or member's id."""
+
+    __tablename__ = "actions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    meeting: Mapped[str | None]
+    position: Mapped[int]
+    what: Mapped[str]
+    owner: Mapped[str]
+    due: Mapped[date]
+    raised_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None]
+
+
+class BlockerRow(Base):
+    """What holds an account up. `owner` is a contact's or member's id.
+
+    Attributes:
+        removal: The submission that says why it was removed.
+    """
+
+    __tablename__ = "blockers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"), index=True)
+    meeting: Mapped[str | None]
+    position: Mapped[int]
+    title: Mapped[str]
+    owner: Mapped[str]
+    next_check: Mapped[date]
+    raised_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[str | None]
+    removal: Mapped[str | None]
+
+
+class PrivateNoteRow(Base):
+    """A note on a meeting for the TAM alone. It has a table of its own, so that nothing reads it along with others."""
+
+    __tablename__ = "private_notes"
+    meeting: Mapped[str] = mapped_column(ForeignKey("minutes.meeting"), primary_key=True)
+    by: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
 
 
 class TimelineRow(Base):

@@ -80,6 +80,8 @@ _RUNNING: Final = (
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
     .join(AccountRow, AccountRow.key == ContractRow.account)
     .where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
+    # A pause has no end of its own, and stands where everybody sees it.
+    .where(ContractRow.paused_at.is_(None))
     .order_by(ContractRow.account, MilestoneRow.position)
 )
 

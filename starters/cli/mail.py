@@ -39,6 +39,8 @@ def _print(shown: MailStatus, *, as_json: bool) -> None:
         f"mode {shown.mode}: "
         + ("[green]mail goes out[/green]" if shown.sends else "[yellow]no mail goes out[/yellow]")
     )
+    if shown.quiet_hours == "ignore":
+        out.print("quiet hours are ignored: mails go whatever the hour is where they are read")
     if shown.why_not:
         out.print(shown.why_not)
     if shown.stopped:

@@ -7,14 +7,18 @@ import typer
 from starters.cli import (
     absence,
     account,
+    action,
     audit,
+    blocker,
     doctor,
+    evidence,
     mail,
     meeting,
     member,
     message,
     onboarding,
     playbook,
+    simulate,
     stack,
     task,
     timeline,
@@ -32,11 +36,15 @@ stack.add_to(app)
 doctor.add_to(app)
 timeline.add_to(app)
 task.add_to(app)
+simulate.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
+evidence.add_to(app)
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
+app.add_typer(blocker.app, name="blocker")
+app.add_typer(action.app, name="action")
 app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
+from starters.cli.minutes import (
+    Actions,
+    AgreedNext,
+    Attended,
+    Blockers,
+    File,
+    Long,
+    Next,
+    Note,
+    Private,
+    Short,
+    print_minutes,
+    written,
+)
 from starters.commands import meetings
 from starters.commands.meetings import MeetingShown
+from starters.commands.minutes import MinutesShown
 from starters.commands.office import LATER, Office, member_acting
 
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
@@ -18,9 +33,13 @@ Step = Annotated[str, typer.Argument(help="The meeting's step, such as kickoff."
 
 
 @app.command()
-def show(account: str, step: Step, data: Data = None, json: Json = False) -> None:
-    """The times on offer, who answered what, and what it waits for."""
-    shown = with_office(data, lambda office: meetings.show(office, account, step), as_json=json)
+def show(account: str, step: Step, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """The times on offer, who answered what, what it waits for, and its minutes."""
+
+    async def work(office: Office) -> MeetingShown:
+        return await meetings.show(office, account, step, acting(office, as_).email)
+
+    shown = with_office(data, work, as_json=json)
     if json:
         print_json(shown)
     else:
@@ -68,42 +87,75 @@ def book(
 def held(
     account: str,
     step: Step,
-    note: Annotated[str | None, typer.Option("--note", help="What to remember of it.")] = None,
+    attended: Attended = None,
+    short_term: Short = None,
+    long_term: Long = None,
+    action: Actions = None,
+    blocker: Blockers = None,
+    agreed: AgreedNext = None,
+    next_: Next = None,
+    note: Note = None,
+    private_note: Private = None,
+    file: File = None,
     as_: As = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say that it was held; the onboarding goes on."""
-    _report(account, step, "held", note, as_, data, json)
+    """Say that it was held, and how it went; the onboarding goes on."""
+
+    async def work(office: Office) -> Receipt:
+        said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
+        return await meetings.report(office, account, step, "held", acting(office, as_), written=said)
+
+    _receipt(with_office(data, work, as_json=json), "Noted: it was held.", as_json=json)
+
+
+@app.command()
+def minutes(
+    account: str,
+    step: Step,
+    attended: Attended = None,
+    short_term: Short = None,
+    long_term: Long = None,
+    action: Actions = None,
+    blocker: Blockers = None,
+    agreed: AgreedNext = None,
+    next_: Next = None,
+    note: Note = None,
+    private_note: Private = None,
+    file: File = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Replace the minutes of a meeting that was held; the timeline keeps both."""
+
+    async def work(office: Office) -> MinutesShown:
+        said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
+        return await meetings.correct(office, account, step, said, acting(office, as_))
+
+    shown = with_office(data, work, as_json=json)
+    if json:
+        print_json(shown)
+    else:
+        print_minutes(shown)
 
 
 @app.command("no-show")
 def no_show(
     account: str,
     step: Step,
-    note: Annotated[str | None, typer.Option("--note", help="What to remember of it.")] = None,
+    note: Note = None,
     as_: As = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Say that nobody came; everyone is offered new times."""
-    _report(account, step, "no_show", note, as_, data, json)
 
-
-def _report(
-    account: str,
-    step: str,
-    outcome: Literal["held", "no_show"],
-    note: str | None,
-    as_: str | None,
-    data: Data,
-    json: bool,
-) -> None:
     async def work(office: Office) -> Receipt:
-        return await meetings.report(office, account, step, outcome, acting(office, as_), note)
+        return await meetings.report(office, account, step, "no_show", acting(office, as_), note)
 
-    said = "Noted: it was held." if outcome == "held" else "Noted: nobody came. New times go out."
-    _receipt(with_office(data, work, as_json=json), said, as_json=json)
+    _receipt(with_office(data, work, as_json=json), "Noted: nobody came. New times go out.", as_json=json)
 
 
 def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
@@ -129,3 +181,5 @@ def _print(shown: MeetingShown) -> None:
         out.print(f"\nWaits for {shown.waiting_for}{until}.")
     if shown.unblock:
         out.print(f"To move it on:\n  {shown.unblock}", soft_wrap=True)
+    if shown.minutes:
+        print_minutes(shown.minutes)

@@ -39,7 +39,9 @@ def list_(account: str, data: Data = None, json: Json = False) -> None:
         colour = _COLOUR.get(line.state, "default")
         out.print(f"[{colour}]{line.state:10}[/{colour}] {when(line.at)}  {line.to}", soft_wrap=True)
         out.print(f"           {line.subject}", markup=False, soft_wrap=True)
-        if line.reason:
+        if line.goes_at:
+            out.print(f"           goes {when(line.goes_at)}: {line.reason}", markup=False, soft_wrap=True)
+        elif line.reason:
             out.print(f"           {line.reason}", markup=False, soft_wrap=True)
         out.print(f"           {line.key}", style="dim", markup=False, soft_wrap=True)
 
@@ -107,19 +109,24 @@ def _release(
     hold: bool,
     reason: str | None = None,
 ) -> None:
-    async def work(office: Office) -> tuple[Receipt, int]:
+    async def work(office: Office) -> tuple[Receipt, list[MessageShown]]:
         chosen = tuple(keys or ())
         if account is not None:
             chosen += tuple(line.key for line in await messages.listed(office, account, MessageState.DRAFT))
         if not chosen:
             raise Refusal("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
-        return await messages.release(office, chosen, acting(office, as_), hold=hold, reason=reason), len(chosen)
+        shown = [await messages.show(office, key) for key in chosen]
+        return await messages.release(office, chosen, acting(office, as_), hold=hold, reason=reason), shown
 
-    receipt, count = with_office(data, work, as_json=json)
+    receipt, shown = with_office(data, work, as_json=json)
     if json:
         print_json(receipt)
-    else:
-        out.print(f"{count} drafts {'are held back' if hold else 'go out'}.")
+        return
+    out.print(f"{len(shown)} drafts {'are held back' if hold else 'go out'}.")
+    for draft in shown:
+        if draft.goes_at and not hold:
+            words = f"To {draft.to} on {when(draft.goes_at)}: until then it is outside their working time."
+            out.print(words, soft_wrap=True)
 
 
 def _show(shown: MessageShown, *, as_json: bool) -> None:
@@ -127,7 +134,9 @@ def _show(shown: MessageShown, *, as_json: bool) -> None:
         print_json(shown)
         return
     out.print(f"[bold]{shown.state}[/bold]  to {shown.name} <{shown.to}>")
+    if shown.goes_at:
+        out.print(f"{'Goes' if shown.state is MessageState.READY else 'If sent now, it goes'} {when(shown.goes_at)}")
     if shown.reason:
-        out.print(shown.reason)
+        out.print(shown.reason, markup=False)
     out.print(f"Subject: {shown.subject}\nMessage-ID: {shown.message_id}\n", markup=False)
     out.print(shown.text, markup=False, soft_wrap=True)

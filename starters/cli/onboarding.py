@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from rapport.model.meeting import Receipt
+from rapport.model.operations import Operate
 from rapport.model.reading import check
-from starters.cli.common import Data, Json, out, print_json, table, when, with_office
-from starters.commands import accounts, onboardings
+from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.commands import accounts, onboardings, operations
 from starters.commands.office import Office
 from starters.commands.onboardings import Started, StartRequest, Status
+from starters.commands.operations import OperationWritten
 
 app = typer.Typer(help="Onboardings of signed contracts.", no_args_is_help=True)
 
@@ -22,6 +25,7 @@ _MARK = {"done": "✓", "running": "▶", "waiting": "○", "failed": "✗"}
 def start(
     file_or_account: Annotated[str, typer.Argument(help="An account file, or the key of a known account.")],
     playbook: Annotated[str | None, typer.Option("--playbook", help="Another playbook than the contract's.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Enter at this step: for who is a customer already.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -32,7 +36,7 @@ def start(
 
     async def work(office: Office) -> Started:
         file = accounts.read_file(path) if is_file else None
-        given = {"account": None if file else file_or_account, "playbook": playbook}
+        given = {"account": None if file else file_or_account, "playbook": playbook, "at": at}
         return await onboardings.start(office, check(StartRequest, {**given, "file": file}, ""))
 
     started = with_office(data, work, as_json=json)
@@ -54,8 +58,101 @@ def status(account: str, data: Data = None, json: Json = False) -> None:
         _print(shown)
 
 
+AccountName = Annotated[str, typer.Argument(help="The account's key.")]
+StepNamed = Annotated[str, typer.Argument(help="The step, as `rapport onboarding status` names it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands on the account's timeline.")]
+
+
+@app.command()
+def pause(account: AccountName, reason: Reason, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Stand still: nothing goes out and nobody is reminded; answers and votes are still taken."""
+    _operate(account, Operate.PAUSE, {"reason": reason}, as_, data, as_json=json)
+
+
+@app.command()
+def resume(
+    account: AccountName,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands on the account's timeline.")] = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what would go out, and when.")] = False,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Go on: waits have what time was left, and what is due at once is spread over business days."""
+    if not preview:
+        _operate(account, Operate.RESUME, {"reason": reason}, as_, data, as_json=json)
+        return
+    found = with_office(data, lambda office: operations.preview(office, account), as_json=json)
+    if json:
+        print_json(found)
+        return
+    rows = table("step", "begins", "writes to")
+    for step in found.steps:
+        rows.add_row(step.title, when(step.at), ", ".join(step.to))
+    out.print(f"Paused since {when(found.paused_at)}. If it were resumed now:")
+    out.print(rows)
+
+
+@app.command()
+def skip(
+    account: AccountName, step: StepNamed, reason: Reason, as_: As = None, data: Data = None, json: Json = False
+) -> None:
+    """Leave a step out; if it runs, what it has under way is taken back."""
+    _operate(account, Operate.SKIP, {"reason": reason, "step": step}, as_, data, as_json=json)
+
+
+@app.command()
+def redo(
+    account: AccountName, step: StepNamed, reason: Reason, as_: As = None, data: Data = None, json: Json = False
+) -> None:
+    """Do a step that has ended once more; nothing that depends on it runs again."""
+    _operate(account, Operate.REDO, {"reason": reason, "step": step}, as_, data, as_json=json)
+
+
+@app.command()
+def complete(
+    account: AccountName, step: StepNamed, reason: Reason, as_: As = None, data: Data = None, json: Json = False
+) -> None:
+    """Say that a step was done elsewhere."""
+    _operate(account, Operate.COMPLETE, {"reason": reason, "step": step}, as_, data, as_json=json)
+
+
+@app.command()
+def adopt(
+    account: AccountName,
+    playbook: Annotated[str, typer.Argument(help="The playbook's name.")],
+    reason: Reason,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Follow another playbook from here on; `rapport playbook diff` shows first what would change."""
+    _operate(account, Operate.ADOPT, {"reason": reason, "playbook": playbook}, as_, data, as_json=json)
+
+
+@app.command()
+def cancel(account: AccountName, reason: Reason, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """End the onboarding; booked meetings are called off, and nothing more goes out."""
+    _operate(account, Operate.CANCEL, {"reason": reason}, as_, data, as_json=json)
+
+
+def _operate(
+    account: str, kind: Operate, given: dict[str, str], as_: str | None, data: Path | None, *, as_json: bool
+) -> None:
+    async def work(office: Office) -> Receipt:
+        written = check(OperationWritten, given, "")
+        return await operations.operate(office, account, kind, written, acting(office, as_))
+
+    receipt = with_office(data, work, as_json=as_json)
+    if as_json:
+        print_json(receipt)
+    else:
+        out.print(f"{account}: {receipt.outcome}.")
+
+
 def _print(shown: Status) -> None:
-    out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{shown.stage}[/bold]")
+    paused = "  [yellow]paused[/yellow]" if shown.paused else ""
+    out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{shown.stage}[/bold]{paused}")
     if not shown.live:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     rows = table("", "step", "state", "at", "waits for", "until")

@@ -107,7 +107,15 @@ async def _serve(data: Path | None, ports: Ports, *, durable: bool, example: Acc
 
     asked = signals()
     sender = f"onboarding@{example.account.tam.partition('@')[2]}" if example else None
-    async with running(data or Settings().data, ports, durable=durable, sender=sender) as stack:
+    parts = running(
+        data or Settings().data,
+        ports,
+        durable=durable,
+        sender=sender,
+        # Whoever tries it out wants to see mails now, whatever the hour is at their readers'.
+        quiet_hours=example is None,
+    )
+    async with parts as stack:
         started = await onboardings.start(stack.office, StartRequest(file=example)) if example else None
         _announce(stack, example, started, as_json=as_json)
         stopping = [asyncio.create_task(asked.wait()), asyncio.create_task(stack.stopped.wait())]
@@ -150,6 +158,10 @@ def _announce(stack: Stack, example: AccountFile | None, started: Started | None
     out.print(f"  caught mail   {links['mail']}", soft_wrap=True)
     out.print(f"  Temporal UI   {links['temporal_ui']}", soft_wrap=True)
     out.print(f"  API           {where.http}/v1/  (token in {Path(where.data) / 'token'})", soft_wrap=True)
+    if where.quiet_hours == "ignore":
+        out.print(
+            "\nMails go at once, whatever the hour is where they are read; RAPPORT_QUIET_HOURS=keep lets them wait."
+        )
     if example:
         data = "" if where.data == ".rapport" else f" --data {where.data}"
         out.print(f"\nIn another terminal: [bold]rapport onboarding status {example.account.key}{data}[/bold]")

@@ -180,6 +180,16 @@ def _print_inbox(found: Inbox) -> None:
         _print_lines(found.mine, mine=True)
     else:
         out.print("Nothing waits for you." if found.member else "Nothing waits for anybody.")
+    for pile in found.drafts:
+        mails = "a draft waits" if pile.count == 1 else f"{pile.count} drafts wait"
+        out.print(f"\n{escape(pile.of)}: {mails} to be read: rapport message approve --account {pile.account}")
+    if found.steps:
+        out.print("\n[bold]Your accounts wait for you to do[/bold]")
+        rows = table("account", "step", "what", "until", "how")
+        for item in found.steps:
+            until = f"[red]{when(item.deadline)}[/red]" if item.overdue else when(item.deadline)
+            rows.add_row(item.account, escape(item.title), escape(item.what), until, escape(item.unblock or ""))
+        out.print(rows)
     if found.asked:
         out.print("\n[bold]You wait for[/bold]")
         _print_lines(found.asked, mine=False)

@@ -271,7 +271,9 @@ async def _mail(store: Store, settings: Settings) -> Check:
         what = f"all of it goes to {settings.mail_mode.removeprefix('redirect:')}"
         fix = "set RAPPORT_MAIL_MODE to live to let it reach its readers"
         return Check(check="mail", verdict=Verdict.NOTE, what=what, fix=fix)
-    return Check(check="mail", verdict=Verdict.OK, what="goes out")
+    at_any_hour = settings.quiet_hours == "ignore"
+    what = "goes out, whatever the hour is where it is read" if at_any_hour else "goes out"
+    return Check(check="mail", verdict=Verdict.OK, what=what)
 
 
 async def _waits(store: Store) -> Check:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TypeVar
 
 from rapport.model.base import Refusal, Refused, Written
-from rapport.model.reading import read_toml
+from rapport.model.reading import MAX_BYTES, read_toml
+from rapport.model.sheets import Row, read_csv
 
 M = TypeVar("M", bound=Written)
 
@@ -17,10 +19,25 @@ def read_written(model: type[M], path: Path) -> M:
     Raises:
         Refusal: It cannot be read, or something in it is wrong.
     """
+    return read_toml(model, _bytes(path), path.name)
+
+
+def read_sheet(model: type[M], path: Path) -> list[Row[M]]:
+    """Read and check a CSV file, or what comes in where it is called `-`.
+
+    Raises:
+        Refusal: It cannot be read, or something in it is wrong.
+    """
+    if str(path) == "-":
+        # One byte more than is allowed tells as much as all of them.
+        return read_csv(model, sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+    return read_csv(model, _bytes(path), path.name)
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise Refusal(
             f"cannot be read: {error.strerror}", field=str(path), fix="check the path", kind=Refused.NOT_FOUND
         ) from None
-    return read_toml(model, raw, path.name)

@@ -11,10 +11,19 @@ from rapport.mail.letters import Company
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import meeting_id
 from rapport.model.meeting import Book, MeetingResult, MeetingView, Receipt, Report, Vote
+from rapport.model.minutes import Minutes, MinutesRecord
+from rapport.model.reading import check
+from rapport.model.records import Entry
 from rapport.policy import quorum
 from rapport.storage import access, contracts, people, timeline
+from rapport.storage import minutes as records
 from rapport.storage.access import Link
-from starters.commands.office import Actor, Office, answered, decided, member_acting, present, submission
+from rapport.storage.contracts import Shown
+from rapport.storage.database import Connection
+from rapport.storage.minutes import NewMinutes
+from starters.commands import minutes
+from starters.commands.minutes import MinutesLine, MinutesShown
+from starters.commands.office import Actor, Office, Over, answered, decided, member_acting, present, submission
 from workflows.meeting import Meeting
 
 
@@ -54,6 +63,15 @@ class MeetingShown(Wire):
     waiting_for: str | None
     deadline: Instant | None
     unblock: str | None
+    minutes: MinutesShown | None = None
+
+
+class Noted(Wire):
+    """A meeting's title and minutes, and the meetings that are still ahead, by step and title."""
+
+    title: str
+    minutes: MinutesShown | None
+    ahead: tuple[tuple[str, str], ...]
 
 
 class Poll(Wire):
@@ -78,16 +96,22 @@ class Departed(Refusal):
     """The link's reader takes part no more."""
 
 
-async def show(office: Office, account: str, step: str) -> MeetingShown:
-    """A meeting as its workflow answers.
+async def show(office: Office, account: str, step: str, reader: str = "") -> MeetingShown:
+    """A meeting as its workflow answers, with its minutes.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
 
     Raises:
         Refusal: There is none, or no worker answers.
     """
-    view = await _view(office, await _handle(office, account, step), account, step)
+    handle = await _handle(office, account, step)
+    view = await _view(office, handle, account, step)
     async with office.store.reading() as connection:
         names = await people.names(connection, account)
-    return _shown(view, names)
+        _, steps = await _steps(connection, account)
+        said = await minutes.shown(connection, handle.id, steps, reader)
+    return _shown(view, names).model_copy(update={"minutes": said})
 
 
 def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
@@ -267,30 +291,184 @@ async def book(office: Office, account: str, step: str, start: datetime, actor: 
 
 
 async def report(
-    office: Office, account: str, step: str, outcome: Literal["held", "no_show"], actor: Actor, note: str | None = None
+    office: Office,
+    account: str,
+    step: str,
+    outcome: Literal["held", "no_show"],
+    actor: Actor,
+    note: str | None = None,
+    written: Minutes | None = None,
 ) -> Receipt:
-    """Say whether a meeting was held. After a no-show, everyone is offered new times.
+    """Say whether a meeting was held, and how it went. After a no-show, everyone is offered new times.
+
+    Args:
+        note: What to remember of it, where there are no minutes.
+        written: Its minutes, if it was held.
 
     Raises:
-        Refusal: The member may not, or the meeting is not booked, has not begun, or is over.
+        Refusal: The member may not, somebody in the minutes is not known, or the meeting is not booked, has not begun,
+            or is over.
     """
     member = await member_acting(office, actor)
     handle = await _handle(office, account, step)
-    said = submission(member.id, actor, outcome, handle.id, note)
+    written = written or check(Minutes, {"note": note}, "")
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        _, steps = await _steps(connection, account)
+        record = await minutes.resolve(connection, found, step, steps, written)
+    said = submission(member.id, actor, outcome, handle.id, record.as_text())
     async with office.store.writing() as connection:
         await timeline.submit(connection, said)
-    return await answered(
-        handle.execute_update(Meeting.take_report, Report(id=said.id, by=member.id, outcome=outcome), id=said.id),
-        f'meeting "{step}" of {account}',
+    word = Report(id=said.id, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
+    try:
+        receipt = await answered(
+            handle.execute_update(Meeting.take_report, word, id=said.id), f'meeting "{step}" of {account}'
+        )
+    except Refusal as refusal:
+        return await _or_correct_it(office, refusal, account, step, actor, written, outcome)
+    if outcome == "held":
+        # Only what the workflow has taken is kept. Should this process end here, saying it again keeps it.
+        new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
+        async with office.store.writing() as connection:
+            await records.keep(connection, new, said.id)
+            await minutes.keep_note(connection, handle.id, member, written.private_note)
+    return receipt
+
+
+async def _or_correct_it(
+    office: Office,
+    refusal: Refusal,
+    account: str,
+    step: str,
+    actor: Actor,
+    written: Minutes,
+    outcome: Literal["held", "no_show"],
+) -> Receipt:
+    """What to do about a refused report: where the meeting was held, it could be corrected.
+
+    Where nothing is kept of it, whoever reported it never learned that it was taken, or their words were lost on the
+    way: then it is.
+    """
+    if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, Over):
+        raise refusal
+    handle = await _handle(office, account, step)
+    async with office.store.reading() as connection:
+        kept = await records.of_meeting(connection, handle.id)
+        held = kept is not None or await records.reported(connection, handle.id) is not None
+    if not held:
+        raise refusal
+    if kept is None and outcome == "held":
+        await correct(office, account, step, written, actor)
+        return Receipt(accepted=True, outcome="held")
+    fix = f"to correct what was said: rapport meeting minutes {account} {step} --file FILE"
+    raise Refusal("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
+
+
+async def correct(office: Office, account: str, step: str, written: Minutes, actor: Actor) -> MinutesShown:
+    """Replace the minutes of a meeting that was held. What stands already is not written again.
+
+    Raises:
+        Refusal: The member may not, somebody in the minutes is not known, the meeting was not held, or other next
+            meetings are named than were agreed.
+    """
+    member = await member_acting(office, actor)
+    handle = await _handle(office, account, step)
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        contract, _ = await _steps(connection, account)
+        kept = await records.of_meeting(connection, handle.id)
+        first = await records.reported(connection, handle.id)
+        if kept is None and first is None:
+            raise Refusal(
+                f'"{step}" was not held yet',
+                field="step",
+                fix=f"say so first: rapport meeting held {account} {step}",
+                kind=Refused.CONFLICT,
+            )
+        stood = kept.record if kept else first.record if first else MinutesRecord()
+        record = await minutes.resolve_correction(connection, found, written, stood)
+        await minutes.refuse_foreign_note(connection, found, handle.id, written, member)
+    said = submission(member.id, actor, "minutes", handle.id, record.as_text())
+    entry = Entry(
+        key=f"{contract}/{handle.id}/minutes/{said.id}",
+        account=account,
+        at=said.at,
+        kind="meeting.minutes",
+        step=step,
+        who=member.id,
+        submission=said.id,
     )
+    new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
+    async with office.store.writing() as connection:
+        if record != stood:
+            await timeline.submit(connection, said)
+            await timeline.append(connection, [entry])
+            await records.keep(connection, new, said.id)
+        elif kept is None and first is not None:
+            await records.keep(connection, new, first.submission)
+        await minutes.keep_note(connection, handle.id, member, written.private_note)
+    return await minutes_of(office, account, step, member.email)
+
+
+async def minutes_of(office: Office, account: str, step: str, reader: str = "") -> MinutesShown:
+    """The minutes of a meeting, whether or not its workflow answers.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
+
+    Raises:
+        Refusal: There is no such meeting, or it has no minutes.
+    """
+    found = (await noted(office, account, step, reader)).minutes
+    if found is None:
+        raise Refusal(
+            f'"{step}" has no minutes',
+            field="step",
+            fix=f"say that it was held: rapport meeting held {account} {step}",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+async def noted(office: Office, account: str, step: str, reader: str = "") -> Noted:
+    """What SQL knows of a meeting, whether or not its workflow answers.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
+
+    Raises:
+        Refusal: There is no such meeting.
+    """
+    handle = await _handle(office, account, step)
+    async with office.store.reading() as connection:
+        _, steps = await _steps(connection, account)
+        found = await minutes.shown(connection, handle.id, steps, reader)
+    ahead = minutes.ahead(steps, step)
+    return Noted(
+        title=next(shown.title for shown in steps if shown.step == step),
+        minutes=found,
+        ahead=tuple((shown.step, shown.title) for shown in steps if shown.step in ahead),
+    )
+
+
+async def with_minutes(office: Office, account: str) -> list[MinutesLine]:
+    """The meetings of an account that have minutes, the newest first."""
+    async with office.store.reading() as connection:
+        _, steps = await _steps(connection, account)
+        return await minutes.listed(connection, account, steps)
+
+
+async def _steps(connection: Connection, account: str) -> tuple[str, list[Shown]]:
+    """The account's latest contract, and the steps of its onboarding."""
+    contract = await contracts.latest(connection, account)
+    return (contract.id, await contracts.milestones(connection, contract.id)) if contract else ("", [])
 
 
 async def _handle(office: Office, account: str, step: str) -> WorkflowHandle[Meeting, MeetingResult]:
     """The workflow of an account's meeting, in its latest attempt."""
     async with office.store.reading() as connection:
         await people.account(connection, account)
-        contract = await contracts.latest(connection, account)
-        steps = await contracts.milestones(connection, contract.id) if contract else []
+        _, steps = await _steps(connection, account)
     found = next((shown for shown in steps if shown.step == step and shown.kind == "meeting"), None)
     if found is None:
         meetings = ", ".join(shown.step for shown in steps if shown.kind == "meeting") or "none yet"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from rapport.mail import compose, outbox
+from dataclasses import replace
+from datetime import datetime
+
+from rapport.mail import compose, outbox, put_off
 from rapport.mail.compose import Edits
 from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Occasion, Release
+from rapport.policy import attention
 from rapport.storage import access, people, timeline
 from rapport.storage.access import MailSwitch
 from starters.commands.office import Actor, Office, answered, member_acting, present, submission
@@ -17,7 +21,13 @@ from workflows.correspondence import Correspondence
 
 
 class MessageLine(Wire):
-    """One message of an account."""
+    """One message of an account.
+
+    Attributes:
+        reason: Why it is put off, was suppressed or failed.
+        goes_at: When it goes, where it is put off; of a single draft, when it would go if it were sent now, unless that
+            is at once.
+    """
 
     key: str
     step: str
@@ -29,6 +39,7 @@ class MessageLine(Wire):
     purpose: str
     reason: str | None
     at: Instant
+    goes_at: Instant | None = None
 
 
 class MessageShown(MessageLine):
@@ -52,6 +63,7 @@ class MailStatus(Wire):
     """Whether mail goes out, and why not."""
 
     mode: str
+    quiet_hours: str
     stopped: bool
     stopped_by: str | None
     stopped_at: Instant | None
@@ -84,6 +96,7 @@ def _line(message: Message, names: dict[str, str]) -> MessageLine:
         purpose=message.purpose,
         reason=message.reason,
         at=message.settled_at or message.created_at,
+        goes_at=message.not_before if message.state is MessageState.READY else None,
     )
 
 
@@ -98,20 +111,34 @@ async def show(office: Office, key: str) -> MessageShown:
         names = await people.names(connection, message.account)
         raw = await outbox.raw(connection, key)
         draft = await outbox.draft(connection, key)
+        guests = await put_off.guests(connection, [draft] if draft else [])
     assert draft is not None
+    line = _line(message, names)
     if raw is None:
         letter, edits = await _letter(office, draft)
-        words = letter.words(edits)
+        others = [await _letter(office, guest) for guest in guests.get(key, ())]
+        words = replace(letter, guests=tuple(others)).words(edits)
         parts = {"text": words.text, "html": words.html}
+        if draft.state in (MessageState.DRAFT, MessageState.HELD):
+            line = line.model_copy(update={"goes_at": _goes_at(office, letter)})
     else:
         parts = compose.readable(raw)
     return MessageShown(
-        **_line(message, names).model_dump(),
+        **line.model_dump(),
         text=compose.masked(parts["text"]),
         html=compose.masked(parts["html"]),
         paragraph=draft.edits.get("paragraph"),
         edited=draft.edits.get("body") is not None,
     )
+
+
+def _goes_at(office: Office, letter: Letter) -> datetime | None:
+    """When a draft would go if it were sent now, unless that is at once."""
+    if letter.reader is None:
+        return None
+    keeps = office.settings.quiet_hours == "keep"
+    verdict = attention.earliest(present(), letter.reader.schedule, letter.occasion.weight, quiet_hours=keeps)
+    return verdict.at if verdict.reason else None
 
 
 async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
@@ -228,6 +255,7 @@ def _status(office: Office, switch: MailSwitch) -> MailStatus:
         why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
     return MailStatus(
         mode=mode,
+        quiet_hours=office.settings.quiet_hours,
         stopped=switch.stopped,
         stopped_by=switch.by if switch.stopped else None,
         stopped_at=switch.at if switch.stopped else None,

@@ -6,13 +6,14 @@ import asyncio
 import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from rapport import clock
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
 from rapport.model.meeting import Receipt
@@ -87,7 +88,7 @@ class Actor:
 
 def present() -> datetime:
     """The present, in UTC."""
-    return datetime.now(UTC)
+    return clock.present()
 
 
 def submission(

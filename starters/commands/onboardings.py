@@ -38,12 +38,17 @@ PLAYBOOKS: Final = "playbooks"
 
 
 class StartRequest(Written):
-    """What starts an onboarding: a whole account file, or a known account and its contract."""
+    """What starts an onboarding: a whole account file, or a known account and its contract.
+
+    Attributes:
+        at: The step at which an account that is already a customer enters.
+    """
 
     file: AccountFile | None = None
     account: Slug | None = None
     contract: WrittenContract | None = None
     playbook: StepName | None = None
+    at: StepName | None = None
 
 
 class Started(Wire):
@@ -118,12 +123,20 @@ async def start(office: Office, request: StartRequest) -> Started:
         return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
     playbook = load(request.playbook or contract.playbook, office.settings.data / PLAYBOOKS)
     async with office.starting:
-        return await _start(office, account, file, contract, playbook)
+        return await _start(office, account, file, contract, playbook, request.at)
 
 
 async def _start(
-    office: Office, account: str, file: AccountFile | None, contract: WrittenContract, playbook: Playbook
+    office: Office,
+    account: str,
+    file: AccountFile | None,
+    contract: WrittenContract,
+    playbook: Playbook,
+    at: str | None,
 ) -> Started:
+    names = [step.name for step in playbook.steps]
+    if at is not None and at not in names:
+        raise Refusal(f'the playbook has no step "{at}"', field="at", fix=f"use one of {', '.join(names)}")
     workflow_id = onboarding_id(account)
     async with office.store.reading() as connection:
         concerned = await contracts.concerned(connection, account, contract.id)
@@ -151,9 +164,9 @@ async def _start(
                 fix=f"add somebody with `rapport account add-contact {account} --persona {vacancies[0]} …`",
             )
         left_out = plan.left_out(playbook, company.account.facts, company.personas)
-        _refuse_unready(playbook, company, left_out)
+        _refuse_unready(playbook, company, {*left_out, *(plan.before(playbook, at) if at else ())})
         await contracts.request(connection, account, contract, playbook, workflow_id, now)
-        steps = plan.laid_out(playbook, left_out, now)
+        steps = plan.laid_out(playbook, left_out, now, at)
         await contracts.put_milestones(connection, contract.id, 0, plan.milestones(steps))
     try:
         handle = await office.client.start_workflow(
@@ -164,6 +177,7 @@ async def _start(
                 playbook=playbook,
                 left_out=left_out,
                 review=company.account.review,
+                at=at,
             ),
             id=workflow_id,
             task_queue=office.settings.task_queue,
@@ -296,7 +310,7 @@ async def status(office: Office, account: str) -> Status:
         contract=contract.id,
         workflow_id=contract.workflow_id,
         stage=(view.stage if view else contract.stage) or ("done" if contract.ended_at else None),
-        paused=view.paused if view else False,
+        paused=view.paused if view else contract.paused_at is not None,
         milestones=shown,
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
         next=f"{waiting[0].title} waits for {waiting[0].waiting_for}" if waiting else None,

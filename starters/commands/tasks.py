@@ -29,9 +29,10 @@ from rapport.model.meeting import Receipt
 from rapport.model.people import Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
-from rapport.storage import access, people, timeline
+from rapport.storage import access, days, people, timeline
 from rapport.storage import tasks as records
 from rapport.storage.access import Link
+from rapport.storage.days import Day, Item, Pile
 from rapport.storage.tasks import Task
 from rapport.storage.timeline import Submission, Told
 from starters.commands.office import (
@@ -93,11 +94,15 @@ class Inbox(Wire):
 
     Attributes:
         member: Their address; without one, everything that waits for anybody is in `mine`.
+        drafts: The mails of their accounts that wait to be read.
+        steps: What else their accounts wait for them to do.
     """
 
     member: str | None
     mine: tuple[TaskLine, ...]
     asked: tuple[TaskLine, ...]
+    drafts: tuple[Pile, ...] = ()
+    steps: tuple[Item, ...] = ()
 
 
 class HolderShown(Wire):
@@ -213,12 +218,15 @@ async def inbox(office: Office, actor: Actor) -> Inbox:
         mine = await records.waiting_for(connection, member.id if member else None)
         asked = await records.asked_by(connection, member.id) if member else []
         known = {one.id: one for one in await people.members(connection)}
+        now = present()
+        today = await days.day(connection, member, now) if member else Day()
     here = {task.id for task in mine}
-    now = present()
     return Inbox(
         member=member.email if member else None,
         mine=_overdue_first(TaskLine(**_line(task, known, now, member)) for task in mine),
         asked=_overdue_first(TaskLine(**_line(task, known, now)) for task in asked if task.id not in here),
+        drafts=today.drafts,
+        steps=tuple(item for item in today.waiting if item.step is not None),
     )
 
 

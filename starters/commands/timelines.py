@@ -14,6 +14,7 @@ from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
+from starters.commands import minutes
 from starters.commands.office import Office
 
 GONE: Final = "someone who has left"
@@ -65,14 +66,16 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             verified=entry.verified,
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
             shown=entry.shown,
-            said=_said(entry),
+            said=_said(entry, names, titles, zone),
         )
         for entry in told
     ]
 
 
-def _said(entry: Told) -> str | None:
-    """What someone wrote; what was asked for by name stands on a line each."""
+def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str) -> str | None:
+    """What someone wrote; what was asked for by name, or minuted, stands on a line each."""
+    if entry.text is not None and entry.kind in ("meeting.held", "meeting.minutes"):
+        return minutes.told(entry.text, names, titles, zone)
     if entry.text is None or entry.kind not in ("task.opened", "task.changed"):
         return entry.text
     return "\n".join(f"{name.replace('_', ' ')}: {text}" for name, text in json.loads(entry.text).items())
@@ -104,6 +107,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step}: {who} takes part now"
         case "meeting.left":
             return f"{step}: {who} takes part no more"
+        case kind if kind.startswith("operation."):
+            return _of_operation(kind.removeprefix("operation."), step, who)
         case "meeting.undecided":
             return f"{step}: everyone is welcomed; times follow once it is known how it is held"
         case "meeting.proposed":
@@ -124,6 +129,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"{step} on {when} is called off"
         case "meeting.conversion_offered":
             return f"{step}: the visit was approved after its time; the TAM is asked whether to hold it on site"
+        case "meeting.minutes":
+            return f"{step}: {who} corrected the minutes"
         case "meeting.no_show":
             return f"{step}: nobody came, says {who}; new times follow"
         case "vote.cast":
@@ -142,12 +149,30 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"Draft to {who} waits for the TAM"
         case "message.sent":
             return f"Mail to {who}: {_PURPOSE.get(purpose_of(about), 'sent')}"
+        case "message.put_off":
+            return f"Mail to {who} waits until {when}: {about}"
+        case "message.joined":
+            return f"Mail to {who} became part of another one of the same day"
+        case "message.suppressed":
+            return f"Mail to {who} does not go: {about}"
         case "message.failed":
             return f"Mail to {who} failed for good"
         case "message.unknown":
             return f"Mail to {who}: nobody can say whether it arrived"
         case "message.refused":
             return f"A mail could not be written: {about}"
+        case "blocker.raised":
+            return f"{who} noted a blocker"
+        case "blocker.checked":
+            return f"{who} looked at a blocker"
+        case "blocker.removed":
+            return f"{who} removed a blocker"
+        case "action.done":
+            return f"An action is done, says {who}"
+        case "data.incident_closed":
+            return f"{who} says that an incident is over"
+        case kind if kind.startswith("data."):
+            return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
             return _of_task(kind, step, who, about.replace("_", " "))
         case _:
@@ -177,6 +202,19 @@ def _of_people(entry: Told, names: dict[str, str], who: str, when: str) -> str:
             return "Everybody is there again; what was held goes on"
         case _:
             return entry.kind
+
+
+def _of_operation(kind: str, step: str, who: str) -> str:
+    """What a member did to the whole."""
+    return {
+        "pause": f"{who} paused the onboarding",
+        "resume": f"{who} resumed the onboarding",
+        "skip": f"{who} left out {step}",
+        "redo": f"{who} has {step} done once more",
+        "complete": f"{step} was done elsewhere, says {who}",
+        "adopt": f"{who} had the account follow another playbook",
+        "cancel": f"{who} cancelled the onboarding",
+    }.get(kind, kind)
 
 
 def _of_task(kind: str, step: str, who: str, about: str) -> str:
@@ -214,6 +252,13 @@ _CHORES = {
     "report": "how it went",
     "conversion": "onsite after all",
     "successor": "who follows",
+}
+_DATA = {
+    "data.usage": "usage figures",
+    "data.incidents": "incidents",
+    "data.projects": "projects",
+    "data.wins": "wins",
+    "data.roadmap": "the roadmap",
 }
 _BY = {"vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {

@@ -20,7 +20,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.reading import MAX_BYTES
 from starters.commands.office import Office
 from starters.http import api, hooks, pages
-from starters.http.api import members, people, tasks
+from starters.http.api import evidence, members, minutes, operations, people, tasks
 from starters.http.auth import SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
@@ -50,9 +50,12 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.state.catcher = catcher
     app.state.limits = Limits()
     app.include_router(api.router)
+    app.include_router(evidence.router)
     app.include_router(members.router)
     app.include_router(people.router)
+    app.include_router(operations.router)
     app.include_router(tasks.router)
+    app.include_router(minutes.router)
     app.include_router(hooks.router)
     app.include_router(pages.router)
     static = files("starters.http.pages").joinpath("static")

@@ -15,6 +15,7 @@ from starters.commands import meetings
 from tests.browser.conftest import Visits, open_site
 from tests.conftest import CHAMPION, USER, link_of, until
 from tests.support.approval import MANAGER, opened, prepared
+from tests.support.evidence import informed
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -74,6 +75,7 @@ async def furnished(
         poll = await site.poll(CHAMPION)
         answering = link_of((await site.town.mailed(1, USER))[0])
         await meetings.vote_by_link(office, answering, ("1", "3"), "Mornings are better")
+        await informed(office, voting)
         booked = await site.onboard()
         await site.town.mailed(8)
         await site.book(booked)

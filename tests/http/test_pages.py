@@ -94,8 +94,9 @@ class Workflows:
         self.told.append(sent)
         return self.receipt
 
-    async def signal(self, _: object, sent: object) -> None:
-        self.signalled.append(sent)
+    async def signal(self, _: object, sent: object = None, **_options: object) -> None:
+        if sent is not None:
+            self.signalled.append(sent)
 
 
 @dataclass
@@ -233,6 +234,7 @@ PAGES = [
     "/accounts/versayce",
     "/accounts/versayce/drafts",
     "/accounts/versayce/drafts/preview?key=x",
+    "/accounts/versayce/meetings/kickoff/minutes",
     "/inbox",
     "/tasks/versayce/onsite_approval/1",
     "/mail",
@@ -244,6 +246,7 @@ PAGES = [
 FORMS = [
     "/accounts/versayce/meetings/kickoff/book",
     "/accounts/versayce/meetings/kickoff/report",
+    "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",
     *(f"/tasks/versayce/onsite_approval/1/{verb}" for verb in ("decide", "request", "decline", "ask", "answer")),
     "/sign-out",

@@ -19,6 +19,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence
 from rapport.model.workflows import MORNING
@@ -228,6 +229,33 @@ async def a_repeated_round_of_mornings(town: Town) -> None:
     await until(status_of(town, "morning/2"), "the end of the repeated round")
 
 
+async def mails_wait_for_the_morning(town: Town) -> None:
+    """Asked for at night: the welcome waits, goes in the morning, and the vote goes on from there."""
+    night = await town.sleep_to(2, 22)
+    await onboardings.start(town.office, StartRequest(file=example()))
+    await in_phase(town, "voting")
+    await town.sleep_until(night + timedelta(hours=12))
+    await town.mailed(4)
+    await vote(town, CHAMPION, "1")
+    await vote(town, USER, "1")
+    await in_phase(town, "booked")
+
+
+async def what_waits_is_overtaken(town: Town) -> None:
+    """Asked for at night, and booked by hand that night: the welcome is dropped when its time comes."""
+    night = await town.sleep_to(2, 22)
+    await onboardings.start(town.office, StartRequest(file=example()))
+    await in_phase(town, "voting")
+    await meetings.book(town.office, "versayce", "kickoff", night + timedelta(days=5, hours=12), TAM)
+    await in_phase(town, "booked")
+    await town.sleep_until(night + timedelta(hours=12))
+
+    async def dropped() -> bool:
+        return len(await messages.listed(town.office, "versayce", MessageState.SUPPRESSED)) >= 3
+
+    await until(dropped, "welcomes that are dropped")
+
+
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 
@@ -245,8 +273,14 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     nobody_decides_on_the_onsite: ALL,
     nobody_asks_for_the_onsite: ALL,
     the_onsite_is_not_needed: ALL,
+    mails_wait_for_the_morning: BOTH,
+    what_waits_is_overtaken: BOTH,
 }
 """Each scenario, and the kinds, or ids, of the workflows whose histories it leaves."""
+
+
+QUIET: Final = (mails_wait_for_the_morning, what_waits_is_overtaken)
+"""The scenarios in which mails wait for their readers' working time; in the others the hour is of no account."""
 
 
 async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
@@ -265,7 +299,7 @@ async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
 async def record(scenario: Callable[[Town], Awaitable[None]], kinds: Sequence[str]) -> dict[str, str]:
     """Live through a scenario and give each workflow's history as JSON."""
     with tempfile.TemporaryDirectory() as data:
-        async with skipping_town(Path(data)) as town:
+        async with skipping_town(Path(data), quiet_hours="keep" if scenario in QUIET else "ignore") as town:
             await scenario(town)
             ids = await workflows_of(town, kinds)
             return {id_: (await town.client.get_workflow_handle(id_).fetch_history()).to_json() for id_ in ids}

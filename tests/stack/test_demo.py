@@ -253,6 +253,14 @@ def shared_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield data
 
 
+def test_the_demo_says_that_mails_go_at_any_hour(shared_demo: Path) -> None:
+    """The demo's mails wait for nobody's morning, and its status and its doctor say so."""
+    assert asked(shared_demo, "mail", "status")["quiet_hours"] == "ignore"
+    assert "quiet hours are ignored" in rapport(shared_demo, "mail", "status").stdout
+    checks = {check["check"]: check for check in asked(shared_demo, "doctor")["checks"]}
+    assert checks["mail"]["what"] == "goes out, whatever the hour is where it is read"
+
+
 def test_an_audit_finds_what_was_altered_by_hand(shared_demo: Path, tmp_path: Path) -> None:
     """`rapport audit verify` says that the record is whole, and after an UPDATE by hand names the entry with exit 4."""
     for name in ("stack.json", "secret"):

@@ -433,7 +433,7 @@ async def test_giving_a_lease_back_costs_no_attempt(store: Store) -> None:
 async def keys_of(store: Store, prefix: str) -> list[str]:
     """The keys of an occasion."""
     async with store.reading() as connection:
-        return list(await outbox.of_occasion(connection, "versayce", prefix))
+        return list((await outbox.of_occasion(connection, "versayce", prefix, NOW)).states)
 
 
 async def test_an_occasion_finds_its_own_messages_alone(store: Store) -> None:

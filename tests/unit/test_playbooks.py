@@ -57,7 +57,7 @@ def test_a_name_that_is_none_is_refused_with_those_that_are(folder: Path, name: 
     with pytest.raises(Refusal) as refused:
         load(name, folder)
     assert refused.value.kind is Refused.NOT_FOUND
-    assert "enterprise, ours" in refused.value.fix
+    assert "enterprise, growth, ours, self_serve" in refused.value.fix
     assert "playbooks/NAME.toml" in refused.value.fix
 
 
@@ -69,15 +69,16 @@ def test_the_folder_need_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_faulty_one_is_refused_by_file_and_field(folder: Path) -> None:
-    """What is wrong in one's own file is told as `rapport playbook check` would."""
+    """What is wrong in one's own file is told as `rapport playbook check` would, by file, line and field."""
     (folder / "ours.toml").write_text(OWN.format(name="ours").replace("primary_champion", "chief"))
     with pytest.raises(Refusal) as refused:
         load("ours", folder)
-    assert refused.value.field == "ours.toml: steps[0].to[0]"
+    assert refused.value.field == "playbooks/ours.toml:11: hello.to[0]"
 
 
 def test_a_file_and_its_playbook_have_one_name(folder: Path) -> None:
     """A copy that was not renamed inside would be recorded under the wrong name."""
     (folder / "copy.toml").write_text(OWN.format(name="ours"))
-    with pytest.raises(Refusal, match="give both the same name"):
+    with pytest.raises(Refusal, match="give both the same name") as refused:
         load("copy", folder)
+    assert refused.value.field == "playbooks/copy.toml:2: name"

@@ -325,7 +325,15 @@ def projection(contract: str, number: int, *, run: str = "run-1", state: str = "
     """What an onboarding with one step tells of itself."""
     step = Milestone(step="hello", position=0, title="Hello", stage="welcome", kind="message", state=state, wait=Wait())
     return Projection(
-        account="versayce", contract=contract, run_id=run, number=number, stage=state, now=NOW, milestones=(step,)
+        playbook="enterprise",
+        version=1,
+        account="versayce",
+        contract=contract,
+        run_id=run,
+        number=number,
+        stage=state,
+        now=NOW,
+        milestones=(step,),
     )
 
 

@@ -10,12 +10,13 @@ from sqlalchemy import select, update
 
 from rapport.model.ids import morning_id, new_id
 from rapport.model.message import MessageState
+from rapport.model.minutes import NewBlocker, Removal
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.workflows import MORNING
 from rapport.storage import people
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.tables import AbsenceRow, MemberRow, MessageRow
-from starters.commands import meetings, messages
+from starters.commands import blockers, meetings, messages
 from tests.conftest import CHAMPION, TAM, USER, Town, text_of, until
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.tasks import MANAGER, begin_large, request
@@ -135,6 +136,35 @@ async def test_a_meeting_that_nobody_reported_waits_for_its_tam(skipping: Town) 
     await skipping.sleep_to((here.weekday() + 1) % 7 if here.weekday() < 4 else 0, 9)
     await go(skipping)
     assert "to find a time" in text_of(await got(skipping, ROBIN))
+
+
+async def test_a_blocker_is_looked_at_from_its_day_on(skipping: Town) -> None:
+    """Before its day a blocker is no reason to write; from then on it stands there each morning, until it is gone."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    wednesday = await today(skipping) + timedelta(days=2)
+    new = NewBlocker(title="The firewall lets nothing through", owner=CHAMPION, next_check=wednesday)
+    added = await blockers.add(skipping.office, "versayce", new, TAM)
+    await skipping.sleep_to(1, 9)
+    assert await go(skipping) == 0
+    await skipping.sleep_to(2, 9)
+    assert await go(skipping) == 1
+    mail = await got(skipping, ROBIN)
+    assert str(mail["Subject"]) == "Your day: 1 blocker"
+    words = text_of(mail)
+    assert "Versayce: The firewall lets nothing through" in words
+    assert "Luca Bianchi removes it, to look at today." in words
+    assert "/accounts/versayce#blockers" in words
+    await skipping.sleep_to(3, 9)
+    assert await go(skipping) == 1
+    assert f"overdue since {wednesday:%A} {wednesday.day}" in text_of(await got(skipping, ROBIN, 2))
+    await blockers.remove(skipping.office, added.id, Removal(reason="The rule is in"), TAM)
+    await skipping.sleep_to(4, 9)
+    # The vote is over by then, and nobody has answered.
+    assert await go(skipping) == 1
+    words = text_of(await got(skipping, ROBIN, 3))
+    assert "to find a time" in words
+    assert "firewall" not in words
 
 
 async def test_nobody_gets_two_on_one_day(skipping: Town) -> None:

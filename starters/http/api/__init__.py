@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
@@ -42,7 +42,7 @@ class BookBody(Written):
 
 
 class ReportBody(Written):
-    """How a meeting went, said by a member."""
+    """That nobody came to a meeting, said by a member."""
 
     as_: Annotated[Email, Field(alias="as")]
     note: Prose | None = None
@@ -121,9 +121,11 @@ async def list_messages(
 
 
 @router.get("/accounts/{account}/meetings/{step}")
-async def show_meeting(account: str, step: str, office: TheOffice) -> MeetingShown:
-    """A meeting with its times and answers."""
-    return await meetings.show(office, account, step)
+async def show_meeting(
+    account: str, step: str, office: TheOffice, as_: Annotated[str | None, Query(alias="as")] = None
+) -> MeetingShown:
+    """A meeting with its times, answers and minutes; with `as`, the address of its TAM, the private note as well."""
+    return await meetings.show(office, account, step, as_ or "")
 
 
 @router.post("/accounts/{account}/meetings/{step}/vote", openapi_extra=schema(VoteBody))
@@ -140,23 +142,11 @@ async def book(account: str, step: str, request: Request, office: TheOffice, tok
     return await meetings.book(office, account, step, body.start, api_actor(office, token, body.as_))
 
 
-@router.post("/accounts/{account}/meetings/{step}/held", openapi_extra=schema(ReportBody))
-async def held(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
-    """Say that a meeting was held."""
-    return await _report(account, step, "held", request, office, token)
-
-
 @router.post("/accounts/{account}/meetings/{step}/no-show", openapi_extra=schema(ReportBody))
 async def no_show(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Say that nobody came; new times are offered."""
-    return await _report(account, step, "no_show", request, office, token)
-
-
-async def _report(
-    account: str, step: str, outcome: Literal["held", "no_show"], request: Request, office: TheOffice, token: str
-) -> Receipt:
     body = await read_body(request, ReportBody)
-    return await meetings.report(office, account, step, outcome, api_actor(office, token, body.as_), body.note)
+    return await meetings.report(office, account, step, "no_show", api_actor(office, token, body.as_), body.note)
 
 
 @router.get("/messages/{key:path}")

@@ -117,7 +117,14 @@ async def caught(request: Request, office: TheOffice, session: Operator, catcher
     for mail in mails[:SHOWN]:
         days.setdefault(day(mail.at, "UTC"), []).append(mail)
     return await member_page(
-        request, office, session, "mails.html", days=days, count=len(mails), older=max(0, len(mails) - SHOWN)
+        request,
+        office,
+        session,
+        "mails.html",
+        days=days,
+        count=len(mails),
+        older=max(0, len(mails) - SHOWN),
+        hurried=office.settings.quiet_hours == "ignore",
     )
 
 

@@ -106,10 +106,12 @@ async def act(request: Request, key: str, office: TheOffice, session: SignedIn) 
     chosen = [one.key for position, one in typed.items() if doing == "send-all" or position == index]
     saved, refusals = await _save(office, key, list(typed.values()), actor)
     kept = {one.key: one for one in typed.values() if one.key in refusals}
+    later = False
     if not refusals and doing != "save":
         try:
             if not chosen:
                 raise Refusal("there is no such draft any more", fix="look at the list again", kind=Refused.CONFLICT)
+            later = doing != "hold" and any([(await messages.show(office, one)).goes_at for one in chosen])
             await messages.release(office, tuple(chosen), actor, hold=doing == "hold")
         except Refusal as refusal:
             refusals[chosen[0] if len(chosen) == 1 else ""] = refusal
@@ -118,7 +120,7 @@ async def act(request: Request, key: str, office: TheOffice, session: SignedIn) 
     if doing == "save":
         return see_other(f"/accounts/{key}/drafts?done={'saved' if saved else 'unchanged'}")
     left = await _left(office, key, chosen)
-    done = {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
+    done = "put_off" if later else {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
     return see_other(f"/accounts/{key}/drafts?done={done}" if left else f"/accounts/{key}?done={done}")
 
 

@@ -16,7 +16,7 @@ from rapport.model.base import Prose, Refusal, Refused, Written
 from rapport.model.message import MessageState
 from rapport.model.playbook import Stage
 from rapport.model.reading import check
-from starters.commands import accounts, meetings, messages, onboardings, timelines
+from starters.commands import accounts, actions, blockers, evidence, meetings, messages, onboardings, timelines
 from starters.commands.accounts import AccountShown
 from starters.commands.meetings import MeetingShown
 from starters.commands.office import Actor, Office, present
@@ -154,6 +154,7 @@ async def _account_page(
         running=running,
         meetings=found,
         unreachable=unreachable,
+        known=await evidence.known(office, key),
         messages=list(reversed(lines)),
         drafts=sum(line.state is MessageState.DRAFT for line in lines),
         days=by_day(told if everything else told[:RECENT], shown.tam.zone),
@@ -161,6 +162,9 @@ async def _account_page(
         actor=acting(office, session, shown).email,
         earliest=_earliest(shown.tam.zone),
         failed=failed,
+        blockers=await blockers.listed(office, key),
+        actions=await actions.listed(office, key),
+        minutes=await meetings.with_minutes(office, key),
     )
 
 

@@ -6,9 +6,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from rapport.model.base import Refusal, Refused
+from rapport.model.evidence import Series
 from rapport.model.people import personas
+from rapport.policy import figures
 from starters.commands import messages, tasks
 from starters.commands.office import Office, present
 from starters.http.auth import Session, office_of, session_of
@@ -30,6 +32,7 @@ from worker import stationery
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
     "held": "Noted: it was held.",
+    "corrected": "The minutes are corrected. The timeline keeps what was said before.",
     "no_show": "Noted: nobody came. Everyone is offered new times.",
     "saved": "Your changes are saved.",
     "unchanged": "There was nothing to change.",
@@ -41,6 +44,7 @@ DONE: Final = {
     "asked": "Your question is on its way. You can still decide without the answer.",
     "answered": "Your answer is on its way to those who decide.",
     "recorded": "Your decision is recorded. It will be checked when a worker is back; you need not do it again.",
+    "put_off": "Approved. Whoever does not work now gets it when they do; the list of messages says when.",
     "held_back": "The draft is held back. It does not go out.",
 }
 """What a page says after something was done; the address carries the key alone, so that nobody can put words here."""
@@ -177,6 +181,44 @@ def place(zone: str) -> str:
     return zone.replace("_", " ")
 
 
+def date_of(value: date) -> str:
+    """A day, for a table: "Tue 1 Dec"; with the year where it is another than this one."""
+    year = f" {value.year}" if value.year != present().year else ""
+    return f"{value:%a} {value.day} {value:%b}{year}"
+
+
+class Spark(NamedTuple):
+    """One bar of a small drawing, in its units; `y` counts from the top."""
+
+    x: int
+    y: float
+    height: float
+    below: bool
+
+
+SPARK_HEIGHT: Final = 24
+SPARK_STEP: Final = 8
+
+
+def sparks(series: Series) -> list[Spark]:
+    """A series as bars beside each other; none where they would all look the same."""
+    few = figures.bars(series)
+    if few.is_level:
+        return []
+    lowest, highest = min(0.0, few.ends[0]), max(0.0, few.ends[1])
+    scale = SPARK_HEIGHT / (highest - lowest)
+    return [
+        Spark(
+            x=index * SPARK_STEP,
+            y=round((highest - max(bar.value, 0.0)) * scale, 1),
+            # What is next to nothing is seen all the same.
+            height=max(round(abs(bar.value) * scale, 1), 0.5),
+            below=bar.value < 0,
+        )
+        for index, bar in enumerate(few.bars)
+    ]
+
+
 def iso(instant: datetime) -> str:
     """An instant for `<time datetime>`, to the second."""
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -276,6 +318,9 @@ def _environment() -> Environment:
         short_day=short_day,
         clock=clock,
         offset=offset,
+        date_of=date_of,
+        sparks=sparks,
+        course=figures.course,
         place=place,
         iso=iso,
         in_utc=in_utc,

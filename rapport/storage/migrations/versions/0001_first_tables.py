@@ -73,6 +73,9 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("not_before", UtcInstant(timezone=True), nullable=True),
+        sa.Column("joined", sa.String(), nullable=True),
+        sa.Column("guests", sa.Integer(), nullable=False),
         sa.Column("first_tried_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
@@ -260,6 +263,159 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_contacts_account"), ["account"], unique=False)
 
     op.create_table(
+        "minutes",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("written_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("corrected_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("submission", sa.String(), nullable=False),
+        sa.Column("attended", sa.JSON(), nullable=False),
+        sa.Column("agreed", sa.JSON(), nullable=False),
+        sa.Column("next", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("meeting"),
+    )
+    with op.batch_alter_table("minutes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_minutes_account"), ["account"], unique=False)
+
+    op.create_table(
+        "goals",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("term", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["meeting"],
+            ["minutes.meeting"],
+        ),
+        sa.PrimaryKeyConstraint("meeting", "term", "position"),
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("meeting", sa.String(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=False),
+        sa.Column("raised_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("done_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("done_by", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("actions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_actions_account"), ["account"], unique=False)
+
+    op.create_table(
+        "blockers",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("meeting", sa.String(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("next_check", sa.Date(), nullable=False),
+        sa.Column("raised_at", UtcInstant(timezone=True), nullable=False),
+        sa.Column("removed_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("removed_by", sa.String(), nullable=True),
+        sa.Column("removal", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["accounts.key"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("blockers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_blockers_account"), ["account"], unique=False)
+
+    op.create_table(
+        "private_notes",
+        sa.Column("meeting", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["meeting"],
+            ["minutes.meeting"],
+        ),
+        sa.PrimaryKeyConstraint("meeting"),
+    )
+    op.create_table(
+        "usage_metrics",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("unit", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "metric"),
+    )
+    op.create_table(
+        "usage_samples",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["account", "metric"], ["usage_metrics.account", "usage_metrics.metric"]),
+        sa.PrimaryKeyConstraint("account", "metric", "day"),
+    )
+    op.create_table(
+        "incidents",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("began", UtcInstant(timezone=True), nullable=False),
+        sa.Column("ended", UtcInstant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_table(
+        "projects",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("starts", sa.Date(), nullable=True),
+        sa.Column("ends", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_table(
+        "wins",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("account", "id"),
+    )
+    op.create_table(
+        "roadmap_items",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("expected", sa.String(), nullable=False),
+        sa.Column("touches", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "roadmap_touches",
+        sa.Column("item", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("touches", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["roadmap_items.id"]),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"]),
+        sa.PrimaryKeyConstraint("item", "account"),
+    )
+    op.create_index(op.f("ix_roadmap_touches_account"), "roadmap_touches", ["account"])
+    op.create_table(
         "contracts",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
@@ -271,6 +427,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("stage", sa.String(), nullable=True),
         sa.Column("ended_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("paused_at", UtcInstant(timezone=True), nullable=True),
         sa.Column("projected", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account"],

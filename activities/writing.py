@@ -1,0 +1,207 @@
+"""An occasion's mails before they are in the outbox: to whom, and whether each goes now, later or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from rapport.mail import outbox, put_off
+from rapport.mail.compose import Person
+from rapport.mail.letters import Company, House, Letter, Stationery
+from rapport.model.ids import message_key
+from rapport.model.message import MessageState, Occasion, Outcomes, Purpose, Weight
+from rapport.model.people import personas
+from rapport.model.records import Entry
+from rapport.policy import attention
+from rapport.policy.attention import Planned, Verdict
+from rapport.storage import days
+from rapport.storage.access import Link
+from rapport.storage.database import Connection
+
+_TWO_MONTHS: Final = timedelta(days=62)
+"""How far back a budget looks: what went this month was written by then, but for drafts that nobody read for long."""
+
+
+class Row(NamedTuple):
+    """A message before it is in the outbox."""
+
+    key: str
+    state: MessageState
+    values: dict[str, Any]
+    token: str
+    link: Link | None
+    letter: Letter
+
+    @property
+    def weight(self) -> Weight:
+        """How much it presses."""
+        return self.letter.occasion.weight if self.letter.reader is not None else Weight.AT_ONCE
+
+    def as_decided(self, verdict: Verdict, present: datetime) -> Row:
+        """The same, put off or suppressed; it gives its bytes back then."""
+        if verdict.at == present:
+            return self
+        state = MessageState.READY if verdict.at is not None else MessageState.SUPPRESSED
+        values = {
+            **self.values,
+            "state": state,
+            "raw": None,
+            "reason": verdict.reason,
+            "not_before": verdict.at,
+            "joined": verdict.joins,
+            "settled_at": present if verdict.at is None else None,
+        }
+        return self._replace(state=state, values=values, link=None)
+
+
+async def plan(
+    connection: Connection, rows: Sequence[Row], present: datetime, *, quiet_hours: bool
+) -> tuple[list[Row], list[Entry]]:
+    """Decide of each mail that nobody has to read whether it goes now, later, with another one, or not at all.
+
+    Returns:
+        The rows as decided, and what is told of those that do not go now.
+    """
+    found: dict[str, list[Planned]] = {}
+    nice = [row for row in rows if row.state is MessageState.READY and row.weight is Weight.NICE]
+    if nice:
+        account, people = nice[0].values["account"], [row.values["person"] for row in nice]
+        found = await put_off.planned(connection, account, people, present - _TWO_MONTHS)
+    decided, entries = [], []
+    for row in rows:
+        verdict = await _verdict(connection, row, found, present, quiet_hours=quiet_hours)
+        decided.append(row.as_decided(verdict, present))
+        if verdict.at != present:
+            entries += of_verdict(outbox.Message.model_validate(decided[-1].values), verdict, present)
+    return decided, entries
+
+
+async def _verdict(
+    connection: Connection, row: Row, found: Mapping[str, Sequence[Planned]], present: datetime, *, quiet_hours: bool
+) -> Verdict:
+    """What is to become of one mail, given what is planned for each reader."""
+    reader = row.letter.reader
+    if row.state is not MessageState.READY or reader is None:
+        return Verdict(present)
+
+    def decide(*, may_join: bool) -> Verdict:
+        return attention.decide(
+            present,
+            reader.schedule,
+            row.weight,
+            personas()[reader.persona].messages_a_month,
+            found.get(reader.id, ()),
+            until=row.letter.occasion.stale_at,
+            may_join=may_join,
+            quiet_hours=quiet_hours,
+        )
+
+    # Only what has no link of its own can stand in another mail.
+    verdict = decide(may_join=row.link is None)
+    if verdict.joins is not None and not await put_off.take_in(connection, verdict.joins):
+        return decide(may_join=False)
+    return verdict
+
+
+def letters_of(stationery: Stationery, company: House, occasion: Occasion, said: Mapping[str, str]) -> list[Letter]:
+    """The mails of an occasion."""
+    return [
+        Letter(
+            stationery=stationery,
+            company=company,
+            occasion=occasion,
+            key=key_of(occasion, id_),
+            to=person,
+            person=id_,
+            said=said,
+        )
+        for id_ in occasion.to or having(occasion.personas, company)
+        if (person := _reader(company, occasion, id_)) is not None
+    ]
+
+
+def _reader(company: House, occasion: Occasion, id_: str) -> Person | None:
+    """Whom a mail goes to; of those who have left, only who is told just that."""
+    return company.leaver(id_) if occasion.purpose is Purpose.PARTING else company.person(id_)
+
+
+async def of_the_day(connection: Connection, letters: Sequence[Letter], present: datetime) -> list[Letter]:
+    """Morning mails with what they tell; nobody gets one that tells nothing any more, or who has left meanwhile."""
+    told = []
+    for letter in letters:
+        member = letter.company.members[letter.person]
+        today = await days.day(connection, member, present)
+        if member.left_at is None and not today.is_quiet:
+            told.append(replace(letter, day=today))
+    return told
+
+
+async def known_of(connection: Connection, occasion: Occasion, present: datetime) -> Outcomes:
+    """What became of those messages of an occasion that an earlier attempt has written."""
+    if occasion.account is None:
+        return await outbox.outcomes(connection, [key_of(occasion, id_) for id_ in occasion.to], present)
+    return await outbox.of_occasion(connection, occasion.account, key_of(occasion, ""), present)
+
+
+def key_of(occasion: Occasion, person: str) -> str:
+    return message_key(
+        occasion.story,
+        occasion.step,
+        occasion.attempt,
+        occasion.occurrence,
+        occasion.round,
+        occasion.purpose,
+        person,
+    )
+
+
+def having(personas: Sequence[str], company: House) -> list[str]:
+    """The contacts who have one of these personas at this moment."""
+    if not isinstance(company, Company):
+        return []
+    return [contact.id for contact in company.contacts.values() if contact.persona in personas]
+
+
+def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState, at: datetime) -> list[Entry]:
+    """What its account's timeline is told of a message: nothing where it belongs to no account's story."""
+    if message.account is None:
+        return []
+    return [
+        Entry(
+            key=f"{message.key}/{state}",
+            account=message.account,
+            at=at,
+            kind=kind,
+            step=message.step,
+            who=message.person,
+            about=message.key,
+        )
+    ]
+
+
+def of_verdict(message: outbox.Message, verdict: Verdict, present: datetime) -> list[Entry]:
+    """What the timeline is told of a mail that does not go now: when it goes, what it joined, or why it stays."""
+    if verdict.joins is not None:
+        entries = told(message, "message.joined", MessageState.SUPPRESSED, present)
+        return [entry.model_copy(update={"about": verdict.joins}) for entry in entries]
+    if verdict.at is None:
+        return suppressed(message, present, verdict.reason or "")
+    if verdict.at == present:
+        return []
+    return [
+        entry.model_copy(
+            update={
+                "key": f"{message.key}/put_off/{verdict.at.isoformat()}",
+                "about": verdict.reason,
+                "instant": verdict.at,
+            }
+        )
+        for entry in told(message, "message.put_off", MessageState.READY, present)
+    ]
+
+
+def suppressed(message: outbox.Message, at: datetime, reason: str) -> list[Entry]:
+    entries = told(message, "message.suppressed", MessageState.SUPPRESSED, at)
+    return [entry.model_copy(update={"about": reason}) for entry in entries]

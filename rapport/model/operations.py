@@ -1,0 +1,54 @@
+"""What members do to a running onboarding as a whole, and what it passes on to the workflows of its steps."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from rapport.model.base import Wire
+from rapport.model.playbook import Playbook
+
+
+class Operate(StrEnum):
+    """The operations on a running onboarding."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    SKIP = "skip"
+    REDO = "redo"
+    COMPLETE = "complete"
+    ADOPT = "adopt"
+    CANCEL = "cancel"
+
+
+OF_A_STEP = frozenset({Operate.SKIP, Operate.REDO, Operate.COMPLETE})
+"""The operations that name a step."""
+
+
+class Operation(Wire):
+    """A member's word on an onboarding; the reason stands in SQL, under the submission's id.
+
+    Attributes:
+        step: The step, for those in `OF_A_STEP`.
+        playbook, left_out: What is adopted, and which of its steps the account does not get.
+    """
+
+    id: str
+    by: str
+    kind: Operate
+    step: str | None = None
+    playbook: Playbook | None = None
+    left_out: tuple[str, ...] = ()
+
+
+class Steering(StrEnum):
+    """What a workflow tells the workflows that it has started."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CLOSE = "close"
+
+
+class Steer(Wire):
+    """A word from the one above: stand still, go on, or come to an end."""
+
+    kind: Steering

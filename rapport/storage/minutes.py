@@ -1,0 +1,148 @@
+"""How meetings went: who was there, what the customer wants, what was promised. Private notes are elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import Row, Table, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rapport.model.base import Instant, Wire
+from rapport.model.minutes import ActionRecord, BlockerRecord, MinutesRecord
+from rapport.storage import actions, blockers
+from rapport.storage.actions import KnownAction
+from rapport.storage.blockers import KnownBlocker
+from rapport.storage.database import Connection
+from rapport.storage.tables import GoalRow, MinutesRow, SubmissionRow, TimelineRow
+
+
+class KnownMinutes(Wire):
+    """Minutes as they stand: what was said last, with what became of its actions and blockers.
+
+    Attributes:
+        meeting: The meeting's workflow.
+        by: The id of the member who wrote them last.
+    """
+
+    meeting: str
+    account: str
+    step: str
+    by: str
+    written_at: Instant
+    corrected_at: Instant | None
+    record: MinutesRecord
+    actions: tuple[KnownAction, ...]
+    blockers: tuple[KnownBlocker, ...]
+
+
+class NewMinutes(Wire):
+    """Minutes to keep.
+
+    Attributes:
+        meeting: The meeting's workflow.
+        by: The id of the member who wrote them.
+    """
+
+    meeting: str
+    account: str
+    step: str
+    by: str
+    at: Instant
+    record: MinutesRecord
+
+
+async def keep(connection: Connection, new: NewMinutes, submission: str) -> None:
+    """Write down a meeting's minutes, or put them in the place of those that are there.
+
+    Args:
+        submission: What says them, by id.
+    """
+    table = cast("Table", MinutesRow.__table__)
+    insert_ = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    meeting, account, record = new.meeting, new.account, new.record
+    said = record.model_dump(mode="json", include={"attended", "agreed", "next", "note"})
+    values = {"by": new.by, "submission": submission, **said}
+    first = {"meeting": meeting, "account": account, "step": new.step, "written_at": new.at, "corrected_at": None}
+    await connection.execute(
+        insert_.values(**first, **values).on_conflict_do_update(
+            index_elements=["meeting"], set_=values | {"corrected_at": new.at}
+        )
+    )
+    await connection.execute(delete(GoalRow).where(GoalRow.meeting == meeting))
+    goals = [
+        {"meeting": meeting, "term": term, "position": position, "title": title}
+        for term, titles in (("short", record.short_term), ("long", record.long_term))
+        for position, title in enumerate(titles)
+    ]
+    if goals:
+        await connection.execute(insert(GoalRow), goals)
+    await actions.replace(connection, account, meeting, record.actions, new.at)
+    await blockers.replace(connection, account, meeting, record.blockers, new.at)
+
+
+async def of_meeting(connection: Connection, meeting: str) -> KnownMinutes | None:
+    """The minutes of a meeting, by its workflow's id; nothing if nobody has said that it was held."""
+    query = select(*MinutesRow.__table__.columns).where(MinutesRow.meeting == meeting)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else await _known(connection, row)
+
+
+class Reported(Wire):
+    """What a report said that its workflow has taken: the submission, and the minutes in it."""
+
+    submission: str
+    record: MinutesRecord
+
+
+async def reported(connection: Connection, meeting: str) -> Reported | None:
+    """What was said of a meeting when it was reported as held; nothing if the timeline does not know of it."""
+    query = (
+        select(SubmissionRow.id, SubmissionRow.text)
+        .join(TimelineRow, TimelineRow.submission == SubmissionRow.id)
+        .where(SubmissionRow.workflow_id == meeting, TimelineRow.kind == "meeting.held")
+    )
+    row = (await connection.execute(query.limit(1))).one_or_none()
+    if row is None:
+        return None
+    record = MinutesRecord.read(row.text) if row.text else None
+    return Reported(submission=row.id, record=record or MinutesRecord(note=row.text))
+
+
+async def of_account(connection: Connection, account: str) -> list[KnownMinutes]:
+    """The minutes of an account's meetings, the newest first."""
+    query = select(*MinutesRow.__table__.columns).where(MinutesRow.account == account)
+    rows = await connection.execute(query.order_by(MinutesRow.written_at.desc(), MinutesRow.meeting))
+    return [await _known(connection, row) for row in rows.all()]
+
+
+async def _known(connection: Connection, row: Row[Any]) -> KnownMinutes:
+    goals: dict[str, list[str]] = {"short": [], "long": []}
+    for goal in await connection.execute(
+        select(GoalRow.term, GoalRow.title).where(GoalRow.meeting == row.meeting).order_by(GoalRow.position)
+    ):
+        goals[goal.term].append(goal.title)
+    promised = await actions.of_meeting(connection, row.meeting)
+    blocking = await blockers.of_meeting(connection, row.meeting)
+    record = MinutesRecord(
+        attended=row.attended,
+        short_term=tuple(goals["short"]),
+        long_term=tuple(goals["long"]),
+        actions=tuple(ActionRecord(what=one.what, owner=one.owner_id, due=one.due) for one in promised),
+        blockers=tuple(
+            BlockerRecord(title=one.title, owner=one.owner_id, next_check=one.next_check) for one in blocking
+        ),
+        agreed=row.agreed,
+        next=row.next,
+        note=row.note,
+    )
+    return KnownMinutes(
+        meeting=row.meeting,
+        account=row.account,
+        step=row.step,
+        by=row.by,
+        written_at=row.written_at,
+        corrected_at=row.corrected_at,
+        record=record,
+        actions=tuple(promised),
+        blockers=tuple(blocking),
+    )

@@ -1,0 +1,147 @@
+"""Minutes on the command line: by flags for the small case, by a file, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from rapport.model.base import Refusal
+from rapport.model.minutes import Minutes
+from rapport.model.reading import check
+from starters.cli.common import out, table, when
+from starters.commands import minutes
+from starters.commands.actions import ActionShown
+from starters.commands.blockers import BlockerShown
+from starters.commands.minutes import MinutesShown
+
+Attended = Annotated[
+    list[str] | None, typer.Option("--attended", help="Who was there; once for each.", metavar="EMAIL")
+]
+Short = Annotated[list[str] | None, typer.Option("--short-term", help="A goal of the next weeks.", metavar="GOAL")]
+Long = Annotated[list[str] | None, typer.Option("--long-term", help="A goal of the year.", metavar="GOAL")]
+Actions = Annotated[
+    list[str] | None, typer.Option("--action", help="What somebody promised.", metavar="'WHAT; EMAIL; YYYY-MM-DD'")
+]
+Blockers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--blocker", help="What holds them up, who removes it, when to look again.", metavar="'WHAT; EMAIL; YYYY-MM-DD'"
+    ),
+]
+AgreedNext = Annotated[
+    list[str] | None,
+    typer.Option("--agreed", help="A next meeting, set in the room.", metavar="'STEP; YYYY-MM-DDTHH:MM; ZONE'"),
+]
+Next = Annotated[str | None, typer.Option("--next", help="What else was agreed next, in words.")]
+Note = Annotated[str | None, typer.Option("--note", help="What to remember of it; it stands on the timeline.")]
+Private = Annotated[
+    str | None, typer.Option("--private-note", help="For the TAM alone; no mail and no timeline has it.")
+]
+File = Annotated[Path | None, typer.Option("--file", help="All of it, as TOML; then without the flags above.")]
+
+
+def written(
+    file: Path | None,
+    attended: Sequence[str] | None,
+    short_term: Sequence[str] | None,
+    long_term: Sequence[str] | None,
+    actions: Sequence[str] | None,
+    blockers: Sequence[str] | None,
+    agreed: Sequence[str] | None,
+    next_: str | None,
+    note: str | None,
+    private_note: str | None,
+) -> Minutes:
+    """The minutes that a command was given.
+
+    Raises:
+        Refusal: Something in them is wrong, or there are both a file and flags.
+    """
+    flags = (attended, short_term, long_term, actions, blockers, agreed, next_, note, private_note)
+    if file is not None:
+        if any(flags):
+            raise Refusal("stands beside other flags", field="--file", fix="write all of it in the file")
+        return minutes.read_file(file)
+    goals = {"short_term": list(short_term or ()), "long_term": list(long_term or ())}
+    data: dict[str, Any] = {
+        "attended": list(attended or ()),
+        "goals": goals,
+        "actions": [_parts(one, "--action", "what", "owner", "due") for one in actions or ()],
+        "blockers": [_parts(one, "--blocker", "title", "owner", "next_check") for one in blockers or ()],
+        "agreed": [_meeting(one) for one in agreed or ()],
+        "next": next_,
+        "note": note,
+        "private_note": private_note,
+    }
+    return check(Minutes, data, "")
+
+
+def _parts(text: str, flag: str, first: str, second: str, third: str) -> dict[str, str]:
+    """Three parts between semicolons; the first may hold some itself."""
+    parts = [part.strip() for part in text.rsplit(";", 2)]
+    if len(parts) != 3:
+        raise Refusal(
+            "has not three parts", field=flag, fix=f'write it as {flag} "{first}; {second}@x.example; 2026-12-01"'
+        )
+    return dict(zip((first, second, third), parts, strict=True))
+
+
+def _meeting(text: str) -> dict[str, str | None]:
+    parts = [part.strip() for part in text.split(";")]
+    if not 2 <= len(parts) <= 3:
+        raise Refusal(
+            "has not two or three parts",
+            field="--agreed",
+            fix='write it as --agreed "rollout_planning; 2026-12-01T10:00; Europe/Zurich"',
+        )
+    return {"step": parts[0], "start": parts[1], "zone": parts[2] if len(parts) == 3 else None}
+
+
+def print_minutes(shown: MinutesShown) -> None:
+    """Minutes for a person."""
+    corrected = f", corrected {when(shown.corrected_at)}" if shown.corrected_at else ""
+    out.print(f"\n[bold]Minutes[/bold], written by {escape(shown.by)} {when(shown.written_at)}{corrected}")
+    if shown.attended:
+        out.print(f"There: {', '.join(one.name for one in shown.attended)}", markup=False)
+    for term, goals in (("Short term", shown.short_term), ("Long term", shown.long_term)):
+        for goal in goals:
+            out.print(f"{term}: {goal}", markup=False)
+    if shown.actions:
+        print_actions(shown.actions)
+    if shown.blockers:
+        print_blockers(shown.blockers)
+    for agreed in shown.agreed:
+        out.print(f"Agreed: {agreed.title}, {when(agreed.start)}", markup=False)
+    for name, text in (("Next", shown.next), ("Note", shown.note), ("For you alone", shown.private_note)):
+        if text:
+            out.print(f"{name}: {text}", markup=False)
+
+
+def print_actions(actions: Sequence[ActionShown]) -> None:
+    """Actions as a table."""
+    rows = table("action", "what", "who", "by", "")
+    rows.columns[0].no_wrap = rows.columns[3].no_wrap = True
+    for one in actions:
+        state = f"done, says {one.done_by}" if one.done else ""
+        rows.add_row(one.id, escape(one.what), escape(one.owner), _day(one.due, late=one.overdue), escape(state))
+    out.print(rows)
+
+
+def print_blockers(blockers: Sequence[BlockerShown]) -> None:
+    """Blockers as a table."""
+    rows = table("blocker", "what", "who removes it", "next check", "")
+    rows.columns[0].no_wrap = rows.columns[3].no_wrap = True
+    for one in blockers:
+        state = f"removed by {one.removed_by}: {one.reason or '(erased)'}" if one.removed else ""
+        next_ = "" if one.removed else _day(one.next_check, late=one.overdue)
+        rows.add_row(one.id, escape(one.title), escape(one.owner), next_, escape(state))
+    out.print(rows)
+
+
+def _day(day: date, *, late: bool) -> str:
+    return f"[red]{day} overdue[/red]" if late else str(day)

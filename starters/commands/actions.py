@@ -1,0 +1,121 @@
+"""Actions: what people promised in a meeting, and that it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.minutes import Done
+from rapport.model.records import Entry
+from rapport.storage import actions, addresses, people, timeline
+from rapport.storage.actions import KnownAction
+from rapport.storage.addresses import GONE
+from rapport.storage.database import Connection
+from starters.commands.blockers import local_day
+from starters.commands.office import Actor, Office, member_acting, present, submission
+
+
+class ActionShown(Wire):
+    """An action with its people.
+
+    Attributes:
+        owner: Whoever promised it, by name.
+        owner_email: Their address, unless they are gone from the record.
+        overdue: Whether its day has passed, where the account's TAM is.
+        done_by: The name of the member who said that it is done.
+        finish: The command that says so.
+    """
+
+    id: str
+    account: str
+    what: str
+    owner: str
+    owner_email: str | None
+    due: date
+    overdue: bool
+    raised: Instant
+    done: Instant | None
+    done_by: str | None
+    finish: str | None
+
+
+async def listed(office: Office, account: str | None = None, *, also_done: bool = False) -> list[ActionShown]:
+    """The actions of an account, or of all accounts: the open ones first, and of those the one that is due first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        if account is not None:
+            await people.account(connection, account)
+        return await shown(connection, await actions.known(connection, account, also_done=also_done))
+
+
+async def done(office: Office, id_: str, written: Done, actor: Actor) -> ActionShown:
+    """Say that an action is done.
+
+    Raises:
+        Refusal: There is no such action, it was done before, or the actor may not say so.
+    """
+    member = await member_acting(office, actor)
+    found = await _find(office, id_)
+    said = submission(member.id, actor, "action.done", id_, "\n".join(filter(None, [found.what, written.note])))
+    entry = Entry(
+        key=f"{found.account}/{id_}/{said.id}",
+        account=found.account,
+        at=said.at,
+        kind="action.done",
+        who=member.id,
+        about=id_,
+        submission=said.id,
+    )
+    async with office.store.writing() as connection:
+        if not await actions.finish(connection, id_, member.id, present()):
+            raise Refusal(
+                "was done before",
+                field="id",
+                fix=f"see `rapport action list {found.account} --all`",
+                kind=Refused.CONFLICT,
+            )
+        await timeline.submit(connection, said)
+        await timeline.append(connection, [entry])
+    async with office.store.reading() as connection:
+        return (await shown(connection, [await _find(office, id_)]))[0]
+
+
+async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[ActionShown]:
+    """Actions with the names of those who said that they are done."""
+    zones = await addresses.zones(connection)
+    names = await people.names(connection, None) if any(one.done_by for one in found) else {}
+    now = present()
+    return [_shown(one, local_day(now, zones[one.account]), names) for one in found]
+
+
+def _shown(one: KnownAction, today: date, names: Mapping[str, str]) -> ActionShown:
+    return ActionShown(
+        id=one.id,
+        account=one.account,
+        what=one.what,
+        owner=one.owner,
+        owner_email=one.owner_email,
+        due=one.due,
+        overdue=one.done is None and one.due < today,
+        raised=one.raised,
+        done=one.done,
+        done_by=names.get(one.done_by, GONE) if one.done_by else None,
+        finish=None if one.done else f"rapport action done {one.id}",
+    )
+
+
+async def _find(office: Office, id_: str) -> KnownAction:
+    async with office.store.reading() as connection:
+        found = await actions.action(connection, id_)
+    if found is None:
+        raise Refusal(
+            f'there is no action "{id_[:40]}"',
+            field="id",
+            fix="see `rapport action list` for the ids",
+            kind=Refused.NOT_FOUND,
+        )
+    return found

@@ -1,0 +1,349 @@
+"""What is known of an account: usage, incidents, projects and wins, and the roadmap that touches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from rapport.model.base import Refusal, Refused, Written
+from rapport.model.evidence import (
+    EVERYONE,
+    Evidence,
+    Incident,
+    Kept,
+    Project,
+    RoadmapItem,
+    Series,
+    Win,
+    WrittenIncident,
+    WrittenProject,
+    WrittenRoadmapItem,
+    WrittenSample,
+    WrittenWin,
+)
+from rapport.model.records import Entry
+from rapport.model.sheets import Row, refuse_repeats
+from rapport.storage import evidence, people, timeline
+from rapport.storage.database import Connection
+from rapport.storage.evidence import INCIDENTS, PROJECTS, WINS, Noun
+from starters.commands.office import Actor, Office, member_named, present, submission
+
+SHOWN_DAYS: Final = 91
+"""How many days back an account's page and its evidence reach when nobody says: a quarter."""
+
+_TOLD: Final = 8
+"""How many records an entry of the timeline names."""
+
+T = TypeVar("T", Incident, Project, Win)
+W = TypeVar("W", bound=Written)
+
+
+# Looking
+
+
+async def known(office: Office, account: str, since: date | None = None, until: date | None = None) -> Evidence:
+    """All that is on record of an account, as digests and reviews speak of it.
+
+    Args:
+        since, until: The first and the last day in the TAM's zone; without them, the quarter up to today.
+
+    Raises:
+        Refusal: There is no such account, or the days are the wrong way round.
+    """
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        zone = (await people.member(connection, found.tam)).schedule.zone
+        last = until or present().astimezone(ZoneInfo(zone)).date()
+        first = since or last - timedelta(days=SHOWN_DAYS - 1)
+        if last < first:
+            raise Refusal("comes before since", field="until", fix="write the later of the two as until")
+        return await evidence.evidence(connection, account, first, last, zone)
+
+
+async def usage(office: Office, account: str) -> tuple[Series, ...]:
+    """All that was measured of an account.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        return await evidence.usage(connection, account)
+
+
+async def incidents(office: Office, account: str) -> tuple[Incident, ...]:
+    """Every incident of an account, the earliest first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        return await evidence.incidents(connection, account)
+
+
+async def projects(office: Office, account: str) -> tuple[Project, ...]:
+    """Every project of an account, also those that are over.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        return await evidence.projects(connection, account)
+
+
+async def wins(office: Office, account: str) -> tuple[Win, ...]:
+    """Every win of an account, the earliest first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        return await evidence.wins(connection, account)
+
+
+async def roadmap(office: Office) -> list[WrittenRoadmapItem]:
+    """The whole roadmap: each item once for each account that it touches."""
+    async with office.store.reading() as connection:
+        return await evidence.whole_roadmap(connection)
+
+
+async def roadmap_of(office: Office, account: str) -> tuple[RoadmapItem, ...]:
+    """What of the roadmap touches an account.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with office.store.reading() as connection:
+        await people.account(connection, account)
+        return await evidence.roadmap(connection, account)
+
+
+# Bringing in: all of it or nothing, and the same again changes nothing
+
+
+async def add_usage(office: Office, account: str, rows: Sequence[Row[WrittenSample]], actor: Actor) -> Kept:
+    """Keep what was measured; a measurement of a day that has one already takes its place.
+
+    Raises:
+        Refusal: There is no such account or member, a day lies ahead or stands twice, or a metric has another unit.
+    """
+    refuse_repeats(rows, lambda one: (one.metric.casefold(), one.day), "day", "metric and day")
+    _refuse_future(rows, "day")
+    by = await member_named(office, actor)
+    async with office.store.writing() as connection:
+        kept, told = await evidence.put_usage(connection, account, rows)
+        await _tell(connection, actor, by.id, "usage", account, kept, _measured(told))
+    return kept
+
+
+async def add_incidents(office: Office, account: str, rows: Sequence[Row[WrittenIncident]], actor: Actor) -> Kept:
+    """Bring incidents up to what is given. An end that is known stays where nothing is said of it.
+
+    Raises:
+        Refusal: There is no such account or member, an id stands twice, or a time lies ahead.
+    """
+    _refuse_future(rows, "began")
+    _refuse_future(rows, "ended")
+    return await _add(office, INCIDENTS, account, rows, actor)
+
+
+async def add_projects(office: Office, account: str, rows: Sequence[Row[WrittenProject]], actor: Actor) -> Kept:
+    """Bring projects up to what is given.
+
+    Raises:
+        Refusal: There is no such account or member, or an id stands twice.
+    """
+    return await _add(office, PROJECTS, account, rows, actor)
+
+
+async def add_wins(office: Office, account: str, rows: Sequence[Row[WrittenWin]], actor: Actor) -> Kept:
+    """Bring wins up to what is given.
+
+    Raises:
+        Refusal: There is no such account or member, an id stands twice, or a day lies ahead.
+    """
+    _refuse_future(rows, "day")
+    return await _add(office, WINS, account, rows, actor)
+
+
+async def _add(
+    office: Office,
+    noun: Noun[T],
+    account: str,
+    rows: Sequence[Row[Any]],
+    actor: Actor,
+) -> Kept:
+    refuse_repeats(rows, lambda one: one.id, "id", "id")
+    by = await member_named(office, actor)
+    async with office.store.writing() as connection:
+        kept, told = await evidence.put(connection, noun, account, rows)
+        lines = [f"{one.id}: {one.title}" for one in told]
+        await _tell(connection, actor, by.id, f"{noun.name}s", account, kept, lines)
+    return kept
+
+
+async def close_incident(
+    office: Office, account: str, id_: str, actor: Actor, ended: datetime | None = None
+) -> Incident:
+    """Say when an incident ended; without an instant, now. Saying the same again changes nothing.
+
+    Raises:
+        Refusal: There is no such account, member or incident, it ended at another time, or it would end before it
+            began or in the future.
+    """
+    by = await member_named(office, actor)
+    async with office.store.writing() as connection:
+        await people.account(connection, account)
+        found = await evidence.one(connection, INCIDENTS, account, id_)
+        if found.ended is not None:
+            if ended in (None, found.ended):
+                return found
+            raise Refusal(
+                f"ended at {found.ended:%Y-%m-%d %H:%M} UTC already",
+                field="id",
+                fix=f"correct its end with `rapport incident add {account} {id_} …`",
+                kind=Refused.CONFLICT,
+            )
+        at = ended or present()
+        if at < found.began:
+            raise Refusal(
+                f"comes before it began, at {found.began:%Y-%m-%d %H:%M} UTC", field="ended", fix="write a later time"
+            )
+        if at > present():
+            raise Refusal("lies ahead", field="ended", fix="say so once it has ended")
+        closed = found.model_copy(update={"ended": at})
+        kept, _ = await evidence.put(connection, INCIDENTS, account, [Row(WrittenIncident(**closed.model_dump()))])
+        await _tell(connection, actor, by.id, "incident_closed", account, kept, [f"{id_}: {closed.title}"])
+    return closed
+
+
+async def add_roadmap(office: Office, rows: Sequence[Row[WrittenRoadmapItem]], actor: Actor) -> Kept:
+    """Bring items of the roadmap up to what is given: whom an item touches is what is said of it last.
+
+    Raises:
+        Refusal: There is no such account or member, an item names an account twice, or its rows contradict each other.
+    """
+    refuse_repeats(rows, lambda one: (one.id, one.account), "account", "id and account")
+    first: dict[str, Row[WrittenRoadmapItem]] = {}
+    for row in rows:
+        same = first.setdefault(row.value.id, row)
+        for field in ("title", "expected"):
+            if getattr(same.value, field) != getattr(row.value, field):
+                place = same.where.rstrip(":. ") or "before"
+                raise Refusal(f"is not the one that {place} has", field=row.field(field), fix="write the same in both")
+        if (same.value.account is None) is not (row.value.account is None):
+            raise Refusal(
+                "is missing, but another row of this id has one",
+                field=(row if row.value.account is None else same).field("account"),
+                fix="name an account, or take the row out",
+            )
+    by = await member_named(office, actor)
+    async with office.store.writing() as connection:
+        kept, touched = await evidence.put_roadmap(connection, rows)
+        # No account's record tells what is built for another.
+        for key, items in sorted(touched.items()):
+            lines = [f"{one.id}: {one.title}, expected {one.expected}" for one in items]
+            await _tell(connection, actor, by.id, "roadmap", key, Kept(changed=len(items)), lines)
+    return kept
+
+
+# Taking away what was wrong
+
+
+async def remove_usage(office: Office, account: str, metric: str, actor: Actor, day: date | None = None) -> Kept:
+    """Take a metric off the record, or what was measured of it on one day.
+
+    Raises:
+        Refusal: There is no such account or member, or nothing to take away.
+    """
+    by = await member_named(office, actor)
+    async with office.store.writing() as connection:
+        kept = await evidence.remove_usage(connection, account, metric, day)
+        told = f"{metric}, {day}" if day else metric
+        await _tell(connection, actor, by.id, "usage", account, kept, [told])
+    return kept
+
+
+async def remove(office: Office, noun: Noun[T], account: str, id_: str, actor: Actor) -> Kept:
+    """Take an incident, a project or a win off the record.
+
+    Raises:
+        Refusal: There is no such account or member, or none with this id.
+    """
+    by = await member_named(office, actor)
+    kept = Kept(removed=1)
+    async with office.store.writing() as connection:
+        gone = await evidence.remove(connection, noun, account, id_)
+        await _tell(connection, actor, by.id, f"{noun.name}s", account, kept, [f"{id_}: {gone.title}"])
+    return kept
+
+
+async def remove_roadmap(office: Office, id_: str, actor: Actor) -> Kept:
+    """Take an item off the roadmap.
+
+    Raises:
+        Refusal: There is no such member, or none with this id.
+    """
+    by = await member_named(office, actor)
+    kept = Kept(removed=1)
+    async with office.store.writing() as connection:
+        gone = await evidence.remove_roadmap(connection, id_)
+        for key in sorted({one.account for one in gone if one.account is not None}):
+            await _tell(connection, actor, by.id, "roadmap", key, kept, [f"{id_}: {gone[0].title}"])
+    return kept
+
+
+# How it is done
+
+
+def _refuse_future(rows: Sequence[Row[W]], field: str) -> None:
+    """Refuse what has not come yet anywhere on earth: most of it is a year that was mistyped."""
+    now = present()
+    for row in rows:
+        at: date | None = getattr(row.value, field)
+        ahead = at > now if isinstance(at, datetime) else at is not None and at > (now + timedelta(hours=14)).date()
+        if ahead:
+            raise Refusal("lies ahead", field=row.field(field), fix="write when it was; look at the year")
+
+
+def _measured(samples: Sequence[WrittenSample]) -> list[str]:
+    """What was measured, a line each metric."""
+    days: dict[str, list[date]] = {}
+    for one in samples:
+        days.setdefault(one.metric, []).append(one.day)
+    return [
+        f"{metric}, {min(some)}" if len(some) == 1 else f"{metric}, {len(some)} days from {min(some)} to {max(some)}"
+        for metric, some in days.items()
+    ]
+
+
+async def _tell(
+    connection: Connection, actor: Actor, by: str, what: str, account: str, kept: Kept, lines: Sequence[str]
+) -> None:
+    """Write one entry on the account's timeline, unless nothing has changed.
+
+    What concerns everyone stands on nobody's timeline; who said it is kept all the same.
+    """
+    if not kept.new + kept.changed + kept.removed:
+        return
+    text = "\n".join([*lines[:_TOLD], *([f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else [])])
+    said = submission(by, actor, f"data.{what}", account, text)
+    await timeline.submit(connection, said)
+    if account == EVERYONE:
+        return
+    counts = {"new": kept.new, "changed": kept.changed, "removed": kept.removed}
+    entry = Entry(
+        key=f"{account}/data/{said.id}",
+        account=account,
+        at=said.at,
+        kind=f"data.{what}",
+        who=by,
+        about=", ".join(f"{count} {name}" for name, count in counts.items() if count),
+        submission=said.id,
+    )
+    await timeline.append(connection, [entry])

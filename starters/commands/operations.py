@@ -1,0 +1,157 @@
+"""What members do to a running onboarding as a whole: pause, resume, skip, redo, complete, adopt, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator
+
+from rapport.mail.letters import Company
+from rapport.model.base import Instant, Prose, Refusal, Refused, StepName, Wire, Written
+from rapport.model.ids import onboarding_id
+from rapport.model.meeting import Receipt
+from rapport.model.operations import OF_A_STEP, Operate, Operation
+from rapport.model.playbook import MeetingStep, MessageStep, StepDefinition
+from rapport.playbooks import load
+from rapport.policy import operations, plan
+from rapport.policy.adoption import Plan
+from rapport.storage import timeline
+from starters.commands.office import Actor, Office, Over, answered, member_acting, present, submission
+from starters.commands.onboardings import PLAYBOOKS
+from workflows.onboarding import Onboarding
+
+T = TypeVar("T")
+
+
+class GoingOn(Wire):
+    """A step that goes on with a resume.
+
+    Attributes:
+        at: When it begins; what several would do at once is spread over business days.
+        to: The personas to whom it writes.
+    """
+
+    step: str
+    title: str
+    kind: str
+    at: Instant
+    to: tuple[str, ...]
+
+
+class Preview(Wire):
+    """What would go out if a paused onboarding were resumed now."""
+
+    account: str
+    paused_at: Instant
+    steps: tuple[GoingOn, ...]
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise ValueError("is empty; say why, it stands on the account's timeline")
+    return value
+
+
+class OperationWritten(Written):
+    """What a member says to do.
+
+    Attributes:
+        step: For skip, redo and complete.
+        playbook: For adopt.
+    """
+
+    reason: Annotated[Prose, AfterValidator(_filled)]
+    step: StepName | None = None
+    playbook: StepName | None = None
+
+
+async def operate(office: Office, account: str, kind: Operate, written: OperationWritten, actor: Actor) -> Receipt:
+    """Do something to a running onboarding. The same once more changes nothing, and says so.
+
+    Raises:
+        Refusal: The member may not act on accounts, the step or the playbook is missing or unknown, the step is not in
+            a state for it, or no onboarding runs.
+    """
+    member = await member_acting(office, actor)
+    if kind in OF_A_STEP and written.step is None:
+        raise Refusal("is missing", field="step", fix=f"name the step to {kind}")
+    playbook, left_out = None, tuple[str, ...]()
+    if kind is Operate.ADOPT:
+        if written.playbook is None:
+            raise Refusal("is missing", field="playbook", fix="name the playbook to adopt")
+        playbook = load(written.playbook, office.settings.data / PLAYBOOKS)
+        async with office.store.reading() as connection:
+            company = await Company.read(connection, account)
+        left_out = plan.left_out(playbook, company.account.facts, company.personas)
+    said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
+    async with office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    operation = Operation(id=said.id, by=member.id, kind=kind, step=written.step, playbook=playbook, left_out=left_out)
+    handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
+    return await _of_a_running_one(
+        account, answered(handle.execute_update(Onboarding.operate, operation, id=said.id), f"onboarding of {account}")
+    )
+
+
+async def preview(office: Office, account: str) -> Preview:
+    """What would go out if a paused onboarding were resumed now; asking changes nothing.
+
+    Raises:
+        Refusal: No onboarding of this account runs, or it is not paused.
+    """
+    found = await plan_of(office, account)
+    if found.paused_at is None:
+        raise Refusal("is not paused", field="account", fix="nothing is held back", kind=Refused.CONFLICT)
+    async with office.store.reading() as connection:
+        company = await Company.read(connection, account)
+    who, now = company.champion.schedule, present()
+    # What has become ready since waits for no more than its offset; that is worked out when it is resumed.
+    ready = set(plan.ready(found.steps))
+    waiting = {name: step for name, step in found.steps.items() if step.state is plan.StepState.WAITING}
+    known = {name: step.due or now for name, step in waiting.items() if step.due is not None or name in ready}
+    again = operations.resumed(tuple(known.values()), found.paused_at, now, who)
+    begins = operations.staggered(dict(zip(known, again, strict=True)), now, who)
+    return Preview(
+        account=account,
+        paused_at=found.paused_at,
+        steps=tuple(
+            GoingOn(
+                step=name,
+                title=definition.title,
+                kind=definition.kind,
+                at=max(at, now),
+                to=_written_to(definition),
+            )
+            for name, at in sorted(begins.items(), key=lambda item: item[1])
+            for definition in (found.steps[name].definition,)
+        ),
+    )
+
+
+async def plan_of(office: Office, account: str) -> Plan:
+    """The plan that a running onboarding follows.
+
+    Raises:
+        Refusal: None runs, or no worker answers.
+    """
+    handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
+    return await _of_a_running_one(account, answered(handle.query(Onboarding.plan), f"onboarding of {account}"))
+
+
+def _written_to(step: StepDefinition) -> tuple[str, ...]:
+    if isinstance(step, MessageStep):
+        return step.to
+    return step.invite if isinstance(step, MeetingStep) else ()
+
+
+async def _of_a_running_one(account: str, call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except Over as over:
+        raise Refusal(
+            f'no onboarding of "{account}" runs',
+            field="account",
+            fix=f"see `rapport onboarding status {account}`",
+            kind=over.kind,
+        ) from None

@@ -1,0 +1,124 @@
+"""Playbooks: looking at one, checking one, and telling two apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rapport.mail.letters import Company
+from rapport.model.base import Refusal, Refused, Wire
+from rapport.model.playbook import Playbook, StepDefinition
+from rapport.playbooks import load
+from rapport.playbooks.checks import Examined, examine
+from rapport.policy import adoption, forecast, plan
+from rapport.policy.adoption import Adoption, Difference
+from rapport.policy.forecast import Span
+from rapport.storage import contracts
+from starters.commands.office import Office, answered
+from starters.commands.onboardings import PLAYBOOKS
+from workflows.onboarding import Onboarding
+
+
+class PlaybookShown(Wire):
+    """A playbook as it is shown.
+
+    Attributes:
+        earliest: The business days, counted from the start, on which each step begins and ends at the earliest.
+    """
+
+    name: str
+    title: str
+    version: int
+    steps: tuple[StepDefinition, ...]
+    earliest: tuple[Span, ...]
+
+
+class Compared(Wire):
+    """What differs between two playbooks; and what adopting the second would change for an account.
+
+    Attributes:
+        follows: The playbook that the account follows, and its version.
+    """
+
+    difference: Difference
+    account: str | None = None
+    follows: str | None = None
+    adoption: Adoption | None = None
+
+
+def check(file: Path) -> Examined:
+    """Look at a playbook file from all sides.
+
+    Raises:
+        Refusal: It cannot be read at all.
+    """
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise Refusal(
+            f"cannot be read: {error.strerror}", field=str(file), fix="check the path", kind=Refused.NOT_FOUND
+        ) from None
+    return examine(raw, str(file))
+
+
+def find(name: str, data: Path) -> Playbook:
+    """A playbook by its name, an installation's own or a shipped one; or by the path of its file.
+
+    Args:
+        data: The data directory; it need not exist.
+
+    Raises:
+        Refusal: There is none, or it is not sound.
+    """
+    if name.endswith(".toml") or "/" in name:
+        return check(Path(name)).sound()
+    return load(name, data / PLAYBOOKS)
+
+
+def shown(playbook: Playbook) -> PlaybookShown:
+    """A playbook with what it comes to."""
+    return PlaybookShown(
+        name=playbook.name,
+        title=playbook.title,
+        version=playbook.version,
+        steps=playbook.steps,
+        earliest=tuple(forecast.earliest(playbook).values()),
+    )
+
+
+def compare(old: Playbook, new: Playbook) -> Compared:
+    """What is other in the second playbook than in the first."""
+    return Compared(difference=adoption.difference(old, new))
+
+
+async def compare_for(office: Office, account: str, old: Playbook, new: Playbook) -> Compared:
+    """The same, with what would change for an account that adopts the second; nothing is changed by asking.
+
+    Raises:
+        Refusal: There is no such account, no onboarding of it runs, or no worker answers.
+    """
+    async with office.store.reading() as connection:
+        company = await Company.read(connection, account)
+        contract = await contracts.latest(connection, account)
+    if contract is None or contract.run_id is None:
+        raise Refusal(
+            f'no onboarding was started for "{account}"',
+            field="account",
+            fix=f"start it with `rapport onboarding start {account}`",
+            kind=Refused.NOT_FOUND,
+        )
+    if contract.ended_at is not None:
+        raise Refusal(
+            f'the onboarding of "{account}" is over',
+            field="account",
+            fix="leave the account out to see how the playbooks differ",
+            kind=Refused.CONFLICT,
+        )
+    handle = office.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
+    follows = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
+    left_out = plan.left_out(new, company.account.facts, company.personas)
+    return Compared(
+        difference=adoption.difference(old, new),
+        account=account,
+        follows=f"{follows.playbook} {follows.version}",
+        adoption=adoption.changes(follows.steps, new, left_out),
+    )

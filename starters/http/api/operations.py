@@ -1,0 +1,45 @@
+"""Operations on a running onboarding under /v1/: the same nouns, verbs and bodies as the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from rapport.model.base import Email
+from rapport.model.meeting import Receipt
+from rapport.model.operations import Operate
+from rapport.policy.adoption import Plan
+from starters.commands import operations
+from starters.commands.operations import OperationWritten, Preview
+from starters.http.api.bodies import read_body, schema
+from starters.http.auth import Bearer, TheOffice, api_actor, bearer
+
+router = APIRouter(prefix="/v1/onboardings/{account}", tags=["v1"], dependencies=[Depends(bearer)])
+
+
+class OperationBody(OperationWritten):
+    """What a member says to do."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+@router.get("/plan")
+async def plan(account: str, office: TheOffice) -> Plan:
+    """The plan that a running onboarding follows: each step with its definition and where it stands."""
+    return await operations.plan_of(office, account)
+
+
+@router.get("/resume")
+async def preview(account: str, office: TheOffice) -> Preview:
+    """What would go out if a paused onboarding were resumed now."""
+    return await operations.preview(office, account)
+
+
+@router.post("/{operation}", openapi_extra=schema(OperationBody))
+async def operate(account: str, operation: Operate, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Pause, resume, skip, redo, complete, adopt or cancel; the same once more changes nothing."""
+    body = await read_body(request, OperationBody)
+    written = OperationWritten.model_validate(body.model_dump(exclude={"as_"}))
+    return await operations.operate(office, account, operation, written, api_actor(office, token, body.as_))

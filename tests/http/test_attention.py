@@ -1,0 +1,111 @@
+"""What the pages and the API say of mails that wait for their readers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from rapport.model.ids import new_id
+from rapport.model.message import MessageState
+from rapport.model.people import WEEKDAYS, AccountFile, WorkingHours
+from starters.commands import messages, onboardings, tokens
+from starters.commands.messages import MessageLine
+from starters.commands.onboardings import StartRequest
+from starters.http.app import create_app
+from tests.conftest import CHAMPION, TAM, Town, account, town, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@asynccontextmanager
+async def browser(at: Town) -> AsyncIterator[httpx.AsyncClient]:
+    """A signed-in operator's browser."""
+    secret = await tokens.create(at.office, "owner", ("operator",))
+    transport = httpx.ASGITransport(create_app(at.office, at.catcher))
+    url = "http://127.0.0.1:8700"
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(transport=transport, base_url=url, follow_redirects=True, headers=headers) as client:
+        assert (await client.get(f"/sign-in?key={secret}")).status_code == 200
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def quiet(dev_server: Client, tmp_path: Path) -> AsyncIterator[Town]:
+    """An installation on the real server in which mails wait for their readers' working time."""
+    async with town(dev_server, tmp_path, new_id("queue"), quiet_hours="keep") as made:
+        yield made
+
+
+def resting(review: str) -> AccountFile:
+    """The example account, whose people do not work today, nor on the days around it."""
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    day = WEEKDAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
+    rest = {"hours": WorkingHours(days=frozenset({day}))}
+    return file.model_copy(
+        update={
+            "account": file.account.model_copy(update={"review": review}),
+            "contacts": tuple(contact.model_copy(update=rest) for contact in file.contacts),
+        }
+    )
+
+
+async def lines(at: Town, key: str, state: MessageState) -> list[MessageLine]:
+    """An account's four messages, once all are in this state."""
+
+    async def all_there() -> list[MessageLine] | None:
+        found = [line for line in await messages.listed(at.office, key) if line.to != TAM.email]
+        return found if [line.state for line in found] == [state] * 4 else None
+
+    found: list[MessageLine] = await until(all_there, f"four messages that are {state}")
+    return found
+
+
+async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quiet: Town) -> None:
+    """Out of hours the drafts page tells it before anything is sent; account page, API and timeline tell it after."""
+    file = resting("approve")
+    key = file.account.key
+    await onboardings.start(quiet.office, StartRequest(file=file))
+    await lines(quiet, key, MessageState.DRAFT)
+    async with browser(quiet) as reader:
+        page = (await reader.get(f"/accounts/{key}/drafts")).text
+        assert page.count("Outside their working time now") == 4
+        form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)) | {"do": "send-all"}
+        shown = {draft.key: draft for draft in await messages.drafts(quiet.office, key)}
+        for position in [name.removeprefix("key-") for name in form if name.startswith("key-")]:
+            draft = shown[form[f"key-{position}"]]
+            form |= {f"subject-{position}": draft.subject, f"body-{position}": draft.text}
+        sent = await reader.post(f"/accounts/{key}/drafts", data=form)
+        assert "Approved. Whoever does not work now" in sent.text
+        waiting = await lines(quiet, key, MessageState.READY)
+        assert all(line.goes_at and line.goes_at > datetime.now(UTC) for line in waiting)
+        page = (await reader.get(f"/accounts/{key}")).text
+        assert page.count("Outside their working time.") == 4
+        assert len(re.findall(r">goes <time", page)) == 4
+        assert "Mail to Luca Bianchi waits until " in page
+        listed = (await reader.get(f"/v1/accounts/{key}/messages")).json()
+        (luca,) = [line for line in listed if line["to"] == CHAMPION]
+        (known,) = [line.goes_at for line in waiting if line.to == CHAMPION]
+        assert datetime.fromisoformat(luca["goes_at"]) == known
+        assert luca["reason"] == "outside their working time"
+        assert "whatever the hour" not in (await reader.get("/mail")).text
+    assert quiet.mails() == []
+
+
+async def test_the_page_of_caught_mail_says_that_hours_are_ignored(here: Town) -> None:
+    """Where mails go at any hour, their page says so, and how to change it; they go to people who do not work today."""
+    file = resting("auto")
+    await onboardings.start(here.office, StartRequest(file=file))
+    await lines(here, file.account.key, MessageState.SENT)
+    async with browser(here) as reader:
+        page = (await reader.get("/mail")).text
+        assert "whatever the hour is where they are read" in page
+        assert "RAPPORT_QUIET_HOURS=keep" in page
+        assert (await reader.get("/v1/mail")).json()["quiet_hours"] == "ignore"

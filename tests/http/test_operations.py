@@ -1,0 +1,54 @@
+"""Operations on a running onboarding over the JSON API, against a real Temporal server."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.conftest import TAM, Town, until
+from tests.http.test_api import api, body, document
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+__all__ = ["api"]
+SAID = {"as": TAM.email, "reason": "They asked us to wait."}
+
+
+async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.AsyncClient, here: Town) -> None:
+    """Pause, preview, resume and cancel answer with a receipt; what cannot be done says why, with the field."""
+    file = document()
+    key = file.account.key
+    where = f"/v1/onboardings/{key}"
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 201
+    await here.mailed(4)
+    missing = await api.post("/v1/onboardings/nowhere/pause", json=SAID)
+    assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "account")
+    assert (await api.get(f"{where}/resume")).status_code == 409
+    silent = await api.post(f"{where}/pause", json={**SAID, "reason": ""})
+    assert (silent.status_code, silent.json()["errors"][0]["field"]) == (422, "reason")
+    for outcome in ("paused", "nothing to do"):
+        paused = await api.post(f"{where}/pause", json=SAID)
+        assert (paused.status_code, paused.json()["outcome"]) == (200, outcome), paused.text
+    assert (await api.get(where)).json()["paused"] is True
+    assert (await api.get(f"{where}/resume")).json()["steps"] == []
+    assert (await api.get(f"{where}/plan")).json()["steps"]["kickoff"]["state"] == "running"
+    assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "resumed"
+    nowhere = await api.post(f"{where}/skip", json=SAID)
+    assert (nowhere.status_code, nowhere.json()["errors"][0]["field"]) == (422, "step")
+    running = await api.post(f"{where}/redo", json={**SAID, "step": "kickoff"})
+    assert running.status_code == 409
+    assert "has not ended" in running.json()["detail"]
+    unknown = await api.post(f"{where}/explode", json=SAID)
+    assert unknown.status_code in (404, 422)
+    assert (await api.post(f"{where}/cancel", json=SAID)).json()["outcome"] == "cancelled"
+
+    async def cancelled() -> bool:
+        return bool((await api.get(where)).json()["stage"] == "cancelled")
+
+    await until(cancelled, "the cancelled onboarding")
+    told = [entry["kind"] for entry in (await api.get(f"/v1/accounts/{key}/timeline")).json()]
+    assert [kind for kind in told if kind.startswith("operation.")] == [
+        "operation.pause",
+        "operation.resume",
+        "operation.cancel",
+    ]

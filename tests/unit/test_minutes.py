@@ -1,0 +1,458 @@
+"""Minutes, blockers and actions: what is taken, what is refused, and what stands in SQL afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.meeting import Agreed
+from rapport.model.minutes import (
+    ActionRecord,
+    BlockerRecord,
+    Check,
+    Done,
+    Minutes,
+    MinutesRecord,
+    NewBlocker,
+    Removal,
+)
+from rapport.model.reading import check, read_toml
+from rapport.model.records import Wait
+from rapport.settings import Settings
+from rapport.storage import days, people
+from rapport.storage import minutes as records
+from rapport.storage.blockers import open_blockers
+from rapport.storage.contracts import Shown
+from rapport.storage.database import Store
+from rapport.storage.minutes import NewMinutes
+from starters.cli.minutes import written
+from starters.commands import actions, audit, blockers, minutes, timelines
+from starters.commands.office import Office, submission
+from tests.conftest import CHAMPION, ROOT, TAM, USER, by
+from tests.support.minutes import COLLEAGUE, action, blocker
+
+MEETING = "meeting/versayce/kickoff/1"
+NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def office(store: Store, tmp_path: Path) -> Office:
+    """The use cases of an installation without a Temporal; nothing here asks one."""
+    settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
+    return Office(settings, store, cast("Client", None))
+
+
+def steps(**states: str) -> list[Shown]:
+    """The meetings of an onboarding, in these states."""
+    return [
+        Shown(step=step, position=number, title=step.title(), stage="kickoff", kind="meeting", state=state, wait=Wait())
+        for number, (step, state) in enumerate(states.items())
+    ]
+
+
+AHEAD = steps(kickoff="running", rollout_planning="waiting", training="done")
+
+
+async def resolve(office: Office, **parts: Any) -> MinutesRecord:
+    """Minutes of these parts, with ids."""
+    async with office.store.reading() as connection:
+        account = await people.account(connection, "versayce")
+        return await minutes.resolve(connection, account, "kickoff", AHEAD, check(Minutes, parts, ""))
+
+
+async def keep(office: Office, *, meeting: str = MEETING, **parts: Any) -> MinutesRecord:
+    """Write minutes down, as a report does that was taken."""
+    record = await resolve(office, **parts)
+    async with office.store.writing() as connection:
+        member = await people.member_by_email(connection, TAM.email)
+        assert member is not None
+        said = submission(member.id, TAM, "held", meeting, record.as_text())
+        new = NewMinutes(meeting=meeting, account="versayce", step="kickoff", by=member.id, at=said.at, record=record)
+        await records.keep(connection, new, said.id)
+    return record
+
+
+async def stands(office: Office) -> records.KnownMinutes:
+    """What stands of them."""
+    async with office.store.reading() as connection:
+        found = await records.of_meeting(connection, MEETING)
+    assert found is not None
+    return found
+
+
+def faults(error: pytest.ExceptionInfo[Refusal]) -> list[str]:
+    """The fields that a refusal names; each has its fix."""
+    every = [error.value, *error.value.others]
+    assert all(one.fix for one in every)
+    return [one.field for one in every]
+
+
+# What is written
+
+
+def test_the_shipped_example_is_read() -> None:
+    """The example file says what its comments promise."""
+    read = read_toml(Minutes, (ROOT / "examples" / "minutes.toml").read_bytes(), "minutes.toml")
+    assert len(read.attended) == 3
+    assert [one.due for one in read.actions] == [date(2026, 12, 4), date(2026, 12, 7)]
+    assert read.private_note
+
+
+@pytest.mark.parametrize(
+    ("parts", "field"),
+    [
+        ({"attended": ["robin"]}, "attended[0]"),
+        ({"attended": [USER, USER.upper().replace("VERSAYCE.EXAMPLE", "versayce.example")]}, "attended[1]"),
+        ({"actions": [action(due="soon")]}, "actions[0].due"),
+        ({"actions": [{**action(), "due": 86400}]}, "actions[0].due"),
+        ({"actions": [{"what": "x", "owner": USER}]}, "actions[0].due"),
+        ({"actions": [action(what="two\nlines")]}, "actions[0].what"),
+        ({"actions": [action(), action(what="send the GUIDE")]}, "actions[1].what"),
+        ({"blockers": [blocker(title=" ")]}, "blockers[0].title"),
+        ({"blockers": [blocker(next_check="2026-02-30")]}, "blockers[0].next_check"),
+        ({"blockers": [blocker()] * 2}, "blockers[1].title"),
+        ({"goals": {"short_term": ["x"] * 41}}, "goals.short_term"),
+        ({"goals": {"someday": ["x"]}}, "goals.someday"),
+        ({"agreed": [{"step": "rollout_planning", "start": "tomorrow"}]}, "agreed[0].start"),
+        ({"agreed": [{"step": "rollout_planning", "start": "2026-12-08T10:00:30"}]}, "agreed[0].start"),
+        ({"agreed": [{"step": "rollout_planning", "start": "2026-12-08T10:00", "zone": "Zurich"}]}, "agreed[0].zone"),
+        (
+            {"agreed": [{"step": "rollout_planning", "start": "2026-12-08T10:00Z", "zone": "Europe/Zurich"}]},
+            "agreed[0].zone",
+        ),
+        ({"agreed": [{"step": "a", "start": "2026-12-08T10:00", "zone": "\ud800"}]}, "body"),
+        ({"note": "half a character: \ud800"}, "note"),
+        ({"note": "bell \x07"}, "note"),
+        ({"private_note": "x" * 20_001}, "private_note"),
+        ({"mood": "good"}, "mood"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_by_its_field(parts: dict[str, Any], field: str) -> None:
+    """Each fault is told by the field it stands in, with what to do about it."""
+    with pytest.raises(Refusal) as error:
+        check(Minutes, parts, "")
+    assert field in faults(error)
+
+
+def test_flags_say_the_same_as_a_file() -> None:
+    """The small case by flags and the same by a document are one and the same; both at once are refused."""
+    flags = written(
+        None,
+        [USER],
+        ["Soon"],
+        ["Late"],
+        ["Send this; and that; robin.keller@foobar.example; 2026-12-04"],
+        ["Firewall; luca.bianchi@versayce.example;2026-12-03"],
+        ["rollout_planning; 2026-12-08T10:00; Europe/Zurich"],
+        "More",
+        "Good",
+        "Hm",
+    )
+    document = {
+        "attended": [USER],
+        "goals": {"short_term": ["Soon"], "long_term": ["Late"]},
+        "actions": [action(what="Send this; and that")],
+        "blockers": [blocker(title="Firewall")],
+        "agreed": [{"step": "rollout_planning", "start": "2026-12-08T10:00", "zone": "Europe/Zurich"}],
+        "next": "More",
+        "note": "Good",
+        "private_note": "Hm",
+    }
+    assert flags == check(Minutes, document, "")
+    wrong: list[tuple[str, list[str] | None, list[str] | None, list[str] | None]] = [
+        ("--action", ["Send it; 2026-12-04"], None, None),
+        ("--blocker", None, ["Firewall"], None),
+        ("--agreed", None, None, ["rollout_planning"]),
+    ]
+    for flag, promised, blocking, agreed in wrong:
+        with pytest.raises(Refusal, match="parts") as error:
+            written(None, None, None, None, promised, blocking, agreed, None, None, None)
+        assert faults(error) == [flag]
+    with pytest.raises(Refusal, match="beside other flags") as error:
+        written(ROOT / "examples" / "minutes.toml", [USER], None, None, None, None, None, None, None, None)
+    assert faults(error) == ["--file"]
+
+
+LINES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20)
+RECORDS = st.builds(
+    MinutesRecord,
+    attended=st.lists(LINES).map(tuple),
+    short_term=st.lists(LINES).map(tuple),
+    actions=st.lists(st.builds(ActionRecord, what=LINES, owner=LINES, due=st.dates())).map(tuple),
+    blockers=st.lists(st.builds(BlockerRecord, title=LINES, owner=LINES, next_check=st.dates())).map(tuple),
+    agreed=st.lists(st.builds(Agreed, step=LINES, start=st.datetimes(timezones=st.just(UTC)))).map(tuple),
+    note=st.none() | LINES,
+)
+
+
+@given(RECORDS)
+def test_what_was_minuted_can_be_read_back_from_its_submission(record: MinutesRecord) -> None:
+    """A submission alone is enough to know the minutes again; a lone note stays the words that were written."""
+    text = record.as_text()
+    if record.is_note:
+        assert text == record.note
+    else:
+        assert text is not None
+        assert MinutesRecord.read(text) == record
+
+
+# People and next meetings
+
+
+async def test_people_are_known_by_their_addresses_or_refused(office: Office) -> None:
+    """Contacts and members are taken however their letters are cased; all who are not known are named at once."""
+    record = await resolve(office, attended=[USER.title().replace("Example", "example"), COLLEAGUE])
+    assert [id_[:2] for id_ in record.attended] == ["c_", "m_"]
+    with pytest.raises(Refusal) as error:
+        await resolve(
+            office,
+            attended=[USER, "nobody@versayce.example"],
+            actions=[action(owner="stranger@foobar.example")],
+            blockers=[blocker(), blocker("Budget", owner="who@versayce.example")],
+            agreed=[{"step": "training", "start": "2026-12-08T10:00"}],
+        )
+    assert faults(error) == ["attended[1]", "actions[0].owner", "blockers[1].owner", "agreed[0].step"]
+    assert "rollout_planning" in error.value.others[-1].fix
+
+
+async def test_who_has_left_may_have_been_there_and_owns_nothing_new(office: Office) -> None:
+    """Somebody who has left counts among those who attended; nothing new is put on them."""
+    async with office.store.writing() as connection:
+        member = await people.member_by_email(connection, COLLEAGUE)
+        assert member is not None
+        await people.mark_left(connection, member.id, NOW)
+    assert (await resolve(office, attended=[COLLEAGUE])).attended == (member.id,)
+    with pytest.raises(Refusal, match="has left") as error:
+        await resolve(office, actions=[action(owner=COLLEAGUE)])
+    assert faults(error) == ["actions[0].owner"]
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "instant"),
+    [
+        ("2026-12-08T10:00", None, "2026-12-08T09:00:00+00:00"),
+        ("2026-12-08T10:00", "America/New_York", "2026-12-08T15:00:00+00:00"),
+        ("2026-12-08T10:00+05:30", None, "2026-12-08T04:30:00+00:00"),
+    ],
+)
+async def test_an_agreed_time_is_wall_time_of_its_zone(
+    office: Office, start: str, zone: str | None, instant: str
+) -> None:
+    """Without a zone the TAM's own counts; an offset counts as it stands."""
+    record = await resolve(office, agreed=[{"step": "rollout_planning", "start": start, "zone": zone}])
+    assert record.agreed == (Agreed(step="rollout_planning", start=datetime.fromisoformat(instant)),)
+
+
+@pytest.mark.parametrize("start", ["2027-03-28T02:30", "0001-01-01T00:00", "9999-12-31T23:59-10:00"])
+async def test_an_agreed_time_that_no_clock_shows_is_refused(office: Office, start: str) -> None:
+    """Times that the clocks skip, or that no calendar has, are refused by their field."""
+    with pytest.raises(Refusal) as error:
+        await resolve(office, agreed=[{"step": "rollout_planning", "start": start}])
+    assert faults(error) == ["agreed[0].start"]
+
+
+# What stands
+
+
+async def test_everything_said_stands_in_its_place(office: Office) -> None:
+    """Attendance, goals, actions, blockers and what was agreed can each be read back as they were written."""
+    record = await keep(
+        office,
+        attended=[CHAMPION, USER, TAM.email],
+        goals={"short_term": ["Alerts for checkout", "One runbook"], "long_term": ["Fewer pages at night"]},
+        actions=[action(), action("List the services", USER, "2026-12-07")],
+        blockers=[blocker()],
+        agreed=[{"step": "rollout_planning", "start": "2026-12-08T10:00"}],
+        next="They show how they deploy",
+        note="Good spirits",
+    )
+    found = await stands(office)
+    assert found.record == record
+    assert found.corrected_at is None
+    async with office.store.reading() as connection:
+        [one] = await open_blockers(connection, "versayce")
+    assert (one.title, one.owner, one.next_check) == (
+        "The firewall lets nothing through",
+        "Luca Bianchi",
+        date(2026, 12, 3),
+    )
+    assert one.removed is None
+
+
+async def test_a_correction_replaces_and_keeps_what_came_of_it(office: Office) -> None:
+    """Corrected minutes take the others' place; what is done stays done, what was removed stays removed."""
+    await keep(office, actions=[action(), action("List the services", USER)], blockers=[blocker(), blocker("Budget")])
+    sent = (await actions.listed(office, "versayce"))[0]
+    assert (await actions.done(office, sent.id, Done(), TAM)).done_by == "Robin Keller"
+    gone = next(one for one in await blockers.listed(office) if one.title == "Budget")
+    await blockers.remove(office, gone.id, Removal(reason="Granted"), TAM)
+    await keep(office, actions=[action("Send the GUIDE")], blockers=[blocker(owner=USER, next_check="2026-12-10")])
+    assert [one.what for one in await actions.listed(office, "versayce")] == []
+    every = await actions.listed(office, "versayce", also_done=True)
+    assert [(one.id, one.what) for one in every] == [(sent.id, "Send the GUIDE")]
+    left = await blockers.listed(office, "versayce", also_removed=True)
+    assert [(one.title, one.owner, one.removed is not None) for one in left] == [
+        ("The firewall lets nothing through", "Mara Osei", False),
+        ("Budget", "Luca Bianchi", True),
+    ]
+    assert (await stands(office)).corrected_at is not None
+
+
+async def test_who_has_left_keeps_what_was_theirs(office: Office) -> None:
+    """A correction may still name an owner who has left meanwhile for what they owned, and for nothing of others'."""
+    await keep(office, actions=[action(owner=COLLEAGUE)])
+    async with office.store.writing() as connection:
+        account = await people.account(connection, "versayce")
+        member = await people.member_by_email(connection, COLLEAGUE)
+        assert member is not None
+        await people.mark_left(connection, member.id, NOW)
+        same = check(Minutes, {"actions": [action(owner=COLLEAGUE)], "note": "More"}, "")
+        before = await records.of_meeting(connection, MEETING)
+        assert before is not None
+        record = await minutes.resolve_correction(connection, account, same, before.record)
+        assert [one.owner for one in record.actions] == [member.id]
+        with pytest.raises(Refusal, match="has left"):
+            await minutes.resolve_correction(connection, account, same, MinutesRecord())
+
+
+# Blockers and actions
+
+
+async def test_a_blocker_stays_until_somebody_removes_it_with_a_reason(office: Office) -> None:
+    """Added, looked at and removed, each with its actor on the timeline; then it is open no more."""
+    past = check(NewBlocker, {**blocker(next_check="2026-01-02"), "note": "since Monday"}, "")
+    added = await blockers.add(office, "versayce", past, TAM)
+    assert (added.overdue, added.owner_email) == (True, CHAMPION)
+    later = await blockers.check(office, added.id, Check(next_check=date(2090, 1, 2), note="they work on it"), TAM)
+    assert (later.overdue, later.next_check) == (False, date(2090, 1, 2))
+    removed = await blockers.remove(office, added.id, Removal(reason="The rule is in"), by(COLLEAGUE))
+    assert (removed.removed_by, removed.reason, removed.remove) == ("Tomas Novak", "The rule is in", None)
+    async with office.store.reading() as connection:
+        assert await open_blockers(connection, "versayce") == ()
+    assert await blockers.listed(office, "versayce") == []
+    assert [one.id for one in await blockers.listed(office, also_removed=True)] == [added.id]
+    told = await timelines.timeline_of(office, "versayce")
+    assert [entry.what for entry in told] == [
+        "Robin Keller noted a blocker",
+        "Robin Keller looked at a blocker",
+        "Tomas Novak removed a blocker",
+    ]
+    title = "The firewall lets nothing through"
+    assert [entry.said for entry in told] == [
+        f"{title}\nNext check: 2026-01-02\nsince Monday",
+        f"{title}\nNext check: 2090-01-02\nthey work on it",
+        f"{title}\nThe rule is in",
+    ]
+    assert {entry.verified for entry in told} == {"operator"}
+    assert (await audit.verify(office, "versayce")).whole
+
+
+async def test_what_stands_already_is_not_noted_twice(office: Office) -> None:
+    """The same blocker again is refused with the one that stands; a meeting that names it takes it over."""
+    added = await blockers.add(office, "versayce", check(NewBlocker, blocker(), ""), TAM)
+    with pytest.raises(Refusal, match="stands already") as error:
+        await blockers.add(office, "versayce", check(NewBlocker, blocker("the FIREWALL lets nothing through"), ""), TAM)
+    assert (error.value.kind, added.id in error.value.fix) == (Refused.CONFLICT, True)
+    await keep(office, blockers=[blocker(next_check="2026-12-10")], actions=[action()])
+    [one] = await blockers.listed(office, "versayce")
+    assert (one.id, one.next_check) == (added.id, date(2026, 12, 10))
+    [promised] = await actions.listed(office, "versayce")
+    await keep(office, meeting="meeting/versayce/rollout_planning/1", actions=[action(due="2026-12-11")])
+    assert [(one.id, one.due) for one in await actions.listed(office, "versayce")] == [
+        (promised.id, date(2026, 12, 11))
+    ]
+    # The earlier minutes no longer speak of it, so correcting them does not take it away.
+    await keep(office)
+    assert [one.id for one in await actions.listed(office, "versayce")] == [promised.id]
+
+
+async def test_what_is_over_cannot_be_done_again(office: Office) -> None:
+    """A blocker that is gone is neither looked at nor removed, an action that is done is not done again."""
+    added = await blockers.add(office, "versayce", check(NewBlocker, blocker(), ""), TAM)
+    await blockers.remove(office, added.id, Removal(reason="Gone"), TAM)
+    await keep(office, actions=[action()])
+    [promised] = await actions.listed(office)
+    await actions.done(office, promised.id, Done(note="Sent"), TAM)
+    before = await timelines.timeline_of(office, "versayce")
+    for again in (
+        blockers.remove(office, added.id, Removal(reason="Again"), TAM),
+        blockers.check(office, added.id, Check(next_check=date(2026, 12, 8)), TAM),
+        actions.done(office, promised.id, Done(), TAM),
+    ):
+        with pytest.raises(Refusal) as error:
+            await again
+        assert error.value.kind is Refused.CONFLICT
+        assert faults(error) == ["id"]
+    assert await timelines.timeline_of(office, "versayce") == before
+    assert (before[-1].what, before[-1].said) == ("An action is done, says Robin Keller", "Send the guide\nSent")
+
+
+async def test_who_may_not_and_what_there_is_not_is_refused(office: Office) -> None:
+    """Unknown ids, accounts, owners and speakers each have their kind and field; nothing is written."""
+    new = check(NewBlocker, blocker(), "")
+    stranger = check(NewBlocker, blocker(owner="x@y.example"), "")
+    seller = by("sam.ortega@foobar.example")
+    for tried, kind, field in (
+        (blockers.add(office, "versayce", new, seller), Refused.FORBIDDEN, "--as"),
+        (blockers.add(office, "nobody", new, TAM), Refused.NOT_FOUND, "account"),
+        (blockers.add(office, "versayce", stranger, TAM), Refused.INVALID, "owner"),
+        (blockers.remove(office, "b_0", Removal(reason="x"), TAM), Refused.NOT_FOUND, "id"),
+        (actions.done(office, "a_0", Done(), TAM), Refused.NOT_FOUND, "id"),
+        (blockers.listed(office, "nobody"), Refused.NOT_FOUND, "account"),
+        (actions.listed(office, "nobody"), Refused.NOT_FOUND, "account"),
+    ):
+        with pytest.raises(Refusal) as error:
+            await tried
+        assert (error.value.kind, error.value.field) == (kind, field)
+        assert error.value.fix
+    assert await blockers.listed(office) == []
+    for empty in ("", " \n"):
+        with pytest.raises(Refusal, match="is empty"):
+            check(Removal, {"reason": empty}, "")
+
+
+# In the morning
+
+
+@pytest.mark.parametrize(
+    ("at", "shown", "overdue"),
+    [
+        ("2026-12-02T22:59", False, False),
+        ("2026-12-02T23:00", True, False),
+        ("2026-12-03T22:59", True, False),
+        ("2026-12-03T23:00", True, True),
+    ],
+)
+async def test_what_is_due_stands_in_the_morning_of_the_tam_and_its_owner(
+    office: Office, at: str, shown: bool, overdue: bool
+) -> None:
+    """From its day on, in the reader's zone, it is there and makes a day worth a mail; others read nothing of it."""
+    await keep(office, actions=[action(owner=COLLEAGUE, due="2026-12-03")], blockers=[blocker()])
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    async with office.store.reading() as connection:
+        robin, tomas, ines = [
+            await people.member_by_email(connection, email)
+            for email in (TAM.email, COLLEAGUE, "ines.moreau@foobar.example")
+        ]
+        assert robin
+        assert tomas
+        assert ines
+        his, theirs, hers = [await days.day(connection, one, now) for one in (robin, tomas, ines)]
+    assert [(one.title, one.overdue, one.mine) for one in his.blockers] == (
+        [("The firewall lets nothing through", overdue, False)] if shown else []
+    )
+    assert [(one.title, one.owner, one.mine) for one in his.actions] == (
+        [("Send the guide", "Tomas Novak", False)] if shown else []
+    )
+    assert [one.mine for one in theirs.actions] == ([True] if shown else [])
+    assert theirs.blockers == ()
+    assert his.is_quiet is not shown
+    assert hers.is_quiet

@@ -1,0 +1,283 @@
+"""Operations on a running onboarding, on the time-skipping server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import onboarding_id
+from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState
+from rapport.model.operations import Operate
+from rapport.playbooks.checks import examine
+from starters.commands import messages, onboardings, operations, timelines
+from starters.commands.onboardings import PLAYBOOKS, StartRequest
+from starters.commands.operations import OperationWritten
+from tests.conftest import CHAMPION, TAM, USER, Town, example, until
+from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
+from tests.support.tasks import TASK, begin_large
+from tests.support.tasks import in_phase as task_in_phase
+from tests.workflows.test_meeting import events
+
+MESSAGES = """
+name = "letters"
+title = "Letters"
+version = 1
+
+[[steps]]
+name = "first"
+title = "First"
+kind = "message"
+stage = "welcome"
+to = ["primary_champion"]
+email = "hello"
+review = "auto"
+
+[[steps]]
+name = "second"
+title = "Second"
+kind = "message"
+stage = "kickoff"
+after = ["first"]
+offset = "4 business days"
+to = ["primary_champion"]
+email = "hello"
+review = "auto"
+
+[[steps]]
+name = "third"
+title = "Third"
+kind = "message"
+stage = "kickoff"
+after = ["first"]
+offset = "4 business days"
+to = ["primary_champion"]
+email = "hello"
+review = "auto"
+"""
+
+
+async def do(
+    town: Town, kind: Operate, *, step: str | None = None, playbook: str | None = None, reason: str = "So agreed."
+) -> Receipt:
+    """Operate on the account as its TAM."""
+    written = OperationWritten(reason=reason, step=step, playbook=playbook)
+    return await operations.operate(town.office, "versayce", kind, written, TAM)
+
+
+async def days(town: Town, count: int) -> None:
+    """Let days pass, one by one."""
+    for _ in range(count):
+        await town.sleep_until(await town.now() + timedelta(days=1))
+
+
+def own(town: Town, text: str = MESSAGES) -> str:
+    """Keep a playbook in the installation's folder; give its name."""
+    playbook = examine(text.encode(), "own.toml").sound()
+    folder = town.office.settings.data / PLAYBOOKS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{playbook.name}.toml").write_text(text)
+    return playbook.name
+
+
+async def begin_letters(town: Town, *, at: str | None = None) -> None:
+    """Start the example by the playbook of three letters, on a Monday at ten."""
+    name = own(town)
+    await town.sleep_to(0, 10)
+    await onboardings.start(town.office, StartRequest(file=example(), playbook=name, at=at))
+
+
+async def states(town: Town) -> dict[str, tuple[str, str | None]]:
+    """Each step's state and outcome."""
+    shown = await onboardings.status(town.office, "versayce")
+    return {step.step: (step.state, step.outcome) for step in shown.milestones}
+
+
+async def test_a_pause_holds_reminders_and_takes_votes(skipping: Town) -> None:
+    """While paused nobody is reminded, votes count, nothing is booked; after it the vote has what time was left."""
+    await begin(skipping)
+    shown = await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    assert (await do(skipping, Operate.PAUSE)).outcome == "paused"
+    assert (await do(skipping, Operate.PAUSE)).outcome == "nothing to do"
+    assert (await onboardings.status(skipping.office, "versayce")).paused
+    await days(skipping, 2)
+    assert len(skipping.mails()) == 4
+    await vote(skipping, CHAMPION, "6")
+    await vote(skipping, USER, "6")
+    await days(skipping, 1)
+    assert (await kickoff(skipping)).phase == "voting"
+    assert (await do(skipping, Operate.RESUME)).outcome == "resumed"
+    booked = await in_phase(skipping, "booked")
+    assert booked.booked == shown.slots[5].start
+    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    assert "Robin Keller paused the onboarding" in told
+    assert "Robin Keller resumed the onboarding" in told
+
+
+async def test_after_a_pause_the_vote_has_what_was_left(skipping: Town) -> None:
+    """A pause of one day moves a deadline at a Thursday's end to Friday's, which is when Monday begins."""
+    await begin(skipping)
+    before = await in_phase(skipping, "voting")
+    await do(skipping, Operate.PAUSE)
+    await days(skipping, 1)
+    await do(skipping, Operate.RESUME)
+
+    async def moved() -> bool:
+        after = await kickoff(skipping)
+        assert before.deadline is not None
+        assert after.deadline is not None
+        return after.deadline.weekday() == 0 and after.deadline - before.deadline < timedelta(days=4)
+
+    await until(moved, "the deadline a day later")
+
+
+async def test_a_pause_of_six_weeks_brings_new_times(skipping: Town) -> None:
+    """When every time on offer has passed in a pause, people are offered new ones."""
+    await begin(skipping)
+    before = await in_phase(skipping, "voting")
+    await do(skipping, Operate.PAUSE)
+    await days(skipping, 42)
+    assert len(skipping.mails()) == 4
+    await do(skipping, Operate.RESUME)
+
+    async def renewed() -> bool:
+        after = await kickoff(skipping)
+        return after.round == 2 and after.phase == "voting" and after.slots[0].start > before.slots[-1].start
+
+    await until(renewed, "new times")
+    assert len(await skipping.mailed(8)) == 8
+
+
+async def test_drafts_do_not_go_while_it_is_paused(skipping: Town) -> None:
+    """Releasing drafts of a paused onboarding is refused, with the command that comes first."""
+    await begin(skipping, reviewed("approve"))
+    await drafted(skipping)
+    await do(skipping, Operate.PAUSE)
+    drafts = tuple(draft.key for draft in await messages.drafts(skipping.office, "versayce"))
+    with pytest.raises(Refusal, match="paused") as refusal:
+        await messages.release(skipping.office, drafts, TAM)
+    assert refusal.value.kind is Refused.CONFLICT
+
+
+async def test_a_paused_approval_climbs_no_ladder(skipping: Town) -> None:
+    """The ladder of a task stands still with the onboarding, and has what was left before it afterwards."""
+    await begin_large(skipping)
+    before = await task_in_phase(skipping, "preparing")
+    sent = len(skipping.mails(TAM.email))
+    await do(skipping, Operate.PAUSE)
+    await days(skipping, 14)
+    assert (await task_in_phase(skipping, "preparing")).outcome is None
+    assert len(skipping.mails(TAM.email)) <= max(sent, 1)
+    await do(skipping, Operate.RESUME)
+    assert before.deadline is not None
+    earliest = before.deadline + timedelta(days=13)
+
+    async def moved() -> bool:
+        after = await task_in_phase(skipping, "preparing")
+        return after.deadline is not None and after.deadline > earliest
+
+    await until(moved, "a deadline two weeks later")
+
+
+async def test_what_is_due_after_a_pause_is_previewed_and_staggered(skipping: Town) -> None:
+    """Two letters that would go at once after a pause go on two business days, as the preview has said."""
+    await begin_letters(skipping)
+    await skipping.mailed(1, CHAMPION)
+    await days(skipping, 1)
+    await do(skipping, Operate.PAUSE)
+    await days(skipping, 9)
+    assert len(skipping.mails(CHAMPION)) == 1
+    planned = await operations.preview(skipping.office, "versayce")
+    assert [(step.step, step.to) for step in planned.steps] == [
+        ("second", ("primary_champion",)),
+        ("third", ("primary_champion",)),
+    ]
+    await do(skipping, Operate.RESUME)
+    assert len(skipping.mails(CHAMPION)) == 1
+    await days(skipping, 8)
+    mails = [mail["Date"].datetime for mail in await skipping.mailed(3, CHAMPION)]
+    assert len(mails) == 3
+
+
+async def test_a_skipped_step_takes_back_what_it_has_under_way(skipping: Town) -> None:
+    """Leaving out a booked kickoff calls it off in everyone's calendar; the onboarding goes on without it."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+    await skipping.mailed(9)
+    assert (await do(skipping, Operate.SKIP, step="kickoff")).outcome == "skipped"
+    cancelled = [event for mail in (await skipping.mailed(14))[9:] for event in events(mail)]
+    assert [str(event["STATUS"]) for event in cancelled] == ["CANCELLED"] * 5
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+    assert (await states(skipping))["kickoff"] == ("skipped", "skipped")
+    with pytest.raises(Refusal, match="no onboarding"):
+        await do(skipping, Operate.SKIP, step="kickoff")
+
+
+async def test_a_step_done_elsewhere_ends_and_can_be_done_again(skipping: Town) -> None:
+    """Completing a waiting step ends it; redoing it does it as a second attempt, and nothing after it again."""
+    await begin_letters(skipping)
+    await skipping.mailed(1, CHAMPION)
+    with pytest.raises(Refusal, match="has not ended"):
+        await do(skipping, Operate.REDO, step="second")
+    assert (await do(skipping, Operate.COMPLETE, step="second")).outcome == "done"
+    assert (await do(skipping, Operate.COMPLETE, step="second")).outcome == "nothing to do"
+    with pytest.raises(Refusal, match="has ended already"):
+        await do(skipping, Operate.SKIP, step="second")
+    assert (await states(skipping))["second"] == ("done", "elsewhere")
+    assert (await do(skipping, Operate.REDO, step="first")).outcome == "attempt 2"
+    assert len(await skipping.mailed(2, CHAMPION)) == 2
+    with pytest.raises(Refusal, match="there is no step"):
+        await do(skipping, Operate.SKIP, step="nowhere")
+
+
+async def test_a_cancelled_onboarding_ends_and_leaves_nothing_open(skipping: Town) -> None:
+    """Cancelling ends tasks and meetings, calls off what is booked, and says so; another contract can start then."""
+    await begin_large(skipping)
+    await task_in_phase(skipping, "preparing")
+    assert (await do(skipping, Operate.CANCEL, reason="They were bought.")).outcome == "cancelled"
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+    shown = await onboardings.status(skipping.office, "versayce")
+    assert {step.state for step in shown.milestones} == {"dropped"}
+    assert shown.stage == "cancelled"
+    assert (await task_in_phase(skipping, "closed", TASK)).outcome == "withdrawn"
+    drafts = await messages.listed(skipping.office, "versayce", MessageState.DRAFT)
+    assert drafts == []
+    file = example()
+    assert file.contract is not None
+    again = file.model_copy(update={"contract": file.contract.model_copy(update={"id": "VERSAYCE-2027-01"})})
+    assert (await onboardings.start(skipping.office, StartRequest(file=again))).created
+
+
+async def test_an_account_adopts_a_newer_playbook(skipping: Town) -> None:
+    """Waiting steps follow the new playbook, what has ended stays, and what it no longer has is dropped."""
+    await begin_letters(skipping)
+    await skipping.mailed(1, CHAMPION)
+    newer = MESSAGES.replace("version = 1", "version = 2").replace('name = "third"', 'name = "fourth"')
+    own(skipping, newer.replace('title = "Second"', 'title = "Number two"'))
+    assert (await do(skipping, Operate.ADOPT, playbook="letters")).outcome == "adopted"
+    assert (await do(skipping, Operate.ADOPT, playbook="letters")).outcome == "nothing to do"
+    now = await states(skipping)
+    assert now["first"][0] == "done"
+    assert now["third"] == ("dropped", "no longer in the playbook")
+    assert now["fourth"][0] == "waiting"
+    plan = await operations.plan_of(skipping.office, "versayce")
+    assert (plan.version, plan.steps["second"].definition.title) == (2, "Number two")
+
+
+async def test_a_customer_already_enters_in_the_middle(skipping: Town) -> None:
+    """Entering at a step gives nothing for the earlier ones; an unknown step is refused and starts nothing."""
+    with pytest.raises(Refusal, match="no step"):
+        await begin_letters(skipping, at="nowhere")
+    await begin_letters(skipping, at="third")
+    assert await states(skipping) == {
+        "first": ("skipped", "a customer already"),
+        "second": ("skipped", "a customer already"),
+        "third": ("waiting", None),
+    }
+    assert skipping.mails() == []

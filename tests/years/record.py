@@ -1,0 +1,48 @@
+"""Live a year by each playbook and write down what happens: `uv run python -m tests.years.record`.
+
+Run it when something of a year is meant to change, and read the difference: every mail, meeting and decision is a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from rapport.model.people import AccountFile
+from rapport.model.reading import read_toml
+from rapport.playbooks import shipped
+from starters.simulate import simulate
+from starters.simulate.scenarios import SCENARIOS
+from starters.simulate.sources import of_file
+from starters.simulate.year import Year, written
+
+YEARS: Final = Path(__file__).parent
+EXAMPLE: Final = YEARS.parent.parent / "examples" / "versayce.toml"
+DAYS: Final = 400
+NAMES: Final = [(playbook, scenario) for playbook in shipped() for scenario in SCENARIOS]
+
+
+def path_of(playbook: str, scenario: str) -> Path:
+    """Where a year is written down."""
+    return YEARS / f"{playbook}-{scenario}.txt"
+
+
+async def lived(playbook: str, scenario: str, days: int = DAYS, example: Path = EXAMPLE) -> Year:
+    """An example account's first days by a playbook."""
+    file = read_toml(AccountFile, example.read_bytes(), example.name)
+    return await simulate(of_file(file, YEARS / "no playbooks", playbook), days=days, scenario=scenario)
+
+
+async def _record() -> None:
+    for playbook, scenario in NAMES:
+        year = await lived(playbook, scenario)
+        path_of(playbook, scenario).write_text("\n".join(written(year)) + "\n")
+        sys.stdout.write(f"{playbook}, {scenario}: {len(year.lines)} lines\n")
+    # See starters/cli/common.py: without a pause, short programs crash at exit.
+    await asyncio.sleep(0.02)
+
+
+if __name__ == "__main__":
+    asyncio.run(_record())
