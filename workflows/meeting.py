@@ -115,6 +115,8 @@ class Meeting(Correspondence):
         """Find times that suit those who are needed, and write to everyone who is invited."""
         self.begin_round()
         await self.catch_up_with_people()
+        if self._is_over:
+            return
         proposal = self.proposal = await self._find_times()
         self.diary.tell("meeting.proposed", about=str(len(proposal.slots)))
         to = tuple(invitee.id for invitee in proposal.invitees)
@@ -132,6 +134,8 @@ class Meeting(Correspondence):
 
         Times that wait too long become too near to be offered. New ones take their place, in new drafts.
         """
+        if self.phase is MeetingPhase.PROPOSING and self._is_over:
+            return
         while self.phase is MeetingPhase.DRAFTED and self.drafts_for(Purpose.PROPOSAL) and not self._is_diverted:
             if workflow.now() >= self._current.stale_at:
                 await self.replace_proposals()

@@ -93,8 +93,8 @@ class Steps:
         while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
             self._hear_the_late()
-            await self._look_who_is_there()
             if not self.is_paused:
+                await self._look_who_is_there()
                 await self._plan_dues()
                 if not self.is_paused:
                     free = self._free
@@ -450,22 +450,27 @@ class Steps:
         return self._sent(occasion, self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
 
     async def _sent(self, occasion: Occasion, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
-        keys = await writing
+        keys, name = await writing, occasion.step
         if keys is None:
             return "failed"
         while True:
-            await self._have_read(occasion.step, keys)
+            await self._have_read(name, keys)
             await self.letters.all_settled(keys)
             if not self.letters.departed & set(keys):
                 break
             # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
             self.letters.departed -= set(keys)
-            await workflow.wait_condition(lambda: not self._vacant)
+            await workflow.wait_condition(lambda: not self._vacant or not self._runs(name))
+            if not self._runs(name):
+                break
             occasion = occasion.model_copy(update={"now": workflow.now(), "news": None})
             keys = await self.letters.write(occasion, f"Write again: {occasion.title}", reviewed=True) or keys
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         joined = sum(key in self.letters.joined for key in keys)
         return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
+
+    def _runs(self, name: str) -> bool:
+        return self.progress[name].state is StepState.RUNNING
 
     async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
         """See to it that somebody reads the drafts of a step; nobody's silence sends one."""

@@ -145,8 +145,8 @@ def letter(
     if name.startswith("task_"):
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
-    if name == "account_handed_over" and not sparse:
-        given = HandoverFacts(former="m_1", until=NOW, submission="s_4")
+    if name == "account_handed_over":
+        given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
         story = story.model_copy(update={"handover": given})
     return Letter(
         STATIONERY,

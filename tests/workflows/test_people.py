@@ -9,9 +9,11 @@ import pytest
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import onboarding_id
+from rapport.model.operations import Operate
 from rapport.model.people import AccountFile, WorkingHours
-from starters.commands import accounts, meetings, messages, onboardings, successions, tasks, timelines
+from starters.commands import accounts, meetings, messages, onboardings, operations, successions, tasks, timelines
 from starters.commands.onboardings import MilestoneShown, StartRequest
+from starters.commands.operations import OperationWritten
 from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, link_of, text_of, until
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
@@ -466,3 +468,19 @@ async def test_a_contact_can_follow_in_another_persona_after_leaving_their_own(s
     ]
     assert sorted(sequences) == [("CANCEL", [CHAMPION], 2), ("CANCEL", [USER], 1), ("REQUEST", [USER], 2)]
     assert (await kickoff(skipping)).phase == "booked"
+
+
+async def test_what_is_held_can_be_cancelled(skipping: Town) -> None:
+    """A member may end the whole while somebody is missing: the poll ends, and the to-do is taken back."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    await successions.remove_contact(skipping.office, "versayce", CHAMPION, Departure(reason="Left"), TAM)
+    await task_in_phase(skipping, "open", "task/versayce/people.successor/1")
+    written = OperationWritten(reason="They stop")
+    assert (await operations.operate(skipping.office, "versayce", Operate.CANCEL, written, TAM)).accepted
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+    await in_phase(skipping, "ended")
+    closed = await task_in_phase(skipping, "closed", "task/versayce/people.successor/1")
+    assert closed.outcome == "withdrawn"
+    assert not [mail for mail in skipping.mails()[4:] if TAM.email not in str(mail["To"])]
