@@ -28,6 +28,7 @@ from activities.tasks import Tasks
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.base import Refusal
+from rapport.model.resources import library
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
@@ -56,7 +57,7 @@ def stationery(settings: Settings) -> Stationery:
     """What every mail has in common, from the settings.
 
     Raises:
-        Refusal: No secret is set.
+        Refusal: No secret is set, or the installation's own resources are wrong.
     """
     if settings.secret is None:
         raise Refusal(
@@ -68,6 +69,7 @@ def stationery(settings: Settings) -> Stationery:
         sender=settings.mail_from,
         public_url=settings.public_url.rstrip("/"),
         secret=settings.secret.get_secret_value().encode(),
+        library=library(settings.data),
     )
 
 
@@ -119,6 +121,7 @@ async def build(
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,
+                tasks.known,
                 tasks.project,
                 records.project,
                 records.tell_step,

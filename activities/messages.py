@@ -30,8 +30,9 @@ from rapport.model.message import (
     SetAside,
 )
 from rapport.policy import attention
+from rapport.policy.attachments import File
 from rapport.policy.attention import Verdict
-from rapport.storage import contracts
+from rapport.storage import attachments, contracts
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -290,8 +291,12 @@ class Messages:
             due += waiting if waiting and await self._may_send(connection) else []
             guests = await put_off.guests(connection, due)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
+            files = await attachments.of_drafts(connection, order.keys)
         try:
-            frozen = [self._frozen(draft, company, order, present, guests.get(draft.key, ())) for draft in due]
+            frozen = [
+                self._frozen(draft, company, order, present, guests.get(draft.key, ()), files.get(draft.key, ()))
+                for draft in due
+            ]
         except Refusal as refusal:
             raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
         leases: list[outbox.Lease | None] = []
@@ -305,7 +310,13 @@ class Messages:
         return [lease for lease in leases if lease is not None]
 
     def _frozen(
-        self, draft: outbox.Draft, company: Company, order: Deliver, present: datetime, guests: Sequence[outbox.Draft]
+        self,
+        draft: outbox.Draft,
+        company: Company,
+        order: Deliver,
+        present: datetime,
+        guests: Sequence[outbox.Draft],
+        files: tuple[File, ...],
     ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for what does not go, or not yet."""
         letter = self._letter(draft, company, order)
@@ -322,7 +333,8 @@ class Messages:
         if draft.state is MessageState.READY and verdict.at > present:
             return _Frozen(draft, None, token, None, verdict)
         others = [(self._letter(guest, company, order), Edits(**guest.edits)) for guest in guests]
-        letter = replace(letter, guests=tuple((other, edits) for other, edits in others if other is not None))
+        joined = tuple((other, edits) for other, edits in others if other is not None)
+        letter = replace(letter, guests=joined, files=files)
         bytes_ = letter.freeze(Edits(**draft.edits), token, verdict.at)
         return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict)
 

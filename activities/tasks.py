@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -9,15 +10,16 @@ from typing import Final, Literal
 from temporalio import activity
 
 from rapport.model.base import Instant, Wire
-from rapport.model.human_task import LadderRule, Rung, Seat, TaskKind, TaskProjection
-from rapport.model.people import Availability, Role, Schedule
-from rapport.policy import delegation, ladder
+from rapport.model.human_task import Holder, LadderRule, Rung, Seat, TaskKind, TaskProjection, are_customers
+from rapport.model.people import Availability, Contact, Fact, Role, Schedule
+from rapport.policy import customers, delegation, ladder
 from rapport.policy.calendar import Interval
 from rapport.storage import people, tasks
 from rapport.storage.database import Connection, Store
 
-Ladder = TaskKind | Literal["preparation", "answers"]
-"""Which ladder silence climbs: that of a kind of task, or of someone who has to ask, or to answer, first."""
+Ladder = TaskKind | Literal["preparation", "drafting", "answers", "customers"]
+"""Which ladder silence climbs: that of a kind of task or of customers, or of someone who has to ask, write or answer
+first."""
 
 RULES: Final[dict[Ladder, LadderRule]] = {
     "approval": ladder.APPROVALS,
@@ -25,7 +27,9 @@ RULES: Final[dict[Ladder, LadderRule]] = {
     "panel": ladder.APPROVALS,
     "to_do": ladder.TO_DOS,
     "preparation": ladder.PREPARATION,
+    "drafting": ladder.DRAFTING,
     "answers": ladder.ANSWERS,
+    "customers": ladder.CUSTOMERS,
 }
 
 
@@ -53,7 +57,7 @@ class Reseating(Wire):
         backup: A silent seat that gets a backup.
     """
 
-    account: str | None = None
+    account: str = ""
     rule: Ladder
     requester: str | None
     seats: tuple[Seat, ...]
@@ -70,6 +74,7 @@ class Resuming(Wire):
         fixed: The deadline is a date of the customer's and does not move.
     """
 
+    account: str = ""
     seats: tuple[Seat, ...]
     rungs: tuple[Rung, ...]
     paused_at: Instant
@@ -92,6 +97,27 @@ class Seated(Wire):
     next_change: Instant | None
 
 
+class Knowing(Wire):
+    """Who has one of these personas, and what of this is not known of their work?"""
+
+    account: str
+    personas: tuple[str, ...]
+    facts: tuple[Fact, ...] = ()
+
+
+class Known(Wire):
+    """A contact's id, and which of the facts nobody has recorded."""
+
+    contact: str
+    missing: tuple[Fact, ...] = ()
+
+
+class Everyone(Wire):
+    """Those who were asked about, in the account's order."""
+
+    contacts: tuple[Known, ...]
+
+
 class Resumed(Wire):
     """The rungs that are left."""
 
@@ -108,6 +134,10 @@ class Tasks:
     async def seat(self, question: Seating) -> Seated:
         """Seat those who decide, at the opening."""
         async with self.store.reading() as connection:
+            if are_customers(question.assign):
+                contacts = await people.contacts(connection, question.account)
+                seats = customers.seats_for(question.assign, contacts)
+                return await _seated_customers(connection, question, seats, seats, contacts)
             company = await people.availability(connection, since=question.now)
             tam = (await people.account(connection, question.account)).tam
             assign = tuple(_assigned(assignee, tam, company) for assignee in question.assign)
@@ -121,14 +151,18 @@ class Tasks:
     async def reseat(self, question: Reseating) -> Seated:
         """Move seats on to another TAM, to delegates and back to their owners, or give a silent one a backup."""
         async with self.store.reading() as connection:
+            if are_customers(seat.id for seat in question.seats):
+                contacts = await people.contacts(connection, question.account)
+                seats = customers.refresh(question.seats, contacts, decided=question.decided)
+                moved = _moved(question.seats, seats)
+                return await _seated_customers(connection, question, seats, moved, contacts)
             company = await people.availability(connection, since=question.now)
-            tam = None if question.account is None else (await people.account(connection, question.account)).tam
+            tam = None if not question.account else (await people.account(connection, question.account)).tam
             seats = delegation.handed_over(question.seats, tam, question.decided)
             seats = delegation.refresh(seats, company, question.requester, question.now, decided=question.decided)
             if question.backup is not None:
                 seats = delegation.add_backup(seats, question.backup, company, question.requester, question.now)
-            before = {seat.id: _first(seat) for seat in question.seats}
-            moved = tuple(seat for seat in seats if _first(seat) != before.get(seat.id))
+            moved = _moved(question.seats, seats)
             return await self._seated(connection, question, seats, moved, company, question.decided)
 
     @activity.defn(name="tasks.resume")
@@ -137,6 +171,9 @@ class Tasks:
         async with self.store.reading() as connection:
             company = await people.availability(connection, since=question.paused_at)
             schedules = await _schedules(connection, question.seats)
+            if are_customers(seat.id for seat in question.seats):
+                contacts = await people.contacts(connection, question.account)
+                schedules |= {contact.id: contact.schedule for contact in contacts}
         rungs = ladder.after_pause(
             question.rungs,
             paused_at=question.paused_at,
@@ -147,6 +184,19 @@ class Tasks:
             fixed=question.fixed,
         )
         return Resumed(rungs=rungs)
+
+    @activity.defn(name="tasks.known")
+    async def known(self, question: Knowing) -> Everyone:
+        """Say whose work is known, of those whom something is about to be done for."""
+        async with self.store.reading() as connection:
+            contacts = await people.contacts(connection, question.account)
+        return Everyone(
+            contacts=tuple(
+                Known(contact=contact.id, missing=contact.work.unknown(question.facts))
+                for contact in contacts
+                if contact.persona in question.personas
+            )
+        )
 
     @activity.defn(name="tasks.project")
     async def project(self, projection: TaskProjection) -> None:
@@ -180,6 +230,37 @@ class Tasks:
         }
         change = delegation.next_change(seats, company, question.requester, present, decided=decided)
         return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change)
+
+
+async def _seated_customers(
+    connection: Connection,
+    question: Seating | Reseating,
+    seats: tuple[Seat, ...],
+    new: tuple[Seat, ...],
+    contacts: Sequence[Contact],
+) -> Seated:
+    """The answer for the customer's people: each in their own hours, and the TAM told of their silence.
+
+    Where nobody holds a seat, time goes by in the TAM's calendar, until somebody does.
+    """
+    _, tam, _ = await people.surroundings(connection, question.account)
+    schedules = {contact.id: contact.schedule for contact in contacts} | {tam.id: tam.schedule}
+    followed = [seat if seat.holders else seat.model_copy(update={"holders": (Holder(member=tam.id),)}) for seat in new]
+    deadline = question.deadline
+    if deadline is None and followed:
+        first = schedules[followed[0].holders[0].member]
+        deadline = ladder.default_deadline(RULES[question.rule], question.now, first)
+    rungs = ladder.rungs(
+        RULES[question.rule], opened=question.now, deadline=deadline, seats=followed, schedules=schedules, away={}
+    )
+    told = {seat.id: tam.id for seat in seats}
+    return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=None)
+
+
+def _moved(before: Sequence[Seat], now: Sequence[Seat]) -> tuple[Seat, ...]:
+    """The seats that somebody else is first to be asked for."""
+    first = {seat.id: _first(seat) for seat in before}
+    return tuple(seat for seat in now if _first(seat) != first.get(seat.id))
 
 
 def _assigned(assignee: str, tam: str, company: dict[str, Availability]) -> str:

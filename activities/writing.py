@@ -146,9 +146,11 @@ async def known_of(connection: Connection, occasion: Occasion, present: datetime
 
 
 def key_of(occasion: Occasion, person: str) -> str:
+    # Where each of several people has a to-do of their own, all of them write to the same TAM about the same step.
+    about = occasion.task.about if occasion.task is not None else None
     return message_key(
         occasion.story,
-        occasion.step,
+        f"{occasion.step}.{about}" if about else occasion.step,
         occasion.attempt,
         occasion.occurrence,
         occasion.round,

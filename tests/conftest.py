@@ -33,6 +33,7 @@ from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES
 from starters.commands.office import Actor, Office
 from starters.installation import Ports
+from tests.support.playbooks import KICKOFF, put
 from worker import build
 
 ROOT = Path(__file__).parent.parent
@@ -67,9 +68,14 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float
     return seen
 
 
-def example(text: str | None = None) -> AccountFile:
-    """The example account; its people work without public holidays, so that no test depends on the day it runs."""
+def example(text: str | None = None, playbook: str = KICKOFF) -> AccountFile:
+    """The example account; its people work without public holidays, so that no test depends on the day it runs.
+
+    Args:
+        playbook: What it follows: in most tests the kickoff alone, so that they end with it.
+    """
     raw = text if text is not None else (ROOT / "examples" / "versayce.toml").read_text()
+    raw = raw.replace('playbook = "enterprise"', f'playbook = "{playbook}"')
     lines = [line for line in raw.splitlines() if not line.startswith(("country", "subdivision"))]
     return read_toml(AccountFile, "\n".join(lines).encode(), "versayce.toml")
 
@@ -154,6 +160,7 @@ async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> 
         **settings,
     }
     made = Settings(**chosen)
+    put(data, KICKOFF, "kickoff", "onsite_approval")
     store = Store(made.database)
     await store.migrate()
     async with build(client, made) as parts, parts.worker:

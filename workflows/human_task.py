@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.tasks import Ladder, Reseating, Resuming, Seated, Seating, Tasks
+    from activities.tasks import Ladder, Reseating, Resuming, Seating, Tasks
     from rapport.model.human_task import (
         NOT_REQUESTED,
         WITHDRAWN,
@@ -29,51 +30,18 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import HUMAN_TASK
     from rapport.policy import details, human_task
 
+from workflows.circle import Circle
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
 from workflows.waiting import Alarm
 
-
-class Circle:
-    """Those who are asked for one thing, and the ladder that their silence climbs."""
-
-    def __init__(self, ladder: Ladder, requester: str | None, seated: Seated) -> None:
-        """Just asked."""
-        self.ladder = ladder
-        self.requester = requester
-        self.seats = seated.seats
-        self.rungs = list(seated.rungs)
-        self.deadline = seated.deadline
-        self.managers = seated.managers
-        self.next_change = seated.next_change
-
-    def due(self, now: datetime) -> Rung | None:
-        """Take the next rung, if its instant has come."""
-        return self.rungs.pop(0) if self.rungs and self.rungs[0].at <= now else None
-
-    def holders(self, seat_id: str | None = None) -> tuple[str, ...]:
-        """The members who can fill a seat, or any seat, each once."""
-        seats = [seat for seat in self.seats if seat_id in (None, seat.id)]
-        return tuple(dict.fromkeys(holder.member for seat in seats for holder in seat.holders))
-
-    def reseat(self, seated: Seated) -> tuple[str, ...]:
-        """Take over how seats stand by now; give those who hold one newly.
-
-        Whoever gets a seat has its ladder before them from now on; the end of it all stays where it was.
-        """
-        before = set(self.holders())
-        moved = {rung.seat for rung in seated.rungs if rung.seat is not None}
-        end = next((rung for rung in self.rungs if rung.kind == "timeout"), None)
-        kept = [rung for rung in self.rungs if rung.seat not in moved]
-        new = [rung for rung in seated.rungs if rung.kind != "timeout" and (end is None or rung.at < end.at)]
-        if end is None:
-            new += [rung for rung in seated.rungs if rung.kind == "timeout"]
-        self.rungs = sorted([*kept, *new], key=lambda rung: rung.at)
-        self.seats = seated.seats
-        self.managers = seated.managers
-        self.next_change = seated.next_change
-        return tuple(member for member in self.holders() if member not in before)
+_TO_CUSTOMERS: Final = {
+    "task_opened": "sign_off_opened",
+    "task_reminder": "sign_off_reminder",
+    "task_manager": "sign_off_silent",
+}
+_TO_WRITERS: Final = ("task_request", "task_reminder")
 
 
 @workflow.defn(name=HUMAN_TASK.name)
@@ -92,6 +60,7 @@ class HumanTask(Correspondence):
         self.request_said: str | None = None
         self.asked: TaskQuestion | None = None
         self.answered: str | None = None
+        self.changes: str | None = None
         self.circle: Circle | None = None
         self.deciding: Circle | None = None
         self.decisions: tuple[Decision, ...] = ()
@@ -118,7 +87,7 @@ class HumanTask(Correspondence):
 
     async def wait_for_the_request(self) -> None:
         """Someone has to say first what is asked for, and why; or that it is not needed."""
-        asking = await self._ask(("tam",), "preparation", None, None)
+        asking = await self._ask(("tam",), self._writing, None, None)
         self.diary.tell("task.prepared")
         self._write("task_request", asking.holders(), "Ask the TAM what is asked for")
         if not await self._follow(asking, lambda: self.request_said is not None or self.outcome is not None):
@@ -127,7 +96,8 @@ class HumanTask(Correspondence):
     async def put_the_question(self) -> Circle:
         """Ask everyone who decides; what was decided about an earlier version is void."""
         self.edited = False
-        deciding = await self._ask(self.definition.assign, self.definition.task, self.start.deadline, self.requester)
+        ladder: Ladder = "customers" if self.definition.is_put_to_customers else self.definition.task
+        deciding = await self._ask(self.definition.assign, ladder, self.start.deadline, self.requester)
         self.phase = TaskPhase.OPEN
         self.diary.tell(
             "task.opened" if self.round == 1 else "task.changed", who=self.requester, submission=self.request_said
@@ -140,6 +110,8 @@ class HumanTask(Correspondence):
         while self.outcome is None and not self.edited:
             if self.phase is TaskPhase.NEEDS_INFO:
                 await self.get_what_is_missing(deciding)
+            elif self.phase is TaskPhase.PREPARING:
+                await self.get_it_changed()
             elif not await self._follow(deciding, self._is_interrupted):
                 self._end(self.definition.on_timeout)
 
@@ -158,6 +130,14 @@ class HumanTask(Correspondence):
         await self._go_on_with(deciding, since, fixed=self.start.deadline is not None)
         self.people_moved = True
         self._write("task_answered", deciding.holders(), "Tell those who decide what was answered")
+
+    async def get_it_changed(self) -> None:
+        """Those who decide want it otherwise: whoever asked says it anew, and that is a new round."""
+        assign = (self.requester,) if self.requester else ("tam",)
+        writing = await self._ask(assign, self._writing, None, None)
+        self._write("task_request", writing.holders(), "Say what is to be changed")
+        if not await self._follow(writing, lambda: self.edited or self._is_over()):
+            self._end(self.definition.on_timeout)
 
     async def close(self) -> TaskResult:
         """Tell the one who asked, and leave nothing behind."""
@@ -268,6 +248,12 @@ class HumanTask(Correspondence):
         """Look again who can decide."""
         self.people_moved = self.changed = True
 
+    @workflow.signal(name="fulfil", description="What the to-do was for is done")
+    def fulfil(self) -> None:
+        """It has come about without anybody saying so here."""
+        if not self._is_over():
+            self._end(self.definition.options[0].id)
+
     @workflow.query(name="view", description="The task as it stands")
     def view(self) -> TaskView:
         """Everything there is to see of it."""
@@ -324,7 +310,10 @@ class HumanTask(Correspondence):
             self.decisions,
             self.definition.fallback,
         )
-        if outcome is not None:
+        if outcome is not None and self.definition.returns(outcome):
+            self.phase, self.changes = TaskPhase.PREPARING, decision.submission
+            self.diary.tell("task.returned", who=decision.by)
+        elif outcome is not None:
             self._end(outcome)
         return self.remember(decision.id, Receipt(accepted=True, outcome=outcome or "counted"))
 
@@ -336,7 +325,12 @@ class HumanTask(Correspondence):
         return self.outcome is not None
 
     def _is_interrupted(self) -> bool:
-        return self._is_over() or self.edited or self.phase is TaskPhase.NEEDS_INFO
+        return self._is_over() or self.edited or self.phase is not TaskPhase.OPEN
+
+    @property
+    def _writing(self) -> Ladder:
+        """The ladder of whoever says what is asked for: what a customer signs off takes days to write."""
+        return "drafting" if self.definition.is_put_to_customers else "preparation"
 
     def _closed_text(self) -> str:
         return f"already decided: {self.outcome}" if self.decisions else f"closed without a decision: {self.outcome}"
@@ -389,7 +383,7 @@ class HumanTask(Correspondence):
         # Whoever came or went while Temporal was away told nobody; no reminder goes to the wrong person for that.
         before = circle.holders(rung.seat)
         await self._reseat(circle, backup=rung.seat if rung.kind == "backup" else None)
-        if circle.holders(rung.seat) != before:
+        if circle.holders(rung.seat) != before or (rung.kind == "remind" and not before):
             return
         if rung.kind == "remind":
             self.diary.tell("task.reminded", about=rung.seat)
@@ -436,6 +430,10 @@ class HumanTask(Correspondence):
     def _write(self, email: str, to: tuple[str, ...], summary: str, *, refusal: str | None = None) -> None:
         if not to:
             return
+        if self.circle is not None:
+            drafting = "sign_off_changes" if self.changes is not None else "sign_off_draft"
+            own = {"customers": _TO_CUSTOMERS, "drafting": dict.fromkeys(_TO_WRITERS, drafting)}
+            email = own.get(self.circle.ladder, {}).get(email, email)
         self.mails += 1
         occasion = Occasion(
             account=self.account,
@@ -451,12 +449,17 @@ class HumanTask(Correspondence):
             to=to,
             now=workflow.now(),
             task=TaskFacts(
+                kind=self.definition.task,
                 question=self.definition.question,
                 options=tuple((option.id, option.title) for option in self.definition.options),
+                changes=self.changes,
                 asks=self.definition.asks,
                 request=self.request_said,
                 asked=self.asked.id if self.asked else None,
-                asked_by=self.asked.by if self.asked else None,
+                asked_by=self.asked.by if self.asked else self._wants_changes(),
+                about=self.start.about,
+                finds_out=self.definition.finds_out,
+                deciders=self.deciding.holders() if self.deciding else (),
                 answered=self.answered,
                 requester=self.requester,
                 deadline=self._deadline(),
@@ -474,6 +477,11 @@ class HumanTask(Correspondence):
         )
         self.write(occasion, summary)
 
+    def _wants_changes(self) -> str | None:
+        """Who sent it back, while it is being changed."""
+        back = self.changes is not None and self.phase is TaskPhase.PREPARING and self.decisions
+        return self.decisions[-1].by if back else None
+
     # What it waits for, and telling it
 
     def _deadline(self) -> datetime | None:
@@ -486,15 +494,23 @@ class HumanTask(Correspondence):
         deadline = self._deadline()
         if self.phase is TaskPhase.PREPARING:
             words = " ".join(f"--say {name}=…" for name in self.definition.asks)
-            what = "the TAM, to say what is asked for, or that it is not needed"
+            if self.changes is not None:
+                what = "the TAM, to change what was to be signed off"
+            elif self.definition.is_put_to_customers:
+                what = "the TAM, to write what is to be signed off"
+            else:
+                what = "the TAM, to say what is asked for, or that it is not needed"
             return Wait(on=("tam",), what=what, unblock=f"rapport task request {id_} {words}", deadline=deadline)
         if self.phase is TaskPhase.NEEDS_INFO:
             what = "the one who asked, to give what is missing"
             return Wait(on=("tam",), what=what, unblock=f"rapport task answer {id_} --text …", deadline=deadline)
+        unblock = f"rapport task decide {id_} --option {self.definition.options[0].id}"
+        if self.definition.is_put_to_customers:
+            unblock += " --as THEIR-ADDRESS"
         return Wait(
             on=details.roles(self.definition.assign),
             what=f"a decision: {self.definition.question}",
-            unblock=self.start.unblock or f"rapport task decide {id_} --option {self.definition.options[0].id}",
+            unblock=self.start.unblock or unblock,
             deadline=deadline,
         )
 
@@ -513,7 +529,12 @@ class HumanTask(Correspondence):
     async def _go_on_with(self, circle: Circle, since: datetime, *, fixed: bool) -> None:
         """Give what time was left when it was interrupted."""
         question = Resuming(
-            seats=circle.seats, rungs=tuple(circle.rungs), paused_at=since, fixed=fixed, now=workflow.now()
+            account=self.account,
+            seats=circle.seats,
+            rungs=tuple(circle.rungs),
+            paused_at=since,
+            fixed=fixed,
+            now=workflow.now(),
         )
         resumed = await workflow.execute_local_activity_method(
             Tasks.resume, question, summary="What time is left?", **PLANNING
@@ -544,8 +565,9 @@ class HumanTask(Correspondence):
             opened=self.opened,
             deadline=wait.deadline,
             outcome=self.outcome,
+            about=self.start.about,
             now=workflow.now(),
-            news=self.diary.page(),
+            news=self.diary.page().model_copy(update={"wait": None}) if self.start.about else self.diary.page(),
         )
         await workflow.execute_local_activity_method(
             Tasks.project, projection, summary="Write down what happened", **RECORDS

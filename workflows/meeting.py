@@ -90,9 +90,10 @@ class Meeting(Correspondence):
         if start.undecided:
             await self.say_that_times_follow()
         while self.outcome is None and not self.closing:
-            await self.propose_times()
-            await self.open_the_vote()
-            await self.agree_on_a_time()
+            if not await self.take_the_agreed_time():
+                await self.propose_times()
+                await self.open_the_vote()
+                await self.agree_on_a_time()
             await self.hear_how_it_went()
         return await self.finish()
 
@@ -110,6 +111,16 @@ class Meeting(Correspondence):
             await self._have_read(Purpose.MESSAGE, lambda: not self.drafts_for(Purpose.MESSAGE))
         while self.venue is None and not self._is_diverted and workflow.now() < limit:
             await self._news(self._wait_for_the_venue(limit), limit, "Nobody has said whether it is held on site")
+
+    async def take_the_agreed_time(self) -> bool:
+        """Book what people agreed on in the room; nobody is asked again. Once, and only if it has not passed."""
+        start = self.start.booked
+        if start is None or self.round or start <= workflow.now():
+            return False
+        self.begin_round()
+        self.proposal = await self._find_times()
+        self.booking = Booking(start=start, end=start + timedelta(minutes=self.step.minutes), by="agreed")
+        return True
 
     async def propose_times(self) -> None:
         """Find times that suit those who are needed, and write to everyone who is invited."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -16,7 +17,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger, Vacancies
     from activities.records import Records
-    from rapport.model.human_task import LateDecision, TaskStart
+    from rapport.model.human_task import LateDecision, TaskDefinition, TaskResult, TaskStart
     from rapport.model.ids import meeting_id, step_of, task_id
     from rapport.model.meeting import MeetingStart, Receipt, Venue
     from rapport.model.message import MessageState, Occasion, Purpose
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
+from workflows.users import Users
 from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer, wait_until
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
@@ -60,13 +62,17 @@ class Steps:
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         self._waits: dict[str, Wait] = {}
+        self._kept_waits: set[str] = set()
+        self._agreed: dict[str, datetime] = {}
+        self._errands: Counter[tuple[str, str]] = Counter()
+        self._users = Users(self)
         self._late: list[LateDecision] = []
         self._offered: set[str] = set()
         self._people_moved = False
         self._vacant: tuple[str, ...] = ()
         self._hold: Wait | None = None
         self._searches = 0
-        self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self._open: dict[str, list[workflow.ChildWorkflowHandle[Any, Any]]] = {}
         self._steers: dict[str, Steer] = {}
         self._staggers = False
         self._paused_since: datetime | None = None
@@ -150,10 +156,9 @@ class Steps:
         """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
         steers, self._steers = self._steers, {}
         for name, word in steers.items():
-            child = self._open.get(name)
-            if child is not None:
+            for child in list(self._open.get(name, ())):
                 await steer(child, word.kind)
-            elif word.kind is Steering.CLOSE:
+            if word.kind is Steering.CLOSE:
                 await self.letters.drop_drafts("the step is over", name)
 
     async def _plan_dues(self) -> None:
@@ -311,6 +316,8 @@ class Steps:
         self.diary.tell("step.ended", step=name, about=outcome)
 
     async def _meet(self, step: MeetingStep) -> str:
+        if step.merged_into is not None and self._was_onsite(step.merged_into):
+            return f"with_{step.merged_into}"
         attempt = self.progress[step.name].attempt
         onsite = self._is_onsite(step)
         if onsite:
@@ -321,6 +328,7 @@ class Steps:
             step=step,
             attempt=attempt,
             undecided=onsite is None,
+            booked=self._agreed.get(step.name),
         )
         result = await self._child(
             step.name,
@@ -330,7 +338,14 @@ class Steps:
             summary=f"{step.title} with {self.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
+        self._agreed.update({one.step: one.start for one in result.agreed})
         return result.outcome
+
+    def _was_onsite(self, name: str) -> bool:
+        """Whether a meeting was held on site, and so took in those that are merged into it."""
+        meeting = self.progress[name]
+        held = meeting.state is StepState.DONE and meeting.outcome == "held"
+        return held and isinstance(meeting.definition, MeetingStep) and self._is_onsite(meeting.definition) is True
 
     def _is_onsite(self, step: MeetingStep) -> bool | None:
         """Whether a meeting is held on site by the approval that it may have; nothing while that is open."""
@@ -341,6 +356,25 @@ class Steps:
 
     async def _decide(self, step: TaskStep) -> str:
         """Put a question to people, and tell the meetings that wait for its outcome."""
+        if step.for_each is not None:
+            return await self._users.ask_about_each(step, step.for_each)
+        try:
+            result = await self.ask_people(step, step.definition())
+        except FailureError:
+            # Nobody will say any more; whoever waits for word must not wait for ever.
+            await self._tell_meetings(step.name, None)
+            raise
+        await self._tell_meetings(step.name, result.outcome)
+        return result.outcome
+
+    async def ask_people(
+        self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
+    ) -> TaskResult:
+        """Put one question.
+
+        Args:
+            about: The contact whom it concerns, where each of several has a task of their own.
+        """
         attempt = self.progress[step.name].attempt
         start = TaskStart(
             account=self.start.account,
@@ -349,23 +383,17 @@ class Steps:
             step=step.name,
             title=step.title,
             attempt=attempt,
-            definition=step.definition(),
+            about=about,
+            definition=definition,
         )
-        try:
-            result = await self._child(
-                step.name,
-                HUMAN_TASK,
-                start,
-                task_id(self.start.account, step.name, attempt),
-                summary=f"{step.title}, for {self.start.account}",
-                about=step.question,
-            )
-        except FailureError:
-            # Nobody will say any more; whoever waits for word must not wait for ever.
-            await self._tell_meetings(step.name, None)
-            raise
-        await self._tell_meetings(step.name, result.outcome)
-        return result.outcome
+        return await self._child(
+            step.name,
+            HUMAN_TASK,
+            start,
+            task_id(self.start.account, step.name, attempt, about),
+            summary=f"{step.title}, for {self.start.account}",
+            about=definition.question,
+        )
 
     async def _tell_meetings(self, approval: str, outcome: str | None) -> None:
         for name, onsite in self._approved_by(approval):
@@ -407,8 +435,10 @@ class Steps:
         self.letters.changed = True
 
     def _errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
-        step = self.progress[name]
-        return Errand(chore, self.letters, self.start.contract, name, step.definition.title, step.attempt, unblock)
+        self._errands[chore.name, name] += 1
+        number = self._errands[chore.name, name]
+        title = self.progress[name].definition.title
+        return Errand(chore, self.letters, self.start.contract, name, title, number, unblock)
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
@@ -425,13 +455,21 @@ class Steps:
             # Somebody has ended the step while its workflow was being started.
             await steer(child, Steering.CLOSE)
         else:
-            self._open[name] = child
+            self._open.setdefault(name, []).append(child)
             if self.is_paused:
                 await steer(child, Steering.PAUSE)
         return await child
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
+        if step.needs:
+            return self._users.write_to_those_known(step)
+        return self.sent(step, self.write_mails(step, self.take_news()))
+
+    def write_mails(
+        self, step: MessageStep, news: Projection | None = None, to: tuple[str, ...] = (), occurrence: int = 1
+    ) -> asyncio.Task[tuple[str, ...] | None]:
+        """Have mails of a step written: to everyone of its personas, or to some of them; it begins at once."""
         reviewed = (self.start.review or step.review) != "auto"
         occasion = Occasion(
             account=self.start.account,
@@ -440,37 +478,46 @@ class Steps:
             title=step.title,
             workflow_id=workflow.info().workflow_id,
             attempt=self.progress[step.name].attempt,
+            occurrence=occurrence,
             purpose=Purpose.MESSAGE,
             email=step.email,
-            personas=step.to,
+            to=to,
+            personas=() if to else step.to,
             review=step.review,
             now=workflow.now(),
-            news=self.take_news(),
+            news=news,
         )
-        return self._sent(occasion, self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed))
+        return self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
 
-    async def _sent(self, occasion: Occasion, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
-        keys, name = await writing, occasion.step
+    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+        """How many of a step's mails have gone, once each has or was kept from it."""
+        keys = await writing
         if keys is None:
             return "failed"
-        while True:
-            await self._have_read(name, keys)
-            await self.letters.all_settled(keys)
-            if not self.letters.departed & set(keys):
-                break
-            # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
+        told = await self.told_of(step.name, keys)
+        # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
+        while self.letters.departed & set(keys) and await self._goes_on(step.name):
             self.letters.departed -= set(keys)
-            await workflow.wait_condition(lambda: not self._vacant or not self._runs(name))
-            if not self._runs(name):
-                break
-            occasion = occasion.model_copy(update={"now": workflow.now(), "news": None})
-            keys = await self.letters.write(occasion, f"Write again: {occasion.title}", reviewed=True) or keys
+            keys = await self.write_mails(step) or keys
+            told = await self.told_of(step.name, keys)
+        return told
+
+    async def _goes_on(self, name: str) -> bool:
+        """Wait until nobody is missing; whether the step still runs then."""
+
+        def runs() -> bool:
+            return self.progress[name].state is StepState.RUNNING
+
+        await workflow.wait_condition(lambda: not self._vacant or not runs())
+        return runs()
+
+    async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
+        """The same of mails that are written."""
+        await self._have_read(name, keys)
+        await self.letters.all_settled(keys)
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         joined = sum(key in self.letters.joined for key in keys)
         return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
-
-    def _runs(self, name: str) -> bool:
-        return self.progress[name].state is StepState.RUNNING
 
     async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
         """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
@@ -493,6 +540,17 @@ class Steps:
         if result is not None:
             self.letters.release_by(result, unread())
 
+    def keep_waiting(self, name: str, wait: Wait | None) -> None:
+        """Say what a step waits for, until that is taken back."""
+        if wait is None:
+            self._kept_waits.discard(name)
+            self._waits.pop(name, None)
+        else:
+            self._kept_waits.add(name)
+            self._waits[name] = wait
+        self._stale.add(name)
+        self.letters.changed = True
+
     @property
     def _approve(self) -> str:
         return f"rapport message approve --account {self.start.account}"
@@ -508,7 +566,7 @@ class Steps:
 
     def _look_at_drafts(self) -> None:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
-        drafted = {step_of(key) for key in self.letters.drafts}
+        drafted = {step_of(key) for key in self.letters.drafts} | self._kept_waits
         put_off = {step_of(key): at for key, at in self.letters.put_off.items()}
         for name in set(self._waits) - drafted - set(put_off):
             del self._waits[name]
@@ -537,7 +595,7 @@ class Steps:
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
-        held = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait())
+        waits = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait()) | self._waits
         self._projected += 1
         workflow.set_current_details(
             details.onboarding(self.start.account, self.progress, self.letters.paused_at, self._hold)
@@ -554,10 +612,8 @@ class Steps:
             ended=not plan.unfinished(self.progress),
             paused_at=self.letters.paused_at,
             milestones=tuple(
-                milestone.model_copy(
-                    update={"wait": self._waits.get(milestone.step) or held.get(milestone.step, Wait())}
-                )
-                if milestone.kind == "message" or milestone.step in held
+                milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
+                if milestone.kind == "message" or milestone.step in waits
                 else milestone
                 for milestone in plan.milestones(self.progress)
                 if milestone.step in stale

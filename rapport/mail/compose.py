@@ -32,6 +32,7 @@ from markupsafe import Markup
 
 from rapport.mail import chart
 from rapport.model.base import MAX_NAME, Refusal, plain
+from rapport.policy.attachments import File
 from rapport.policy.figures import figure
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
@@ -159,6 +160,11 @@ def _zone(instant: datetime, zone: str) -> str:
     return f"{zone.replace('_', ' ')}, UTC{offset[:3]}:{offset[3:]}"
 
 
+def _listing(names: Sequence[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def _safe_link(url: str) -> str:
     """Refuse a link that runs something: escaping does not stop `javascript:`."""
     if not url.startswith(("https://", "http://", "mailto:")):
@@ -176,7 +182,7 @@ def _environment(*, html: bool) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=_safe_link)
-    environment.filters.update(bars=chart.html, told=chart.text, figure=figure)
+    environment.filters.update(bars=chart.html, told=chart.text, figure=figure, listing=_listing)
     return environment
 
 
@@ -352,13 +358,16 @@ def _text(header: str, value: str) -> str:
     return Header(value, "utf-8", header_name=header).encode()
 
 
-def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None = None) -> bytes:
+def freeze(
+    words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None = None, files: Sequence[File] = ()
+) -> bytes:
     """Build the bytes that go over the wire: 7-bit ASCII, lines of at most 78 characters (RFC 5322).
 
     An address or a Message-ID that is longer by itself stands on a line of its own length, below the hard limit of 998.
 
     Args:
         calendar: An iTIP method and its iCalendar object (RFC 6047), for an invitation.
+        files: What is attached, checked already.
 
     Raises:
         Refusal: A header came out other than it was meant.
@@ -386,6 +395,9 @@ def freeze(words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None 
         mail.add_attachment(
             ics, maintype="application", subtype="ics", filename="invite.ics", params={"method": method}
         )
+    for file in files:
+        maintype, _, subtype = file.type.partition("/")
+        mail.add_attachment(file.content, maintype=maintype, subtype=subtype, filename=file.name)
     raw = mail.as_bytes()
     _inspect(raw, envelope)
     return raw
@@ -407,6 +419,17 @@ def _inspect(raw: bytes, envelope: Envelope) -> None:
 def subject(raw: bytes) -> str:
     """A frozen mail's subject."""
     return str(BytesHeaderParser(policy=_READING).parsebytes(raw)["Subject"])
+
+
+def carried(raw: bytes) -> list[tuple[str, str, int]]:
+    """The files of a frozen mail: the name, the type and the size in bytes of each."""
+    read = email.message_from_bytes(raw, policy=_READING)
+    assert isinstance(read, EmailMessage)
+    return [
+        (part.get_filename() or "", part.get_content_type(), len(part.get_payload(decode=True) or b""))
+        for part in read.iter_attachments()
+        if part.get_content_disposition() == "attachment"
+    ]
 
 
 def masked(text: str) -> str:

@@ -13,9 +13,11 @@ from rapport.mail import compose, invite
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.model.base import Refusal
 from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
-from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor
+from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor, Work
 from rapport.model.playbook import Review
+from rapport.model.resources import Library, library
 from rapport.policy import audience
+from rapport.policy.attachments import File
 from rapport.storage import people
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.database import Connection
@@ -32,6 +34,7 @@ class Stationery:
     sender: str
     public_url: str
     secret: bytes = field(repr=False)
+    library: Library = field(default_factory=library, repr=False)
 
     def link(self, token: str) -> str:
         """The address of a personal link; from the settings, never from a request's Host."""
@@ -188,6 +191,7 @@ class Letter:
     Attributes:
         said: What submissions say that the mail quotes, by id.
         day: What a morning mail tells.
+        files: What is attached.
         guests: The mails that have become a part of this one, each with a member's changes.
     """
 
@@ -199,6 +203,7 @@ class Letter:
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
     day: Day | None = None
+    files: tuple[File, ...] = ()
     guests: tuple[tuple[Letter, Edits], ...] = ()
 
     @property
@@ -242,7 +247,7 @@ class Letter:
             date=date,
         )
         words = self.words(edits, token)
-        return words.subject, compose.freeze(words, envelope, self._calendar(date))
+        return words.subject, compose.freeze(words, envelope, self._calendar(date), self.files)
 
     def link(self, date: datetime) -> Link | None:
         """What the mail's personal link may do, if it has one."""
@@ -274,6 +279,7 @@ class Letter:
             "link": link,
             "pages": self.stationery.public_url,
             "day": self.day,
+            **self._work(),
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
@@ -292,11 +298,30 @@ class Letter:
             "reason": self.said.get(handover.submission or ""),
         }
 
+    def _work(self) -> dict[str, Any]:
+        """What is known of the reader's work, and what there is to read about it."""
+        contact = self.company.contacts.get(self.person) if isinstance(self.company, Company) else None
+        work = contact.work if contact else Work()
+        about = self.stationery.library.about
+        return {
+            "work": work,
+            "shelves": {
+                "languages": about(work.languages),
+                "deployment": about(work.deployment),
+                "previous_tools": about(work.previous_tools),
+            },
+        }
+
     def _task_context(self, task: TaskFacts) -> dict[str, Any]:
         titles = dict(task.options)
         outcome = task.outcome or ""
         return {
-            "title": self.occasion.title,
+            "title": self._title(task),
+            "kind": task.kind,
+            "record": self._record(task),
+            "round": self.occasion.round,
+            "deciders": [name for id_ in task.deciders if (name := self._name(id_))],
+            "changes": self.said.get(task.changes or ""),
             "question": task.question,
             "asks": [name.replace("_", " ") for name in task.asks],
             "said": [(name.replace("_", " "), text) for name, text in self._request(task).items()],
@@ -311,6 +336,17 @@ class Letter:
             "reason": self.said.get(task.decision or ""),
             "refusal": task.refusal,
         }
+
+    def _title(self, task: TaskFacts) -> str:
+        about = self._name(task.about)
+        return f"{self.occasion.title} ({about})" if about else self.occasion.title
+
+    def _record(self, task: TaskFacts) -> str | None:
+        """The command that records what a to-do is to find out."""
+        about = self.company.person(task.about) if task.about and task.finds_out else None
+        if about is None:
+            return None
+        return audience.recording(self.occasion.account or "", about.email, task.finds_out)
 
     def _request(self, task: TaskFacts) -> dict[str, str]:
         """What the requester said, by what they were asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Final, Literal, Self
@@ -10,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from rapport.model.base import Instant, Name, Several, StepName, Wire, Written, suggestion
-from rapport.model.people import Role
+from rapport.model.people import Fact, Role, personas
 from rapport.model.records import StepNews
 
 
@@ -40,19 +41,36 @@ Quorum = Annotated[str, AfterValidator(_quorum)]
 
 _ROLES: Final = tuple(f"role:{role}" for role in Role)
 
+CONTACT_PREFIX: Final = "contact:"
+"""What an assignee begins with who is whoever has a persona at the account, and no member."""
+
 
 def _assignee(value: str) -> str:
     if value in ("tam", "manager", *_ROLES) or re.fullmatch(r"m_[0-9a-f]{16}", value):
         return value
-    raise ValueError(f'"{value[:40]}" is nobody who can decide; use tam, manager, or one of {", ".join(_ROLES)}')
+    customers = tuple(f"{CONTACT_PREFIX}{persona}" for persona in personas())
+    if value in customers:
+        return value
+    known = ", ".join((*_ROLES, *customers))
+    raise ValueError(f'"{value[:40]}" is nobody who can decide; use tam, manager, or one of {known}')
+
+
+def are_customers(assign: Iterable[str]) -> bool:
+    """Whether those who decide are the customer's people."""
+    return any(assignee.startswith(CONTACT_PREFIX) for assignee in assign)
 
 
 class TaskOption(Written):
-    """One answer that a human task offers."""
+    """One answer that a human task offers.
+
+    Attributes:
+        returns: It closes nothing: the matter goes back to whoever asked, who says it anew, in a new round.
+    """
 
     id: StepName
     title: Name
     needs_reason: bool = False
+    returns: bool = False
 
 
 class LadderRule(Written):
@@ -94,7 +112,7 @@ class Holder(Wire):
     """Someone who can fill a seat now.
 
     Attributes:
-        member: The member's id.
+        member: The member's id; a contact's, where the customer decides.
         on_behalf_of: The member in whose place they act, if it is not their own.
         via: How it came to them.
         chain: The members whom it passed on the way, in order, with the assignee first.
@@ -116,7 +134,7 @@ class Seat(Wire):
     Where an account is handed over, the seat of its TAM gets another owner.
 
     Attributes:
-        id: The assignee as written: a member's id, or `role:` and a role.
+        id: The assignee as written: a member's id, `role:` and a role, or `contact:` and a persona.
         role: The role, where any member who has it can fill the seat.
         owner: The id of the member whose it is. A role's seat belongs to nobody in particular.
         of_tam: Whether it is the TAM's, whoever that is.
@@ -136,7 +154,7 @@ class Decision(Wire):
     Attributes:
         id: The submission's key; a repeated id is the same decision.
         round: The round that the person saw.
-        by: The member's id.
+        by: The member's id, or the contact's.
         submission: The id of what they wrote with it.
         reasoned: Whether they gave a reason.
     """
@@ -163,10 +181,13 @@ class TaskDefinition(Written):
 
     Attributes:
         question: What is to be decided or done, in one sentence. What the requester adds stands in SQL.
-        assign: Who decides: `tam` (the account's), `manager` (the TAM's), a member's id, or `role:` and a role.
+        assign: Who decides: `tam` (the account's), `manager` (the TAM's), a member's id, `role:` and a role; or the
+            customer's people alone, by `contact:` and a persona.
         otherwise: The option that stands where people do not agree.
         on_timeout: The outcome where nobody decides in time; never a silent yes.
         asks: What the requester has to say before it opens, by name; where empty, it opens at once.
+        finds_out: What it is to find out of the work of the contact whom it concerns. Once that is recorded, it ends by
+            itself with its first option.
     """
 
     task: TaskKind
@@ -177,6 +198,7 @@ class TaskDefinition(Written):
     otherwise: StepName | None = None
     on_timeout: StepName = "timed_out"
     asks: tuple[StepName, ...] = ()
+    finds_out: tuple[Fact, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -186,6 +208,15 @@ class TaskDefinition(Written):
             faults.append("options: one id stands twice; give each option its own")
         if self.otherwise is not None and self.otherwise not in ids:
             faults.append(f'otherwise: "{self.otherwise}" is not an option; {suggestion(self.otherwise, ids)}')
+        if are_customers(self.assign) and not all(who.startswith(CONTACT_PREFIX) for who in self.assign):
+            faults.append("assign: names the customer's people and members; ask one side only")
+        if any(option.returns for option in self.options):
+            if not self.asks:
+                faults.append("options: one returns to whoever asked, and nobody asks; fill in asks")
+            if not all(option.needs_reason for option in self.options if option.returns):
+                faults.append("options: one returns without a word on what to change; give it needs_reason = true")
+            if all(option.returns for option in self.options):
+                faults.append("options: all of them return to whoever asked; add one that closes it")
         if self.on_timeout in ids:
             faults.append(
                 "on_timeout: is one of the options, and silence is never an answer; write another word, "
@@ -200,6 +231,15 @@ class TaskDefinition(Written):
         """The option that stands where people do not agree; the last one where none is named."""
         return self.otherwise or self.options[-1].id
 
+    @property
+    def is_put_to_customers(self) -> bool:
+        """Whether the customer's people decide it; they have neither delegates nor superiors."""
+        return are_customers(self.assign)
+
+    def returns(self, option: str) -> bool:
+        """Whether an option sends it back to whoever asked."""
+        return any(one.id == option and one.returns for one in self.options)
+
 
 class TaskStart(Wire):
     """What opens a human task.
@@ -208,6 +248,7 @@ class TaskStart(Wire):
         subject: What it is about: an account's key, or the reference of a review or case.
         deadline: When it is due, where that is a date of the customer's.
         requester: The member who asks, where that is known; they can never decide.
+        about: The contact whom it concerns, where each of several has a task of their own.
         unblock: The command that does what is asked for, where that is not deciding.
     """
 
@@ -217,6 +258,7 @@ class TaskStart(Wire):
     step: str
     title: str
     attempt: int = 1
+    about: str | None = None
     definition: TaskDefinition
     deadline: Instant | None = None
     requester: str | None = None
@@ -325,6 +367,7 @@ class TaskRecord(Wire):
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         answers: The latest decision of each person in this round.
         holders: Whom it waits for, and who else can decide.
+        about: The contact whom it concerns, if it concerns just one.
     """
 
     id: str
@@ -344,6 +387,7 @@ class TaskRecord(Wire):
     opened: Instant
     deadline: Instant | None
     outcome: str | None
+    about: str | None = None
 
     @property
     def awaited(self) -> tuple[TaskHolder, ...]:

@@ -16,9 +16,13 @@ def meeting_id(account: str, step: str, attempt: int | str) -> str:
     return f"meeting/{account}/{step}/{attempt}"
 
 
-def task_id(subject: str, step: str, attempt: int) -> str:
-    """The workflow of one human task; `subject` is an account's key or the reference of a review or case."""
-    return f"task/{subject}/{step}/{attempt}"
+def task_id(subject: str, step: str, attempt: int, about: str | None = None) -> str:
+    """The workflow of one human task; `subject` is an account's key or the reference of a review or case.
+
+    Args:
+        about: The contact whom it concerns, where each of several has a task of their own.
+    """
+    return f"task/{subject}/{step}/{attempt}" + (f"/{about}" if about else "")
 
 
 def handover_id(account: str, until: datetime) -> str:

@@ -117,7 +117,7 @@ class Booking(Wire):
     start: Instant
     end: Instant
     sequence: int = 0
-    by: Literal["vote", "deadline", "hand"]
+    by: Literal["vote", "deadline", "hand", "agreed"]
     member: str | None = None
     submission: str | None = None
     called_off: bool = False
@@ -140,6 +140,7 @@ class MeetingStart(Wire):
 
     Attributes:
         undecided: Whether it is held on site is being decided; word comes by the signal `settle`.
+        booked: The time that was agreed in the room; everyone is invited, and nobody votes.
     """
 
     account: str
@@ -147,6 +148,7 @@ class MeetingStart(Wire):
     step: MeetingStep
     attempt: int = 1
     undecided: bool = False
+    booked: Instant | None = None
 
 
 class Venue(Wire):

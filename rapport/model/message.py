@@ -9,6 +9,7 @@ from pydantic import Field
 
 from rapport.model.base import Instant, Wire
 from rapport.model.meeting import Booking, Proposal
+from rapport.model.people import Fact
 from rapport.model.playbook import Review
 from rapport.model.records import Projection
 
@@ -152,13 +153,19 @@ class TaskFacts(Wire):
     """What a human task's mails need to know of it; people and what they said by id.
 
     Attributes:
-        request, asked, answered, decision: Submissions.
+        kind: The kind of task; mails word a to-do and a sign-off otherwise than a decision.
+        request, asked, answered, decision, changes: Submissions; the last is what a customer wants changed.
         refusal: Why a decision did not count, in fixed words.
+        about: The contact whom it concerns, if it concerns just one.
+        finds_out: What is to be found out of their work.
+        deciders: Whom the question was put to.
         in_place_of: For whom someone decides, where it is not for themself.
     """
 
+    kind: str = "approval"
     question: str
     options: tuple[tuple[str, str], ...]
+    changes: str | None = None
     asks: tuple[str, ...] = ()
     request: str | None = None
     asked: str | None = None
@@ -170,16 +177,19 @@ class TaskFacts(Wire):
     refusal: str | None = None
     decided_by: str | None = None
     decision: str | None = None
+    about: str | None = None
+    finds_out: tuple[Fact, ...] = ()
+    deciders: tuple[str, ...] = ()
     in_place_of: dict[str, str] = Field(default_factory=dict)
 
     def people(self) -> tuple[str, ...]:
         """Everyone whom the mail names, by id."""
-        named = (self.requester, self.asked_by, self.decided_by, *self.in_place_of.values())
+        named = (self.requester, self.about, self.asked_by, self.decided_by, *self.deciders, *self.in_place_of.values())
         return tuple(id_ for id_ in named if id_ is not None)
 
     def submissions(self) -> tuple[str, ...]:
         """Everything that the mail quotes, by id."""
-        quoted = (self.request, self.asked, self.answered, self.decision)
+        quoted = (self.request, self.asked, self.answered, self.decision, self.changes)
         return tuple(id_ for id_ in quoted if id_ is not None)
 
 

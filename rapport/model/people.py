@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
@@ -175,6 +176,16 @@ class WrittenMember(Schedule):
         return self
 
 
+class WrittenWork(Written):
+    """What is newly known of a contact's work. What is left out stays as it is; an empty list takes it back."""
+
+    languages: tuple[Name, ...] | None = None
+    projects: tuple[Name, ...] | None = None
+    deployment: tuple[Name, ...] | None = None
+    previous_tools: tuple[Name, ...] | None = None
+    chat_channel: Name | None = None
+
+
 class Vendor(Written):
     """The company that uses Rapport, as its mails speak of it."""
 
@@ -311,6 +322,24 @@ class WrittenAbsence(Written):
     reason: Prose | None = None
 
 
+Fact = Literal["languages", "projects", "deployment", "previous_tools", "chat_channel"]
+"""Something that can be known of a contact's work."""
+
+
+class Work(Wire):
+    """What is known of a contact's work."""
+
+    languages: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    deployment: tuple[str, ...] = ()
+    previous_tools: tuple[str, ...] = ()
+    chat_channel: str | None = None
+
+    def unknown(self, facts: Iterable[Fact]) -> tuple[Fact, ...]:
+        """Which of these facts nobody has recorded."""
+        return tuple(fact for fact in facts if not getattr(self, fact))
+
+
 class Contact(Wire):
     """A person at the account, as SQL holds them. Never part of a workflow's history."""
 
@@ -321,6 +350,7 @@ class Contact(Wire):
     email: str
     title: str | None = None
     schedule: Schedule
+    work: Work = Work()
 
 
 class Member(Wire):

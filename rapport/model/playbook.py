@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from rapport.model.base import Name, Several, StepName, Wire, Written, suggestion
 from rapport.model.human_task import TaskDefinition
-from rapport.model.people import CHAMPION, Persona, personas
+from rapport.model.people import CHAMPION, Fact, Persona, personas
 
 
 class Stage(StrEnum):
@@ -127,6 +127,7 @@ class MeetingStep(StepBase):
         options: How many times are offered at most.
         email: The mail that carries the proposal.
         onsite: How it is held on site instead.
+        merged_into: A meeting that takes this one in where it is held on site; this one then ends at once.
     """
 
     kind: Literal["meeting"]
@@ -143,6 +144,7 @@ class MeetingStep(StepBase):
     email: StepName
     review: Review = "auto"
     onsite: Onsite | None = None
+    merged_into: StepName | None = None
 
     def held_onsite(self) -> MeetingStep:
         """The same meeting as it is held if its onsite variant is approved."""
@@ -183,9 +185,14 @@ class MeetingStep(StepBase):
 
 
 class TaskStep(TaskDefinition, StepBase):
-    """A question put to people of the vendor's: who decides, among which options, and what silence means."""
+    """A question put to people: who decides, among which options, and what silence means.
+
+    Attributes:
+        for_each: The persona of which everyone gets a task of their own.
+    """
 
     kind: Literal["task"]
+    for_each: Persona | None = None
 
     def definition(self) -> TaskDefinition:
         """The task alone, without its place in the playbook."""
@@ -193,12 +200,18 @@ class TaskStep(TaskDefinition, StepBase):
 
 
 class MessageStep(StepBase):
-    """A mail to everyone of the named personas, each rendered for them."""
+    """A mail to everyone of the named personas, each rendered for them.
+
+    Attributes:
+        needs: What has to be known of a reader's work before the mail can be written. Until it is, the TAM is asked to
+            find it out; nobody gets a mail that could have gone to anyone.
+    """
 
     kind: Literal["message"]
     to: tuple[Persona, ...] = Field(min_length=1)
     email: StepName
     review: Review = "approve"
+    needs: tuple[Fact, ...] = ()
 
 
 StepDefinition = Annotated[MeetingStep | MessageStep | TaskStep, Field(discriminator="kind")]
@@ -216,6 +229,24 @@ class Playbook(Written):
     title: Name
     version: int = Field(ge=1)
     steps: tuple[StepDefinition, ...] = Field(min_length=1, max_length=MAX_STEPS)
+
+    @model_validator(mode="after")
+    def _merges(self) -> Self:
+        named = {step.name: step for step in self.steps}
+        for index, step in enumerate(self.steps):
+            if not isinstance(step, MeetingStep) or step.merged_into is None:
+                continue
+            other = named.get(step.merged_into)
+            if not isinstance(other, MeetingStep) or other.onsite is None:
+                raise ValueError(
+                    f'steps[{index}].merged_into: "{step.merged_into}" is no meeting that may be onsite; name one with '
+                    "[steps.onsite], or take it out"
+                )
+            if other.name not in step.after:
+                raise ValueError(
+                    f'steps[{index}].merged_into: this one does not wait for "{other.name}"; add it to after'
+                )
+        return self
 
     @model_validator(mode="after")
     def _connected(self) -> Self:

@@ -87,10 +87,14 @@ class Projection(Wire):
 
 
 class StepNews(Wire):
-    """What the workflow of a running step tells SQL in one batch. Safe to repeat."""
+    """What the workflow of a running step tells SQL in one batch. Safe to repeat.
+
+    Attributes:
+        wait: What the step waits for; nothing where several work at it, and the onboarding itself says that.
+    """
 
     contract: str
     step: str
-    wait: Wait
+    wait: Wait | None
     now: Instant
     entries: tuple[Entry, ...] = ()

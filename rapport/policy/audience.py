@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rapport.model.meeting import Invitee
-from rapport.model.people import Account, Contact, Role, Topic, Vendor, personas
+from rapport.model.people import Account, Contact, Fact, Role, Topic, Vendor, personas
 from rapport.model.playbook import MeetingStep, Review
 from rapport.model.records import Wait
 
@@ -43,6 +43,12 @@ def wait_for_successor(account: str, vacancies: Sequence[str], deadline: datetim
     return Wait(
         on=(Role.TAM,), what=f"held: {missing(vacancies)}", unblock=f"{command} --reason REASON", deadline=deadline
     )
+
+
+def recording(account: str, email: str, facts: Sequence[Fact]) -> str:
+    """The command that records what is known of a contact's work."""
+    words = " ".join(f"--{fact.replace('_', '-')} …" for fact in facts)
+    return f"rapport account edit-contact {account} {email} {words}"
 
 
 def reminded(invited: Sequence[Invitee]) -> tuple[Invitee, ...]:

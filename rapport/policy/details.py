@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rapport.model.human_task import TaskPhase, TaskView
+from rapport.model.human_task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
 from rapport.model.records import Wait
@@ -77,7 +77,13 @@ def meeting(view: MeetingView) -> str:
 def roles(assign: Sequence[str]) -> tuple[str, ...]:
     """The roles that a task waits on, never people."""
     named = {"manager": "tam_manager"}
-    return tuple(dict.fromkeys(named.get(one, one.removeprefix("role:")) for one in assign if not one.startswith("m_")))
+    return tuple(
+        dict.fromkeys(
+            named.get(one, one.removeprefix("role:").removeprefix(CONTACT_PREFIX))
+            for one in assign
+            if not one.startswith("m_")
+        )
+    )
 
 
 def task(view: TaskView) -> str:
@@ -92,7 +98,8 @@ def task(view: TaskView) -> str:
             how = ", ".join(
                 f"{holder.via}: {holder.reason}" if holder.reason else holder.via for holder in seat.holders
             )
-            lines.append(f"- {seat.role or 'a member'}: {how or 'nobody'}")
+            persona = seat.id.removeprefix(CONTACT_PREFIX) if seat.id.startswith(CONTACT_PREFIX) else None
+            lines.append(f"- {seat.role or persona or 'a member'}: {how or 'nobody'}")
         lines.append(f"\n{len(view.decisions)} have decided.")
     return "\n".join(lines)
 

@@ -29,6 +29,10 @@ TO_DOS: Final = LadderRule(remind=(-2, 0), backup=2, manager=5, timeout=10, rela
 
 PREPARATION: Final = LadderRule(remind=(1,), timeout=2)
 """For whoever has to ask first: customers wait meanwhile."""
+DRAFTING: Final = LadderRule(remind=(2,), backup=4, manager=5, timeout=15)
+"""For whoever writes what a customer signs off, at first and after changes were asked for: it takes days to write."""
+CUSTOMERS: Final = LadderRule(remind=(2, 4), manager=5, timeout=10)
+"""For a customer's silence. It goes to the TAM, never to their superior; that is who is told as "manager" here."""
 ANSWERS: Final = LadderRule(remind=(1,), timeout=3)
 """For the requester whom someone asked for information; after it, the task goes on without."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rapport.model.base import Instant, Wire
+from rapport.model.human_task import are_customers
 from rapport.model.people import Facts
 from rapport.model.playbook import Playbook, Stage, StepDefinition, TaskStep
 from rapport.model.records import Milestone
@@ -138,8 +139,8 @@ def began_waiting(step: Progress, steps: Steps, start: datetime) -> datetime:
 
 
 def faces_customer(step: StepDefinition) -> bool:
-    """Whether a step writes to the customer. A task is put to the vendor's people."""
-    return not isinstance(step, TaskStep)
+    """Whether a step writes to the customer; most tasks are put to the vendor's people."""
+    return not isinstance(step, TaskStep) or are_customers(step.assign)
 
 
 def held(steps: Steps, vacancies: Collection[str]) -> set[str]:

@@ -185,7 +185,8 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
 async def tell_step(connection: Connection, news: StepNews) -> None:
     """Write down what a running step waits for."""
     here = {"of_contract": news.contract, "of_step": news.step}
-    await connection.execute(_TELL_STEP, here | _waiting(news.wait))
+    if news.wait is not None:
+        await connection.execute(_TELL_STEP, here | _waiting(news.wait))
     await append(connection, news.entries)
 
 

@@ -150,7 +150,7 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
     asked = [task for task in await tasks.asked_by(connection, member.id) if task.id not in mine]
     names = await _names(connection, [task.account for task in (*held, *asked)])
     drafts = [row for row in written if row.state == MessageState.DRAFT]
-    drafted = {(row.account, row.step) for row in drafts}
+    drafted = {(row.account, row.step) for row in drafts} | {(task.account, task.step) for task in (*held, *asked)}
     # Tasks tell for themselves, and so do drafts: their steps would say the same again.
     waits = [
         step
@@ -290,7 +290,7 @@ async def _names(connection: Connection, accounts: Iterable[str]) -> dict[str, s
 
 def _task(task: Task, names: dict[str, str], now: datetime) -> Item:
     what = _PHASES.get(task.phase, task.definition.question)
-    return _item(task.account, names.get(task.account, task.account), task.title, what, task.deadline, now)
+    return _item(task.account, names.get(task.account, task.account), task.heading, what, task.deadline, now)
 
 
 def _item(account: str, of: str, title: str, what: str, deadline: datetime | None, now: datetime) -> Item:

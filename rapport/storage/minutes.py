@@ -115,6 +115,14 @@ async def of_account(connection: Connection, account: str) -> list[KnownMinutes]
     return [await _known(connection, row) for row in rows.all()]
 
 
+async def goals(connection: Connection, account: str) -> list[str]:
+    """What an account wants to reach, as the latest meeting said that spoke of goals; the near ones first."""
+    for minutes in await of_account(connection, account):
+        if minutes.record.short_term or minutes.record.long_term:
+            return [*minutes.record.short_term, *(f"{goal} (in the long run)" for goal in minutes.record.long_term)]
+    return []
+
+
 async def _known(connection: Connection, row: Row[Any]) -> KnownMinutes:
     goals: dict[str, list[str]] = {"short": [], "long": []}
     for goal in await connection.execute(

@@ -27,6 +27,7 @@ from rapport.model.people import (
     Role,
     Schedule,
     Vendor,
+    Work,
     WrittenContact,
     WrittenMember,
 )
@@ -305,12 +306,28 @@ async def departed(
     connection: Connection, account: str, *, ids: Iterable[str] | None = None, persona: str | None = None
 ) -> list[Contact]:
     """The account's contacts who have left, the latest first: those with these ids, or who had this persona."""
-    query = _ALL_CONTACTS.where(ContactRow.left_at.is_not(None)).order_by(ContactRow.left_at.desc())
+    query = (
+        _EVERY_CONTACT.where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_not(None))
+        .order_by(None)
+        .order_by(ContactRow.left_at.desc())
+    )
     if ids is not None:
         query = query.where(ContactRow.id.in_(list(ids)))
     if persona is not None:
         query = query.where(ContactRow.persona == persona)
     return [_contact(row) for row in await connection.execute(query, {"account": account})]
+
+
+async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Contact]:
+    """The contacts with these ids, also those who have left."""
+    wanted = sorted(set(ids))
+    return [_contact(row) for row in await connection.execute(_CONTACTS_WITH, {"ids": wanted})] if wanted else []
+
+
+async def put_work(connection: Connection, contact: str, work: Work) -> None:
+    """Keep what is known of a contact's work."""
+    changed = update(ContactRow).where(ContactRow.id == contact).values(work=work.model_dump(mode="json"))
+    await connection.execute(changed)
 
 
 def _contact(row: Row[Any]) -> Contact:
@@ -322,6 +339,7 @@ def _contact(row: Row[Any]) -> Contact:
         email=row.email,
         title=row.title,
         schedule=Schedule.model_validate(row.schedule),
+        work=Work.model_validate(row.work),
     )
 
 
@@ -349,7 +367,7 @@ _SURROUNDINGS = (
     .join(VendorRow, VendorRow.id == 1)
 )
 _VENDOR = select(VendorRow.name, VendorRow.product, VendorRow.company_health)
-_ALL_CONTACTS = select(
+_EVERY_CONTACT = select(
     ContactRow.id,
     ContactRow.account,
     ContactRow.persona,
@@ -357,8 +375,10 @@ _ALL_CONTACTS = select(
     ContactRow.email,
     ContactRow.title,
     ContactRow.schedule,
-).where(ContactRow.account == bindparam("account"))
-_CONTACTS = _ALL_CONTACTS.where(ContactRow.left_at.is_(None)).order_by(ContactRow.position)
+    ContactRow.work,
+).order_by(ContactRow.position)
+_CONTACTS = _EVERY_CONTACT.where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_(None))
+_CONTACTS_WITH = _EVERY_CONTACT.where(ContactRow.id.in_(bindparam("ids", expanding=True)))
 _MEMBERS = select(
     MemberRow.id,
     MemberRow.name,

@@ -264,6 +264,7 @@ class TaskRow(Base):
         definition: The `TaskDefinition`, as the workflow was given it.
         answers: The latest `Decision` of each person in this round.
         request, asked: Submissions: what was asked for in this round, and the open question about it.
+        about: The contact whom it concerns, if it concerns just one.
     """
 
     __tablename__ = "tasks"
@@ -285,6 +286,7 @@ class TaskRow(Base):
     deadline: Mapped[datetime | None]
     outcome: Mapped[str | None]
     closed: Mapped[datetime | None]
+    about: Mapped[str | None]
 
 
 class TaskHolderRow(Base):
@@ -297,6 +299,19 @@ class TaskHolderRow(Base):
     via: Mapped[str]
     reason: Mapped[str | None]
     awaited: Mapped[bool]
+
+
+class AttachmentRow(Base):
+    """A file that a draft will carry."""
+
+    __tablename__ = "attachments"
+    message: Mapped[str] = mapped_column(ForeignKey("messages.key"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    size: Mapped[int]
+    content: Mapped[bytes]
+    added_by: Mapped[str]
+    added_at: Mapped[datetime]
 
 
 class SubmissionRow(Base):

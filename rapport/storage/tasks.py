@@ -11,10 +11,10 @@ from sqlalchemy import Executable, Select, Table, bindparam, delete, func, inser
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant
-from rapport.model.human_task import TaskHolder, TaskPhase, TaskProjection, TaskRecord
+from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
-from rapport.storage.tables import SubmissionRow, TaskHolderRow, TaskRow
+from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
 
 
 class Task(TaskRecord):
@@ -23,11 +23,18 @@ class Task(TaskRecord):
     Attributes:
         said: What was asked for in this round, as it was written; a JSON object of the task's `asks`.
         question_said: The open question about it, if there is one.
+        about_name: What the contact whom it concerns is called.
     """
 
     closed: Instant | None
     said: str | None = None
     question_said: str | None = None
+    about_name: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """Its title, with whom it concerns where that is one person."""
+        return f"{self.title} ({self.about_name})" if self.about_name else self.title
 
     @property
     def shown(self) -> str:
@@ -65,8 +72,10 @@ async def project(connection: Connection, projection: TaskProjection) -> None:
 
 
 _COLUMNS = tuple(column for column in TaskRow.__table__.columns)
-_TASKS = select(*_COLUMNS, SubmissionRow.text.label("said")).outerjoin(
-    SubmissionRow, SubmissionRow.id == TaskRow.request
+_TASKS = (
+    select(*_COLUMNS, SubmissionRow.text.label("said"), ContactRow.name.label("about_name"))
+    .outerjoin(SubmissionRow, SubmissionRow.id == TaskRow.request)
+    .outerjoin(ContactRow, ContactRow.id == TaskRow.about)
 )
 
 
@@ -129,6 +138,19 @@ async def asked_by(connection: Connection, member: str) -> list[Task]:
     return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
 
 
-async def open_ids(connection: Connection) -> list[str]:
-    """The ids of all open tasks."""
-    return list(await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED)))
+async def open_about(connection: Connection, contact: str) -> list[Task]:
+    """The open tasks that concern one contact."""
+    return await _read(connection, _TASKS.where(TaskRow.about == contact, TaskRow.phase != TaskPhase.CLOSED), {})
+
+
+async def open_ids(connection: Connection, *, put_to_people_of: str | None = None) -> list[str]:
+    """The ids of all open tasks.
+
+    Args:
+        put_to_people_of: Of this account alone, and only those that the customer's people decide.
+    """
+    query = select(TaskRow.id, TaskRow.definition).where(TaskRow.phase != TaskPhase.CLOSED)
+    if put_to_people_of is None:
+        return [row.id for row in await connection.execute(query)]
+    rows = await connection.execute(query.where(TaskRow.account == put_to_people_of))
+    return [row.id for row in rows if TaskDefinition.model_validate(row.definition).is_put_to_customers]

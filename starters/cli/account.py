@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
+from rapport.model.people import WrittenWork
+from rapport.model.reading import check
 from starters.cli import people
-from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.commands import accounts
-from starters.commands.accounts import AccountLine, AccountShown
+from starters.commands.accounts import AccountLine, AccountShown, PersonShown
+from starters.commands.office import Office
+
+Several = list[str] | None
 
 app = typer.Typer(help="Accounts and their people.", no_args_is_help=True)
 people.add_to(app)
@@ -48,6 +53,52 @@ def show(account: str, data: Data = None, json: Json = False) -> None:
         print_json(shown)
     else:
         _print(shown)
+
+
+@app.command("edit-contact")
+def edit_contact(
+    account: str,
+    email: str,
+    languages: Annotated[Several, typer.Option("--languages", help="Programming languages, such as Python,Go.")] = None,
+    projects: Annotated[Several, typer.Option("--projects", help="What they work on.")] = None,
+    deployment: Annotated[Several, typer.Option("--deployment", help="What they deploy with.")] = None,
+    previous_tools: Annotated[Several, typer.Option("--previous-tools", help="What they used before.")] = None,
+    chat_channel: Annotated[str | None, typer.Option("--chat-channel", help="Where they can be reached.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Record what is known of a contact's work; an empty text takes it back. To-dos to find it out end by it."""
+    lists = {
+        "languages": languages,
+        "projects": projects,
+        "deployment": deployment,
+        "previous_tools": previous_tools,
+    }
+    given: dict[str, object] = {name: _split(said) for name, said in lists.items() if said is not None}
+    if chat_channel is not None:
+        given["chat_channel"] = chat_channel or None
+
+    async def work(office: Office) -> PersonShown:
+        return await accounts.edit_contact(office, account, email, check(WrittenWork, given, ""), acting(office, as_))
+
+    shown = with_office(data, work, as_json=json)
+    if json:
+        print_json(shown)
+    else:
+        _print_work(shown)
+
+
+def _split(said: list[str]) -> tuple[str, ...]:
+    """What was given, each by itself or with commas."""
+    return tuple(part.strip() for one in said for part in one.split(",") if part.strip())
+
+
+def _print_work(shown: PersonShown) -> None:
+    out.print(f"{shown.name}, {shown.role}", markup=False)
+    for name, known in shown.work.model_dump().items() if shown.work else ():
+        text = ", ".join(known) if isinstance(known, list | tuple) else known
+        out.print(f"  {name.replace('_', ' ')}: {text or 'not known'}", markup=False)
 
 
 def print_portfolio(lines: list[AccountLine]) -> None:

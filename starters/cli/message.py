@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from rapport.model.message import MessageState
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
 from starters.commands import messages
+from starters.commands.files import read_file
 from starters.commands.messages import Edit, MessageShown
 from starters.commands.office import Office
 
@@ -79,6 +81,39 @@ def edit(
 
 
 @app.command()
+def attach(
+    key: str,
+    file: Annotated[Path, typer.Argument(help="A document, a picture or plain text; at most 10 MB in all.")],
+    name: Annotated[str | None, typer.Option("--name", help="What to call it in the mail.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Attach a file to a draft; one of the same name is replaced."""
+
+    async def work(office: Office) -> MessageShown:
+        return await messages.attach(office, key, name or file.name, read_file(file), acting(office, as_))
+
+    _show(with_office(data, work, as_json=json), as_json=json)
+
+
+@app.command()
+def detach(
+    key: str,
+    name: Annotated[str, typer.Argument(help="The file's name, as `show` lists it.")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take a file away from a draft."""
+
+    async def work(office: Office) -> MessageShown:
+        return await messages.detach(office, key, name, acting(office, as_))
+
+    _show(with_office(data, work, as_json=json), as_json=json)
+
+
+@app.command()
 def approve(
     keys: Keys = None, account: Everything = None, as_: As = None, data: Data = None, json: Json = False
 ) -> None:
@@ -139,4 +174,6 @@ def _show(shown: MessageShown, *, as_json: bool) -> None:
     if shown.reason:
         out.print(shown.reason, markup=False)
     out.print(f"Subject: {shown.subject}\nMessage-ID: {shown.message_id}\n", markup=False)
+    for file in shown.files:
+        out.print(f"Carries {file.name} ({file.size:,} bytes)", markup=False)
     out.print(shown.text, markup=False, soft_wrap=True)

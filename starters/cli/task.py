@@ -93,6 +93,9 @@ def request(
     reason: Annotated[str | None, typer.Option("--reason", help="The same as --say reason=TEXT.")] = None,
     cost: Annotated[str | None, typer.Option("--cost", help="The same as --say cost=TEXT.")] = None,
     dates: Annotated[str | None, typer.Option("--dates", help="The same as --say dates=TEXT.")] = None,
+    prefilled: Annotated[
+        bool, typer.Option("--prefilled", help="For the rest, take what the system has filled in.")
+    ] = False,
     as_: As = None,
     data: Data = None,
     json: Json = False,
@@ -103,7 +106,8 @@ def request(
         short = {
             name: text for name, text in (("reason", reason), ("cost", cost), ("dates", dates)) if text is not None
         }
-        return await tasks.request(office, task, _said(say or ()) | short, acting(office, as_))
+        known = (await tasks.show(office, task)).prefilled if prefilled else {}
+        return await tasks.request(office, task, known | _said(say or ()) | short, acting(office, as_))
 
     _receipt(with_office(data, work, as_json=json), "Asked; those who decide get a mail.", as_json=json)
 
@@ -217,7 +221,7 @@ def _print_task(shown: TaskShown) -> None:
     )
     out.print(shown.question, markup=False)
     for name, text in shown.said.items():
-        out.print(f"  {name.replace('_', ' ')}: {text}", markup=False)
+        out.print(f"  {name.replace('_', ' ')}: {text.replace(chr(10), chr(10) + '    ')}", markup=False)
     if shown.requester_name:
         out.print(f"Asked for by {shown.requester_name}.")
     for word in shown.talk:
@@ -244,9 +248,13 @@ def _print_open(shown: TaskShown) -> None:
         out.print(f"Until {'[red]' if shown.overdue else ''}{when(shown.deadline)}{'[/red]' if shown.overdue else ''}.")
     if shown.phase is TaskPhase.PREPARING:
         words = " ".join(f'--say "{name}=…"' for name in shown.asks)
+        for name, text in shown.prefilled.items() if not shown.said else ():
+            out.print(f"What is known for {name.replace('_', ' ')}:\n{text}", markup=False)
         out.print(f"To ask for it:\n  rapport task request {shown.task} {words}", soft_wrap=True)
     elif shown.phase is TaskPhase.NEEDS_INFO:
         out.print(f'To answer:\n  rapport task answer {shown.task} --text "…"', soft_wrap=True)
     else:
+        if shown.record:
+            out.print(f"To record it, which ends this:\n  {shown.record}", soft_wrap=True, markup=False)
         options = " | ".join(option.id for option in shown.options)
         out.print(f"To decide:\n  rapport task decide {shown.task} --option {options}", soft_wrap=True, markup=False)

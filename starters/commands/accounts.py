@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
-from rapport.model.base import Instant, Wire
-from rapport.model.people import AccountFile, Member, personas
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.meeting import Receipt
+from rapport.model.people import AccountFile, Contact, Member, Work, WrittenWork, personas
+from rapport.model.reading import check
+from rapport.model.records import Entry
 from rapport.policy import audience
-from rapport.storage import contracts, people, successions
+from rapport.storage import contracts, people, successions, timeline
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
+from starters.commands import tasks
 from starters.commands.files import read_written
 from starters.commands.members import people_changed, tell_people_changed
-from starters.commands.office import Office, present
+from starters.commands.office import Actor, Office, member_acting, present, submission
+from starters.commands.tasks import found_out
 
 logger = logging.getLogger(__name__)
 
 
 class PersonShown(Wire):
-    """A person as an account shows them."""
+    """A person as an account shows them.
+
+    Attributes:
+        work: What is known of their work; of contacts alone.
+    """
 
     name: str
     email: str
     role: str
     title: str | None
     zone: str
+    work: Work | None = None
 
 
 class AccountShown(Wire):
@@ -86,12 +97,90 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
         await people.save(connection, file, present())
         others = before != await _people(connection, key)
         listeners = await successions.listeners(connection, key) if others else []
-    if file.members:
-        await people_changed(office)
+    await people_changed(office, None if file.members else key)
     untold = await tell_people_changed(office, listeners)
     if untold:
         logger.warning("Temporal did not answer: import %s again, so that its meetings learn who takes part", key)
+    async with office.store.reading() as connection:
+        contacts = await people.contacts(connection, key)
+    await found_out(office, contacts)
     return await show(office, file.account.key)
+
+
+async def edit_contact(office: Office, account: str, email: str, change: WrittenWork, actor: Actor) -> PersonShown:
+    """Record what is known of a contact's work; to-dos that were to find it out end by themselves.
+
+    Raises:
+        Refusal: The member may not act on accounts, nothing is to be changed, or there is no such contact.
+    """
+    member = await member_acting(office, actor)
+    given = change.model_dump(exclude_unset=True)
+    if not given:
+        raise Refusal("is missing", field="languages", fix="say what is known, such as --languages Python")
+    async with office.store.reading() as connection:
+        contact = await _contact(connection, account, email)
+    work = contact.work.model_copy(update=given)
+    if work != contact.work:
+        said = submission(member.id, actor, "contact.edit", contact.id)
+        entry = Entry(
+            key=f"{account}/{contact.id}/edited/{said.id}",
+            account=account,
+            at=said.at,
+            kind="contact.edited",
+            who=contact.id,
+            about=", ".join(sorted(given)),
+            submission=said.id,
+        )
+        async with office.store.writing() as connection:
+            await timeline.submit(connection, said)
+            await people.put_work(connection, contact.id, work)
+            await timeline.append(connection, [entry])
+    changed = contact.model_copy(update={"work": work})
+    await found_out(office, [changed])
+    return _person(changed)
+
+
+async def record_for(office: Office, task: str, typed: Mapping[str, str], actor: Actor) -> Receipt:
+    """Record what a to-do was to find out of a contact's work, each fact as words between commas.
+
+    Raises:
+        Refusal: As `edit_contact`, or nothing that the to-do asks for was typed.
+    """
+    found = await tasks.show(office, task)
+    given: dict[str, object] = {}
+    for fact in found.unknown:
+        words = tuple(word.strip() for word in typed.get(fact, "").split(",") if word.strip())
+        if words:
+            given[fact] = words[0] if fact == "chat_channel" else words
+    if found.about is None or not given:
+        raise Refusal("is empty", field=(found.unknown or ("option",))[0], fix="write what you have found out")
+    await edit_contact(office, found.account, found.about, check(WrittenWork, given, ""), actor)
+    return Receipt(accepted=True, outcome="recorded")
+
+
+async def _contact(connection: Connection, account: str, email: str) -> Contact:
+    await people.account(connection, account)
+    contacts = await people.contacts(connection, account)
+    found = next((contact for contact in contacts if contact.email.lower() == email.lower()), None)
+    if found is None:
+        raise Refusal(
+            f'"{account}" has no contact with this address',
+            field="email",
+            fix=f"see `rapport account show {account}`",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+def _person(contact: Contact) -> PersonShown:
+    return PersonShown(
+        name=contact.name,
+        email=contact.email,
+        role=personas()[contact.persona].title,
+        title=contact.title,
+        zone=contact.schedule.zone,
+        work=contact.work,
+    )
 
 
 async def show(office: Office, account: str) -> AccountShown:
@@ -113,16 +202,7 @@ async def show(office: Office, account: str) -> AccountShown:
         regular_tam=_tam(regular) if regular else None,
         tam_until=found.tam_until,
         vacant=audience.vacant(contacts),
-        contacts=tuple(
-            PersonShown(
-                name=contact.name,
-                email=contact.email,
-                role=personas()[contact.persona].title,
-                title=contact.title,
-                zone=contact.schedule.zone,
-            )
-            for contact in contacts
-        ),
+        contacts=tuple(_person(contact) for contact in contacts),
         contract=contract.id if contract else None,
         playbook=contract.playbook if contract else None,
         stage=contract.stage if contract else None,

@@ -19,7 +19,7 @@ def read_written(model: type[M], path: Path) -> M:
     Raises:
         Refusal: It cannot be read, or something in it is wrong.
     """
-    return read_toml(model, _bytes(path), path.name)
+    return read_toml(model, read_file(path), path.name)
 
 
 def read_sheet(model: type[M], path: Path) -> list[Row[M]]:
@@ -31,10 +31,15 @@ def read_sheet(model: type[M], path: Path) -> list[Row[M]]:
     if str(path) == "-":
         # One byte more than is allowed tells as much as all of them.
         return read_csv(model, sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
-    return read_csv(model, _bytes(path), path.name)
+    return read_csv(model, read_file(path), path.name)
 
 
-def _bytes(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        Refusal: It cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -253,14 +253,14 @@ async def end_absence(office: Office, id_: str, actor: Actor) -> AbsenceShown:
     return await _shown(office, id_)
 
 
-async def people_changed(office: Office) -> None:
-    """Tell every open task that who acts for whom may have changed.
+async def people_changed(office: Office, account: str | None = None) -> None:
+    """Tell every open task that who acts for whom may have changed; or an account's, which its own people decide.
 
     Called by each use case that changed something, once that is committed. Where Temporal cannot be told, or an
     onboarding's file brought the members in, a task finds out by itself before it writes to anybody again.
     """
     async with office.store.reading() as connection:
-        open_tasks = await tasks.open_ids(connection)
+        open_tasks = await tasks.open_ids(connection, put_to_people_of=account)
     untold = await tell_people_changed(office, open_tasks)
     if untold:
         logger.warning(

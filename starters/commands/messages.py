@@ -13,8 +13,11 @@ from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Wri
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Occasion, Release
 from rapport.policy import attention
-from rapport.storage import access, people, timeline
+from rapport.policy.attachments import checked, refuse_too_much
+from rapport.storage import access, attachments, people, timeline
 from rapport.storage.access import MailSwitch
+from rapport.storage.attachments import Attached
+from rapport.storage.database import Connection
 from starters.commands.office import Actor, Office, answered, member_acting, present, submission
 from worker import stationery
 from workflows.correspondence import Correspondence
@@ -43,12 +46,19 @@ class MessageLine(Wire):
 
 
 class MessageShown(MessageLine):
-    """One message with its words. Personal links in it do not work: they are their reader's alone."""
+    """One message with its words. Personal links in it do not work: they are their reader's alone.
+
+    Attributes:
+        files: What it carries, or will carry.
+        to_write: Whether it goes only once a member has written something of their own in it.
+    """
 
     text: str
     html: str
     paragraph: str | None
     edited: bool
+    files: tuple[Attached, ...] = ()
+    to_write: bool = False
 
 
 class Edit(Written):
@@ -112,23 +122,28 @@ async def show(office: Office, key: str) -> MessageShown:
         raw = await outbox.raw(connection, key)
         draft = await outbox.draft(connection, key)
         guests = await put_off.guests(connection, [draft] if draft else [])
+        files = await attachments.listed(connection, key)
     assert draft is not None
-    line = _line(message, names)
+    line, to_write = _line(message, names), False
     if raw is None:
         letter, edits = await _letter(office, draft)
         others = [await _letter(office, guest) for guest in guests.get(key, ())]
         words = replace(letter, guests=tuple(others)).words(edits)
+        to_write = letter.review == "write"
         parts = {"text": words.text, "html": words.html}
         if draft.state in (MessageState.DRAFT, MessageState.HELD):
             line = line.model_copy(update={"goes_at": _goes_at(office, letter)})
     else:
         parts = compose.readable(raw)
+        files = [Attached(name=name, type=type_, size=size) for name, type_, size in compose.carried(raw)]
     return MessageShown(
         **line.model_dump(),
         text=compose.masked(parts["text"]),
         html=compose.masked(parts["html"]),
         paragraph=draft.edits.get("paragraph"),
         edited=draft.edits.get("body") is not None,
+        files=tuple(files),
+        to_write=to_write,
     )
 
 
@@ -181,6 +196,43 @@ async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageS
     return await show(office, key)
 
 
+async def attach(office: Office, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
+    """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
+
+    Raises:
+        Refusal: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
+    """
+    member = await member_acting(office, actor)
+    file = checked(name, content)
+    async with office.store.writing() as connection:
+        await _refuse_no_draft(connection, key)
+        others = [one.size for one in await attachments.listed(connection, key) if one.name != file.name]
+        refuse_too_much([*others, len(file.content)])
+        await attachments.attach(connection, key, file, member.id, present())
+    return await show(office, key)
+
+
+async def detach(office: Office, key: str, name: str, actor: Actor) -> MessageShown:
+    """Take a file away from a draft.
+
+    Raises:
+        Refusal: It is no draft any more, or has no file of this name.
+    """
+    await member_acting(office, actor)
+    async with office.store.writing() as connection:
+        await _refuse_no_draft(connection, key)
+        if not await attachments.detach(connection, key, name):
+            known = ", ".join(one.name for one in await attachments.listed(connection, key)) or "none"
+            raise Refusal("has no file of this name", field="name", fix=f"its files: {known}", kind=Refused.NOT_FOUND)
+    return await show(office, key)
+
+
+async def _refuse_no_draft(connection: Connection, key: str) -> None:
+    message = await outbox.message(connection, key)
+    if message.state not in (MessageState.DRAFT, MessageState.HELD):
+        raise _no_draft(message.state)
+
+
 async def release(
     office: Office, keys: tuple[str, ...], actor: Actor, *, hold: bool = False, reason: str | None = None
 ) -> Receipt:
@@ -196,6 +248,8 @@ async def release(
             message = await outbox.message(connection, key)
             if message.state is not MessageState.DRAFT:
                 raise _no_draft(message.state)
+            if not hold:
+                await _refuse_unwritten(office, connection, key)
             by_workflow.setdefault(message.workflow_id, []).append(key)
     receipt = Receipt(accepted=True, outcome="nothing to do")
     for workflow_id, some in by_workflow.items():
@@ -206,6 +260,34 @@ async def release(
         word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
         receipt = await answered(handle.execute_update(Correspondence.release, word, id=said.id), "draft")
     return receipt
+
+
+async def refuse_unwritten(office: Office, account: str, step: str) -> None:
+    """Refuse to send a step's drafts as they are, where one of them has to be written first.
+
+    Raises:
+        Refusal: As `release`.
+    """
+    async with office.store.reading() as connection:
+        for message in await outbox.messages(connection, account, MessageState.DRAFT):
+            if message.step == step:
+                await _refuse_unwritten(office, connection, message.key)
+
+
+async def _refuse_unwritten(office: Office, connection: Connection, key: str) -> None:
+    """Refuse to send what a person has to write, as long as nobody has written a word of it."""
+    draft = await outbox.draft(connection, key)
+    assert draft is not None
+    if draft.edits.get("paragraph") or draft.edits.get("body"):
+        return
+    letter, _ = await _letter(office, draft)
+    if letter.review == "write":
+        raise Refusal(
+            f"has nothing of yours in it yet: {letter.occasion.title}, to {letter.to.name}",
+            field="paragraph",
+            fix=f'write at least a paragraph: `rapport message edit {key} --paragraph "…"`',
+            kind=Refused.CONFLICT,
+        )
 
 
 async def drafts(office: Office, account: str) -> list[MessageShown]:

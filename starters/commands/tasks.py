@@ -26,15 +26,19 @@ from rapport.model.human_task import (
 )
 from rapport.model.ids import onboarding_id
 from rapport.model.meeting import Receipt
-from rapport.model.people import Member
+from rapport.model.people import Contact, Fact, Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
-from rapport.storage import access, days, people, timeline
+from rapport.policy import audience, drafting
+from rapport.policy.chores import READ_DRAFTS, SEND
+from rapport.storage import access, days, minutes, people, timeline
 from rapport.storage import tasks as records
 from rapport.storage.access import Link
+from rapport.storage.database import Connection
 from rapport.storage.days import Day, Item, Pile
 from rapport.storage.tasks import Task
 from rapport.storage.timeline import Submission, Told
+from starters.commands import messages
 from starters.commands.office import (
     Actor,
     Office,
@@ -50,6 +54,9 @@ from workflows.human_task import HumanTask
 from workflows.onboarding import Onboarding
 
 M = TypeVar("M", bound=BaseModel)
+
+Person = Member | Contact
+"""Whoever decides: a member, or one of the customer's people."""
 
 GONE: Final = "someone who has left"
 
@@ -156,6 +163,11 @@ class TaskShown(TaskLine):
         account_name: What the account is called.
         asks: What the requester has to say, by name.
         said: What they said, by what they were asked for.
+        prefilled: What the system knows of that already, for whoever writes it.
+        by_customer: Whether the customer's people decide it.
+        about: The address of the contact whom it concerns, if it concerns just one.
+        unknown: What a to-do is to find out of their work, and what nobody has recorded yet.
+        record: The command that records it.
         requester: Their address.
         requester_name: Their name.
         others: The addresses of those who can decide although it does not wait for them: somebody else has to answer
@@ -172,6 +184,11 @@ class TaskShown(TaskLine):
     quorum: str
     asks: tuple[str, ...]
     said: dict[str, str]
+    prefilled: dict[str, str]
+    by_customer: bool
+    about: str | None
+    unknown: tuple[Fact, ...]
+    record: str | None
     requester: str | None
     requester_name: str | None
     holders: tuple[HolderShown, ...]
@@ -192,6 +209,8 @@ class TaskLink(Wire):
         reader: The address of whoever the mail went to.
         superseded: The request was changed since.
         decided: What the reader decided already in this round.
+        is_customers: Whether the reader is one of the customer's people, who have no login.
+        tam_name: Whom the customer can answer.
     """
 
     task: TaskShown
@@ -202,6 +221,8 @@ class TaskLink(Wire):
     round: int
     superseded: bool
     decided: DecisionShown | None
+    is_customers: bool
+    tam_name: str
 
 
 # Looking
@@ -217,7 +238,7 @@ async def inbox(office: Office, actor: Actor) -> Inbox:
     async with office.store.reading() as connection:
         mine = await records.waiting_for(connection, member.id if member else None)
         asked = await records.asked_by(connection, member.id) if member else []
-        known = {one.id: one for one in await people.members(connection)}
+        known = await _known(connection, (*mine, *asked))
         now = present()
         today = await days.day(connection, member, now) if member else Day()
     here = {task.id for task in mine}
@@ -267,10 +288,9 @@ async def by_link(office: Office, token: str) -> TaskLink:
         if link is None or link.purpose != "task":
             raise _unknown_link()
         task = await records.task(connection, link.workflow_id)
-        reader = next(iter(await people.members(connection, [link.person])), None)
-        if task is None or reader is None or reader.left_at is not None:
+        if task is None or (reader := await _reader(connection, task, link.person)) is None:
             raise _unknown_link()
-        _, _, vendor = await people.surroundings(connection, task.account)
+        _, tam, vendor = await people.surroundings(connection, task.account)
     _refuse_expired(link, task)
     shown = await _shown(office, task, reader)
     mine = next((index for index, one in enumerate(task.answers) if one.by == reader.id), None)
@@ -283,7 +303,17 @@ async def by_link(office: Office, token: str) -> TaskLink:
         round=link.round,
         superseded=link.round != task.round and task.phase is not TaskPhase.CLOSED and reader.id != task.requester,
         decided=None if mine is None else shown.decisions[mine],
+        is_customers=isinstance(reader, Contact),
+        tam_name=tam.name,
     )
+
+
+async def _reader(connection: Connection, task: Task, person: str) -> Person | None:
+    """Whom a link was mailed to; nothing if they have left."""
+    member = next(iter(await people.members(connection, [person])), None)
+    if member is not None:
+        return member if member.left_at is None else None
+    return next((one for one in await people.contacts(connection, task.account) if one.id == person), None)
 
 
 def _refuse_expired(link: Link, task: Task) -> None:
@@ -312,11 +342,13 @@ async def decide(
         Refusal: The person is not asked, the option or a reason is missing, the request was changed, or the task is
             decided already: then who decided what and when, and this decision is recorded as late.
     """
-    member = await member_named(office, actor)
     found = await _find(office, task)
+    member = await _decider(office, found, actor)
     reason = check(_Reason, {"reason": reason}, "").reason or None
     if found.phase is not TaskPhase.CLOSED:
         _refuse_incomplete(found.definition, option, reason)
+        await _refuse_unrecorded(office, found, option)
+        await _refuse_unwritten(office, found, option)
     said = submission(
         member.id,
         actor,
@@ -358,6 +390,52 @@ async def decide(
     )
 
 
+async def _decider(office: Office, found: Task, actor: Actor) -> Person:
+    """Who decides: a member, or the contact whom a customer's task is put to and whose word somebody enters."""
+    if found.definition.is_put_to_customers and actor.email:
+        async with office.store.reading() as connection:
+            contacts = await people.contacts(connection, found.account)
+        asked = next((one for one in contacts if one.email.lower() == actor.email.lower()), None)
+        if asked is not None:
+            return asked
+    return await member_named(office, actor)
+
+
+async def found_out(office: Office, contacts: Iterable[Contact]) -> None:
+    """Tell the to-dos that were to find out what is on record by now; they end, and what waits for it goes on."""
+    for contact in contacts:
+        async with office.store.reading() as connection:
+            waiting = await records.open_about(connection, contact.id)
+        for task in waiting:
+            if task.definition.finds_out and not contact.work.unknown(task.definition.finds_out):
+                # One that has ended meanwhile needs no word.
+                with contextlib.suppress(Over):
+                    await answered(_handle(office, task).signal(HumanTask.fulfil), _called(task))
+
+
+async def _refuse_unrecorded(office: Office, found: Task, option: str) -> None:
+    """Refuse the word that something is on record, as long as it is not."""
+    if not found.definition.finds_out or option != found.definition.options[0].id or found.about is None:
+        return
+    async with office.store.reading() as connection:
+        contact = next(iter(await people.contacts_with(connection, [found.about])), None)
+    missing = contact.work.unknown(found.definition.finds_out) if contact else ()
+    if contact is not None and missing:
+        raise Refusal(
+            f"nobody has recorded {', '.join(missing).replace('_', ' ')} of {contact.name} yet",
+            field="option",
+            fix=f"do it with `{audience.recording(found.account, contact.email, missing)}`; the task ends by itself",
+            kind=Refused.CONFLICT,
+        )
+
+
+async def _refuse_unwritten(office: Office, found: Task, option: str) -> None:
+    """Refuse to send drafts unread, through the to-do to read them, that a person has to write first."""
+    step, _, chore = found.step.partition(".")
+    if chore == READ_DRAFTS.name and option == SEND:
+        await messages.refuse_unwritten(office, found.account, step)
+
+
 def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | None) -> None:
     """Refuse at once what no workflow would take; what a task offers never changes."""
     chosen = next((one for one in definition.options if one.id == option), None)
@@ -368,7 +446,7 @@ def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | No
         raise Refusal(f"{chosen.title} needs a reason", field="reason", fix="add one")
 
 
-def _of_the_wrong_person(refusal: Refusal, task: Task, member: Member) -> Refusal | None:
+def _of_the_wrong_person(refusal: Refusal, task: Task, member: Person) -> Refusal | None:
     """The workflow's refusal, as one of whoever decides for others; nothing if that was not the reason."""
     asked = {holder.member for holder in task.holders} | {one.by for one in task.answers}
     if member.id != task.requester and (member.id in asked or task.phase is not TaskPhase.OPEN):
@@ -392,7 +470,17 @@ async def request(office: Office, task: str, words: Mapping[str, str], actor: Ac
     if not found.definition.asks:
         raise Refusal("asks for nothing", field="task", fix="decide it, or ask about it", kind=Refused.CONFLICT)
     checked = check(_words(found.definition.asks), dict(words), "").model_dump()
+    if found.definition.is_put_to_customers:
+        _refuse_blanks(checked)
     return await _requested(office, found, member, actor, "task.request", json.dumps(checked, ensure_ascii=False))
+
+
+def _refuse_blanks(words: Mapping[str, str]) -> None:
+    for name, text in words.items():
+        if drafting.has_blank(text):
+            raise Refusal(
+                f"still has a {drafting.BLANK} in it", field=name, fix="fill it in; the customer reads it as it is"
+            )
 
 
 async def decline(office: Office, task: str, actor: Actor, reason: str | None = None) -> Receipt:
@@ -478,7 +566,7 @@ def _words(asks: Iterable[str]) -> type[Written]:
 # A task that is over
 
 
-async def _how_it_ended(office: Office, found: Task, reader: Member) -> str | None:
+async def _how_it_ended(office: Office, found: Task, reader: Person) -> str | None:
     """Who decided what and when, in the reader's zone; nothing if the task is still open.
 
     A workflow that has just closed may not have told the database yet, and one that is gone can tell nothing more:
@@ -486,7 +574,7 @@ async def _how_it_ended(office: Office, found: Task, reader: Member) -> str | No
     """
     async with office.store.reading() as connection:
         kept = await records.task(connection, found.id)
-        names = {one.id: one.name for one in await people.members(connection)}
+        names = await people.names(connection, found.account)
     outcome, answers = (kept.outcome, kept.answers) if kept else (None, ())
     if outcome is None:
         try:
@@ -521,7 +609,7 @@ def _when(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})"
 
 
-async def _record_late(office: Office, found: Task, member: Member, said: Submission, option: str) -> None:
+async def _record_late(office: Office, found: Task, member: Person, said: Submission, option: str) -> None:
     entry = Entry(
         key=f"{found.contract}/{found.id}/late/{said.id}",
         account=found.account,
@@ -553,7 +641,11 @@ async def _find(office: Office, name: str) -> Task:
     parts = name.removeprefix("task/").split("/")
     async with office.store.reading() as connection:
         if len(parts) == 3:
-            found = await records.task(connection, f"task/{name.removeprefix('task/')}")
+            # Where everyone has a task of their own, the step's name stands for the latest of them.
+            found = await records.task(connection, f"task/{'/'.join(parts)}")
+            found = found or await records.latest(connection, parts[0], parts[1])
+        elif len(parts) == 4:
+            found = await records.task(connection, f"task/{'/'.join(parts)}")
         elif len(parts) == 2:
             found = await records.latest(connection, *parts)
         else:
@@ -581,14 +673,23 @@ def _overdue_first(lines: Iterable[TaskLine]) -> tuple[TaskLine, ...]:
     return tuple(sorted(lines, key=lambda line: not line.overdue))
 
 
-def _line(task: Task, known: Mapping[str, Member], now: datetime, reader: Member | None = None) -> dict[str, Any]:
+async def _known(connection: Connection, tasks: Iterable[Task]) -> dict[str, Person]:
+    """Everyone whom these tasks name, by id: members, and the customer's people whom some are put to."""
+    known: dict[str, Person] = {one.id: one for one in await people.members(connection)}
+    named = {holder.member for task in tasks for holder in task.holders}
+    named |= {answer.by for task in tasks for answer in task.answers}
+    known |= {one.id: one for one in await people.contacts_with(connection, named - known.keys())}
+    return known
+
+
+def _line(task: Task, known: Mapping[str, Person], now: datetime, reader: Person | None = None) -> dict[str, Any]:
     held = next((holder for holder in task.holders if reader is not None and holder.member == reader.id), None)
     return {
         "task": task.id,
         "account": task.account,
         "subject": task.subject,
         "step": task.step,
-        "title": task.title,
+        "title": task.heading,
         "question": task.definition.question,
         "options": tuple(
             OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in task.definition.options
@@ -604,14 +705,17 @@ def _line(task: Task, known: Mapping[str, Member], now: datetime, reader: Member
     }
 
 
-async def _shown(office: Office, task: Task, reader: Member | None = None) -> TaskShown:
+async def _shown(office: Office, task: Task, reader: Person | None = None) -> TaskShown:
     async with office.store.reading() as connection:
-        known = {one.id: one for one in await people.members(connection)}
-        account = await people.account(connection, task.account)
+        known = await _known(connection, [task])
+        account, tam, vendor = await people.surroundings(connection, task.account)
+        contacts = await people.contacts(connection, task.account)
+        goals = await minutes.goals(connection, task.account) if task.definition.is_put_to_customers else []
         said = await timeline.submissions(connection, [one.submission for one in task.answers])
         told = await timeline.tell(connection, task.account)
     names = {id_: member.name for id_, member in known.items()}
-    tam = known[account.tam]
+    about = next((one for one in contacts if one.id == task.about), None)
+    unknown = about.work.unknown(task.definition.finds_out) if about else ()
     requester = known.get(task.requester or "")
     zone = (reader or tam).schedule.zone
     return TaskShown(
@@ -621,6 +725,13 @@ async def _shown(office: Office, task: Task, reader: Member | None = None) -> Ta
         quorum=task.definition.quorum,
         asks=task.definition.asks,
         said=_read(task.said),
+        prefilled=drafting.prefilled(task.definition.asks, contacts, tam, vendor, goals)
+        if task.definition.is_put_to_customers
+        else {},
+        by_customer=task.definition.is_put_to_customers,
+        about=about.email if about else None,
+        unknown=unknown,
+        record=audience.recording(task.account, about.email, unknown) if about and unknown else None,
         requester=requester.email if requester else None,
         requester_name=requester.name if requester else None,
         holders=tuple(
@@ -648,7 +759,7 @@ async def _shown(office: Office, task: Task, reader: Member | None = None) -> Ta
 
 
 def _decision(
-    decision: Decision, definition: TaskDefinition, known: Mapping[str, Member], said: Submission | None
+    decision: Decision, definition: TaskDefinition, known: Mapping[str, Person], said: Submission | None
 ) -> DecisionShown:
     titles = {option.id: option.title for option in definition.options}
     by, instead = known.get(decision.by), known.get((said.on_behalf_of if said else None) or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -50,6 +51,7 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
     async with office.store.reading() as connection:
         found = await people.account(connection, account)
         names = await people.names(connection, account)
+        roles = {id_: _called(persona) for id_, persona in (await people.personas_of(connection, account)).items()}
         told = await timeline.tell(connection, account, until)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
@@ -60,7 +62,7 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             at=entry.at,
             kind=entry.kind,
             step=entry.step,
-            what=sentence(entry, names, titles, zone),
+            what=sentence(entry, names, titles, zone, roles),
             channel=entry.channel,
             entered_by=entry.entered_by,
             verified=entry.verified,
@@ -81,11 +83,19 @@ def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str)
     return "\n".join(f"{name.replace('_', ' ')}: {text}" for name, text in json.loads(entry.text).items())
 
 
-def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str) -> str:
+def _called(persona: str) -> str:
+    title = personas()[persona].title if persona in personas() else persona
+    return title[:1].lower() + title[1:]
+
+
+def sentence(
+    entry: Told, names: dict[str, str], titles: dict[str, str], zone: str, roles: Mapping[str, str] | None = None
+) -> str:
     """One entry in words; the names are looked up now, so that erasing a person erases them here as well.
 
     Args:
         zone: The zone in which instants are told: the TAM's.
+        roles: What a contact is at the account, by id; said where they decide.
     """
     who = names.get(entry.who or "", GONE)
     step = _titled(entry.step or "", titles)
@@ -159,6 +169,8 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
             return f"Mail to {who} failed for good"
         case "message.unknown":
             return f"Mail to {who}: nobody can say whether it arrived"
+        case "contact.edited":
+            return f"What is known of {who} has changed: {about.replace('_', ' ')}"
         case "message.refused":
             return f"A mail could not be written: {about}"
         case "blocker.raised":
@@ -174,7 +186,9 @@ def sentence(entry: Told, names: dict[str, str], titles: dict[str, str], zone: s
         case kind if kind.startswith("data."):
             return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
-            return _of_task(kind, step, who, about.replace("_", " "))
+            role = (roles or {}).get(entry.who or "") if kind.startswith("decision.") else None
+            through = " through their link" if role and entry.verified == "link" else ""
+            return _of_task(kind, step, f"{who}, {role}," if role else who, about.replace("_", " ")) + through
         case _:
             return entry.kind
 
@@ -230,6 +244,7 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
         "task.manager_told": f"{step}: {who} was told that nobody has decided",
         "task.info_asked": f"{step}: {who} needs more information",
         "task.info_given": f"{step}: {who} gave the missing information",
+        "task.returned": f"{step} goes back to the TAM, to be changed",
         "task.unanswered": f"{step}: the missing information did not come in time",
         "task.closed": f"{step} is closed: {about}",
         "decision.made": f"{step}: {who} chose {about}",
@@ -260,7 +275,7 @@ _DATA = {
     "data.wins": "wins",
     "data.roadmap": "the roadmap",
 }
-_BY = {"vote": "by vote", "deadline": "at the deadline"}
+_BY = {"agreed": "as agreed in the room", "vote": "by vote", "deadline": "at the deadline"}
 _PURPOSE = {
     "proposal": "times to choose from",
     "reminder": "reminder",

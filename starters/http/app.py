@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from importlib.resources import files
 from typing import Final
 
@@ -18,6 +19,7 @@ from temporalio.service import RPCError
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal, Refused
 from rapport.model.reading import MAX_BYTES
+from rapport.policy.attachments import MAX_TOTAL
 from starters.commands.office import Office
 from starters.http import api, hooks, pages
 from starters.http.api import evidence, members, minutes, operations, people, tasks
@@ -66,6 +68,10 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     return app
 
 
+_CARRIES_FILES: Final = re.compile(r"^/v1/messages/.+/files/[^/]+$|^/accounts/[^/]+/drafts$")
+"""The paths whose bodies may hold files for a mail; who may use them is checked before a body is read."""
+
+
 class _Guard:
     """Refuses large bodies before they are read, and puts the headers on every response."""
 
@@ -85,10 +91,11 @@ class _Guard:
             await send(message)
 
         length = Headers(scope=scope).get("content-length", "0")
-        if length.isdigit() and int(length) <= MAX_BYTES:
+        most = MAX_BYTES + (MAX_TOTAL if _CARRIES_FILES.search(scope["path"]) else 0)
+        if length.isdigit() and int(length) <= most:
             await self.app(scope, receive, guarded)
         else:
-            refusal = Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
+            refusal = Refusal(f"is larger than {most // 1_000_000} MB", field="body", fix="shorten it")
             await problem(refusal)(scope, receive, guarded)
 
 

@@ -25,11 +25,14 @@ def acting(session: Session, email: str) -> Actor:
 async def decider(request: Request, office: Office, link: TaskLink) -> Actor:
     """Who decides behind the personal link of a mail: the one whom it was mailed to, signed in.
 
-    Where the installation says that the link is enough, nobody has to be; that is weaker.
+    A customer has no login: their link is enough, and signs off this one thing. For members it is enough only where
+    the installation says so, and that is weaker.
 
     Raises:
         SignInNeeded: The reader is not signed in as that person.
     """
+    if link.is_customers:
+        return Actor(email=link.reader, channel="link")
     session = await session_of(request, office)
     if session is not None and session.email in (None, link.reader):
         return acting(session, link.reader)

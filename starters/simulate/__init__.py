@@ -20,7 +20,7 @@ async def simulate(
     source: Source,
     *,
     days: int,
-    scenario: str,
+    scenario: str | Scenario,
     begins: datetime | None = None,
     out: Path | None = None,
     tell: Callable[[datetime], None] | None = None,
@@ -28,6 +28,7 @@ async def simulate(
     """Live an account's first days, as many as are asked for.
 
     Args:
+        scenario: One of those there are, by name, or another.
         begins: When the onboarding starts; without it, when the contract is signed.
         out: A directory, new or empty, for the timeline and each mail.
         tell: Is told each week how far it is.
@@ -35,13 +36,13 @@ async def simulate(
     Raises:
         Refusal: There is no such scenario, the directory is not empty, or the onboarding cannot be started.
     """
-    acts = _scenario(scenario)
+    acts = _scenario(scenario) if isinstance(scenario, str) else scenario
     if out is not None:
         await asyncio.to_thread(_insist_on_room, out)
     async with beginning(source, begins or source.contract.signed_at) as life:
         await life.live(life.began + timedelta(days=days), acts, tell)
         with life.acting():
-            year = await look_back(life, scenario, acts.says)
+            year = await look_back(life, scenario if isinstance(scenario, str) else "", acts.says)
             if out is not None:
                 await _write(life, year, out)
     return year

@@ -12,11 +12,11 @@ from rapport.mail import compose, outbox
 from rapport.mail.outbox import Message
 from rapport.model.base import Refusal
 from rapport.model.human_task import TaskPhase
-from rapport.model.message import MessageState
 from rapport.model.people import CHAMPION
 from rapport.policy import calendar
 from rapport.storage import people
 from starters.commands import meetings, messages, tasks
+from starters.commands.messages import Edit
 from starters.commands.office import Actor
 from starters.commands.tasks import OptionShown
 
@@ -140,7 +140,11 @@ class Smooth:
         await _try(meetings.vote_by_link(life.office, token, slots, None))
 
     async def _send_drafts(self, life: Life) -> None:
-        drafts = await messages.listed(life.office, life.account, MessageState.DRAFT)
+        drafts = await messages.drafts(life.office, life.account)
+        for draft in drafts:
+            if draft.to_write and draft.paragraph is None:
+                word = Edit(paragraph="Write to me whenever something is in the way.")
+                await _try(messages.edit(life.office, draft.key, word, life.acting_tam))
         if drafts:
             await _try(messages.release(life.office, tuple(draft.key for draft in drafts), life.acting_tam))
 

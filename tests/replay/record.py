@@ -18,18 +18,21 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from rapport.model.ids import meeting_id, onboarding_id
+from rapport.model.ids import meeting_id, onboarding_id, task_id
 from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
-from rapport.model.people import WrittenAbsence
+from rapport.model.people import WrittenAbsence, WrittenWork
 from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
 from starters.commands import accounts, meetings, members, messages, onboardings, sign_ins
+from starters.commands import tasks as use
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
-from tests.conftest import CHAMPION, TAM, USER, Town, by, example, skipping_town, until
-from tests.support import tasks
+from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, example, skipping_town, until
+from tests.support import sign_off, tasks
+from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
+from tests.support.playbooks import put
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -105,7 +108,7 @@ offset = "2 business days"
 async def messages_alone(town: Town) -> None:
     """A playbook without a meeting: a mail that goes by itself, a wait, a draft that someone sends, the end."""
     folder = town.office.settings.data / "playbooks"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "notes.toml").write_text(NOTES)
     await town.sleep_to(0, 10)
     file = example()
@@ -256,6 +259,28 @@ async def what_waits_is_overtaken(town: Town) -> None:
     await until(dropped, "welcomes that are dropped")
 
 
+async def a_plan_is_changed_and_signed(town: Town) -> None:
+    """The TAM writes a training plan, the champion asks for changes, and signs the new version."""
+    await town.sleep_to(0, 10)
+    task = await sign_off.written(town, await sign_off.plan(town))
+    await use.decide(town.office, task.task, "ask_for_changes", by(CHAMPION), "Not in December")
+    task = await sign_off.written(town, await sign_off.in_phase(town, "preparing"))
+    await use.decide(town.office, task.task, "sign_off", by(CHAMPION))
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
+async def what_a_mail_needs_is_found_out(town: Town) -> None:
+    """Nothing is known of the developer's languages; the TAM records them, and the mail is written."""
+    await town.sleep_to(0, 10)
+    name = put(town.office.settings.data, "documents", "developer_docs")
+    file = example(playbook=name)
+    contacts = tuple(one.model_copy(update={"languages": ()}) for one in file.contacts)
+    await onboardings.start(town.office, StartRequest(file=file.model_copy(update={"contacts": contacts})))
+    await seen(town, "versayce/developer_docs", lambda task: task.phase == "open")
+    await accounts.edit_contact(town.office, "versayce", SECOND_USER, WrittenWork(languages=("Go",)), TAM)
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 
@@ -273,6 +298,8 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     nobody_decides_on_the_onsite: ALL,
     nobody_asks_for_the_onsite: ALL,
     the_onsite_is_not_needed: ALL,
+    a_plan_is_changed_and_signed: ("onboarding", task_id("versayce", "training_plan", 1)),
+    what_a_mail_needs_is_found_out: ("onboarding",),
     mails_wait_for_the_morning: BOTH,
     what_waits_is_overtaken: BOTH,
 }

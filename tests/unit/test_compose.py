@@ -44,7 +44,7 @@ from rapport.mail.letters import Company, Letter
 from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
 from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.minutes import Pending
-from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, personas
+from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, Work, personas
 from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
@@ -57,10 +57,9 @@ PURPOSES = {
     "meeting_reminder": Purpose.REMINDER,
     "welcome": Purpose.PROPOSAL,
 }
-TASK_MAILS = {name for name in emails() if name.startswith("task_")}
-LINKED_MAILS = {"welcome", "growth_welcome", "meeting_reminder", "meeting_proposal", "sign_in"} | TASK_MAILS - {
-    "task_outcome"
-}
+TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))}
+PROPOSALS = {"welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
+LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - {"task_outcome", "sign_off_silent"}
 USERS = ("primary_user", "secondary_user")
 FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1}
 """How many figures a mail tells those whom they concern."""
@@ -90,6 +89,7 @@ def company(*, sparse: bool = False) -> Company:
             email=contact.email,
             title=None if sparse else contact.title,
             schedule=schedule(contact),
+            work=Work() if sparse else Work.model_validate(contact.model_dump()),
         )
         for index, contact in enumerate(file.contacts)
     ]
@@ -142,7 +142,7 @@ def letter(
     meeting = sparse_facts(name) if sparse else facts(around, booked=True)
     meeting = meeting.model_copy(update={"where": where})
     story: Occasion = occasion(around, purpose or PURPOSES.get(name, Purpose.NOTICE), name, meeting=meeting)
-    if name.startswith("task_"):
+    if name in TASK_MAILS:
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
     if name == "account_handed_over":
@@ -231,6 +231,10 @@ def full_task(reader: str) -> TaskFacts:
         outcome="approve",
         decided_by="m_1",
         decision="s_4",
+        changes="s_4",
+        deciders=("c_1",),
+        about="c_3",
+        finds_out=("languages",),
         in_place_of={reader: "m_1"},
     )
 

@@ -125,7 +125,7 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
         (
             'email = "hello"',
             'email = "helo"',
-            '43: note.email: there is no mail "helo"; did you mean "hello"? use one of first_month, ',
+            '43: note.email: there is no mail "helo"; did you mean "hello"? use one of deployment_resources, ',
         ),
         (
             'approval = "onsite_approval"',

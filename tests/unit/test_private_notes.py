@@ -96,7 +96,7 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     assert day.blockers
     assert day.actions
     said = await everything_said(office.store)
-    purpose = Purpose.TASK if name.startswith("task_") else Purpose.NOTICE
+    purpose = Purpose.TASK if name.startswith(("task_", "sign_off_")) else Purpose.NOTICE
     story = occasion(company, purpose, name, meeting=facts(company, booked=True))
     if purpose is Purpose.TASK:
         quoted = next(iter(said))

@@ -146,7 +146,7 @@ async def test_what_is_approved_at_night_goes_in_the_morning(quiet: Town) -> Non
 
 async def begin_notes(town: Town) -> datetime:
     """Start the example by the playbook of two notes, on a Wednesday at ten at night; when that was."""
-    (town.office.settings.data / PLAYBOOKS).mkdir()
+    (town.office.settings.data / PLAYBOOKS).mkdir(exist_ok=True)
     (town.office.settings.data / PLAYBOOKS / "notes.toml").write_text(NOTES)
     night = await town.sleep_to(2, 22)
     await onboardings.start(town.office, StartRequest(file=reviewed("auto"), playbook="notes"))

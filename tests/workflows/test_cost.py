@@ -29,14 +29,13 @@ async def test_a_life_is_counted_whole() -> None:
     async with beginning(source, source.contract.signed_at) as life:
         await life.live(life.began + timedelta(days=30), SCENARIOS["smooth"]())
         cost = await cost_of(life.office.client, life.office, life.account)
-    assert {name: cost.runs[name] for name in ("Onboarding", "Meeting", "HumanTask")} == {
-        "Onboarding": 1,
-        "Meeting": 1,
-        "HumanTask": 1,
-    }
-    assert cost.actions["Onboarding"]["starts"] == 1
-    assert cost.actions["Onboarding"]["children"] == 4
-    assert cost.actions["HumanTask"]["updates"] == 2
+    assert cost.runs["Onboarding"] == cost.actions["Onboarding"]["starts"] == 1
+    began = sum(kinds.get("children", 0) for kinds in cost.actions.values())
+    # To start a child is two actions.
+    assert 2 * (cost.runs["Meeting"] + cost.runs["HumanTask"]) == began
+    assert cost.runs["HumanTask"] >= 1
+    # The approval is asked for and decided, and every other task is decided at least.
+    assert cost.actions["HumanTask"]["updates"] >= cost.runs["HumanTask"] + 1
     assert cost.total == sum(sum(kinds.values()) for kinds in cost.actions.values())
 
 

@@ -122,7 +122,7 @@ def two_meetings(data: Path) -> None:
     step = kickoff[kickoff.index("[[steps]]") : kickoff.index("# A half day")]
     second = step.replace('"kickoff"\ntitle = "Kickoff"', '"rollout_planning"\ntitle = "Rollout planning"')
     second = second.replace('email = "welcome"', 'email = "meeting_proposal"\nafter = ["kickoff"]')
-    (data / PLAYBOOKS).mkdir()
+    (data / PLAYBOOKS).mkdir(exist_ok=True)
     (data / PLAYBOOKS / "two.toml").write_text(TWO + step + second)
 
 

@@ -313,7 +313,7 @@ review = "auto"
 async def noted(town: Town, review: str | None) -> None:
     """Start an onboarding of two notes: one at once, one in the third week."""
     folder = town.office.settings.data / "playbooks"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "notes.toml").write_text(NOTES)
     await town.sleep_to(0, 10)
     file = example()

@@ -113,7 +113,7 @@ async def test_what_adopting_would_change_is_told_from_where_the_account_is(skip
 async def test_a_faulty_playbook_starts_nothing_and_is_refused_by_its_lines(skipping: Town) -> None:
     """One's own playbook is examined when an onboarding starts with it, with the words of `rapport playbook check`."""
     folder = Path(skipping.office.settings.data) / "playbooks"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     text = playbooks_text("self_serve").replace('name = "self_serve"', 'name = "ours"')
     faulty = text.replace('email = "first_project"', 'email = "welcome"').replace('"open_questions"]', '"questions"]')
     (folder / "ours.toml").write_text(faulty)

@@ -17,11 +17,15 @@ from starters.simulate import simulate
 from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import of_file
 from starters.simulate.year import Year, written
+from tests.years.scenarios import ALL, OWN
 
 YEARS: Final = Path(__file__).parent
 EXAMPLE: Final = YEARS.parent.parent / "examples" / "versayce.toml"
 DAYS: Final = 400
-NAMES: Final = [(playbook, scenario) for playbook in shipped() for scenario in SCENARIOS]
+NAMES: Final = [
+    *((playbook, scenario) for playbook in shipped() for scenario in SCENARIOS),
+    *(("enterprise", scenario) for scenario in OWN),
+]
 
 
 def path_of(playbook: str, scenario: str) -> Path:
@@ -32,7 +36,7 @@ def path_of(playbook: str, scenario: str) -> Path:
 async def lived(playbook: str, scenario: str, days: int = DAYS, example: Path = EXAMPLE) -> Year:
     """An example account's first days by a playbook."""
     file = read_toml(AccountFile, example.read_bytes(), example.name)
-    return await simulate(of_file(file, YEARS / "no playbooks", playbook), days=days, scenario=scenario)
+    return await simulate(of_file(file, YEARS / "no playbooks", playbook), days=days, scenario=ALL[scenario]())
 
 
 async def _record() -> None:

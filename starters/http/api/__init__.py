@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
@@ -11,10 +11,10 @@ from pydantic import Field
 from rapport.model.base import Email, Instant, Prose, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
-from rapport.model.people import AccountFile
+from rapport.model.people import AccountFile, WrittenWork
 from rapport.storage.timeline import Verified
 from starters.commands import accounts, audit, meetings, messages, onboardings, timelines
-from starters.commands.accounts import AccountLine, AccountShown
+from starters.commands.accounts import AccountLine, AccountShown, PersonShown
 from starters.commands.audit import Export
 from starters.commands.meetings import MeetingShown
 from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
@@ -24,6 +24,14 @@ from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+
+_BYTES: Final = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
+
+
+class WorkBody(WrittenWork):
+    """What is newly known of a contact's work, by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
 
 
 class VoteBody(Written):
@@ -100,6 +108,14 @@ async def show_account(account: str, office: TheOffice) -> AccountShown:
     return await accounts.show(office, account)
 
 
+@router.patch("/accounts/{account}/contacts/{email}", openapi_extra=schema(WorkBody))
+async def edit_contact(account: str, email: str, request: Request, office: TheOffice, token: Bearer) -> PersonShown:
+    """Record what is known of a contact's work."""
+    body = await read_body(request, WorkBody)
+    change = WrittenWork.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
+    return await accounts.edit_contact(office, account, email, change, api_actor(office, token, body.as_))
+
+
 @router.get("/accounts/{account}/timeline")
 async def show_timeline(
     account: str,
@@ -153,6 +169,27 @@ async def no_show(account: str, step: str, request: Request, office: TheOffice, 
 async def show_message(key: str, office: TheOffice) -> MessageShown:
     """One message with its words; personal links in it do not work."""
     return await messages.show(office, key)
+
+
+@router.put("/messages/{key:path}/files/{name}", openapi_extra=_BYTES)
+async def attach_file(
+    key: str,
+    name: str,
+    request: Request,
+    office: TheOffice,
+    token: Bearer,
+    as_: Annotated[str, Query(alias="as")],
+) -> MessageShown:
+    """Attach a file to a draft: the body is the file itself."""
+    return await messages.attach(office, key, name, await request.body(), api_actor(office, token, as_))
+
+
+@router.delete("/messages/{key:path}/files/{name}")
+async def detach_file(
+    key: str, name: str, office: TheOffice, token: Bearer, as_: Annotated[str, Query(alias="as")]
+) -> MessageShown:
+    """Take a file away from a draft."""
+    return await messages.detach(office, key, name, api_actor(office, token, as_))
 
 
 @router.patch("/messages/{key:path}", openapi_extra=schema(EditBody))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.datastructures import UploadFile
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.message import MessageState
 from rapport.model.reading import check
+from rapport.policy.attachments import MAX_TOTAL
 from starters.commands import accounts, messages
 from starters.commands.messages import Edit, MessageShown
 from starters.commands.office import Actor, Office
@@ -95,7 +98,13 @@ async def preview(key: str, office: TheOffice, _: SignedIn, message: Annotated[s
     return mail_frame((await messages.show(office, message)).html)
 
 
-@router.post("/accounts/{key}/drafts")
+async def _uploads_closed(request: Request) -> AsyncIterator[None]:
+    """Let go of the files that came with a form, whatever became of it."""
+    yield
+    await request.close()
+
+
+@router.post("/accounts/{key}/drafts", dependencies=[Depends(_uploads_closed)])
 async def act(request: Request, key: str, office: TheOffice, session: SignedIn) -> Response:
     """Save what was typed in any of the drafts; then send or hold back what the button named."""
     await check_form(request, office, session)
@@ -103,8 +112,14 @@ async def act(request: Request, key: str, office: TheOffice, session: SignedIn) 
     actor = acting(office, session, await accounts.show(office, key))
     typed = _read(form)
     doing, _, index = form.get("do", "save").partition(":")
+    index, _, named = index.partition(":")
     chosen = [one.key for position, one in typed.items() if doing == "send-all" or position == index]
     saved, refusals = await _save(office, key, list(typed.values()), actor)
+    kept_files, unfit = await _attach(request, office, typed, actor)
+    saved, refusals = saved + kept_files, refusals | unfit
+    if doing == "detach" and index in typed and not refusals:
+        await messages.detach(office, typed[index].key, named, actor)
+        return see_other(f"/accounts/{key}/drafts?done=saved")
     kept = {one.key: one for one in typed.values() if one.key in refusals}
     later = False
     if not refusals and doing != "save":
@@ -155,6 +170,23 @@ async def _save(office: Office, key: str, typed: list[Typed], actor: Actor) -> t
         except Refusal as refusal:
             refusals[one.key] = refusal
     return saved, refusals
+
+
+async def _attach(
+    request: Request, office: Office, typed: dict[str, Typed], actor: Actor
+) -> tuple[int, dict[str, Refusal]]:
+    """Attach the files that were chosen; give how many there were, and what was refused, by message key."""
+    count, refusals = 0, {}
+    for name, value in (await request.form()).multi_items():
+        draft = typed.get(name.removeprefix("file-"))
+        if not isinstance(value, UploadFile) or not value.filename or draft is None:
+            continue
+        try:
+            await messages.attach(office, draft.key, value.filename, await value.read(MAX_TOTAL + 1), actor)
+            count += 1
+        except Refusal as refusal:
+            refusals[draft.key] = refusal
+    return count, refusals
 
 
 async def _left(office: Office, key: str, released: list[str]) -> bool:

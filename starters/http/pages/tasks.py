@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from rapport.model.base import Refusal, Refused
 from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
-from starters.commands import tasks
+from starters.commands import accounts, tasks
 from starters.commands.office import LATER, Actor, Office
 from starters.commands.tasks import TaskLink, TaskShown
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheOffice, check_form, session_of
@@ -138,6 +138,16 @@ async def answer(request: Request, task: str, office: TheOffice, session: Signed
     return await _take(request, office, session, task, "answer", work)
 
 
+@router.post("/tasks/{task:path}/record")
+async def record(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Record what the to-do was to find out; it ends by that."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        return await accounts.record_for(office, task, typed, actor)
+
+    return await _take(request, office, session, task, "record", work)
+
+
 @router.get("/tasks/{task:path}")
 async def show(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
     """One task: the question, what was said, who decides, and what the reader can do."""
@@ -173,7 +183,16 @@ async def _done(office: Office, before: TaskShown, name: str, receipt: Receipt) 
         if await tasks.show(office, before.task) != before or asyncio.get_running_loop().time() >= deadline:
             break
         await asyncio.sleep(0.05)
-    return {"decide": "decided", "request": "requested", "decline": "declined", "ask": "asked"}.get(name, "answered")
+    return _DONE.get(name, "answered")
+
+
+_DONE: Final = {
+    "decide": "decided",
+    "record": "known",
+    "request": "requested",
+    "decline": "declined",
+    "ask": "asked",
+}
 
 
 def path_of(task: TaskShown) -> str:
@@ -250,7 +269,7 @@ async def _link(
     except SignInNeeded:
         may = False
     return page(
-        "link_task.html",
+        "link_sign_off.html" if link.is_customers else "link_task.html",
         status=200 if failed is None else status_of(failed.refusal),
         link=link,
         task=link.task,
@@ -272,6 +291,8 @@ def _state(link: TaskLink) -> str:
         return "closed"
     if link.superseded:
         return "superseded"
+    if link.is_customers and task.phase is TaskPhase.PREPARING:
+        return "changing"
     if link.decided is not None:
         return "decided"
     if link.reader == task.requester or task.phase is TaskPhase.PREPARING:

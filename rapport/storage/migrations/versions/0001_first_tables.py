@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("deadline", UtcInstant(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("closed", UtcInstant(timezone=True), nullable=True),
+        sa.Column("about", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("tasks_by_account", "tasks", ["account"])
@@ -151,6 +152,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("task", "member"),
     )
     op.create_index(op.f("ix_task_holders_member"), "task_holders", ["member"])
+    op.create_table(
+        "attachments",
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("added_by", sa.String(), nullable=False),
+        sa.Column("added_at", UtcInstant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["message"], ["messages.key"]),
+        sa.PrimaryKeyConstraint("message", "name"),
+    )
     op.create_table(
         "timeline",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),

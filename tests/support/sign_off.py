@@ -1,0 +1,47 @@
+"""A training plan that the TAM writes and the champion signs off, driven through the use cases as people do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from starters.commands import onboardings, tasks
+from starters.commands.onboardings import StartRequest
+from starters.commands.tasks import TaskShown
+from tests.conftest import CHAMPION, TAM, Town, account, example, link_of
+from tests.support.approval import seen
+from tests.support.playbooks import put
+
+PLAN: Final = {
+    "goals": "Alerts before customers call.",
+    "sessions": "- 8 December, 45 minutes: deployments; with Mara Osei\n- 10 December: checkout; with Jonas",
+    "who_does_what": "- Luca Bianchi: sees to it that there is time\n- Robin Keller: holds the sessions",
+}
+
+
+async def plan(town: Town, key: str = "versayce", contract: str | None = None) -> TaskShown:
+    """An account whose training plan waits for the TAM to write it."""
+    name = put(town.office.settings.data, "signing", "training_plan")
+    file = example(playbook=name) if contract is None else account(key, contract)
+    if file.contract is not None:
+        file = file.model_copy(update={"contract": file.contract.model_copy(update={"playbook": name})})
+    await onboardings.start(town.office, StartRequest(file=file))
+    return await in_phase(town, "preparing", key)
+
+
+async def in_phase(town: Town, phase: str, key: str = "versayce", round_: int = 1) -> TaskShown:
+    """The plan, once it stands there."""
+    ready: Callable[[TaskShown], bool] = lambda one: one.phase == phase and one.round == round_  # noqa: E731
+    return await seen(town, f"{key}/training_plan", ready)
+
+
+async def written(town: Town, task: TaskShown, **changes: str) -> TaskShown:
+    """The plan, once it waits for the champion."""
+    before = task.round if task.said else 0
+    assert (await tasks.request(town.office, task.task, PLAN | changes, TAM)).accepted
+    return await in_phase(town, "open", task.account, before + 1)
+
+
+async def link(town: Town, count: int = 1) -> str:
+    """The token of the latest link in the champion's mails, once so many have come."""
+    return link_of((await town.mailed(count, CHAMPION))[-1])
