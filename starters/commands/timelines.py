@@ -111,7 +111,7 @@ def sentence(
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
-        case kind if kind.startswith(("contact.", "account.")):
+        case kind if kind in _PEOPLE:
             return _of_people(entry, names, who, when)
         case "meeting.joined":
             return f"{step}: {who} takes part now"
@@ -260,6 +260,15 @@ def _titled(step: str, titles: dict[str, str]) -> str:
     return f"{title} ({_CHORES.get(chore, chore)})" if chore else title
 
 
+_PEOPLE = {
+    "contact.replaced",
+    "contact.added",
+    "contact.removed",
+    "account.handed_over",
+    "account.handed_back",
+    "account.vacant",
+    "account.complete",
+}
 _TITLES = {"people": "The account's people"}
 _CHORES = {
     "drafts": "its drafts",
