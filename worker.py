@@ -35,13 +35,14 @@ from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
 from workflows.cadence import Cadence
+from workflows.handover import Handover
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice)
+WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover)
 """Every workflow there is."""
 
 
@@ -111,11 +112,14 @@ async def build(
                 messages.send_bundle,
                 messages.deliver,
                 messages.set_aside,
+                messages.drop_departed,
                 planning.dues,
                 planning.propose,
                 planning.reopen,
                 planning.confirm,
                 planning.follow_up,
+                planning.gather,
+                planning.vacancies,
                 planning.resumed,
                 planning.stagger,
                 tasks.seat,
@@ -129,6 +133,7 @@ async def build(
                 rhythms.seek,
                 rhythms.plan,
                 rhythms.review,
+                records.hand_back,
                 reports.mornings,
             ],
             workflow_runner=runner or Runner(),

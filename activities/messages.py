@@ -25,6 +25,7 @@ from rapport.model.message import (
     SETTLED,
     Bundle,
     Deliver,
+    Departed,
     MessageState,
     Occasion,
     Outcomes,
@@ -178,6 +179,13 @@ class Messages:
         # What had joined another has told so under the key of its state.
         await append(connection, [entry.model_copy(update={"key": f"{entry.key}/dropped"}) for entry in entries])
 
+    @activity.defn(name="messages.drop_departed")
+    async def drop_departed(self, order: Departed) -> Outcomes:
+        """Suppress the drafts among these whose readers have left; give those that go to nobody any more."""
+        async with self.store.writing() as connection:
+            gone = await outbox.drop_drafts(connection, order.keys, order.now)
+            return Outcomes(states=dict.fromkeys(gone, MessageState.SUPPRESSED))
+
     async def _write(self, occasion: Occasion, *, take: bool) -> _Written:
         """Write what is not yet in the outbox, in one transaction; whoever has left gets no mail.
 
@@ -223,9 +231,16 @@ class Messages:
             Refusal: A mail cannot be written.
         """
         async with self.store.reading() as connection:
-            task = occasion.task
-            company = await House.around(connection, occasion.account, [*occasion.to, *(task.people() if task else ())])
-            said = await words(connection, task.submissions()) if task else {}
+            task, also = occasion.task, [*occasion.to]
+            also += task.people() if task else ()
+            also += [meeting.proposal.tam] if (meeting := occasion.meeting) and meeting.proposal else []
+            also += [occasion.handover.former] if occasion.handover else []
+            leaving = occasion.to if occasion.purpose is Purpose.PARTING else ()
+            company = await House.around(connection, occasion.account, also, leaving)
+            quoted = task.submissions() if task else ()
+            if occasion.handover is not None and occasion.handover.submission is not None:
+                quoted = (*quoted, occasion.handover.submission)
+            said = await words(connection, quoted) if quoted else {}
             known = await known_of(connection, occasion, present)
             letters = [
                 letter

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import httpx
 from temporalio import activity
@@ -17,11 +18,12 @@ from temporalio.exceptions import ApplicationError
 from rapport.mail import feed
 from rapport.mail.letters import Company
 from rapport.model.base import Instant, Wire
-from rapport.model.meeting import Booking, Invitee, Nudge, Proposal
+from rapport.model.meeting import Booking, Invitee, Nudge, Proposal, Slot
 from rapport.model.people import Member
 from rapport.model.playbook import MeetingStep, Offset
-from rapport.policy import audience, calendar, operations
+from rapport.policy import audience, calendar, operations, quorum
 from rapport.policy.calendar import Interval, Party
+from rapport.policy.chores import PATIENCE
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -70,6 +72,53 @@ class Confirm(Wire):
 
     account: str
     booking: Booking
+
+
+class Gather(Wire):
+    """Who takes part in a meeting by now, after people came or went?
+
+    Attributes:
+        proposal: What stands; nothing while no times were ever found.
+        booked: When it takes place, where that is settled.
+        voting: Whether people are asked for answers at present.
+    """
+
+    account: str
+    step: MeetingStep
+    proposal: Proposal | None
+    booked: Instant | None
+    voting: bool
+    now: Instant
+
+
+class Gathered(Wire):
+    """Who takes part.
+
+    Attributes:
+        proposal: The same with its people; where somebody new has to answer, with the voting period from now.
+        vacant: The personas that nobody has and somebody has to have.
+        anew: Whether other times are needed: too few of these are left for those who are new.
+        ask_again: Until when a successor should be named.
+    """
+
+    proposal: Proposal | None
+    vacant: tuple[str, ...]
+    anew: bool = False
+    ask_again: Instant
+
+
+class Vacancies(Wire):
+    """Which personas that an account has to have does nobody have?"""
+
+    account: str
+    now: Instant
+
+
+class Vacant(Wire):
+    """The personas, and until when a successor should be named."""
+
+    personas: tuple[str, ...]
+    ask_again: Instant
 
 
 class FollowUp(Wire):
@@ -211,6 +260,41 @@ class Planning:
             )
         )
 
+    @activity.defn(name="planning.gather")
+    async def gather(self, question: Gather) -> Gathered:
+        """Find who takes part by now. A meeting is held by whoever serves the account at its time."""
+        company = await self._company(question.account)
+        before, present = question.proposal, question.now
+        vacant = audience.vacant(company.contacts.values())
+        ask_again = calendar.add_business_days(present, PATIENCE[1], company.tam.schedule)
+        if before is None:
+            return Gathered(proposal=None, vacant=vacant, ask_again=ask_again)
+        tam = company.account.tam_at(question.booked or present)
+        invited = audience.invitees(question.step, company.contacts.values())
+        known = {invitee.id for invitee in before.invitees}
+        slots = before.slots
+        if tam != before.tam and question.booked is None:
+            slots = tuple(slot for slot in slots if _works(company.tam, slot))
+        proposal = before.model_copy(update={"tam": tam, "invitees": invited, "slots": slots})
+        asked_newly = any(invitee.required and invitee.id not in known for invitee in invited)
+        if not question.voting:
+            return Gathered(proposal=proposal, vacant=vacant, ask_again=ask_again)
+        if asked_newly and not vacant:
+            proposal = self._opened(company, question.step, proposal, present)
+        left = [slot for slot in slots if not asked_newly or slot.start >= proposal.deadline + quorum.NOTICE]
+        moved = asked_newly or tam != before.tam
+        anew = bool(before.slots) and moved and not vacant and not left
+        return Gathered(proposal=proposal, vacant=vacant, anew=anew, ask_again=ask_again)
+
+    @activity.defn(name="planning.vacancies")
+    async def vacancies(self, question: Vacancies) -> Vacant:
+        """Find the personas that nobody has any more."""
+        company = await self._company(question.account)
+        return Vacant(
+            personas=audience.vacant(company.contacts.values()),
+            ask_again=calendar.add_business_days(question.now, PATIENCE[1], company.tam.schedule),
+        )
+
     def _opened(self, company: Company, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
         """A proposal whose vote opens at this instant: its deadline, and each person's reminders in their own day."""
         deadline = calendar.voting_deadline(opened, step.voting_days, company.champion.schedule)
@@ -248,6 +332,13 @@ class Planning:
         except (httpx.HTTPError, ValueError):
             raise ApplicationError("the TAM's calendar cannot be fetched or read", type="CalendarUnreadable") from None
         return [Interval(start, end) for start, end in busy]
+
+
+def _works(member: Member, slot: Slot) -> bool:
+    """Whether a time lies within a member's working hours."""
+    day = slot.start.astimezone(ZoneInfo(member.schedule.zone)).date()
+    windows = calendar.working_windows(member.schedule, day, day)
+    return any(window.start <= slot.start and slot.end <= window.end for window in windows)
 
 
 def _groups(invited: tuple[Invitee, ...], company: Company) -> list[list[Party]]:

@@ -8,7 +8,8 @@ from temporalio import activity
 
 from rapport.model.cadence import CadenceNews
 from rapport.model.records import Projection, StepNews
-from rapport.storage import contracts, rhythms
+from rapport.model.successions import HandBack, HandedBack
+from rapport.storage import contracts, rhythms, successions
 from rapport.storage.database import Store
 
 
@@ -35,3 +36,11 @@ class Records:
         """Write down how an account's rhythms stand, and their entries."""
         async with self.store.writing() as connection:
             await rhythms.project(connection, news)
+
+    @activity.defn(name="records.hand_back")
+    async def hand_back(self, order: HandBack) -> HandedBack:
+        """Give an account back to its regular TAM, and find who has to be told."""
+        async with self.store.writing() as connection:
+            tam, former = await successions.hand_back(connection, order.account, order.key, order.now)
+            listeners = tuple(await successions.listeners(connection, order.account))
+            return HandedBack(tam=tam, former=former, listeners=listeners)

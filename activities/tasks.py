@@ -52,6 +52,7 @@ class Reseating(Wire):
     """Who holds these seats by now, after absences came or went, or somebody has to help out?
 
     Attributes:
+        account: Whose TAM may have changed.
         decided: The seats that are filled already.
         backup: A silent seat that gets a backup.
     """
@@ -141,11 +142,14 @@ class Tasks:
             tam = (await people.account(connection, question.account)).tam
             assign = tuple(_assigned(assignee, tam, company) for assignee in question.assign)
             seats = delegation.seats_for(assign, company, question.requester, question.now)
+            # What the TAM has to answer, they asked for as the TAM.
+            if "tam" in question.assign or question.rule == "answers":
+                seats = tuple(seat.model_copy(update={"of_tam": True}) if seat.id == tam else seat for seat in seats)
             return await self._seated(connection, question, seats, seats, company)
 
     @activity.defn(name="tasks.reseat")
     async def reseat(self, question: Reseating) -> Seated:
-        """Move seats on to delegates and back to their owners, or give a silent one a backup."""
+        """Move seats on to another TAM, to delegates and back to their owners, or give a silent one a backup."""
         async with self.store.reading() as connection:
             if are_customers(seat.id for seat in question.seats):
                 contacts = await people.contacts(connection, question.account)
@@ -153,9 +157,9 @@ class Tasks:
                 moved = _moved(question.seats, seats)
                 return await _seated_customers(connection, question, seats, moved, contacts)
             company = await people.availability(connection, since=question.now)
-            seats = delegation.refresh(
-                question.seats, company, question.requester, question.now, decided=question.decided
-            )
+            tam = None if not question.account else (await people.account(connection, question.account)).tam
+            seats = delegation.handed_over(question.seats, tam, question.decided)
+            seats = delegation.refresh(seats, company, question.requester, question.now, decided=question.decided)
             if question.backup is not None:
                 seats = delegation.add_backup(seats, question.backup, company, question.requester, question.now)
             moved = _moved(question.seats, seats)

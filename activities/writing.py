@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from rapport.mail import outbox, put_off
+from rapport.mail.compose import Person
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.model.ids import message_key
-from rapport.model.message import MessageState, Occasion, Outcomes, Weight
+from rapport.model.message import MessageState, Occasion, Outcomes, Purpose, Weight
 from rapport.model.people import personas
 from rapport.model.records import Entry
 from rapport.policy import attention
@@ -117,8 +118,13 @@ def letters_of(stationery: Stationery, company: House, occasion: Occasion, said:
             said=said,
         )
         for id_ in occasion.to or having(occasion.personas, company)
-        if (person := company.person(id_)) is not None
+        if (person := _reader(company, occasion, id_)) is not None
     ]
+
+
+def _reader(company: House, occasion: Occasion, id_: str) -> Person | None:
+    """Whom a mail goes to; of those who have left, only who is told just that."""
+    return company.leaver(id_) if occasion.purpose is Purpose.PARTING else company.person(id_)
 
 
 async def of_the_day(connection: Connection, letters: Sequence[Letter], present: datetime) -> list[Letter]:

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         SETTLED,
         Bundle,
         Deliver,
+        Departed,
         MeetingFacts,
         MessageState,
         Occasion,
@@ -59,6 +60,7 @@ class Correspondence:
         self.put_off: dict[str, datetime] = {}
         self.joined: set[str] = set()
         self.troubles: list[str] = []
+        self.departed: set[str] = set()
         self._releases: list[Release] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
@@ -165,6 +167,10 @@ class Correspondence:
         """Whether nothing more happens to a mail by itself, and nobody has to read it."""
         return self.states.get(key) in SETTLED
 
+    async def all_settled(self, keys: tuple[str, ...]) -> None:
+        """Wait until all of these are settled."""
+        await workflow.wait_condition(lambda: all(self.is_settled(key) for key in keys))
+
     @property
     def has_releases(self) -> bool:
         """Whether a member said something of drafts that nobody has acted on yet."""
@@ -226,6 +232,18 @@ class Correspondence:
         hold = result.outcome != SEND
         self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
         self.changed = True
+
+    async def drop_departed(self) -> None:
+        """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
+        if keys := (*self.drafts, *self.put_off):
+            order = Departed(keys=keys, now=workflow.now())
+            gone = await workflow.execute_local_activity_method(
+                Messages.drop_departed, order, summary="Suppress the drafts to those who have left", **RECORDS
+            )
+            self.drafts = [key for key in self.drafts if key not in gone.states]
+            self.put_off = {key: at for key, at in self.put_off.items() if key not in gone.states}
+            self.states.update(gone.states)
+            self.departed.update(gone.states)
 
     async def drop_drafts(self, reason: str, step: str | None = None) -> None:
         """Suppress the drafts that nobody has released, and what is put off.

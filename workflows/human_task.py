@@ -243,7 +243,7 @@ class HumanTask(Correspondence):
         if self.phase is not TaskPhase.NEEDS_INFO:
             raise refused("no question is open")
 
-    @workflow.signal(name="people_changed", description="Absences or stand-ins have changed")
+    @workflow.signal(name="people_changed", description="Somebody came, left, stands in or took over")
     def people_changed(self) -> None:
         """Look again who can decide."""
         self.people_moved = self.changed = True

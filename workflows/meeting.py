@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Confirm, FollowUp, Planning, Propose, Reopen, Resumed
+    from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
     from activities.records import Records
     from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import MeetingFacts, Occasion, Purpose
     from rapport.model.records import Wait
     from rapport.model.workflows import MEETING
-    from rapport.policy import details, quorum
+    from rapport.policy import audience, details, quorum
     from rapport.policy.chores import FIND_A_TIME, NO_TIME, PATIENCE, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED, Chore
 
 from workflows.correspondence import Correspondence, refused
@@ -72,6 +72,10 @@ class Meeting(Correspondence):
         self.being_read: set[Purpose] = set()
         self.given_until: datetime | None = None
         self.held_back = False
+        self.people_moved = False
+        self.vacant: tuple[str, ...] = ()
+        self.newcomers: list[str] = []
+        self.successor_by: datetime | None = None
         self.outdated = False
         self.round = 0
         self.nudges: list[Nudge] = []
@@ -121,13 +125,15 @@ class Meeting(Correspondence):
     async def propose_times(self) -> None:
         """Find times that suit those who are needed, and write to everyone who is invited."""
         self.begin_round()
+        await self.catch_up_with_people()
+        if self._is_over:
+            return
         proposal = self.proposal = await self._find_times()
         self.diary.tell("meeting.proposed", about=str(len(proposal.slots)))
-        email = self.step.email if self.round == 1 and not self.start.undecided else "meeting_proposal"
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
         writing = self.write(
-            self._occasion(email, Purpose.PROPOSAL, to), "Write to everyone invited", reviewed=reviewed
+            self._occasion(self._proposal_mail, Purpose.PROPOSAL, to), "Write to everyone invited", reviewed=reviewed
         )
         if reviewed:
             self.phase = MeetingPhase.DRAFTED
@@ -139,6 +145,8 @@ class Meeting(Correspondence):
 
         Times that wait too long become too near to be offered. New ones take their place, in new drafts.
         """
+        if self.phase is MeetingPhase.PROPOSING and self._is_over:
+            return
         while self.phase is MeetingPhase.DRAFTED and self.drafts_for(Purpose.PROPOSAL) and not self._is_diverted:
             if workflow.now() >= self._current.stale_at:
                 await self.replace_proposals()
@@ -215,9 +223,19 @@ class Meeting(Correspondence):
         self.why_stuck = None
         self.given_until = None
         self.held_back = False
+        self.newcomers = []
         self.outdated = False
         if self._converts:
             self.step = self.step.held_onsite()
+
+    async def catch_up_with_people(self) -> None:
+        """Act on who came and went; while somebody is missing who has to be there, nobody is asked anything."""
+        while self.people_moved or (self.vacant and self.booking is None and not self._is_over):
+            if self.people_moved:
+                await self._look_who_is_there()
+            else:
+                await self._project(self._wait_for_a_successor())
+                await workflow.wait_condition(lambda: self.people_moved or self._is_over)
 
     # Decisions: these record, and `run` acts
 
@@ -259,6 +277,8 @@ class Meeting(Correspondence):
             raise refused("the meeting is over")
         if self.proposal is None:
             raise refused("the meeting is still being prepared; try again in a moment")
+        if self.vacant and self.booking is None:
+            raise refused(f"it is held: {audience.missing(self.vacant)}; name a successor first")
         if book.start <= workflow.now():
             raise refused("the time is in the past; choose a later one")
 
@@ -283,6 +303,11 @@ class Meeting(Correspondence):
             raise refused("the meeting has not begun yet; move it or wait until then")
         if any(agreed.start <= workflow.now() for agreed in report.agreed):
             raise refused("the time agreed for the next meeting is in the past; choose a later one")
+
+    @workflow.signal(name="people_changed", description="Somebody came, left or took over")
+    def people_changed(self) -> None:
+        """Look again who takes part."""
+        self.people_moved = self.changed = True
 
     @workflow.query(name="view", description="The meeting as it stands")
     def view(self) -> MeetingView:
@@ -341,6 +366,10 @@ class Meeting(Correspondence):
         return self.closing or self.outcome is not None or self._converts or self.outdated
 
     @property
+    def _is_over(self) -> bool:
+        return self.closing or self.outcome is not None
+
+    @property
     def _is_diverted(self) -> bool:
         """Whether nobody's answers are waited for any more: the time is set by hand, or the round is over."""
         return self.wanted is not None or self._starts_over
@@ -368,6 +397,88 @@ class Meeting(Correspondence):
             self.diary.tell("calendar.unreadable")
             question = question.model_copy(update={"without_calendar": True})
             return await workflow.execute_activity_method(Planning.propose, question, summary=summary, **CALENDARS)
+
+    @property
+    def _proposal_mail(self) -> str:
+        return self.step.email if self.round == 1 and not self.start.undecided else "meeting_proposal"
+
+    async def _look_who_is_there(self) -> None:
+        """Take over who takes part by now, and tell those who came or went."""
+        self.people_moved = False
+        question = Gather(
+            account=self.account,
+            step=self.step,
+            proposal=self.proposal,
+            booked=self.booking.start if self.booking else None,
+            voting=self.phase in (MeetingPhase.VOTING, MeetingPhase.STUCK),
+            now=workflow.now(),
+        )
+        there = await workflow.execute_local_activity_method(
+            Planning.gather, question, summary="Who takes part now?", **PLANNING
+        )
+        self.vacant, self.successor_by = there.vacant, there.ask_again
+        before, self.proposal = self.proposal, there.proposal or self.proposal
+        await self.drop_departed()
+        came, went = quorum.changes(before, self.proposal)
+        self.newcomers = [id_ for id_ in self.newcomers if id_ not in went] + list(came)
+        for id_ in went:
+            self.diary.tell("meeting.left", who=id_)
+        for id_ in came:
+            self.diary.tell("meeting.joined", who=id_)
+        if self.booking is not None:
+            self._tell_people(self.booking, before, went)
+        elif not self.vacant:
+            await self._ask_newcomers(anew=there.anew)
+
+    async def _ask_newcomers(self, *, anew: bool) -> None:
+        """Ask those who came what everybody else was asked; in time, or else everybody about other times."""
+        newcomers, self.newcomers = tuple(self.newcomers), []
+        if self.phase is MeetingPhase.UNDECIDED:
+            # Whoever was welcomed is not welcomed twice: their mails are there already.
+            await self._write_to_newcomers(self._welcome(), reviewed=self.step.review != "auto")
+            return
+        asked = tuple(id_ for id_ in newcomers if id_ != self._current.tam)
+        if self.phase in (MeetingPhase.VOTING, MeetingPhase.STUCK):
+            self.nudges = [nudge for nudge in self._current.nudges if nudge.at > workflow.now()]
+            self.outdated = anew
+            if asked and not anew:
+                # Their word may be the one that was missing.
+                self.phase, self.why_stuck, self.given_until = MeetingPhase.VOTING, None, None
+        if asked and not anew and self.phase in (MeetingPhase.DRAFTED, MeetingPhase.VOTING) and not self.held_back:
+            occasion = self._occasion(self._proposal_mail, Purpose.PROPOSAL, asked)
+            await self._write_to_newcomers(occasion, reviewed=self._current.review != "auto")
+
+    async def _write_to_newcomers(self, occasion: Occasion, *, reviewed: bool) -> None:
+        writing = self.write(occasion, "Write to whoever is new", reviewed=reviewed)
+        if reviewed:
+            await writing
+            await self._have_read(occasion.purpose, lambda: not self.drafts_for(occasion.purpose))
+
+    def _tell_people(self, booking: Booking, before: Proposal | None, went: tuple[str, ...]) -> None:
+        """Take those who went off the booked time, and invite those who came.
+
+        Whoever stays is written to only where another member holds the meeting: their link to join is another one.
+        Else nothing that is theirs has changed (RFC 5546, 3.2.2), and a mail for the list of names would be noise.
+        """
+        newcomers, self.newcomers = tuple(self.newcomers), []
+        now = self._current
+        handed_over = before is not None and before.tam != now.tam
+        if workflow.now() >= booking.start or not (went or newcomers):
+            return
+        self.booking = booking.model_copy(update={"sequence": booking.sequence + 1})
+        occurrence = self.booking.sequence + 1
+        if went:
+            occasion = self._occasion("meeting_parting", Purpose.PARTING, went, occurrence=occurrence)
+            self.write(occasion, f"Take {len(went)} off the meeting")
+        if newcomers:
+            occasion = self._occasion("meeting_invitation", Purpose.INVITATION, newcomers, occurrence=occurrence)
+            self.write(occasion, f"Invite {len(newcomers)} who are new")
+        if handed_over:
+            stay = tuple(invitee.id for invitee in now.invitees if invitee.id not in newcomers)
+            occasion = self._occasion(
+                "meeting_invitation", Purpose.INVITATION, stay, occurrence=occurrence, update="host"
+            )
+            self.write(occasion, f"Tell {len(stay)} who holds it now")
 
     async def _open(self) -> None:
         """Count the voting period from now."""
@@ -422,7 +533,11 @@ class Meeting(Correspondence):
             submission=self.booking.submission,
         )
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
-        occasion = self._occasion("meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
+        self.newcomers = []
+        update: Literal["time"] | None = "time" if self.booking.sequence else None
+        occasion = self._occasion(
+            "meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1, update=update
+        )
         self.write(occasion, f"Invite {len(to)} people")
         return await self._instants(self.booking.end, (0, *PATIENCE))
 
@@ -510,7 +625,15 @@ class Meeting(Correspondence):
         occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices)
         self.write(occasion, summary)
 
-    def _occasion(self, email: str, purpose: Purpose, to: tuple[str, ...], *, occurrence: int = 1) -> Occasion:
+    def _occasion(
+        self,
+        email: str,
+        purpose: Purpose,
+        to: tuple[str, ...],
+        *,
+        occurrence: int = 1,
+        update: Literal["time", "host"] | None = None,
+    ) -> Occasion:
         return Occasion(
             account=self.account,
             contract=self.start.contract,
@@ -525,7 +648,7 @@ class Meeting(Correspondence):
             to=to,
             review=self._current.review if purpose is Purpose.PROPOSAL else "auto",
             now=workflow.now(),
-            meeting=self._facts(),
+            meeting=self._facts().model_copy(update={"update": update}),
         )
 
     def _welcome(self) -> Occasion:
@@ -563,6 +686,7 @@ class Meeting(Correspondence):
             agenda=tuple((item.topic, item.minutes) for item in self.step.agenda),
             proposal=proposal,
             booking=self.booking,
+            attendees=(*(invitee.id for invitee in proposal.invitees), proposal.tam),
             required=(proposal.tam, *(invitee.id for invitee in proposal.invitees if invitee.required)),
             silent=quorum.unanswered(proposal, self.votes),
             reason=self.why_stuck,
@@ -598,6 +722,9 @@ class Meeting(Correspondence):
         what = f"the TAM, to find a time: {reason}"
         return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.given_until)
 
+    def _wait_for_a_successor(self) -> Wait:
+        return audience.wait_for_successor(self.account, self.vacant, self.successor_by)
+
     def _wait_for_report(self) -> Wait:
         assert self.booking is not None
         if workflow.now() < self.booking.end:
@@ -617,11 +744,12 @@ class Meeting(Correspondence):
 
     async def _news(self, wait: Wait, until: datetime | None = None, summary: str = "") -> None:
         """Tell what is waited for, and wait: for anything new, or for the instant."""
-        self.changed = False
+        self.changed = self.people_moved
         await self._project(wait)
         self.alarm.set(until, summary)
         await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
         await self._stand_still()
+        await self.catch_up_with_people()
         await self._act_on_releases()
 
     async def _stand_still(self) -> None:

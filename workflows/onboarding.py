@@ -68,6 +68,11 @@ class Onboarding(Correspondence):
         """It is on record as late; what it still changes, a person decides."""
         self.steps.hear_late(decision)
 
+    @workflow.signal(name="people_changed", description="Somebody came, left or took over")
+    def people_changed(self) -> None:
+        """Look again whether everybody is there."""
+        self.steps.hear_of_people()
+
     @workflow.query(name="plan", description="The account's steps with their definitions")
     def plan(self) -> Plan:
         """The plan that the account follows; what adopting another playbook would change is told from it."""

@@ -15,7 +15,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger
+    from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger, Vacancies
     from activities.records import Records
     from rapport.model.cadence import CadenceStart
     from rapport.model.human_task import LateDecision, TaskDefinition, TaskResult, TaskStart
@@ -27,15 +27,15 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, Onsite, ReviewStep, SyncStep, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, Kind
-    from rapport.policy import details, operations, plan
-    from rapport.policy.chores import CONVERT, PATIENCE, READ_DRAFTS, Chore
+    from rapport.policy import audience, details, operations, plan
+    from rapport.policy.chores import CONVERT, NAME_A_SUCCESSOR, PATIENCE, READ_DRAFTS, Chore
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
 from workflows.users import Users
-from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer
+from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer, wait_until
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
@@ -69,6 +69,10 @@ class Steps:
         self._users = Users(self)
         self._late: list[LateDecision] = []
         self._offered: set[str] = set()
+        self._people_moved = False
+        self._vacant: tuple[str, ...] = ()
+        self._hold: Wait | None = None
+        self._searches = 0
         self._open: dict[str, list[workflow.ChildWorkflowHandle[Any, Any]]] = {}
         self._steers: dict[str, Steer] = {}
         self._staggers = False
@@ -98,11 +102,13 @@ class Steps:
             self.letters.changed = False
             self._hear_the_late()
             if not self.is_paused:
+                await self._look_who_is_there()
                 await self._plan_dues()
                 if not self.is_paused:
-                    for name in plan.due_now(self.progress, workflow.now()):
+                    free = self._free
+                    for name in plan.due_now(free, workflow.now()):
                         self._begin(name)
-                    self._alarm.set(plan.next_due(self.progress), "The next step becomes due")
+                    self._alarm.set(plan.next_due(free), "The next step becomes due")
             await self._send_steers()
             await self.letters.carry_out_releases(self.diary.tell_release)
             await self._project()
@@ -211,6 +217,69 @@ class Steps:
         for name, due in dues.items():
             if name in self.progress and self.progress[name].state is StepState.WAITING:
                 self._set(name, due=due)
+
+    def hear_of_people(self) -> None:
+        """Take the word that somebody came, left or took over."""
+        self._people_moved = self.letters.changed = True
+
+    @property
+    def _free(self) -> dict[str, Progress]:
+        """The steps that nobody's absence holds."""
+        held = plan.held(self.progress, self._vacant)
+        return {name: step for name, step in self.progress.items() if name not in held}
+
+    async def _look_who_is_there(self) -> None:
+        """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
+
+        Nobody is asked while nothing of that kind is heard, so it costs nothing then.
+        """
+        while self._people_moved:
+            self._people_moved = False
+            question = Vacancies(account=self.start.account, now=workflow.now())
+            answer = await workflow.execute_local_activity_method(
+                Planning.vacancies, question, summary="Is anybody missing?", **PLANNING
+            )
+            await self.letters.drop_departed()
+            searched = bool(self._vacant)
+            if answer.personas != self._vacant:
+                self._stale |= plan.held(self.progress, self._vacant or answer.personas)
+                self._vacant = answer.personas
+                self.diary.tell("account.vacant" if self._vacant else "account.complete", about=",".join(self._vacant))
+            self._hold = self._wait_for_a_successor(answer.ask_again)
+            if self._vacant and not searched:
+                self._go_on(self._find_successors())
+
+    async def _find_successors(self) -> None:
+        """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
+
+        def is_over() -> bool:
+            return not self._vacant or not plan.unfinished(self.progress)
+
+        while not is_over():
+            self._searches += 1
+            errand = Errand(
+                NAME_A_SUCCESSOR,
+                self.letters,
+                self.start.contract,
+                "people",
+                audience.missing(self._vacant).capitalize(),
+                self._searches,
+                self._hold.unblock if self._hold else None,
+            )
+            await errand.put(is_over)
+            if not is_over():
+                question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE[1:])
+                answer = await workflow.execute_local_activity_method(
+                    Planning.follow_up, question, summary="When is this asked again?", **PLANNING
+                )
+                self._hold = self._wait_for_a_successor(answer.at[0])
+                self._stale |= plan.held(self.progress, self._vacant)
+                self.letters.changed = True
+                await wait_until(self.letters, answer.at[0], is_over, "Ask again who follows")
+        self.letters.changed = True
+
+    def _wait_for_a_successor(self, until: datetime) -> Wait | None:
+        return audience.wait_for_successor(self.start.account, self._vacant, until) if self._vacant else None
 
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
@@ -422,7 +491,7 @@ class Steps:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self._users.write_to_those_known(step)
-        return self.sent(step.name, self.write_mails(step, self.take_news()))
+        return self.sent(step, self.write_mails(step, self.take_news()))
 
     def write_mails(
         self, step: MessageStep, news: Projection | None = None, to: tuple[str, ...] = (), occurrence: int = 1
@@ -447,15 +516,32 @@ class Steps:
         )
         return self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
 
-    async def sent(self, name: str, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
         """How many of a step's mails have gone, once each has or was kept from it."""
         keys = await writing
-        return "failed" if keys is None else await self.told_of(name, keys)
+        if keys is None:
+            return "failed"
+        told = await self.told_of(step.name, keys)
+        # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
+        while self.letters.departed & set(keys) and await self._goes_on(step.name):
+            self.letters.departed -= set(keys)
+            keys = await self.write_mails(step) or keys
+            told = await self.told_of(step.name, keys)
+        return told
+
+    async def _goes_on(self, name: str) -> bool:
+        """Wait until nobody is missing; whether the step still runs then."""
+
+        def runs() -> bool:
+            return self.progress[name].state is StepState.RUNNING
+
+        await workflow.wait_condition(lambda: not self._vacant or not runs())
+        return runs()
 
     async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
         """The same of mails that are written."""
         await self._have_read(name, keys)
-        await workflow.wait_condition(lambda: all(self.letters.is_settled(key) for key in keys))
+        await self.letters.all_settled(keys)
         sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
         joined = sum(key in self.letters.joined for key in keys)
         return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
@@ -536,8 +622,11 @@ class Steps:
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
+        waits = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait()) | self._waits
         self._projected += 1
-        workflow.set_current_details(details.onboarding(self.start.account, self.progress, self.letters.paused_at))
+        workflow.set_current_details(
+            details.onboarding(self.start.account, self.progress, self.letters.paused_at, self._hold)
+        )
         return Projection(
             account=self.start.account,
             contract=self.start.contract,
@@ -550,8 +639,8 @@ class Steps:
             ended=not plan.unfinished(self.progress),
             paused_at=self.letters.paused_at,
             milestones=tuple(
-                milestone.model_copy(update={"wait": self._waits.get(milestone.step, Wait())})
-                if milestone.kind == "message" or milestone.step in self._waits
+                milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
+                if milestone.kind == "message" or milestone.step in waits
                 else milestone
                 for milestone in plan.milestones(self.progress)
                 if milestone.step in stale

@@ -55,6 +55,13 @@ class Alarm:
         del self._sleeping[at]
 
 
+async def wait_until(owner: Owner, at: datetime, is_done: Callable[[], bool], summary: str) -> None:
+    """Wait for an instant, or until something is done elsewhere; while the owner is paused, no instant counts."""
+    alarm = Alarm()
+    alarm.set(at, summary)
+    await workflow.wait_condition(lambda: is_done() or (alarm.rings and owner.paused_at is None))
+
+
 class OfAccount(Protocol):
     """What a child workflow is given: at least, whose it is."""
 
@@ -134,9 +141,7 @@ class Errand:
         Returns:
             What came of the to-do; nothing if it was done without.
         """
-        alarm = Alarm()
-        alarm.set(insist, f"If it is still open: a to-do, {self._title}")
-        await workflow.wait_condition(lambda: is_done() or (alarm.rings and self.owner.paused_at is None))
+        await wait_until(self.owner, insist, is_done, f"If it is still open: a to-do, {self._title}")
         return None if is_done() else await self.put(is_done, deadline=insist)
 
     async def put(self, is_done: Callable[[], bool], *, deadline: datetime | None = None) -> TaskResult | None:

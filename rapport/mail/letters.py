@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rapport.mail import compose, invite, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.mail.rhythms import OnRecord
 from rapport.model.base import Refusal
-from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor, Work
 from rapport.model.playbook import Review
 from rapport.model.resources import Library, library
@@ -49,17 +50,20 @@ class House:
     members: dict[str, Member]
 
     @staticmethod
-    async def around(connection: Connection, account: str | None, also: Iterable[str] = ()) -> House:
+    async def around(
+        connection: Connection, account: str | None, also: Iterable[str] = (), leaving: Sequence[str] = ()
+    ) -> House:
         """Read an account's `Company`, or the vendor's own people where there is no account.
 
         Args:
             also: Ids of people who are needed too.
+            leaving: As in `Company.read`.
 
         Raises:
             Refusal: There is no such account, or nobody ever said who the vendor is.
         """
         if account is not None:
-            return await Company.read(connection, account, also)
+            return await Company.read(connection, account, also, leaving)
         members = await people.members(connection, also)
         return House(await people.vendor(connection), {member.id: member for member in members})
 
@@ -69,6 +73,10 @@ class House:
         if member is None:
             return None
         return Person(member.name, member.email, member.title, None, member.schedule.zone)
+
+    def leaver(self, id_: str) -> Person | None:
+        """The same for somebody who has left, and gets a last mail."""
+        return self.person(id_)
 
     def writer(self, mailbox: str) -> Person:
         """In whose name a mail is written, and who gets the answers: here the vendor, at the configured mailbox."""
@@ -90,10 +98,16 @@ class House:
 
 @dataclass(frozen=True)
 class Company(House):
-    """The people and facts around one account, read at the moment of use."""
+    """The people and facts around one account, read at the moment of use.
+
+    Attributes:
+        departed: Contacts who have left, as far as they are needed: the last champion while nobody is, and those who
+            get a last mail.
+    """
 
     account: Account
     contacts: dict[str, Contact]
+    departed: tuple[Contact, ...] = ()
 
     @property
     def tam(self) -> Member:
@@ -107,8 +121,8 @@ class Company(House):
 
     @property
     def champion(self) -> Contact:
-        """The account's primary champion, whose calendar counts for the account."""
-        return next(contact for contact in self.contacts.values() if contact.persona == CHAMPION)
+        """The account's primary champion, whose calendar counts for the account; the last one, while nobody is."""
+        return next(contact for contact in (*self.contacts.values(), *self.departed) if contact.persona == CHAMPION)
 
     @property
     def zone(self) -> str:
@@ -116,11 +130,14 @@ class Company(House):
         return self.champion.schedule.zone
 
     @classmethod
-    async def read(cls, connection: Connection, account: str, also: Iterable[str] = ()) -> Company:
+    async def read(
+        cls, connection: Connection, account: str, also: Iterable[str] = (), leaving: Sequence[str] = ()
+    ) -> Company:
         """Read an account, its contacts, its TAM and the vendor.
 
         Args:
             also: Ids of people who are needed too; those who are contacts cost nothing more.
+            leaving: Ids of contacts who are written to although they have left.
 
         Raises:
             Refusal: There is no such account.
@@ -129,11 +146,21 @@ class Company(House):
         contacts = {contact.id: contact for contact in await people.contacts(connection, account)}
         others = [id_ for id_ in also if id_ not in contacts and id_ != tam.id]
         members = [tam, *(await people.members(connection, others) if others else ())]
-        return cls(vendor, {member.id: member for member in members}, found, contacts)
+        departed = await people.departed(connection, account, ids=leaving) if leaving else []
+        if all(contact.persona != CHAMPION for contact in contacts.values()):
+            departed += (await people.departed(connection, account, persona=CHAMPION))[:1]
+        return cls(vendor, {member.id: member for member in members}, found, contacts, tuple(departed))
 
     def person(self, id_: str) -> Person | None:
         """The contact or member with this id, as a mail speaks of them; nothing if they have left."""
-        contact = self.contacts.get(id_)
+        return self._person(self.contacts.get(id_), id_)
+
+    def leaver(self, id_: str) -> Person | None:
+        """The same for somebody who has left, and gets a last mail."""
+        known = (contact for contact in (*self.contacts.values(), *self.departed) if contact.id == id_)
+        return self._person(next(known, None), id_)
+
+    def _person(self, contact: Contact | None, id_: str) -> Person | None:
         if contact is None:
             return super().person(id_)
         return Person(contact.name, contact.email, contact.title, contact.persona, contact.schedule.zone)
@@ -158,9 +185,14 @@ class Company(House):
             "account_url": f"{public_url}/accounts/{self.account.key}",
         }
 
+    def host(self, meeting: MeetingFacts) -> Member:
+        """Who holds a meeting: the TAM of its time, who may be another than today's."""
+        tam = self.members.get(meeting.proposal.tam) if meeting.proposal is not None else None
+        return tam or self.tam
+
     def place(self, meeting: MeetingFacts) -> str:
         """Where to go or which link to open."""
-        return (self.account.place if meeting.where == "onsite" else self.tam.join_url) or ""
+        return (self.account.place if meeting.where == "onsite" else self.host(meeting).join_url) or ""
 
 
 @dataclass(frozen=True)
@@ -265,6 +297,19 @@ class Letter:
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
             "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
+            "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
+        }
+
+    def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
+        former, until = self.company.members.get(handover.former), handover.until
+        if former and until and until.astimezone(ZoneInfo(former.schedule.zone)).time() == time():
+            # The end of a whole day: told by the day that still belongs to it.
+            until -= timedelta(minutes=1)
+        return {
+            "former": self._name(handover.former),
+            "until": until,
+            "back": handover.back,
+            "reason": self.said.get(handover.submission or ""),
         }
 
     def _work(self) -> dict[str, Any]:
@@ -333,7 +378,7 @@ class Letter:
         return self.company
 
     def _meeting_context(self, company: Company, meeting: MeetingFacts) -> dict[str, Any]:
-        people_ = [company.person(company.account.tam)]
+        people_ = [company.person(company.host(meeting).id)]
         people_ += [company.person(invitee.id) for invitee in meeting.proposal.invitees] if meeting.proposal else []
         silent = [company.person(id_) for id_ in meeting.silent]
         return {
@@ -347,7 +392,8 @@ class Letter:
             "deadline": meeting.proposal.deadline if meeting.proposal else None,
             "start": meeting.booking.start if meeting.booking else None,
             "end": meeting.booking.end if meeting.booking else None,
-            "moved": bool(meeting.booking and meeting.booking.sequence),
+            "moved": meeting.update == "time",
+            "new_host": company.host(meeting).name if meeting.update == "host" else None,
             "place": company.place(meeting),
             "join_url": company.place(meeting),
             "people": [person.name for person in people_ if person],
@@ -359,14 +405,18 @@ class Letter:
         meeting = self.meeting
         if self.occasion.purpose is Purpose.INVITATION and self.occasion.rhythm is not None:
             return rhythms.calendar(self._customer, self.occasion, self.stationery.sender, stamp)
-        if self.occasion.purpose is not Purpose.INVITATION or meeting is None or meeting.booking is None:
+        invites = self.occasion.purpose in (Purpose.INVITATION, Purpose.PARTING)
+        if not invites or meeting is None or meeting.booking is None:
             return None
-        company = self._customer
+        company, parts = self._customer, self.occasion.purpose is Purpose.PARTING
         attendees = [
             invite.Attendee(person.name, person.email, required=id_ in meeting.required)
-            for id_ in self.occasion.to
+            for id_ in meeting.attendees or self.occasion.to
             if (person := company.person(id_)) is not None
         ]
+        if parts:
+            # Whoever is taken off a meeting that goes ahead is told alone (RFC 5546, 3.2.5).
+            attendees = [invite.Attendee(self.to.name, self.to.email, required=False)]
         remote = meeting.where == "remote"
         place = company.place(meeting)
         agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in meeting.agenda)
@@ -382,13 +432,13 @@ class Letter:
             description=f"{agenda}\n\nJoin: {link}" if link else agenda,
             location=place,
             join_url=link,
-            organizer_name=company.tam.name,
+            organizer_name=company.host(meeting).name,
             organizer=self.stationery.sender,
             attendees=tuple(attendees),
             alarm_minutes=None,
         )
         try:
-            if meeting.booking.called_off:
+            if meeting.booking.called_off or parts:
                 return "CANCEL", invite.cancel(invitation)
             return "REQUEST", invite.request(invitation)
         except ValueError:

@@ -20,8 +20,9 @@ from typing import Any, Final
 from sqlalchemy import Row, Update, and_, bindparam, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.message import MessageState, Outcomes
+from rapport.model.message import MessageState, Outcomes, Purpose
 from rapport.storage.database import Connection
+from rapport.storage.people import LEFT
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 
 LEASE: Final = timedelta(seconds=90)
@@ -30,7 +31,7 @@ LEASE: Final = timedelta(seconds=90)
 GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
 
-DEPARTED: Final = "the recipient has left"
+DEPARTED: Final = LEFT
 STALE: Final = "it came too late to be of use"
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
@@ -169,8 +170,23 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out yet to people who have left since it was written; give the keys."""
     left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
-    departed = dropped(keys, DEPARTED, now).where(MessageRow.person.in_(left))
+    departed = dropped(keys, DEPARTED, now).where(MessageRow.person.in_(left), MessageRow.purpose != Purpose.PARTING)
     return list(await connection.scalars(departed.returning(MessageRow.key)))
+
+
+async def drop_drafts(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
+    """Suppress drafts, and what was put off, to contacts who have left since; give the keys that go to nobody now."""
+    left = select(ContactRow.id).where(ContactRow.left_at.is_not(None))
+    concerned = (MessageRow.key.in_(keys), MessageRow.person.in_(left))
+    unread = MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD])
+    drafts = or_(unread, and_(*UNRENDERED, MessageRow.guests == 0))
+    await connection.execute(
+        update(MessageRow)
+        .where(*concerned, drafts)
+        .values(state=MessageState.SUPPRESSED, reason=DEPARTED, settled_at=now)
+    )
+    suppressed = select(MessageRow.key).where(*concerned, MessageRow.state == MessageState.SUPPRESSED)
+    return list(await connection.scalars(suppressed))
 
 
 async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:

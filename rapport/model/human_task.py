@@ -131,16 +131,20 @@ class Holder(Wire):
 class Seat(Wire):
     """One place in the quorum. Seats are fixed when a task opens; only who holds them changes.
 
+    Where an account is handed over, the seat of its TAM gets another owner.
+
     Attributes:
         id: The assignee as written: a member's id, `role:` and a role, or `contact:` and a persona.
         role: The role, where any member who has it can fill the seat.
-        owner: The member's id, as assigned when the task opened. A role's seat belongs to nobody in particular.
+        owner: The id of the member whose it is. A role's seat belongs to nobody in particular.
+        of_tam: Whether it is the TAM's, whoever that is.
         holders: Who can fill it now, whoever is asked first at the front. None at all: only the requester is left.
     """
 
     id: str
     role: str | None = None
     owner: str | None = None
+    of_tam: bool = False
     holders: tuple[Holder, ...] = ()
 
 

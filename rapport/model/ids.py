@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import date
+from datetime import date, datetime
 
 
 def onboarding_id(account: str) -> str:
@@ -28,6 +28,11 @@ def task_id(subject: str, step: str, attempt: int, about: str | None = None) -> 
         about: The contact whom it concerns, where each of several has a task of their own.
     """
     return f"task/{subject}/{step}/{attempt}" + (f"/{about}" if about else "")
+
+
+def handover_id(account: str, until: datetime) -> str:
+    """The workflow that gives an account back to its regular TAM; `until` is the instant, in UTC."""
+    return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"
 
 
 def notice_id(id_: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -60,6 +61,7 @@ class Purpose(StrEnum):
     MORNING = "morning"
     BRIEF = "brief"
     DIGEST = "digest"
+    PARTING = "parting"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -76,6 +78,7 @@ class Purpose(StrEnum):
             Purpose.SIGN_IN,
             Purpose.MORNING,
             Purpose.BRIEF,
+            Purpose.PARTING,
         )
 
     @property
@@ -99,6 +102,7 @@ class Occasion(Wire):
         meeting: What the mail says of a meeting.
         task: What the mail says of a human task.
         rhythm: What the mail says of something that recurs.
+        handover: What the mail says of an account that changes hands.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -120,6 +124,7 @@ class Occasion(Wire):
     meeting: MeetingFacts | None = None
     task: TaskFacts | None = None
     rhythm: RhythmFacts | None = None
+    handover: HandoverFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 
@@ -133,6 +138,22 @@ class Occasion(Wire):
         """How much its mails press. A message about a meeting is the welcome that goes before its times."""
         welcomes = self.purpose is Purpose.MESSAGE and self.meeting is not None
         return Weight.NEEDED if welcomes else self.purpose.weight
+
+
+class HandoverFacts(Wire):
+    """What a mail needs to know of an account that its reader serves from now on.
+
+    Attributes:
+        former: The member who did before.
+        until: The end, where it is for a while.
+        submission: What was said with it.
+        back: Whether it is back with its regular TAM.
+    """
+
+    former: str
+    until: Instant | None = None
+    submission: str | None = None
+    back: bool = False
 
 
 class TaskFacts(Wire):
@@ -187,6 +208,8 @@ class MeetingFacts(Wire):
         required: The ids of those who have to be there.
         silent: The ids of those who did not answer.
         reason: Why the vote came to no result.
+        attendees: Whom the invitation lists; where empty, those to whom the mail goes.
+        update: What is new to somebody who was invited before: the time, or who holds it.
     """
 
     uid: str
@@ -200,6 +223,8 @@ class MeetingFacts(Wire):
     required: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     reason: str | None = None
+    attendees: tuple[str, ...] = ()
+    update: Literal["time", "host"] | None = None
 
 
 class RhythmFacts(Wire):
@@ -278,6 +303,13 @@ class SetAside(Wire):
     keys: tuple[str, ...]
     state: MessageState
     reason: str
+
+
+class Departed(Wire):
+    """Suppress those of these drafts whose readers have left."""
+
+    keys: tuple[str, ...]
+    now: Instant
 
 
 class Outcomes(Wire):

@@ -401,12 +401,24 @@ class Availability(Wire):
 
 
 class Account(Wire):
-    """A customer organisation, as SQL holds it."""
+    """A customer organisation, as SQL holds it.
+
+    Attributes:
+        tam: Who serves it now.
+        regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+    """
 
     key: str
     name: str
     tam: str
+    regular_tam: str | None = None
+    tam_until: Instant | None = None
     place: str | None = None
     review: Literal["write", "approve", "auto"] | None = None
     facts: Facts
     figures: Figures
+
+    def tam_at(self, instant: datetime) -> str:
+        """Who serves the account at an instant, as far as is known now."""
+        is_back = self.regular_tam is not None and self.tam_until is not None and self.tam_until <= instant
+        return self.regular_tam if is_back and self.regular_tam is not None else self.tam

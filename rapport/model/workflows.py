@@ -14,6 +14,7 @@ from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
+from rapport.model.successions import HandoverStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -32,4 +33,5 @@ CADENCE: Final = Kind("Cadence", CadenceStart, CadenceResult)
 HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
+HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)

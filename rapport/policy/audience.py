@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from rapport.model.meeting import Invitee
-from rapport.model.people import Account, Contact, Fact, Topic, Vendor, personas
+from rapport.model.people import Account, Contact, Fact, Role, Topic, Vendor, personas
 from rapport.model.playbook import CadenceStep, MeetingStep, Review
+from rapport.model.records import Wait
 
 
 def invitees(step: MeetingStep | CadenceStep, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
@@ -19,6 +22,26 @@ def invitees(step: MeetingStep | CadenceStep, contacts: Iterable[Contact]) -> tu
         )
         for contact in contacts
         if contact.persona in step.invite
+    )
+
+
+def vacant(contacts: Iterable[Contact]) -> tuple[str, ...]:
+    """The personas that an account has to have, and that nobody has."""
+    count = Counter(contact.persona for contact in contacts)
+    return tuple(persona for persona, rules in personas().items() if count[persona] < rules.at_least)
+
+
+def missing(vacancies: Sequence[str]) -> str:
+    """Who is missing, in words: "nobody is primary champion"."""
+    titles = [personas()[persona].title.lower() for persona in vacancies]
+    return f"nobody is {' or '.join(titles)}"
+
+
+def wait_for_successor(account: str, vacancies: Sequence[str], deadline: datetime | None) -> Wait:
+    """What is waited for while nobody has a persona that somebody has to have."""
+    command = f"rapport account add-contact {account} --persona {vacancies[0]} --name NAME --email EMAIL --zone ZONE"
+    return Wait(
+        on=(Role.TAM,), what=f"held: {missing(vacancies)}", unblock=f"{command} --reason REASON", deadline=deadline
     )
 
 

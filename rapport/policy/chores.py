@@ -18,6 +18,7 @@ SEND, HOLD = "send", "hold"
 NO_TIME: Final = "no_time"
 UNREPORTED: Final = "unreported"
 UNREAD: Final = "unread"
+UNNAMED: Final = "unnamed"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,17 @@ SAY_HOW_IT_WENT: Final = Chore(
         options=(TaskOption(id="held", title="It was held"), TaskOption(id="no_show", title="Nobody came")),
         assign=("tam",),
         on_timeout=UNREPORTED,
+    ),
+)
+NAME_A_SUCCESSOR: Final = Chore(
+    "successor",
+    "{}: who follows",
+    TaskDefinition(
+        task="to_do",
+        question="Nobody has a role that the customer needs; nothing goes to them meanwhile. Who follows?",
+        options=(TaskOption(id="later", title="Nobody yet; ask again later", needs_reason=True),),
+        assign=("tam",),
+        on_timeout=UNNAMED,
     ),
 )
 CONVERT: Final = Chore(

@@ -102,6 +102,24 @@ def refresh(
     return tuple(seat if seat.id in decided else _moved(seat, company) for seat in seats)
 
 
+def handed_over(seats: Sequence[Seat], tam: str | None, decided: Collection[str] = ()) -> tuple[Seat, ...]:
+    """The same seats, where the TAM's belongs to whoever serves the account now; nobody holds it until `refresh`.
+
+    Whom the ladder added helps the former TAM no more. One person counts once: whoever has a seat already gets no
+    other, and that of the TAM stays where it was.
+
+    Args:
+        tam: The member's id; where it is not known, nothing changes.
+        decided: As in `refresh`.
+    """
+    if tam is None or any(seat.owner == tam for seat in seats):
+        return tuple(seats)
+    return tuple(
+        seat.model_copy(update={"owner": tam, "holders": ()}) if seat.of_tam and seat.id not in decided else seat
+        for seat in seats
+    )
+
+
 def next_change(
     seats: Sequence[Seat],
     people: Mapping[str, Availability],

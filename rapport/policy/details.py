@@ -9,6 +9,7 @@ from rapport.model.cadence import CadenceView
 from rapport.model.human_task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
+from rapport.model.records import Wait
 from rapport.policy import quorum
 from rapport.policy.plan import Progress, StepState, reached
 
@@ -22,8 +23,14 @@ _MARK = {
 }
 
 
-def onboarding(account: str, steps: Mapping[str, Progress], paused_at: datetime | None = None) -> str:
-    """Where an account is: its stages, its steps, and where to look next."""
+def onboarding(
+    account: str, steps: Mapping[str, Progress], paused_at: datetime | None = None, hold: Wait | None = None
+) -> str:
+    """Where an account is: its stages, its steps, and where to look next.
+
+    Args:
+        hold: Why nothing goes to the customer.
+    """
     stages = " → ".join(
         f"**{stage}** ✓" if reached(stage, steps) else stage
         for stage in Stage
@@ -34,6 +41,8 @@ def onboarding(account: str, steps: Mapping[str, Progress], paused_at: datetime 
     if paused_at is not None:
         resume = f"`rapport onboarding resume {account}`"
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
+    if hold is not None:
+        lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
     for step in steps.values():
         since = step.ended or step.began or step.due
         state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)

@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from rapport.model.base import Instant, Wire
+from rapport.model.human_task import are_customers
 from rapport.model.people import Facts
-from rapport.model.playbook import Playbook, Stage, StepDefinition
+from rapport.model.playbook import Playbook, Stage, StepDefinition, TaskStep
 from rapport.model.records import Milestone
 
 
@@ -135,6 +136,20 @@ def began_waiting(step: Progress, steps: Steps, start: datetime) -> datetime:
     """When a ready step's `offset` began to count: the end of the last step it waited for, else the start."""
     ends = [ended for other in step.definition.after if (ended := steps[other].ended) is not None]
     return max(ends, default=start)
+
+
+def faces_customer(step: StepDefinition) -> bool:
+    """Whether a step writes to the customer; most tasks are put to the vendor's people."""
+    return not isinstance(step, TaskStep) or are_customers(step.assign)
+
+
+def held(steps: Steps, vacancies: Collection[str]) -> set[str]:
+    """The waiting steps that do not begin while nobody has these personas: those that write to the customer."""
+    return {
+        name
+        for name, step in steps.items()
+        if vacancies and step.state is StepState.WAITING and faces_customer(step.definition)
+    }
 
 
 def due_now(steps: Steps, now: datetime) -> list[str]:

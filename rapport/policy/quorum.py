@@ -98,6 +98,12 @@ def supporters(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote]) -> tup
     return tuple(invitee.id for invitee in proposal.invitees if _suits(slot, invitee.id, votes))
 
 
+def changes(before: Proposal | None, after: Proposal | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who takes part newly, and who does not any more: contacts, and the TAM, in order."""
+    old, new = (() if one is None else (*(invitee.id for invitee in one.invitees), one.tam) for one in (before, after))
+    return tuple(id_ for id_ in new if id_ not in old), tuple(id_ for id_ in old if id_ not in new)
+
+
 def unanswered(proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:
     """The required invitees who have not voted."""
     return tuple(invitee.id for invitee in proposal.invitees if invitee.required and invitee.id not in votes)

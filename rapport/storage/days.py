@@ -230,6 +230,7 @@ _WRITTEN: Final = (
     .where(MessageRow.state.in_([MessageState.DRAFT, MessageState.READY, MessageState.DEFERRED]))
     .order_by(AccountRow.key, MessageRow.created_at, MessageRow.key)
 )
+_CALENDAR: Final = [Purpose.INVITATION, Purpose.PARTING]
 # An invitation says all that there is to say of a meeting; the latest one is the one that stands.
 _INVITED: Final = (
     select(
@@ -239,6 +240,7 @@ _INVITED: Final = (
         MemberRow.join_url,
         MessageRow.contract,
         MessageRow.step,
+        MessageRow.purpose,
         MessageRow.occasion,
     )
     .join(MessageRow, MessageRow.account == AccountRow.key)
@@ -249,7 +251,7 @@ _INVITED: Final = (
         & (MilestoneRow.step == MessageRow.step)
         & or_(MilestoneRow.state == "running", MilestoneRow.kind == "cadence"),
     )
-    .where(MessageRow.person == bindparam("member"), MessageRow.purpose == Purpose.INVITATION)
+    .where(MessageRow.person == bindparam("member"), MessageRow.purpose.in_(_CALENDAR))
     .order_by(MessageRow.created_at, MessageRow.key)
 )
 
@@ -266,6 +268,8 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
             or meeting.booking.called_off
             or not now <= meeting.booking.start < end
         ):
+            continue
+        if meeting.booking.called_off or row.purpose == Purpose.PARTING:
             continue
         asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
         found.append(

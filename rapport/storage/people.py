@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Executable, Row, Table, bindparam, func, insert, select, update
+from sqlalchemy import Executable, Row, Table, bindparam, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport import clock
 from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.ids import new_id
+from rapport.model.message import MessageState
 from rapport.model.people import (
     Absence,
     Account,
@@ -31,10 +32,13 @@ from rapport.model.people import (
     WrittenMember,
 )
 from rapport.storage.database import Connection
-from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, SubmissionRow, VendorRow
+from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, MessageRow, SubmissionRow, VendorRow
 
-_SCHEDULE = {"zone", "country", "subdivision", "hours"}
-_WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
+LEFT: Final = "the recipient has left"
+"""Why nothing goes to somebody who is no contact any more."""
+
+SCHEDULE = {"zone", "country", "subdivision", "hours"}
+WORK = {"languages", "projects", "deployment", "previous_tools", "chat_channel"}
 
 
 async def save(connection: Connection, file: AccountFile, now: datetime) -> None:
@@ -77,8 +81,14 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
 def _put_account(dialect: str) -> Executable:
     table = cast("Table", AccountRow.__table__)
     new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    kept = {"key", "created_at"}
+    kept = {"key", "created_at", "regular_tam", "tam_until"}
     values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
+    # While somebody stands in, a file's TAM is the one to whom the account goes back.
+    stands_in, named = table.c.regular_tam.is_not(None), new.excluded["tam"]
+    values |= {
+        "tam": case((stands_in, table.c.tam), else_=named),
+        "regular_tam": case((stands_in, named), else_=null()),
+    }
     put: Executable = new.on_conflict_do_update(index_elements=["key"], set_=values)
     return put
 
@@ -128,7 +138,7 @@ def _values(member: WrittenMember) -> dict[str, Any]:
         "roles": sorted(member.roles),
         "join_url": str(member.join_url) if member.join_url else None,
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
-        "schedule": member.model_dump(mode="json", include=_SCHEDULE),
+        "schedule": member.model_dump(mode="json", include=SCHEDULE),
     }
 
 
@@ -172,8 +182,8 @@ async def _save_contacts(
             "persona": contact.persona,
             "name": contact.name,
             "title": contact.title,
-            "schedule": contact.model_dump(mode="json", include=_SCHEDULE),
-            "work": contact.model_dump(mode="json", include=_WORK),
+            "schedule": contact.model_dump(mode="json", include=SCHEDULE),
+            "work": contact.model_dump(mode="json", include=WORK),
             "left_at": None,
         }
         if (id_ := known.get(contact.email.lower())) is not None:
@@ -184,9 +194,19 @@ async def _save_contacts(
         await connection.execute(insert(ContactRow), new)
     gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
     if gone:
-        await connection.execute(
-            update(ContactRow).where(ContactRow.id.in_(gone), ContactRow.left_at.is_(None)).values(left_at=now)
-        )
+        await contacts_left(connection, gone, now)
+
+
+async def contacts_left(connection: Connection, ids: Sequence[str], now: datetime) -> None:
+    """Note that contacts have left. What they said stays on record; no draft to them is put before anybody again."""
+    await connection.execute(
+        update(ContactRow).where(ContactRow.id.in_(ids), ContactRow.left_at.is_(None)).values(left_at=now)
+    )
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.person.in_(ids), MessageRow.state == MessageState.DRAFT)
+        .values(state=MessageState.SUPPRESSED, reason=LEFT, settled_at=now)
+    )
 
 
 async def account(connection: Connection, key: str) -> Account:
@@ -199,6 +219,12 @@ async def account(connection: Connection, key: str) -> Account:
     if row is None:
         raise _no_account(key)
     return _account(row)
+
+
+async def tam_of(connection: Connection, key: str) -> str | None:
+    """Who serves an account; nobody if there is none with this key."""
+    tam: str | None = await connection.scalar(select(AccountRow.tam).where(AccountRow.key == key))
+    return tam
 
 
 async def surroundings(connection: Connection, key: str) -> tuple[Account, Member, Vendor]:
@@ -250,6 +276,8 @@ def _account(row: Row[Any]) -> Account:
         key=row.key,
         name=row.name,
         tam=row.tam,
+        regular_tam=row.regular_tam,
+        tam_until=row.tam_until,
         place=row.place,
         review=row.review,
         facts=Facts.model_validate(row.facts),
@@ -266,6 +294,28 @@ async def account_names(connection: Connection) -> dict[str, str]:
 async def contacts(connection: Connection, account: str) -> list[Contact]:
     """The account's contacts who have not left, in the order of its file."""
     return [_contact(row) for row in await connection.execute(_CONTACTS, {"account": account})]
+
+
+async def has_left(connection: Connection, contact: str) -> bool:
+    """Whether this is a contact who has left."""
+    query = select(ContactRow.id).where(ContactRow.id == contact, ContactRow.left_at.is_not(None))
+    return await connection.scalar(query) is not None
+
+
+async def departed(
+    connection: Connection, account: str, *, ids: Iterable[str] | None = None, persona: str | None = None
+) -> list[Contact]:
+    """The account's contacts who have left, the latest first: those with these ids, or who had this persona."""
+    query = (
+        _EVERY_CONTACT.where(ContactRow.account == bindparam("account"), ContactRow.left_at.is_not(None))
+        .order_by(None)
+        .order_by(ContactRow.left_at.desc())
+    )
+    if ids is not None:
+        query = query.where(ContactRow.id.in_(list(ids)))
+    if persona is not None:
+        query = query.where(ContactRow.persona == persona)
+    return [_contact(row) for row in await connection.execute(query, {"account": account})]
 
 
 async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Contact]:
@@ -298,6 +348,8 @@ _ACCOUNT = select(
     AccountRow.key,
     AccountRow.name,
     AccountRow.tam,
+    AccountRow.regular_tam,
+    AccountRow.tam_until,
     AccountRow.place,
     AccountRow.review,
     AccountRow.facts,

@@ -103,12 +103,19 @@ class AbsenceRow(Base):
 
 
 class AccountRow(Base):
-    """A customer organisation."""
+    """A customer organisation.
+
+    Attributes:
+        tam: Who serves it now. Every reader goes by this alone.
+        regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+    """
 
     __tablename__ = "accounts"
     key: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     tam: Mapped[str] = mapped_column(ForeignKey("members.id"))
+    regular_tam: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    tam_until: Mapped[datetime | None]
     place: Mapped[str | None]
     review: Mapped[str | None]
     facts: Mapped[dict[str, Any]]
@@ -117,7 +124,7 @@ class AccountRow(Base):
 
 
 class ContactRow(Base):
-    """A person at an account. `left_at` is set when a later account file no longer names them."""
+    """A person at an account. `left_at` is set when they are replaced or removed, or a later file omits them."""
 
     __tablename__ = "contacts"
     __table_args__ = (UniqueConstraint("account", "email"),)

@@ -170,6 +170,7 @@ class Told(Wire):
     on_behalf_of: str | None
     shown: str | None
     text: str | None
+    actor: str | None = None
 
 
 async def tell(connection: Connection, account: str, until: datetime | None = None) -> list[Told]:
@@ -188,6 +189,7 @@ async def tell(connection: Connection, account: str, until: datetime | None = No
             SubmissionRow.on_behalf_of,
             SubmissionRow.shown,
             SubmissionRow.text,
+            SubmissionRow.actor,
         )
         .outerjoin(SubmissionRow, SubmissionRow.id == TimelineRow.submission)
         .where(TimelineRow.account == account)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
-from rapport.model.ids import cadence_id, meeting_id
+from rapport.model.ids import cadence_id, handover_id, meeting_id
 from rapport.model.people import Role
 from rapport.storage import rhythms
 from rapport.storage.database import Connection
@@ -55,9 +55,13 @@ async def open_workflows(connection: Connection) -> set[str]:
     tasks = await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED))
     meetings = await connection.execute(_RUNNING.where(MilestoneRow.kind == "meeting"))
     recurring = await rhythms.every(connection)
+    hand_overs = await connection.execute(
+        select(AccountRow.key, AccountRow.tam_until).where(AccountRow.tam_until.is_not(None))
+    )
     return {
         *onboardings,
         *tasks,
+        *(handover_id(row.key, row.tam_until) for row in hand_overs),
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
         *(cadence_id(rhythm.account) for rhythm in recurring),
         *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),

@@ -9,6 +9,7 @@ import typer
 
 from rapport.model.people import WrittenWork
 from rapport.model.reading import check
+from starters.cli import people
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.commands import accounts
 from starters.commands.accounts import AccountLine, AccountShown, PersonShown
@@ -17,6 +18,7 @@ from starters.commands.office import Office
 Several = list[str] | None
 
 app = typer.Typer(help="Accounts and their people.", no_args_is_help=True)
+people.add_to(app)
 
 
 @app.command("import")
@@ -119,7 +121,12 @@ def _print(shown: AccountShown) -> None:
     if shown.contract:
         out.print(f"contract {shown.contract}, playbook {shown.playbook}, stage {shown.stage or 'done'}")
     rows = table("who", "address", "role", "zone")
-    rows.add_row(shown.tam.name, shown.tam.email, "TAM", shown.tam.zone)
+    stands_in = f"TAM until {when(shown.tam_until)}" if shown.tam_until else "TAM"
+    rows.add_row(shown.tam.name, shown.tam.email, stands_in, shown.tam.zone)
+    if shown.regular_tam:
+        rows.add_row(shown.regular_tam.name, shown.regular_tam.email, "regular TAM", shown.regular_tam.zone)
     for contact in shown.contacts:
         rows.add_row(contact.name, contact.email, contact.role, contact.zone)
     out.print(rows)
+    if shown.vacant:
+        out.print(f"[yellow]Held[/yellow] until somebody is named: {', '.join(shown.vacant)}")

@@ -94,4 +94,4 @@ def _print(shown: MemberShown, *, as_json: bool) -> None:
     if shown.absences:
         print_absences(shown.absences)
     if shown.left_at and shown.accounts:
-        out.print("\nTheir accounts need another TAM: change tam in each account file, and import it.")
+        out.print("\nTheir accounts need another TAM: `rapport account hand-over ACCOUNT --to EMAIL --reason REASON`.")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.meeting import Receipt
-from rapport.model.people import AccountFile, Contact, Work, WrittenWork, personas
+from rapport.model.people import AccountFile, Contact, Member, Work, WrittenWork, personas
 from rapport.model.reading import check
 from rapport.model.records import Entry
-from rapport.storage import contracts, people, timeline
+from rapport.policy import audience
+from rapport.storage import contracts, people, successions, timeline
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from starters.commands import tasks
 from starters.commands.files import read_written
-from starters.commands.members import people_changed
+from starters.commands.members import people_changed, tell_people_changed
 from starters.commands.office import Actor, Office, member_acting, present, submission
 from starters.commands.tasks import found_out
+
+logger = logging.getLogger(__name__)
 
 
 class PersonShown(Wire):
@@ -36,7 +40,13 @@ class PersonShown(Wire):
 
 
 class AccountShown(Wire):
-    """An account with its people, and where its onboarding is."""
+    """An account with its people, and where its onboarding is.
+
+    Attributes:
+        tam: Who serves it now.
+        regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+        vacant: The personas that nobody has and somebody has to have; meanwhile nothing goes to the customer.
+    """
 
     account: str
     name: str
@@ -47,6 +57,9 @@ class AccountShown(Wire):
     stage: str | None
     started: Instant | None
     ended: Instant | None
+    regular_tam: PersonShown | None = None
+    tam_until: Instant | None = None
+    vacant: tuple[str, ...] = ()
 
 
 class AccountLine(Wire):
@@ -78,11 +91,18 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     Raises:
         Refusal: The file contradicts what is known.
     """
+    key = file.account.key
     async with office.store.writing() as connection:
+        before = await _people(connection, key)
         await people.save(connection, file, present())
-    await people_changed(office, None if file.members else file.account.key)
+        others = before != await _people(connection, key)
+        listeners = await successions.listeners(connection, key) if others else []
+    await people_changed(office, None if file.members else key)
+    untold = await tell_people_changed(office, listeners)
+    if untold:
+        logger.warning("Temporal did not answer: import %s again, so that its meetings learn who takes part", key)
     async with office.store.reading() as connection:
-        contacts = await people.contacts(connection, file.account.key)
+        contacts = await people.contacts(connection, key)
     await found_out(office, contacts)
     return await show(office, file.account.key)
 
@@ -173,11 +193,15 @@ async def show(office: Office, account: str) -> AccountShown:
         found = await people.account(connection, account)
         contacts = await people.contacts(connection, account)
         tam = await people.member(connection, found.tam)
+        regular = await people.member(connection, found.regular_tam) if found.regular_tam else None
         contract = await contracts.latest(connection, account)
     return AccountShown(
         account=found.key,
         name=found.name,
-        tam=PersonShown(name=tam.name, email=tam.email, role="tam", title=tam.title, zone=tam.schedule.zone),
+        tam=_tam(tam),
+        regular_tam=_tam(regular) if regular else None,
+        tam_until=found.tam_until,
+        vacant=audience.vacant(contacts),
         contacts=tuple(_person(contact) for contact in contacts),
         contract=contract.id if contract else None,
         playbook=contract.playbook if contract else None,
@@ -185,6 +209,16 @@ async def show(office: Office, account: str) -> AccountShown:
         started=contract.requested_at if contract and contract.run_id else None,
         ended=contract.ended_at if contract else None,
     )
+
+
+def _tam(member: Member) -> PersonShown:
+    return PersonShown(name=member.name, email=member.email, role="tam", title=member.title, zone=member.schedule.zone)
+
+
+async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, str]], str | None]:
+    """Who an account's people are: the contacts with their personas, and the TAM."""
+    contacts = await people.contacts(connection, account)
+    return {(contact.id, contact.persona) for contact in contacts}, await people.tam_of(connection, account)
 
 
 async def portfolio(office: Office) -> list[AccountLine]:

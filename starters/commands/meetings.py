@@ -92,6 +92,10 @@ class Poll(Wire):
     stale: bool
 
 
+class Departed(Refusal):
+    """The link's reader takes part no more."""
+
+
 async def show(office: Office, account: str, step: str, reader: str = "") -> MeetingShown:
     """A meeting as its workflow answers, with its minutes.
 
@@ -253,6 +257,10 @@ async def _link(office: Office, token: str) -> Link:
         link = await access.find_link(connection, token)
     if link is None or link.purpose != "vote":
         raise unknown_link()
+    async with office.store.reading() as connection:
+        has_left = await people.has_left(connection, link.person)
+    if has_left:
+        raise Departed("this link is over", fix="nothing is asked of you any more", kind=Refused.CONFLICT)
     if link.expires_at < present():
         raise Refusal("this link has expired", fix="please answer the mail it came with instead", kind=Refused.CONFLICT)
     return link

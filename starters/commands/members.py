@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -22,7 +22,6 @@ from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from starters.commands.files import read_written
 from starters.commands.office import ANSWER_SECONDS, Actor, Office, member_named, present, submission
-from workflows.human_task import HumanTask
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ SPEAKS_FOR_OTHERS: Final = frozenset({Role.TAM_MANAGER, Role.CE_VP, Role.SUPPORT
 """The roles that may announce another member's absence, or that they have left."""
 
 SIGNALS_IN_FLIGHT: Final = 20
-"""How many tasks are told at the same time that people come or go."""
+"""How many workflows are told at the same time that people come or go."""
 
 AbsenceState = Literal["ahead", "away", "over", "withdrawn"]
 
@@ -262,25 +261,30 @@ async def people_changed(office: Office, account: str | None = None) -> None:
     """
     async with office.store.reading() as connection:
         open_tasks = await tasks.open_ids(connection, put_to_people_of=account)
+    untold = await tell_people_changed(office, open_tasks)
+    if untold:
+        logger.warning(
+            "Temporal did not answer: %d of %d open tasks learn only before their next reminder that people come or go",
+            untold,
+            len(open_tasks),
+        )
+
+
+async def tell_people_changed(office: Office, ids: Sequence[str]) -> int:
+    """Tell workflows that people come or go; give how many could not be told. One that has ended has no need to."""
     in_flight = asyncio.Semaphore(SIGNALS_IN_FLIGHT)
 
     async def tell(id_: str) -> bool:
-        handle = office.client.get_workflow_handle_for(HumanTask.run, id_)
+        handle = office.client.get_workflow_handle(id_)
         async with in_flight:
             try:
-                await handle.signal(HumanTask.people_changed, rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
+                await handle.signal("people_changed", rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
             except RPCError as error:
-                # A task that has closed meanwhile has nobody to look for.
+                # What has ended meanwhile has nobody to look for.
                 return error.status is RPCStatusCode.NOT_FOUND
             return True
 
-    told = await asyncio.gather(*(tell(id_) for id_ in open_tasks))
-    if not all(told):
-        logger.warning(
-            "Temporal did not answer: %d of %d open tasks learn only before their next reminder that people come or go",
-            told.count(False),
-            len(told),
-        )
+    return (await asyncio.gather(*(tell(id_) for id_ in ids))).count(False)
 
 
 async def _member(connection: Connection, email: str) -> Member:

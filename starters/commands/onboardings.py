@@ -24,7 +24,7 @@ from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.people import AccountFile, WrittenContract
 from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
 from rapport.playbooks import load
-from rapport.policy import plan
+from rapport.policy import audience, plan
 from rapport.storage import contracts, people
 from rapport.storage.contracts import Contract
 from starters.commands.office import Office, answered, present
@@ -157,6 +157,12 @@ async def _start(
         if file is not None:
             await people.save(connection, file, now)
         company = await Company.read(connection, account)
+        if vacancies := audience.vacant(company.contacts.values()):
+            raise Refusal(
+                audience.missing(vacancies),
+                field="contacts",
+                fix=f"add somebody with `rapport account add-contact {account} --persona {vacancies[0]} …`",
+            )
         left_out = plan.left_out(playbook, company.account.facts, company.personas)
         _refuse_unready(playbook, company, {*left_out, *(plan.before(playbook, at) if at else ())})
         await contracts.request(connection, account, contract, playbook, workflow_id, now)

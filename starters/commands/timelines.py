@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import purpose_of
 from rapport.model.people import personas
+from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, timeline
 from rapport.storage.timeline import Told
@@ -110,6 +111,12 @@ def sentence(
             return f"{step} began"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
+        case kind if kind in _PEOPLE:
+            return _of_people(entry, names, who, when)
+        case "meeting.joined":
+            return f"{step}: {who} takes part now"
+        case "meeting.left":
+            return f"{step}: {who} takes part no more"
         case kind if kind.startswith("operation."):
             return _of_operation(kind.removeprefix("operation."), step, who)
         case "meeting.undecided":
@@ -211,6 +218,31 @@ def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
     }.get(kind, kind)
 
 
+def _of_people(entry: Told, names: dict[str, str], who: str, when: str) -> str:
+    """Who came and went, or took over."""
+    by = f", says {names.get(entry.actor, GONE)}" if entry.actor else ""
+    about = entry.about or ""
+    title = personas()[about].title.lower() if about in personas() else about
+    match entry.kind:
+        case "contact.replaced":
+            return f"{names.get(about, GONE)} follows {who}{by}"
+        case "contact.added":
+            return f"{who} is {title} from now on{by}"
+        case "contact.removed":
+            return f"{who}, {title}, is no contact any more{by}"
+        case "account.handed_over":
+            return f"{who} takes over from {names.get(about, GONE)}{f' until {when}' if when else ''}{by}"
+        case "account.handed_back":
+            return f"{who} is back; {names.get(about, GONE)} no longer stands in"
+        case "account.vacant":
+            missing = audience.missing([persona for persona in about.split(",") if persona in personas()])
+            return f"Held: {missing}; nothing goes to the customer until somebody is named"
+        case "account.complete":
+            return "Everybody is there again; what was held goes on"
+        case _:
+            return entry.kind
+
+
 def _of_operation(kind: str, step: str, who: str) -> str:
     """What a member did to the whole."""
     return {
@@ -249,11 +281,27 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
 def _titled(step: str, titles: dict[str, str]) -> str:
     """A step's title; that of a to-do which insists on a chore for a step, as `kickoff.report`, is said beside it."""
     name, *_, chore = step.split(".") if "." in step else (step, "")
-    title = titles.get(name, name)
+    title = titles.get(name, _TITLES.get(name, name))
     return f"{title} ({_CHORES.get(chore, chore)})" if chore else title
 
 
-_CHORES = {"drafts": "its drafts", "time": "finding a time", "report": "how it went", "conversion": "onsite after all"}
+_PEOPLE = {
+    "contact.replaced",
+    "contact.added",
+    "contact.removed",
+    "account.handed_over",
+    "account.handed_back",
+    "account.vacant",
+    "account.complete",
+}
+_TITLES = {"people": "The account's people"}
+_CHORES = {
+    "drafts": "its drafts",
+    "time": "finding a time",
+    "report": "how it went",
+    "conversion": "onsite after all",
+    "successor": "who follows",
+}
 _DATA = {
     "data.usage": "usage figures",
     "data.incidents": "incidents",
@@ -267,6 +315,7 @@ _PURPOSE = {
     "reminder": "reminder",
     "invitation": "calendar invitation",
     "notice": "notice",
+    "parting": "taken off a meeting",
     "message": "sent",
     "task": "a task",
     "brief": "brief",

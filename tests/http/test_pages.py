@@ -708,6 +708,22 @@ async def test_an_expired_link_says_so(house: House) -> None:
     assert "Versayce" not in answer.text
 
 
+async def test_the_link_of_somebody_who_was_replaced_is_over(house: House) -> None:
+    """Whoever takes part no more reads that their link is over, can answer nothing by it, and no workflow is told."""
+    token = await house.link()
+    form = await house.form(token)
+    luca = await house.contact("luca.bianchi@versayce.example")
+    async with house.office.store.writing() as connection:
+        await people.contacts_left(connection, [luca], NOW)
+    shown = await house.reader.get(f"/m/{token}")
+    answered = await house.reader.post(f"/m/{token}", data={"form": form, "slot": ["1"]})
+    for answer in (shown, answered):
+        assert answer.status_code == 410
+        assert "This link is over" in answer.text
+        assert "Versayce" not in answer.text
+    assert not house.workflows.told + house.workflows.signalled
+
+
 async def test_a_link_of_older_times_says_so(house: House) -> None:
     """Once newer times are out, the old link leads to the latest mail and offers nothing to tick."""
     token = await house.link()

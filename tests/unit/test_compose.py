@@ -42,7 +42,7 @@ from rapport.mail.compose import (
 )
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
-from rapport.model.message import MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.minutes import Pending
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, Work, personas
 from rapport.model.reading import read_toml
@@ -54,6 +54,7 @@ from tests.support import rhythm_mail
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
     "meeting_invitation": Purpose.INVITATION,
+    "meeting_parting": Purpose.PARTING,
     "meeting_reminder": Purpose.REMINDER,
     "welcome": Purpose.PROPOSAL,
 }
@@ -125,7 +126,7 @@ def company(*, sparse: bool = False) -> Company:
 def sparse_facts(email: str) -> MeetingFacts:
     """The least that a mail is told of its meeting: what is booked or voted on, and nothing else."""
     times = 1 if email == "meeting_reminder" else 0
-    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_report")
+    booked = email in ("meeting_cancelled", "meeting_invitation", "meeting_parting", "meeting_report")
     return facts(company(sparse=True), times=times, booked=booked).model_copy(
         update={"silent": (), "reason": "nobody's working hours meet", "agenda": (("Goals", 5),)}
     )
@@ -147,6 +148,9 @@ def letter(
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
+    if name == "account_handed_over":
+        given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
+        story = story.model_copy(update={"handover": given})
     return Letter(
         STATIONERY,
         around,
@@ -897,7 +901,8 @@ def test_every_mail_has_a_clean_wire(name: str, reader: str) -> None:
     assert_wire(raw)
     read = email.message_from_bytes(raw, policy=default)
     kinds = [part.get_content_type() for part in read.walk() if not part.is_multipart()]
-    extra = ["text/calendar", "application/ics"] if name in ("meeting_cancelled", "meeting_invitation") else []
+    calendars = ("meeting_cancelled", "meeting_invitation", "meeting_parting")
+    extra = ["text/calendar", "application/ics"] if name in calendars else []
     assert kinds == ["text/plain", "text/html", *extra]
     assert not [defect for part in read.walk() for defect in part.defects]
 

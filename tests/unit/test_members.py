@@ -102,7 +102,7 @@ class Silent:
     def __init__(self, status: RPCStatusCode) -> None:
         self.status = status
 
-    def get_workflow_handle_for(self, *_: object) -> Silent:
+    def get_workflow_handle(self, *_: object) -> Silent:
         """Any workflow."""
         return self
 

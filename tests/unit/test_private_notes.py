@@ -18,7 +18,7 @@ from rapport.mail import rhythms
 from rapport.mail.compose import Edits, emails
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import Refusal, Refused
-from rapport.model.message import Purpose, TaskFacts
+from rapport.model.message import HandoverFacts, Purpose, TaskFacts
 from rapport.model.minutes import NewBlocker
 from rapport.model.records import Entry
 from rapport.settings import Settings
@@ -100,8 +100,9 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     said = await everything_said(office.store)
     purpose = Purpose.TASK if name.startswith(("task_", "sign_off_")) else Purpose.NOTICE
     story = occasion(company, purpose, name, meeting=facts(company, booked=True))
+    quoted = next(iter(said))
+    story = story.model_copy(update={"handover": HandoverFacts(former=tam.id, submission=quoted)})
     if purpose is Purpose.TASK:
-        quoted = next(iter(said))
         task = TaskFacts(question="?", options=(), asked=quoted, answered=quoted, decision=quoted)
         story = story.model_copy(update={"task": task})
     if name in rhythm_mail.MAILS:

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from rapport.model.base import Refusal, Refused, Written, prose
 from rapport.model.reading import check
 from starters.commands import meetings, sign_ins, tasks
-from starters.commands.meetings import Poll
+from starters.commands.meetings import Departed, Poll
 from starters.commands.office import Office, present
 from starters.http.auth import TheOffice, check_origin
 from starters.http.limits import LINKS_BY_CLIENT, client_of, limits_of
@@ -110,7 +110,7 @@ async def answer(request: Request, token: str, office: TheOffice) -> Response:
         if not receipt.accepted:
             raise Refusal(receipt.reason or "it does not count", kind=Refused.CONFLICT)
     except Refusal as refusal:
-        if refusal.kind is Refused.CONFLICT:
+        if refusal.kind is Refused.CONFLICT and not isinstance(refusal, Departed):
             return await _again(office, token, said, sentence(refusal.problem), late=True)
         return _refusal(refusal)
     later = (receipt.outcome or "").startswith("recorded")
@@ -170,5 +170,6 @@ async def _thanks(office: Office, token: str, said: Answer, *, later: bool) -> H
 def _refusal(refusal: Refusal) -> HTMLResponse:
     """A link that leads nowhere, has expired, or cannot be answered right now. None of them says whose it is."""
     kind = {Refused.CONFLICT: "expired", Refused.UNREACHABLE: "unreachable"}.get(refusal.kind, "unknown")
+    kind = "over" if isinstance(refusal, Departed) else kind
     status = 404 if kind == "unknown" else int(status_of(refusal))
-    return page("link_closed.html", status=410 if kind == "expired" else status, kind=kind)
+    return page("link_closed.html", status=410 if kind in ("expired", "over") else status, kind=kind)

@@ -236,6 +236,8 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("tam", sa.String(), nullable=False),
+        sa.Column("regular_tam", sa.String(), nullable=True),
+        sa.Column("tam_until", UtcInstant(timezone=True), nullable=True),
         sa.Column("place", sa.String(), nullable=True),
         sa.Column("review", sa.String(), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=False),
@@ -243,6 +245,10 @@ def upgrade() -> None:
         sa.Column("created_at", UtcInstant(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["tam"],
+            ["members.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["regular_tam"],
             ["members.id"],
         ),
         sa.PrimaryKeyConstraint("key"),

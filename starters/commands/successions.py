@@ -1,0 +1,430 @@
+"""People come and go on an account: a contact follows another, leaves or joins; another member takes the account over.
+
+Each is safe to repeat: what stands already is said to stand, and only whoever goes by it is told again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rapport.model.base import Email, Name, Prose, Refusal, Refused, Wire, Written, Zone
+from rapport.model.ids import handover_id, notice_id, onboarding_id
+from rapport.model.message import HandoverFacts, Occasion, Purpose
+from rapport.model.people import (
+    Account,
+    Contact,
+    DayOrInstant,
+    Member,
+    Persona,
+    Role,
+    WorkingHours,
+    WrittenContact,
+    personas,
+)
+from rapport.model.reading import check
+from rapport.model.records import Entry
+from rapport.model.successions import HandoverStart
+from rapport.model.workflows import NOTICE
+from rapport.policy import calendar
+from rapport.storage import people, successions, timeline
+from rapport.storage.database import Connection
+from rapport.storage.successions import Known
+from starters.commands import accounts
+from starters.commands.accounts import AccountShown
+from starters.commands.members import tell_people_changed
+from starters.commands.office import ANSWER_SECONDS, Actor, Office, member_acting, present, submission
+from workflows.handover import Handover
+
+ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise ValueError("is empty; say why")
+    return value
+
+
+Reason = Annotated[Prose, AfterValidator(_filled)]
+
+
+class Successor(Written):
+    """Who follows a contact, in the same persona.
+
+    Attributes:
+        former: Who is followed, by address; needed only where several have the persona.
+        zone, country, subdivision, hours: Where and when they work; without a zone as the one whom they follow.
+    """
+
+    persona: Persona
+    name: Name
+    email: Email
+    title: Name | None = None
+    former: Email | None = None
+    zone: Zone | None = None
+    country: str | None = None
+    subdivision: str | None = None
+    hours: WorkingHours | None = None
+    reason: Reason
+
+
+class Newcomer(WrittenContact):
+    """Somebody who is a contact from now on."""
+
+    reason: Reason
+
+
+class Departure(Written):
+    """Why somebody is no contact any more."""
+
+    reason: Reason
+
+
+class HandOver(Written):
+    """Who takes an account over.
+
+    Attributes:
+        to: The member, by address.
+        until: The last day in the regular TAM's zone, which still belongs to it, or the instant at which it ends.
+            Without it, it is for good.
+    """
+
+    to: Email
+    until: DayOrInstant | None = None
+    reason: Reason
+
+
+class Change(Wire):
+    """What became of it.
+
+    Attributes:
+        changed: Whether anything was changed; if not, it stood like that already.
+        what: The same in words.
+    """
+
+    changed: bool
+    what: str
+    account: AccountShown
+
+
+async def replace_contact(office: Office, account: str, successor: Successor, actor: Actor) -> Change:
+    """Have somebody follow a contact: what was to go to one goes to the other, and past votes stay on record.
+
+    Raises:
+        Refusal: Nobody has the persona, several have it and none is named, the address belongs to somebody else, or
+            the actor may not. Or Temporal does not answer: then it is on record, and repeating it tells those who go
+            by it.
+    """
+    by = await member_acting(office, actor)
+    now = present()
+    async with office.store.writing() as connection:
+        await _known_account(connection, account)
+        known = await successions.everyone(connection, account)
+        there = _with_address(known, successor.email)
+        stands = there is not None and there.left_at is None and there.persona == successor.persona
+        if not stands or _is_another(known, successor):
+            former = _former(known, successor)
+            await _refuse_taken(connection, there, successor.email)
+            contact = await _following(connection, account, former, successor)
+            await people.contacts_left(connection, [former.id], now)
+            known_id = there.id if there else None
+            came = await successions.join(connection, account, contact, former.position, known_id)
+            await _record(connection, account, "contact.replaced", former.id, came, by, actor, successor.reason, now)
+    title = personas()[successor.persona].title.lower()
+    what = f"{successor.name} is {title} already" if stands else f"{successor.name} follows as {title}"
+    return await _done(office, account, what, changed=not stands)
+
+
+async def add_contact(office: Office, account: str, newcomer: Newcomer, actor: Actor) -> Change:
+    """Add a contact; what was held because nobody had their persona goes on.
+
+    Raises:
+        Refusal: As many as may have the persona already, the address belongs to somebody else, or the actor may not;
+            or Temporal does not answer, as for `replace_contact`.
+    """
+    by = await member_acting(office, actor)
+    now = present()
+    rules = personas()[newcomer.persona]
+    async with office.store.writing() as connection:
+        await _known_account(connection, account)
+        known = await successions.everyone(connection, account)
+        there = _with_address(known, newcomer.email)
+        stands = there is not None and there.left_at is None and there.persona == newcomer.persona
+        if not stands:
+            await _refuse_taken(connection, there, newcomer.email)
+            same = [one for one in known if one.left_at is None and one.persona == newcomer.persona]
+            if len(same) >= rules.at_most:
+                raise Refusal(
+                    f"{same[0].name} is {rules.title.lower()}, and at most {rules.at_most} may be",
+                    field="persona",
+                    fix=f"use `rapport account replace-contact {account} --persona {newcomer.persona} …`",
+                    kind=Refused.CONFLICT,
+                )
+            contact = WrittenContact.model_validate(newcomer.model_dump(exclude={"reason"}))
+            position = max((one.position for one in known), default=-1) + 1
+            came = await successions.join(connection, account, contact, position, there.id if there else None)
+            await _record(connection, account, "contact.added", came, newcomer.persona, by, actor, newcomer.reason, now)
+    title = rules.title.lower()
+    what = f"{newcomer.name} is {title} already" if stands else f"{newcomer.name} is {title} from now on"
+    return await _done(office, account, what, changed=not stands)
+
+
+async def remove_contact(office: Office, account: str, email: str, departure: Departure, actor: Actor) -> Change:
+    """Note that somebody is no contact any more. Where somebody has to follow, what writes to the customer waits.
+
+    Raises:
+        Refusal: There is no such contact, or the actor may not; or Temporal does not answer, as for `replace_contact`.
+    """
+    by = await member_acting(office, actor)
+    now = present()
+    async with office.store.writing() as connection:
+        await _known_account(connection, account)
+        there = _with_address(await successions.everyone(connection, account), email)
+        if there is None:
+            raise Refusal(
+                f'"{account}" has no contact "{email[:70]}"',
+                field="contact",
+                fix=f"see `rapport account show {account}`",
+                kind=Refused.NOT_FOUND,
+            )
+        stands = there.left_at is not None
+        if not stands:
+            await people.contacts_left(connection, [there.id], now)
+            await _record(
+                connection, account, "contact.removed", there.id, there.persona, by, actor, departure.reason, now
+            )
+    what = f"{there.name} is no contact {'already' if stands else 'any more'}"
+    return await _done(office, account, what, changed=not stands)
+
+
+async def hand_over(office: Office, account: str, order: HandOver, actor: Actor) -> Change:
+    """Have another member serve an account, for a while or for good: open tasks, mails and meetings become theirs.
+
+    Raises:
+        Refusal: The member is unknown, has left, is no TAM or has no link to join; the day is over; or the actor may
+            not; or Temporal does not answer, as for `replace_contact`.
+    """
+    by = await member_acting(office, actor)
+    now = present()
+    async with office.store.writing() as connection:
+        found = await _known_account(connection, account)
+        serving = await people.member(connection, found.tam)
+        regular = await people.member(connection, found.regular_tam) if found.regular_tam else serving
+        to = await _taker(connection, order.to, serving)
+        until = None if order.until is None else _end(order.until, regular.schedule.zone)
+        if until is not None and until <= now:
+            raise Refusal("is in the past", field="until", fix="write a day from today on, or a later instant")
+        if until is not None and to.id == regular.id:
+            raise Refusal("is the regular TAM", field="until", fix="leave it out to give the account back to them")
+        stands = (found.tam, found.tam_until) == (to.id, until)
+        if not stands:
+            goes_back = regular.id if until is not None else None
+            await successions.hand_over(connection, account, to.id, goes_back, until)
+            await _record(
+                connection, account, "account.handed_over", to.id, serving.id, by, actor, order.reason, now, until
+            )
+    if until is not None:
+        await _give_back_later(office, account, until)
+    await _write_to_the_taker(office, account)
+    place = ZoneInfo(regular.schedule.zone)
+    span = f" until {until.astimezone(place):%Y-%m-%d %H:%M} ({place})" if until is not None else ""
+    what = f"{to.name} serves {account}{span}" + (" already" if stands else " from now on")
+    return await _done(office, account, what, changed=not stands)
+
+
+async def _write_to_the_taker(office: Office, account: str) -> None:
+    """Tell whoever serves the account now, once for each time that it was handed over."""
+    async with office.store.reading() as connection:
+        found = await people.account(connection, account)
+        said = await successions.last_hand_over(connection, account)
+    if said is None:
+        return
+    occasion = Occasion(
+        account=account,
+        step="people",
+        title="The account is handed over",
+        workflow_id=notice_id(said.id),
+        purpose=Purpose.NOTICE,
+        email="account_handed_over",
+        to=(found.tam,),
+        now=present(),
+        handover=HandoverFacts(former=said.former, until=found.tam_until, submission=said.id),
+    )
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await office.client.start_workflow(
+                NOTICE.name,
+                occasion,
+                id=notice_id(said.id),
+                task_queue=office.settings.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)]),
+                static_summary=f"{account} is handed over: a mail",
+            )
+    except WorkflowAlreadyStartedError:
+        return
+    except (RPCError, TimeoutError):
+        raise _untold() from None
+
+
+async def _give_back_later(office: Office, account: str, until: datetime) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await office.client.start_workflow(
+                Handover.run,
+                HandoverStart(account=account, until=until),
+                id=handover_id(account, until),
+                task_queue=office.settings.task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, account)]),
+                static_summary=f"{account} goes back to its regular TAM",
+            )
+    except (RPCError, TimeoutError):
+        raise _untold() from None
+
+
+async def _done(office: Office, account: str, what: str, *, changed: bool) -> Change:
+    """Tell those who go by the account's people, also on a repetition: the first time may have failed."""
+    async with office.store.reading() as connection:
+        listeners = await successions.listeners(connection, account)
+    if await tell_people_changed(office, listeners) > 0:
+        raise _untold()
+    return Change(changed=changed, what=what, account=await accounts.show(office, account))
+
+
+def _untold() -> Refusal:
+    return Refusal(
+        "it is on record, but Temporal does not answer, so nobody acts on it yet",
+        field="TEMPORAL_ADDRESS",
+        fix="repeat the same command once Temporal is back",
+        kind=Refused.UNREACHABLE,
+    )
+
+
+async def _record(
+    connection: Connection,
+    account: str,
+    kind: str,
+    who: str,
+    about: str,
+    by: Member,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    instant: datetime | None = None,
+) -> None:
+    """One submission and one entry on the timeline, with what they are about."""
+    said = submission(by.id, actor, kind, onboarding_id(account), reason)
+    await timeline.submit(connection, said)
+    entry = Entry(
+        key=f"{account}/{said.id}",
+        account=account,
+        at=now,
+        kind=kind,
+        who=who,
+        about=about,
+        instant=instant,
+        submission=said.id,
+    )
+    await timeline.append(connection, [entry])
+
+
+async def _known_account(connection: Connection, account: str) -> Account:
+    await successions.lock(connection, account)
+    return await people.account(connection, account)
+
+
+def _with_address(known: list[Known], email: str) -> Known | None:
+    return next((one for one in known if one.email.lower() == email.lower()), None)
+
+
+def _is_another(known: list[Known], successor: Successor) -> bool:
+    """Whether it is said of whom somebody follows, and that one is still there beside the successor."""
+    former = _with_address(known, successor.former or "")
+    return former is not None and former.left_at is None and former.email.lower() != successor.email.lower()
+
+
+def _former(known: list[Known], successor: Successor) -> Known:
+    """Who is followed."""
+    title = personas()[successor.persona].title.lower()
+    same = [one for one in known if one.left_at is None and one.persona == successor.persona]
+    if successor.former is not None:
+        same = [one for one in same if one.email.lower() == successor.former.lower()]
+        if not same:
+            raise Refusal(f"is no {title} here", field="former", fix="write the address of one who is")
+    if not same:
+        raise Refusal(
+            f"nobody is {title}",
+            field="persona",
+            fix=f"name somebody with `rapport account add-contact … --persona {successor.persona}`",
+            kind=Refused.CONFLICT,
+        )
+    if len(same) > 1:
+        raise Refusal(
+            f"{len(same)} have it", field="persona", fix="say who is followed with former, the address of one of them"
+        )
+    return same[0]
+
+
+async def _refuse_taken(connection: Connection, there: Known | None, email: str) -> None:
+    """Refuse the address of somebody who is on this account in another persona, or on the vendor's side."""
+    if there is not None and there.left_at is None:
+        raise Refusal(
+            f"belongs to {there.name}, {personas()[there.persona].title.lower()} here",
+            field="email",
+            fix="use another address, or remove that contact first",
+            kind=Refused.CONFLICT,
+        )
+    if await people.member_by_email(connection, email) is not None:
+        raise Refusal(
+            "a member has this address; a person is on one side only", field="email", fix="use another address"
+        )
+
+
+async def _following(connection: Connection, account: str, former: Known, successor: Successor) -> WrittenContact:
+    """The successor as a contact, in the other one's zone and hours unless they have their own."""
+    before: Contact = next(one for one in await people.contacts(connection, account) if one.id == former.id)
+    schedule = before.schedule.model_dump()
+    if successor.zone is not None:
+        schedule |= {"zone": successor.zone, "country": successor.country, "subdivision": successor.subdivision}
+    elif successor.country is not None:
+        schedule |= {"country": successor.country, "subdivision": successor.subdivision}
+    if successor.hours is not None:
+        schedule["hours"] = successor.hours
+    given = successor.model_dump(include={"persona", "name", "email", "title"})
+    return check(WrittenContact, {**schedule, **given}, "")
+
+
+async def _taker(connection: Connection, email: str, serving: Member) -> Member:
+    found = await people.member_by_email(connection, email)
+    if found is None:
+        raise Refusal(
+            f'there is no member "{email[:70]}"', field="to", fix="see `rapport member list`", kind=Refused.NOT_FOUND
+        )
+    if found.left_at is not None:
+        raise Refusal("has left", field="to", fix="name somebody who still works here")
+    if Role.TAM not in found.roles:
+        raise Refusal("does not have the role tam", field="to", fix='add "tam" to the roles of this member')
+    if serving.join_url is not None and found.join_url is None:
+        raise Refusal("has no link to join", field="to", fix="add join_url to their [[members]]; meetings need it")
+    return found
+
+
+def _end(until: object, zone: str) -> datetime:
+    if isinstance(until, datetime):
+        return until
+    assert until is not None
+    return calendar.whole_days(until, until, zone).end  # type: ignore[arg-type]

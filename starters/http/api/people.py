@@ -1,0 +1,69 @@
+"""People who come and go on an account, under /v1/accounts/: the same verbs and bodies as the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from rapport.model.base import Email
+from starters.commands import successions
+from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
+from starters.http.api.bodies import read_body, schema
+from starters.http.auth import Bearer, TheOffice, api_actor, bearer
+
+router = APIRouter(prefix="/v1/accounts/{account}", tags=["v1"], dependencies=[Depends(bearer)])
+
+
+class SuccessorBody(Successor):
+    """Who follows a contact, said by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+class NewcomerBody(Newcomer):
+    """A new contact, said by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+class DepartureBody(Departure):
+    """A member's word that somebody is no contact any more."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+class HandOverBody(HandOver):
+    """Who takes an account over, said by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+@router.post("/contacts", openapi_extra=schema(NewcomerBody))
+async def add_contact(account: str, request: Request, office: TheOffice, token: Bearer) -> Change:
+    """Add a contact; what was held because nobody had their persona goes on."""
+    body = await read_body(request, NewcomerBody)
+    newcomer = Newcomer.model_validate(body.model_dump(exclude={"as_"}))
+    return await successions.add_contact(office, account, newcomer, api_actor(office, token, body.as_))
+
+
+@router.post("/contacts/replace", openapi_extra=schema(SuccessorBody))
+async def replace_contact(account: str, request: Request, office: TheOffice, token: Bearer) -> Change:
+    """Have somebody follow a contact."""
+    body = await read_body(request, SuccessorBody)
+    return await successions.replace_contact(office, account, body, api_actor(office, token, body.as_))
+
+
+@router.post("/contacts/{email}/remove", openapi_extra=schema(DepartureBody))
+async def remove_contact(account: str, email: str, request: Request, office: TheOffice, token: Bearer) -> Change:
+    """Note that somebody is no contact any more, without a successor."""
+    body = await read_body(request, DepartureBody)
+    return await successions.remove_contact(office, account, email, body, api_actor(office, token, body.as_))
+
+
+@router.post("/hand-over", openapi_extra=schema(HandOverBody))
+async def hand_over(account: str, request: Request, office: TheOffice, token: Bearer) -> Change:
+    """Have another TAM serve an account, for a while or for good."""
+    body = await read_body(request, HandOverBody)
+    return await successions.hand_over(office, account, body, api_actor(office, token, body.as_))

@@ -1,0 +1,55 @@
+"""The end of a hand-over for a while: the account goes back to its regular TAM, and whoever goes by that is told."""
+
+from __future__ import annotations
+
+import contextlib
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.messages import Messages
+    from activities.records import Records
+    from rapport.model.message import HandoverFacts, Occasion, Purpose
+    from rapport.model.successions import HandBack, HandoverStart
+    from rapport.model.workflows import HANDOVER
+
+from workflows.options import MAIL, RECORDS
+
+
+@workflow.defn(name=HANDOVER.name)
+class Handover:
+    """Waits for the day, and gives the account back unless it was handed over anew."""
+
+    @workflow.run
+    async def run(self, start: HandoverStart) -> None:
+        """Sleep, give back, tell."""
+        await workflow.sleep(start.until - workflow.now(), summary="The account goes back to its regular TAM")
+        order = HandBack(account=start.account, key=workflow.info().workflow_id, now=workflow.now())
+        back = await workflow.execute_local_activity_method(
+            Records.hand_back, order, summary="Give the account back", **RECORDS
+        )
+        if back.tam is None or back.former is None:
+            return
+        for id_ in back.listeners:
+            # One that has ended meanwhile goes by nothing any more.
+            with contextlib.suppress(ApplicationError):
+                await workflow.get_external_workflow_handle(id_).signal("people_changed")
+        await self.write_to_the_tam(start.account, back.tam, back.former)
+
+    async def write_to_the_tam(self, account: str, tam: str, former: str) -> None:
+        """Tell the regular TAM that it is theirs again."""
+        occasion = Occasion(
+            account=account,
+            step="people",
+            title="The account is back",
+            workflow_id=workflow.info().workflow_id,
+            purpose=Purpose.NOTICE,
+            email="account_handed_over",
+            to=(tam,),
+            now=workflow.now(),
+            handover=HandoverFacts(former=former, back=True),
+        )
+        # A mail that cannot be written at all changes nothing of what happened.
+        with contextlib.suppress(ActivityError):
+            await workflow.execute_activity_method(Messages.send, occasion, summary="Tell the TAM", **MAIL)
