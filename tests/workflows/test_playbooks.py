@@ -65,7 +65,7 @@ async def test_self_serve_is_messages_only_each_on_its_day(skipping: Town) -> No
 
 
 async def test_growth_goes_from_one_remote_kickoff_to_its_mails(skipping: Town) -> None:
-    """Once the kickoff was held, the first project, the question and the look back follow, and the onboarding ends."""
+    """Once the kickoff was held, its mails and the standing invitation follow, and the onboarding ends."""
     await begin(skipping, "growth")
     shown = await in_phase(skipping, "voting")
     assert {slot.end - slot.start for slot in shown.slots} == {timedelta(minutes=30)}
@@ -78,7 +78,9 @@ async def test_growth_goes_from_one_remote_kickoff_to_its_mails(skipping: Town) 
     held = await skipping.now()
     await ended(skipping)
     days = business_days(skipping, held)
-    assert [(subject, count) for (subject, day), count in days.items() if day >= 0] == [
+    written = {subject: count for (subject, day), count in days.items() if day >= 0}
+    assert [count for subject, count in written.items() if subject.startswith("Fortnightly sync, ")] == [3]
+    assert [(subject, count) for subject, count in written.items() if not subject.startswith("Fortnightly")] == [
         ("A first project for", 3),
         ("One question about", 2),
         ("A month with", 1),
@@ -97,7 +99,8 @@ async def test_what_adopting_would_change_is_told_from_where_the_account_is(skip
     assert asked.follows == "self_serve 1"
     assert asked.adoption is not None
     assert asked.adoption.kept == ("welcome",)
-    assert asked.adoption.added == asked.adoption.free == ("kickoff",)
+    assert asked.adoption.added == ("kickoff", "sync", "half_yearly_review")
+    assert asked.adoption.free == ("kickoff",)
     assert {change.step for change in asked.adoption.changed} == {"first_project", "open_questions", "first_month"}
     assert asked.adoption.replanned == ("first_project", "open_questions", "first_month")
     assert (await playbooks.compare_for(skipping.office, "versayce", old, new)) == asked
