@@ -34,6 +34,7 @@ from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
+from tests.workflows import test_operations, test_people, test_waits
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -370,8 +371,29 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     what_recurs_without_a_common_hour: ("cadence",),
     mails_wait_for_the_morning: BOTH,
     what_waits_is_overtaken: BOTH,
+    # Lives that tests live as well.
+    test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
+    test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,
+    test_waits.test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out: BOTH,
+    test_waits.test_a_late_yes_offers_a_conversion_and_switches_nothing_by_itself: ALL,
+    test_operations.test_a_pause_holds_reminders_and_takes_votes: BOTH,
+    test_operations.test_a_pause_of_six_weeks_brings_new_times: BOTH,
+    test_operations.test_a_paused_approval_climbs_no_ladder: ALL,
+    test_operations.test_what_is_due_after_a_pause_is_previewed_and_staggered: ("onboarding",),
+    test_operations.test_a_skipped_step_takes_back_what_it_has_under_way: BOTH,
+    test_operations.test_an_account_adopts_a_newer_playbook: ("onboarding",),
+    test_people.test_a_champion_replaced_during_the_vote_hands_it_to_the_successor: BOTH,
+    test_people.test_a_champion_replaced_after_the_booking_is_taken_off_alone: BOTH,
+    test_people.test_without_a_successor_the_vote_is_held_until_one_is_named: BOTH,
+    test_people.test_hand_over_moves_tasks_meetings_and_mails: BOTH,
+    test_people.test_what_is_held_can_be_cancelled: BOTH,
 }
 """Each scenario, and the kinds, or ids, of the workflows whose histories it leaves."""
+
+
+def called(scenario: Callable[[Town], Awaitable[None]]) -> str:
+    """The name of a scenario, in file names."""
+    return scenario.__name__.removeprefix("test_")
 
 
 QUIET: Final = (mails_wait_for_the_morning, what_waits_is_overtaken)
@@ -413,10 +435,10 @@ async def main() -> None:
     folder = HISTORIES / version("rapport")
     folder.mkdir(parents=True, exist_ok=True)
     for scenario, kinds in SCENARIOS.items():
-        if all((folder / f"{scenario.__name__}.{kind.partition('/')[0]}.json").exists() for kind in kinds):
+        if all((folder / f"{called(scenario)}.{kind.partition('/')[0]}.json").exists() for kind in kinds):
             continue
         for workflow_id, history in (await record(scenario, kinds)).items():
-            file = folder / f"{scenario.__name__}.{workflow_id.partition('/')[0]}.json"
+            file = folder / f"{called(scenario)}.{workflow_id.partition('/')[0]}.json"
             if file.exists():
                 sys.stdout.write(f"kept     {file.name}\n")
                 continue

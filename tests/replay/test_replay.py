@@ -14,7 +14,7 @@ from temporalio.worker import Replayer
 
 from rapport.model.people import AccountFile
 from tests.conftest import example
-from tests.replay.record import HISTORIES, SCENARIOS
+from tests.replay.record import HISTORIES, SCENARIOS, called
 from worker import WORKFLOWS
 
 FILES = sorted(HISTORIES.glob("*/*.json"))
@@ -30,9 +30,7 @@ async def test_a_committed_history_replays(file: Path) -> None:
 def test_every_scenario_and_workflow_is_recorded() -> None:
     """Each scenario left one history of each workflow in it; without them the test above would prove nothing."""
     recorded = {file.stem for file in FILES}
-    assert recorded >= {
-        f"{one.__name__}.{kind.partition('/')[0]}" for one, kinds in SCENARIOS.items() for kind in kinds
-    }
+    assert recorded >= {f"{called(one)}.{kind.partition('/')[0]}" for one, kinds in SCENARIOS.items() for kind in kinds}
 
 
 async def test_a_changed_workflow_is_noticed() -> None:

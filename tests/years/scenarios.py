@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Final
 
 from rapport.model.operations import Operate
-from starters.commands import operations
+from rapport.model.people import CHAMPION
+from starters.commands import operations, successions
 from starters.commands.operations import OperationWritten
+from starters.commands.successions import Successor
 from starters.simulate.life import Life
 from starters.simulate.scenarios import SCENARIOS, Scenario, Smooth
 
@@ -37,5 +39,26 @@ class Paused(Smooth):
         await operations.operate(life.office, life.account, kind, OperationWritten(reason=why), life.acting_tam)
 
 
-OWN: Final[dict[str, Callable[[], Scenario]]] = {"paused": Paused}
+@dataclass
+class ChampionLeaves(Smooth):
+    """Everyone answers, and in the third week the champion leaves and somebody follows."""
+
+    says: str = "everyone answers, and the champion leaves in week 3"
+    left: bool = False
+
+    async def act(self, life: Life) -> None:
+        """Name the successor after two weeks."""
+        if not self.left and life.now - life.began >= timedelta(weeks=2):
+            self.left = True
+            successor = Successor(
+                persona=CHAMPION,
+                name="Nora Vidal",
+                email="nora.vidal@versayce.example",
+                reason="Luca moved to another team",
+            )
+            await successions.replace_contact(life.office, life.account, successor, life.acting_tam)
+        await super().act(life)
+
+
+OWN: Final[dict[str, Callable[[], Scenario]]] = {"paused": Paused, "champion_leaves": ChampionLeaves}
 ALL: Final[dict[str, Callable[[], Scenario]]] = {**SCENARIOS, **OWN}
