@@ -134,7 +134,9 @@ class Cadence(Rhythms):
                 plan = await self._plan(sync)
                 self.put(name, cadence.planned(self.syncs[name], plan))
                 if (plan.announced, plan.party) != (sync.announced, sync.party):
-                    self.announce(name, "renewed")
+                    there = plan.party.everyone if plan.party else ()
+                    before = sync.party.everyone if sync.party else ()
+                    self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
         self.people_moved = False
 
     async def offer_reviews(self) -> None:
@@ -162,6 +164,8 @@ class Cadence(Rhythms):
         for change in changes:
             occasion = self.recurring.invitation(self.syncs[change.step], change, workflow.now())
             self.write(occasion, f"{change.kind.capitalize()}: tell {len(occasion.to)} people")
+            if change.went:
+                self.write(self.recurring.parting(occasion, change), "Take those who left off the series")
 
     def tell_the_tam_what_was_missed(self) -> None:
         """One mail for everything, and no second while that is under way: what was missed never goes in a heap."""

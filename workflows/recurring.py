@@ -77,6 +77,11 @@ class Recurring:
         occasion = self._occasion(name, title, Purpose.INVITATION, email, facts, occurrence=change.sequence + 1)
         return occasion.model_copy(update={"to": to})
 
+    def parting(self, invitation: Occasion, change: Change) -> Occasion:
+        """To those who are not invited any more, alone: the series leaves their calendars."""
+        news = {"purpose": Purpose.PARTING, "email": "standing_parting", "to": change.went}
+        return invitation.model_copy(update=news)
+
     def no_time(self, sync: Sync) -> Occasion:
         """To the TAM: nobody's hours meet often enough."""
         assert sync.party is not None

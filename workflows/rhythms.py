@@ -171,14 +171,23 @@ class Rhythms(Correspondence):
         self.announce(step, kind, op, one)
 
     def announce(
-        self, step: str, kind: Any, op: SetRhythm | SkipOne | MoveOne | None = None, one: Occurrence | None = None
+        self,
+        step: str,
+        kind: Any,
+        op: SetRhythm | SkipOne | MoveOne | None = None,
+        one: Occurrence | None = None,
+        went: tuple[str, ...] = (),
     ) -> None:
-        """Have everyone told; each change counts the SEQUENCE up."""
+        """Have everyone told; each change counts the SEQUENCE up.
+
+        Args:
+            went: Who is not invited any more.
+        """
         sync = self.syncs[step].model_copy(update={"sequence": self.syncs[step].sequence + 1})
         self.put(step, sync)
         by, said = (op.by, op.id) if op else (None, None)
         self.changes.append(
-            Change(step=step, kind=kind, sequence=sync.sequence, by=by, submission=said, occurrence=one)
+            Change(step=step, kind=kind, sequence=sync.sequence, by=by, submission=said, occurrence=one, went=went)
         )
         if kind in ("begun", "changed"):
             assert sync.first is not None

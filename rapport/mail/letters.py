@@ -403,9 +403,9 @@ class Letter:
 
     def _calendar(self, stamp: datetime) -> tuple[str, bytes] | None:
         meeting = self.meeting
-        if self.occasion.purpose is Purpose.INVITATION and self.occasion.rhythm is not None:
-            return rhythms.calendar(self._customer, self.occasion, self.stationery.sender, stamp)
         invites = self.occasion.purpose in (Purpose.INVITATION, Purpose.PARTING)
+        if invites and self.occasion.rhythm is not None:
+            return rhythms.calendar(self._customer, self.occasion, self.stationery.sender, stamp, self.to)
         if not invites or meeting is None or meeting.booking is None:
             return None
         company, parts = self._customer, self.occasion.purpose is Purpose.PARTING

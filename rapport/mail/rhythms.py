@@ -90,8 +90,10 @@ def context(company: Company, rhythm: RhythmFacts, to: Person, found: OnRecord |
     }
 
 
-def calendar(company: Company, occasion: Occasion, sender: str, stamp: datetime) -> tuple[str, bytes] | None:
-    """The iTIP method and the iCalendar object that an invitation carries.
+def calendar(
+    company: Company, occasion: Occasion, sender: str, stamp: datetime, to: Person
+) -> tuple[str, bytes] | None:
+    """The iTIP method and the iCalendar object that an invitation carries; whoever parts is told alone.
 
     Raises:
         Refusal: The invitation cannot be written.
@@ -101,6 +103,7 @@ def calendar(company: Company, occasion: Occasion, sender: str, stamp: datetime)
         return None
     subject = rhythm.occurrence if rhythm.kind in ("moved", "skipped") else None
     when: Occurrence = subject or rhythm.first
+    parts = occasion.purpose is Purpose.PARTING
     link = str(company.tam.join_url) if company.tam.join_url else None
     agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in rhythm.agenda)
     invitation = invite.Invitation(
@@ -116,7 +119,9 @@ def calendar(company: Company, occasion: Occasion, sender: str, stamp: datetime)
         join_url=link,
         organizer_name=company.tam.name,
         organizer=sender,
-        attendees=tuple(
+        attendees=(invite.Attendee(to.name, to.email, required=False),)
+        if parts
+        else tuple(
             invite.Attendee(person.name, person.email, required=id_ in rhythm.required)
             for id_ in rhythm.people
             if (person := company.person(id_)) is not None
@@ -125,7 +130,7 @@ def calendar(company: Company, occasion: Occasion, sender: str, stamp: datetime)
         occurrence=subject.original if subject else None,
     )
     try:
-        if rhythm.kind in ("skipped", "closed"):
+        if parts or rhythm.kind in ("skipped", "closed"):
             return "CANCEL", invite.cancel(invitation)
         return "REQUEST", invite.request(invitation)
     except ValueError:

@@ -66,6 +66,11 @@ class Party(Wire):
     tam: str
     invitees: tuple[Invitee, ...]
 
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """The ids of all of them, the TAM last."""
+        return (*(invitee.id for invitee in self.invitees), self.tam)
+
 
 class Sync(Wire):
     """A standing meeting as its cadence holds it.
@@ -200,6 +205,7 @@ class Change(Wire):
             the end of it all.
         sequence: The SEQUENCE (RFC 5545) that goes with it.
         occurrence: The one occurrence, where it is about one.
+        went: Who is not invited any more; they are told alone (RFC 5546, 3.2.5).
     """
 
     step: str
@@ -208,6 +214,7 @@ class Change(Wire):
     by: str | None = None
     submission: str | None = None
     occurrence: Occurrence | None = None
+    went: tuple[str, ...] = ()
 
 
 class SyncPlan(Wire):

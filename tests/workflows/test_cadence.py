@@ -10,8 +10,9 @@ import pytest
 from rapport.model.base import Refusal, Refused
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate
-from starters.commands import cadences, messages, operations, timelines
+from starters.commands import cadences, messages, operations, successions, timelines
 from starters.commands.operations import OperationWritten
+from starters.commands.successions import Successor
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, example, text_of, until
 from tests.support.kickoff import reviewed
 from tests.support.rhythm import begin, coming, events, method
@@ -251,3 +252,23 @@ async def test_cancelling_takes_the_series_out_of_every_calendar(skipping: Town)
     await until(ended, "the end")
     with pytest.raises(Refusal, match="nothing recurs"):
         await cadences.show(skipping.office, "versayce")
+
+
+async def test_a_champion_who_is_replaced_is_taken_off_the_series_alone(skipping: Town) -> None:
+    """The predecessor's calendar loses all dates by a cancellation that lists nobody else; the successor gets them."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    nora = "nora.vidal@versayce.example"
+    successor = Successor(persona="primary_champion", name="Nora Vidal", email=nora, reason="Luca moved on")
+    await successions.replace_contact(skipping.office, "versayce", successor, TAM)
+    parting = (await skipping.mailed(2, CHAMPION))[1]
+    assert method(parting) == "CANCEL"
+    (event,) = events(parting)
+    assert str(event["UID"]) == "VERSAYCE-2026-11.weekly.series@foobar.example"
+    assert str(event["ATTENDEE"]) == f"mailto:{CHAMPION}"
+    assert int(event["SEQUENCE"]) == 1
+    (invitation,) = await skipping.mailed(1, nora)
+    assert method(invitation) == "REQUEST"
+    (series,) = events(invitation)
+    assert series["RRULE"]["FREQ"] == ["WEEKLY"]
+    assert f"mailto:{CHAMPION}" not in [str(one) for one in series["ATTENDEE"]]
