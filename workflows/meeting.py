@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -12,33 +11,25 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
-    from activities.records import Records
-    from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
         Book,
         Booking,
         MeetingPhase,
         MeetingResult,
         MeetingStart,
-        MeetingView,
         Nudge,
         Proposal,
-        Receipt,
         Report,
         Slot,
-        Venue,
-        Vote,
     )
-    from rapport.model.message import MeetingFacts, Occasion, Purpose
+    from rapport.model.message import Occasion, Purpose
     from rapport.model.records import Wait
     from rapport.model.workflows import MEETING
-    from rapport.policy import audience, details, quorum
-    from rapport.policy.chores import FIND_A_TIME, NO_TIME, PATIENCE, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED, Chore
+    from rapport.policy import quorum
+    from rapport.policy.chores import FIND_A_TIME, NO_TIME, PATIENCE, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED
 
-from workflows.correspondence import Correspondence, refused
-from workflows.diary import Diary
-from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.waiting import Alarm, Errand
+from workflows.gathering import Gathering
+from workflows.options import CALENDARS, PLANNING
 
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
@@ -50,39 +41,13 @@ HELD_BACK: Final = "the mails with the times were held back"
 
 
 @workflow.defn(name=MEETING.name)
-class Meeting(Correspondence):
+class Meeting(Gathering):
     """From the first proposal to the word that it was held."""
 
     @workflow.init
     def __init__(self, start: MeetingStart) -> None:
         """Nothing is proposed yet."""
-        super().__init__(start.account)
-        self.start = start
-        self.step = start.step
-        self.phase = MeetingPhase.PROPOSING
-        self.venue: Venue | None = None
-        self.proposal: Proposal | None = None
-        self.votes: dict[str, Vote] = {}
-        self.wanted: Book | None = None
-        self.booking: Booking | None = None
-        self.report: Report | None = None
-        self.why_stuck: str | None = None
-        self.outcome: str | None = None
-        self.errands: Counter[str] = Counter()
-        self.being_read: set[Purpose] = set()
-        self.given_until: datetime | None = None
-        self.held_back = False
-        self.people_moved = False
-        self.vacant: tuple[str, ...] = ()
-        self.newcomers: list[str] = []
-        self.successor_by: datetime | None = None
-        self.outdated = False
-        self.round = 0
-        self.nudges: list[Nudge] = []
-        self.reminders = 0
-        self.notices = 0
-        self.diary = Diary(start.account, start.contract, start.step.name)
-        self.alarm = Alarm()
+        super().__init__(start)
 
     @workflow.run
     async def run(self, start: MeetingStart) -> MeetingResult:
@@ -237,154 +202,7 @@ class Meeting(Correspondence):
                 await self._project(self._wait_for_a_successor())
                 await workflow.wait_condition(lambda: self.people_moved or self._is_over)
 
-    # Decisions: these record, and `run` acts
-
-    @workflow.update(name="vote", description="Say which of the times suit")
-    def vote(self, vote: Vote) -> Receipt:
-        """One person's answer; a later one replaces it for as long as the vote is open."""
-        return self._take_vote(vote)
-
-    @vote.validator
-    def _validate_vote(self, vote: Vote) -> None:
-        reason = quorum.judge_vote(vote, self.proposal, self.phase)
-        if reason is not None and self.receipt(vote.id) is None:
-            raise refused(reason)
-
-    @workflow.signal(name="vote_later", description="A vote that no worker could take at once")
-    def vote_later(self, vote: Vote) -> None:
-        """The same vote, left at the door while no worker was there; judged by the same rule."""
-        self._take_vote(vote)
-
-    @workflow.signal(name="settle", description="Whether it is held on site is decided")
-    def settle(self, venue: Venue) -> None:
-        """Word from the onboarding."""
-        self.venue, self.changed = venue, True
-
-    @workflow.update(name="book", description="Set the time by hand, or move it")
-    def book(self, book: Book) -> Receipt:
-        """A member's word on the time, whoever voted for what."""
-        if (seen := self.receipt(book.id)) is not None:
-            return seen
-        self.wanted = book
-        self.changed = True
-        return self.remember(book.id, Receipt(accepted=True, outcome="moved" if self.booking else "booked"))
-
-    @book.validator
-    def _validate_book(self, book: Book) -> None:
-        if self.receipt(book.id) is not None:
-            return
-        if self.phase is MeetingPhase.ENDED:
-            raise refused("the meeting is over")
-        if self.proposal is None:
-            raise refused("the meeting is still being prepared; try again in a moment")
-        if self.vacant and self.booking is None:
-            raise refused(f"it is held: {audience.missing(self.vacant)}; name a successor first")
-        if book.start <= workflow.now():
-            raise refused("the time is in the past; choose a later one")
-
-    @workflow.update(name="report", description="Say whether it was held")
-    def take_report(self, report: Report) -> Receipt:
-        """A member's word on how it went."""
-        if (seen := self.receipt(report.id)) is not None:
-            return seen
-        self.report = report
-        self.changed = True
-        return self.remember(report.id, Receipt(accepted=True, outcome=report.outcome))
-
-    @take_report.validator
-    def _validate_report(self, report: Report) -> None:
-        if self.receipt(report.id) is not None:
-            return
-        if self.report is not None:
-            raise refused("someone has already said how it went")
-        if self.booking is None:
-            raise refused("no time is booked yet; book one first")
-        if workflow.now() < self.booking.start:
-            raise refused("the meeting has not begun yet; move it or wait until then")
-        if any(agreed.start <= workflow.now() for agreed in report.agreed):
-            raise refused("the time agreed for the next meeting is in the past; choose a later one")
-
-    @workflow.signal(name="people_changed", description="Somebody came, left or took over")
-    def people_changed(self) -> None:
-        """Look again who takes part."""
-        self.people_moved = self.changed = True
-
-    @workflow.query(name="view", description="The meeting as it stands")
-    def view(self) -> MeetingView:
-        """Everything there is to see of it."""
-        return MeetingView(
-            account=self.account,
-            step=self.step.name,
-            phase=self.phase,
-            round=self.round,
-            proposal=self.proposal,
-            votes=tuple(self.votes.values()),
-            booking=self.booking,
-            why_stuck=self.why_stuck,
-            reminders_sent=self.reminders,
-            waiting_on=self.diary.wait.on,
-            waiting_for=self.diary.wait.what,
-            unblock=self.diary.wait.unblock,
-            deadline=self.diary.wait.deadline,
-        )
-
     # How it is done
-
-    def facts_by_now(self) -> MeetingFacts | None:
-        """The times that are on offer when a mail that was put off goes."""
-        return self._facts() if self.proposal else None
-
-    def why_not(self, key: str) -> str | None:
-        """A mail that asks for an answer makes no sense once there is one, or nothing is asked any more."""
-        purpose = purpose_of(key)
-        if purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
-            return None
-        if round_of(key) != self.round:
-            return "newer times have taken its place"
-        if self.booking is not None:
-            return "a time is booked by now"
-        if purpose == Purpose.REMINDER:
-            if self.phase is not MeetingPhase.VOTING:
-                return "the vote is over by now"
-            if person_of(key) not in quorum.unanswered(self._current, self.votes):
-                return "its reader has answered by now"
-        return None
-
-    @property
-    def _current(self) -> Proposal:
-        assert self.proposal is not None
-        return self.proposal
-
-    @property
-    def _converts(self) -> bool:
-        """Whether it is to be held on site, and is not planned so yet."""
-        return self.venue is not None and self.venue.onsite and self.step.onsite is not None
-
-    @property
-    def _starts_over(self) -> bool:
-        """Whether this round is over before its time."""
-        return self.closing or self.outcome is not None or self._converts or self.outdated
-
-    @property
-    def _is_over(self) -> bool:
-        return self.closing or self.outcome is not None
-
-    @property
-    def _is_diverted(self) -> bool:
-        """Whether nobody's answers are waited for any more: the time is set by hand, or the round is over."""
-        return self.wanted is not None or self._starts_over
-
-    def _take_vote(self, vote: Vote) -> Receipt:
-        if (seen := self.receipt(vote.id)) is not None:
-            return seen
-        self.changed = True
-        reason = quorum.judge_vote(vote, self.proposal, self.phase)
-        if reason is not None:
-            self.diary.tell("vote.refused", who=vote.voter, submission=vote.id, about=reason)
-            return self.remember(vote.id, Receipt(accepted=False, reason=reason))
-        self.votes[vote.voter] = vote
-        self.diary.tell("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
-        return self.remember(vote.id, Receipt(accepted=True, outcome="counted"))
 
     async def _find_times(self) -> Proposal:
         question = Propose(
@@ -607,11 +425,6 @@ class Meeting(Correspondence):
             self.release_by(result, self.drafts_for(purpose))
         self.being_read.discard(purpose)
 
-    def _errand(self, chore: Chore, unblock: str) -> Errand:
-        self.errands[chore.name] += 1
-        step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
-        return Errand(chore, self, self.start.contract, step, self.step.title, self.errands[chore.name], unblock)
-
     def _call_off(self, booking: Booking) -> None:
         """Take a booked time back from everyone's calendar."""
         self.diary.tell("meeting.called_off", instant=booking.start)
@@ -620,127 +433,7 @@ class Meeting(Correspondence):
         occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
         self.write(occasion, f"Tell {len(to)} people that it is called off")
 
-    def _write_to_the_tam(self, email: str, summary: str) -> None:
-        self.notices += 1
-        occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices)
-        self.write(occasion, summary)
-
-    def _occasion(
-        self,
-        email: str,
-        purpose: Purpose,
-        to: tuple[str, ...],
-        *,
-        occurrence: int = 1,
-        update: Literal["time", "host"] | None = None,
-    ) -> Occasion:
-        return Occasion(
-            account=self.account,
-            contract=self.start.contract,
-            step=self.step.name,
-            title=self.step.title,
-            workflow_id=workflow.info().workflow_id,
-            attempt=self.start.attempt,
-            occurrence=occurrence,
-            round=self.round,
-            purpose=purpose,
-            email=email,
-            to=to,
-            review=self._current.review if purpose is Purpose.PROPOSAL else "auto",
-            now=workflow.now(),
-            meeting=self._facts().model_copy(update={"update": update}),
-        )
-
-    def _welcome(self) -> Occasion:
-        """The mail that goes out before anything is known of the meeting."""
-        return Occasion(
-            account=self.account,
-            contract=self.start.contract,
-            step=self.step.name,
-            title=self.step.title,
-            workflow_id=workflow.info().workflow_id,
-            attempt=self.start.attempt,
-            purpose=Purpose.MESSAGE,
-            email=self.step.email,
-            personas=self.step.invite,
-            review=self.step.review,
-            now=workflow.now(),
-            meeting=MeetingFacts(
-                uid="",
-                title=self.step.title,
-                step=self.step.name,
-                minutes=self.step.minutes,
-                where="undecided",
-                agenda=(),
-            ),
-        )
-
-    def _facts(self) -> MeetingFacts:
-        proposal = self._current
-        return MeetingFacts(
-            uid=f"{self.start.contract}.{self.step.name}.{self.start.attempt}.{self.round}",
-            title=self.step.title,
-            step=self.step.name,
-            minutes=self.step.minutes,
-            where=self.step.where,
-            agenda=tuple((item.topic, item.minutes) for item in self.step.agenda),
-            proposal=proposal,
-            booking=self.booking,
-            attendees=(*(invitee.id for invitee in proposal.invitees), proposal.tam),
-            required=(proposal.tam, *(invitee.id for invitee in proposal.invitees if invitee.required)),
-            silent=quorum.unanswered(proposal, self.votes),
-            reason=self.why_stuck,
-        )
-
-    # What it waits for, and telling it
-
-    def _wait_for_the_venue(self, limit: datetime) -> Wait:
-        drafts = f"rapport message approve --account {self.account}" if self.drafts else None
-        assert self.step.onsite is not None
-        task = f"rapport task show {self.account}/{self.step.onsite.approval}"
-        what = "word on whether it is held on site"
-        return Wait(on=("tam", "tam_manager"), what=what, unblock=drafts or task, deadline=limit)
-
-    def _wait_for_release(self) -> Wait:
-        return Wait(
-            on=("tam",),
-            what=f"the TAM, to read and send {len(self.drafts)} drafts",
-            unblock=f"rapport message approve --account {self.account}",
-            deadline=self._current.stale_at,
-        )
-
-    def _wait_for_votes(self) -> Wait:
-        silent = quorum.unanswered(self._current, self.votes)
-        return Wait(
-            on=tuple(sorted({invitee.persona for invitee in self._current.invitees if invitee.id in silent})),
-            what="answers on the proposed times",
-            unblock=self._by_hand(),
-            deadline=self._current.deadline,
-        )
-
-    def _wait_for_the_tam(self, reason: str) -> Wait:
-        what = f"the TAM, to find a time: {reason}"
-        return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.given_until)
-
-    def _wait_for_a_successor(self) -> Wait:
-        return audience.wait_for_successor(self.account, self.vacant, self.successor_by)
-
-    def _wait_for_report(self) -> Wait:
-        assert self.booking is not None
-        if workflow.now() < self.booking.end:
-            return Wait(on=(), what="the meeting itself", unblock=self._by_hand(), deadline=self.booking.start)
-        return Wait(
-            on=("tam",),
-            what="the TAM, to say whether it was held",
-            unblock=self._held(),
-            deadline=self.given_until,
-        )
-
-    def _held(self) -> str:
-        return f"rapport meeting held {self.account} {self.step.name}"
-
-    def _by_hand(self) -> str:
-        return f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM"
+    # Waiting
 
     async def _news(self, wait: Wait, until: datetime | None = None, summary: str = "") -> None:
         """Tell what is waited for, and wait: for anything new, or for the instant."""
@@ -774,12 +467,3 @@ class Meeting(Correspondence):
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):
             await self._open()
         await self.carry_out_releases(self.diary.tell_release, self._facts() if self.proposal else None)
-
-    async def _project(self, wait: Wait) -> None:
-        """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        self.diary.tell_troubles(self.troubles)
-        if self.diary.turn_to(wait):
-            workflow.set_current_details(details.meeting(self.view()))
-            await workflow.execute_local_activity_method(
-                Records.tell_step, self.diary.page(), summary="Write down what happened", **RECORDS
-            )

@@ -36,7 +36,7 @@ async def api(here: Town) -> AsyncIterator[httpx.AsyncClient]:
 async def test_what_recurs_is_seen_and_changed(here: Town, api: httpx.AsyncClient) -> None:
     """One date is called off and another moved by the API; the page shows both, and a repeated word is refused."""
     folder = here.office.settings.data / "playbooks"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
     file = account(new_id("a").replace("_", "-"), new_id("C"))
     key = file.account.key

@@ -248,7 +248,10 @@ FORMS = [
     "/accounts/versayce/meetings/kickoff/report",
     "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",
-    *(f"/tasks/versayce/onsite_approval/1/{verb}" for verb in ("decide", "request", "decline", "ask", "answer")),
+    *(
+        f"/tasks/versayce/onsite_approval/1/{verb}"
+        for verb in ("decide", "request", "decline", "ask", "answer", "record")
+    ),
     "/sign-out",
 ]
 

@@ -18,6 +18,7 @@ from rapport.mail.catcher import Catcher
 from rapport.model.ids import new_id
 from tests.conftest import ROOT, account, free_port, until
 from tests.stack.test_demo import LIMIT, RAPPORT, environment
+from tests.support.playbooks import KICKOFF, put
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,6 +52,7 @@ async def test_worker_and_http_run_alone_from_temporals_own_variables(dev_server
         RAPPORT_SECRET="the same in every process",
         RAPPORT_SMTP_URL=f"smtp://127.0.0.1:{smtp}",
         RAPPORT_MAIL_MODE="live",
+        RAPPORT_QUIET_HOURS="ignore",
         RAPPORT_TASK_QUEUE=new_id("queue"),
         RAPPORT_PUBLIC_URL=f"http://127.0.0.1:{http}",
     )
@@ -66,6 +68,7 @@ async def test_worker_and_http_run_alone_from_temporals_own_variables(dev_server
     assert "Traceback" not in early.stderr
     rapport("setup")
     rapport("setup")
+    put(tmp_path / "data", KICKOFF, "kickoff", "onsite_approval")
     token = json.loads(rapport("token", "create", "tests", "--json"))["token"]
     serve = (sys.executable, "-m", "starters.http.serve", "--port", str(http))
     with part(sys.executable, "worker.py", env=env), part(*serve, env=env):

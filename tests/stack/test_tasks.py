@@ -78,7 +78,12 @@ def test_a_task_is_asked_for_talked_about_and_decided_on_the_command_line(data: 
     assert [(one["who"], one["option"], one["reason"]) for one in shown["decisions"]] == [
         ("Ines Moreau", "Deny", "Too far")
     ]
-    assert asked(data, "inbox") == []
+    # The late yes has offered the TAM a conversion.
+    wait_for(lambda: asked(data, "inbox", "--as", TAM.email), "the offer")
+    (offer,) = asked(data, "inbox", "--as", TAM.email)
+    assert offer["step"] == "kickoff.conversion"
+    assert asked(data, "task", "decide", offer["task"], "--option", "leave", "--as", TAM.email)["outcome"] == "leave"
+    wait_for(lambda: not asked(data, "inbox"), "an empty inbox")
     assert "Nothing waits" in rapport(data, "inbox").stdout
     assert "Too far" in rapport(data, "timeline", "northwind").stdout
     assert asked(data, "audit", "verify", "northwind")["whole"] is True
