@@ -293,6 +293,7 @@ class Gathering(Correspondence):
             attendees=(*(invitee.id for invitee in proposal.invitees), proposal.tam),
             required=(proposal.tam, *(invitee.id for invitee in proposal.invitees if invitee.required)),
             silent=quorum.unanswered(proposal, self.votes),
+            coming=quorum.coming(proposal, self.votes, self.booking) if self.booking else (),
             reason=self.why_stuck,
         )
 

@@ -207,6 +207,7 @@ class MeetingFacts(Wire):
         uid: The invitation's UID (RFC 5545), the same for as long as the meeting is the same.
         required: The ids of those who have to be there.
         silent: The ids of those who did not answer.
+        coming: The ids of those who said that the booked time suits them.
         reason: Why the vote came to no result.
         attendees: Whom the invitation lists; where empty, those to whom the mail goes.
         update: What is new to somebody who was invited before: the time, or who holds it.
@@ -222,6 +223,7 @@ class MeetingFacts(Wire):
     booking: Booking | None = None
     required: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    coming: tuple[str, ...] = ()
     reason: str | None = None
     attendees: tuple[str, ...] = ()
     update: Literal["time", "host"] | None = None

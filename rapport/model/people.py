@@ -77,6 +77,7 @@ def _known_persona(value: str) -> str:
 Persona = Annotated[str, AfterValidator(_known_persona)]
 
 CHAMPION = "primary_champion"
+BUSINESS = "key_business_contact"
 """The persona whose word a meeting's time needs."""
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rapport.model.meeting import Invitee
-from rapport.model.people import Account, Contact, Fact, Role, Topic, Vendor, personas
+from rapport.model.people import BUSINESS, Account, Contact, Fact, Role, Topic, Vendor, personas
 from rapport.model.playbook import CadenceStep, MeetingStep, Review
 from rapport.model.records import Wait
 
@@ -69,6 +69,15 @@ def figures(persona: str | None, account: Account, vendor: Vendor) -> dict[Topic
     }
     allowed = personas()[persona].topics if persona is not None else frozenset(known)
     return {topic: value for topic, value in known.items() if value and topic in allowed}
+
+
+def mentioned(coming: Iterable[Contact], account: Account, vendor: Vendor) -> dict[Topic, str]:
+    """What the TAM may want to mention at a meeting: nothing, unless the key business contact comes.
+
+    Their time is short and rarely given, so the meeting has to be worth it.
+    """
+    there = {contact.persona for contact in coming}
+    return figures(BUSINESS, account, vendor) if BUSINESS in there else {}
 
 
 def review(step: Review, account: Account) -> Review:

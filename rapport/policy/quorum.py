@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from rapport.model.meeting import MeetingPhase, Proposal, Slot, Vote
+from rapport.model.meeting import Booking, MeetingPhase, Proposal, Slot, Vote
 from rapport.model.people import CHAMPION
 
 NOTICE = timedelta(hours=2)
@@ -102,6 +102,12 @@ def changes(before: Proposal | None, after: Proposal | None) -> tuple[tuple[str,
     """Who takes part newly, and who does not any more: contacts, and the TAM, in order."""
     old, new = (() if one is None else (*(invitee.id for invitee in one.invitees), one.tam) for one in (before, after))
     return tuple(id_ for id_ in new if id_ not in old), tuple(id_ for id_ in old if id_ not in new)
+
+
+def coming(proposal: Proposal, votes: Mapping[str, Vote], booking: Booking) -> tuple[str, ...]:
+    """The invitees who said that the booked time suits them; of a time set by hand, nobody has said so."""
+    booked = [slot for slot in proposal.slots if (slot.start, slot.end) == (booking.start, booking.end)]
+    return supporters(booked[0], proposal, votes) if booked else ()
 
 
 def unanswered(proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:

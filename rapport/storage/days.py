@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,9 +15,10 @@ from rapport.model.cadence import Occurrence
 from rapport.model.human_task import TaskPhase
 from rapport.model.message import MessageState, Occasion, Purpose
 from rapport.model.minutes import Pending
-from rapport.model.people import Member, Role
+from rapport.model.people import Member, Role, personas
+from rapport.policy import audience
 from rapport.policy.calendar import wall
-from rapport.storage import actions, blockers, tasks
+from rapport.storage import actions, blockers, people, tasks
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow, RhythmRow
 from rapport.storage.tasks import Task
@@ -68,6 +69,8 @@ class Appointment(Wire):
         place: Where to go, or the link to open.
         answered, asked: Of those who can fill a place that has to be filled, how many have voted, of how many.
         agenda: Its topics, with their minutes.
+        coming: Those who said that its time suits them: name and what they do.
+        mention: What to mention, given who comes.
     """
 
     account: str
@@ -79,6 +82,8 @@ class Appointment(Wire):
     answered: int
     asked: int
     agenda: tuple[tuple[str, int], ...]
+    coming: tuple[str, ...] = ()
+    mention: tuple[str, ...] = ()
 
 
 class Going(Wire):
@@ -262,15 +267,11 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
     found = await _standing(connection, member, now, end)
     for row in latest.values():
         meeting = Occasion.model_validate(row.occasion).meeting
-        if (
-            meeting is None
-            or meeting.booking is None
-            or meeting.booking.called_off
-            or not now <= meeting.booking.start < end
-        ):
+        if meeting is None or meeting.booking is None or not now <= meeting.booking.start < end:
             continue
         if meeting.booking.called_off or row.purpose == Purpose.PARTING:
             continue
+        coming, mention = await _who_comes(connection, row.key, meeting.coming)
         asked = [invitee for invitee in meeting.proposal.invitees if invitee.required] if meeting.proposal else []
         found.append(
             Appointment(
@@ -283,9 +284,26 @@ async def _meetings(connection: Connection, member: Member, now: datetime, end: 
                 answered=len(asked) - len(meeting.silent),
                 asked=len(asked),
                 agenda=meeting.agenda,
+                coming=coming,
+                mention=mention,
             )
         )
     return tuple(sorted(found, key=lambda one: (one.start, one.account)))
+
+
+async def _who_comes(
+    connection: Connection, account: str, ids: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who comes to a meeting, and what to mention for that."""
+    if not ids:
+        return (), ()
+    known, _, vendor = await people.surroundings(connection, account)
+    coming = [contact for contact in await people.contacts(connection, account) if contact.id in ids]
+    told = audience.mentioned(coming, known, vendor)
+    return (
+        tuple(f"{one.name}, {personas()[one.persona].title.lower()}" for one in coming),
+        tuple(f"{topic.replace('_', ' ')}: {text}" for topic, text in told.items()),
+    )
 
 
 _STANDING: Final = (

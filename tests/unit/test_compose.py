@@ -201,6 +201,8 @@ def full_day() -> Day:
         answered=3,
         asked=4,
         agenda=(("Goals", 5),),
+        coming=("Dana Whitfield, key business contact", "Mara <Osei>, primary user"),
+        mention=("projected roi: 3.2 times the licence",),
     )
     bare = meeting.model_copy(update={"start": second.start, "end": second.end, "place": None, "asked": 0})
     return Day(

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import select, update
 
 from rapport.model.ids import morning_id, new_id
@@ -17,7 +18,7 @@ from rapport.storage import people
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.tables import AbsenceRow, MemberRow, MessageRow
 from starters.commands import blockers, meetings, messages
-from tests.conftest import CHAMPION, TAM, USER, Town, text_of, until
+from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Town, text_of, until
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.tasks import MANAGER, begin_large, request
 from tests.support.tasks import in_phase as task_in_phase
@@ -248,3 +249,24 @@ async def test_a_morning_that_is_settled_meanwhile_is_not_written(skipping: Town
     await skipping.sleep_to(1, 9)
     assert await go(skipping) == 0
     assert (await meetings.show(skipping.office, "versayce", "kickoff")).phase == "voting"
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_the_brief_of_a_meeting_goes_by_who_comes(skipping: Town, comes: bool) -> None:
+    """If the business contact comes, health, proof of concept and return are worth mentioning; else they are not."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    if comes:
+        await vote(skipping, BUSINESS, "1")
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    booked = await in_phase(skipping, "booked")
+    assert booked.booked is not None
+    await skipping.mailed(9)
+    await skipping.sleep_until(booked.booked.astimezone(ZoneInfo("Europe/Zurich")).replace(hour=9, minute=0))
+    await go(skipping)
+    words = text_of(await got(skipping, ROBIN))
+    assert "Luca Bianchi, primary champion" in words
+    assert ("Dana Whitfield, key business contact" in words) is comes
+    assert ("3.2 times the annual licence" in words) is comes
+    assert ("profitable since 2024" in words) is comes
