@@ -159,13 +159,14 @@ class Cadence(Rhythms):
                 self.write(self.recurring.review_brief(review, opened), f"Brief the TAM on {review.step.title}")
 
     def tell_everyone_of_changes(self) -> None:
-        """Send what is new of a standing meeting to everyone who is invited."""
+        """Send what is new of a standing meeting to everyone who is invited, and to whoever is not any more."""
         changes, self.changes = self.changes, []
         for change in changes:
-            occasion = self.recurring.invitation(self.syncs[change.step], change, workflow.now())
-            self.write(occasion, f"{change.kind.capitalize()}: tell {len(occasion.to)} people")
-            if change.went:
-                self.write(self.recurring.parting(occasion, change), "Take those who left off the series")
+            invitation = self.recurring.invitation(self.syncs[change.step], change, workflow.now())
+            parting = (self.recurring.parting(invitation, change),) if change.went else ()
+            # What there is to write down travels along, and costs nothing of its own.
+            bundle = Bundle(occasions=(invitation, *parting), news=self._news())
+            self.write_bundle(bundle, f"{change.kind.capitalize()}: tell {len(invitation.to)} people")
 
     def tell_the_tam_what_was_missed(self) -> None:
         """One mail for everything, and no second while that is under way: what was missed never goes in a heap."""
