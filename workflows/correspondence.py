@@ -261,8 +261,11 @@ class Correspondence:
         """Do something beside the story, which never waits for it but at its end."""
         self._post(work)
 
-    async def while_paused(self) -> datetime | None:
+    async def while_paused(self, is_over: Callable[[], bool] = bool) -> datetime | None:
         """Stand still while the onboarding is paused, and so do the to-dos; what comes in is still recorded.
+
+        Args:
+            is_over: Whether there is nothing left to stand still for: what was decided meanwhile is decided.
 
         Returns:
             Since when it stood still; nothing if it did not.
@@ -272,7 +275,7 @@ class Correspondence:
             return None
         for todo in list(self.todos):
             await steer(todo, Steering.PAUSE)
-        await workflow.wait_condition(lambda: self.paused_at is None or self.closing)
+        await workflow.wait_condition(lambda: self.paused_at is None or self.closing or is_over())
         for todo in list(self.todos):
             await steer(todo, Steering.RESUME)
         return since

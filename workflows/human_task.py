@@ -522,8 +522,8 @@ class HumanTask(Correspondence):
         instants += [circle.next_change] if circle.next_change is not None else []
         self.alarm.set(min(instants), "Follow up silence, or see who is there")
         await workflow.wait_condition(lambda: self.changed or self.alarm.rings)
-        since = await self.while_paused()
-        if since is not None:
+        since = await self.while_paused(self._is_over)
+        if since is not None and not self._is_over():
             await self._go_on_with(circle, since, fixed=self.start.deadline is not None)
 
     async def _go_on_with(self, circle: Circle, since: datetime, *, fixed: bool) -> None:

@@ -165,6 +165,10 @@ class Steps:
 
     async def _plan_dues(self) -> None:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
+        if self._paused_since is not None:
+            # Before any other: what became ready during the pause has lost nothing by it.
+            await self._give_back_what_was_left(self._paused_since)
+            self._paused_since = None
         waits = []
         for name in plan.ready(self.progress):
             step = self.progress[name]
@@ -181,9 +185,6 @@ class Steps:
                 **PLANNING,
             )
             self._set_dues(answer.due)
-        if self._paused_since is not None:
-            await self._give_back_what_was_left(self._paused_since)
-            self._paused_since = None
         if self._staggers:
             await self._stagger()
             self._staggers = False
@@ -202,7 +203,8 @@ class Steps:
 
     async def _stagger(self) -> None:
         """Let what is due at once begin on one business day after the other."""
-        dues = {name: step.due for name, step in self.progress.items() if step.due is not None}
+        waiting = {name: step for name, step in self.progress.items() if step.state is StepState.WAITING}
+        dues = {name: step.due for name, step in waiting.items() if step.due is not None}
         if len(plan.due_now(self.progress, workflow.now())) > 1:
             answer = await workflow.execute_local_activity_method(
                 Planning.stagger,

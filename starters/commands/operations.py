@@ -13,10 +13,11 @@ from rapport.model.base import Instant, Prose, Refusal, Refused, StepName, Wire,
 from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operations import OF_A_STEP, Operate, Operation
-from rapport.model.playbook import MeetingStep, MessageStep, StepDefinition
+from rapport.model.playbook import MeetingStep, MessageStep, Offset, StepDefinition
 from rapport.playbooks import load
 from rapport.policy import operations, plan
 from rapport.policy.adoption import Plan
+from rapport.policy.calendar import apply_offset
 from rapport.storage import timeline
 from starters.commands.office import Actor, Office, Over, answered, member_acting, present, submission
 from starters.commands.onboardings import PLAYBOOKS
@@ -131,13 +132,15 @@ async def preview(office: Office, account: str) -> Preview:
         raise Refusal("is not paused", field="account", fix="nothing is held back", kind=Refused.CONFLICT)
     async with office.store.reading() as connection:
         company = await Company.read(connection, account)
-    who, now = company.champion.schedule, present()
-    # What has become ready since waits for no more than its offset; that is worked out when it is resumed.
-    ready = set(plan.ready(found.steps))
-    waiting = {name: step for name, step in found.steps.items() if step.state is plan.StepState.WAITING}
-    known = {name: step.due or now for name, step in waiting.items() if step.due is not None or name in ready}
-    again = operations.resumed(tuple(known.values()), found.paused_at, now, who)
-    begins = operations.staggered(dict(zip(known, again, strict=True)), now, who)
+    who, now, steps = company.champion.schedule, present(), found.steps
+    known = {name: step.due for name, step in steps.items() if step.state is plan.StepState.WAITING and step.due}
+    left = operations.resumed(tuple(known.values()), found.paused_at, now, who)
+    dues = dict(zip(known, left, strict=True))
+    for name in plan.ready(steps):
+        since = plan.began_waiting(steps[name], steps, found.paused_at)
+        offset = steps[name].definition.offset
+        dues[name] = apply_offset(since, Offset.parse(offset), who) if offset is not None else since
+    begins = operations.staggered({name: dues[name] for name in steps if name in dues}, now, who)
     return Preview(
         account=account,
         paused_at=found.paused_at,

@@ -379,7 +379,7 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     test_operations.test_a_pause_holds_reminders_and_takes_votes: BOTH,
     test_operations.test_a_pause_of_six_weeks_brings_new_times: BOTH,
     test_operations.test_a_paused_approval_climbs_no_ladder: ALL,
-    test_operations.test_what_is_due_after_a_pause_is_previewed_and_staggered: ("onboarding",),
+    test_operations.test_what_is_due_at_once_after_a_pause_is_previewed_and_staggered: ("onboarding",),
     test_operations.test_a_skipped_step_takes_back_what_it_has_under_way: BOTH,
     test_operations.test_an_account_adopts_a_newer_playbook: ("onboarding",),
     test_people.test_a_champion_replaced_during_the_vote_hands_it_to_the_successor: BOTH,
