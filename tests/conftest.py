@@ -28,6 +28,7 @@ from rapport.mail.catcher import Catcher
 from rapport.model.ids import new_id
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
+from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES
@@ -163,7 +164,8 @@ async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> 
     put(data, KICKOFF, "kickoff", "onsite_approval")
     store = Store(made.database)
     await store.migrate()
-    async with build(client, made) as parts, parts.worker:
+    # The whole sandbox, for every module: here is where it finds what a workflow must not do.
+    async with build(client, made, runner=Runner()) as parts, parts.worker:
         yield Town(Office(made, parts.store, client), client, catcher)
     await store.close()
     await catcher.stop()
