@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +33,7 @@ from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES
 from starters.commands.office import Actor, Office
 from starters.installation import Ports
+from starters.stack import take_port
 from tests.support.playbooks import KICKOFF, put
 from worker import build
 
@@ -47,9 +47,7 @@ SECOND_USER = "jonas.lindqvist@versayce.example"
 
 def free_port() -> int:
     """A port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return take_port(0, "--smtp-port")
 
 
 def by(email: str) -> Actor:
