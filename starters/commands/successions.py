@@ -6,7 +6,7 @@ Each is safe to repeat: what stands already is said to stand, and only whoever g
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -423,8 +423,5 @@ async def _taker(connection: Connection, email: str, serving: Member) -> Member:
     return found
 
 
-def _end(until: object, zone: str) -> datetime:
-    if isinstance(until, datetime):
-        return until
-    assert until is not None
-    return calendar.whole_days(until, until, zone).end  # type: ignore[arg-type]
+def _end(until: date, zone: str) -> datetime:
+    return until if isinstance(until, datetime) else calendar.whole_days(until, until, zone).end
