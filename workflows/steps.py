@@ -466,7 +466,13 @@ class Steps:
         try:
             cadence = await start_child(
                 CADENCE,
-                CadenceStart(account=account, contract=self.start.contract, steps=rhythms),
+                CadenceStart(
+                    account=account,
+                    contract=self.start.contract,
+                    steps=rhythms,
+                    playbook=self.playbook.name,
+                    version=self.playbook.version,
+                ),
                 cadence_id(account),
                 summary=f"What recurs for {account}",
                 about=", ".join(f"{step.title}, every {step.every}" for step in rhythms),
