@@ -34,6 +34,7 @@ from rapport.policy.chores import READ_DRAFTS, SEND
 from rapport.storage import access, days, minutes, people, timeline
 from rapport.storage import tasks as records
 from rapport.storage.access import Link
+from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.days import Day, Item, Pile
 from rapport.storage.tasks import Task
@@ -57,8 +58,6 @@ M = TypeVar("M", bound=BaseModel)
 
 Person = Member | Contact
 """Whoever decides: a member, or one of the customer's people."""
-
-GONE: Final = "someone who has left"
 
 
 class OptionShown(Wire):

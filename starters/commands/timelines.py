@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
@@ -14,11 +13,10 @@ from rapport.model.people import personas
 from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
 from rapport.storage import contracts, people, rhythms, timeline
+from rapport.storage.addresses import GONE
 from rapport.storage.timeline import Told
 from starters.commands import minutes
 from starters.commands.office import Office
-
-GONE: Final = "someone who has left"
 
 
 class EntryShown(Wire):
@@ -233,6 +231,8 @@ def _of_people(entry: Told, names: dict[str, str], who: str, when: str) -> str:
             return f"{names.get(about, GONE)} follows {who}{by}"
         case "contact.added":
             return f"{who} is {title} from now on{by}"
+        case "contact.erased":
+            return f"A contact, {title}, was erased from everything on record{by}"
         case "contact.removed":
             return f"{who}, {title}, is no contact any more{by}"
         case "account.handed_over":
@@ -294,6 +294,7 @@ _PEOPLE = {
     "contact.replaced",
     "contact.added",
     "contact.removed",
+    "contact.erased",
     "account.handed_over",
     "account.handed_back",
     "account.vacant",
