@@ -176,16 +176,7 @@ async def _save_contacts(
     }
     new = []
     for position, contact in enumerate(written):
-        values = {
-            "position": position,
-            "email": contact.email,
-            "persona": contact.persona,
-            "name": contact.name,
-            "title": contact.title,
-            "schedule": contact.model_dump(mode="json", include=SCHEDULE),
-            "work": contact.model_dump(mode="json", include=WORK),
-            "left_at": None,
-        }
+        values = contact_values(contact, position)
         if (id_ := known.get(contact.email.lower())) is not None:
             await connection.execute(update(ContactRow).where(ContactRow.id == id_).values(**values))
         else:
@@ -195,6 +186,24 @@ async def _save_contacts(
     gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
     if gone:
         await contacts_left(connection, gone, now)
+
+
+def contact_values(contact: WrittenContact, position: int) -> dict[str, Any]:
+    """What SQL keeps of a contact who is there, as somebody wrote them down.
+
+    Args:
+        position: Their place among the account's contacts.
+    """
+    return {
+        "position": position,
+        "email": contact.email,
+        "persona": contact.persona,
+        "name": contact.name,
+        "title": contact.title,
+        "schedule": contact.model_dump(mode="json", include=SCHEDULE),
+        "work": contact.model_dump(mode="json", include=WORK),
+        "left_at": None,
+    }
 
 
 async def contacts_left(connection: Connection, ids: Sequence[str], now: datetime) -> None:
