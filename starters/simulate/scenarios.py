@@ -18,7 +18,7 @@ from rapport.storage import people
 from starters.commands import meetings, messages, tasks
 from starters.commands.messages import Edit
 from starters.commands.office import Actor
-from starters.commands.tasks import OptionShown
+from starters.commands.tasks_shown import OptionShown
 
 if TYPE_CHECKING:
     from starters.simulate.life import Life

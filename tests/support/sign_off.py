@@ -6,7 +6,7 @@ from typing import Final
 
 from starters.commands import onboardings, tasks
 from starters.commands.onboardings import StartRequest
-from starters.commands.tasks import TaskShown
+from starters.commands.tasks_shown import TaskShown
 from tests.conftest import CHAMPION, TAM, Town, account, example, link_of
 from tests.support.approval import seen
 from tests.support.playbooks import put

@@ -18,7 +18,7 @@ from starters.commands.messages import Edit, MessageShown
 from starters.commands.onboardings import StartRequest
 from starters.commands.operations import OperationWritten
 from starters.commands.successions import Successor
-from starters.commands.tasks import TaskLine
+from starters.commands.tasks_shown import TaskLine
 from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, example, text_of, until
 from tests.support import tasks as onsite
 from tests.support.approval import seen
