@@ -46,12 +46,18 @@ class PlanSync(Wire):
 
 
 class PlanReview(Wire):
-    """When is the account's review of this number due?"""
+    """When is the account's review of this number due?
+
+    Attributes:
+        began: From when on they are counted.
+        before: The number of the last one until then.
+    """
 
     account: str
     step: ReviewStep
     began: Instant
     number: int
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,10 +123,11 @@ class Rhythms:
             step.months,
             step.offered,
             step.prepare,
-            question.number,
+            question.number - question.before,
             company.tam.schedule,
             company.champion.schedule,
         )
+        plan = plan.model_copy(update={"number": question.number})
         return ReviewPlanned(plan=plan, tam=company.account.tam)
 
     async def _company(self, account: str) -> Company:

@@ -117,9 +117,16 @@ def letters_of(stationery: Stationery, company: House, occasion: Occasion, said:
             person=id_,
             said=said,
         )
-        for id_ in occasion.to or having(occasion.personas, company)
+        for id_ in _readers(company, occasion)
         if (person := _reader(company, occasion, id_)) is not None
     ]
+
+
+def _readers(company: House, occasion: Occasion) -> Sequence[str]:
+    """The ids of those whom an occasion's mails are for. What was asked for as the TAM is answered to today's."""
+    if occasion.asked_of is not None and isinstance(company, Company) and company.account.tam != occasion.asked_of:
+        return [company.account.tam]
+    return occasion.to or having(occasion.personas, company)
 
 
 def _reader(company: House, occasion: Occasion, id_: str) -> Person | None:

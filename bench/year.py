@@ -37,6 +37,7 @@ from rapport.storage import contracts
 from starters.commands import meetings, onboardings, tasks
 from starters.commands.office import Actor, Office
 from starters.commands.onboardings import StartRequest
+from starters.commands.tasks_shown import TaskShown
 from starters.installation import Ports
 from starters.simulate.life import beginning
 from starters.simulate.scenarios import SCENARIOS
@@ -181,7 +182,7 @@ async def short_life(office: Office, file: AccountFile) -> None:
             run = office.client.get_workflow_handle(id_)
             await once(run.describe, lambda seen: not _is_at_work(seen.raw_description))
 
-    async def task(phase: str) -> tasks.TaskShown:
+    async def task(phase: str) -> TaskShown:
         await at_ease()
         return await once(lambda: tasks.show(office, approval), lambda shown: shown.phase == phase)
 

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     task_queue: str = "rapport"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @property
+    def caught(self) -> Path:
+        """The folder in which the embedded stack's catcher keeps its mails."""
+        return self.data / "mail"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -260,7 +260,7 @@ async def running(
     async with contextlib.AsyncExitStack() as parts:
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         (data / STACK_FILE).unlink(missing_ok=True)
-        catcher = Catcher(data / "mail")
+        catcher = Catcher(settings.caught)
         await catcher.start(HOST, ports.smtp)
         parts.push_async_callback(catcher.stop)
         built = await parts.enter_async_context(build(client, settings))

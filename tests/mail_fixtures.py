@@ -11,7 +11,7 @@ import pytest
 
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.storage import people
+from rapport.storage import imports
 from rapport.storage.database import Store
 from tests.helpers_mail import NOW, ScriptedRelay, scripted_relay
 
@@ -46,7 +46,7 @@ def imported(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def make() -> None:
         store = Store(address(path))
         async with store.writing() as connection:
-            await people.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)
+            await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)
         await store.close()
 
     asyncio.run(make())

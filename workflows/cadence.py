@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.policy import cadence, details
 
+from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
@@ -51,12 +52,17 @@ class Cadence(Rhythms):
     @workflow.init
     def __init__(self, start: CadenceStart) -> None:
         """At the very beginning, or where the run before this one stopped."""
-        state = start.state or cadence.laid_out(start.steps, workflow.now())
+        state = start.state or cadence.laid_out(start.steps, workflow.now()).model_copy(
+            update={"playbook": start.playbook, "version": start.version}
+        )
         super().__init__(start.account, start.contract, state)
         self.start = start
         self.began = state.began
         self.projected = state.projected
+        self.retired = dict(state.retired)
+        self.gone: list[str] = []
         self.recurring = Recurring(start.account, start.contract, state.mails)
+        self.adoptions = Adoptions(self)
         self.alarm = Alarm()
         self.review_over = False
         self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
@@ -71,6 +77,7 @@ class Cadence(Rhythms):
         while not self.closing:
             self.changed = False
             await self.stand_still()
+            await self.follow_the_playbook()
             self.send_what_is_due()
             await self.find_standing_times()
             await self.plan_ahead()
@@ -92,6 +99,15 @@ class Cadence(Rhythms):
         if self.paused_at is not None:
             await self._project()
             await self.while_paused()
+
+    async def follow_the_playbook(self) -> None:
+        """Do as an adopted playbook says, from the next brief or offer on; with nothing left, come to an end."""
+        if self.adopting is not None:
+            wanted, self.adopting = self.adopting, None
+            await self.adoptions.follow(wanted)
+        self.adoptions.let_go()
+        if not (self.syncs or self.reviews):
+            self.closing = self.changed = True
 
     def send_what_is_due(self) -> None:
         """Brief the TAM and send the digest before each standing meeting; what nobody saw to in time was missed."""
@@ -127,11 +143,11 @@ class Cadence(Rhythms):
         for name, sync in list(self.syncs.items()):
             if sync.wanted is not None:
                 new = sync.standing is None
-                plan = await self._plan(sync)
+                plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(cadence.set_anew(self.syncs[name], workflow.now()), plan))
                 self.announce(name, "begun" if new else "changed", sync.wanted)
             elif cadence.runs_out(sync) or (self.people_moved and sync.standing is not None):
-                plan = await self._plan(sync)
+                plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(self.syncs[name], plan))
                 if (plan.announced, plan.party) != (sync.announced, sync.party):
                     there = plan.party.everyone if plan.party else ()
@@ -142,13 +158,13 @@ class Cadence(Rhythms):
     async def offer_reviews(self) -> None:
         """Offer a review's times well ahead, have it prepared, and look for the one after it."""
         for name in self.reviews:
-            while self.reviews[name].plan is None or self._is_due(name):
+            while not self.reviews[name].ends and (self.reviews[name].plan is None or self._is_due(name)):
                 plan = self.reviews[name].plan
                 if plan is not None and plan.target <= workflow.now():
                     self.miss(Missed(step=name, what="review", at=plan.target))
                 elif plan is not None:
                     self._offer(name, plan)
-                await self._plan_review(name, plan.number + 1 if plan else 1)
+                await self.plan_review(name, plan.number + 1 if plan else self.reviews[name].before + 1)
 
     def brief_on_reviews(self) -> None:
         """Tell the TAM what there is to say, on the business day before a review can take place."""
@@ -244,14 +260,19 @@ class Cadence(Rhythms):
             question = question.model_copy(update={"without_calendar": True})
             return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
 
-    async def _plan(self, sync: Sync) -> SyncPlan:
+    async def plan_sync(self, sync: Sync, after: datetime | None = None) -> SyncPlan:
+        """Find out when a standing meeting takes place next.
+
+        Args:
+            after: From when on; without it, beyond the dates that are planned.
+        """
         planned = [one.original for one in (*sync.recent, *sync.occurrences)]
         question = PlanSync(
             account=self.account,
             step=sync.step,
             standing=sync.standing,
             wanted=sync.wanted,
-            after=workflow.now() if sync.wanted is not None else max(planned, default=workflow.now()),
+            after=after or (workflow.now() if sync.wanted is not None else max(planned, default=workflow.now())),
             number=sync.number,
             announced=None if sync.wanted is not None else sync.announced,
             now=workflow.now(),
@@ -264,14 +285,17 @@ class Cadence(Rhythms):
         plan = self.reviews[name].plan
         return plan is not None and plan.offer_at <= workflow.now()
 
-    async def _plan_review(self, name: str, number: int) -> None:
-        step = self.reviews[name].step
-        question = PlanReview(account=self.account, step=step, began=self.began, number=number)
+    async def plan_review(self, name: str, number: int) -> ReviewPlan:
+        """Find out when the review of this number is due, and what comes before it."""
+        review = self.reviews[name]
+        step, began = review.step, review.counted_from or self.began
+        question = PlanReview(account=self.account, step=step, began=began, number=number, before=review.before)
         answer = await workflow.execute_local_activity_method(
             Planning.review, question, summary=f"When is the next {step.title} due?", **PLANNING
         )
         self.reviews[name] = self.reviews[name].model_copy(update={"plan": answer.plan, "tam": answer.tam})
         self.stale.add(name)
+        return answer.plan
 
     def _offer(self, name: str, plan: ReviewPlan) -> None:
         """Open the review's meeting and the TAM's to-do for it."""
@@ -348,6 +372,11 @@ class Cadence(Rhythms):
             self.stale |= set(self.reviews)
             self.changed = True
 
+    @property
+    def is_seeing_to(self) -> bool:
+        """Whether a review, or its preparation, is under way."""
+        return bool(self._seeing_to)
+
     def _follow(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._seeing_to.add(task)
@@ -376,6 +405,9 @@ class Cadence(Rhythms):
             changes=tuple(self.changes),
             missed=tuple(self.missed),
             wait=self.diary.wait,
+            retired=self.retired,
+            playbook=self.playbook,
+            version=self.version,
         )
 
     # What it waits for, and telling it
@@ -405,9 +437,10 @@ class Cadence(Rhythms):
         self.troubles.clear()
         waits = [wait for name in self.syncs if (wait := self._wait(name)).on]
         self.diary.turn_to(waits[0] if waits else Wait())
-        if not self.stale and not self.diary.has_entries:
+        if not self.stale and not self.gone and not self.diary.has_entries:
             return None
         stale, self.stale = self.stale, set()
+        gone, self.gone = tuple(self.gone), []
         self.projected += 1
         workflow.set_current_details(details.cadence(self.view(), len(self.drafts)))
         return CadenceNews(
@@ -418,6 +451,9 @@ class Cadence(Rhythms):
             rhythms=tuple(self._rhythm(name) for name in (*self.syncs, *self.reviews) if name in stale or self.closing),
             ended=self.closing,
             entries=self.diary.take_entries(),
+            gone=gone,
+            playbook=self.playbook if self.has_adopted else None,
+            version=self.version,
         )
 
     async def _project(self) -> None:

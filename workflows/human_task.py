@@ -57,6 +57,7 @@ class HumanTask(Correspondence):
         self.phase = TaskPhase.PREPARING
         self.round = 1
         self.requester = start.requester
+        self.asked_of: str | None = None
         self.request_said: str | None = None
         self.asked: TaskQuestion | None = None
         self.answered: str | None = None
@@ -145,7 +146,7 @@ class HumanTask(Correspondence):
         self.phase = TaskPhase.CLOSED
         last = self.decisions[-1] if self.decisions else None
         if self.requester is not None and self.outcome != NOT_REQUESTED:
-            self._write("task_outcome", (self.requester,), "Tell the one who asked")
+            self._write("task_outcome", (self.requester,), "Tell the one who asked", asked_of=self.asked_of)
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._tell_the_refused()
@@ -195,6 +196,8 @@ class HumanTask(Correspondence):
             self.edited = True
             self.phase = TaskPhase.OPEN
             self.asked = self.answered = None
+        asked = (seat.owner for seat in (self.circle.seats if self.circle else ()) if seat.of_tam)
+        self.asked_of = next(asked, self.asked_of)
         self.requester, self.request_said = request.by, request.id
         return self.remember(request.id, Receipt(accepted=True, outcome="asked"))
 
@@ -427,7 +430,15 @@ class HumanTask(Correspondence):
     def _decided(self, circle: Circle) -> dict[str, str]:
         return human_task.votes(circle.seats, self.decisions) if circle is self.deciding else {}
 
-    def _write(self, email: str, to: tuple[str, ...], summary: str, *, refusal: str | None = None) -> None:
+    def _write(
+        self,
+        email: str,
+        to: tuple[str, ...],
+        summary: str,
+        *,
+        refusal: str | None = None,
+        asked_of: str | None = None,
+    ) -> None:
         if not to:
             return
         if self.circle is not None:
@@ -447,6 +458,7 @@ class HumanTask(Correspondence):
             purpose=Purpose.TASK,
             email=email,
             to=to,
+            asked_of=asked_of,
             now=workflow.now(),
             task=TaskFacts(
                 kind=self.definition.task,

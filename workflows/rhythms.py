@@ -10,6 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from rapport.model.cadence import (
+        CadencePlan,
         CadenceState,
         Change,
         Missed,
@@ -23,12 +24,16 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.meeting import Receipt
     from rapport.model.operations import Operate, Operation
-    from rapport.policy import cadence
+    from rapport.model.playbook import Playbook, ReviewStep, SyncStep
+    from rapport.policy import adoption, cadence
+    from rapport.policy.operations import UNCHANGED
 
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 
-OPERATIONS: Final = MappingProxyType({Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.CANCEL: "cancelled"})
+OPERATIONS: Final = MappingProxyType(
+    {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.ADOPT: "adopted", Operate.CANCEL: "cancelled"}
+)
 """What can be done to what recurs as a whole, and what then stands in the receipt."""
 
 
@@ -44,6 +49,10 @@ class Rhythms(Correspondence):
         self.missed = list(state.missed)
         self.recall(state.receipts, state.drafts)
         self.diary = Diary(account, contract, written=state.written, wait=state.wait)
+        self.contract = contract
+        self.playbook, self.version = state.playbook, state.version
+        self.adopting: tuple[SyncStep | ReviewStep, ...] | None = None
+        self.has_adopted = False
         self.people_moved = False
         self.stale: set[str] = set()
 
@@ -112,13 +121,17 @@ class Rhythms(Correspondence):
     def _validate_report(self, op: NotHeld) -> None:
         self._judge(op.id, cadence.judge_not_held(op, self.syncs, workflow.now()))
 
-    @workflow.update(name="operate", description="Pause, resume or cancel what recurs")
+    @workflow.update(name="operate", description="Pause, resume, adopt another playbook, or cancel what recurs")
     def operate(self, operation: Operation) -> Receipt:
         """A member's word on all of it, as on an onboarding."""
 
         def record() -> str:
+            if operation.playbook is not None and not self._adopts(operation.playbook, operation.left_out):
+                return UNCHANGED
             self.diary.tell(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
             match operation.kind:
+                case Operate.ADOPT:
+                    pass
                 case Operate.PAUSE:
                     self.paused_at = self.paused_at or workflow.now()
                 case Operate.RESUME:
@@ -132,8 +145,18 @@ class Rhythms(Correspondence):
     @operate.validator
     def _validate_operate(self, operation: Operation) -> None:
         known = operation.kind in OPERATIONS
-        self._judge(
-            operation.id, None if known else f"what recurs can be paused, resumed or cancelled, not {operation.kind}"
+        fine = "what recurs can be paused, resumed, cancelled or follow another playbook"
+        self._judge(operation.id, None if known else f"{fine}, not {operation.kind}")
+
+    @workflow.query(name="plan", description="What recurs, by which playbook")
+    def plan(self) -> CadencePlan:
+        """The definitions of what recurs."""
+        return CadencePlan(
+            contract=self.contract,
+            playbook=self.playbook,
+            version=self.version,
+            steps=self.definitions,
+            closing=self.closing,
         )
 
     @workflow.signal(name="people_changed", description="Somebody came, left, or is represented")
@@ -147,6 +170,23 @@ class Rhythms(Correspondence):
         self.closing = self.changed = True
 
     # How it is done
+
+    @property
+    def definitions(self) -> tuple[SyncStep | ReviewStep, ...]:
+        """What recurs, with what was adopted and is not acted on yet."""
+        if self.adopting is not None:
+            return self.adopting
+        syncs = (sync.step for sync in self.syncs.values())
+        return (*syncs, *(review.step for review in self.reviews.values() if not review.ends))
+
+    def _adopts(self, playbook: Playbook, left_out: tuple[str, ...]) -> bool:
+        """Take a playbook's rhythms from now on; whether that changes anything."""
+        wanted = adoption.rhythms_of(playbook, left_out)
+        if adoption.rhythm_changes(self.definitions, wanted).changes_nothing:
+            return False
+        self.adopting, self.has_adopted = wanted, True
+        self.playbook, self.version = playbook.name, playbook.version
+        return True
 
     def _judge(self, id_: str, reason: str | None) -> None:
         if self.receipt(id_) is None and (reason is not None or self.closing):

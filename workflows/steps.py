@@ -223,6 +223,7 @@ class Steps:
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""
         self._people_moved = self.letters.changed = True
+        self._users.hear_of_people()
 
     @property
     def _free(self) -> dict[str, Progress]:
@@ -250,6 +251,7 @@ class Steps:
             self._hold = self._wait_for_a_successor(answer.ask_again)
             if self._vacant and not searched:
                 self._go_on(self._find_successors())
+            self._users.look_again()
 
     async def _find_successors(self) -> None:
         """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
@@ -466,7 +468,13 @@ class Steps:
         try:
             cadence = await start_child(
                 CADENCE,
-                CadenceStart(account=account, contract=self.start.contract, steps=rhythms),
+                CadenceStart(
+                    account=account,
+                    contract=self.start.contract,
+                    steps=rhythms,
+                    playbook=self.playbook.name,
+                    version=self.playbook.version,
+                ),
                 cadence_id(account),
                 summary=f"What recurs for {account}",
                 about=", ".join(f"{step.title}, every {step.every}" for step in rhythms),
@@ -488,6 +496,13 @@ class Steps:
             if self.is_paused:
                 await steer(child, Steering.PAUSE)
         return await child
+
+    async def withdraw(self, name: str, about: str) -> None:
+        """End a step's to-do about somebody who has left."""
+        id_ = task_id(self.start.account, name, self.progress[name].attempt, about)
+        for child in self._open.get(name, ()):
+            if child.id == id_:
+                await steer(child, Steering.CLOSE)
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
@@ -525,13 +540,13 @@ class Steps:
             return "failed"
         told = await self.told_of(step.name, keys)
         # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
-        while self.letters.departed & set(keys) and await self._goes_on(step.name):
+        while self.letters.departed & set(keys) and await self.goes_on(step.name):
             self.letters.departed -= set(keys)
             keys = await self.write_mails(step) or keys
             told = await self.told_of(step.name, keys)
         return told
 
-    async def _goes_on(self, name: str) -> bool:
+    async def goes_on(self, name: str) -> bool:
         """Wait until nobody is missing; whether the step still runs then."""
 
         def runs() -> bool:

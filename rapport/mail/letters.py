@@ -19,6 +19,7 @@ from rapport.model.playbook import Review
 from rapport.model.resources import Library, library
 from rapport.policy import audience
 from rapport.policy.attachments import File
+from rapport.policy.erasure import is_erased
 from rapport.storage import people
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.database import Connection
@@ -157,7 +158,8 @@ class Company(House):
 
     def leaver(self, id_: str) -> Person | None:
         """The same for somebody who has left, and gets a last mail."""
-        known = (contact for contact in (*self.contacts.values(), *self.departed) if contact.id == id_)
+        there = (*self.contacts.values(), *self.departed)
+        known = (contact for contact in there if contact.id == id_ and not is_erased(contact.email))
         return self._person(next(known, None), id_)
 
     def _person(self, contact: Contact | None, id_: str) -> Person | None:

@@ -134,6 +134,9 @@ class Review(Wire):
         opened: The one whose times were offered last.
         briefed: Whether the TAM has the brief of that, or needs it no more.
         tam: The member who gets its briefs.
+        counted_from: From when on reviews are counted, if not from the cadence's beginning; `before` is the number of
+            the last one until then.
+        ends: Whether it is no longer in the playbook, and only the one that is open is still held.
     """
 
     step: ReviewStep
@@ -141,6 +144,9 @@ class Review(Wire):
     briefed: bool = False
     opened: ReviewPlan | None = None
     tam: str | None = None
+    counted_from: Instant | None = None
+    before: int = 0
+    ends: bool = False
 
 
 class SetRhythm(Wire):
@@ -250,6 +256,8 @@ class CadenceState(Wire):
         projected: The number of the last batch that SQL was told.
         changes: What people have to be told of and have not been yet.
         missed: What was missed and the TAM has not been told of yet.
+        retired: The last number of each rhythm that has ended, so that none is used twice if it comes back.
+        playbook, version: What the account follows.
     """
 
     began: Instant
@@ -263,6 +271,9 @@ class CadenceState(Wire):
     changes: tuple[Change, ...] = ()
     missed: tuple[Missed, ...] = ()
     wait: Wait = Wait()
+    retired: dict[str, int] = Field(default_factory=dict)
+    playbook: str = ""
+    version: int = 0
 
 
 class CadenceStart(Wire):
@@ -270,12 +281,15 @@ class CadenceStart(Wire):
 
     Attributes:
         steps: The rhythms of the playbook that the account gets.
+        playbook, version: That playbook.
         state: What the run before this one hands over.
     """
 
     account: str
     contract: str
     steps: tuple[SyncStep | ReviewStep, ...]
+    playbook: str = ""
+    version: int = 0
     state: CadenceState | None = None
 
 
@@ -322,12 +336,24 @@ class CadenceView(Wire):
     closing: bool = False
 
 
+class CadencePlan(Wire):
+    """What recurs for an account by which playbook; what adopting another would change is told from it."""
+
+    contract: str
+    playbook: str
+    version: int
+    steps: tuple[SyncStep | ReviewStep, ...]
+    closing: bool = False
+
+
 class CadenceNews(Wire):
     """What a cadence tells SQL in one batch. Safe to repeat.
 
     Attributes:
         number: Counts the batches; one that arrives late does not overwrite a later one.
         rhythms: Those of which something is new.
+        gone: The rhythms that are no longer in the playbook.
+        playbook, version: What the account follows from now on, where that has changed.
     """
 
     account: str
@@ -337,6 +363,9 @@ class CadenceNews(Wire):
     rhythms: tuple[RhythmView, ...] = ()
     ended: bool = False
     entries: tuple[Entry, ...] = ()
+    gone: tuple[str, ...] = ()
+    playbook: str | None = None
+    version: int = 0
 
 
 Sync.model_rebuild()

@@ -103,6 +103,8 @@ class Occasion(Wire):
         task: What the mail says of a human task.
         rhythm: What the mail says of something that recurs.
         handover: What the mail says of an account that changes hands.
+        asked_of: The member who was the account's TAM when this was asked for; where another one is by now, what
+            was to go to whoever asked goes to them.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -125,6 +127,7 @@ class Occasion(Wire):
     task: TaskFacts | None = None
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
+    asked_of: str | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 

@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from rapport.model.base import Instant, Wire
-from rapport.model.playbook import Playbook, StepDefinition
+from rapport.model.playbook import Playbook, ReviewStep, StepDefinition, SyncStep
 from rapport.policy.plan import Progress, StepState
 
 NOT_FOR_THIS_ACCOUNT = "not for this account"
 NOT_IN_PLAYBOOK = "no longer in the playbook"
+
+IN_THE_CALENDAR = frozenset({"title", "every", "minutes", "agenda", "invite", "require"})
+"""What of a standing meeting its invitation says: where it changes, the series goes out anew."""
 
 
 class FieldChange(Wire):
@@ -70,6 +73,26 @@ class Adoption(Wire):
     def changes_nothing(self) -> bool:
         """Whether the account's plan stays as it is."""
         return not (self.changed or self.added or self.left_out or self.dropped)
+
+
+class RhythmAdoption(Wire):
+    """What adopting a playbook would change of what recurs for one account.
+
+    Attributes:
+        changed: Rhythms that get their new definition, from the next brief, digest or offer on.
+        invited_anew: Those of them whose standing invitation goes out again.
+        removed: Rhythms that come to an end; a review whose times are offered is still held.
+    """
+
+    changed: tuple[StepChange, ...] = ()
+    invited_anew: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether everything recurs as before."""
+        return not (self.changed or self.added or self.removed)
 
 
 class Plan(Wire):
@@ -134,6 +157,33 @@ def changes(progress: Mapping[str, Progress], new: Playbook, left_out: Iterable[
         kept=tuple(_kept(progress, wanted)),
         replanned=tuple(replanned),
         free=tuple(name for name in (*replanned, *added) if all(other in ended for other in wanted[name].after)),
+    )
+
+
+def rhythms_of(playbook: Playbook, left_out: Iterable[str]) -> tuple[SyncStep | ReviewStep, ...]:
+    """What recurs by a playbook for an account that does not get some of its steps."""
+    omitted = set(left_out)
+    return tuple(
+        step for step in playbook.steps if isinstance(step, SyncStep | ReviewStep) and step.name not in omitted
+    )
+
+
+def rhythm_changes(running: Iterable[SyncStep | ReviewStep], wanted: Iterable[SyncStep | ReviewStep]) -> RhythmAdoption:
+    """What becomes of what recurs when other rhythms are wanted; one that turns into another kind ends and begins."""
+    before, after = {step.name: step for step in running}, {step.name: step for step in wanted}
+    same = [name for name, step in after.items() if name in before and before[name].rhythm == step.rhythm]
+    changed = tuple(
+        StepChange(step=name, fields=found) for name in same if (found := _step_fields(before[name], after[name]))
+    )
+    return RhythmAdoption(
+        changed=changed,
+        invited_anew=tuple(
+            change.step
+            for change in changed
+            if isinstance(after[change.step], SyncStep) and IN_THE_CALENDAR & {field.field for field in change.fields}
+        ),
+        added=tuple(name for name in after if name not in same),
+        removed=tuple(name for name in before if name not in same),
     )
 
 

@@ -164,6 +164,36 @@ def set_anew(sync: SyncState, now: datetime) -> SyncState:
     return sync.model_copy(update=anew)
 
 
+def redefined(sync: SyncState, step: SyncStep, now: datetime) -> SyncState:
+    """The standing meeting by another definition, at the time that it has.
+
+    Where it takes place more or less often, or takes longer, its dates are planned anew from the next one on. One whose
+    brief has gone stays, and what was said of single dates stays with those that there still are.
+    """
+    again = {"step": step, "seek_at": None}
+    if sync.standing is None or (step.weeks, step.minutes) == (sync.step.weeks, sync.step.minutes):
+        return sync.model_copy(update=again)
+    days = [one.day for one in upcoming(sync, now) if one.off is None]
+    first = min(days, default=sync.standing.first)
+
+    def stays(one: Occurrence) -> bool:
+        said = one.is_moved or one.off == "skipped"
+        return said and one.day >= first and (one.day - first).days % (7 * step.weeks) == 0
+
+    def resized(one: Occurrence) -> Occurrence:
+        end = one.start + timedelta(minutes=step.minutes)
+        return one.model_copy(update={"end": end}) if one.start > now else one
+
+    anew = {
+        "standing": sync.standing.model_copy(update={"first": first}),
+        "occurrences": tuple(resized(one) for one in sync.occurrences if stays(one)),
+        "recent": tuple(resized(one) for one in sync.recent),
+        "announced": None,
+        "excluded": (),
+    }
+    return sync.model_copy(update=again | anew)
+
+
 def counted(sync: SyncState, now: datetime) -> tuple[SyncState, list[Occurrence]]:
     """The standing meeting with what has taken place counted as held, and the occurrences that are so newly."""
     new = [one for one in sync.recent if one.off is None and one.outcome is None and one.end <= now]

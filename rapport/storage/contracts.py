@@ -189,6 +189,12 @@ async def tell_step(connection: Connection, news: StepNews) -> None:
     await append(connection, news.entries)
 
 
+async def follow(connection: Connection, contract: str, playbook: str, version: int) -> None:
+    """Write down which playbook an account follows whose onboarding is over; a running one says so itself."""
+    over = (ContractRow.id == contract, ContractRow.ended_at.is_not(None))
+    await connection.execute(update(ContractRow).where(*over).values(playbook=playbook, playbook_version=version))
+
+
 async def tell_wait(connection: Connection, contract: str, step: str, wait: Wait) -> None:
     """Write down what a step waits for, or that it waits for nothing."""
     await connection.execute(_TELL_STEP, {"of_contract": contract, "of_step": step} | _waiting(wait))

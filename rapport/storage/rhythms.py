@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import Executable, Row, Table, select
+from sqlalchemy import Executable, Row, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Wire
 from rapport.model.cadence import CadenceNews, Occurrence
 from rapport.model.ids import cadence_id
+from rapport.model.records import Wait
 from rapport.storage import contracts
 from rapport.storage.database import Connection
 from rapport.storage.tables import RhythmRow
@@ -74,6 +75,11 @@ async def project(connection: Connection, news: CadenceNews) -> None:
     ]
     if rows:
         await connection.execute(_put(connection.dialect.name), rows)
+    for step in news.gone:
+        await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
+        await contracts.tell_wait(connection, news.contract, step, Wait())
+    if news.playbook is not None:
+        await contracts.follow(connection, news.contract, news.playbook, news.version)
     for view in news.rhythms:
         # What a review waits for is told by its meeting.
         if view.rhythm == "sync":
@@ -86,9 +92,27 @@ _RHYTHMS: Final = (
 )
 
 
+_GONE: Final = (
+    update(RhythmRow)
+    .where(
+        RhythmRow.account == bindparam("of"),
+        RhythmRow.step == bindparam("of_step"),
+        RhythmRow.projected <= bindparam("told"),
+    )
+    .values(ended_at=bindparam("at"), projected=bindparam("told"))
+)
+
+
 async def of_account(connection: Connection, account: str) -> list[Rhythm]:
     """An account's rhythms, while its cadence runs."""
     return [_rhythm(row) for row in await connection.execute(_RHYTHMS.where(RhythmRow.account == account))]
+
+
+async def titles(connection: Connection, account: str) -> dict[str, str]:
+    """The titles of all that recurs for an account, or did."""
+    table = RhythmRow.__table__
+    rows = await connection.execute(select(table.c.step, table.c.title).where(table.c.account == account))
+    return {row.step: row.title for row in rows}
 
 
 async def every(connection: Connection) -> list[Rhythm]:

@@ -13,7 +13,6 @@ from rapport.model.people import WrittenContact
 from rapport.model.records import Entry
 from rapport.storage import people, rhythms
 from rapport.storage.database import Connection
-from rapport.storage.people import SCHEDULE, WORK
 from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MilestoneRow, TaskRow, TimelineRow
 from rapport.storage.timeline import append
 
@@ -61,16 +60,7 @@ async def join(connection: Connection, account: str, contact: WrittenContact, po
     Args:
         known: The id of a former contact with this address, whose id, votes and mails stay theirs.
     """
-    values = {
-        "position": position,
-        "email": contact.email,
-        "persona": contact.persona,
-        "name": contact.name,
-        "title": contact.title,
-        "schedule": contact.model_dump(mode="json", include=SCHEDULE),
-        "work": contact.model_dump(mode="json", include=WORK),
-        "left_at": None,
-    }
+    values = people.contact_values(contact, position)
     if known is not None:
         await connection.execute(update(ContactRow).where(ContactRow.id == known).values(**values))
         return known

@@ -1,4 +1,4 @@
-"""`rapport account replace-contact | add-contact | remove-contact | hand-over`: people come and go on an account."""
+"""`rapport account replace-contact | add-contact | remove-contact | erase-contact | hand-over`: people come and go."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from rapport.model.reading import check
+from rapport.storage.erasure import Erased
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
 from starters.commands import successions
 from starters.commands.office import Actor, Office
@@ -32,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("replace-contact")(replace_contact)
     app.command("add-contact")(add_contact)
     app.command("remove-contact")(remove_contact)
+    app.command("erase-contact")(erase_contact)
     app.command("hand-over")(hand_over)
 
 
@@ -115,6 +117,29 @@ def remove_contact(
         return await successions.remove_contact(office, account, contact, departure, actor)
 
     _do(Departure, {"reason": reason}, account, work, as_, data, json=json)
+
+
+def erase_contact(
+    account: str,
+    contact: Annotated[str, typer.Argument(help="Their address.", metavar="EMAIL")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; it stands on the timeline.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Erase a contact from everything on record, for good; one who is still there leaves with it."""
+
+    async def work(office: Office) -> Erased:
+        return await successions.erase_contact(office, account, contact, acting(office, as_), reason)
+
+    erased = with_office(data, work, as_json=json)
+    if json:
+        print_json(erased)
+        return
+    out.print(
+        f"[green]✓[/green] Erased: {erased.messages} mails, {erased.texts} texts and {erased.records} other records "
+        "named them. The audit chain is whole."
+    )
 
 
 def hand_over(

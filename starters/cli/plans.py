@@ -19,7 +19,7 @@ from rapport.model.playbook import (
     TaskStep,
     emails_of,
 )
-from rapport.policy.adoption import Adoption, Difference, FieldChange
+from rapport.policy.adoption import Adoption, Difference, FieldChange, RhythmAdoption
 from rapport.policy.forecast import Span
 from starters.cli.common import table
 from starters.commands.playbooks import PlaybookShown
@@ -150,6 +150,19 @@ def would_change(adoption: Adoption, new: Playbook) -> list[str]:
     lines += [f"  {step} is new, and not for this account" for step in adoption.left_out]
     lines += [f"  {step} has begun or ended, and stays as it is" for step in adoption.kept]
     return lines or ["Nothing would change."]
+
+
+def would_recur(adoption: RhythmAdoption) -> list[str]:
+    """What adopting a playbook would change of what recurs, a line each."""
+    anew = "; everyone is invited anew, at the time that there is"
+    lines = [
+        f"[yellow]~ {change.step}[/yellow] recurs by its new definition"
+        + (anew if change.step in adoption.invited_anew else "")
+        for change in adoption.changed
+    ]
+    lines += [f"[red]- {step}[/red] does not recur any more" for step in adoption.removed]
+    lines += [f"[green]+ {step}[/green] recurs from now on" for step in adoption.added]
+    return lines or ["Everything recurs as before."]
 
 
 def _turn(free: bool, offset: str | None) -> str:

@@ -10,7 +10,7 @@ import typer
 from rapport.model.base import Refusal
 from rapport.model.playbook import Playbook
 from starters.cli.common import Data, Json, err, fail, out, print_json, with_office
-from starters.cli.plans import by_stage, timeline, told, would_change
+from starters.cli.plans import by_stage, timeline, told, would_change, would_recur
 from starters.commands import playbooks
 from starters.commands.playbooks import Compared
 from starters.installation import settings_of
@@ -93,10 +93,12 @@ def _print(compared: Compared, before: Playbook, after: Playbook) -> None:
     out.print(f"[bold]{before.name} {before.version} → {after.name} {after.version}[/bold]")
     for line in told(compared.difference):
         out.print(line, soft_wrap=True)
-    if compared.adoption is None:
+    if compared.account is None:
         return
     out.print(
         f"\n[bold]{compared.account}[/bold] follows {compared.follows}; if it adopted {after.name} {after.version}:"
     )
-    for line in would_change(compared.adoption, after):
+    lines = would_change(compared.adoption, after) if compared.adoption is not None else []
+    lines += would_recur(compared.rhythms) if compared.rhythms is not None else []
+    for line in lines:
         out.print(line, soft_wrap=True)

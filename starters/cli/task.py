@@ -14,7 +14,7 @@ from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
 from starters.commands import tasks
 from starters.commands.office import LATER, Office
-from starters.commands.tasks import Inbox, TaskLine, TaskShown
+from starters.commands.tasks_shown import Inbox, TaskLine, TaskShown
 
 app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
 

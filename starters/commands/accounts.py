@@ -12,7 +12,7 @@ from rapport.model.people import AccountFile, Contact, Member, Work, WrittenWork
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import audience
-from rapport.storage import contracts, people, successions, timeline
+from rapport.storage import contracts, imports, people, successions, timeline
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from starters.commands import tasks
@@ -94,7 +94,7 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     key = file.account.key
     async with office.store.writing() as connection:
         before = await _people(connection, key)
-        await people.save(connection, file, present())
+        await imports.save(connection, file, present())
         others = before != await _people(connection, key)
         listeners = await successions.listeners(connection, key) if others else []
     await people_changed(office, None if file.members else key)

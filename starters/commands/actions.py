@@ -7,12 +7,11 @@ from datetime import date
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.minutes import Done
-from rapport.model.records import Entry
-from rapport.storage import actions, addresses, people, timeline
+from rapport.storage import actions, addresses, people
 from rapport.storage.actions import KnownAction
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
-from starters.commands.blockers import local_day
+from starters.commands.blockers import local_day, tell
 from starters.commands.office import Actor, Office, member_acting, present, submission
 
 
@@ -61,15 +60,6 @@ async def done(office: Office, id_: str, written: Done, actor: Actor) -> ActionS
     member = await member_acting(office, actor)
     found = await _find(office, id_)
     said = submission(member.id, actor, "action.done", id_, "\n".join(filter(None, [found.what, written.note])))
-    entry = Entry(
-        key=f"{found.account}/{id_}/{said.id}",
-        account=found.account,
-        at=said.at,
-        kind="action.done",
-        who=member.id,
-        about=id_,
-        submission=said.id,
-    )
     async with office.store.writing() as connection:
         if not await actions.finish(connection, id_, member.id, present()):
             raise Refusal(
@@ -78,8 +68,7 @@ async def done(office: Office, id_: str, written: Done, actor: Actor) -> ActionS
                 fix=f"see `rapport action list {found.account} --all`",
                 kind=Refused.CONFLICT,
             )
-        await timeline.submit(connection, said)
-        await timeline.append(connection, [entry])
+        await tell(connection, found.account, id_, "action.done", said)
     async with office.store.reading() as connection:
         return (await shown(connection, [await _find(office, id_)]))[0]
 

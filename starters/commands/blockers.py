@@ -79,7 +79,7 @@ async def add(office: Office, account: str, written: NewBlocker, actor: Actor) -
                 kind=Refused.CONFLICT,
             )
         id_ = await blockers.add(connection, account, record, now)
-        await _tell(connection, account, id_, "blocker.raised", submission(member.id, actor, "blocker.add", id_, words))
+        await tell(connection, account, id_, "blocker.raised", submission(member.id, actor, "blocker.add", id_, words))
     return await _one(office, id_)
 
 
@@ -96,7 +96,7 @@ async def check(office: Office, id_: str, written: Check, actor: Actor) -> Block
         if not await blockers.check(connection, id_, written.next_check):
             raise _removed_before(found)
         said = submission(member.id, actor, "blocker.check", id_, words)
-        await _tell(connection, found.account, id_, "blocker.checked", said)
+        await tell(connection, found.account, id_, "blocker.checked", said)
     return await _one(office, id_)
 
 
@@ -112,7 +112,7 @@ async def remove(office: Office, id_: str, written: Removal, actor: Actor) -> Bl
     async with office.store.writing() as connection:
         if not await blockers.remove(connection, id_, member.id, said.id, present()):
             raise _removed_before(found)
-        await _tell(connection, found.account, id_, "blocker.removed", said)
+        await tell(connection, found.account, id_, "blocker.removed", said)
     return await _one(office, id_)
 
 
@@ -176,7 +176,8 @@ def _words(title: str, next_check: date, note: str | None) -> str:
     return "\n".join(filter(None, [title, f"Next check: {next_check.isoformat()}", note]))
 
 
-async def _tell(connection: Connection, account: str, id_: str, kind: str, said: Submission) -> None:
+async def tell(connection: Connection, account: str, id_: str, kind: str, said: Submission) -> None:
+    """Keep what a member said of a blocker or an action, and put it on the timeline."""
     entry = Entry(
         key=f"{account}/{id_}/{said.id}",
         account=account,

@@ -17,7 +17,7 @@ from rapport.model.base import Instant, Prose, Refusal, Refused, Wire, Written
 from rapport.model.ids import new_id
 from rapport.model.people import Member, MembersFile, Role, WrittenAbsence
 from rapport.policy import calendar
-from rapport.storage import people, tasks, timeline
+from rapport.storage import imports, people, tasks, timeline
 from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from starters.commands.files import read_written
@@ -108,7 +108,7 @@ async def import_members(office: Office, file: MembersFile) -> list[MemberLine]:
         Refusal: A member leans on somebody who is not known.
     """
     async with office.store.writing() as connection:
-        await people.save_members(connection, file)
+        await imports.save_members(connection, file)
     await people_changed(office)
     named = {member.email.lower() for member in file.members}
     return [line for line in await listed(office) if line.email.lower() in named]

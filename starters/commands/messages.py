@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from rapport.mail import compose, outbox, put_off, rhythms
 from rapport.mail.compose import Edits
@@ -14,6 +15,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Occasion, Release
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
+from rapport.policy.erasure import ERASED
 from rapport.storage import access, attachments, people, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
@@ -125,7 +127,9 @@ async def show(office: Office, key: str) -> MessageShown:
         files = await attachments.listed(connection, key)
     assert draft is not None
     line, to_write = _line(message, names), False
-    if raw is None:
+    if raw is None and message.state in _WENT:
+        parts, files = {"text": ERASED, "html": f"<p>{ERASED}</p>"}, []
+    elif raw is None:
         letter, edits = await _letter(office, draft)
         others = [await _letter(office, guest) for guest in guests.get(key, ())]
         words = replace(letter, guests=tuple(others)).words(edits)
@@ -145,6 +149,16 @@ async def show(office: Office, key: str) -> MessageShown:
         files=tuple(files),
         to_write=to_write,
     )
+
+
+_WENT: Final = (
+    MessageState.SENDING,
+    MessageState.DEFERRED,
+    MessageState.SENT,
+    MessageState.FAILED,
+    MessageState.UNKNOWN,
+)
+"""States in which a mail had its bytes: where they are gone, somebody whom it named was erased."""
 
 
 def _goes_at(office: Office, letter: Letter) -> datetime | None:

@@ -25,7 +25,7 @@ from rapport.model.people import AccountFile, WrittenContract
 from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
 from rapport.playbooks import load
 from rapport.policy import audience, plan
-from rapport.storage import contracts, people
+from rapport.storage import contracts, imports, people
 from rapport.storage.contracts import Contract
 from starters.commands.office import Office, answered, present
 from workflows.onboarding import Onboarding
@@ -155,7 +155,7 @@ async def _start(
     now = present()
     async with office.store.writing() as connection:
         if file is not None:
-            await people.save(connection, file, now)
+            await imports.save(connection, file, now)
         company = await Company.read(connection, account)
         if vacancies := audience.vacant(company.contacts.values()):
             raise Refusal(

@@ -13,12 +13,13 @@ from rapport.model.base import Instant, Prose, Refusal, Refused, StepName, Wire,
 from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operations import OF_A_STEP, Operate, Operation
-from rapport.model.playbook import MeetingStep, MessageStep, Offset, StepDefinition
+from rapport.model.playbook import MeetingStep, MessageStep, Offset, Playbook, StepDefinition
 from rapport.playbooks import load
 from rapport.policy import operations, plan
 from rapport.policy.adoption import Plan
 from rapport.policy.calendar import apply_offset
-from rapport.storage import timeline
+from rapport.storage import contracts, timeline
+from rapport.storage.database import Connection
 from starters.commands.office import Actor, Office, Over, answered, member_acting, present, submission
 from starters.commands.onboardings import PLAYBOOKS
 from workflows.cadence import Cadence
@@ -85,17 +86,26 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
             raise Refusal("is missing", field="playbook", fix="name the playbook to adopt")
         playbook = load(written.playbook, office.settings.data / PLAYBOOKS)
         async with office.store.reading() as connection:
-            company = await Company.read(connection, account)
-        left_out = plan.left_out(playbook, company.account.facts, company.personas)
+            left_out = await left_out_for(connection, account, playbook)
     said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
     async with office.store.writing() as connection:
         await timeline.submit(connection, said)
     operation = Operation(id=said.id, by=member.id, kind=kind, step=written.step, playbook=playbook, left_out=left_out)
     handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
     asked = answered(handle.execute_update(Onboarding.operate, operation, id=said.id), f"onboarding of {account}")
-    if kind in OF_A_STEP or kind is Operate.ADOPT:
+    if kind in OF_A_STEP:
         return await _of_a_running_one(account, asked)
     return await _of_either(office, account, asked, operation)
+
+
+async def left_out_for(connection: Connection, account: str, playbook: Playbook) -> tuple[str, ...]:
+    """The steps of a playbook that an account does not get: those not meant for it, and those that members left out."""
+    company = await Company.read(connection, account)
+    contract = await contracts.latest(connection, account)
+    known = await contracts.milestones(connection, contract.id) if contract is not None else []
+    skipped = {step.step for step in known if step.state is plan.StepState.SKIPPED}
+    omitted = plan.left_out(playbook, company.account.facts, company.personas)
+    return (*omitted, *sorted(skipped - set(omitted)))
 
 
 async def _of_either(office: Office, account: str, asked: Awaitable[Receipt], operation: Operation) -> Receipt:
@@ -110,7 +120,7 @@ async def _of_either(office: Office, account: str, asked: Awaitable[Receipt], op
     with suppress(Over):
         word = cadence.execute_update(Cadence.operate, operation, id=operation.id)
         also = await answered(word, f"cadence of {account}")
-        receipt = receipt or also
+        receipt = also if receipt is None or receipt.outcome == operations.UNCHANGED else receipt
     if receipt is None:
         raise Refusal(
             f'no onboarding of "{account}" runs, and nothing recurs for it',

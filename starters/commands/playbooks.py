@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rapport.mail.letters import Company
 from rapport.model.base import Refusal, Refused, Wire
+from rapport.model.cadence import CadencePlan
+from rapport.model.ids import cadence_id
 from rapport.model.playbook import Playbook, StepDefinition
 from rapport.playbooks import load
 from rapport.playbooks.checks import Examined, examine
-from rapport.policy import adoption, forecast, plan
-from rapport.policy.adoption import Adoption, Difference
+from rapport.policy import adoption, forecast
+from rapport.policy.adoption import Adoption, Difference, RhythmAdoption
 from rapport.policy.forecast import Span
 from rapport.storage import contracts
-from starters.commands.office import Office, answered
+from starters.commands.office import Office, Over, answered
 from starters.commands.onboardings import PLAYBOOKS
+from starters.commands.operations import left_out_for
+from workflows.cadence import Cadence
 from workflows.onboarding import Onboarding
 
 
@@ -37,12 +40,15 @@ class Compared(Wire):
 
     Attributes:
         follows: The playbook that the account follows, and its version.
+        adoption: For its onboarding, while that runs.
+        rhythms: For what recurs, once something does.
     """
 
     difference: Difference
     account: str | None = None
     follows: str | None = None
     adoption: Adoption | None = None
+    rhythms: RhythmAdoption | None = None
 
 
 def check(file: Path) -> Examined:
@@ -94,10 +100,10 @@ async def compare_for(office: Office, account: str, old: Playbook, new: Playbook
     """The same, with what would change for an account that adopts the second; nothing is changed by asking.
 
     Raises:
-        Refusal: There is no such account, no onboarding of it runs, or no worker answers.
+        Refusal: There is no such account, neither an onboarding of it runs nor anything recurs, or no worker answers.
     """
     async with office.store.reading() as connection:
-        company = await Company.read(connection, account)
+        left_out = await left_out_for(connection, account, new)
         contract = await contracts.latest(connection, account)
     if contract is None or contract.run_id is None:
         raise Refusal(
@@ -106,19 +112,40 @@ async def compare_for(office: Office, account: str, old: Playbook, new: Playbook
             fix=f"start it with `rapport onboarding start {account}`",
             kind=Refused.NOT_FOUND,
         )
-    if contract.ended_at is not None:
+    recurs = await _recurring(office, account)
+    if contract.ended_at is not None and recurs is None:
         raise Refusal(
-            f'the onboarding of "{account}" is over',
+            f'the onboarding of "{account}" is over, and nothing recurs for it',
             field="account",
             fix="leave the account out to see how the playbooks differ",
             kind=Refused.CONFLICT,
         )
-    handle = office.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
-    follows = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
-    left_out = plan.left_out(new, company.account.facts, company.personas)
-    return Compared(
-        difference=adoption.difference(old, new),
-        account=account,
-        follows=f"{follows.playbook} {follows.version}",
-        adoption=adoption.changes(follows.steps, new, left_out),
-    )
+    compared = Compared(difference=adoption.difference(old, new), account=account)
+    if recurs is not None:
+        rhythms = adoption.rhythm_changes(recurs.steps, adoption.rhythms_of(new, left_out))
+        # A cadence that began before it kept this says nothing; its contract does.
+        named = (
+            recurs
+            if recurs.playbook
+            else CadencePlan(
+                contract=contract.id, playbook=contract.playbook, version=contract.playbook_version, steps=recurs.steps
+            )
+        )
+        compared = compared.model_copy(update={"rhythms": rhythms, "follows": f"{named.playbook} {named.version}"})
+    if contract.ended_at is None:
+        handle = office.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
+        follows = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
+        steps = adoption.changes(follows.steps, new, left_out)
+        told = {"adoption": steps, "follows": f"{follows.playbook} {follows.version}"}
+        compared = compared.model_copy(update=told)
+    return compared
+
+
+async def _recurring(office: Office, account: str) -> CadencePlan | None:
+    """What recurs for an account, if anything does."""
+    handle = office.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+    try:
+        found = await answered(handle.query(Cadence.plan), f"cadence of {account}")
+    except Over:
+        return None
+    return None if found.closing else found

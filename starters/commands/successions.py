@@ -6,7 +6,8 @@ Each is safe to repeat: what stands already is said to stand, and only whoever g
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -40,8 +41,10 @@ from rapport.model.records import Entry
 from rapport.model.successions import HandoverStart
 from rapport.model.workflows import NOTICE
 from rapport.policy import calendar
-from rapport.storage import people, successions, timeline
+from rapport.policy.erasure import Naming, is_erased
+from rapport.storage import erasure, people, successions, timeline
 from rapport.storage.database import Connection
+from rapport.storage.erasure import Erased
 from rapport.storage.successions import Known
 from starters.commands import accounts
 from starters.commands.accounts import AccountShown
@@ -194,12 +197,7 @@ async def remove_contact(office: Office, account: str, email: str, departure: De
         await _known_account(connection, account)
         there = _with_address(await successions.everyone(connection, account), email)
         if there is None:
-            raise Refusal(
-                f'"{account}" has no contact "{email[:70]}"',
-                field="contact",
-                fix=f"see `rapport account show {account}`",
-                kind=Refused.NOT_FOUND,
-            )
+            raise _no_contact(account, email)
         stands = there.left_at is not None
         if not stands:
             await people.contacts_left(connection, [there.id], now)
@@ -208,6 +206,49 @@ async def remove_contact(office: Office, account: str, email: str, departure: De
             )
     what = f"{there.name} is no contact {'already' if stands else 'any more'}"
     return await _done(office, account, what, changed=not stands)
+
+
+async def erase_contact(office: Office, account: str, email: str, actor: Actor, reason: str | None = None) -> Erased:
+    """Erase a contact, also one who has left, from everything on record; whoever is still there leaves with it.
+
+    Their name and address, what they said, and what was said of them are gone for good; the timeline's hash chain stays
+    whole. What was to go to them does not go.
+
+    Args:
+        email: Their address; or their id, to have it told again that they are erased.
+
+    Raises:
+        Refusal: There is no such contact, or the actor may not; or Temporal does not answer, as for `replace_contact`.
+    """
+    by = await member_acting(office, actor)
+    now = present()
+    async with office.store.writing() as connection:
+        await _known_account(connection, account)
+        known = await successions.everyone(connection, account)
+        there = _with_address(known, email) or next((one for one in known if one.id == email), None)
+        if there is None:
+            raise _no_contact(account, email)
+        named = None
+        erased = Erased(contact=there.id, messages=0, texts=0, records=0)
+        if not is_erased(there.email):
+            named = await erasure.naming(connection, account, there.id)
+            reason = named.redacted(reason) if reason is not None else None
+            erased = await erasure.erase(connection, account, there.id, named, now)
+            await _record(connection, account, "contact.erased", there.id, there.persona, by, actor, reason, now)
+        listeners = await successions.listeners(connection, account)
+    if named is not None:
+        await asyncio.to_thread(_forget_caught, office.settings.caught, named.in_full())
+    if await tell_people_changed(office, listeners) > 0:
+        # The address is no more, so the same command finds them by what is left.
+        raise _untold(f"repeat it with {there.id} in place of the address once Temporal is back")
+    return erased
+
+
+def _forget_caught(folder: Path, named: Naming) -> None:
+    """Delete what the mail catcher of an embedded stack has of somebody."""
+    for mail in folder.glob("*.eml"):
+        if named.named_in_mail(mail.read_bytes()):
+            mail.unlink(missing_ok=True)
 
 
 async def hand_over(office: Office, account: str, order: HandOver, actor: Actor) -> Change:
@@ -305,11 +346,20 @@ async def _done(office: Office, account: str, what: str, *, changed: bool) -> Ch
     return Change(changed=changed, what=what, account=await accounts.show(office, account))
 
 
-def _untold() -> Refusal:
+def _no_contact(account: str, email: str) -> Refusal:
+    return Refusal(
+        f'"{account}" has no contact "{email[:70]}"',
+        field="contact",
+        fix=f"see `rapport account show {account}`",
+        kind=Refused.NOT_FOUND,
+    )
+
+
+def _untold(fix: str = "repeat the same command once Temporal is back") -> Refusal:
     return Refusal(
         "it is on record, but Temporal does not answer, so nobody acts on it yet",
         field="TEMPORAL_ADDRESS",
-        fix="repeat the same command once Temporal is back",
+        fix=fix,
         kind=Refused.UNREACHABLE,
     )
 
@@ -322,7 +372,7 @@ async def _record(
     about: str,
     by: Member,
     actor: Actor,
-    reason: str,
+    reason: str | None,
     now: datetime,
     instant: datetime | None = None,
 ) -> None:
@@ -423,8 +473,5 @@ async def _taker(connection: Connection, email: str, serving: Member) -> Member:
     return found
 
 
-def _end(until: object, zone: str) -> datetime:
-    if isinstance(until, datetime):
-        return until
-    assert until is not None
-    return calendar.whole_days(until, until, zone).end  # type: ignore[arg-type]
+def _end(until: date, zone: str) -> datetime:
+    return until if isinstance(until, datetime) else calendar.whole_days(until, until, zone).end

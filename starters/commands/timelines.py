@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Wire
@@ -13,12 +12,11 @@ from rapport.model.ids import purpose_of
 from rapport.model.people import personas
 from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
-from rapport.storage import contracts, people, timeline
+from rapport.storage import contracts, people, rhythms, timeline
+from rapport.storage.addresses import GONE
 from rapport.storage.timeline import Told
 from starters.commands import minutes
 from starters.commands.office import Office
-
-GONE: Final = "someone who has left"
 
 
 class EntryShown(Wire):
@@ -56,7 +54,8 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         zone = (await people.member(connection, found.tam)).schedule.zone
-    titles = {step.step: step.title for step in steps}
+        recurring = await rhythms.titles(connection, account)
+    titles = recurring | {step.step: step.title for step in steps}
     return [
         EntryShown(
             at=entry.at,
@@ -173,7 +172,7 @@ def sentence(
             return f"What is known of {who} has changed: {about.replace('_', ' ')}"
         case "message.refused":
             return f"A mail could not be written: {about}"
-        case kind if kind.startswith(("cadence.", "sync.", "review.")):
+        case kind if kind.startswith(("cadence.", "sync.", "review.", "rhythm.")):
             return _of_rhythm(kind, step, who, when, about)
         case "blocker.raised":
             return f"{who} noted a blocker"
@@ -203,7 +202,11 @@ def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
         "cadence.ended": "Nothing recurs any more",
         "cadence.pause": f"{who} paused what recurs",
         "cadence.resume": f"{who} resumed what recurs",
+        "cadence.adopt": f"{who} had what recurs follow another playbook",
         "cadence.cancel": f"{who} cancelled what recurs",
+        "rhythm.added": f"{step} recurs from now on",
+        "rhythm.changed": f"{step} recurs as the adopted playbook says",
+        "rhythm.removed": f"{step} is no longer in the playbook, and does not recur any more",
         "cadence.missed": f"{step} of {when} was missed: {what}",
         "sync.begun": f"{step}: everyone is invited to the series, from {when} on",
         "sync.changed": f"{step}: everyone is invited anew, from {when} on",
@@ -228,6 +231,8 @@ def _of_people(entry: Told, names: dict[str, str], who: str, when: str) -> str:
             return f"{names.get(about, GONE)} follows {who}{by}"
         case "contact.added":
             return f"{who} is {title} from now on{by}"
+        case "contact.erased":
+            return f"A contact, {title}, was erased from everything on record{by}"
         case "contact.removed":
             return f"{who}, {title}, is no contact any more{by}"
         case "account.handed_over":
@@ -289,6 +294,7 @@ _PEOPLE = {
     "contact.replaced",
     "contact.added",
     "contact.removed",
+    "contact.erased",
     "account.handed_over",
     "account.handed_back",
     "account.vacant",

@@ -6,7 +6,7 @@ from fastapi import Request
 
 from starters.commands import sign_ins
 from starters.commands.office import Actor, Office
-from starters.commands.tasks import TaskLink
+from starters.commands.tasks_shown import TaskLink
 from starters.http.auth import Session, SignInNeeded, check_form, session_of
 
 

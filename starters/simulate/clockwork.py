@@ -125,11 +125,13 @@ class _Shifted(WorkflowInstance):
                 command.start_timer.start_to_fire_timeout.FromTimedelta(_to_milliseconds_up(left))
         return completion
 
-    def get_serialization_context(self, command_info: object) -> SerializationContext | None:
-        return self._instance.get_serialization_context(command_info)  # type: ignore[arg-type]
+    # What tells a command from another is a class of the SDK's own that it does not show.
 
-    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
-        return self._instance.get_external_store_context(command_info)  # type: ignore[arg-type]
+    def get_serialization_context(self, command_info: Any) -> SerializationContext | None:
+        return self._instance.get_serialization_context(command_info)
+
+    def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
+        return self._instance.get_external_store_context(command_info)
 
     def get_info(self) -> workflow.Info:
         return self._instance.get_info()

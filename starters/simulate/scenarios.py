@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar
 
 from rapport.mail import compose, outbox
 from rapport.mail.outbox import Message
@@ -18,7 +18,7 @@ from rapport.storage import people
 from starters.commands import meetings, messages, tasks
 from starters.commands.messages import Edit
 from starters.commands.office import Actor
-from starters.commands.tasks import OptionShown
+from starters.commands.tasks_shown import OptionShown
 
 if TYPE_CHECKING:
     from starters.simulate.life import Life
@@ -77,7 +77,7 @@ class Smooth:
     looks: tuple[time, ...] = (time(9, 37), time(12, 37), time(15, 37))
     errands: list[tuple[datetime, str, str]] = field(default_factory=list)
 
-    PATIENCE = {CHAMPION: timedelta(hours=2), "key_business_contact": timedelta(hours=22)}  # noqa: RUF012
+    PATIENCE: ClassVar = {CHAMPION: timedelta(hours=2), "key_business_contact": timedelta(hours=22)}
     """How long a mail lies; with everyone else, half a working day."""
 
     async def act(self, life: Life) -> None:

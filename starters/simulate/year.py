@@ -15,6 +15,7 @@ from rapport.model.base import Instant, Wire
 from rapport.model.message import MessageState
 from rapport.model.people import personas
 from rapport.storage import contracts, people, waits
+from rapport.storage.addresses import GONE
 from starters.commands import timelines
 from starters.commands.timelines import EntryShown
 
@@ -148,7 +149,7 @@ def _mail(mail: Message, names: dict[str, str], role: str) -> Line:
         kind="mail",
         step=mail.step,
         what=mail.subject + (f" ({mail.reason})" if mail.reason else ""),
-        to=names.get(mail.person, timelines.GONE),
+        to=names.get(mail.person, GONE),
         role=role,
         state=mail.state,
         key=mail.key,

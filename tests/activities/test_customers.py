@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.tasks import Knowing, Reseating, Seated, Seating, Tasks
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.storage import people
+from rapport.storage import imports
 from rapport.storage.database import Store
 from tests.helpers_mail import company_of, having
 from tests.mail_fixtures import EXAMPLE
@@ -32,7 +32,7 @@ async def import_without(store: Store, email: str) -> None:
     file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
     contacts = tuple(contact for contact in file.contacts if contact.email != email)
     async with store.writing() as connection:
-        await people.save(connection, file.model_copy(update={"contacts": contacts}), MONDAY)
+        await imports.save(connection, file.model_copy(update={"contacts": contacts}), MONDAY)
 
 
 async def test_the_champion_is_followed_up_in_their_own_hours(store: Store) -> None:

@@ -26,7 +26,7 @@ from rapport.mail.smtp import Mailer, Relay
 from rapport.model.message import Deliver, MessageState, Occasion, Outcomes, Purpose, SetAside
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.storage import access, people, timeline
+from rapport.storage import access, imports, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection, Store
 from rapport.storage.tables import LinkRow, MessageRow, VendorRow
@@ -105,7 +105,7 @@ async def leaves(store: Store, address: str) -> None:
     file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
     stay = tuple(contact for contact in file.contacts if contact.email != address)
     async with store.writing() as connection:
-        await people.save(connection, file.model_copy(update={"contacts": stay}), T0)
+        await imports.save(connection, file.model_copy(update={"contacts": stay}), T0)
 
 
 async def one(store: Store, purpose: Purpose = Purpose.PROPOSAL, to: str = "primary_champion") -> Occasion:
@@ -450,7 +450,7 @@ async def drafted(store: Store, messages: Messages, **options: Any) -> tuple[Occ
     async with store.writing() as connection:
         file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
         changed = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
-        await people.save(connection, changed, T0)
+        await imports.save(connection, changed, T0)
     company = await company_of(store)
     assert company.account == reviewed
     what = occasion(company, **options)

@@ -16,11 +16,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route, async_playwright
 from temporalio.client import Client
 
+from rapport.model.base import Refusal
 from rapport.model.ids import new_id
-from starters.commands import meetings, messages, onboardings, tokens
+from starters.commands import cadences, meetings, messages, onboardings, tokens
 from starters.commands.onboardings import StartRequest
 from starters.stack import http_server
 from tests.conftest import TAM, Town, account, free_port, link_of, town, until
+from tests.support.rhythm import HEAD, QBR, WEEKLY
 
 HOST = "127.0.0.1"
 # Requests that pages make are refused by a route; redirects, which no route sees, and what the browser asks for by
@@ -40,6 +42,24 @@ class Site:
         file = account(new_id("a").replace("_", "-"), new_id("C"))
         file = file.model_copy(update={"account": file.account.model_copy(update=changes)})
         await onboardings.start(self.town.office, StartRequest(file=file))
+        return file.account.key
+
+    async def recurring(self) -> str:
+        """Start one with a standing meeting and reviews; give its key once the meeting has a time."""
+        folder = self.town.office.settings.data / "playbooks"
+        folder.mkdir(exist_ok=True)
+        (folder / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
+        file = account(new_id("a").replace("_", "-"), new_id("C"))
+        await onboardings.start(self.town.office, StartRequest(file=file, playbook="rhythm"))
+
+        async def planned() -> bool:
+            try:
+                shown = await cadences.show(self.town.office, file.account.key)
+            except Refusal:
+                return False
+            return all(rhythm.next for rhythm in shown.rhythms)
+
+        await until(planned, "the standing time")
         return file.account.key
 
     async def draft(self) -> str:

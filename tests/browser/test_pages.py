@@ -80,6 +80,7 @@ async def furnished(
         await site.town.mailed(8)
         await site.book(booked)
         await site.town.mailed(13)
+        recurring = await site.recurring()
         drafted = await site.draft()
         preparing = await prepared(site.town)
         approval = await opened(site.town)
@@ -93,6 +94,7 @@ async def furnished(
             "portfolio": "/",
             "account that votes": f"/accounts/{voting}",
             "account that is booked": f"/accounts/{booked}",
+            "account with a cadence": f"/accounts/{recurring}",
             "account with drafts": f"/accounts/{drafted}",
             "drafts": f"/accounts/{drafted}/drafts",
             "timeline": f"/accounts/{voting}?all=1",
@@ -118,6 +120,7 @@ PAGES = (
     "portfolio",
     "account that votes",
     "account that is booked",
+    "account with a cadence",
     "account with drafts",
     "drafts",
     "timeline",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -76,3 +79,54 @@ async def test_what_recurs_is_seen_and_changed(here: Town, api: httpx.AsyncClien
     shown = (await api.get(address)).json()["rhythms"][0]["dates"]
     assert shown[0]["moved_from"] == weekly["dates"][0]["start"]
     assert next(one for one in shown if one["day"] == second)["off"] == "skipped"
+
+
+async def test_dates_and_the_standing_time_are_changed_on_the_page(here: Town, api: httpx.AsyncClient) -> None:
+    """The account's page moves one date, calls one off and sets the time; what is refused keeps what was typed."""
+    folder = here.office.settings.data / "playbooks"
+    folder.mkdir(exist_ok=True)
+    (folder / "rhythm.toml").write_text(HEAD + WEEKLY)
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    key = file.account.key
+    await onboardings.start(here.office, StartRequest(file=file, playbook="rhythm"))
+
+    async def dates() -> list[Any] | None:
+        answer = (await api.get(f"/v1/accounts/{key}/cadence")).json()
+        return answer["rhythms"][0]["dates"] if "rhythms" in answer else None
+
+    first, second = (await until(dates, "the dates"))[:2]
+    page = (await api.get(f"/accounts/{key}")).text
+    found = re.search(r'name="csrf" value="(\w+)"', page)
+    assert found is not None
+    form = {"csrf": found[1]}
+    where = f"/accounts/{key}/cadence/weekly"
+    off = await api.post(f"{where}/skip", data={**form, "date": second["day"], "start": "", "reason": "a fair"})
+    assert (off.status_code, off.url.query) == (200, b"done=called_off")
+    assert "Call" in off.text
+    again = await api.post(f"{where}/skip", data={**form, "date": second["day"], "reason": "a second fair"})
+    assert again.status_code == 409
+    assert "off already" in again.text
+    assert 'value="a second fair"' in again.text
+    empty = await api.post(f"{where}/move", data={**form, "date": first["day"], "start": ""})
+    assert empty.status_code == 422
+    assert "The time is not filled in." in empty.text
+    assert "That was not done" not in empty.text
+    later = (datetime.fromisoformat(first["start"]) + timedelta(hours=1)).astimezone(ZoneInfo("Europe/Zurich"))
+    moved = await api.post(f"{where}/move", data={**form, "date": first["day"], "start": f"{later:%Y-%m-%dT%H:%M}"})
+    assert (moved.status_code, moved.url.query) == (200, b"done=moved")
+    shown = await until(dates, "the dates")
+    assert datetime.fromisoformat(shown[0]["start"]) == later
+    assert shown[1]["off"] == "skipped"
+    nothing = await api.post(f"{where}/set", data={**form, "day": "wed", "at": ""})
+    assert nothing.status_code == 422
+    stands = await api.post(f"{where}/set", data={**form, "day": "wed", "at": "14:00"})
+    assert (stands.status_code, stands.url.query) == (200, b"done=standing")
+
+    async def wednesdays() -> bool:
+        return "Wednesdays 14:00 (Europe/Zurich)" in (await api.get(f"/accounts/{key}")).text
+
+    await until(wednesdays, "the new time")
+    said = [entry["said"] for entry in (await api.get(f"/v1/accounts/{key}/timeline")).json()]
+    assert "a fair" in said
+    forged = await api.post(f"{where}/skip", data={"csrf": "x", "date": second["day"]})
+    assert forged.status_code == 403

@@ -39,7 +39,7 @@ async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.Asy
     assert running.status_code == 409
     assert "has not ended" in running.json()["detail"]
     unknown = await api.post(f"{where}/explode", json=SAID)
-    assert unknown.status_code in (404, 422)
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "operation"), unknown.text
     assert (await api.post(f"{where}/cancel", json=SAID)).json()["outcome"] == "cancelled"
 
     async def cancelled() -> bool:

@@ -245,6 +245,9 @@ PAGES = [
 ]
 FORMS = [
     "/accounts/versayce/meetings/kickoff/book",
+    "/accounts/versayce/cadence/kickoff/move",
+    "/accounts/versayce/cadence/kickoff/skip",
+    "/accounts/versayce/cadence/kickoff/set",
     "/accounts/versayce/meetings/kickoff/report",
     "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",

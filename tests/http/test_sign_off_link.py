@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from rapport.model.ids import new_id
 from starters.commands import tasks
-from starters.commands.tasks import TaskShown
+from starters.commands.tasks_shown import TaskShown
 from starters.http.app import create_app
 from tests.conftest import Town
 from tests.support.sign_off import in_phase, link, plan, written

@@ -27,7 +27,7 @@ from rapport.storage.database import Store
 from rapport.storage.tables import Base, LinkRow
 from starters.commands import members, tasks, timelines, tokens
 from starters.commands.office import LATER, Office
-from starters.commands.tasks import TaskShown
+from starters.commands.tasks_shown import TaskShown
 from starters.http.app import create_app
 from starters.http.auth import begin_session
 from tests.conftest import TAM, Town, by, town, until

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.cadence import CadenceResult, CadenceStart, CadenceState, Party, ReviewPlan, SkipOne, Standing
 from rapport.model.ids import cadence_id, meeting_id, new_id
@@ -132,7 +133,9 @@ async def test_nothing_said_while_a_run_gives_way_is_lost(here: Town) -> None:
     async def offered() -> bool:
         try:
             return (await meeting.query(Meeting.view)).phase is MeetingPhase.VOTING
-        except Exception:
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
             return False
 
     await until(offered, "the review's meeting")

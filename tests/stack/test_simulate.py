@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from rapport.storage import people
+from rapport.storage import imports, people
 from rapport.storage.database import Store
 from rapport.storage.people import KnownAbsence
 from starters.commands import accounts
@@ -68,7 +68,7 @@ def test_a_known_account_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
         store = Store(settings_of(tmp_path).database)
         await store.migrate()
         async with store.writing() as connection:
-            await people.save(connection, accounts.read_file(ROOT / "examples" / "orbisant.toml"), BEFORE)
+            await imports.save(connection, accounts.read_file(ROOT / "examples" / "orbisant.toml"), BEFORE)
             known = {member.name: member.id for member in await people.members(connection)}
             away = KnownAbsence(
                 id="a_1",

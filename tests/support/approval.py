@@ -10,7 +10,7 @@ from rapport.model.ids import new_id
 from rapport.model.people import AccountFile
 from starters.commands import onboardings, tasks
 from starters.commands.onboardings import StartRequest
-from starters.commands.tasks import TaskShown
+from starters.commands.tasks_shown import TaskShown
 from tests.conftest import TAM, Town, account, until
 
 MANAGER: Final = "ines.moreau@foobar.example"

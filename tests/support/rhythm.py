@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from icalendar import Calendar
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.cadence import CadenceResult, CadenceView
 from rapport.model.ids import cadence_id
@@ -80,7 +81,9 @@ async def begin(town: Town, steps: str = WEEKLY, file: AccountFile | None = None
     async def runs() -> bool:
         try:
             await handle.describe()
-        except Exception:
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
             return False
         return True
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from starters.commands import onboardings, tasks
 from starters.commands.onboardings import StartRequest
-from starters.commands.tasks import TaskShown
+from starters.commands.tasks_shown import TaskShown
 from tests.conftest import CHAMPION, TAM, Town, account, example, link_of
 from tests.support.approval import seen
 from tests.support.playbooks import put
@@ -31,7 +30,10 @@ async def plan(town: Town, key: str = "versayce", contract: str | None = None) -
 
 async def in_phase(town: Town, phase: str, key: str = "versayce", round_: int = 1) -> TaskShown:
     """The plan, once it stands there."""
-    ready: Callable[[TaskShown], bool] = lambda one: one.phase == phase and one.round == round_  # noqa: E731
+
+    def ready(one: TaskShown) -> bool:
+        return one.phase == phase and one.round == round_
+
     return await seen(town, f"{key}/training_plan", ready)
 
 

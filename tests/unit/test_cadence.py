@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -132,3 +133,52 @@ def test_a_moved_date_keeps_its_lead() -> None:
     later = one.start + timedelta(days=1)
     assert cadence.lead(one, later, BEGAN) == one.tick + timedelta(days=1)
     assert cadence.lead(one, BEGAN + timedelta(hours=2), BEGAN) == BEGAN
+
+
+@given(
+    weeks=st.sampled_from(["1 week", "2 weeks"]),
+    minutes=st.sampled_from([15, 20, 30]),
+    gone=st.integers(0, 4),
+    off=st.sets(st.integers(0, 13), max_size=4),
+    moved=st.sets(st.integers(0, 13), max_size=3),
+)
+@settings(deadline=None)
+def test_another_definition_plans_each_date_once_and_keeps_what_was_said(
+    weeks: Literal["1 week", "2 weeks"], minutes: int, gone: int, off: set[int], moved: set[int]
+) -> None:
+    """From the next brief on dates follow the new rule, in order; the next one stays, and so does what was said."""
+    state = sync()
+    for index in off:
+        state = cadence.replaced(state, state.occurrences[index].model_copy(update={"off": "skipped"}))
+    for index in moved - off:
+        one = next(one for one in state.occurrences if one.number == index + 1)
+        later = {"start": one.start + timedelta(hours=2), "end": one.end + timedelta(hours=2)}
+        state = cadence.replaced(state, one.model_copy(update=later))
+    before = state.occurrences
+    now = BEGAN if gone == 0 else before[gone - 1].end + timedelta(hours=3)
+    state = cadence.take_due(state, now).sync
+    while state.occurrences and state.occurrences[0].tick <= now:
+        state = cadence.take_due(state, now).sync
+    step = STEP.model_copy(update={"every": weeks, "minutes": minutes})
+    anew = cadence.redefined(state, step, now)
+    assert anew.standing is not None
+    if (weeks, minutes) == (STEP.every, STEP.minutes):
+        assert anew.occurrences == state.occurrences
+        return
+    after = max([now, *(one.original for one in anew.recent)])
+    new = recurrence.occurrences(
+        anew.standing, weeks=step.weeks, minutes=minutes, after=after, number=anew.number, tam=WHO, champion=WHO
+    )
+    plan = SyncPlan(party=Invited(tam="m_tam", invitees=()), standing=anew.standing, first=new[0], occurrences=new)
+    found = cadence.planned(anew, plan)
+    everything = (*found.recent, *found.occurrences)
+    assert len({one.day for one in everything}) == len(everything)
+    assert len({one.number for one in everything}) == len(everything)
+    ahead = [one for one in cadence.upcoming(state, now) if one.off is None]
+    assert ahead[0].original in [one.original for one in cadence.upcoming(found, now)]
+    for one in found.occurrences:
+        assert (one.day - anew.standing.first).days % (7 * step.weeks) == 0
+        assert one.end - one.start == timedelta(minutes=minutes)
+        said = next((known for known in before if known.day == one.day), None)
+        if said is not None and one.day >= anew.standing.first:
+            assert (one.off, one.start) == (said.off, said.start)

@@ -27,7 +27,7 @@ from rapport.model.people import AccountFile
 from rapport.model.reading import check, read_toml
 from rapport.model.sheets import Row, numbered
 from rapport.settings import Settings
-from rapport.storage import people
+from rapport.storage import imports
 from rapport.storage.database import Store
 from rapport.storage.evidence import INCIDENTS, PROJECTS, WINS, Noun, put_usage
 from rapport.storage.tables import Base
@@ -53,7 +53,7 @@ async def other(store: Store) -> str:
     """A second account; its key."""
     text = EXAMPLE.read_text().replace('key = "versayce"', 'key = "orbisant"')
     async with store.writing() as connection:
-        await people.save(connection, read_toml(AccountFile, text.encode(), "orbisant.toml"), NOW)
+        await imports.save(connection, read_toml(AccountFile, text.encode(), "orbisant.toml"), NOW)
     return "orbisant"
 
 

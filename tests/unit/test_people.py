@@ -22,7 +22,7 @@ from rapport.model.reading import read_toml
 from rapport.policy import audience, plan
 from rapport.policy.delegation import handed_over, refresh, seats_for
 from rapport.settings import Settings
-from rapport.storage import people, successions
+from rapport.storage import imports, people, successions
 from rapport.storage.database import Store
 from rapport.storage.tables import TaskRow, TimelineRow
 from starters.commands.office import Office
@@ -123,12 +123,12 @@ async def test_a_file_names_the_regular_tam_while_somebody_stands_in(store: Stor
         members = {member.email: member.id for member in await people.members(connection)}
         ines = members["ines.moreau@foobar.example"]
         await successions.hand_over(connection, KEY, ines, robin, until)
-        await people.save(connection, example(), NOW)
+        await imports.save(connection, example(), NOW)
         found = await people.account(connection, KEY)
         assert (found.tam, found.regular_tam, found.tam_until) == (ines, robin, until)
         assert (found.tam_at(until - timedelta(seconds=1)), found.tam_at(until)) == (ines, robin)
         await successions.hand_over(connection, KEY, ines)
-        await people.save(connection, example(), NOW)
+        await imports.save(connection, example(), NOW)
         found = await people.account(connection, KEY)
         assert (found.tam, found.regular_tam, found.tam_until) == (robin, None, None)
 

@@ -24,7 +24,7 @@ from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.model.records import Entry, Milestone, Projection, Wait
 from rapport.playbooks import load
-from rapport.storage import access, contracts, people, timeline
+from rapport.storage import access, contracts, imports, people, timeline
 from rapport.storage.access import Link, MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
@@ -55,7 +55,7 @@ def file(**changes: str) -> AccountFile:
 async def save(store: Store, account: AccountFile, at: datetime = NOW) -> None:
     """Import an account file."""
     async with store.writing() as connection:
-        await people.save(connection, account, at)
+        await imports.save(connection, account, at)
 
 
 async def dump(store: Store) -> dict[str, list[Any]]:

@@ -16,8 +16,9 @@ from starters.commands.onboardings import MilestoneShown, StartRequest
 from starters.commands.operations import OperationWritten
 from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, link_of, text_of, until
+from tests.support import tasks as onsite
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
-from tests.support.tasks import TASK, begin_large
+from tests.support.tasks import TASK, begin_large, large
 from tests.support.tasks import in_phase as task_in_phase
 from tests.workflows.test_meeting import ZURICH, events
 
@@ -253,6 +254,25 @@ async def test_an_open_task_of_the_tam_moves_with_the_account(skipping: Town) ->
     await skipping.mailed(2, NOOR)
     assert (await tasks.inbox(skipping.office, TAM)).mine == ()
     assert [line.task for line in (await tasks.inbox(skipping.office, by(NOOR))).mine] == [TASK]
+
+
+async def test_what_came_of_an_approval_is_told_to_the_tam_of_today(skipping: Town) -> None:
+    """Who asked as the TAM and serves the account no more gets nothing; their successor reads the outcome."""
+    await begin_large(skipping)
+    await task_in_phase(skipping, "preparing")
+    await accounts.import_account(skipping.office, with_noor(large()))
+    await onsite.request(skipping, TAM.email)
+    await task_in_phase(skipping, "open")
+    before = len(await skipping.mailed(1, TAM.email))
+    await successions.hand_over(skipping.office, "versayce", HandOver(to=NOOR, reason="For good"), TAM)
+    await onsite.decide(skipping, onsite.MANAGER, "approve")
+    await task_in_phase(skipping, "closed")
+
+    async def answered() -> bool:
+        return any("onsite" in str(mail["Subject"]).lower() for mail in skipping.mails(NOOR))
+
+    await until(answered, "the outcome")
+    assert len(skipping.mails(TAM.email)) == before
 
 
 async def test_a_hand_over_for_a_while_ends_by_itself(skipping: Town) -> None:

@@ -13,11 +13,12 @@ from rapport.model.minutes import Minutes
 from rapport.model.operations import Operate
 from rapport.model.people import AccountFile, WrittenWork
 from rapport.model.reading import check
-from starters.commands import accounts, meetings, messages, onboardings, operations, tasks, timelines
-from starters.commands.messages import Edit
+from starters.commands import accounts, meetings, messages, onboardings, operations, successions, tasks, timelines
+from starters.commands.messages import Edit, MessageShown
 from starters.commands.onboardings import StartRequest
 from starters.commands.operations import OperationWritten
-from starters.commands.tasks import TaskLine
+from starters.commands.successions import Successor
+from starters.commands.tasks_shown import TaskLine
 from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, example, text_of, until
 from tests.support import tasks as onsite
 from tests.support.approval import seen
@@ -106,6 +107,58 @@ async def test_nobody_gets_a_mail_that_could_have_gone_to_anyone(skipping: Town)
     await tasks.decide(skipping.office, todo.task, "not_needed", TAM)
     assert await outcomes(skipping) == {"developer_docs": "1 of 1 sent, 1 not written"}
     assert not skipping.mails(KIM)
+
+
+async def test_whoever_follows_a_developer_gets_what_was_to_go_to_them(skipping: Town) -> None:
+    """A to-do about somebody who left ends; their successor is found out about anew, and written to."""
+    await start(skipping, "developer_docs")
+    [todo] = await waiting(skipping, 1)
+    lee = "lee.park@versayce.example"
+    successor = Successor(persona="secondary_user", name="Lee Park", email=lee, former=KIM, reason="Kim changed teams")
+    await successions.replace_contact(skipping.office, "versayce", successor, TAM)
+
+    async def anew() -> TaskLine | None:
+        mine = (await tasks.inbox(skipping.office, TAM)).mine
+        return mine[0] if [line.title for line in mine] == ["Documents for developers (Lee Park)"] else None
+
+    assert (await until(anew, "the to-do about Lee Park")).task != todo.task
+    await record(skipping, lee, languages=("Rust",), projects=("label printer",))
+    assert "OpenTelemetry for Rust" in text_of((await skipping.mailed(1, lee))[0])
+    assert await outcomes(skipping) == {"developer_docs": "2 of 2 sent"}
+    assert not skipping.mails(KIM)
+    assert len(skipping.mails(SECOND_USER)) == 1
+
+
+async def test_a_draft_to_a_developer_who_left_is_written_to_the_successor(skipping: Town) -> None:
+    """Where a mail waited for the TAM's word, the successor's waits instead; nobody gets two."""
+    await start(skipping, "developer_docs", review="approve")
+
+    async def drafts() -> list[MessageShown]:
+        return await messages.drafts(skipping.office, "versayce")
+
+    [draft] = await until(drafts, "the draft")
+    assert draft.to == SECOND_USER
+    lee = "lee.park@versayce.example"
+    successor = Successor(persona="secondary_user", name="Lee Park", email=lee, former=SECOND_USER, reason="He left")
+    await successions.replace_contact(skipping.office, "versayce", successor, TAM)
+
+    async def found_out() -> bool:
+        titles = {line.title for line in (await tasks.inbox(skipping.office, TAM)).mine}
+        return {f"Documents for developers ({name})" for name in ("Lee Park", "Kim Sato")} <= titles
+
+    await until(found_out, "both to-dos")
+    await record(skipping, lee, languages=("Go",), projects=("checkout service",))
+    await record(skipping, KIM, languages=("Rust",), projects=("label printer",))
+
+    async def both() -> list[MessageShown] | None:
+        found = await drafts()
+        return found if {one.to for one in found} == {lee, KIM} else None
+
+    keys = tuple(one.key for one in await until(both, "both drafts"))
+    await messages.release(skipping.office, keys, TAM)
+    assert await outcomes(skipping) == {"developer_docs": "2 of 2 sent"}
+    assert not skipping.mails(SECOND_USER)
+    assert (len(skipping.mails(lee)), len(skipping.mails(KIM))) == (1, 1)
 
 
 async def test_each_developer_has_a_project_of_their_own(skipping: Town) -> None:

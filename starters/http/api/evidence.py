@@ -69,9 +69,14 @@ class CloseBody(Written):
     ended: Moment | None = None
 
 
+def _body(model: type[W]) -> type[RecordsBody[W]]:
+    # Pydantic makes such a class when it is asked to; mypy knows none whose parameter is a variable.
+    return RecordsBody[model]  # type: ignore[valid-type]
+
+
 def _records(model: type[W]) -> dict[str, Any]:
     """A body of records in the OpenAPI document: JSON, or CSV with the same names as columns."""
-    described: dict[str, Any] = schema(RecordsBody[model])  # type: ignore[valid-type]
+    described: dict[str, Any] = schema(_body(model))
     described["requestBody"]["content"][CSV] = {"schema": {"type": "string"}}
     return described
 
@@ -87,7 +92,7 @@ async def _given(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == CSV:
         return read_csv(model, await request.body(), "body"), api_actor(office, token, as_)
-    body = await read_body(request, RecordsBody[model])  # type: ignore[valid-type]
+    body = await read_body(request, _body(model))
     return numbered(body.records, "records"), api_actor(office, token, body.as_)
 
 

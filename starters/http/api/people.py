@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
-from rapport.model.base import Email
+from rapport.model.base import Email, Prose, Written
+from rapport.storage.erasure import Erased
 from starters.commands import successions
 from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
 from starters.http.api.bodies import read_body, schema
@@ -32,6 +33,13 @@ class DepartureBody(Departure):
     """A member's word that somebody is no contact any more."""
 
     as_: Annotated[Email, Field(alias="as")]
+
+
+class ErasureBody(Written):
+    """A member's word that a contact is to be erased."""
+
+    as_: Annotated[Email, Field(alias="as")]
+    reason: Prose | None = None
 
 
 class HandOverBody(HandOver):
@@ -60,6 +68,13 @@ async def remove_contact(account: str, email: str, request: Request, office: The
     """Note that somebody is no contact any more, without a successor."""
     body = await read_body(request, DepartureBody)
     return await successions.remove_contact(office, account, email, body, api_actor(office, token, body.as_))
+
+
+@router.post("/contacts/{email}/erase", openapi_extra=schema(ErasureBody))
+async def erase_contact(account: str, email: str, request: Request, office: TheOffice, token: Bearer) -> Erased:
+    """Erase a contact from everything on record, for good."""
+    body = await read_body(request, ErasureBody)
+    return await successions.erase_contact(office, account, email, api_actor(office, token, body.as_), body.reason)
 
 
 @router.post("/hand-over", openapi_extra=schema(HandOverBody))

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from rapport.model.base import Email, Prose, Written
 from rapport.model.meeting import Receipt
 from starters.commands import tasks
-from starters.commands.tasks import TaskLine, TaskShown
+from starters.commands.tasks_shown import TaskLine, TaskShown
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from calendar import day_name
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from rapport.model.base import Prose, Refusal, Refused, Written
 from rapport.model.message import MessageState
+from rapport.model.people import CHAMPION, WEEKDAYS, personas
 from rapport.model.playbook import Stage
 from rapport.model.reading import check
 from starters.commands import (
@@ -80,7 +82,7 @@ async def account(
     request: Request, key: str, office: TheOffice, session: SignedIn, all_: Annotated[bool, Query(alias="all")] = False
 ) -> Response:
     """One account: where it is, what it waits for, and how to move it on."""
-    return await _account_page(request, office, session, key, everything=all_)
+    return await account_page(request, office, session, key, everything=all_)
 
 
 @router.post("/accounts/{key}/meetings/{step}/book")
@@ -93,7 +95,7 @@ async def book(request: Request, key: str, step: str, office: TheOffice, session
         start = wall_time(typed.get("start", ""), shown.tam.zone)
         await meetings.book(office, key, step, start, acting(office, session, shown))
     except Refusal as refusal:
-        return await _account_page(request, office, session, key, RefusedForm("book", step, refusal, typed))
+        return await account_page(request, office, session, key, RefusedForm("book", step, refusal, typed))
     return see_other(f"/accounts/{key}?done=booked")
 
 
@@ -107,7 +109,7 @@ async def report(request: Request, key: str, step: str, office: TheOffice, sessi
         said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
         await meetings.report(office, key, step, said.outcome, acting(office, session, shown), said.note)
     except Refusal as refusal:
-        return await _account_page(request, office, session, key, RefusedForm("report", step, refusal, typed))
+        return await account_page(request, office, session, key, RefusedForm("report", step, refusal, typed))
     return see_other(f"/accounts/{key}?done={said.outcome}")
 
 
@@ -138,7 +140,7 @@ def wall_time(text: str, zone: str) -> datetime:
     return instant
 
 
-async def _account_page(
+async def account_page(
     request: Request,
     office: Office,
     session: Session,
@@ -147,6 +149,12 @@ async def _account_page(
     *,
     everything: bool = False,
 ) -> Response:
+    """Draw an account's page.
+
+    Args:
+        failed: A form of it that was refused.
+        everything: Show the whole timeline.
+    """
     shown = await accounts.show(office, key)
     status = await _status(office, key)
     recurring = await _cadence(office, key)
@@ -175,6 +183,8 @@ async def _account_page(
         days=by_day(told if everything else told[:RECENT], shown.tam.zone),
         more=0 if everything else max(0, len(told) - RECENT),
         actor=acting(office, session, shown).email,
+        champion_zone=next((one.zone for one in shown.contacts if one.role == personas()[CHAMPION].title), None),
+        weekdays=list(zip(WEEKDAYS, day_name, strict=True)),
         earliest=_earliest(shown.tam.zone),
         failed=failed,
         blockers=await blockers.listed(office, key),

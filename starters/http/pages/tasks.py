@@ -15,7 +15,7 @@ from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
 from starters.commands import accounts, tasks
 from starters.commands.office import LATER, Actor, Office
-from starters.commands.tasks import TaskLink, TaskShown
+from starters.commands.tasks_shown import TaskLink, TaskShown
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheOffice, check_form, session_of
 from starters.http.deciding import acting, check_decider, decider, inbox_of
 from starters.http.pages.rendering import fields, form_token, member_page, page, see_other

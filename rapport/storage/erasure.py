@@ -1,0 +1,182 @@
+"""Erasing a person from everything that is on record of an account. The timeline's hash chain stays whole.
+
+It walks the tables themselves, so that a table which comes later is searched as well.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import JSON, ColumnElement, String, Table, delete, or_, select, update
+
+from rapport.model.base import Wire
+from rapport.model.message import MessageState
+from rapport.model.people import Schedule, Work
+from rapport.policy.erasure import ERASED, ERASED_DOMAIN, Naming
+from rapport.storage.addresses import GONE
+from rapport.storage.database import Connection
+from rapport.storage.people import LEFT
+from rapport.storage.tables import (
+    AccountRow,
+    AttachmentRow,
+    Base,
+    ContactRow,
+    LinkRow,
+    MemberRow,
+    MessageRow,
+    SubmissionRow,
+    TimelineRow,
+)
+
+_APART: Final = frozenset(
+    {"contacts", "submissions", "timeline", "timeline_heads", "members", "absences", "vendor", "tokens", "switches"}
+)
+"""What is not searched: it is erased in its own way, holds nothing but ids, or is about the vendor's own people."""
+
+_WAITING: Final = (MessageState.READY, MessageState.DEFERRED)
+_UNSENT: Final = (MessageState.DRAFT, MessageState.HELD, *_WAITING)
+
+
+class Erased(Wire):
+    """What was erased.
+
+    Attributes:
+        contact: The id that stays, and names nobody any more.
+        messages: How many mails lost their bytes.
+        texts: How many things that people said lost their words.
+        records: How many other records lost a name.
+    """
+
+    contact: str
+    messages: int
+    texts: int
+    records: int
+
+
+async def naming(connection: Connection, account: str, contact: str) -> Naming:
+    """By what one of an account's contacts is named, and nobody else around it."""
+    everyone = (
+        await connection.execute(
+            select(ContactRow.id, ContactRow.name, ContactRow.email).where(ContactRow.account == account)
+        )
+    ).all()
+    one = next(row for row in everyone if row.id == contact)
+    members = await connection.scalars(select(MemberRow.name))
+    return Naming(one.name, one.email, [*members, *(row.name for row in everyone if row.id != contact)])
+
+
+async def erase(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> Erased:
+    """Erase a contact. What was to go to them does not go; what was to go to others is written anew when it goes."""
+    texts = await _erase_words(connection, account, contact, named)
+    messages = await _erase_mails(connection, account, contact, named, now)
+    await connection.execute(delete(LinkRow).where(LinkRow.person == contact))
+    records = 0
+    for table in Base.metadata.sorted_tables:
+        if table.name not in _APART:
+            scope = _of_account(table, account)
+            records += await _redact(connection, table, scope, named if scope is not None else named.in_full())
+    await connection.execute(
+        update(ContactRow)
+        .where(ContactRow.id == contact)
+        .values(
+            name=GONE,
+            email=f"{contact}@{ERASED_DOMAIN}",
+            title=None,
+            schedule=Schedule(zone="UTC").model_dump(mode="json"),
+            work=Work().model_dump(mode="json"),
+            left_at=now,
+        )
+    )
+    return Erased(contact=contact, messages=messages, texts=texts, records=records)
+
+
+async def _erase_words(connection: Connection, account: str, contact: str, named: Naming) -> int:
+    """Take text and salt from what they said, and from what was said of them; the hashes stay."""
+    on_record = select(TimelineRow.submission).where(
+        TimelineRow.account == account, TimelineRow.submission.is_not(None)
+    )
+    rows = await connection.execute(
+        select(SubmissionRow.id, SubmissionRow.actor, SubmissionRow.text).where(
+            SubmissionRow.text.is_not(None),
+            or_(
+                SubmissionRow.actor == contact,
+                SubmissionRow.id.in_(on_record),
+                SubmissionRow.workflow_id.like(f"%/{account}"),
+                SubmissionRow.workflow_id.like(f"%/{account}/%"),
+            ),
+        )
+    )
+    theirs = [row.id for row in rows if row.actor == contact or named.named_in(row.text)]
+    if theirs:
+        erased = update(SubmissionRow).where(SubmissionRow.id.in_(theirs)).values(text=None, salt=None)
+        await connection.execute(erased)
+    return len(theirs)
+
+
+async def _erase_mails(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> int:
+    """Take the bytes of mails to them, and of those that name them."""
+    rows = await connection.execute(
+        select(MessageRow.key, MessageRow.person, MessageRow.state, MessageRow.raw).where(MessageRow.account == account)
+    )
+    count = 0
+    for row in rows.all():
+        to_them = row.person == contact
+        if not to_them and (row.raw is None or not named.named_in_mail(row.raw)):
+            continue
+        values: dict[str, Any] = {"raw": None}
+        if to_them:
+            values |= {"address": ERASED, "edits": {}, "reply": None}
+        if to_them and row.state in _UNSENT:
+            values |= {"state": MessageState.SUPPRESSED, "reason": LEFT, "settled_at": now, "lease_until": None}
+        elif row.state in _WAITING:
+            # The relay has none of it yet: it is written again when it goes, without them.
+            values |= {"state": MessageState.READY, "lease_until": None}
+        elif row.state == MessageState.SENDING:
+            # Whoever is sending it has the bytes. If they do not come back, nobody can say whether it arrived.
+            values |= {"kind": "hold"}
+        await connection.execute(update(MessageRow).where(MessageRow.key == row.key).values(**values))
+        if to_them:
+            await connection.execute(delete(AttachmentRow).where(AttachmentRow.message == row.key))
+        count += row.raw is not None
+    return count
+
+
+def _of_account(table: Table, account: str) -> ColumnElement[bool] | None:
+    """Which rows of a table belong to an account; nothing if none belongs to any."""
+    if table is AccountRow.__table__:
+        return AccountRow.key == account
+    if "account" in table.columns:
+        return table.columns["account"] == account
+    for key in table.foreign_keys:
+        parent = key.column.table
+        scope = _of_account(parent, account) if parent.name not in _APART else None
+        if scope is not None:
+            return key.parent.in_(select(key.column).where(scope))
+    return None
+
+
+async def _redact(connection: Connection, table: Table, scope: ColumnElement[bool] | None, named: Naming) -> int:
+    """Take a person's name and address from every text in these rows."""
+    texts = [column for column in table.columns if _is_text(column)]
+    if not texts:
+        return 0
+    keys = list(table.primary_key.columns)
+    query = select(*keys, *(column for column in texts if not column.primary_key))
+    count = 0
+    for row in (await connection.execute(query if scope is None else query.where(scope))).all():
+        found = row._mapping
+        values = {column.name: named.redacted_value(found[column]) for column in texts}
+        changed = {name: value for name, value in values.items() if value != found[table.columns[name]]}
+        if changed:
+            here = [key == found[key] for key in keys]
+            await connection.execute(update(table).where(*here).values(**changed))
+            count += 1
+    return count
+
+
+def _is_text(column: Any) -> bool:
+    """Whether people's words can stand there: in what they write, and in the names of files, but in no other key."""
+    if column.primary_key and column is not AttachmentRow.__table__.c.name:
+        return False
+    return isinstance(column.type, String | JSON) and not column.foreign_keys

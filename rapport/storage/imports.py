@@ -1,0 +1,165 @@
+"""What account and member files say, brought into the tables. People keep the ids that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import Executable, Table, case, func, insert, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rapport.model.base import Refusal
+from rapport.model.ids import new_id
+from rapport.model.people import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember
+from rapport.storage import people
+from rapport.storage.database import Connection
+from rapport.storage.tables import AccountRow, ContactRow, MemberRow, VendorRow
+
+
+async def save(connection: Connection, file: AccountFile, now: datetime) -> None:
+    """Bring an account and its people up to what a file says. Repeating it changes nothing.
+
+    People are recognised by their address, however its letters are cased, so that their ids, votes and mails stay
+    theirs. A contact whom the file no longer names has left: they stay on record, and nothing more goes to them.
+
+    Raises:
+        Refusal: The TAM is no known member with that role, a member leans on nobody who is known, or nobody ever said
+            who the vendor is.
+    """
+    if file.vendor is not None:
+        await _save_vendor(connection, file.vendor)
+    elif await connection.scalar(select(VendorRow.id)) is None:
+        raise Refusal("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
+    await _save_members(connection, file.members)
+    tam = await people.member_by_email(connection, file.account.tam)
+    if tam is None:
+        raise Refusal(
+            "is no member known here", field="account.tam", fix="add a [[members]] with this address and the role tam"
+        )
+    if Role.TAM not in tam.roles:
+        raise Refusal("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
+    values = {
+        "name": file.account.name,
+        "tam": tam.id,
+        "place": file.account.place,
+        "review": file.account.review,
+        "facts": file.account.facts.model_dump(),
+        "figures": file.account.figures.model_dump(),
+    }
+    await connection.execute(
+        _put_account(connection.dialect.name), {"key": file.account.key, "created_at": now, **values}
+    )
+    await _save_contacts(connection, file.account.key, file.contacts, now)
+
+
+@cache
+def _put_account(dialect: str) -> Executable:
+    table = cast("Table", AccountRow.__table__)
+    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    kept = {"key", "created_at", "regular_tam", "tam_until"}
+    values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
+    # While somebody stands in, a file's TAM is the one to whom the account goes back.
+    stands_in, named = table.c.regular_tam.is_not(None), new.excluded["tam"]
+    values |= {
+        "tam": case((stands_in, table.c.tam), else_=named),
+        "regular_tam": case((stands_in, named), else_=null()),
+    }
+    put: Executable = new.on_conflict_do_update(index_elements=["key"], set_=values)
+    return put
+
+
+async def save_members(connection: Connection, file: MembersFile) -> list[str]:
+    """Bring members up to what a file says, and give their ids. Whom it does not name stays as they are.
+
+    Raises:
+        Refusal: A member leans on somebody whom neither the file nor the database knows.
+    """
+    if file.vendor is not None:
+        await _save_vendor(connection, file.vendor)
+    return await _save_members(connection, file.members)
+
+
+async def _save_vendor(connection: Connection, vendor: Vendor) -> None:
+    changed = await connection.execute(update(VendorRow).where(VendorRow.id == 1).values(**vendor.model_dump()))
+    if changed.rowcount == 0:
+        await connection.execute(insert(VendorRow).values(id=1, **vendor.model_dump()))
+
+
+async def _save_members(connection: Connection, written: Sequence[WrittenMember]) -> list[str]:
+    ids = await _member_ids(connection, written)
+    # Everyone comes first, and whom they lean on after that: the order of a file does not matter then.
+    new = []
+    for member in written:
+        if member.email.lower() not in ids:
+            ids[member.email.lower()] = id_ = new_id("m")
+            new.append({"id": id_, **_values(member)})
+    if new:
+        await connection.execute(insert(MemberRow), new)
+    for index, member in enumerate(written):
+        others = {
+            field: _lookup(ids, getattr(member, field), f"members[{index}].{field}")
+            for field in ("manager", "backup", "delegate")
+        }
+        same = MemberRow.id == ids[member.email.lower()]
+        await connection.execute(update(MemberRow).where(same).values(**_values(member), **others))
+    return [ids[member.email.lower()] for member in written]
+
+
+def _values(member: WrittenMember) -> dict[str, Any]:
+    return {
+        "email": member.email,
+        "name": member.name,
+        "title": member.title,
+        "roles": sorted(member.roles),
+        "join_url": str(member.join_url) if member.join_url else None,
+        "calendar_url": str(member.calendar_url) if member.calendar_url else None,
+        "schedule": member.model_dump(mode="json", include=people.SCHEDULE),
+    }
+
+
+async def _member_ids(connection: Connection, written: Sequence[WrittenMember]) -> dict[str, str]:
+    """The ids of all whom these name, by their addresses in lower case, as far as they are known."""
+    named = {
+        email.lower()
+        for member in written
+        for email in (member.email, member.manager, member.backup, member.delegate)
+        if email is not None
+    }
+    address = func.lower(MemberRow.email)
+    query = select(address.label("address"), MemberRow.id).where(address.in_(sorted(named)))
+    return {row.address: row.id for row in await connection.execute(query)}
+
+
+def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
+    if email is None:
+        return None
+    if email.lower() not in ids:
+        raise Refusal(
+            "is no member known here", field=field, fix="add a [[members]] with this address, or correct the address"
+        )
+    return ids[email.lower()]
+
+
+async def _save_contacts(
+    connection: Connection, account: str, written: Sequence[WrittenContact], now: datetime
+) -> None:
+    known = {
+        row.email.lower(): row.id
+        for row in await connection.execute(
+            select(ContactRow.email, ContactRow.id).where(ContactRow.account == account)
+        )
+    }
+    new = []
+    for position, contact in enumerate(written):
+        values = people.contact_values(contact, position)
+        if (id_ := known.get(contact.email.lower())) is not None:
+            await connection.execute(update(ContactRow).where(ContactRow.id == id_).values(**values))
+        else:
+            new.append({"id": new_id("c"), "account": account, **values})
+    if new:
+        await connection.execute(insert(ContactRow), new)
+    gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
+    if gone:
+        await people.contacts_left(connection, gone, now)

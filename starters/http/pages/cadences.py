@@ -1,0 +1,69 @@
+"""The forms of an account's page for what recurs: one date moved or called off, and the standing time."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from fastapi import APIRouter, Request, Response
+
+from rapport.model.base import Prose, Refusal, Written
+from rapport.model.reading import check
+from starters.commands import accounts, cadences
+from starters.http.auth import SignedIn, TheOffice, check_form
+from starters.http.pages.members import RefusedForm, account_page, acting, wall_time
+from starters.http.pages.rendering import fields, see_other
+
+router = APIRouter(prefix="/accounts/{key}/cadence/{step}")
+
+
+class DateForm(Written):
+    """What is said of one date, as a form says it."""
+
+    date: date
+    reason: Prose | None = None
+
+
+def _said(typed: dict[str, str]) -> DateForm:
+    return check(DateForm, {name: typed.get(name) or None for name in ("date", "reason")}, "")
+
+
+@router.post("/skip")
+async def skip(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+    """Call one date off."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    actor = acting(office, session, await accounts.show(office, key))
+    try:
+        said = _said(typed)
+        await cadences.skip(office, key, step, said.date, actor, said.reason)
+    except Refusal as refusal:
+        return await account_page(request, office, session, key, RefusedForm("skip", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done=called_off")
+
+
+@router.post("/move")
+async def move(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+    """Move one date."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    shown = await accounts.show(office, key)
+    try:
+        said = _said(typed)
+        start = wall_time(typed.get("start", ""), shown.tam.zone)
+        await cadences.move(office, key, step, said.date, start, acting(office, session, shown), said.reason)
+    except Refusal as refusal:
+        return await account_page(request, office, session, key, RefusedForm("move", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done=moved")
+
+
+@router.post("/set")
+async def set_time(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+    """Set the standing time."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    actor = acting(office, session, await accounts.show(office, key))
+    try:
+        await cadences.set_time(office, key, step, typed.get("day", ""), typed.get("at", ""), actor)
+    except Refusal as refusal:
+        return await account_page(request, office, session, key, RefusedForm("set", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done=standing")

@@ -1,0 +1,177 @@
+"""Erasing a person: nothing in the database names them any more, and the record stays whole."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.evidence import WrittenIncident, WrittenProject, WrittenRoadmapItem, WrittenWin
+from rapport.model.message import MessageState
+from rapport.model.minutes import NewBlocker
+from rapport.model.sheets import Row
+from rapport.storage.tables import Base, SubmissionRow
+from starters.commands import audit, blockers, evidence, meetings, messages, successions, timelines
+from starters.commands.messages import Edit
+from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, link_of, text_of, until
+from tests.support.kickoff import begin, drafted, in_phase, reviewed, vote
+from tests.support.minutes import action, begun, blocker, minutes
+
+NAMES = ("luca", "bianchi", CHAMPION)
+
+
+def read(value: Any) -> str:
+    """A value as text; of a mail all its headers, texts and calendars as a reader's program sees them."""
+    if not isinstance(value, bytes):
+        return str(value)
+    parsed = email.message_from_bytes(value, policy=email.policy.default)
+    found = [value.decode("latin-1")]
+    for part in parsed.walk():
+        found += [str(header) for header in part.values()]
+        if part.get_content_maintype() == "text":
+            found.append(str(part.get_content()).replace("\r\n", "\n").replace("\n ", ""))
+    return "\n".join(found)
+
+
+async def named(town: Town, names: tuple[str, ...] = NAMES) -> set[tuple[str, str]]:
+    """Every table and column of the whole database in which one of these stands."""
+    found = set()
+    async with town.office.store.reading() as connection:
+        for table in Base.metadata.sorted_tables:
+            for row in await connection.execute(select(table)):
+                for column, value in row._mapping.items():
+                    if any(name in read(value).casefold() for name in names):
+                        found.add((table.name, str(column)))
+    return found
+
+
+async def spoken_of(town: Town) -> None:
+    """Have the champion named in everything that people can write about an account."""
+    office, now = town.office, datetime.now(UTC)
+    incident = WrittenIncident(id="INC-1", title="Luca Bianchi was paged", severity=3, began=now - timedelta(days=1))
+    project = WrittenProject(id="P-1", title="Checkout, led by Luca", starts=now.date())
+    win = WrittenWin(id="W-1", title="LUCA  BIANCHI saw it first", day=now.date())
+    item = WrittenRoadmapItem(
+        id="R-1", title="Asked for by luca bianchi", expected="2027", account="versayce", touches="Bianchi needs it"
+    )
+    await evidence.add_incidents(office, "versayce", [Row(incident)], TAM)
+    await evidence.add_projects(office, "versayce", [Row(project)], TAM)
+    await evidence.add_wins(office, "versayce", [Row(win)], TAM)
+    await evidence.add_roadmap(office, [Row(item)], TAM)
+    new = NewBlocker.model_validate(blocker(title="Bianchi has no access") | {"owner": TAM.email})
+    await blockers.add(office, "versayce", new, TAM)
+
+
+async def test_an_erased_person_is_named_nowhere_and_the_chain_is_whole(skipping: Town) -> None:
+    """After a held kickoff, minutes, evidence and a vote with a note: no column holds their name or address."""
+    await begun(skipping)
+    office = skipping.office
+    written = minutes(
+        attended=[CHAMPION, USER],
+        goals={"short_term": ["Luca gets fewer calls"], "long_term": ["Bianchi's team on call"]},
+        actions=[action("Ask Luca Bianchi for the list", owner=CHAMPION)],
+        blockers=[blocker("Luca waits for the firewall")],
+        next=f"Write to {CHAMPION.upper()}",
+        note="Luca said yes; Mara did not.",
+        private_note="Luca Bianchi has to show a result.",
+    )
+    await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written)
+    await spoken_of(skipping)
+    before = await named(skipping)
+    assert {table for table, _ in before} >= {
+        "contacts", "submissions", "messages", "minutes", "goals", "actions", "blockers", "private_notes",
+        "incidents", "projects", "wins", "roadmap_items", "roadmap_touches",
+    }  # fmt: skip
+    kept = {line.key for line in await messages.listed(office, "versayce")}
+    erased = await successions.erase_contact(office, "versayce", CHAMPION, TAM, "Luca Bianchi asked for it")
+    assert (erased.messages > 5, erased.texts > 0, erased.records > 5) == (True, True, True)
+    assert await named(skipping) == set()
+    assert (await audit.verify(office, "versayce")).whole
+    assert {line.key for line in await messages.listed(office, "versayce")} >= kept
+    assert await named(skipping, ("mara osei",))
+    told = [entry.what for entry in await timelines.timeline_of(office, "versayce")]
+    assert "A contact, primary champion, was erased from everything on record, says Robin Keller" in told
+    assert "someone who has left answered: one time suits" in told
+    theirs = next(
+        line for line in await messages.listed(office, "versayce", MessageState.SENT) if line.to == "(erased)"
+    )
+    assert (await messages.show(office, theirs.key)).text == "(erased)"
+    with pytest.raises(Refusal, match="has no contact") as refusal:
+        await successions.erase_contact(office, "versayce", CHAMPION, TAM)
+    assert refusal.value.kind is Refused.NOT_FOUND
+    again = await successions.erase_contact(office, "versayce", erased.contact, TAM)
+    assert (again.messages, again.texts, again.records) == (0, 0, 0)
+
+
+async def test_what_they_said_loses_its_words_and_keeps_its_hash(skipping: Town) -> None:
+    """Whatever a person wrote is gone with its salt, though it names nobody; what others wrote of nobody stays."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    link = link_of((await skipping.mailed(1, CHAMPION))[0])
+    await meetings.vote_by_link(skipping.office, link, ("1",), "Mornings are better")
+    other = link_of((await skipping.mailed(1, USER))[0])
+    await meetings.vote_by_link(skipping.office, other, ("1",), "Any time")
+    await successions.erase_contact(skipping.office, "versayce", CHAMPION, TAM)
+    async with skipping.office.store.reading() as connection:
+        said = (await connection.execute(select(SubmissionRow))).all()
+    assert "Mornings are better" not in [row.text for row in said]
+    assert "Any time" in [row.text for row in said]
+    assert [row.salt for row in said if row.text is None and row.text_hash is not None] == [None]
+    assert (await audit.verify(skipping.office, "versayce")).whole
+    with pytest.raises(Refusal):
+        await meetings.vote_by_link(skipping.office, link, ("2",), None)
+
+
+async def test_drafts_to_them_go_to_whoever_follows_and_others_forget_them(skipping: Town) -> None:
+    """A draft to them is suppressed, edits that name them are cleared, and their successor is written to."""
+    await begin(skipping, reviewed("approve"))
+    await drafted(skipping)
+    office = skipping.office
+    drafts = {draft.to: draft.key for draft in await messages.drafts(office, "versayce")}
+    await messages.edit(office, drafts[USER], Edit(subject="For you and Luca", paragraph="Ask Luca Bianchi."), TAM)
+    await successions.erase_contact(office, "versayce", CHAMPION, TAM)
+    assert await named(skipping) == set()
+    assert (await messages.show(office, drafts[USER])).paragraph == "Ask (erased)."
+    assert (await messages.show(office, drafts[USER])).subject == "For you and (erased)"
+    nora = "nora.vidal@versayce.example"
+    newcomer = {"persona": "primary_champion", "name": "Nora Vidal", "email": nora, "zone": "Europe/Zurich"}
+    await successions.add_contact(office, "versayce", successions.Newcomer(**newcomer, reason="She follows"), TAM)
+
+    async def followed() -> bool:
+        return nora in {draft.to for draft in await messages.drafts(office, "versayce")}
+
+    await until(followed, "the successor's draft")
+    states = {line.key: line.state for line in await messages.listed(office, "versayce")}
+    assert states[drafts[CHAMPION]] is MessageState.SUPPRESSED
+    assert (await audit.verify(office, "versayce")).whole
+
+
+async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping: Town) -> None:
+    """Frozen mails that have not left yet lose their bytes with the name, and go all the same once mail is started."""
+    await begin(skipping)
+    await in_phase(skipping, "voting")
+    await skipping.mailed(4)
+    await messages.stop_mail(skipping.office, TAM)
+    await vote(skipping, CHAMPION, "1")
+    await vote(skipping, USER, "1")
+    await in_phase(skipping, "booked")
+
+    async def frozen() -> bool:
+        return len(await messages.listed(skipping.office, "versayce", MessageState.READY)) == 5
+
+    await until(frozen, "the invitations")
+    await successions.erase_contact(skipping.office, "versayce", CHAMPION, TAM)
+    assert await named(skipping) == set()
+    await messages.start_mail(skipping.office, TAM)
+    await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
+    mail = (await skipping.mailed(2, SECOND_USER))[1]
+    assert skipping.mails(CHAMPION) == []
+    assert "bianchi" not in read(mail.as_bytes()).casefold()
+    assert "erased.invalid" not in read(mail.as_bytes())
+    assert text_of(mail)
+    assert await named(skipping) == set()
