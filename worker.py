@@ -20,6 +20,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
+from activities.announcements import Announcements
 from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
@@ -72,6 +73,7 @@ def stationery(settings: Settings) -> Stationery:
         public_url=settings.public_url.rstrip("/"),
         secret=settings.secret.get_secret_value().encode(),
         library=library(settings.data),
+        channel=settings.review_channel_mail,
     )
 
 
@@ -95,6 +97,8 @@ async def build(
         allowed_domains=frozenset(settings.mail_allowed_domains),
         quiet_hours=settings.quiet_hours == "keep",
     )
+    # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     async with httpx.AsyncClient(follow_redirects=True) as http:
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)
@@ -102,6 +106,7 @@ async def build(
         tasks = Tasks(store)
         reports = Reports(store)
         rhythms = Rhythms(store, planning)
+        announcements = Announcements(store, http, messages, settings.slack_webhook_url)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -135,6 +140,7 @@ async def build(
                 rhythms.review,
                 records.hand_back,
                 reports.mornings,
+                announcements.announce,
             ],
             workflow_runner=runner or Runner(),
             interceptors=interceptors,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from rapport.mail import compose, invite, rhythms
@@ -28,14 +28,23 @@ LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 """The mails whose reader answers through a personal link."""
 
 
+CHANNEL: Final = "channel"
+"""The review channel among a mail's readers: a mailbox, and nobody's id."""
+
+
 @dataclass(frozen=True)
 class Stationery:
-    """What every mail of an installation has in common."""
+    """What every mail of an installation has in common.
+
+    Attributes:
+        channel: The mailbox of the review channel, if it has one.
+    """
 
     sender: str
     public_url: str
     secret: bytes = field(repr=False)
     library: Library = field(default_factory=library, repr=False)
+    channel: str | None = None
 
     def link(self, token: str) -> str:
         """The address of a personal link; from the settings, never from a request's Host."""
@@ -298,6 +307,7 @@ class Letter:
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
             "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
             "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
+            "announcement": self.occasion.announcement,
         }
 
     def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class Occasion(Wire):
         task: What the mail says of a human task.
         rhythm: What the mail says of something that recurs.
         handover: What the mail says of an account that changes hands.
+        announcement: What the mail tells the review channel.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -125,6 +126,7 @@ class Occasion(Wire):
     task: TaskFacts | None = None
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
+    announcement: AnnouncementFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 
@@ -138,6 +140,24 @@ class Occasion(Wire):
         """How much its mails press. A message about a meeting is the welcome that goes before its times."""
         welcomes = self.purpose is Purpose.MESSAGE and self.meeting is not None
         return Weight.NEEDED if welcomes else self.purpose.weight
+
+
+class AnnouncementFacts(Wire):
+    """What a mail tells the review channel, in words. It is put together by the activity that sends it.
+
+    No workflow ever has one: its words are people's, and would stand in the history.
+
+    Attributes:
+        account: The account's name.
+        text: What somebody said.
+        url: The review's page.
+    """
+
+    ref: str
+    account: str
+    headline: str
+    text: str | None = None
+    url: str
 
 
 class HandoverFacts(Wire):

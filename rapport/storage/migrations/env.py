@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from rapport.storage import gap_tables  # noqa: F401 - its tables are part of the schema
 from rapport.storage.tables import Base
 
 context.configure(
