@@ -21,6 +21,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
 from activities.announcements import Announcements
+from activities.gates import Gates
 from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
@@ -103,6 +104,7 @@ async def build(
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)
         records = Records(store)
+        gates = Gates(store)
         tasks = Tasks(store)
         reports = Reports(store)
         rhythms = Rhythms(store, planning)
@@ -127,6 +129,7 @@ async def build(
                 planning.vacancies,
                 planning.resumed,
                 planning.stagger,
+                gates.look,
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,

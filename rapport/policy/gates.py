@@ -7,12 +7,12 @@ production, a high-risk account's by engineering again, in the version that will
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from rapport.model.base import Instant, Wire
 from rapport.model.people import Facts, Role
+from rapport.model.playbook import Gate
 
-Gate = Literal["trial", "production"]
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
 STAGE: Final[dict[Gate, str]] = {"trial": "pre_trial", "production": "pre_production"}

@@ -19,6 +19,7 @@ from starters.cli import (
     message,
     onboarding,
     playbook,
+    review,
     simulate,
     stack,
     task,
@@ -51,6 +52,7 @@ app.add_typer(task.app, name="task")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
+app.add_typer(review.app, name="review")
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rapport.model.people import Facts
-from rapport.policy.gates import GATES, HEARD, STAGE, Gate, Reviewed, seat, standing
+from rapport.model.playbook import Gate
+from rapport.policy.gates import GATES, HEARD, STAGE, Reviewed, seat, standing
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ALL = frozenset({"engineering", "product", "support"})
