@@ -21,6 +21,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
 from activities.announcements import Announcements
+from activities.gaps import Crm, Gaps
 from activities.gates import Gates
 from activities.messages import Messages, Policy
 from activities.planning import Planning
@@ -37,6 +38,7 @@ from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes
 from workflows.cadence import Cadence
+from workflows.gap import GapDelivery
 from workflows.handover import Handover
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
@@ -44,7 +46,7 @@ from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 
-WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover)
+WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover, GapDelivery)
 """Every workflow there is."""
 
 
@@ -78,6 +80,12 @@ def stationery(settings: Settings) -> Stationery:
     )
 
 
+def _crm(settings: Settings) -> Crm | None:
+    if settings.crm_webhook_url is None or settings.crm_webhook_secret is None:
+        return None
+    return Crm(settings.crm_webhook_url, settings.crm_webhook_secret)
+
+
 @asynccontextmanager
 async def build(
     client: Client,
@@ -105,6 +113,7 @@ async def build(
         planning = Planning(store, http)
         records = Records(store)
         gates = Gates(store)
+        gaps = Gaps(store, http, _crm(settings))
         tasks = Tasks(store)
         reports = Reports(store)
         rhythms = Rhythms(store, planning)
@@ -129,6 +138,7 @@ async def build(
                 planning.vacancies,
                 planning.resumed,
                 planning.stagger,
+                gaps.deliver,
                 gates.look,
                 tasks.seat,
                 tasks.reseat,
