@@ -81,8 +81,19 @@ def stationery(settings: Settings) -> Stationery:
 
 
 def _crm(settings: Settings) -> Crm | None:
-    if settings.crm_webhook_url is None or settings.crm_webhook_secret is None:
+    """Where product gaps go, if anywhere.
+
+    Raises:
+        Refusal: They would go without a signature.
+    """
+    if settings.crm_webhook_url is None:
         return None
+    if settings.crm_webhook_secret is None:
+        raise Refusal(
+            "is not set",
+            field="RAPPORT_CRM_WEBHOOK_SECRET",
+            fix="set it to the secret that the CRM checks signatures with; nothing is sent unsigned",
+        )
     return Crm(settings.crm_webhook_url, settings.crm_webhook_secret)
 
 

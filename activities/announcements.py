@@ -14,10 +14,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.clock import heartbeats, now
 from activities.messages import Messages
 from activities.webhooks import GIVE_UP, Later, Turned, post
-from rapport.mail.letters import CHANNEL
 from rapport.model.announcement import Announce, Announced
 from rapport.model.ids import review_id
-from rapport.model.message import AnnouncementFacts, MessageState, Occasion, Purpose
+from rapport.model.message import CHANNEL, AnnouncementFacts, MessageState, Occasion, Purpose
 from rapport.policy import announcing
 from rapport.storage import announcements, people, timeline
 from rapport.storage.database import Store

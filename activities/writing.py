@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from rapport.mail import outbox, put_off
 from rapport.mail.compose import Person
-from rapport.mail.letters import CHANNEL, Company, House, Letter, Stationery
+from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.model.ids import message_key
-from rapport.model.message import MessageState, Occasion, Outcomes, Purpose, Weight
+from rapport.model.message import CHANNEL, MessageState, Occasion, Outcomes, Purpose, Weight
 from rapport.model.people import personas
 from rapport.model.records import Entry
 from rapport.policy import attention

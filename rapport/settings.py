@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from rapport.model.base import Email, mail_address
@@ -111,12 +111,6 @@ class Settings(BaseSettings):
         data = Path(handed_in or os.environ.get("RAPPORT_DATA", ".rapport"))
         file = TomlConfigSettingsSource(settings_cls, data / "rapport.toml")
         return init_settings, env_settings, file, file_secret_settings
-
-    @model_validator(mode="after")
-    def _signed(self) -> Self:
-        if self.crm_webhook_url is not None and self.crm_webhook_secret is None:
-            raise ValueError("RAPPORT_CRM_WEBHOOK_SECRET is not set; nothing is sent to a CRM without a signature")
-        return self
 
     @property
     def database(self) -> str:

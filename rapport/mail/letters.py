@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rapport.mail import compose, invite, rhythms
@@ -26,10 +26,6 @@ from rapport.storage.days import Day
 
 LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 """The mails whose reader answers through a personal link."""
-
-
-CHANNEL: Final = "channel"
-"""The review channel among a mail's readers: a mailbox, and nobody's id."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,10 @@ SETTLED = frozenset(
     {MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN, MessageState.HELD, MessageState.SUPPRESSED}
 )
 """The states in which the system does nothing more by itself."""
+
+
+CHANNEL: Final = "channel"
+"""The review channel among a mail's readers: a mailbox, and nobody's id."""
 
 
 class Weight(StrEnum):

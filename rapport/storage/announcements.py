@@ -8,8 +8,10 @@ from sqlalchemy import func, select, update
 
 from rapport.model.announcement import Announce
 from rapport.model.base import Instant, Wire
+from rapport.model.message import CHANNEL, MessageState
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import AnnouncementRow
+from rapport.storage.tables import MessageRow
 from rapport.storage.timeline import insert_new
 
 WAITING, POSTED, FAILED = "waiting", "posted", "failed"
@@ -55,6 +57,17 @@ async def failed(connection: Connection) -> list[Telling]:
     """What the channel was never told, the newest first."""
     query = _TELLINGS.where(AnnouncementRow.state == FAILED).order_by(AnnouncementRow.first_tried_at.desc())
     return [Telling.model_validate(row._mapping) for row in await connection.execute(query.limit(50))]
+
+
+async def failed_mails(connection: Connection) -> list[tuple[str, str]]:
+    """The subjects of the mails to the channel that never went, each with the reason."""
+    rows = await connection.execute(
+        select(MessageRow.subject, MessageRow.reason, MessageRow.state)
+        .where(MessageRow.person == CHANNEL, MessageRow.state.in_([MessageState.FAILED, MessageState.SUPPRESSED]))
+        .order_by(MessageRow.created_at.desc())
+        .limit(50)
+    )
+    return [(row.subject, row.reason or row.state) for row in rows]
 
 
 async def of_review(connection: Connection, ref: str) -> list[Telling]:

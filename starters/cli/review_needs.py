@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from rapport.model.base import Refused
 from starters.cli.common import EXIT, Data, Json, out, print_json, with_office
@@ -31,11 +32,12 @@ def needed(account: str, data: Data = None, json: Json = False) -> None:
     if found.unsure:
         out.print("\n[bold]Not known yet[/bold]")
     for call in found.unsure:
-        out.print(f"  {call.title}: {call.record}", soft_wrap=True)
+        out.print(f"  {call.title}: {call.record}", soft_wrap=True, markup=False)
     out.print()
     for standing in found.gates:
         colour = "green" if standing.open else "red"
-        out.print(f"[{colour}]{'open' if standing.open else 'shut'}[/{colour}]  {standing.gate}: {standing.why}")
+        word = "open" if standing.open else "shut"
+        out.print(f"[{colour}]{word}[/{colour}]  {standing.gate}: {standing.why}", soft_wrap=True)
 
 
 def gate(
@@ -58,8 +60,8 @@ def gate(
 
 
 def _print(call: CallShown) -> None:
-    out.print(f"[bold]{call.title}[/bold]  ({', '.join(stage.replace('_', ' ') for stage in call.stages)})")
-    out.print(f"  {call.why}", soft_wrap=True)
+    out.print(f"[bold]{escape(call.title)}[/bold]  ({', '.join(stage.replace('_', ' ') for stage in call.stages)})")
+    out.print(f"  {call.why}", soft_wrap=True, markup=False)
     out.print(f"  because of: {', '.join(call.because)}", soft_wrap=True, markup=False)
     if call.reviews:
         out.print(f"  reviews of that stage: {', '.join(call.reviews)}", soft_wrap=True)
