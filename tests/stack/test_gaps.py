@@ -20,7 +20,7 @@ from starters.commands import accounts, doctor, gaps, timelines, tokens
 from starters.commands.doctor import Check, Verdict
 from starters.commands.gaps import GapShown, Written
 from starters.http.app import create_app
-from tests.conftest import TAM, Town, example, free_port, town, until
+from tests.conftest import TAM, Town, example, town, until
 from tests.support.receiver import Receiver, receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -161,9 +161,10 @@ async def test_what_makes_no_sense_is_refused(here: Town) -> None:
         await gaps.link(here.office, "GAP-0001", Written(), TAM)
 
 
-async def test_a_gap_is_kept_although_temporal_is_away(here: Town) -> None:
+async def test_a_gap_is_kept_although_temporal_does_not_take_it(here: Town) -> None:
     """The refusal says that it is on record, and how to have it sent later."""
-    away = await Client.connect(f"127.0.0.1:{free_port()}", lazy=True, data_converter=pydantic_data_converter)
+    config = here.client.service_client.config
+    away = await Client.connect(config.target_host, namespace="gone", data_converter=pydantic_data_converter)
     lost = type(here.office)(here.office.settings, here.office.store, away)
     with pytest.raises(Refusal, match="GAP-0001 is on record") as caught:
         await gaps.log(lost, GAP, TAM)
