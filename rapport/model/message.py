@@ -14,6 +14,7 @@ from rapport.model.meeting import Booking, Proposal
 from rapport.model.people import Fact
 from rapport.model.playbook import Review
 from rapport.model.records import Projection
+from rapport.model.review_facts import TechReviewFacts
 
 
 class MessageState(StrEnum):
@@ -103,6 +104,7 @@ class Occasion(Wire):
         task: What the mail says of a human task.
         rhythm: What the mail says of something that recurs.
         handover: What the mail says of an account that changes hands.
+        tech_review: What the mail says of a technical review.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -125,6 +127,7 @@ class Occasion(Wire):
     task: TaskFacts | None = None
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
+    tech_review: TechReviewFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 

@@ -13,6 +13,7 @@ from rapport.model.base import Instant, Several, Slug, Wire, Written, plain, sug
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.people import personas
 from rapport.model.records import Entry, Wait
+from rapport.model.review_facts import Remark, ReviewPhase, Verdict
 
 _REF = re.compile(r"TR-[0-9]{4,9}")
 
@@ -42,33 +43,6 @@ class Ask(StrEnum):
     UNPLANNED_ENGINEERING = "unplanned_engineering"
     BEST_PRACTICE_VALIDATION = "best_practice_validation"
     TRADEOFF_OR_TIMELINE = "tradeoff_or_timeline"
-
-
-class ReviewPhase(StrEnum):
-    """What a review waits for. `revisit` is a decision that comes back by itself."""
-
-    FEEDBACK = "feedback"
-    RECOMMENDATION = "recommendation"
-    LEADERSHIP = "leadership"
-    MESSAGE = "message"
-    ACKNOWLEDGEMENT = "acknowledgement"
-    REVISIT = "revisit"
-    CLOSED = "closed"
-
-
-class Verdict(StrEnum):
-    """What is decided. The last three are the answers to a `best_practice_validation`."""
-
-    APPROVED = "approved"
-    DECLINED = "declined"
-    SUPPORTED = "supported"
-    SUPPORTED_IF = "supported_if"
-    UNSUPPORTED = "unsupported"
-
-    @property
-    def is_yes(self) -> bool:
-        """Whether the customer gets what is asked for."""
-        return self in (Verdict.APPROVED, Verdict.SUPPORTED, Verdict.SUPPORTED_IF)
 
 
 WITHDRAWN: Final = "withdrawn"
@@ -215,43 +189,6 @@ class ReviewEdit(Wire):
     round: ReviewRound
 
 
-RemarkKind = Literal[
-    "feedback",
-    "said",
-    "recommendation",
-    "commitment",
-    "vote",
-    "verdict",
-    "message",
-    "approval",
-    "reading",
-    "acknowledgement",
-    "meeting",
-    "withdrawal",
-]
-
-
-class Remark(Wire):
-    """Something that was said or decided in a review, by id.
-
-    Attributes:
-        key: Unique within the review.
-        seat: For whom it speaks: `engineering`, `support`, `vp_sales`, …
-        by: The member's or the contact's id; nobody where time decided.
-        option: What was chosen, where there was a choice.
-        submission: What was said with it.
-    """
-
-    key: str
-    round: int
-    kind: RemarkKind
-    seat: str | None = None
-    by: str | None = None
-    option: str | None = None
-    submission: str | None = None
-    at: Instant
-
-
 class ReviewView(Wire):
     """A review as its workflow has it."""
 
@@ -295,39 +232,6 @@ class ReviewProjection(Wire):
     entries: tuple[Entry, ...]
     wait: Wait
     now: Instant
-
-
-class TechReviewFacts(Wire):
-    """What mails need to know of a review; people and what they said by id.
-
-    Attributes:
-        request: The request's words.
-        remarks: What was said so far.
-        what: Why it is written: `submitted`, `half_time`, `five_days`, `overdue`, `decided`, …
-        message: What was said to the customer.
-    """
-
-    ref: str
-    round: int
-    what: str = ""
-    request: str
-    by: str
-    needed_by: Instant
-    overdue: bool = False
-    phase: ReviewPhase = ReviewPhase.FEEDBACK
-    verdict: Verdict | None = None
-    message: str | None = None
-    deadline: Instant | None = None
-    remarks: tuple[Remark, ...] = ()
-
-    def people(self) -> tuple[str, ...]:
-        """Everyone whom a mail names, by id."""
-        return (self.by, *(remark.by for remark in self.remarks if remark.by is not None))
-
-    def submissions(self) -> tuple[str, ...]:
-        """Everything that a mail quotes, by id."""
-        quoted = (self.request, self.message, *(remark.submission for remark in self.remarks))
-        return tuple(id_ for id_ in quoted if id_ is not None)
 
 
 class Announce(Wire):

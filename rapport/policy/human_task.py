@@ -73,7 +73,13 @@ def votes(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str
 
 
 def outcome(
-    quorum: Quorum, options: Sequence[TaskOption], seats: Sequence[Seat], decisions: Sequence[Decision], otherwise: str
+    quorum: Quorum,
+    options: Sequence[TaskOption],
+    seats: Sequence[Seat],
+    decisions: Sequence[Decision],
+    otherwise: str,
+    *,
+    hear_all: bool = False,
 ) -> str | None:
     """The option with which a task closes, or nothing while it is open.
 
@@ -86,8 +92,9 @@ def outcome(
         quorum: A number larger than the number of seats means all of them.
         decisions: As in `votes`.
         otherwise: The id of the option that stands where people do not agree.
+        hear_all: Nothing is certain before every seat has spoken.
     """
-    if not seats:
+    if not seats or (hear_all and len(votes(seats, decisions)) < len(seats)):
         return None
     needed = {"any": 1, "all": len(seats), "majority": len(seats) // 2 + 1}.get(quorum) or min(int(quorum), len(seats))
     for count in range(1, len(decisions) + 1):
