@@ -162,6 +162,7 @@ class HumanTask(Correspondence):
             decisions=self.decisions,
             seats=tuple(seat.id for seat in self.deciding.seats) if self.deciding else (),
             votes=human_task.votes(self.deciding.seats, self.decisions) if self.deciding else {},
+            filled=human_task.filled(self.deciding.seats, self.decisions) if self.deciding else {},
         )
 
     # Decisions: these record, and `run` acts
@@ -341,7 +342,8 @@ class HumanTask(Correspondence):
     @property
     def _writing(self) -> Ladder:
         """The ladder of whoever says what is asked for: what a customer signs off takes days to write."""
-        return "drafting" if self.definition.is_put_to_customers else "preparation"
+        customers = self.definition.is_put_to_customers or self.start.review is not None
+        return "drafting" if customers else "preparation"
 
     def _closed_text(self) -> str:
         return f"already decided: {self.outcome}" if self.decisions else f"closed without a decision: {self.outcome}"
@@ -444,7 +446,9 @@ class HumanTask(Correspondence):
         if self.circle is not None:
             drafting = "sign_off_changes" if self.changes is not None else "sign_off_draft"
             own = {"customers": _TO_CUSTOMERS, "drafting": dict.fromkeys(_TO_WRITERS, drafting)}
-            email = self.start.mails.get(email) or own.get(self.circle.ladder, {}).get(email, email)
+            writes = self.circle.ladder == "drafting" and email in _TO_WRITERS
+            named = self.start.mails.get("task_request" if writes else email)
+            email = named or own.get(self.circle.ladder, {}).get(email, email)
         self.mails += 1
         occasion = Occasion(
             account=self.account,

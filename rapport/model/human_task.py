@@ -352,7 +352,8 @@ class TaskResult(Wire):
         by, submission: Who decided last, if anybody did, and what they said with it.
         request: What was asked for in the end.
         decisions: The latest of each person.
-        seats: Everybody who was to decide, and `votes` what those said who did; by seat.
+        seats: Everybody who was to decide.
+        votes, filled: What those said who did, and who said it; by seat.
     """
 
     outcome: str
@@ -363,6 +364,7 @@ class TaskResult(Wire):
     decisions: tuple[Decision, ...] = ()
     seats: tuple[str, ...] = ()
     votes: dict[str, str] = Field(default_factory=dict)
+    filled: dict[str, str] = Field(default_factory=dict)
 
 
 NOT_REQUESTED: Final = "not_requested"

@@ -15,6 +15,7 @@ from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.successions import HandoverStart
+from rapport.model.tech_review import ReviewResult, ReviewStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -34,4 +35,5 @@ HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
 HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
+TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)

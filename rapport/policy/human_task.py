@@ -66,10 +66,15 @@ def votes(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str
         decisions: Those of the present round that `judge` let pass, the earliest first.
     """
     chosen = {decision.by: decision.option for decision in decisions}
-    held = {person: _held(person, seats) for person in chosen}
-    voters = sorted((person for person in chosen if held[person]), key=lambda person: min(held[person]))
-    places = match({person: [seats[index].id for _, index, _ in held[person]] for person in voters})
+    places = filled(seats, decisions)
     return {seat.id: chosen[places[seat.id]] for seat in seats if seat.id in places}
+
+
+def filled(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str]:
+    """Who fills each seat, by the seat's id; as `votes`."""
+    held = {decision.by: _held(decision.by, seats) for decision in decisions}
+    voters = sorted((person for person in held if held[person]), key=lambda person: min(held[person]))
+    return match({person: [seats[index].id for _, index, _ in held[person]] for person in voters})
 
 
 def outcome(
