@@ -27,6 +27,7 @@ from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
 from activities.reports import Reports
+from activities.reviews import Reviews
 from activities.rhythms import Rhythms
 from activities.tasks import Tasks
 from rapport.mail.letters import Stationery
@@ -36,6 +37,7 @@ from rapport.model.resources import library
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
+from rapport.storage.signing import Signer
 from rapport.temporal import connect, missing_search_attributes
 from workflows.cadence import Cadence
 from workflows.gap import GapDelivery
@@ -45,8 +47,9 @@ from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
+from workflows.tech_review import TechReview
 
-WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover, GapDelivery)
+WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, TechReview, Morning, Notice, Handover, GapDelivery)
 """Every workflow there is."""
 
 
@@ -129,6 +132,7 @@ async def build(
         reports = Reports(store)
         rhythms = Rhythms(store, planning)
         announcements = Announcements(store, http, messages, settings.slack_webhook_url)
+        reviews = Reviews(store, Signer(settings.data))
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -159,6 +163,11 @@ async def build(
                 records.project,
                 records.tell_step,
                 records.tell_cadence,
+                reviews.lay_out,
+                reviews.deadline,
+                reviews.settle,
+                reviews.again,
+                reviews.project,
                 rhythms.seek,
                 rhythms.plan,
                 rhythms.review,

@@ -77,7 +77,7 @@ class Announcements:
         return AnnouncementFacts(
             ref=order.ref,
             account=account.name,
-            headline=announcing.headline(order.what, order.ref, account.name, who, on_behalf_of),
+            headline=announcing.headline(order.what, order.ref, account.name, who, on_behalf_of, order.option),
             text=announcing.quoted(said.text if said else None),
             url=f"{self.messages.stationery.public_url}/reviews/{order.ref}",
         )

@@ -27,6 +27,7 @@ class Announce(Wire):
 
     Attributes:
         submission: What somebody said with it. It also tells two things of the same kind apart.
+        option: What was chosen or decided, where there was a choice.
         now: When it happened; where nothing was said, this is what tells them apart.
     """
 
@@ -34,6 +35,7 @@ class Announce(Wire):
     account: str
     what: Word
     submission: str | None = None
+    option: str | None = None
     now: Instant
 
     @property

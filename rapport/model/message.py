@@ -14,6 +14,7 @@ from rapport.model.meeting import Booking, Proposal
 from rapport.model.people import Fact
 from rapport.model.playbook import Review
 from rapport.model.records import Projection
+from rapport.model.review_facts import TechReviewFacts
 
 
 class MessageState(StrEnum):
@@ -108,6 +109,7 @@ class Occasion(Wire):
         rhythm: What the mail says of something that recurs.
         handover: What the mail says of an account that changes hands.
         announcement: What the mail tells the review channel.
+        tech_review: What the mail says of a technical review.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -131,6 +133,7 @@ class Occasion(Wire):
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
     announcement: AnnouncementFacts | None = None
+    tech_review: TechReviewFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 

@@ -16,6 +16,7 @@ from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.successions import HandoverStart
+from rapport.model.tech_review import ReviewResult, ReviewStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -36,4 +37,5 @@ MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
 HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
 GAP: Final = Kind("GapDelivery", GapStart, GapSent)
+TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)

@@ -13,7 +13,7 @@ LONGEST: Final = 2500
 _TOLD: Final[dict[Word, str]] = {
     "submitted": "{who} submitted a review",
     "edited": "{who} changed the request; everyone is asked anew",
-    "said": "{who} answered",
+    "said": "{who} said something",
     "recommended": "{who} gave the recommendation",
     "decided": "it is decided",
     "overdue": "the date by which the customer needs a decision has passed, and there is none",
@@ -26,18 +26,27 @@ _TOLD: Final[dict[Word, str]] = {
 _NOBODY: Final = "somebody"
 
 
-def headline(what: Word, ref: str, account: str, who: str | None = None, on_behalf_of: str | None = None) -> str:
+def headline(
+    what: Word,
+    ref: str,
+    account: str,
+    who: str | None = None,
+    on_behalf_of: str | None = None,
+    option: str | None = None,
+) -> str:
     """One sentence.
 
     Args:
         account: The account's name.
         who: Who acted, by name.
         on_behalf_of: For whom they did, by name.
+        option: What was chosen or decided.
     """
     actor = who or _NOBODY
     if who and on_behalf_of:
         actor = f"{who}, for {on_behalf_of},"
-    return f"{ref}, {account}: {_TOLD[what].format(who=actor)}"
+    chosen = f": {option.replace('_', ' ')}" if option else ""
+    return f"{ref}, {account}: {_TOLD[what].format(who=actor)}{chosen}"
 
 
 def quoted(text: str | None) -> str | None:

@@ -615,7 +615,7 @@ async def _record_late(office: Office, found: Task, member: Person, said: Submis
         account=found.account,
         at=said.at,
         kind="decision.late",
-        step=found.step,
+        step=found.on_record,
         who=member.id,
         # What a client made up does not go on the record; the options are the task's own words.
         about=next((one.id for one in found.definition.options if one.id == option), None),
@@ -629,6 +629,8 @@ async def _record_late(office: Office, found: Task, member: Person, said: Submis
 
 async def _tell_the_onboarding(office: Office, found: Task, late: LateDecision) -> None:
     """A late yes may still offer a conversion. An onboarding that is over has nothing to convert."""
+    if found.subject != found.account:
+        return
     handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(found.account))
     with contextlib.suppress(Over):
         await answered(handle.signal(Onboarding.late_decision, late), f"onboarding of {found.account}")
@@ -781,7 +783,7 @@ _TALK: Final[dict[str, Literal["question", "answer"]]] = {"task.info_asked": "qu
 
 def _is_said_of(entry: Told, task: Task) -> bool:
     in_time = task.opened <= entry.at and (task.closed is None or entry.at <= task.closed)
-    return entry.kind in _TALK and entry.step == task.step and in_time
+    return entry.kind in _TALK and entry.step == task.on_record and in_time
 
 
 def _word(entry: Told, names: Mapping[str, str]) -> Word:
