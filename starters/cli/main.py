@@ -19,6 +19,7 @@ from starters.cli import (
     message,
     onboarding,
     playbook,
+    review,
     simulate,
     stack,
     task,
@@ -48,6 +49,7 @@ app.add_typer(blocker.app, name="blocker")
 app.add_typer(action.app, name="action")
 app.add_typer(cadence.app, name="cadence")
 app.add_typer(task.app, name="task")
+app.add_typer(review.app, name="review")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
