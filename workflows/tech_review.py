@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import HUMAN_TASK, TECH_REVIEW
     from rapport.policy import details, review
 
+from workflows.channel import Channel
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
@@ -81,6 +82,7 @@ class TechReview(Correspondence):
         self.projections = 0
         self.ended = False
         self.diary = Diary(start.account, start.ref, start.ref)
+        self.channel = Channel(start.ref, start.account)
 
     @workflow.run
     async def run(self, start: ReviewStart) -> ReviewResult:  # noqa: ARG002 - taken by __init__
@@ -319,6 +321,8 @@ class TechReview(Correspondence):
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self.all_posted()
         await self._project()
+        await self.channel.speak()
+        await self.channel.all_said()
         return ReviewResult(outcome=self.outcome)
 
     # Beside the story
@@ -368,6 +372,7 @@ class TechReview(Correspondence):
             for word in wanted:
                 self.beside(self.hold_a_meeting(word.by))
             await self._project()
+            await self.channel.speak()
 
     # Words: these record, and `run` acts
 
@@ -555,11 +560,13 @@ class TechReview(Correspondence):
     def _keep(self, remark: Remark) -> None:
         self.remarks.append(remark)
         self.unwritten.append(remark)
+        self.channel.hear(remark.kind, remark.submission, remark.option)
         self.changed = True
 
     def _tell(self, kind: str, **about: Any) -> None:
         """Queue an entry for the timeline."""
         self.diary.tell(kind, **about)
+        self.channel.hear(kind, about.get("submission"), about.get("about"))
         self.changed = True
 
     def _wait_for(

@@ -31,12 +31,17 @@ LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 
 @dataclass(frozen=True)
 class Stationery:
-    """What every mail of an installation has in common."""
+    """What every mail of an installation has in common.
+
+    Attributes:
+        channel: The mailbox of the review channel, if it has one.
+    """
 
     sender: str
     public_url: str
     secret: bytes = field(repr=False)
     library: Library = field(default_factory=library, repr=False)
+    channel: str | None = None
 
     def link(self, token: str) -> str:
         """The address of a personal link; from the settings, never from a request's Host."""
@@ -299,6 +304,7 @@ class Letter:
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
             "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
             "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
+            "announcement": self.occasion.announcement,
             "review": self._review_context(self.occasion.tech_review),
         }
 

@@ -40,6 +40,16 @@ def handover_id(account: str, until: datetime) -> str:
     return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"
 
 
+def gap_ref(number: int) -> str:
+    """What a product gap is called."""
+    return f"GAP-{number:04d}"
+
+
+def gap_id(ref: str) -> str:
+    """The workflow that sends one product gap to the CRM."""
+    return f"gap/{ref}"
+
+
 def notice_id(id_: str) -> str:
     """The workflow that sends one mail of no account's story."""
     return f"notice/{id_}"

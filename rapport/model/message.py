@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,10 @@ SETTLED = frozenset(
     {MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN, MessageState.HELD, MessageState.SUPPRESSED}
 )
 """The states in which the system does nothing more by itself."""
+
+
+CHANNEL: Final = "channel"
+"""The review channel among a mail's readers: a mailbox, and nobody's id."""
 
 
 class Weight(StrEnum):
@@ -104,6 +108,7 @@ class Occasion(Wire):
         task: What the mail says of a human task.
         rhythm: What the mail says of something that recurs.
         handover: What the mail says of an account that changes hands.
+        announcement: What the mail tells the review channel.
         tech_review: What the mail says of a technical review.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
@@ -127,6 +132,7 @@ class Occasion(Wire):
     task: TaskFacts | None = None
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
+    announcement: AnnouncementFacts | None = None
     tech_review: TechReviewFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
@@ -141,6 +147,24 @@ class Occasion(Wire):
         """How much its mails press. A message about a meeting is the welcome that goes before its times."""
         welcomes = self.purpose is Purpose.MESSAGE and self.meeting is not None
         return Weight.NEEDED if welcomes else self.purpose.weight
+
+
+class AnnouncementFacts(Wire):
+    """What a mail tells the review channel, in words. It is put together by the activity that sends it.
+
+    No workflow ever has one: its words are people's, and would stand in the history.
+
+    Attributes:
+        account: The account's name.
+        text: What somebody said.
+        url: The review's page.
+    """
+
+    ref: str
+    account: str
+    headline: str
+    text: str | None = None
+    url: str
 
 
 class HandoverFacts(Wire):

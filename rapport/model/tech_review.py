@@ -234,28 +234,6 @@ class ReviewProjection(Wire):
     now: Instant
 
 
-class Announce(Wire):
-    """Tell the review channel what happened; what people said is looked up by id."""
-
-    ref: str
-    account: str
-    what: Literal[
-        "submitted",
-        "edited",
-        "said",
-        "recommended",
-        "decided",
-        "overdue",
-        "leadership_told",
-        "meeting_asked",
-        "acknowledged",
-        "withdrawn",
-        "revisit",
-    ]
-    submission: str | None = None
-    now: Instant
-
-
 class ReviewResult(Wire):
     """How a review ended."""
 

@@ -25,12 +25,17 @@ _MARK = {
 
 
 def onboarding(
-    account: str, steps: Mapping[str, Progress], paused_at: datetime | None = None, hold: Wait | None = None
+    account: str,
+    steps: Mapping[str, Progress],
+    paused_at: datetime | None = None,
+    hold: Wait | None = None,
+    shut: Mapping[str, Wait] | None = None,
 ) -> str:
     """Where an account is: its stages, its steps, and where to look next.
 
     Args:
         hold: Why nothing goes to the customer.
+        shut: The steps that wait before a gate.
     """
     stages = " → ".join(
         f"**{stage}** ✓" if reached(stage, steps) else stage
@@ -44,6 +49,8 @@ def onboarding(
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
         lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
+    for name, wait in (shut or {}).items():
+        lines += [f"`{name}` waits for {wait.what}. To go on: `{wait.unblock}`", ""]
     for step in steps.values():
         since = step.ended or step.began or step.due
         state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)

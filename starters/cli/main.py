@@ -13,6 +13,7 @@ from starters.cli import (
     cadence,
     doctor,
     evidence,
+    gap,
     mail,
     meeting,
     member,
@@ -53,6 +54,8 @@ app.add_typer(review.app, name="review")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
+app.add_typer(review.app, name="review")
+app.add_typer(gap.app, name="gap")
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 

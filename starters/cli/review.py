@@ -11,6 +11,7 @@ from rich.markup import escape
 from rapport.mail.reviews import OPTIONS
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
+from starters.cli import review_needs
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.commands import reviews
 from starters.commands.office import LATER, Office
@@ -19,6 +20,7 @@ from starters.commands.reviews import Feedback, Reason, ReviewLine, ReviewShown,
 app = typer.Typer(
     help="Technical reviews: a decision that a customer needs, with everybody heard.", no_args_is_help=True
 )
+review_needs.add_to(app)
 
 Ref = Annotated[str, typer.Argument(help="What the review is called, such as TR-0007.", metavar="REF")]
 File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown with front matter.", metavar="FILE")]

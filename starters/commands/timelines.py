@@ -191,6 +191,17 @@ def sentence(
             return f"An action is done, says {who}"
         case "data.incident_closed":
             return f"{who} says that an incident is over"
+        case "gate.shut":
+            return f"The {about} gate is shut; what waits for it does not begin"
+        case "gate.open":
+            gate, _, review = about.partition(" ")
+            return f"The {gate} gate is open" + (f", by {review}" if review else "")
+        case "gap.logged":
+            return f"{who} logged the product gap {about}"
+        case "gap.linked":
+            return f"{who} linked the product gap {about}"
+        case "gap.changed":
+            return f"{who} said where the product gap {about} is"
         case kind if kind.startswith("data."):
             return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):

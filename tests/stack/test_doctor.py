@@ -84,6 +84,8 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "worker",
         "relay",
         "mail",
+        "channel",
+        "crm",
         "waits",
         "workflows",
     ]

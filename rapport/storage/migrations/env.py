@@ -2,10 +2,11 @@
 
 from alembic import context
 
-from rapport.storage import review_tables
+from rapport.storage import gap_tables, review_tables
 from rapport.storage.tables import Base
 
 # Each module of tables has to be loaded for Alembic to know it.
+assert gap_tables
 assert review_tables
 
 context.configure(
