@@ -154,7 +154,7 @@ def recommendation(ask: Ask, *, engineering_answered: bool) -> TaskDefinition:
         )
         question = "Do we recommend what is asked for?"
     if lonely:
-        question += " Engineering has not answered: if you do not wait for them, say why in your reason."
+        question += " Engineering has not answered; say why you do not wait."
     return TaskDefinition(
         task="review", question=question, options=options, assign=("role:ce_vp",), on_timeout="silent"
     )
@@ -172,7 +172,7 @@ def needs_commitment(ask: Ask) -> bool:
 
 COMMITMENT: Final = TaskDefinition(
     task="review",
-    question="A yes is recommended, and it needs engineering that is not planned. Do you commit to it?",
+    question="A yes is recommended. It needs unplanned engineering: do you commit to it?",
     options=(
         TaskOption(id=YES, title="Yes, we commit to it"),
         TaskOption(id=NO, title="No", needs_reason=True),
@@ -184,7 +184,7 @@ COMMITMENT: Final = TaskDefinition(
 
 def panel(ask: Ask, silent: Sequence[str]) -> TaskDefinition:
     """What leadership is asked: everybody is heard until the deadline."""
-    question = "Is the customer told no, or do we do it after all? Everybody is heard until the deadline."
+    question = "Is the customer told no? Everybody is heard until the deadline."
     if needs_commitment(ask):
         question += " A yes needs the VP Engineering's."
     return TaskDefinition(
@@ -266,8 +266,8 @@ def feedback(side: str) -> TaskDefinition:
 
 
 _TO_WRITE: Final = {
-    True: "that they are outside our normal guidelines, what that means for them, and what we promise",
-    False: "that we say no, why, and what they can do instead",
+    True: "that they are outside our guidelines, and what that means",
+    False: "our no, why, and what to do instead",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import delete, func, insert, or_, select, text, update
 
 from rapport.model.base import Instant, Wire
@@ -111,20 +112,6 @@ async def add(connection: Connection, request: ReviewRequest, round_: ReviewRoun
     return ref
 
 
-async def change(connection: Connection, ref: str, request: ReviewRequest, round_: ReviewRound, now: datetime) -> None:
-    """Write down another version of a review's request. The earlier one stays on record."""
-    # One that no workflow took is replaced by the next.
-    await connection.execute(
-        delete(ReviewRoundRow).where(ReviewRoundRow.ref == ref, ReviewRoundRow.round == round_.number)
-    )
-    await _add_round(connection, ref, request, round_, now)
-    await connection.execute(
-        update(ReviewRow)
-        .where(ReviewRow.ref == ref)
-        .values(title=request.title, stage=request.stage, ask=request.ask, needed_by=round_.needed_by)
-    )
-
-
 async def _add_round(
     connection: Connection, ref: str, request: ReviewRequest, round_: ReviewRound, now: datetime
 ) -> None:
@@ -201,6 +188,7 @@ async def project(connection: Connection, projection: ReviewProjection, signer: 
             projected=projection.number,
         )
     )
+    await _keep_round(connection, projection)
     await insert_new(
         connection,
         ReviewRemarkRow,
@@ -223,6 +211,21 @@ async def project(connection: Connection, projection: ReviewProjection, signer: 
             }
         )
     await insert_new(connection, ReviewReceiptRow, signed)
+
+
+async def _keep_round(connection: Connection, projection: ReviewProjection) -> None:
+    """Write down a new version of the request, once a workflow goes by it; the earlier ones stay on record."""
+    there = (ReviewRoundRow.ref == projection.ref, ReviewRoundRow.round == projection.round.number)
+    if await connection.scalar(select(ReviewRoundRow.round).where(*there)) is not None:
+        return
+    said = await connection.scalar(select(SubmissionRow.text).where(SubmissionRow.id == projection.round.submission))
+    try:
+        request = ReviewRequest.model_validate_json(said or "{}")
+    except ValidationError:
+        # It was erased meanwhile; that there was a round stays on record.
+        return
+    await _add_round(connection, projection.ref, request, projection.round, projection.now)
+    await connection.execute(update(ReviewRow).where(ReviewRow.ref == projection.ref).values(title=request.title))
 
 
 async def text_hashes(connection: Connection, submissions: Sequence[str]) -> dict[str, str | None]:

@@ -29,6 +29,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.people import Contact, Fact, Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
+from rapport.model.tech_review import Settlement, is_review_ref
 from rapport.policy import audience, drafting
 from rapport.policy.chores import READ_DRAFTS, SEND
 from rapport.storage import access, days, minutes, people, timeline
@@ -472,7 +473,17 @@ async def request(office: Office, task: str, words: Mapping[str, str], actor: Ac
     checked = check(_words(found.definition.asks), dict(words), "").model_dump()
     if found.definition.is_put_to_customers:
         _refuse_blanks(checked)
+    if is_review_ref(found.subject):
+        _refuse_unsettled(checked)
     return await _requested(office, found, member, actor, "task.request", json.dumps(checked, ensure_ascii=False))
+
+
+def _refuse_unsettled(words: Mapping[str, str]) -> None:
+    """Refuse a message to a customer whose conditions or day nobody could keep."""
+    _refuse_blanks(words)
+    day = check(Settlement, dict(words), "").day
+    if day is not None and day <= present().date():
+        raise Refusal("is past", field="revisit", fix='name a day that is to come, or write "never"')
 
 
 def _refuse_blanks(words: Mapping[str, str]) -> None:
