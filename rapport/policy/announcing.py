@@ -23,6 +23,9 @@ _TOLD: Final[dict[Word, str]] = {
     "withdrawn": "{who} withdrew it",
     "revisit": "the day has come to look at it again",
 }
+_OF_A_REQUEST: Final = ("title", "stage", "ask", "needed_by", "needed_why", "gap", "expectation")
+"""What the channel reads of a request; all of it stands on the review's page."""
+
 _NOBODY: Final = "somebody"
 
 
@@ -58,6 +61,8 @@ def quoted(text: str | None) -> str | None:
     except ValueError:
         answers = None
     if isinstance(answers, dict):
+        if "gap" in answers:
+            answers = {name: answers[name] for name in _OF_A_REQUEST if name in answers}
         named = ((str(name), value) for name, value in answers.items() if isinstance(value, str) and value)
         text = "\n".join(f"{name.replace('_', ' ').capitalize()}: {value}" for name, value in named)
     if len(text) <= LONGEST:
