@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final, Literal
 
-from rapport.model.base import Wire, Written
+from rapport.model.base import Wire
 from rapport.model.human_task import TaskDefinition, TaskOption
-
-
-class Kind(StrEnum):
-    """What somebody says that their matter is."""
-
-    DECISION = "decision"
-    BROKEN_NOW = "broken_now"
-    ESCALATION = "escalation"
-    WISH = "wish"
-    NOT_SURE = "not_sure"
-
+from rapport.model.triage import Answers, Kind
 
 QUESTIONS: Final[dict[Kind, str]] = {
     Kind.DECISION: "Does a customer need a decision or a commitment of engineering, product and support by a date?",
@@ -27,12 +16,6 @@ QUESTIONS: Final[dict[Kind, str]] = {
     Kind.NOT_SURE: "Are you not sure where it belongs?",
 }
 """What is asked, in this order; the first yes tells the kind."""
-
-
-class Answers(Written):
-    """What a submitter says of their matter. Without a kind it is taken for what it was submitted as: a review."""
-
-    kind: Kind | None = None
 
 
 class Door(Wire):

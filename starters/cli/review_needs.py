@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from rapport.model.base import Refused
 from rapport.model.reading import check
-from rapport.policy.triage import Kind
+from rapport.model.triage import Kind
 from starters.cli.common import EXIT, As, Data, Json, acting, out, print_json, with_office
 from starters.commands import review_needs
 from starters.commands import triage as rules

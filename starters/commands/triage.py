@@ -19,8 +19,9 @@ from rapport.model.human_task import TaskStart
 from rapport.model.ids import task_id
 from rapport.model.people import Member, Role
 from rapport.model.records import Entry
+from rapport.model.triage import Answers, Kind
 from rapport.policy import triage as rules
-from rapport.policy.triage import Answers, Door, Kind
+from rapport.policy.triage import Door
 from rapport.storage import people, timeline
 from starters.commands.office import Actor, Office, member_named, submission
 from workflows.human_task import HumanTask
@@ -50,15 +51,6 @@ class Shown(Door):
 
     task: str | None = None
     asked: str | None = None
-
-
-def turned_away(answers: Answers, account: str) -> Refusal | None:
-    """What a submission is told that is no review; nothing where it is one."""
-    door = rules.triage(answers, account)
-    if door.door == "review":
-        return None
-    fix = door.next or f"rapport review triage {account} --kind {door.kind} --what …"
-    return Refusal("is not for a tech review", field="kind", fix=f"use this instead: {fix}")
 
 
 async def bring(office: Office, matter: Matter, actor: Actor) -> Shown:

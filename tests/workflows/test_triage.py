@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 
 from rapport.model.base import Refusal, Refused
-from rapport.policy.triage import QUESTIONS, Answers, Kind
+from rapport.model.reading import read_toml
+from rapport.model.tech_review import ReviewRequest
+from rapport.model.triage import Answers, Kind
+from rapport.policy.triage import QUESTIONS
 from rapport.policy.triage import triage as door_of
 from starters.commands import accounts, tasks, timelines, triage
 from starters.commands.triage import Matter
-from tests.conftest import TAM, Town, by, example, text_of, until
+from tests.conftest import ROOT, TAM, Town, by, example, text_of, until
 from tests.support.tasks import MANAGER
 
 WHAT = "Their CTO called twice about the answer to last week's case"
@@ -47,14 +50,15 @@ def test_every_kind_has_one_door_and_a_way_on() -> None:
 
 
 def test_a_submission_that_is_no_review_is_turned_away_with_the_way_on() -> None:
-    """The refusal names the field and the command; a decision, and no answer at all, pass."""
-    assert triage.turned_away(Answers(), "versayce") is None
-    assert triage.turned_away(Answers(kind=Kind.DECISION), "versayce") is None
+    """The refusal names the field and the command, before any other answer is asked for; a decision passes."""
+    raw = (ROOT / "examples" / "reviews" / "air-gapped.toml").read_text()
+    assert read_toml(ReviewRequest, f'kind = "decision"\n{raw}'.encode(), "x.toml").kind is Kind.DECISION
     for kind in set(Kind) - {Kind.DECISION}:
-        refusal = triage.turned_away(Answers(kind=kind), "versayce")
-        assert refusal is not None
-        assert refusal.field == "kind"
-        assert "rapport " in refusal.fix
+        with pytest.raises(Refusal) as caught:
+            read_toml(ReviewRequest, f'account = "versayce"\nkind = "{kind}"\n'.encode(), "x.toml")
+        assert caught.value.field == "x.toml: kind"
+        assert f"rapport review triage versayce --kind {kind}" in caught.value.fix
+        assert caught.value.others == ()
 
 
 async def test_an_escalation_goes_to_the_submitters_manager(skipping: Town) -> None:
