@@ -53,11 +53,11 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(tmp_path: Path) 
     lines = [line.strip("*").partition("Versayce: ")[2] for line in posted][2:]
     assert lines[0] == "Tomas Novak submitted a review"
     assert sorted(lines[1:5]) == sorted(
-        f"{name} said something: in favour" for name in ("Jun Sato", "Leila Haddad", "Priya Raman", "Robin Keller")
+        f"{name} answered: in favour" for name in ("Jun Sato", "Leila Haddad", "Priya Raman", "Robin Keller")
     )
     assert lines[5] == "Henrik Dahl gave the recommendation: yes"
     assert lines[6] == "it is decided: approved"
-    assert lines[7] == "Priya Raman said something: read"
+    assert lines[7] == "Priya Raman answered: read"
     assert lines[8] == "the customer has acknowledged what they were told"
     assert "a-secret-path" not in history
     assert MAILBOX not in history
