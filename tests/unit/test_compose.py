@@ -42,7 +42,7 @@ from rapport.mail.compose import (
 )
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
-from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.message import AnnouncementFacts, HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.minutes import Pending
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, Work, personas
 from rapport.model.reading import read_toml
@@ -66,6 +66,7 @@ FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 
 """How many figures a mail tells those whom they concern."""
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
+PAGE = "https://rapport.vendor.example/reviews/TR-0007"
 CALM = settings(deadline=None, max_examples=150)
 
 LUCA = Person("Luca Bianchi", "luca.bianchi@versayce.example", zone="Europe/Zurich")
@@ -148,6 +149,12 @@ def letter(
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
+    if name == "review_announcement":
+        told = AnnouncementFacts(
+            ref="TR-0007", account="Versayce", headline="TR-0007, Versayce: it is decided", url=PAGE
+        )
+        words = told if sparse else told.model_copy(update={"text": "Yes, <if> they\ncarry it in themselves"})
+        story = story.model_copy(update={"announcement": words})
     if name == "account_handed_over":
         given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
         story = story.model_copy(update={"handover": given})

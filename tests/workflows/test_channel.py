@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from rapport.model.ids import review_id
@@ -29,8 +31,11 @@ from tests.support.reviews import (
 MAILBOX = "tech-reviews@foobar.example"
 
 
-async def test_everything_that_is_said_is_mirrored_in_its_order(tmp_path: Path) -> None:
+async def test_everything_that_is_said_is_mirrored_in_its_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Request, feedback, recommendation, verdict and acknowledgement, once each, although Slack was away meanwhile."""
+    caplog.set_level(logging.INFO)
     async with receiver() as slack:
         slack.answers += [(503, {}), (429, {"Retry-After": "5"})]
         given = {"slack_webhook_url": SecretStr(slack.url), "review_channel_mail": MAILBOX}
@@ -59,7 +64,7 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(tmp_path: Path) 
     assert lines[6] == "it is decided: approved"
     assert lines[7] == "Priya Raman answered: read"
     assert lines[8] == "the customer has acknowledged what they were told"
-    assert "a-secret-path" not in history
+    assert "a-secret-path" not in history + caplog.text
     assert MAILBOX not in history
 
 
