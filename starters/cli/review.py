@@ -13,7 +13,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from starters.cli import review_needs
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import reviews
+from starters.commands import review_record, reviews
 from starters.commands.office import LATER, Office
 from starters.commands.reviews import Feedback, Reason, ReviewLine, ReviewShown, Stance, Submitted
 
@@ -125,6 +125,30 @@ def withdraw(ref: Ref, reason: Why, as_: As = None, data: Data = None, json: Jso
         return await reviews.withdraw(office, ref, _reason(reason), acting(office, as_))
 
     _receipt(with_office(data, work, as_json=json), "Withdrawn; nobody is asked any more.", as_json=json)
+
+
+@app.command()
+def record(
+    ref: Ref,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write Markdown and HTML into this folder.", metavar="DIR")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The record of the decision: what was asked, said, decided and told, with its signed receipts."""
+    if to is not None:
+        files = with_office(data, lambda office: review_record.write(office, ref, to), as_json=json)
+        if json:
+            print_json(files)
+        else:
+            out.print("\n".join(files.files), markup=False, soft_wrap=True)
+        return
+    made = with_office(data, lambda office: review_record.record(office, ref), as_json=json)
+    if json:
+        print_json(made)
+    else:
+        out.print(made.markdown, markup=False, soft_wrap=True, end="")
 
 
 def _reason(text: str) -> Reason:

@@ -13,7 +13,7 @@ from rapport.model.tech_review import ReviewRequest
 from starters.commands import accounts, members, reviews, tasks
 from starters.commands.reviews import Feedback, Reason, ReviewShown
 from starters.commands.tasks import TaskShown
-from tests.conftest import ROOT, Town, account, by, until
+from tests.conftest import CHAMPION, ROOT, Town, account, by, until
 from tests.support.approval import seen
 
 CE: Final = "tomas.novak@foobar.example"
@@ -125,6 +125,12 @@ async def write(town: Town, ref: str, words: dict[str, str], attempt: int = 1) -
     await tasks.request(town.office, task.task, words, by(CE))
     await choose(town, ref, "message", CE_VP, "approve", None, attempt)
     await choose(town, ref, "reading", SUPPORT, "read", None, attempt)
+
+
+async def confirm(town: Town, ref: str) -> None:
+    """The customer's word that they have read it, as somebody enters it."""
+    task = await asked(town, ref, "acknowledgement")
+    await tasks.decide(town.office, task.task, "acknowledge", by(CHAMPION))
 
 
 async def vote(town: Town, ref: str, attempt: int = 1, **votes: str) -> None:
