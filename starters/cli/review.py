@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 from rich.markup import escape
 
-from rapport.mail.reviews import OPTIONS
+from rapport.mail.reviews import ASKS, OPTIONS, STAGES
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from starters.cli import review_needs
@@ -184,7 +184,7 @@ def _print(shown: ReviewShown) -> None:
     late = " [red]OVERDUE[/red]" if shown.overdue else ""
     out.print(f"[bold]{shown.ref}[/bold] {escape(shown.title)}, for {escape(shown.account_name)}{late}")
     out.print(
-        f"{_plain(shown.ask)}, {_plain(shown.stage)}; asked for by {escape(shown.by)}, round {shown.round}. "
+        f"{ASKS[shown.ask].capitalize()}, {STAGES[shown.stage]}; asked for by {escape(shown.by)}, round {shown.round}. "
         f"Needed by {when(shown.needed_by)}."
     )
     for question, text in shown.asked:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rapport.mail.compose import safe_link
-from rapport.mail.reviews import OPTIONS, QUESTIONS
+from rapport.mail.reviews import ASKS, OPTIONS, QUESTIONS, STAGES
 from rapport.model.base import Refusal, Refused, Wire
 from rapport.storage import reviews as records
 from starters.commands import reviews
@@ -54,6 +54,8 @@ async def record(office: Office, ref: str) -> Record:
         receipts = await records.kept_receipts(connection, shown.ref)
     context = {
         "review": shown,
+        "asks": ASKS,
+        "stages": STAGES,
         "outcome": _outcome(shown),
         "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _of(shown, kinds))],
         "receipts": receipts,
