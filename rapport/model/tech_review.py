@@ -14,6 +14,7 @@ from rapport.model.minutes import Day, Filled, Line
 from rapport.model.people import personas
 from rapport.model.records import Entry, Wait
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
+from rapport.model.triage import Kind
 
 _REF = re.compile(r"TR-[0-9]{4,9}")
 
@@ -117,6 +118,7 @@ class ReviewRequest(Written):
         context: Further business context.
         scenarios: The scenarios of `reviews.toml` that called for it.
         tell: Who at the customer is told, by persona.
+        kind: What it is, if that was asked; what is no decision is shown another door.
     """
 
     account: Slug
@@ -135,12 +137,23 @@ class ReviewRequest(Written):
     context: Filled | None = None
     scenarios: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     tell: Persona = "primary_champion"
+    kind: Kind | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _answered(cls, data: Any) -> Any:
         """Name every answer that is missing, each with what to write and why it is asked."""
         if isinstance(data, dict):
+            kind, account = data.get("kind"), data.get("account")
+            if isinstance(kind, str) and kind in set(Kind) - {Kind.DECISION}:
+                # Nobody has to answer for a review that it is not one.
+                shown = account if isinstance(account, str) else "ACCOUNT"
+                raise Several(
+                    [
+                        f'kind: "{kind}" is not for a tech review; '
+                        f"run `rapport review triage {shown} --kind {kind} --what …`, which shows the right door"
+                    ]
+                )
             silent = [name for name in ASKED if not str(data.get(name) or "").strip()]
             if silent:
                 raise Several(f"{name}: is missing; {ASKED[name][0]}: {ASKED[name][1]}" for name in silent)

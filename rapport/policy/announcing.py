@@ -13,7 +13,7 @@ LONGEST: Final = 2500
 _TOLD: Final[dict[Word, str]] = {
     "submitted": "{who} submitted a review",
     "edited": "{who} changed the request; everyone is asked anew",
-    "said": "{who} said something",
+    "said": "{who} wrote",
     "recommended": "{who} gave the recommendation",
     "decided": "it is decided",
     "overdue": "the date by which the customer needs a decision has passed, and there is none",
@@ -23,6 +23,9 @@ _TOLD: Final[dict[Word, str]] = {
     "withdrawn": "{who} withdrew it",
     "revisit": "the day has come to look at it again",
 }
+_OF_A_REQUEST: Final = ("title", "stage", "ask", "needed_by", "needed_why", "gap", "expectation")
+"""What the channel reads of a request; all of it stands on the review's page."""
+
 _NOBODY: Final = "somebody"
 
 
@@ -45,8 +48,9 @@ def headline(
     actor = who or _NOBODY
     if who and on_behalf_of:
         actor = f"{who}, for {on_behalf_of},"
+    told = "{who} answered" if what == "said" and option else _TOLD[what]
     chosen = f": {option.replace('_', ' ')}" if option else ""
-    return f"{ref}, {account}: {_TOLD[what].format(who=actor)}{chosen}"
+    return f"{ref}, {account}: {told.format(who=actor)}{chosen}"
 
 
 def quoted(text: str | None) -> str | None:
@@ -58,6 +62,9 @@ def quoted(text: str | None) -> str | None:
     except ValueError:
         answers = None
     if isinstance(answers, dict):
+        if "gap" in answers:
+            answers = {name: answers[name] for name in _OF_A_REQUEST if name in answers}
+            answers |= {name: str(answers[name]).replace("_", " ") for name in ("stage", "ask") if name in answers}
         named = ((str(name), value) for name, value in answers.items() if isinstance(value, str) and value)
         text = "\n".join(f"{name.replace('_', ' ').capitalize()}: {value}" for name, value in named)
     if len(text) <= LONGEST:

@@ -8,15 +8,21 @@ import typer
 from rich.markup import escape
 
 from rapport.model.base import Refused
-from starters.cli.common import EXIT, Data, Json, out, print_json, with_office
+from rapport.model.reading import check
+from rapport.model.triage import Kind
+from starters.cli.common import EXIT, As, Data, Json, acting, out, print_json, with_office
 from starters.commands import review_needs
+from starters.commands import triage as rules
+from starters.commands.office import Office
 from starters.commands.review_needs import CallShown
+from starters.commands.triage import Matter, Shown
 
 
 def add_to(app: typer.Typer) -> None:
     """Add what stands around a review."""
     app.command()(needed)
     app.command()(gate)
+    app.command()(triage)
 
 
 def needed(account: str, data: Data = None, json: Json = False) -> None:
@@ -57,6 +63,31 @@ def gate(
             out.print(f"\nIt waits for {', '.join(found.on)}. To move it on:\n  {found.unblock}", soft_wrap=True)
     if not found.open:
         raise typer.Exit(EXIT[Refused.CONFLICT])
+
+
+def triage(
+    account: str,
+    kind: Annotated[Kind, typer.Option("--kind", help="What it is: a decision by a date, broken now, …")],
+    what: Annotated[str, typer.Option("--what", help="What it is about, in your words.")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Find the right door for a matter: a review, a support case, a product gap, or your leadership, who is asked."""
+
+    async def work(office: Office) -> Shown:
+        said = {"account": account, "kind": kind, "what": what}
+        return await rules.bring(office, check(Matter, said, ""), acting(office, as_))
+
+    found = with_office(data, work, as_json=json)
+    if json:
+        print_json(found)
+        return
+    out.print(found.why, soft_wrap=True, markup=False)
+    if found.task:
+        out.print(f"\n{found.asked} has it: rapport task show {found.task}", soft_wrap=True, markup=False)
+    if found.next:
+        out.print(f"\nGo on with:\n  {found.next}", soft_wrap=True, markup=False)
 
 
 def _print(call: CallShown) -> None:

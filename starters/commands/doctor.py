@@ -286,7 +286,7 @@ async def _channel(store: Store, settings: Settings) -> Check:
     found = [
         Finding(
             where=one.ref,
-            problem=f"Slack was not told that it was {one.what.replace('_', ' ')}: {one.reason}",
+            problem=f"Slack was not told ({one.what.replace('_', ' ')}): {one.reason}",
             fix="correct RAPPORT_SLACK_WEBHOOK_URL; what was missed stands on the review's page",
         )
         for one in failed

@@ -196,6 +196,8 @@ def sentence(
         case "gate.open":
             gate, _, review = about.partition(" ")
             return f"The {gate} gate is open" + (f", by {review}" if review else "")
+        case "triage.asked":
+            return f"{who} asked their leadership: {about.replace('_', ' ')}"
         case "gap.logged":
             return f"{who} logged the product gap {about}"
         case "gap.linked":

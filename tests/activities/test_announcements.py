@@ -82,7 +82,7 @@ async def test_the_channel_reads_the_same_in_slack_and_by_mail(
     assert await tell(channel, await said(store, NASTY)) == Announced(slack="posted", mail="sent")
     (posted,) = slack.taken
     text = json.loads(posted.body)["text"]
-    assert text.startswith("*TR-0007, Versayce: Robin Keller said something*\n")
+    assert text.startswith("*TR-0007, Versayce: Robin Keller wrote*\n")
     assert "&lt;!channel&gt; &amp; &lt;https://evil.example|look&gt;" in text
     assert "<!channel>" not in text
     assert text.count("<") == 1
@@ -92,7 +92,7 @@ async def test_the_channel_reads_the_same_in_slack_and_by_mail(
     read = message_from_bytes(mail.raw, policy=default)
     body = read.get_body(preferencelist=("plain",))
     assert body is not None
-    assert read["Subject"] == "TR-0007, Versayce: Robin Keller said something"
+    assert read["Subject"] == "TR-0007, Versayce: Robin Keller wrote"
     assert NASTY in body.get_content()
     assert "/reviews/TR-0007" in body.get_content()
 

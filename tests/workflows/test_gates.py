@@ -7,10 +7,12 @@ from typing import Any
 
 from rapport.model.operations import Operate
 from rapport.model.people import AccountFile
-from starters.commands import accounts, onboardings, operations, review_needs, tasks, timelines
+from rapport.model.tech_review import ReviewStage
+from starters.commands import accounts, onboardings, operations, review_needs, reviews, tasks, timelines
 from starters.commands.onboardings import MilestoneShown, StartRequest
 from starters.commands.operations import OperationWritten
-from tests.conftest import TAM, Town, example, until
+from tests.conftest import TAM, Town, by, example, until
+from tests.support.reviews import CE, CE_VP, choose, everybody_says, people, request, vote
 
 PLAYBOOK = """
 name = "gated"
@@ -141,6 +143,47 @@ async def test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it(sk
     await accounts.import_account(skipping.office, file(high_risk=False))
     await runs(skipping)
     await until(closed, "the to-do to be taken back")
+
+
+async def test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at(skipping: Town) -> None:
+    """Submitted, it is named in the wait; a yes with engineering heard lets the step begin, as the timeline says."""
+    await people(skipping)
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    asked_for = request((await skipping.now()).date(), stage=ReviewStage.PRE_PRODUCTION)
+    ref = (await reviews.submit(skipping.office, asked_for, by(CE))).ref
+
+    async def named() -> bool:
+        return (await step(skipping)).unblock == f"rapport review show {ref}"
+
+    await until(named, "the wait to name the review")
+    assert "engineering has not answered" in ((await step(skipping)).waiting_for or "")
+    await everybody_says(skipping, ref, sides=("engineering", "account_team"))
+    assert not (await review_needs.gate(skipping.office, "versayce", "production")).open
+    await choose(skipping, ref, "recommendation", CE_VP, "yes")
+    await runs(skipping)
+    opened = await review_needs.gate(skipping.office, "versayce", "production")
+    assert (opened.open, opened.review) == (True, ref)
+    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    assert f"The production gate is open, by {ref}" in told
+
+
+async def test_a_no_keeps_the_gate_shut(skipping: Town) -> None:
+    """Decided with a no by leadership, the step goes on waiting, for another round."""
+    await people(skipping)
+    await begin(skipping, high_risk=True)
+    asked_for = request((await skipping.now()).date(), stage=ReviewStage.PRE_PRODUCTION)
+    ref = (await reviews.submit(skipping.office, asked_for, by(CE))).ref
+    await everybody_says(skipping, ref, sides=("engineering", "account_team"))
+    await choose(skipping, ref, "recommendation", CE_VP, "no")
+    await vote(skipping, ref, ce_vp="no", vp_engineering="no", vp_sales="no")
+
+    async def told() -> bool:
+        return "decided with a no" in ((await step(skipping)).waiting_for or "")
+
+    await until(told, "the wait to say so")
+    assert (await step(skipping)).state == "waiting"
+    assert (await step(skipping)).unblock == f"rapport review edit {ref} FILE"
 
 
 async def test_skipping_the_step_ends_the_wait(skipping: Town) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
 
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from rapport.model.base import Email
 from rapport.policy.gates import Standing
-from starters.commands import review_needs
+from starters.commands import review_needs, triage
 from starters.commands.review_needs import ReviewNeeds
-from starters.http.auth import TheOffice, bearer
+from starters.commands.triage import Matter, Shown
+from starters.http.api.bodies import read_body, schema
+from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+
+
+class MatterBody(Matter):
+    """A matter, brought by a member."""
+
+    as_: Annotated[Email, Field(alias="as")]
 
 
 @router.get("/accounts/{account}/reviews-needed")
@@ -22,3 +34,11 @@ async def reviews_needed(account: str, office: TheOffice) -> ReviewNeeds:
 async def show_gate(account: str, gate: str, office: TheOffice) -> Standing:
     """Whether an account may begin its trial, or go to production."""
     return await review_needs.gate(office, account, gate)
+
+
+@router.post("/triage", openapi_extra=schema(MatterBody))
+async def bring_a_matter(request: Request, office: TheOffice, token: Bearer) -> Shown:
+    """Find the right door for a matter; where it is the submitter's leadership, they are asked at once."""
+    body = await read_body(request, MatterBody)
+    matter = Matter.model_validate(body.model_dump(exclude={"as_"}))
+    return await triage.bring(office, matter, api_actor(office, token, body.as_))
