@@ -27,6 +27,17 @@ OPTIONS: Final = {
     "approved": "yes",
     "declined": "no",
 }
+STAGES: Final = {
+    "pre_trial": "before a trial",
+    "pre_production": "before production",
+    "post_sale": "after the sale",
+}
+ASKS: Final = {
+    "non_standard_requirement": "a non-standard requirement",
+    "unplanned_engineering": "unplanned engineering",
+    "best_practice_validation": "whether this is a supported practice",
+    "tradeoff_or_timeline": "a trade-off or a timeline",
+}
 QUESTIONS: Final = {
     "gap": "The gap",
     "needed_why": "Why by then",
@@ -56,8 +67,8 @@ def context(
         "what": facts.what,
         "url": f"{public_url}/reviews/{facts.ref}",
         "title": str(request.get("title", facts.ref)),
-        "stage": str(request.get("stage", "")).replace("_", " "),
-        "ask": str(request.get("ask", "")).replace("_", " "),
+        "stage": STAGES.get(str(request.get("stage")), ""),
+        "ask": ASKS.get(str(request.get("ask")), ""),
         "by": names.get(facts.by),
         "asked": [(title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)],
         "design": design if isinstance(design, dict) else None,

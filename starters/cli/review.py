@@ -8,12 +8,12 @@ from typing import Annotated, get_args
 import typer
 from rich.markup import escape
 
-from rapport.mail.reviews import OPTIONS
+from rapport.mail.reviews import ASKS, OPTIONS, STAGES
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from starters.cli import review_needs
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import reviews
+from starters.commands import review_record, reviews
 from starters.commands.office import LATER, Office
 from starters.commands.reviews import Feedback, Reason, ReviewLine, ReviewShown, Stance, Submitted
 
@@ -127,6 +127,30 @@ def withdraw(ref: Ref, reason: Why, as_: As = None, data: Data = None, json: Jso
     _receipt(with_office(data, work, as_json=json), "Withdrawn; nobody is asked any more.", as_json=json)
 
 
+@app.command()
+def record(
+    ref: Ref,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write Markdown and HTML into this folder.", metavar="DIR")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The record of the decision: what was asked, said, decided and told, with its signed receipts."""
+    if to is not None:
+        files = with_office(data, lambda office: review_record.write(office, ref, to), as_json=json)
+        if json:
+            print_json(files)
+        else:
+            out.print("\n".join(files.files), markup=False, soft_wrap=True)
+        return
+    made = with_office(data, lambda office: review_record.record(office, ref), as_json=json)
+    if json:
+        print_json(made)
+    else:
+        out.print(made.markdown, markup=False, soft_wrap=True, end="")
+
+
 def _reason(text: str) -> Reason:
     return check(Reason, {"reason": text}, "")
 
@@ -160,7 +184,7 @@ def _print(shown: ReviewShown) -> None:
     late = " [red]OVERDUE[/red]" if shown.overdue else ""
     out.print(f"[bold]{shown.ref}[/bold] {escape(shown.title)}, for {escape(shown.account_name)}{late}")
     out.print(
-        f"{_plain(shown.ask)}, {_plain(shown.stage)}; asked for by {escape(shown.by)}, round {shown.round}. "
+        f"{ASKS[shown.ask].capitalize()}, {STAGES[shown.stage]}; asked for by {escape(shown.by)}, round {shown.round}. "
         f"Needed by {when(shown.needed_by)}."
     )
     for question, text in shown.asked:
