@@ -31,7 +31,7 @@ class Gating:
         """Nothing waits yet."""
         self.steps = steps
         self.moved = False
-        self._asked: set[str] = set()
+        self._asked: dict[str, Gate] = {}
         self._shut: dict[Gate, Standing] = {}
         self._found: GatesFound | None = None
         self._insists = False
@@ -40,15 +40,15 @@ class Gating:
         """Ask about the gates of steps that have become due; a playbook without any pays nothing for them."""
         while True:
             waiting = plan.at_gates(self.steps.progress, workflow.now())
-            self._asked &= waiting.keys()
+            self._asked = {name: gate for name, gate in self._asked.items() if waiting.get(name) == gate}
             if not waiting:
                 self.moved = False
                 self._shut = {}
                 return
-            if not self.moved and waiting.keys() <= self._asked:
+            if not self.moved and self._asked == waiting:
                 return
             self.moved = False
-            self._asked = set(waiting)
+            self._asked = waiting
             question = GatesAsked(
                 account=self.steps.start.account, gates=tuple(dict.fromkeys(waiting.values())), now=workflow.now()
             )
@@ -77,7 +77,7 @@ class Gating:
     def held(self) -> set[str]:
         """The due steps that do not begin before a gate is open."""
         waiting = plan.at_gates(self.steps.progress, workflow.now())
-        return {name for name, gate in waiting.items() if name not in self._asked or gate in self._shut}
+        return {name for name, gate in waiting.items() if self._asked.get(name) != gate or gate in self._shut}
 
     @property
     def waits(self) -> dict[str, Wait]:

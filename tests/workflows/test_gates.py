@@ -186,6 +186,35 @@ async def test_a_no_keeps_the_gate_shut(skipping: Town) -> None:
     assert (await step(skipping)).unblock == f"rapport review edit {ref} FILE"
 
 
+async def test_a_step_that_gets_another_gate_is_asked_about_anew(skipping: Town) -> None:
+    """An adopted playbook that names another gate for a waiting step lets nothing through in between."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    newer = PLAYBOOK.replace('gate = "production"', 'gate = "trial"').replace("version = 1", "version = 2")
+    (skipping.office.settings.data / "playbooks" / "gated.toml").write_text(newer)
+    word = OperationWritten(playbook="gated", reason="The trial comes first")
+    assert (await operations.operate(skipping.office, "versayce", Operate.ADOPT, word, TAM)).accepted
+
+    async def moved() -> bool:
+        return "the trial gate" in ((await step(skipping)).waiting_for or "")
+
+    await until(moved, "the wait to name the other gate")
+    assert (await step(skipping)).state == "waiting"
+
+
+async def test_a_pause_keeps_what_waits_and_a_resume_looks_again(skipping: Town) -> None:
+    """A gate that opens while the onboarding is paused begins nothing; the resume does."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    word = OperationWritten(reason="They move offices")
+    await operations.operate(skipping.office, "versayce", Operate.PAUSE, word, TAM)
+    await accounts.import_account(skipping.office, file(high_risk=False))
+    await skipping.sleep_until(await skipping.now() + timedelta(days=2))
+    assert (await step(skipping)).state == "waiting"
+    await operations.operate(skipping.office, "versayce", Operate.RESUME, word, TAM)
+    await runs(skipping)
+
+
 async def test_skipping_the_step_ends_the_wait(skipping: Town) -> None:
     """Whoever does without the step is not asked about its gate any more, and the onboarding comes to its end."""
     await begin(skipping, high_risk=True)
