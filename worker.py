@@ -22,10 +22,14 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
 import workflows
+from activities.announcements import Announcements
+from activities.gaps import Crm, Gaps
+from activities.gates import Gates
 from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
 from activities.reports import Reports
+from activities.reviews import Reviews
 from activities.rhythms import Rhythms
 from activities.tasks import Tasks
 from rapport.mail.letters import Stationery
@@ -35,16 +39,19 @@ from rapport.model.resources import library
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
+from rapport.storage.signing import Signer
 from rapport.temporal import connect, missing_search_attributes
 from workflows.cadence import Cadence
+from workflows.gap import GapDelivery
 from workflows.handover import Handover
 from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
+from workflows.tech_review import TechReview
 
-WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover)
+WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, TechReview, Morning, Notice, Handover, GapDelivery)
 """Every workflow there is."""
 
 MECHANICS = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - {
@@ -81,7 +88,25 @@ def stationery(settings: Settings) -> Stationery:
         public_url=settings.public_url.rstrip("/"),
         secret=settings.secret.get_secret_value().encode(),
         library=library(settings.data),
+        channel=settings.review_channel_mail,
     )
+
+
+def _crm(settings: Settings) -> Crm | None:
+    """Where product gaps go, if anywhere.
+
+    Raises:
+        Refusal: They would go without a signature.
+    """
+    if settings.crm_webhook_url is None:
+        return None
+    if settings.crm_webhook_secret is None:
+        raise Refusal(
+            "is not set",
+            field="RAPPORT_CRM_WEBHOOK_SECRET",
+            fix="set it to the secret that the CRM checks signatures with; nothing is sent unsigned",
+        )
+    return Crm(settings.crm_webhook_url, settings.crm_webhook_secret)
 
 
 @asynccontextmanager
@@ -104,13 +129,19 @@ async def build(
         allowed_domains=frozenset(settings.mail_allowed_domains),
         quiet_hours=settings.quiet_hours == "keep",
     )
+    # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     async with httpx.AsyncClient(follow_redirects=True) as http:
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)
         records = Records(store)
+        gates = Gates(store)
+        gaps = Gaps(store, http, _crm(settings))
         tasks = Tasks(store)
         reports = Reports(store)
         rhythms = Rhythms(store, planning)
+        announcements = Announcements(store, http, messages, settings.slack_webhook_url)
+        reviews = Reviews(store, Signer(settings.data))
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -131,6 +162,8 @@ async def build(
                 planning.vacancies,
                 planning.resumed,
                 planning.stagger,
+                gaps.deliver,
+                gates.look,
                 tasks.seat,
                 tasks.reseat,
                 tasks.resume,
@@ -139,11 +172,17 @@ async def build(
                 records.project,
                 records.tell_step,
                 records.tell_cadence,
+                reviews.lay_out,
+                reviews.deadline,
+                reviews.settle,
+                reviews.again,
+                reviews.project,
                 rhythms.seek,
                 rhythms.plan,
                 rhythms.review,
                 records.hand_back,
                 reports.mornings,
+                announcements.announce,
             ],
             workflow_runner=runner or Runner.sharing(MECHANICS),
             interceptors=interceptors,

@@ -26,6 +26,7 @@ RULES: Final[dict[Ladder, LadderRule]] = {
     "sign_off": ladder.APPROVALS,
     "panel": ladder.APPROVALS,
     "to_do": ladder.TO_DOS,
+    "review": ladder.REVIEWS,
     "preparation": ladder.PREPARATION,
     "drafting": ladder.DRAFTING,
     "answers": ladder.ANSWERS,

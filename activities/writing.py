@@ -11,7 +11,7 @@ from rapport.mail import outbox, put_off
 from rapport.mail.compose import Person
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.model.ids import message_key
-from rapport.model.message import MessageState, Occasion, Outcomes, Purpose, Weight
+from rapport.model.message import CHANNEL, MessageState, Occasion, Outcomes, Purpose, Weight
 from rapport.model.people import personas
 from rapport.model.records import Entry
 from rapport.policy import attention
@@ -118,7 +118,7 @@ def letters_of(stationery: Stationery, company: House, occasion: Occasion, said:
             said=said,
         )
         for id_ in _readers(company, occasion)
-        if (person := _reader(company, occasion, id_)) is not None
+        if (person := _reader(stationery, company, occasion, id_)) is not None
     ]
 
 
@@ -129,8 +129,10 @@ def _readers(company: House, occasion: Occasion) -> Sequence[str]:
     return occasion.to or having(occasion.personas, company)
 
 
-def _reader(company: House, occasion: Occasion, id_: str) -> Person | None:
+def _reader(stationery: Stationery, company: House, occasion: Occasion, id_: str) -> Person | None:
     """Whom a mail goes to; of those who have left, only who is told just that."""
+    if id_ == CHANNEL:
+        return Person("Tech reviews", stationery.channel) if stationery.channel else None
     return company.leaver(id_) if occasion.purpose is Purpose.PARTING else company.person(id_)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,6 +32,28 @@ def _smtp_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _webhook_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or parts.scheme not in (("https", "http") if loopback else ("https",)):
+        raise ValueError("is not the address of a webhook; write the https address that its receiver gave you")
+    return value
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(value.get_secret_value().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) < _SHORTEST_KEY:
+        raise ValueError("is not a secret of Standard Webhooks; write whsec_ and at least 24 random bytes in base64")
+    return value
+
+
+_SHORTEST_KEY = 24
+"""How many bytes Standard Webhooks wants at least."""
+
+
 class Settings(BaseSettings):
     """Everything that an installation can set. The names in the environment begin with `RAPPORT_`.
 
@@ -48,6 +71,10 @@ class Settings(BaseSettings):
         links_sign_in: Whether opening the mailed link of a task signs its reader in for that one decision, without a
             sign-in of their own. Weaker: whoever gets hold of the mail can decide.
         task_queue: Temporal's task queue.
+        slack_webhook_url: Where reviews are mirrored into a Slack channel: the address of an incoming webhook. Whoever
+            knows it can write there, so it is as secret as a password.
+        review_channel_mail: The mailbox that gets the same, such as a list's.
+        crm_webhook_url, crm_webhook_secret: Where product gaps are sent, and what that is signed with.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAPPORT_", extra="ignore", hide_input_in_errors=True)
@@ -64,6 +91,10 @@ class Settings(BaseSettings):
     as_: Annotated[Email | None, Field(validation_alias="RAPPORT_AS")] = None
     links_sign_in: bool = False
     task_queue: str = "rapport"
+    slack_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
+    review_channel_mail: Email | None = None
+    crm_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
+    crm_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

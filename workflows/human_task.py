@@ -71,13 +71,15 @@ class HumanTask(Correspondence):
         self.turned_away: list[tuple[str, str]] = []
         self.opened = workflow.now()
         self.mails = 0
-        self.diary = Diary(start.account, start.contract, start.step)
+        self.diary = Diary(start.account, start.contract, start.on_record)
         self.alarm = Alarm()
 
     @workflow.run
     async def run(self, start: TaskStart) -> TaskResult:  # noqa: ARG002 - taken by __init__
         """Until there is an outcome: a decision, or that nobody decided in time."""
-        if self.definition.asks:
+        if self.start.request is not None:
+            self.request_said = self.start.request
+        elif self.definition.asks:
             await self.wait_for_the_request()
         while self.outcome is None:
             deciding = self.deciding = await self.put_the_question()
@@ -88,9 +90,9 @@ class HumanTask(Correspondence):
 
     async def wait_for_the_request(self) -> None:
         """Someone has to say first what is asked for, and why; or that it is not needed."""
-        asking = await self._ask(("tam",), self._writing, None, None)
+        asking = await self._ask((self.start.asker,), self._writing, None, None)
         self.diary.tell("task.prepared")
-        self._write("task_request", asking.holders(), "Ask the TAM what is asked for")
+        self._write("task_request", asking.holders(), "Ask what is asked for")
         if not await self._follow(asking, lambda: self.request_said is not None or self.outcome is not None):
             self._end(NOT_REQUESTED)
 
@@ -114,7 +116,7 @@ class HumanTask(Correspondence):
             elif self.phase is TaskPhase.PREPARING:
                 await self.get_it_changed()
             elif not await self._follow(deciding, self._is_interrupted):
-                self._end(self.definition.on_timeout)
+                self._end(self._counted(deciding) or self.definition.on_timeout)
 
     async def get_what_is_missing(self, deciding: Circle) -> None:
         """Follow up whoever has to answer, not those who wait for it; then go on with what time was left."""
@@ -157,6 +159,11 @@ class HumanTask(Correspondence):
             by=last.by if last else None,
             submission=last.submission if last else None,
             at=workflow.now(),
+            request=self.request_said,
+            decisions=self.decisions,
+            seats=tuple(seat.id for seat in self.deciding.seats) if self.deciding else (),
+            votes=human_task.votes(self.deciding.seats, self.decisions) if self.deciding else {},
+            filled=human_task.filled(self.deciding.seats, self.decisions) if self.deciding else {},
         )
 
     # Decisions: these record, and `run` acts
@@ -306,19 +313,24 @@ class HumanTask(Correspondence):
         self.decisions = (*(known for known in self.decisions if known.by != decision.by), decision)
         self.diary.tell("decision.made", who=decision.by, submission=decision.submission, about=decision.option)
         assert self.deciding is not None
-        outcome = human_task.outcome(
-            self.definition.quorum,
-            self.definition.options,
-            self.deciding.seats,
-            self.decisions,
-            self.definition.fallback,
-        )
+        outcome = self._counted(self.deciding, hear_all=self.definition.hear_all)
         if outcome is not None and self.definition.returns(outcome):
             self.phase, self.changes = TaskPhase.PREPARING, decision.submission
             self.diary.tell("task.returned", who=decision.by)
         elif outcome is not None:
             self._end(outcome)
         return self.remember(decision.id, Receipt(accepted=True, outcome=outcome or "counted"))
+
+    def _counted(self, deciding: Circle, *, hear_all: bool = False) -> str | None:
+        """What the decisions add up to, if they do."""
+        return human_task.outcome(
+            self.definition.quorum,
+            self.definition.options,
+            deciding.seats,
+            self.decisions,
+            self.definition.fallback,
+            hear_all=hear_all,
+        )
 
     def _end(self, outcome: str) -> None:
         self.outcome, self.changed = outcome, True
@@ -333,7 +345,8 @@ class HumanTask(Correspondence):
     @property
     def _writing(self) -> Ladder:
         """The ladder of whoever says what is asked for: what a customer signs off takes days to write."""
-        return "drafting" if self.definition.is_put_to_customers else "preparation"
+        customers = self.definition.is_put_to_customers or self.start.review is not None
+        return "drafting" if customers else "preparation"
 
     def _closed_text(self) -> str:
         return f"already decided: {self.outcome}" if self.decisions else f"closed without a decision: {self.outcome}"
@@ -444,7 +457,9 @@ class HumanTask(Correspondence):
         if self.circle is not None:
             drafting = "sign_off_changes" if self.changes is not None else "sign_off_draft"
             own = {"customers": _TO_CUSTOMERS, "drafting": dict.fromkeys(_TO_WRITERS, drafting)}
-            email = own.get(self.circle.ladder, {}).get(email, email)
+            writes = self.circle.ladder == "drafting" and email in _TO_WRITERS
+            named = self.start.mails.get("task_request" if writes else email)
+            email = named or own.get(self.circle.ladder, {}).get(email, email)
         self.mails += 1
         occasion = Occasion(
             account=self.account,
@@ -460,6 +475,7 @@ class HumanTask(Correspondence):
             to=to,
             asked_of=asked_of,
             now=workflow.now(),
+            tech_review=self.start.review,
             task=TaskFacts(
                 kind=self.definition.task,
                 question=self.definition.question,
@@ -503,19 +519,20 @@ class HumanTask(Correspondence):
 
     def _what_for(self) -> Wait:
         id_ = workflow.info().workflow_id
-        deadline = self._deadline()
+        deadline, on = self._deadline(), (self.start.asks_as,)
         if self.phase is TaskPhase.PREPARING:
             words = " ".join(f"--say {name}=…" for name in self.definition.asks)
+            who = f"the {self.start.asks_as.upper()}"
             if self.changes is not None:
-                what = "the TAM, to change what was to be signed off"
+                what = f"{who}, to change what was to be signed off"
             elif self.definition.is_put_to_customers:
-                what = "the TAM, to write what is to be signed off"
+                what = f"{who}, to write what is to be signed off"
             else:
-                what = "the TAM, to say what is asked for, or that it is not needed"
-            return Wait(on=("tam",), what=what, unblock=f"rapport task request {id_} {words}", deadline=deadline)
+                what = f"{who}, to say what is asked for, or that it is not needed"
+            return Wait(on=on, what=what, unblock=f"rapport task request {id_} {words}", deadline=deadline)
         if self.phase is TaskPhase.NEEDS_INFO:
             what = "the one who asked, to give what is missing"
-            return Wait(on=("tam",), what=what, unblock=f"rapport task answer {id_} --text …", deadline=deadline)
+            return Wait(on=on, what=what, unblock=f"rapport task answer {id_} --text …", deadline=deadline)
         unblock = f"rapport task decide {id_} --option {self.definition.options[0].id}"
         if self.definition.is_put_to_customers:
             unblock += " --as THEIR-ADDRESS"

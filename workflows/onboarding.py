@@ -73,6 +73,11 @@ class Onboarding(Correspondence):
         """Look again whether everybody is there."""
         self.steps.hear_of_people()
 
+    @workflow.signal(name="gates_changed", description="A review was decided, or what is known of the account changed")
+    def gates_changed(self) -> None:
+        """Look again whether the gates are open that steps wait for."""
+        self.steps.hear_of_gates()
+
     @workflow.query(name="plan", description="The account's steps with their definitions")
     def plan(self) -> Plan:
         """The plan that the account follows; what adopting another playbook would change is told from it."""

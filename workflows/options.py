@@ -43,6 +43,17 @@ CALENDARS: Final = Remote(
     ),
 )
 
+WEBHOOKS: Final = Remote(
+    # Without an end: what other systems refuse for good, or do not take for two days, the activity itself gives up.
+    start_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        maximum_interval=timedelta(minutes=5),
+        non_retryable_error_types=["Refused", "PayloadsTooLarge"],
+    ),
+)
+
 PLANNING: Final = Local(
     start_to_close_timeout=timedelta(seconds=10),
     retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),

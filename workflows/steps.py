@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, assert_never
@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
+from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
 from workflows.users import Users
 from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer, wait_until
@@ -67,6 +68,7 @@ class Steps:
         self._agreed: dict[str, datetime] = {}
         self._errands: Counter[tuple[str, str]] = Counter()
         self._users = Users(self)
+        self._gating = Gating(self)
         self._late: list[LateDecision] = []
         self._offered: set[str] = set()
         self._people_moved = False
@@ -104,6 +106,8 @@ class Steps:
             if not self.is_paused:
                 await self._look_who_is_there()
                 await self._plan_dues()
+                # The last before any begins: what became due until now has been asked about then.
+                await self._gating.look()
                 if not self.is_paused:
                     free = self._free
                     for name in plan.due_now(free, workflow.now()):
@@ -225,10 +229,19 @@ class Steps:
         self._people_moved = self.letters.changed = True
         self._users.hear_of_people()
 
+    def hear_of_gates(self) -> None:
+        """Take the word that a gate may have opened, or shut."""
+        self._gating.moved = self.letters.changed = True
+
+    def show_anew(self, names: Iterable[str]) -> None:
+        """Have what these steps wait for be told again."""
+        self._stale |= set(names)
+        self.letters.changed = True
+
     @property
     def _free(self) -> dict[str, Progress]:
-        """The steps that nobody's absence holds."""
-        held = plan.held(self.progress, self._vacant)
+        """The steps that neither somebody's absence holds nor a gate."""
+        held = plan.held(self.progress, self._vacant) | self._gating.held
         return {name: step for name, step in self.progress.items() if name not in held}
 
     async def _look_who_is_there(self) -> None:
@@ -250,7 +263,7 @@ class Steps:
                 self.diary.tell("account.vacant" if self._vacant else "account.complete", about=",".join(self._vacant))
             self._hold = self._wait_for_a_successor(answer.ask_again)
             if self._vacant and not searched:
-                self._go_on(self._find_successors())
+                self.go_on(self._find_successors())
             self._users.look_again()
 
     async def _find_successors(self) -> None:
@@ -301,9 +314,10 @@ class Steps:
                 work = self._recur(self.progress[name].attempt)
             case _:
                 assert_never(step)
-        self._go_on(self._perform(name, work))
+        self.go_on(self._perform(name, work))
 
-    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """See to something beside the rest; leaving waits for it."""
         task = asyncio.create_task(work)
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
@@ -433,16 +447,17 @@ class Steps:
                 if was_denied and decision.option == onsite.outcome and name not in self._offered:
                     self._offered.add(name)
                     self.diary.tell("meeting.conversion_offered", step=name)
-                    self._go_on(self._offer_conversion(name))
+                    self.go_on(self._offer_conversion(name))
 
     async def _offer_conversion(self, name: str) -> None:
-        errand = self._errand(CONVERT, name, None)
+        errand = self.errand(CONVERT, name, None)
         result = await errand.put(lambda: self.progress[name].state is not StepState.RUNNING)
         if result is not None and result.outcome == "convert":
             await self._settle(name, Venue(onsite=True))
         self.letters.changed = True
 
-    def _errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
+    def errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
+        """One more chore for a step."""
         self._errands[chore.name, name] += 1
         number = self._errands[chore.name, name]
         title = self.progress[name].definition.title
@@ -579,7 +594,7 @@ class Steps:
         self._waits[name] = self._wait_for_the_tam(given_until)
         self._stale.add(name)
         self.letters.changed = True
-        errand = self._errand(READ_DRAFTS, name, self._approve)
+        errand = self.errand(READ_DRAFTS, name, self._approve)
         result = await errand.see_to(insist, lambda: not unread())
         if result is not None:
             self.letters.release_by(result, unread())
@@ -639,10 +654,13 @@ class Steps:
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
-        waits = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait()) | self._waits
+        held = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait())
+        waits = held | self._gating.waits | self._waits
         self._projected += 1
         workflow.set_current_details(
-            details.onboarding(self.start.account, self.progress, self.letters.paused_at, self._hold)
+            details.onboarding(
+                self.start.account, self.progress, self.letters.paused_at, self._hold, self._gating.waits
+            )
         )
         return Projection(
             account=self.start.account,

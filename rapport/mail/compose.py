@@ -165,7 +165,7 @@ def _listing(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _safe_link(url: str) -> str:
+def safe_link(url: str) -> str:
     """Refuse a link that runs something: escaping does not stop `javascript:`."""
     if not url.startswith(("https://", "http://", "mailto:")):
         raise ValueError("a link in a mail begins with https://, http:// or mailto:")
@@ -181,7 +181,7 @@ def _environment(*, html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=_safe_link)
+    environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=safe_link)
     environment.filters.update(bars=chart.html, told=chart.text, figure=figure, listing=_listing)
     return environment
 

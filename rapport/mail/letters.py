@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rapport.mail import compose, invite, rhythms
+from rapport.mail import compose, invite, reviews, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.mail.rhythms import OnRecord
 from rapport.model.base import Refusal
@@ -17,6 +17,7 @@ from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose
 from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor, Work
 from rapport.model.playbook import Review
 from rapport.model.resources import Library, library
+from rapport.model.review_facts import TechReviewFacts
 from rapport.policy import audience
 from rapport.policy.attachments import File
 from rapport.policy.erasure import is_erased
@@ -31,12 +32,17 @@ LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 
 @dataclass(frozen=True)
 class Stationery:
-    """What every mail of an installation has in common."""
+    """What every mail of an installation has in common.
+
+    Attributes:
+        channel: The mailbox of the review channel, if it has one.
+    """
 
     sender: str
     public_url: str
     secret: bytes = field(repr=False)
     library: Library = field(default_factory=library, repr=False)
+    channel: str | None = None
 
     def link(self, token: str) -> str:
         """The address of a personal link; from the settings, never from a request's Host."""
@@ -300,7 +306,13 @@ class Letter:
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
             "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
             "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
+            "announcement": self.occasion.announcement,
+            "review": self._review_context(self.occasion.tech_review),
         }
+
+    def _review_context(self, facts: TechReviewFacts | None) -> dict[str, Any] | None:
+        names = {id_: name for id_ in (facts.people() if facts else ()) if (name := self._name(id_))}
+        return None if facts is None else reviews.context(facts, self.said, names, self.stationery.public_url)
 
     def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
         former, until = self.company.members.get(handover.former), handover.until

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from rapport.model.base import Instant, Name, Several, StepName, Wire, Written, suggestion
 from rapport.model.people import Fact, Role, personas
 from rapport.model.records import StepNews
+from rapport.model.review_facts import TechReviewFacts
 
 
 class TaskPhase(StrEnum):
@@ -24,7 +25,7 @@ class TaskPhase(StrEnum):
     CLOSED = "closed"
 
 
-TaskKind = Literal["approval", "sign_off", "panel", "to_do"]
+TaskKind = Literal["approval", "sign_off", "panel", "to_do", "review"]
 
 _COUNT = re.compile(r"[1-9][0-9]{0,2}")
 
@@ -82,6 +83,7 @@ class LadderRule(Written):
         manager: When the manager is told.
         timeout: When the task closes without a decision.
         relative_to: What the days are counted from. Days before a deadline are negative.
+        to_the_end: The task closes at the deadline itself, not when work begins on its day.
     """
 
     remind: tuple[int, ...] = ()
@@ -89,6 +91,7 @@ class LadderRule(Written):
     manager: int | None = None
     timeout: int
     relative_to: Literal["opened", "deadline"] = "opened"
+    to_the_end: bool = False
 
     @model_validator(mode="after")
     def _climbs(self) -> Self:
@@ -184,6 +187,7 @@ class TaskDefinition(Written):
         assign: Who decides: `tam` (the account's), `manager` (the TAM's), a member's id, `role:` and a role; or the
             customer's people alone, by `contact:` and a persona.
         otherwise: The option that stands where people do not agree.
+        hear_all: It closes once every seat has spoken, or at its end; then the quorum is counted.
         on_timeout: The outcome where nobody decides in time; never a silent yes.
         asks: What the requester has to say before it opens, by name; where empty, it opens at once.
         finds_out: What it is to find out of the work of the contact whom it concerns. Once that is recorded, it ends by
@@ -196,6 +200,7 @@ class TaskDefinition(Written):
     assign: tuple[Annotated[str, AfterValidator(_assignee)], ...] = Field(min_length=1, max_length=20)
     quorum: Quorum = "any"
     otherwise: StepName | None = None
+    hear_all: bool = False
     on_timeout: StepName = "timed_out"
     asks: tuple[StepName, ...] = ()
     finds_out: tuple[Fact, ...] = ()
@@ -250,6 +255,11 @@ class TaskStart(Wire):
         requester: The member who asks, where that is known; they can never decide.
         about: The contact whom it concerns, where each of several has a task of their own.
         unblock: The command that does what is asked for, where that is not deciding.
+        asker: Who says what the task asks for: `tam`, or a member's id.
+        asks_as: The role in which they do.
+        request: What was said already, by the submission's id; then nobody has to say it.
+        mails: Which mails say it instead of a task's usual ones, by their names.
+        review: The technical review that it is a part of, for its mails.
     """
 
     account: str
@@ -263,6 +273,16 @@ class TaskStart(Wire):
     deadline: Instant | None = None
     requester: str | None = None
     unblock: str | None = None
+    asker: str = "tam"
+    asks_as: str = "tam"
+    request: str | None = None
+    mails: dict[str, str] = Field(default_factory=dict)
+    review: TechReviewFacts | None = None
+
+    @property
+    def on_record(self) -> str:
+        """What the timeline calls its step; that of a review or case is said beside what it is about."""
+        return self.step if self.subject == self.account else f"{self.subject}.{self.step}"
 
 
 class LateDecision(Wire):
@@ -330,12 +350,21 @@ class TaskResult(Wire):
     Attributes:
         outcome: An option's id, `not_requested`, or the task's `on_timeout`.
         by, submission: Who decided last, if anybody did, and what they said with it.
+        request: What was asked for in the end.
+        decisions: The latest of each person.
+        seats: Everybody who was to decide.
+        votes, filled: What those said who did, and who said it; by seat.
     """
 
     outcome: str
     by: str | None = None
     submission: str | None = None
     at: Instant
+    request: str | None = None
+    decisions: tuple[Decision, ...] = ()
+    seats: tuple[str, ...] = ()
+    votes: dict[str, str] = Field(default_factory=dict)
+    filled: dict[str, str] = Field(default_factory=dict)
 
 
 NOT_REQUESTED: Final = "not_requested"
@@ -388,6 +417,11 @@ class TaskRecord(Wire):
     deadline: Instant | None
     outcome: str | None
     about: str | None = None
+
+    @property
+    def on_record(self) -> str:
+        """What the timeline calls its step."""
+        return self.step if self.subject == self.account else f"{self.subject}.{self.step}"
 
     @property
     def awaited(self) -> tuple[TaskHolder, ...]:

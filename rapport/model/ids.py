@@ -30,9 +30,24 @@ def task_id(subject: str, step: str, attempt: int, about: str | None = None) -> 
     return f"task/{subject}/{step}/{attempt}" + (f"/{about}" if about else "")
 
 
+def review_id(ref: str) -> str:
+    """The workflow of one technical review; `ref` is what it is called, such as `TR-0007`."""
+    return f"tech-review/{ref}"
+
+
 def handover_id(account: str, until: datetime) -> str:
     """The workflow that gives an account back to its regular TAM; `until` is the instant, in UTC."""
     return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"
+
+
+def gap_ref(number: int) -> str:
+    """What a product gap is called."""
+    return f"GAP-{number:04d}"
+
+
+def gap_id(ref: str) -> str:
+    """The workflow that sends one product gap to the CRM."""
+    return f"gap/{ref}"
 
 
 def notice_id(id_: str) -> str:

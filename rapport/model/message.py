@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from rapport.model.meeting import Booking, Proposal
 from rapport.model.people import Fact
 from rapport.model.playbook import Review
 from rapport.model.records import Projection
+from rapport.model.review_facts import TechReviewFacts
 
 
 class MessageState(StrEnum):
@@ -34,6 +35,10 @@ SETTLED = frozenset(
     {MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN, MessageState.HELD, MessageState.SUPPRESSED}
 )
 """The states in which the system does nothing more by itself."""
+
+
+CHANNEL: Final = "channel"
+"""The review channel among a mail's readers: a mailbox, and nobody's id."""
 
 
 class Weight(StrEnum):
@@ -105,6 +110,8 @@ class Occasion(Wire):
         handover: What the mail says of an account that changes hands.
         asked_of: The member who was the account's TAM when this was asked for; where another one is by now, what
             was to go to whoever asked goes to them.
+        announcement: What the mail tells the review channel.
+        tech_review: What the mail says of a technical review.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -128,6 +135,8 @@ class Occasion(Wire):
     rhythm: RhythmFacts | None = None
     handover: HandoverFacts | None = None
     asked_of: str | None = None
+    announcement: AnnouncementFacts | None = None
+    tech_review: TechReviewFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 
@@ -141,6 +150,24 @@ class Occasion(Wire):
         """How much its mails press. A message about a meeting is the welcome that goes before its times."""
         welcomes = self.purpose is Purpose.MESSAGE and self.meeting is not None
         return Weight.NEEDED if welcomes else self.purpose.weight
+
+
+class AnnouncementFacts(Wire):
+    """What a mail tells the review channel, in words. It is put together by the activity that sends it.
+
+    No workflow ever has one: its words are people's, and would stand in the history.
+
+    Attributes:
+        account: The account's name.
+        text: What somebody said.
+        url: The review's page.
+    """
+
+    ref: str
+    account: str
+    headline: str
+    text: str | None = None
+    url: str
 
 
 class HandoverFacts(Wire):

@@ -202,13 +202,39 @@ class Figures(Written):
     projected_roi: Prose | None = None
 
 
+Deployment = Literal["cloud", "kubernetes", "docker_compose", "single_container", "machine_image"]
+Permissions = Literal["none", "code_host_sync", "explicit_api"]
+
+
 class Facts(Written):
-    """What the playbook's predicates ask about an account."""
+    """What is known of an account: for the playbook's predicates, and for the scenarios that call for a tech review.
+
+    What nobody has asked yet is left out, and counts as not known, which is neither yes nor no.
+
+    Attributes:
+        key_prospect: Whether sales has named it one.
+        high_risk: Whether its requirements are non-standard or risky.
+        air_gapped: Whether its installation has no way out to the internet.
+        deployment: How it is installed.
+        features: The features that it builds on, such as `batch_changes`.
+        permissions: By what its users get to see what they may.
+        language_barrier: Whether support and the customer share no language that both work in.
+        screen_share: Whether support may look at a screen of theirs.
+        design_version: The version of the technical design document that stands now.
+    """
 
     large_account: bool = False
     growth_potential: bool = False
     on_prem: bool = False
     high_risk: bool = False
+    key_prospect: bool = False
+    air_gapped: bool | None = None
+    deployment: Deployment | None = None
+    features: tuple[StepName, ...] | None = None
+    permissions: Permissions | None = None
+    language_barrier: bool | None = None
+    screen_share: bool | None = None
+    design_version: Name | None = None
 
 
 class WrittenAccount(Written):

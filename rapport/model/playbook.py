@@ -85,8 +85,16 @@ class Agenda(Written):
     minutes: int = Field(ge=1, le=240)
 
 
+Gate = Literal["trial", "production"]
+"""What a tech review can stand before: a trial, or what goes to production."""
+
+
 class StepBase(Written):
-    """What every step has."""
+    """What every step has.
+
+    Attributes:
+        gate: The gate that has to be open before it begins; see `rapport.policy.gates`.
+    """
 
     name: StepName
     title: Name
@@ -94,6 +102,7 @@ class StepBase(Written):
     after: tuple[StepName, ...] = ()
     offset: Annotated[str, AfterValidator(_offset)] | None = None
     when: tuple[Annotated[str, AfterValidator(_predicate)], ...] = ()
+    gate: Gate | None = None
 
     @field_validator("when", mode="before")
     @classmethod

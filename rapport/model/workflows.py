@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from rapport.model.cadence import CadenceResult, CadenceStart
+from rapport.model.gap import GapSent, GapStart
 from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.successions import HandoverStart
+from rapport.model.tech_review import ReviewResult, ReviewStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -34,4 +36,6 @@ HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
 MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
 HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
+GAP: Final = Kind("GapDelivery", GapStart, GapSent)
+TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)

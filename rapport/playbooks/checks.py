@@ -277,6 +277,8 @@ def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
             yield f"{here}.offset: counts from the start of the onboarding; name in after what it should follow, if any"
         if step.offset is not None and Offset.parse(step.offset).count == 0:
             yield f"{here}.offset: is no wait at all; take it out"
+        if step.gate == "trial" and any(steps[other].gate == "production" for other in step.after):
+            yield f"{here}.gate: it follows a step that only begins for production; take it out"
         for predicate in step.when:
             persona = predicate.partition(":")[2]
             if persona and personas()[persona].at_least:

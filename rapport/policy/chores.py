@@ -79,6 +79,17 @@ NAME_A_SUCCESSOR: Final = Chore(
         on_timeout=UNNAMED,
     ),
 )
+PASS_THE_GATE: Final = Chore(
+    "gate",
+    "{}: the review before it",
+    TaskDefinition(
+        task="to_do",
+        question="It does not begin before a tech review has opened its gate. Is the review on its way?",
+        options=(TaskOption(id="later", title="It is on its way; ask again later", needs_reason=True),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
 CONVERT: Final = Chore(
     "conversion",
     "{}: onsite after all",

@@ -10,6 +10,7 @@ from rapport.model.human_task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
 from rapport.model.records import Wait
+from rapport.model.tech_review import ReviewView
 from rapport.policy import quorum
 from rapport.policy.plan import Progress, StepState, reached
 
@@ -24,12 +25,17 @@ _MARK = {
 
 
 def onboarding(
-    account: str, steps: Mapping[str, Progress], paused_at: datetime | None = None, hold: Wait | None = None
+    account: str,
+    steps: Mapping[str, Progress],
+    paused_at: datetime | None = None,
+    hold: Wait | None = None,
+    shut: Mapping[str, Wait] | None = None,
 ) -> str:
     """Where an account is: its stages, its steps, and where to look next.
 
     Args:
         hold: Why nothing goes to the customer.
+        shut: The steps that wait before a gate.
     """
     stages = " → ".join(
         f"**{stage}** ✓" if reached(stage, steps) else stage
@@ -43,6 +49,8 @@ def onboarding(
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
         lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
+    for name, wait in (shut or {}).items():
+        lines += [f"`{name}` waits for {wait.what}. To go on: `{wait.unblock}`", ""]
     for step in steps.values():
         since = step.ended or step.began or step.due
         state = f"{step.state}: {step.outcome}" if step.outcome else str(step.state)
@@ -124,7 +132,17 @@ def task(view: TaskView) -> str:
     return "\n".join(lines)
 
 
-def _wait(view: MeetingView | TaskView) -> list[str]:
+def tech_review(view: ReviewView) -> str:
+    """Where a technical review is: by when the customer needs to know, what it waits for, and the way out."""
+    late = "**Overdue.** " if view.overdue else ""
+    lines = [f"{late}**{view.phase}**, round {view.round.number}: {view.round.ask}, {view.round.stage}"]
+    lines.append(f"\nThe customer needs to know by {_at(view.round.needed_by)}.")
+    if view.outcome is not None:
+        lines.append(f"\nOutcome: **{view.outcome}**")
+    return "\n".join([*lines, *_wait(view), "", f"Everything at once: `rapport review show {view.ref}`"])
+
+
+def _wait(view: MeetingView | TaskView | ReviewView) -> list[str]:
     """What is waited for, for whom, until when, and the way out."""
     lines = []
     if view.waiting_for:

@@ -66,14 +66,25 @@ def votes(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str
         decisions: Those of the present round that `judge` let pass, the earliest first.
     """
     chosen = {decision.by: decision.option for decision in decisions}
-    held = {person: _held(person, seats) for person in chosen}
-    voters = sorted((person for person in chosen if held[person]), key=lambda person: min(held[person]))
-    places = match({person: [seats[index].id for _, index, _ in held[person]] for person in voters})
+    places = filled(seats, decisions)
     return {seat.id: chosen[places[seat.id]] for seat in seats if seat.id in places}
 
 
+def filled(seats: Sequence[Seat], decisions: Sequence[Decision]) -> dict[str, str]:
+    """Who fills each seat, by the seat's id; as `votes`."""
+    held = {decision.by: _held(decision.by, seats) for decision in decisions}
+    voters = sorted((person for person in held if held[person]), key=lambda person: min(held[person]))
+    return match({person: [seats[index].id for _, index, _ in held[person]] for person in voters})
+
+
 def outcome(
-    quorum: Quorum, options: Sequence[TaskOption], seats: Sequence[Seat], decisions: Sequence[Decision], otherwise: str
+    quorum: Quorum,
+    options: Sequence[TaskOption],
+    seats: Sequence[Seat],
+    decisions: Sequence[Decision],
+    otherwise: str,
+    *,
+    hear_all: bool = False,
 ) -> str | None:
     """The option with which a task closes, or nothing while it is open.
 
@@ -86,8 +97,9 @@ def outcome(
         quorum: A number larger than the number of seats means all of them.
         decisions: As in `votes`.
         otherwise: The id of the option that stands where people do not agree.
+        hear_all: Nothing is certain before every seat has spoken.
     """
-    if not seats:
+    if not seats or (hear_all and len(votes(seats, decisions)) < len(seats)):
         return None
     needed = {"any": 1, "all": len(seats), "majority": len(seats) // 2 + 1}.get(quorum) or min(int(quorum), len(seats))
     for count in range(1, len(decisions) + 1):

@@ -27,6 +27,9 @@ from rapport.policy.calendar import (
 APPROVALS: Final = LadderRule(remind=(1,), backup=2, manager=3, timeout=5, relative_to="opened")
 TO_DOS: Final = LadderRule(remind=(-2, 0), backup=2, manager=5, timeout=10, relative_to="deadline")
 
+REVIEWS: Final = LadderRule(remind=(-1, 0), timeout=0, relative_to="deadline", to_the_end=True)
+"""For a word in a technical review. Whoever leads the company is told by the review itself, by the customer's date."""
+
 PREPARATION: Final = LadderRule(remind=(1,), timeout=2)
 """For whoever has to ask first: customers wait meanwhile."""
 DRAFTING: Final = LadderRule(remind=(2,), backup=4, manager=5, timeout=15)
@@ -152,7 +155,8 @@ def _climb(
         further = [Rung(kind="backup", at=max(at(rule.backup), start))] if rule.backup is not None else []
         if rule.manager is not None:
             further.append(Rung(kind="manager", at=max(at(rule.manager), start)))
-        end = Rung(kind="timeout", at=max(at(rule.timeout), start))
+        last = at(rule.timeout) if not rule.to_the_end or deadline is None else deadline
+        end = Rung(kind="timeout", at=max(last, start))
         return [*(rung for rung in reminders if rung.at > opened), *further, end]
 
     return _bounded(climb, away)

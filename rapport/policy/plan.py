@@ -9,7 +9,7 @@ from enum import StrEnum
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import are_customers
 from rapport.model.people import Facts
-from rapport.model.playbook import Playbook, Stage, StepDefinition, TaskStep
+from rapport.model.playbook import Gate, Playbook, Stage, StepDefinition, TaskStep
 from rapport.model.records import Milestone
 
 
@@ -159,6 +159,11 @@ def due_now(steps: Steps, now: datetime) -> list[str]:
         for name, step in steps.items()
         if step.state is StepState.WAITING and step.due is not None and step.due <= now
     ]
+
+
+def at_gates(steps: Steps, now: datetime) -> dict[str, Gate]:
+    """The waiting steps that are due, and that begin only once a gate is open: which one, by step."""
+    return {name: gate for name in due_now(steps, now) if (gate := steps[name].definition.gate) is not None}
 
 
 def next_due(steps: Steps) -> datetime | None:

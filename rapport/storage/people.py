@@ -77,6 +77,12 @@ async def account(connection: Connection, key: str) -> Account:
     return _account(row)
 
 
+async def facts_of(connection: Connection, key: str) -> Facts | None:
+    """What is known of an account; nothing if there is none with this key."""
+    known = await connection.scalar(select(AccountRow.facts).where(AccountRow.key == key))
+    return None if known is None else Facts.model_validate(known)
+
+
 async def tam_of(connection: Connection, key: str) -> str | None:
     """Who serves an account; nobody if there is none with this key."""
     tam: str | None = await connection.scalar(select(AccountRow.tam).where(AccountRow.key == key))

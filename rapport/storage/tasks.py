@@ -112,6 +112,14 @@ async def latest(connection: Connection, subject: str, step: str) -> Task | None
     return next(iter(found), None)
 
 
+async def of_subject(connection: Connection, subject: str, *, open_only: bool = False) -> list[Task]:
+    """The tasks of a review or case, the oldest first."""
+    query = _TASKS.where(TaskRow.subject == bindparam("about"))
+    if open_only:
+        query = query.where(TaskRow.phase != TaskPhase.CLOSED)
+    return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
+
+
 async def waiting_for(connection: Connection, member: str | None = None) -> list[Task]:
     """The open tasks that wait for a member, or for anyone; the earliest deadline first."""
     query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED)

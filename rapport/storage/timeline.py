@@ -268,16 +268,32 @@ async def head(connection: Connection, account: str) -> tuple[int, str] | None:
     return None if row is None else (row.sequence, row.hash)
 
 
+class ReceiptFault(Wire):
+    """A receipt that is not what was signed, or not of what is on record.
+
+    Attributes:
+        what: What is wrong with it, in words.
+    """
+
+    ref: str
+    key: str
+    what: str
+
+
 class Verified(Wire):
     """What became of verifying chains.
 
     Attributes:
         entries: How many entries were looked at.
+        receipts: How many signed receipts of decisions were.
+        faults: What is wrong with those, by review.
     """
 
     whole: bool
     entries: int
     findings: tuple[Finding, ...]
+    receipts: int = 0
+    faults: tuple[ReceiptFault, ...] = ()
 
 
 async def verify(connection: Connection, account: str | None = None) -> Verified:

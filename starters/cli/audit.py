@@ -9,8 +9,11 @@ import typer
 from rapport.model.base import Refused
 from starters.cli.common import EXIT, Data, Json, out, print_json, table, with_office
 from starters.commands import audit
+from starters.commands.office import Office
 
-app = typer.Typer(help="The timeline's hash chain: verify it, export it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The timeline's hash chain and the receipts of decisions: verify them, export them.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -19,19 +22,38 @@ def verify(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Find every entry that is altered, missing, reordered or added. Exit code 4 if there is one."""
+    """Find every entry that is altered, missing, reordered or added, and every receipt of a decision that does not
+    hold. Exit code 4 if there is one."""
     verified = with_office(data, lambda office: audit.verify(office, account), as_json=json)
     if json:
         print_json(verified)
     elif verified.whole:
         out.print(f"{verified.entries} entries, all as they were written.")
+        if verified.receipts:
+            out.print(f"{verified.receipts} receipts of decisions, all as they were signed.")
     else:
         rows = table("account", "entry", "what", "when", "")
         for finding in verified.findings:
             rows.add_row(finding.account, str(finding.sequence or ""), finding.what, finding.at or "", finding.detail)
+        for fault in verified.faults:
+            rows.add_row(fault.ref, "", "receipt", "", fault.what)
         out.print(rows)
     if not verified.whole:
         raise typer.Exit(EXIT[Refused.CONFLICT])
+
+
+@app.command()
+def key(data: Data = None, json: Json = False) -> None:
+    """The public key that signs the receipts of decisions; keep it elsewhere to check them without this place."""
+
+    async def work(office: Office) -> audit.Key:
+        return audit.key(office)
+
+    found = with_office(data, work, as_json=json)
+    if json:
+        print_json(found)
+    else:
+        out.print(found.public_key)
 
 
 @app.command()

@@ -13,12 +13,14 @@ from starters.cli import (
     cadence,
     doctor,
     evidence,
+    gap,
     mail,
     meeting,
     member,
     message,
     onboarding,
     playbook,
+    review,
     simulate,
     stack,
     task,
@@ -48,9 +50,12 @@ app.add_typer(blocker.app, name="blocker")
 app.add_typer(action.app, name="action")
 app.add_typer(cadence.app, name="cadence")
 app.add_typer(task.app, name="task")
+app.add_typer(review.app, name="review")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
+app.add_typer(review.app, name="review")
+app.add_typer(gap.app, name="gap")
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 

@@ -48,7 +48,8 @@ def _stages(steps: Sequence[StepDefinition]) -> Iterator[tuple[Stage, list[StepD
 
 
 def _waits(step: StepDefinition) -> str:
-    after = "\n".join(step.after)
+    gate = (f"{step.gate} gate",) if step.gate else ()
+    after = "\n".join((*step.after, *gate))
     return f"{after}\n+ {step.offset}".strip() if step.offset else after
 
 

@@ -19,6 +19,7 @@ from starters.commands import tasks
 from starters.commands.files import read_written
 from starters.commands.members import people_changed, tell_people_changed
 from starters.commands.office import Actor, Office, member_acting, present, submission
+from starters.commands.review_needs import gates_changed
 from starters.commands.tasks import found_out
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     """
     key = file.account.key
     async with office.store.writing() as connection:
-        before = await _people(connection, key)
+        before, facts = await _people(connection, key), await people.facts_of(connection, key)
         await imports.save(connection, file, present())
         others = before != await _people(connection, key)
         listeners = await successions.listeners(connection, key) if others else []
@@ -101,6 +102,8 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
     untold = await tell_people_changed(office, listeners)
     if untold:
         logger.warning("Temporal did not answer: import %s again, so that its meetings learn who takes part", key)
+    if facts is not None and facts != file.account.facts:
+        await gates_changed(office, key)
     async with office.store.reading() as connection:
         contacts = await people.contacts(connection, key)
     await found_out(office, contacts)

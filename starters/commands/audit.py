@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from rapport.model.base import Wire
-from rapport.storage import people, timeline
-from rapport.storage.timeline import Verified
+from rapport.policy import receipts
+from rapport.storage import people, reviews, timeline
+from rapport.storage.database import Connection
+from rapport.storage.signing import Signer
+from rapport.storage.timeline import ReceiptFault, Verified
 from starters.commands.office import Office
 
 
@@ -58,8 +61,14 @@ class Export(Wire):
     names: dict[str, str]
 
 
+class Key(Wire):
+    """What the receipts of this installation are checked with: an Ed25519 public key, in hex."""
+
+    public_key: str
+
+
 async def verify(office: Office, account: str | None = None) -> Verified:
-    """Find every altered, missing, reordered or added entry, of one account or of all.
+    """Find every altered, missing, reordered or added entry, and every receipt that is not of its decision.
 
     Raises:
         Refusal: There is no such account.
@@ -67,7 +76,36 @@ async def verify(office: Office, account: str | None = None) -> Verified:
     async with office.store.snapshot() as connection:
         if account is not None:
             await people.account(connection, account)
-        return await timeline.verify(connection, account)
+        verified = await timeline.verify(connection, account)
+        count, faults = await _receipts(connection, account, Signer(office.settings.data))
+    return verified.model_copy(
+        update={"whole": verified.whole and not faults, "receipts": count, "faults": tuple(faults)}
+    )
+
+
+async def _receipts(connection: Connection, account: str | None, signer: Signer) -> tuple[int, list[ReceiptFault]]:
+    """Check the receipts of decisions against what is on record, with the key that signs here; nothing is asked."""
+    faults, count = [], 0
+    for known in await reviews.listed(connection, account):
+        remarks = {one.key: one for one in await reviews.remarks(connection, known.ref)}
+        hashes = await reviews.text_hashes(connection, [one.submission for one in remarks.values() if one.submission])
+        kept = await reviews.kept_receipts(connection, known.ref)
+        for receipt in kept:
+            one = remarks.get(receipt.key)
+            expected = None
+            if one is not None:
+                expected = receipts.document(known.ref, known.account, one, hashes.get(one.submission or ""))
+            if (what := receipts.fault(receipt.model_dump(), expected, signer.public_key)) is not None:
+                faults.append(ReceiptFault(ref=known.ref, key=receipt.key, what=f"the receipt {what}"))
+        missing = {key for key, one in remarks.items() if one.kind in receipts.DECISIONS} - {one.key for one in kept}
+        faults += [ReceiptFault(ref=known.ref, key=key, what="the decision has no receipt") for key in sorted(missing)]
+        count += len(kept)
+    return count, faults
+
+
+def key(office: Office) -> Key:
+    """The public key of this installation."""
+    return Key(public_key=Signer(office.settings.data).public_key)
 
 
 async def export(office: Office, account: str) -> Export:

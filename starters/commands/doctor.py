@@ -22,6 +22,7 @@ from rapport.model.base import Refusal, Wire
 from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
 from rapport.schedules import registered_mornings
 from rapport.settings import Settings
+from rapport.storage import announcements, gaps
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
@@ -95,10 +96,10 @@ async def examine(settings: Settings) -> Diagnosis:
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
         checks.append(await _relay(settings))
         if store is None:
-            checks += [_skipped(name, "the database") for name in ("mail", "waits", "workflows")]
+            checks += [_skipped(name, "the database") for name in ("mail", "channel", "crm", "waits", "workflows")]
         else:
             mail = await _mail(store, settings)
-            checks += [mail, await _waits(store)]
+            checks += [mail, await _channel(store, settings), await _crm(store, settings), await _waits(store)]
             if client is None:
                 checks.append(_skipped("workflows", "Temporal"))
             else:
@@ -274,6 +275,70 @@ async def _mail(store: Store, settings: Settings) -> Check:
     at_any_hour = settings.quiet_hours == "ignore"
     what = "goes out, whatever the hour is where it is read" if at_any_hour else "goes out"
     return Check(check="mail", verdict=Verdict.OK, what=what)
+
+
+async def _channel(store: Store, settings: Settings) -> Check:
+    """Whether the review channel was told all that it was to be told."""
+    async with store.reading() as connection:
+        failed = await announcements.failed(connection)
+        unmailed = await announcements.failed_mails(connection)
+        since = await announcements.waiting_since(connection)
+    found = [
+        Finding(
+            where=one.ref,
+            problem=f"Slack was not told ({one.what.replace('_', ' ')}): {one.reason}",
+            fix="correct RAPPORT_SLACK_WEBHOOK_URL; what was missed stands on the review's page",
+        )
+        for one in failed
+    ]
+    found += [
+        Finding(where=subject, problem=f"was not mailed: {reason}", fix="correct RAPPORT_REVIEW_CHANNEL_MAIL")
+        for subject, reason in unmailed
+    ]
+    if found:
+        what = f"{len(found)} announcements never reached it"
+        fix = "see to the channel; nothing is posted twice"
+        return Check(check="channel", verdict=Verdict.TROUBLE, what=what, fix=fix, findings=tuple(found))
+    if since is not None:
+        what = f"does not take what it is told, since {since:%Y-%m-%d %H:%M} UTC"
+        fix = "nothing; it is tried for 48 hours"
+        return Check(check="channel", verdict=Verdict.NOTE, what=what, fix=fix)
+    told = [
+        *(["Slack"] if settings.slack_webhook_url else []),
+        *([settings.review_channel_mail] if settings.review_channel_mail else []),
+    ]
+    what = (
+        f"reviews are mirrored to {' and '.join(told)}" if told else "none; reviews are told by tasks and pages alone"
+    )
+    return Check(check="channel", verdict=Verdict.OK, what=what)
+
+
+async def _crm(store: Store, settings: Settings) -> Check:
+    """Whether the CRM has every product gap as it stands."""
+    if settings.crm_webhook_url is not None and settings.crm_webhook_secret is None:
+        fix = "set RAPPORT_CRM_WEBHOOK_SECRET to the secret that the CRM checks signatures with"
+        return Check(check="crm", verdict=Verdict.TROUBLE, what="there is nothing to sign with", fix=fix)
+    async with store.reading() as connection:
+        behind = await gaps.undelivered(connection)
+    failed = [gap for gap in behind if gap.delivery == gaps.FAILED]
+    if failed:
+        return Check(
+            check="crm",
+            verdict=Verdict.TROUBLE,
+            what=f"it does not have {len(failed)} product gaps as they stand",
+            fix="see to each of them",
+            findings=tuple(
+                Finding(where=gap.ref, problem=gap.delivery_reason or "", fix=f"rapport gap resend {gap.ref}")
+                for gap in failed
+            ),
+        )
+    if settings.crm_webhook_url is None:
+        return Check(check="crm", verdict=Verdict.OK, what="none; product gaps stay here")
+    if behind:
+        what = f"{len(behind)} product gaps were logged before there was one"
+        fix = f"send them: {', '.join(f'rapport gap resend {gap.ref}' for gap in behind[:3])}"
+        return Check(check="crm", verdict=Verdict.NOTE, what=what, fix=fix)
+    return Check(check="crm", verdict=Verdict.OK, what="it has every product gap that was sent")
 
 
 async def _waits(store: Store) -> Check:

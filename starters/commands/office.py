@@ -37,8 +37,9 @@ LATER: Final = "recorded, will be checked when a worker is back"
 
 Channel = Literal["cli", "api", "page", "link", "hook"]
 
-Verification = Literal["operator", "token", "session", "link", "signature", "unverified"]
-"""How a person was verified; `unverified` is whoever only says who they are, as when asking for a sign-in link."""
+Verification = Literal["operator", "token", "session", "link", "signature", "unverified", "reported"]
+"""How a person was verified; `unverified` is whoever only says who they are, as when asking for a sign-in link, and
+`reported` whoever said it elsewhere, as a colleague enters it."""
 
 _VERIFIED: Final[dict[Channel, Verification]] = {
     "cli": "operator",

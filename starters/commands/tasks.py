@@ -25,6 +25,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.people import Contact, Member
 from rapport.model.reading import check
 from rapport.model.records import Entry
+from rapport.model.tech_review import Settlement, is_review_ref
 from rapport.policy import audience, drafting
 from rapport.policy.chores import READ_DRAFTS, SEND
 from rapport.storage import access, days, people, timeline
@@ -308,7 +309,17 @@ async def request(office: Office, task: str, words: Mapping[str, str], actor: Ac
     checked = check(_words(found.definition.asks), dict(words), "").model_dump()
     if found.definition.is_put_to_customers:
         _refuse_blanks(checked)
+    if is_review_ref(found.subject):
+        _refuse_unsettled(checked)
     return await _requested(office, found, member, actor, "task.request", json.dumps(checked, ensure_ascii=False))
+
+
+def _refuse_unsettled(words: Mapping[str, str]) -> None:
+    """Refuse a message to a customer whose conditions or day nobody could keep."""
+    _refuse_blanks(words)
+    day = check(Settlement, dict(words), "").day
+    if day is not None and day <= present().date():
+        raise Refusal("is past", field="revisit", fix='name a day that is to come, or write "never"')
 
 
 def _refuse_blanks(words: Mapping[str, str]) -> None:
@@ -427,7 +438,7 @@ async def _record_late(office: Office, found: Task, member: Person, said: Submis
         account=found.account,
         at=said.at,
         kind="decision.late",
-        step=found.step,
+        step=found.on_record,
         who=member.id,
         # What a client made up does not go on the record; the options are the task's own words.
         about=next((one.id for one in found.definition.options if one.id == option), None),
@@ -441,6 +452,8 @@ async def _record_late(office: Office, found: Task, member: Person, said: Submis
 
 async def _tell_the_onboarding(office: Office, found: Task, late: LateDecision) -> None:
     """A late yes may still offer a conversion. An onboarding that is over has nothing to convert."""
+    if found.subject != found.account:
+        return
     handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(found.account))
     with contextlib.suppress(Over):
         await answered(handle.signal(Onboarding.late_decision, late), f"onboarding of {found.account}")

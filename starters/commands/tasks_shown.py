@@ -252,7 +252,7 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
         kind=task.definition.task,
         quorum=task.definition.quorum,
         asks=task.definition.asks,
-        said=_read(task.said),
+        said=_told(task) if task.definition.is_put_to_customers else _read(task.said),
         prefilled=drafting.prefilled(task.definition.asks, contacts, tam, vendor, goals)
         if task.definition.is_put_to_customers
         else {},
@@ -311,11 +311,20 @@ _TALK: Final[dict[str, Literal["question", "answer"]]] = {"task.info_asked": "qu
 
 def _is_said_of(entry: Told, task: Task) -> bool:
     in_time = task.opened <= entry.at and (task.closed is None or entry.at <= task.closed)
-    return entry.kind in _TALK and entry.step == task.step and in_time
+    return entry.kind in _TALK and entry.step == task.on_record and in_time
 
 
 def _word(entry: Told, names: Mapping[str, str]) -> Word:
     return Word(kind=_TALK[entry.kind], who=names.get(entry.who or "", GONE), at=entry.at, text=entry.text)
+
+
+def _told(task: Task) -> dict[str, str]:
+    """What a customer reads; that a message has no conditions, or never comes back, need not be said."""
+    said = _read(task.said)
+    return {name: text for name, text in said.items() if text.strip().lower() not in _UNSAID.get(name, ())}
+
+
+_UNSAID: Final = {"conditions": ("none", "none."), "revisit": ("never",)}
 
 
 def _read(text: str | None) -> dict[str, str]:

@@ -77,9 +77,13 @@ def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str)
     """What someone wrote; what was asked for by name, or minuted, stands on a line each."""
     if entry.text is not None and entry.kind in ("meeting.held", "meeting.minutes"):
         return minutes.told(entry.text, names, titles, zone)
-    if entry.text is None or entry.kind not in ("task.opened", "task.changed"):
+    if entry.text is None or entry.kind not in _BY_NAME:
         return entry.text
-    return "\n".join(f"{name.replace('_', ' ')}: {text}" for name, text in json.loads(entry.text).items())
+    return _by_name(entry.text)
+
+
+def _by_name(text: str) -> str:
+    return "\n".join(f"{name.replace('_', ' ')}: {words}" for name, words in json.loads(text).items())
 
 
 def _called(persona: str) -> str:
@@ -174,6 +178,8 @@ def sentence(
             return f"A mail could not be written: {about}"
         case kind if kind.startswith(("cadence.", "sync.", "review.", "rhythm.")):
             return _of_rhythm(kind, step, who, when, about)
+        case kind if kind.startswith("tech_review."):
+            return _of_review(kind.removeprefix("tech_review."), step, who, when, about)
         case "blocker.raised":
             return f"{who} noted a blocker"
         case "blocker.checked":
@@ -184,6 +190,19 @@ def sentence(
             return f"An action is done, says {who}"
         case "data.incident_closed":
             return f"{who} says that an incident is over"
+        case "gate.shut":
+            return f"The {about} gate is shut; what waits for it does not begin"
+        case "gate.open":
+            gate, _, review = about.partition(" ")
+            return f"The {gate} gate is open" + (f", by {review}" if review else "")
+        case "triage.asked":
+            return f"{who} asked their leadership: {about.replace('_', ' ')}"
+        case "gap.logged":
+            return f"{who} logged the product gap {about}"
+        case "gap.linked":
+            return f"{who} linked the product gap {about}"
+        case "gap.changed":
+            return f"{who} said where the product gap {about} is"
         case kind if kind.startswith("data."):
             return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
         case kind if kind.startswith(("task.", "decision.")):
@@ -218,6 +237,30 @@ def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
         "sync.not_held": f"{step} of {when} was not held, says {who}",
         "review.offered": f"{step} {about}: its times are offered, for {when} or the days after",
         "review.ended": f"{step} ended: {about.replace('_', ' ')}",
+    }.get(kind, kind)
+
+
+def _of_review(kind: str, ref: str, who: str, when: str, about: str) -> str:
+    """What happened to a technical review."""
+    words = about.replace("_", " ")
+    told = {"half_time": "half of the time is gone", "five_days": "five business days are left"}.get(about, words)
+    return {
+        "submitted": f"{ref}: {who} asks for a technical review",
+        "edited": f"{ref}: {who} changed the request; everybody is heard anew",
+        "revisit": f"{ref} comes back, as agreed; everybody is heard anew",
+        "silent": f"{ref}: no word of {words} in time",
+        "said": f"{ref}: {who} said something",
+        "recommended": f"{ref}: {who} recommends {words}",
+        "decided": f"{ref} is decided: {words}",
+        "leadership_told": f"{ref}: leadership is told that {told} until {when}",
+        "overdue": f"{ref} is overdue: the customer needed to know by {when}",
+        "told": f"{ref}: the customer is told, in the words of {who}",
+        "unsettled": f"{ref}: what was promised beside the message could not be read",
+        "acknowledged": f"{ref}: {who} confirmed that they read it",
+        "not_acknowledged": f"{ref}: the customer never confirmed that they read it",
+        "meeting_asked": f"{ref}: {who} asks for a live meeting",
+        "meeting": f"{ref}: the live meeting: {words}",
+        "withdrawn": f"{ref}: withdrawn by {who}",
     }.get(kind, kind)
 
 
@@ -287,9 +330,10 @@ def _titled(step: str, titles: dict[str, str]) -> str:
     """A step's title; that of a to-do which insists on a chore for a step, as `kickoff.report`, is said beside it."""
     name, *_, chore = step.split(".") if "." in step else (step, "")
     title = titles.get(name, _TITLES.get(name, name))
-    return f"{title} ({_CHORES.get(chore, chore)})" if chore else title
+    return f"{title} ({_CHORES.get(chore, chore.replace('_', ' '))})" if chore else title
 
 
+_BY_NAME = {"task.opened", "task.changed", "tech_review.submitted", "tech_review.edited", "tech_review.told"}
 _PEOPLE = {
     "contact.replaced",
     "contact.added",

@@ -19,13 +19,14 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from rapport.model.base import Refusal
-from rapport.model.ids import cadence_id, meeting_id, onboarding_id, task_id
+from rapport.model.gap import NewGap
+from rapport.model.ids import cadence_id, gap_id, meeting_id, onboarding_id, task_id
 from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence, WrittenWork
 from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
-from starters.commands import accounts, cadences, meetings, members, messages, onboardings, sign_ins, timelines
+from starters.commands import accounts, cadences, gaps, meetings, members, messages, onboardings, sign_ins, timelines
 from starters.commands import tasks as use
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
@@ -34,7 +35,7 @@ from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
-from tests.workflows import test_operations, test_people, test_waits
+from tests.workflows import test_gates, test_operations, test_people, test_waits
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -347,6 +348,13 @@ async def what_a_mail_needs_is_found_out(town: Town) -> None:
     await until(status_of(town, onboarding_id("versayce")), "the end")
 
 
+async def a_gap_is_logged_without_a_crm(town: Town) -> None:
+    """There is nobody to tell, and that is on record."""
+    await accounts.import_account(town.office, example())
+    gap = await gaps.log(town.office, NewGap(title="A gap", description="A need", accounts=("versayce",)), TAM)
+    await until(status_of(town, gap_id(gap.ref)), "the end")
+
+
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 
@@ -371,7 +379,10 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     what_recurs_without_a_common_hour: ("cadence",),
     mails_wait_for_the_morning: BOTH,
     what_waits_is_overtaken: BOTH,
+    a_gap_is_logged_without_a_crm: (gap_id("GAP-0001"),),
     # Lives that tests live as well.
+    test_gates.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding",),
+    test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: ("onboarding",),
     test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
     test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,
     test_waits.test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out: BOTH,

@@ -12,9 +12,11 @@ from sqlalchemy import delete, update
 from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleOverlapPolicy
 from typer.testing import CliRunner
 
+from rapport.model.announcement import Announce
 from rapport.model.ids import meeting_id, new_id, onboarding_id
 from rapport.model.people import Role
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered_mornings
+from rapport.storage import announcements
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
@@ -84,6 +86,8 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "worker",
         "relay",
         "mail",
+        "channel",
+        "crm",
         "waits",
         "workflows",
     ]
@@ -255,3 +259,20 @@ async def test_the_command_tells_by_its_exit_code(
                 assert json.loads(done.stdout)["well"] is (code == 0)
             else:
                 assert "waits: " in done.stdout
+
+
+async def test_what_the_review_channel_never_heard_is_told(here: Town) -> None:
+    """What Slack refused for good is trouble, what waits for it a note; a channel that hears everything is well."""
+    told = {"slack_webhook_url": SecretStr("https://hooks.example/x"), "review_channel_mail": "list@foobar.example"}
+    check = of(await examine(here, **told), "channel")
+    assert (check.verdict, check.what) == (Verdict.OK, "reviews are mirrored to Slack and list@foobar.example")
+    order = Announce(ref="TR-0007", account="versayce", what="overdue", now=present())
+    async with here.office.store.writing() as connection:
+        await announcements.begin(connection, order, present())
+        await announcements.settle(connection, order.key, announcements.WAITING, "it answers 503", present())
+    assert of(await examine(here), "channel").verdict is Verdict.NOTE
+    async with here.office.store.writing() as connection:
+        await announcements.settle(connection, order.key, announcements.FAILED, "it answers 404", present())
+    check = of(await examine(here), "channel")
+    assert check.verdict is Verdict.TROUBLE
+    assert [(one.where, "it answers 404" in one.problem) for one in check.findings] == [("TR-0007", True)]

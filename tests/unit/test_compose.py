@@ -42,14 +42,14 @@ from rapport.mail.compose import (
 )
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
-from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.model.message import AnnouncementFacts, HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.minutes import Pending
 from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, Work, personas
 from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
-from tests.support import rhythm_mail
+from tests.support import review_mail, rhythm_mail
 
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
@@ -58,14 +58,16 @@ PURPOSES = {
     "meeting_reminder": Purpose.REMINDER,
     "welcome": Purpose.PROPOSAL,
 }
-TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))}
+TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))} | review_mail.OF_TASKS
 PROPOSALS = {"welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
-LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - {"task_outcome", "sign_off_silent"}
+UNLINKED = {"task_outcome", "sign_off_silent"} | review_mail.OF_TASKS - review_mail.ASKING
+LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - UNLINKED
 USERS = ("primary_user", "secondary_user")
 FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3}
 """How many figures a mail tells those whom they concern."""
 READERS = [*personas(), "tam"]
 SECRET = b"a secret"
+PAGE = "https://rapport.vendor.example/reviews/TR-0007"
 CALM = settings(deadline=None, max_examples=150)
 
 LUCA = Person("Luca Bianchi", "luca.bianchi@versayce.example", zone="Europe/Zurich")
@@ -146,8 +148,16 @@ def letter(
     if name in TASK_MAILS:
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
+    if name in review_mail.MAILS:
+        story = story.model_copy(update={"tech_review": review_mail.facts(sparse=sparse)})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
+    if name == "review_announcement":
+        told = AnnouncementFacts(
+            ref="TR-0007", account="Versayce", headline="TR-0007, Versayce: it is decided", url=PAGE
+        )
+        words = told if sparse else told.model_copy(update={"text": "Yes, <if> they\ncarry it in themselves"})
+        story = story.model_copy(update={"announcement": words})
     if name == "account_handed_over":
         given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
         story = story.model_copy(update={"handover": given})
@@ -158,7 +168,7 @@ def letter(
         f"V/kickoff/1/1/1/x/{ids[reader]}",
         to,
         ids[reader],
-        {} if sparse else SAID,
+        {} if sparse else SAID | review_mail.SAID,
         sparse_day() if sparse else full_day(),
         on_record=rhythm_mail.on_record(sparse=sparse),
     )

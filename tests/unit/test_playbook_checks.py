@@ -117,6 +117,11 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
             "one of key_business_contact, primary_champion, primary_user, secondary_user, as has_persona:<persona>",
         ),
         (
+            'stage = "rollout"',
+            'stage = "rollout"\ngate = "prodution"',
+            "39: note.gate: has a value that is not allowed; use 'trial' or 'production'",
+        ),
+        (
             'after = ["kickoff"]',
             'after = ["kick_off"]',
             '39: note.after: there is no step "kick_off"; did you mean "kickoff"? use one of onsite_approval, '
@@ -264,6 +269,12 @@ def test_several_faults_of_one_step_are_all_told() -> None:
         (
             changed('"large_account"', '"has_persona:primary_user"'),
             "41: warning: note.when: every account has a primary_user, so it always holds; take it out",
+        ),
+        (
+            changed('stage = "kickoff"', 'stage = "kickoff"\ngate = "production"').replace(
+                'stage = "rollout"', 'stage = "rollout"\ngate = "trial"'
+            ),
+            "40: warning: note.gate: it follows a step that only begins for production; take it out",
         ),
         (
             changed(

@@ -18,7 +18,7 @@ from rapport.mail import rhythms
 from rapport.mail.compose import Edits, emails
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import Refusal, Refused
-from rapport.model.message import HandoverFacts, Purpose, TaskFacts
+from rapport.model.message import AnnouncementFacts, HandoverFacts, Purpose, TaskFacts
 from rapport.model.minutes import NewBlocker
 from rapport.model.records import Entry
 from rapport.settings import Settings
@@ -105,6 +105,9 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     if purpose is Purpose.TASK:
         task = TaskFacts(question="?", options=(), asked=quoted, answered=quoted, decision=quoted)
         story = story.model_copy(update={"task": task})
+    if name == "review_announcement":
+        told = AnnouncementFacts(ref="TR-0007", account="Versayce", headline="It is decided", url="https://x.example")
+        story = story.model_copy(update={"announcement": told})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(company)})
     async with office.store.reading() as connection:

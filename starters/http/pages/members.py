@@ -27,6 +27,7 @@ from starters.commands import (
     meetings,
     messages,
     onboardings,
+    reviews,
     timelines,
 )
 from starters.commands.accounts import AccountShown
@@ -158,9 +159,9 @@ async def account_page(
     shown = await accounts.show(office, key)
     status = await _status(office, key)
     recurring = await _cadence(office, key)
-    reviews = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
+    open_ones = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
     milestones = status.milestones if status else ()
-    running = [one for one in milestones if one.state == "running" or one.step in reviews]
+    running = [one for one in milestones if one.state == "running" or one.step in open_ones]
     found, unreachable = await _meetings(office, key, running) if status and status.live else ({}, bool(running))
     lines = await messages.listed(office, key)
     told = list(reversed(await timelines.timeline_of(office, key)))
@@ -190,6 +191,7 @@ async def account_page(
         blockers=await blockers.listed(office, key),
         actions=await actions.listed(office, key),
         minutes=await meetings.with_minutes(office, key),
+        reviews=await reviews.listed(office, key),
     )
 
 

@@ -49,6 +49,11 @@ DONE: Final = {
     "answered": "Your answer is on its way to those who decide.",
     "recorded": "Your decision is recorded. It will be checked when a worker is back; you need not do it again.",
     "put_off": "Approved. Whoever does not work now gets it when they do; the list of messages says when.",
+    "review_asked": "The review is asked for. Those who have to stand behind it get a mail.",
+    "review_changed": "The request is changed. Everybody is heard anew.",
+    "review_feedback": "What you said is on record.",
+    "review_meeting": "The meeting is asked for. The CE gets a mail.",
+    "review_withdraw": "The review is withdrawn. Nobody is asked any more.",
     "held_back": "The draft is held back. It does not go out.",
 }
 """What a page says after something was done; the address carries the key alone, so that nobody can put words here."""
@@ -310,6 +315,19 @@ _FIELDS: Final = {
     "reason": "the reason",
     "question": "the question",
     "text": "the answer",
+    "stance": "what your side is for",
+    "link": "the link",
+    "on_behalf_of": "whoever said it",
+    "gap": "the gap",
+    "needed_by": "the day by which the customer needs to know",
+    "needed_why": "the reason for that day",
+    "requirement": "whether the requirement is new",
+    "why_not_caught": "what kept it from being caught",
+    "expectation": "what the customer expects",
+    "if_not_met": "what happens if it is not met",
+    "design.link": "the design document",
+    "design.version": "the design document’s version",
+    "revisit": "the day on which it comes back",
 }
 
 

@@ -1,0 +1,139 @@
+"""Telling the review channel what happens to a tech review: in Slack, by mail, or both; without either, nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal
+
+import httpx
+from pydantic import SecretStr
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.clock import heartbeats, now
+from activities.messages import Messages
+from activities.webhooks import GIVE_UP, Later, Turned, post
+from rapport.model.announcement import Announce, Announced
+from rapport.model.ids import review_id
+from rapport.model.message import CHANNEL, AnnouncementFacts, MessageState, Occasion, Purpose
+from rapport.policy import announcing
+from rapport.storage import announcements, people, timeline
+from rapport.storage.database import Store
+
+
+@dataclass(frozen=True)
+class Announcements:
+    """Mirrors reviews into their channel.
+
+    Attributes:
+        slack: The address of Slack's incoming webhook, if there is one.
+    """
+
+    store: Store
+    http: httpx.AsyncClient
+    messages: Messages
+    slack: SecretStr | None = field(default=None, repr=False)
+
+    @activity.defn(name="announcements.announce")
+    async def announce(self, order: Announce) -> Announced:
+        """Tell the channel one thing, in Slack and by mail as this installation is set up.
+
+        Safe to repeat: what was posted is on record under the announcement's key and is not posted again, and the mail
+        goes through the outbox, which sends a key once. Slack itself knows no keys, so its promise is at least once:
+        where the process dies after Slack has taken a message and before that is on record, or Slack's answer is lost,
+        the channel reads the same message twice. It never misses one silently: what Slack refuses for good, or does not
+        take within 48 hours, is on record as failed, and `rapport doctor` tells it. A failure is no error of the
+        review's: this returns then, and the review goes on.
+
+        Raises:
+            ApplicationError: `ChannelSilent`, where another attempt is worth it; `MailStopped`, `Deferred` or
+                `Misconfigured` as sending mail does. None of their texts holds the channel's address.
+        """
+        async with heartbeats():
+            facts = await self._facts(order)
+            later: ApplicationError | None = None
+            slack: Literal["off", "posted", "failed"] = "off"
+            try:
+                slack = await self._tell_slack(order, facts)
+            except ApplicationError as patience:
+                # The mail need not wait for it.
+                later = patience
+            mail = await self._tell_by_mail(order, facts)
+            if later is not None:
+                raise later
+            return Announced(slack=slack, mail=mail)
+
+    async def _facts(self, order: Announce) -> AnnouncementFacts:
+        """The words, as SQL has them at this moment."""
+        async with self.store.reading() as connection:
+            account = await people.account(connection, order.account)
+            said = None
+            if order.submission is not None:
+                said = (await timeline.submissions(connection, [order.submission])).get(order.submission)
+            names = await people.names(connection, order.account) if said else {}
+        who = names.get(said.actor) if said else None
+        on_behalf_of = names.get(said.on_behalf_of) if said and said.on_behalf_of else None
+        return AnnouncementFacts(
+            ref=order.ref,
+            account=account.name,
+            headline=announcing.headline(order.what, order.ref, account.name, who, on_behalf_of, order.option),
+            text=announcing.quoted(said.text if said else None),
+            url=f"{self.messages.stationery.public_url}/reviews/{order.ref}",
+        )
+
+    async def _tell_slack(self, order: Announce, facts: AnnouncementFacts) -> Literal["off", "posted", "failed"]:
+        """Post it.
+
+        Raises:
+            ApplicationError: `ChannelSilent`.
+        """
+        if self.slack is None:
+            return "off"
+        present = now()
+        async with self.store.writing() as connection:
+            before = await announcements.begin(connection, order, present)
+        if before.state != announcements.WAITING:
+            return "posted" if before.state == announcements.POSTED else "failed"
+        words = announcing.slack(facts.headline, facts.text, facts.url)
+        content = json.dumps({"text": words, "unfurl_links": False}).encode()
+        try:
+            await post(self.http, self.slack, content, {"content-type": "application/json"}, present)
+        except Turned as refusal:
+            return await self._fail(order, str(refusal))
+        except Later as patience:
+            if present - before.first_tried_at >= GIVE_UP:
+                return await self._fail(order, f"given up after 48 hours: {patience}")
+            async with self.store.writing() as connection:
+                await announcements.settle(connection, order.key, announcements.WAITING, str(patience), present)
+            raise ApplicationError(
+                f"Slack cannot take it now: {patience}",
+                type="ChannelSilent",
+                next_retry_delay=patience.wait,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
+        async with self.store.writing() as connection:
+            await announcements.settle(connection, order.key, announcements.POSTED, None, present)
+        return "posted"
+
+    async def _fail(self, order: Announce, reason: str) -> Literal["failed"]:
+        async with self.store.writing() as connection:
+            await announcements.settle(connection, order.key, announcements.FAILED, reason, now())
+        return "failed"
+
+    async def _tell_by_mail(self, order: Announce, facts: AnnouncementFacts) -> Literal["off", "sent", "failed"]:
+        """The same as a mail of no account's story; a review's mails make one thread."""
+        if self.messages.stationery.channel is None:
+            return "off"
+        occasion = Occasion(
+            step=f"{order.what}.{order.submission or order.now.isoformat()}",
+            title=facts.headline,
+            workflow_id=review_id(order.ref),
+            purpose=Purpose.NOTICE,
+            email="review_announcement",
+            to=(CHANNEL,),
+            now=order.now,
+            announcement=facts,
+        )
+        outcomes = await self.messages.send(occasion)
+        return "sent" if set(outcomes.states.values()) == {MessageState.SENT} else "failed"

@@ -1,0 +1,163 @@
+"""What a technical review asks of calendars and of people, and what it writes down of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from rapport.model.base import Instant, Refusal, Wire
+from rapport.model.people import Role
+from rapport.model.reading import check
+from rapport.model.review_facts import ReviewPhase
+from rapport.model.tech_review import ReviewProjection, ReviewRound, Settlement
+from rapport.policy import review
+from rapport.storage import people, reviews
+from rapport.storage.database import Store
+from rapport.storage.signing import Signer
+from rapport.storage.timeline import said
+
+_LEADERS: Final = frozenset({Role.CE_VP, Role.VP_ENGINEERING, Role.VP_SALES})
+_MAY_JOIN: Final = frozenset({Role.SALES, Role.TA})
+
+
+class LayOut(Wire):
+    """What does a round that begins go by?"""
+
+    account: str
+    by: str
+    needed_by: Instant
+    now: Instant
+
+
+class Telling(Wire):
+    """When leadership is told, and why then."""
+
+    at: Instant
+    what: str
+
+
+class LaidOut(Wire):
+    """A round's dates and people, by id.
+
+    Attributes:
+        leaders: Who is told as the customer's date comes near.
+        others: Who may join in although nobody asks them: sales and TAs, and the account's TAM.
+    """
+
+    tellings: tuple[Telling, ...]
+    leaders: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+class Until(Wire):
+    """How long does a phase that begins now have?"""
+
+    phase: ReviewPhase
+    by: str
+    needed_by: Instant
+    now: Instant
+
+
+class Deadline(Wire):
+    """The end of a phase."""
+
+    at: Instant
+
+
+class Settle(Wire):
+    """What does the approved message promise?"""
+
+    ref: str
+    round: int
+    by: str
+    submission: str
+    now: Instant
+
+
+class Settled(Wire):
+    """What it promises beside its words, and when the review comes back by itself."""
+
+    revisit: Instant | None = None
+
+
+class Again(Wire):
+    """A review comes back by itself."""
+
+    ref: str
+    round: ReviewRound
+    now: Instant
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Answers questions about a review's dates and people, and writes down and signs what it tells of itself."""
+
+    store: Store
+    signer: Signer
+
+    @activity.defn(name="reviews.lay_out")
+    async def lay_out(self, question: LayOut) -> LaidOut:
+        """Plan when leadership is told, backwards from the customer's date, and see who belongs to it."""
+        async with self.store.reading() as connection:
+            members = [one for one in await people.members(connection) if one.left_at is None]
+            submitter = await people.member(connection, question.by)
+            tam = await people.tam_of(connection, question.account)
+        told = review.tell_leadership(question.now, question.needed_by, submitter.schedule)
+        leaders = tuple(one.id for one in members if one.roles & _LEADERS)
+        others = [one.id for one in members if one.roles & _MAY_JOIN]
+        if tam is not None and tam not in (question.by, *others):
+            others.append(tam)
+        return LaidOut(
+            tellings=tuple(Telling(at=at, what=what) for at, what in told.items()),
+            leaders=leaders,
+            others=tuple(one for one in others if one not in leaders),
+        )
+
+    @activity.defn(name="reviews.deadline")
+    async def deadline(self, question: Until) -> Deadline:
+        """Plan a phase's end, backwards from the customer's date."""
+        async with self.store.reading() as connection:
+            who = (await people.member(connection, question.by)).schedule
+        return Deadline(at=review.phase_deadline(question.phase, question.now, question.needed_by, who))
+
+    @activity.defn(name="reviews.settle")
+    async def settle(self, question: Settle) -> Settled:
+        """Write down the conditions that the customer is told, and see when the review comes back.
+
+        Raises:
+            ApplicationError: `Refused`; what was approved was erased since, or says something else than it may.
+        """
+        async with self.store.writing() as connection:
+            text = await said(connection, question.submission)
+            try:
+                settlement = check(Settlement, json.loads(text or "{}"), "")
+            except (Refusal, ValueError):
+                raise ApplicationError(
+                    "the approved message cannot be read", type="Refused", non_retryable=True
+                ) from None
+            who = (await people.member(connection, question.by)).schedule
+            await reviews.settle(connection, question.ref, question.round, settlement.listed)
+        day = settlement.day
+        return Settled(revisit=None if day is None else review.comes_back(day, who))
+
+    @activity.defn(name="reviews.again")
+    async def again(self, order: Again) -> ReviewRound:
+        """Begin a round that comes by itself, with the words of the one before and a date of its own."""
+        async with self.store.writing() as connection:
+            who = (await people.member(connection, order.round.by)).schedule
+            needed = review.next_needed(order.now, who)
+            round_ = order.round.model_copy(
+                update={"number": order.round.number + 1, "needed_by": needed, "again": True}
+            )
+            await reviews.come_back(connection, order.ref, round_, order.now)
+        return round_
+
+    @activity.defn(name="reviews.project")
+    async def project(self, projection: ReviewProjection) -> None:
+        """Write down what a review says of itself, with a signed receipt for each decision. Safe to repeat."""
+        async with self.store.writing() as connection:
+            await reviews.project(connection, projection, self.signer)

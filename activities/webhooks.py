@@ -1,0 +1,85 @@
+"""Posting to other systems' webhooks: what is worth another attempt, when, and what nobody may read afterwards.
+
+The address of a webhook is a secret of its own. It stands in no error, no history and no log; what is told of a
+failure are the receiver's status and our own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+TIMEOUT: Final = 15.0
+"""Seconds that a receiver has to answer."""
+
+LONGEST: Final = timedelta(hours=1)
+"""The longest wait that a receiver can ask for."""
+
+GIVE_UP: Final = timedelta(hours=48)
+"""How long one thing is tried, as mails are."""
+
+_OK: Final = range(200, 300)
+_REFUSED: Final = range(300, 500)
+_TOO_MANY: Final = 429
+_TIMED_OUT: Final = 408
+
+
+class Turned(Exception):  # noqa: N818 - the receiver's answer, not a fault of ours
+    """The receiver refuses for good."""
+
+
+class Later(Exception):  # noqa: N818
+    """The receiver cannot take it now.
+
+    Attributes:
+        wait: How long it asks to wait, if it does.
+    """
+
+    def __init__(self, why: str, wait: timedelta | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+async def post(
+    http: httpx.AsyncClient, url: SecretStr, content: bytes, headers: Mapping[str, str], now: datetime
+) -> None:
+    """Post once.
+
+    A redirect is not followed: it would carry what is meant for one receiver to another.
+
+    Raises:
+        Turned: 3xx or 4xx, but 408 and 429.
+        Later: 408, 429, 5xx, or no answer.
+    """
+    try:
+        answer = await http.post(
+            url.get_secret_value(), content=content, headers=dict(headers), timeout=TIMEOUT, follow_redirects=False
+        )
+    except (httpx.HTTPError, httpx.InvalidURL):
+        # Its words can hold the address.
+        raise Later("it does not answer") from None
+    status = answer.status_code
+    if status in _OK:
+        return
+    if status in (_TOO_MANY, _TIMED_OUT) or status not in _REFUSED:
+        raise Later(f"it answers {status}", _wait(answer.headers.get("retry-after"), now))
+    raise Turned(f"it answers {status}")
+
+
+def _wait(text: str | None, now: datetime) -> timedelta | None:
+    """What `Retry-After` asks for: seconds or a date (RFC 9110, 10.2.3); nothing where it says nothing of use."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        wait = timedelta(seconds=min(int(text.strip()[:9]), LONGEST.total_seconds()))
+    else:
+        try:
+            wait = parsedate_to_datetime(text) - now
+        except (ValueError, TypeError):
+            return None
+    return max(timedelta(seconds=1), min(wait, LONGEST))

@@ -1,0 +1,51 @@
+"""What the review channel is told of a tech review: ids alone; the words are found where they are written."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rapport.model.base import Instant, Wire
+
+Word = Literal[
+    "submitted",
+    "edited",
+    "said",
+    "recommended",
+    "decided",
+    "overdue",
+    "leadership_told",
+    "meeting_asked",
+    "acknowledged",
+    "withdrawn",
+    "revisit",
+]
+"""What can be told of a review."""
+
+
+class Announce(Wire):
+    """Tell the channel one thing of one review.
+
+    Attributes:
+        submission: What somebody said with it. It also tells two things of the same kind apart.
+        option: What was chosen or decided, where there was a choice.
+        now: When it happened; where nothing was said, this is what tells them apart.
+    """
+
+    ref: str
+    account: str
+    what: Word
+    submission: str | None = None
+    option: str | None = None
+    now: Instant
+
+    @property
+    def key(self) -> str:
+        """What this is known by: the same thing is told once, however often it is asked for."""
+        return f"{self.ref}/{self.what}/{self.submission or self.now.isoformat()}"
+
+
+class Announced(Wire):
+    """What became of it in each channel; `off` where there is none."""
+
+    slack: Literal["off", "posted", "failed"] = "off"
+    mail: Literal["off", "sent", "failed"] = "off"

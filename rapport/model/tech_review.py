@@ -1,0 +1,288 @@
+"""Technical reviews: what is asked for a customer, where it stands, and what workflows tell of it; ids on the wire."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from rapport.model.base import Instant, Several, Slug, Wire, Written, plain, suggestion
+from rapport.model.minutes import Day, Filled, Line
+from rapport.model.people import personas
+from rapport.model.records import Entry, Wait
+from rapport.model.review_facts import Remark, ReviewPhase, Verdict
+from rapport.model.triage import Kind
+
+_REF = re.compile(r"TR-[0-9]{4,9}")
+
+
+def review_ref(number: int) -> str:
+    """What a review is called: `TR-0007`."""
+    return f"TR-{number:04d}"
+
+
+def is_review_ref(text: str) -> bool:
+    """Whether this is what a review is called."""
+    return _REF.fullmatch(text) is not None
+
+
+class ReviewStage(StrEnum):
+    """Where the customer is when the question comes up."""
+
+    PRE_TRIAL = "pre_trial"
+    PRE_PRODUCTION = "pre_production"
+    POST_SALE = "post_sale"
+
+
+class Ask(StrEnum):
+    """What a review asks for."""
+
+    NON_STANDARD_REQUIREMENT = "non_standard_requirement"
+    UNPLANNED_ENGINEERING = "unplanned_engineering"
+    BEST_PRACTICE_VALIDATION = "best_practice_validation"
+    TRADEOFF_OR_TIMELINE = "tradeoff_or_timeline"
+
+
+WITHDRAWN: Final = "withdrawn"
+"""The outcome of a review that nobody needs any more."""
+
+
+def _link(value: str) -> str:
+    text = plain(value)
+    if not re.match(r"https?://[^\s/]+", text):
+        raise ValueError('is not a link; write it as "https://…"')
+    return text
+
+
+def _tell(value: str) -> str:
+    if value not in personas():
+        raise ValueError(f'"{value[:40]}" is no persona; {suggestion(value, personas())}')
+    return value
+
+
+WebLink = Annotated[str, StringConstraints(min_length=8, max_length=2000), AfterValidator(_link)]
+Persona = Annotated[str, AfterValidator(_tell)]
+
+
+class Design(Written):
+    """The customer's technical design document, in the version that is reviewed."""
+
+    link: WebLink
+    version: Line
+
+
+ASKED: Final = {
+    "gap": (
+        "say where the customer differs from best practice or documented limits",
+        "without it nobody can tell what is to be decided",
+    ),
+    "needed_by": (
+        'give the day as "2026-12-18"',
+        "reminders and escalation are planned backwards from it",
+    ),
+    "needed_why": (
+        "say what the date means for the customer",
+        "a date without a reason cannot be weighed against others",
+    ),
+    "requirement": (
+        'write "new" or "existing"',
+        "a requirement that was there before tells of a gap in qualification",
+    ),
+    "why_not_caught": (
+        "say what kept it from being caught in qualification",
+        "so that the next one is caught",
+    ),
+    "expectation": (
+        "say what the customer expects",
+        "an answer that they do not expect has to be told otherwise",
+    ),
+    "if_not_met": (
+        "say what happens if it is not met",
+        "that is what a no would cost",
+    ),
+}
+"""The answers that every request needs: what to write, and why it is asked."""
+
+
+class ReviewRequest(Written):
+    """What is asked of engineering, product and support for a customer.
+
+    Attributes:
+        gap: The misalignment with best practice, or with documented limits.
+        needed_by: The day by whose end the customer needs to know.
+        why_not_caught: What kept it from being caught in technical qualification.
+        others: Other customers whom it concerns.
+        context: Further business context.
+        scenarios: The scenarios of `reviews.toml` that called for it.
+        tell: Who at the customer is told, by persona.
+        kind: What it is, if that was asked; what is no decision is shown another door.
+    """
+
+    account: Slug
+    title: Line
+    stage: ReviewStage
+    ask: Ask
+    gap: Filled
+    needed_by: Day
+    needed_why: Filled
+    requirement: Literal["new", "existing"]
+    why_not_caught: Filled
+    expectation: Filled
+    if_not_met: Filled
+    design: Design | None = None
+    others: Filled | None = None
+    context: Filled | None = None
+    scenarios: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    tell: Persona = "primary_champion"
+    kind: Kind | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _answered(cls, data: Any) -> Any:
+        """Name every answer that is missing, each with what to write and why it is asked."""
+        if isinstance(data, dict):
+            kind, account = data.get("kind"), data.get("account")
+            if isinstance(kind, str) and kind in set(Kind) - {Kind.DECISION}:
+                # Nobody has to answer for a review that it is not one.
+                shown = account if isinstance(account, str) else "ACCOUNT"
+                raise Several(
+                    [
+                        f'kind: "{kind}" is not for a tech review; '
+                        f"run `rapport review triage {shown} --kind {kind} --what …`, which shows the right door"
+                    ]
+                )
+            silent = [name for name in ASKED if not str(data.get(name) or "").strip()]
+            if silent:
+                raise Several(f"{name}: is missing; {ASKED[name][0]}: {ASKED[name][1]}" for name in silent)
+        return data
+
+
+class ReviewRound(Wire):
+    """One round of a review: what a workflow needs to know of the request as it stands.
+
+    Attributes:
+        submission: The request's words, a JSON object of `ReviewRequest`, by id.
+        by: The member who asks: the account's CE, as a rule.
+        needed_by: The end of the day by which the customer needs to know.
+        again: Whether the review has come back by itself.
+    """
+
+    number: int = 1
+    submission: str
+    by: str
+    stage: ReviewStage
+    ask: Ask
+    needed_by: Instant
+    tell: str = "primary_champion"
+    again: bool = False
+
+
+class ReviewStart(Wire):
+    """What starts a review."""
+
+    ref: str
+    account: str
+    round: ReviewRound
+
+
+class ReviewWord(Wire):
+    """What somebody said to a review; the words stand in SQL under this id."""
+
+    id: str
+    by: str
+
+
+class ReviewEdit(Wire):
+    """A changed request; it makes a new round."""
+
+    id: str
+    round: ReviewRound
+
+
+class ReviewView(Wire):
+    """A review as its workflow has it."""
+
+    ref: str
+    account: str
+    phase: ReviewPhase
+    round: ReviewRound
+    overdue: bool
+    verdict: Verdict | None
+    outcome: str | None
+    waiting_on: tuple[str, ...] = ()
+    waiting_for: str | None = None
+    deadline: Instant | None = None
+    unblock: str | None = None
+    revisit: Instant | None = None
+
+
+class ReviewProjection(Wire):
+    """What a review tells SQL in one batch. Safe to repeat.
+
+    Attributes:
+        number: Counts the projections; one that arrives late overwrites nothing.
+        outcome: The verdict of the latest round that has one, or `withdrawn`.
+        decided, told, acknowledged: When it was decided, the customer was written to, and they confirmed.
+        message: What was said to the customer, by id.
+    """
+
+    ref: str
+    account: str
+    number: int
+    phase: ReviewPhase
+    round: ReviewRound
+    overdue: bool
+    outcome: str | None
+    decided: Instant | None
+    told: Instant | None
+    acknowledged: Instant | None
+    message: str | None
+    revisit: Instant | None
+    remarks: tuple[Remark, ...]
+    entries: tuple[Entry, ...]
+    wait: Wait
+    now: Instant
+
+
+class ReviewResult(Wire):
+    """How a review ended."""
+
+    outcome: str
+
+
+class Settlement(Written):
+    """What the message to the customer settles beside its words, as whoever writes it says it.
+
+    Attributes:
+        conditions: One a line; "none" where there are none.
+        revisit: The day on which the review comes back, or "never".
+    """
+
+    message: Filled
+    conditions: Filled | None = None
+    next_steps: Filled | None = None
+    revisit: Annotated[str, StringConstraints(max_length=20)] = "never"
+
+    @model_validator(mode="after")
+    def _day(self) -> Settlement:
+        if self.revisit.strip().lower() != "never":
+            try:
+                date.fromisoformat(self.revisit.strip())
+            except ValueError:
+                raise ValueError('revisit: is not a day; write it as "2027-03-01", or "never"') from None
+        return self
+
+    @property
+    def day(self) -> date | None:
+        """The day on which the review comes back."""
+        text = self.revisit.strip().lower()
+        return None if text == "never" else date.fromisoformat(text)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The conditions, one by one."""
+        lines = (line.strip().removeprefix("-").strip() for line in (self.conditions or "").splitlines())
+        return tuple(line for line in lines if line and line.lower() not in ("none", "none."))

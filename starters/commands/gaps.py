@@ -1,0 +1,263 @@
+"""Product gaps: logging one, linking it to whom it concerns, saying where it is, and having the CRM told."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
+
+from rapport.model.base import Instant, Prose, Refusal, Refused, Wire
+from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
+from rapport.model.ids import gap_id
+from rapport.model.records import Entry
+from rapport.storage import gaps, people, timeline
+from rapport.storage.addresses import GONE
+from rapport.storage.database import Connection
+from rapport.storage.timeline import Submission
+from starters.commands.office import ANSWER_SECONDS, Actor, Office, member_named, present, submission
+from workflows.gap import GapDelivery
+
+
+class Written(Links):
+    """What a gap is linked to from now on, and why."""
+
+    note: Annotated[Prose, Field(min_length=1)] | None = None
+
+
+class GapShown(Wire):
+    """A gap with its people, and what the CRM has of it.
+
+    Attributes:
+        logged_by: The name of the member who logged it.
+        workflow_id: The workflow that sends it.
+        crm: What became of sending it as it stands, in words.
+        resend: The command that sends it again, where that is needed.
+    """
+
+    ref: str
+    title: str
+    description: str
+    status: GapStatus
+    roadmap: str | None
+    accounts: tuple[str, ...]
+    reviews: tuple[str, ...]
+    cases: tuple[str, ...]
+    logged_by: str
+    logged: Instant
+    changed: Instant
+    version: int
+    sent_version: int
+    delivery: str
+    delivery_reason: str | None
+    workflow_id: str
+    crm: str
+    resend: str | None
+
+
+async def log(office: Office, written: NewGap, actor: Actor) -> GapShown:
+    """Log something that customers need and the product does not do.
+
+    Raises:
+        Refusal: An account is unknown, one of its gaps has this title already, the actor is no member, or Temporal does
+            not take the delivery; the gap is on record then.
+    """
+    member = await member_named(office, actor)
+    now = present()
+    async with office.store.writing() as connection:
+        await _refuse_unknown(connection, written.accounts)
+        await _refuse_same(connection, written)
+        ref = await gaps.add(connection, written, member.id, now)
+        said = submission(member.id, actor, "gap.log", gap_id(ref), f"{written.title}\n{written.description}")
+        await _tell(connection, ref, written.accounts, "gap.logged", said)
+    return await _sent(office, ref)
+
+
+async def link(office: Office, ref: str, written: Written, actor: Actor) -> GapShown:
+    """Link a gap to more accounts, reviews or cases; what it is linked to already is no error.
+
+    Raises:
+        Refusal: There is no such gap or account, nothing is named, the actor is no member, or as `log`.
+    """
+    member = await member_named(office, actor)
+    pairs = written.pairs()
+    if not pairs:
+        raise Refusal("names nothing", field="accounts", fix="name an account, a review or a case")
+    found = await _find(office, ref)
+    async with office.store.writing() as connection:
+        await _refuse_unknown(connection, written.accounts)
+        if not await gaps.link(connection, ref, pairs, present()):
+            return await _shown(connection, found)
+        names = ", ".join(name for _, name in pairs)
+        said = submission(member.id, actor, "gap.link", gap_id(ref), written.note or f"{found.title}: {names}")
+        await _tell(connection, ref, {*found.accounts, *written.accounts}, "gap.linked", said)
+    return await _sent(office, ref)
+
+
+async def change(office: Office, ref: str, written: GapChange, actor: Actor) -> GapShown:
+    """Say where a gap is by now, and why; with the place on the roadmap where its progress can be followed.
+
+    Raises:
+        Refusal: There is no such gap, a planned one has no place on the roadmap, the actor is no member, or as `log`.
+    """
+    member = await member_named(office, actor)
+    found = await _find(office, ref)
+    roadmap = str(written.roadmap) if written.roadmap else None
+    if written.status is GapStatus.PLANNED and not (roadmap or found.roadmap):
+        raise Refusal(
+            "is missing", field="roadmap", fix="give the link under which a planned gap can be followed on the roadmap"
+        )
+    said = submission(member.id, actor, "gap.status", gap_id(ref), f"{found.title}: {written.status}\n{written.reason}")
+    async with office.store.writing() as connection:
+        await gaps.change(connection, ref, written.status, roadmap, present())
+        await _tell(connection, ref, found.accounts, "gap.changed", said)
+    return await _sent(office, ref)
+
+
+async def resend(office: Office, ref: str) -> GapShown:
+    """Have the CRM told again, whatever became of it before.
+
+    Raises:
+        Refusal: There is no such gap, or Temporal does not take it.
+    """
+    await _find(office, ref)
+    async with office.store.writing() as connection:
+        await gaps.again(connection, ref)
+    return await _sent(office, ref)
+
+
+async def show(office: Office, ref: str) -> GapShown:
+    """One gap.
+
+    Raises:
+        Refusal: There is none of this reference.
+    """
+    found = await _find(office, ref)
+    async with office.store.reading() as connection:
+        return await _shown(connection, found)
+
+
+async def listed(
+    office: Office,
+    *,
+    status: GapStatus | None = None,
+    account: str | None = None,
+    review: str | None = None,
+    case: str | None = None,
+) -> list[GapShown]:
+    """The gaps, the newest first: all, or of one status, or that concern one account, review or case.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    named: list[tuple[Kind, str | None]] = [("account", account), ("review", review), ("case", case)]
+    given = [(kind, ref) for kind, ref in named if ref is not None]
+    async with office.store.reading() as connection:
+        if account is not None:
+            await people.account(connection, account)
+        found = await gaps.known(connection, status=status, linked=given[0] if given else None)
+        for kind, ref in given[1:]:
+            concerned = {one.ref for one in await gaps.known(connection, linked=(kind, ref))}
+            found = [one for one in found if one.ref in concerned]
+        return [await _shown(connection, one) for one in found]
+
+
+async def _find(office: Office, ref: str) -> Gap:
+    async with office.store.reading() as connection:
+        found = await gaps.gap(connection, ref)
+    if found is None:
+        raise Refusal(
+            f'there is no product gap "{ref[:40]}"',
+            field="ref",
+            fix="see `rapport gap list` for the references",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+async def _refuse_unknown(connection: Connection, accounts: tuple[str, ...]) -> None:
+    for account in accounts:
+        await people.account(connection, account)
+
+
+async def _refuse_same(connection: Connection, written: NewGap) -> None:
+    """Whoever logs what is logged already gets to the one that there is."""
+    for one in await gaps.known(connection):
+        same = one.title.casefold() == written.title.casefold()
+        if same and (set(one.accounts) & set(written.accounts) or not written.accounts):
+            raise Refusal(
+                f"stands already, as {one.ref}",
+                field="title",
+                fix=f"link it to what is new instead: rapport gap link {one.ref}",
+                kind=Refused.CONFLICT,
+            )
+
+
+async def _tell(
+    connection: Connection, ref: str, accounts: set[str] | tuple[str, ...], kind: str, said: Submission
+) -> None:
+    await timeline.submit(connection, said)
+    entries = [
+        Entry(
+            key=f"{account}/{ref}/{said.id}",
+            account=account,
+            at=said.at,
+            kind=kind,
+            who=said.actor,
+            about=ref,
+            submission=said.id,
+        )
+        for account in sorted(accounts)
+    ]
+    await timeline.append(connection, entries)
+
+
+async def _sent(office: Office, ref: str) -> GapShown:
+    """Have a gap sent, by the workflow that runs for it or by a new one.
+
+    Raises:
+        Refusal: Temporal does not take it.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await office.client.start_workflow(
+                GapDelivery.run,
+                GapStart(ref=ref),
+                id=gap_id(ref),
+                task_queue=office.settings.task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal="gap_changed",
+                static_summary=f"Send the product gap {ref} to the CRM",
+                rpc_timeout=timedelta(seconds=ANSWER_SECONDS),
+            )
+    except (RPCError, TimeoutError):
+        raise Refusal(
+            f"{ref} is on record, and Temporal did not take its delivery to the CRM",
+            fix=f"once Temporal is back: rapport gap resend {ref}",
+            kind=Refused.UNREACHABLE,
+        ) from None
+    return await show(office, ref)
+
+
+_CRM = {
+    gaps.WAITING: "on its way to the CRM",
+    gaps.SENT: "the CRM has it",
+    gaps.FAILED: "the CRM does not have it",
+    gaps.OFF: "no CRM is set up",
+}
+
+
+async def _shown(connection: Connection, found: Gap) -> GapShown:
+    names = await people.names(connection, None)
+    reason = f": {found.delivery_reason}" if found.delivery_reason else ""
+    return GapShown(
+        **found.model_dump(exclude={"logged_by"}),
+        logged_by=names.get(found.logged_by, GONE),
+        workflow_id=gap_id(found.ref),
+        crm=_CRM[found.delivery] + reason,
+        resend=f"rapport gap resend {found.ref}" if found.delivery == gaps.FAILED else None,
+    )

@@ -1,0 +1,107 @@
+"""Technical reviews under /v1/: the same nouns, verbs and bodies as the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, status
+from pydantic import Field
+
+from rapport.model.base import Email
+from rapport.model.meeting import Receipt
+from rapport.model.tech_review import ReviewRequest
+from starters.commands import audit, review_record, reviews
+from starters.commands.audit import Key
+from starters.commands.review_record import Record
+from starters.commands.reviews import Feedback, Reason, ReviewLine, ReviewShown, Submitted
+from starters.http.api.bodies import read_body, schema
+from starters.http.auth import Bearer, TheOffice, api_actor, bearer
+
+router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+
+
+class RequestBody(ReviewRequest):
+    """What a member asks for."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+    @property
+    def request(self) -> ReviewRequest:
+        """The request, without who asks."""
+        return ReviewRequest.model_validate(self.model_dump(exclude={"as_"}))
+
+
+class FeedbackBody(Feedback):
+    """What a member says."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+class ReasonBody(Reason):
+    """Why a member does something."""
+
+    as_: Annotated[Email, Field(alias="as")]
+
+
+@router.get("/reviews")
+async def list_reviews(
+    office: TheOffice,
+    account: Annotated[str | None, Query()] = None,
+    search: Annotated[str, Query(max_length=200)] = "",
+    open_: Annotated[bool, Query(alias="open")] = False,
+) -> list[ReviewLine]:
+    """The reviews, the newest first; with `search`, those in which all of its words stand somewhere."""
+    return await reviews.listed(office, account, search, also_closed=not open_)
+
+
+@router.post("/reviews", status_code=status.HTTP_201_CREATED, openapi_extra=schema(RequestBody))
+async def submit(request: Request, office: TheOffice, token: Bearer) -> Submitted:
+    """Ask for a review."""
+    body = await read_body(request, RequestBody)
+    return await reviews.submit(office, body.request, api_actor(office, token, body.as_))
+
+
+@router.get("/reviews/{ref}")
+async def show(ref: str, office: TheOffice) -> ReviewShown:
+    """One review with all that there is to see of it."""
+    return await reviews.show(office, ref)
+
+
+@router.get("/reviews/{ref}/record")
+async def record(ref: str, office: TheOffice) -> Record:
+    """The record of a review's decision, as Markdown and as HTML."""
+    return await review_record.record(office, ref)
+
+
+@router.put("/reviews/{ref}", openapi_extra=schema(RequestBody))
+async def edit(ref: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Change what is asked for; everybody is heard anew."""
+    body = await read_body(request, RequestBody)
+    return await reviews.edit(office, ref, body.request, api_actor(office, token, body.as_))
+
+
+@router.post("/reviews/{ref}/feedback", openapi_extra=schema(FeedbackBody))
+async def feedback(ref: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Say something to a review; where the member's side is asked, with its stance."""
+    body = await read_body(request, FeedbackBody)
+    return await reviews.feedback(office, ref, body, api_actor(office, token, body.as_))
+
+
+@router.post("/reviews/{ref}/request-meeting", openapi_extra=schema(ReasonBody))
+async def request_meeting(ref: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Ask to talk about it live."""
+    body = await read_body(request, ReasonBody)
+    return await reviews.request_meeting(office, ref, body, api_actor(office, token, body.as_))
+
+
+@router.post("/reviews/{ref}/withdraw", openapi_extra=schema(ReasonBody))
+async def withdraw(ref: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Say that nobody needs it any more."""
+    body = await read_body(request, ReasonBody)
+    return await reviews.withdraw(office, ref, body, api_actor(office, token, body.as_))
+
+
+@router.get("/audit/key")
+async def key(office: TheOffice) -> Key:
+    """The public key that checks the receipts of decisions."""
+    return audit.key(office)

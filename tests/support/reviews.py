@@ -1,0 +1,170 @@
+"""Technical reviews driven through the use cases, as people do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import insert
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.people import MembersFile
+from rapport.model.reading import read_toml
+from rapport.model.tech_review import ReviewRequest
+from rapport.storage import people as known
+from rapport.storage.review_tables import ReviewRow
+from starters.commands import accounts, members, reviews, tasks
+from starters.commands.office import present
+from starters.commands.reviews import Feedback, Reason, ReviewShown
+from starters.commands.tasks_shown import TaskShown
+from tests.conftest import CHAMPION, ROOT, Town, account, by, until
+from tests.support.approval import seen
+
+CE: Final = "tomas.novak@foobar.example"
+CE_VP: Final = "henrik.dahl@foobar.example"
+VP_ENGINEERING: Final = "ada.brandt@foobar.example"
+VP_SALES: Final = "elena.fischer@foobar.example"
+ENGINEER: Final = "jun.sato@foobar.example"
+PRODUCT: Final = "leila.haddad@foobar.example"
+SUPPORT: Final = "priya.raman@foobar.example"
+SALES: Final = "sam.ortega@foobar.example"
+TAM: Final = "robin.keller@foobar.example"
+TA: Final = "marco.rossi@foobar.example"
+FILES: Final = ROOT / "examples" / "reviews"
+
+SIDES: Final = {"engineering": ENGINEER, "product": PRODUCT, "support": SUPPORT, "account_team": TAM}
+LEADERS: Final = {"vp_engineering": VP_ENGINEERING, "ce_vp": CE_VP, "vp_sales": VP_SALES}
+
+MESSAGE: Final = {
+    "message": "We do this with you, outside our normal guidelines.",
+    "conditions": "- Updates come once a quarter\n- You tell us of each site",
+    "revisit": "never",
+}
+NO: Final = {
+    "message": "We cannot do this, and this is why.",
+    "next_steps": "Use the export until then.",
+    "revisit": "never",
+}
+
+
+def request(today: date, days: int = 40, **changes: Any) -> ReviewRequest:
+    """The example's request, needed so many days from now."""
+    raw = (FILES / "air-gapped.toml").read_bytes()
+    found = read_toml(ReviewRequest, raw, "air-gapped.toml")
+    return found.model_copy(update={"needed_by": today + timedelta(days=days), **changes})
+
+
+async def people(town: Town, key: str = "versayce") -> None:
+    """The account without an onboarding, and everybody whose word a review needs."""
+    await accounts.import_account(town.office, account(key, "C-1"))
+    raw = (FILES / "members.toml").read_bytes()
+    lines = [line for line in raw.decode().splitlines() if not line.startswith(("country", "subdivision"))]
+    file = read_toml(MembersFile, "\n".join(lines).encode(), "members.toml")
+    await members.import_members(town.office, file)
+    if town.environment is None:
+        await _number_apart(town, key)
+
+
+async def _number_apart(town: Town, key: str) -> None:
+    """Have reviews counted from a number of one's own: many databases share the dev server and its workflows' ids."""
+    number = secrets.randbelow(10**8)
+    async with town.office.store.writing() as connection:
+        member = await known.member_by_email(connection, CE)
+        assert member is not None
+        now = present()
+        row = {"ref": "earlier", "number": number, "account": key, "title": "earlier", "submitter": member.id}
+        row |= {"stage": "pre_trial", "ask": "unplanned_engineering", "submitted": now, "round": 1, "needed_by": now}
+        row |= {"phase": "closed", "overdue": False, "closed": now, "waiting_on": [], "projected": 1}
+        await connection.execute(insert(ReviewRow).values(**row))
+
+
+async def submitted(town: Town, days: int = 40, key: str = "versayce", **changes: Any) -> str:
+    """A review that was asked for on a Monday at ten; give what it is called."""
+    if town.environment is not None:
+        await town.sleep_to(0, 10)
+        today = (await town.now()).date()
+    else:
+        today = datetime.now(UTC).date()
+    await people(town, key)
+    return (await reviews.submit(town.office, request(today, days, account=key, **changes), by(CE))).ref
+
+
+async def standing(town: Town, ref: str, condition: Callable[[ReviewShown], bool]) -> ReviewShown:
+    """A review, once its projection is so."""
+
+    async def there() -> ReviewShown | None:
+        try:
+            shown = await reviews.show(town.office, ref)
+        except Refusal as refusal:
+            if refusal.kind is not Refused.NOT_FOUND:
+                raise
+            return None
+        return shown if condition(shown) else None
+
+    shown: ReviewShown = await until(there, f"the review {ref}")
+    return shown
+
+
+async def in_phase(town: Town, ref: str, phase: str) -> ReviewShown:
+    """A review, once it has come to a phase."""
+    return await standing(town, ref, lambda one: one.phase == phase)
+
+
+async def asked(town: Town, ref: str, step: str, attempt: int = 1, phase: str = "open") -> TaskShown:
+    """One of its tasks, once it stands there."""
+    return await seen(town, f"task/{ref}/{step}/{attempt}", lambda one: one.phase == phase)
+
+
+async def say(town: Town, ref: str, side: str, stance: str = "in_favour", text: str = "Looks fine") -> None:
+    """One side's feedback."""
+    await asked(town, ref, f"feedback_{side}")
+    written = Feedback.model_validate({"text": text, "stance": stance})
+    await reviews.feedback(town.office, ref, written, by(SIDES[side]))
+
+
+async def everybody_says(
+    town: Town, ref: str, stance: str = "in_favour", sides: tuple[str, ...] = tuple(SIDES)
+) -> None:
+    """All sides' feedback."""
+    for side in sides:
+        await say(town, ref, side, stance)
+
+
+async def choose(
+    town: Town, ref: str, step: str, email: str, option: str, reason: str | None = "Because", attempt: int = 1
+) -> None:
+    """Decide one of its tasks."""
+    task = await asked(town, ref, step, attempt)
+    await tasks.decide(town.office, task.task, option, by(email), reason)
+
+
+async def write(town: Town, ref: str, words: dict[str, str], attempt: int = 1) -> None:
+    """The CE writes the message, the VP of CE approves it, support reads it."""
+    task = await asked(town, ref, "message", attempt, "preparing")
+    await tasks.request(town.office, task.task, words, by(CE))
+    await choose(town, ref, "message", CE_VP, "approve", None, attempt)
+    await choose(town, ref, "reading", SUPPORT, "read", None, attempt)
+
+
+async def confirm(town: Town, ref: str) -> None:
+    """The customer's word that they have read it, as somebody enters it."""
+    task = await asked(town, ref, "acknowledgement")
+    await tasks.decide(town.office, task.task, "acknowledge", by(CHAMPION))
+
+
+async def vote(town: Town, ref: str, attempt: int = 1, **votes: str) -> None:
+    """Leadership's votes, by seat."""
+    for seat, word in votes.items():
+        await choose(town, ref, "leadership", LEADERS[seat], word, f"{seat} says {word}", attempt)
+
+
+async def outcome(town: Town, ref: str) -> str | None:
+    """How it ended, once it has."""
+    return (await in_phase(town, ref, "closed")).outcome
+
+
+def why(text: str) -> Reason:
+    """A reason."""
+    return Reason(reason=text)

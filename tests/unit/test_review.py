@@ -1,0 +1,254 @@
+"""What holds of technical reviews whoever is silent: dates, whose word counts, and that silence is never a yes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rapport.model.people import Schedule, WorkingHours
+from rapport.model.review_facts import Remark, ReviewPhase, Verdict
+from rapport.model.tech_review import Ask, ReviewStage
+from rapport.policy import receipts, review
+from rapport.policy.calendar import working_time
+
+PRAGUE = Schedule(zone="Europe/Prague")
+MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
+PHASES = (ReviewPhase.FEEDBACK, ReviewPhase.RECOMMENDATION, ReviewPhase.LEADERSHIP)
+
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+asks = st.sampled_from(list(Ask))
+words = st.sampled_from(["yes", "no"])
+
+
+@given(instants, st.integers(1, 400), st.sampled_from(PHASES))
+def test_a_phase_ends_after_it_began_and_leaves_time_for_the_next(
+    opened: datetime, days: int, phase: ReviewPhase
+) -> None:
+    """Wherever there is a working day left, what follows has some of it; past the date people have a day."""
+    needed = review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    end = review.phase_deadline(phase, opened, needed, PRAGUE)
+    assert end > opened
+    if working_time(opened, needed, PRAGUE) > timedelta(hours=9):
+        assert end < needed
+
+
+@given(instants, st.integers(20, 400))
+def test_the_phases_follow_each_other_in_time(opened: datetime, days: int) -> None:
+    """Each begun when the one before ends, they all end before the customer's date, with days left for the message."""
+    needed = review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    at = opened
+    for phase in PHASES:
+        at = review.phase_deadline(phase, at, needed, PRAGUE)
+    assert working_time(at, needed, PRAGUE) >= timedelta(hours=16)
+
+
+@given(instants, st.integers(1, 400))
+def test_leadership_is_told_before_the_date_and_at_the_latest_five_days_before(opened: datetime, days: int) -> None:
+    """At half-time and five business days before; what is past at the opening is told at once; never twice at once."""
+    needed = review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    told = review.tell_leadership(opened, needed, PRAGUE)
+    assert list(told) == sorted(told)
+    assert all(opened <= at < needed for at in told)
+    if opened < needed:
+        assert "five_days" in told.values()
+
+
+def test_the_dates_of_an_ordinary_review() -> None:
+    """Asked on a Monday for a Friday four weeks later: a week to hear everyone, then three days, then a week."""
+    needed = review.needed_at(date(2026, 12, 18), PRAGUE)
+    assert needed == datetime(2026, 12, 18, 16, tzinfo=UTC)
+    feedback = review.phase_deadline(ReviewPhase.FEEDBACK, MONDAY, needed, PRAGUE)
+    assert feedback == datetime(2026, 11, 30, 9, tzinfo=UTC)
+    assert review.phase_deadline(ReviewPhase.RECOMMENDATION, feedback, needed, PRAGUE) == datetime(
+        2026, 12, 3, 9, tzinfo=UTC
+    )
+    assert review.tell_leadership(MONDAY, needed, PRAGUE) == {
+        datetime(2026, 12, 7, 8, 30, tzinfo=UTC): "half_time",
+        datetime(2026, 12, 11, 8, tzinfo=UTC): "five_days",
+    }
+
+
+def test_before_production_engineering_reviews_the_design() -> None:
+    """Before a trial and after the sale engineering, product and support are heard; before production, engineering."""
+    assert review.heard(ReviewStage.PRE_PRODUCTION) == ("engineering", "account_team")
+    for stage in (ReviewStage.PRE_TRIAL, ReviewStage.POST_SALE):
+        assert review.heard(stage) == ("engineering", "product", "support", "account_team")
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+@pytest.mark.parametrize("answered", [True, False])
+def test_without_engineering_every_word_needs_a_reason(ask: Ask, answered: bool) -> None:
+    """No option of the VP of CE's goes without one, and the question says why."""
+    task = review.recommendation(ask, engineering_answered=answered)
+    assert answered or all(option.needs_reason for option in task.options)
+    assert ("Engineering has not answered" in task.question) is not answered
+    assert task.on_timeout not in {option.id for option in task.options}
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_answer_goes_to_the_customer_by_the_same_way(verdict: Verdict) -> None:
+    """A no is written, approved and read like a yes; what is a yes says what it depends on, what is a no what next."""
+    task = review.message(verdict)
+    assert task.assign == ("role:ce_vp",)
+    assert ("conditions" in task.asks) is verdict.is_yes
+    assert verdict.is_yes or "next_steps" in task.asks
+    assert (task.asks[0], task.asks[-1]) == ("message", "revisit")
+
+
+@pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=3)))
+def test_leadership_decides_by_more_than_half_of_all(said: tuple[str | None, ...]) -> None:
+    """Two yeses are a yes, two noes a no, whoever is silent; anything less with somebody silent is nothing."""
+    votes = {seat: word for seat, word in zip(review.LEADERSHIP, said, strict=True) if word}
+    verdict = review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, review.LEADERSHIP, votes)
+    expected = Verdict.APPROVED if said.count("yes") >= 2 else Verdict.DECLINED if said.count("no") >= 2 else None
+    assert verdict is expected
+
+
+@pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=3)))
+def test_nobody_commits_engineering_but_its_vp(said: tuple[str | None, ...]) -> None:
+    """Unplanned engineering without the VP Engineering's own yes is never approved."""
+    votes = {seat: word for seat, word in zip(review.LEADERSHIP, said, strict=True) if word}
+    verdict = review.of_leadership(Ask.UNPLANNED_ENGINEERING, review.LEADERSHIP, votes)
+    if verdict is Verdict.APPROVED:
+        assert votes[review.VP_ENGINEERING] == "yes"
+
+
+def test_a_tie_of_two_is_no_yes() -> None:
+    """Where one person is two of the three, their two seats are one, and a tie is no yes."""
+    two = review.LEADERSHIP[:2]
+    assert review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, two, dict(zip(two, ("yes", "no"), strict=True))) is (
+        Verdict.DECLINED
+    )
+
+
+class Silence(RuleBasedStateMachine):
+    """A review by its rules alone, where anybody may be silent for as long as they like."""
+
+    @initialize(ask=asks, stage=st.sampled_from(list(ReviewStage)))
+    def begin(self, ask: Ask, stage: ReviewStage) -> None:
+        """Somebody asks."""
+        self.ask, self.stage = ask, stage
+        self.phase = "feedback"
+        self.answers: dict[str, str] = {}
+        self.word: str | None = None
+        self.reasoned = False
+        self.votes: dict[str, str] = {}
+        self.committed: str | None = None
+        self.verdict: Verdict | None = None
+        self.told = False
+        self.late = False
+
+    @precondition(lambda self: self.phase == "feedback")
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        """One side answers."""
+        self.answers[data.draw(st.sampled_from(review.heard(self.stage)))] = "in_favour"
+
+    @precondition(lambda self: self.phase == "feedback")
+    @rule()
+    def window_closes(self) -> None:
+        """Time is up for feedback, whoever has answered."""
+        self.phase = "recommendation"
+
+    @precondition(lambda self: self.phase == "recommendation")
+    @rule(index=st.integers(0, 2), reasoned=st.booleans())
+    def recommend(self, index: int, reasoned: bool) -> None:
+        """The VP of CE says something, with a reason or without."""
+        answered = review.ENGINEERING in self.answers
+        options = review.recommendation(self.ask, engineering_answered=answered).options
+        option = options[index % len(options)]
+        if option.needs_reason and not reasoned:
+            return
+        self.word, self.reasoned = option.id, reasoned
+        assert review.may_recommend(engineering_answered=answered, reasoned=reasoned)
+        verdict = review.of_recommendation(option.id)
+        if verdict is Verdict.APPROVED and review.needs_commitment(self.ask):
+            self.phase = "commitment"
+        elif verdict is None:
+            self.phase = "leadership"
+        else:
+            self.verdict, self.phase = verdict, "message"
+
+    @precondition(lambda self: self.phase == "commitment")
+    @rule(word=st.none() | words)
+    def commit(self, word: str | None) -> None:
+        """The VP Engineering commits, refuses, or is silent."""
+        self.committed = word
+        if word == "yes":
+            self.verdict, self.phase = Verdict.APPROVED, "message"
+        else:
+            self.phase = "leadership"
+
+    @precondition(lambda self: self.phase == "leadership")
+    @rule(said=st.lists(st.none() | words, min_size=3, max_size=3))
+    def deadline_of_leadership(self, said: list[str | None]) -> None:
+        """The deadline comes; those who were silent before may have spoken by now."""
+        silent = review.still_silent(review.LEADERSHIP, self.votes)
+        self.votes |= {seat: word for seat, word in zip(silent, said, strict=False) if word}
+        verdict = review.of_leadership(self.ask, review.LEADERSHIP, self.votes)
+        if verdict is not None:
+            self.verdict, self.phase = verdict, "message"
+        else:
+            assert review.still_silent(review.LEADERSHIP, self.votes), "somebody is left to be asked"
+
+    @precondition(lambda self: self.phase == "message")
+    @rule()
+    def tell(self) -> None:
+        """The customer is written to."""
+        self.told, self.phase = True, "over"
+
+    @rule()
+    def date_passes(self) -> None:
+        """The customer's date comes."""
+        self.late = True
+
+    @invariant()
+    def silence_is_never_a_yes(self) -> None:
+        """Whatever is a yes has the yes of somebody entitled behind it."""
+        if self.verdict is None or not self.verdict.is_yes:
+            return
+        yes = [seat for seat, word in self.votes.items() if word == "yes"]
+        assert self.word in ("yes", "supported", "supported_if") or len(yes) > len(review.LEADERSHIP) / 2
+        if self.ask is Ask.UNPLANNED_ENGINEERING:
+            assert self.committed == "yes" or review.VP_ENGINEERING in yes
+        assert review.ENGINEERING in self.answers or self.reasoned
+
+    @invariant()
+    def it_ends_or_is_overdue(self) -> None:
+        """Past the date it has told the customer, or is overdue; and while it is open, somebody is asked."""
+        needed = MONDAY if self.late else MONDAY + timedelta(days=1)
+        assert review.is_overdue(needed, MONDAY, told=self.told) is (self.late and not self.told)
+        assert self.told is (self.phase == "over")
+
+
+TestSilence = Silence.TestCase
+
+
+def test_a_receipt_is_of_one_decision_and_one_key() -> None:
+    """Signed by the key that is trusted it is whole; any other word, signature or key is found."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    words_ = receipts.document("TR-0001", "versayce", remark, "ab" * 32)
+    signature, public = receipts.sign(key, words_)
+    whole = {"document": words_, "signature": signature, "public_key": public}
+    assert receipts.fault(whole, words_, public) is None
+    changed = receipts.document("TR-0001", "versayce", remark.model_copy(update={"option": "no"}), "ab" * 32)
+    assert receipts.fault(whole, changed, public) == "tells another decision than is on record"
+    assert receipts.fault(whole | {"document": changed}, changed, public) == "is not what was signed"
+    assert receipts.fault(whole, None, public) == "is of a decision that is no longer on record"
+    forged, others_key = receipts.sign(other, changed)
+    foreign = {"document": changed, "signature": forged, "public_key": others_key}
+    assert receipts.fault(foreign, changed, public) == "was signed with another key than this installation's"
+
+
+def test_hours_of_the_day_are_those_of_whoever_tells_the_customer() -> None:
+    """A day ends when their work does."""
+    late = Schedule(zone="Europe/Prague", hours=WorkingHours(start=time(9), end=time(18)))
+    assert review.needed_at(date(2026, 12, 18), late) == datetime(2026, 12, 18, 17, tzinfo=UTC)

@@ -1,0 +1,229 @@
+"""Steps that wait before a gate, on the time-skipping server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from rapport.model.operations import Operate
+from rapport.model.people import AccountFile
+from rapport.model.tech_review import ReviewStage
+from starters.commands import accounts, onboardings, operations, review_needs, reviews, tasks, timelines
+from starters.commands.onboardings import MilestoneShown, StartRequest
+from starters.commands.operations import OperationWritten
+from tests.conftest import TAM, Town, by, example, until
+from tests.support.reviews import CE, CE_VP, choose, everybody_says, people, request, vote
+
+PLAYBOOK = """
+name = "gated"
+title = "To production"
+version = 1
+
+[[steps]]
+name = "prepare"
+title = "Prepare"
+kind = "task"
+stage = "rollout"
+task = "to_do"
+question = "Is it prepared?"
+assign = ["tam"]
+options = [{ id = "done", title = "Done" }]
+
+[[steps]]
+name = "go_live"
+title = "Go live"
+kind = "task"
+stage = "rollout"
+gate = "production"
+task = "to_do"
+question = "Is it live?"
+assign = ["tam"]
+options = [{ id = "done", title = "Done" }]
+"""
+
+
+def file(**facts: Any) -> AccountFile:
+    """The example account, on its way to production."""
+    made = example(playbook="gated")
+    known = made.account.facts.model_copy(update=facts)
+    return made.model_copy(update={"account": made.account.model_copy(update={"facts": known})})
+
+
+async def begin(town: Town, **facts: Any) -> None:
+    """Start the onboarding on a Monday at ten."""
+    (town.office.settings.data / "playbooks" / "gated.toml").write_text(PLAYBOOK)
+    await town.sleep_to(0, 10)
+    assert (await onboardings.start(town.office, StartRequest(file=file(**facts)))).created
+
+
+async def step(town: Town, name: str = "go_live") -> MilestoneShown:
+    """One step as everybody sees it."""
+    status = await onboardings.status(town.office, "versayce")
+    return next(one for one in status.milestones if one.step == name)
+
+
+async def waits_at_the_gate(town: Town) -> MilestoneShown:
+    """The step, once it is said what it waits for."""
+
+    async def there() -> MilestoneShown | None:
+        found = await step(town)
+        return found if found.waiting_for else None
+
+    found: MilestoneShown = await until(there, "the step to wait before the gate")
+    return found
+
+
+async def runs(town: Town, name: str = "go_live") -> MilestoneShown:
+    """The step, once it has begun."""
+
+    async def there() -> MilestoneShown | None:
+        found = await step(town, name)
+        return found if found.state == "running" and "a decision" in (found.waiting_for or "") else None
+
+    found: MilestoneShown = await until(there, f"{name} to begin, and to say what it waits for")
+    return found
+
+
+async def asked(town: Town) -> str | None:
+    """The to-do that insists on the review, if it is open."""
+    inbox = await tasks.inbox(town.office, TAM)
+    return next((line.task for line in inbox.mine if ".gate" in line.task), None)
+
+
+async def test_a_step_waits_before_a_shut_gate_and_says_so(skipping: Town) -> None:
+    """Nothing of it begins; status names whose turn it is, for what, until when, and the way on. Others go on."""
+    await begin(skipping, high_risk=True)
+    waits = await waits_at_the_gate(skipping)
+    assert waits.state == "waiting"
+    assert waits.waiting_on == ("ce", "tam")
+    assert waits.waiting_for == "the production gate: high-risk, and no pre_production review was submitted"
+    assert waits.unblock == "rapport review submit FILE"
+    assert waits.deadline is not None
+    assert waits.deadline > await skipping.now() + timedelta(days=7)
+    await runs(skipping, "prepare")
+    line = next(one for one in await accounts.portfolio(skipping.office) if one.account == "versayce")
+    assert line.waiting_for
+    assert not (await review_needs.gate(skipping.office, "versayce", "production")).open
+
+
+async def test_without_a_risk_the_gate_is_open_and_costs_no_wait(skipping: Town) -> None:
+    """An account that needs no review goes through as if there were no gate."""
+    await begin(skipping)
+    await runs(skipping)
+
+
+async def test_a_step_begins_as_soon_as_its_gate_opens(skipping: Town) -> None:
+    """What is known of the account changes: the onboarding hears of it and goes on, and the timeline tells why."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    await accounts.import_account(skipping.office, file(high_risk=False))
+    await runs(skipping)
+    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    assert "The production gate is shut; what waits for it does not begin" in told
+
+
+async def test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it(skipping: Town) -> None:
+    """Two business days later a to-do insists; its end opens nothing, another follows; the open gate takes it back."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    assert await asked(skipping) is None
+    await skipping.sleep_until(await skipping.now() + timedelta(days=3))
+    first = await until(lambda: asked(skipping), "a to-do")
+    receipt = await tasks.decide(skipping.office, first, "later", TAM, reason="The document is being written")
+    assert receipt.accepted
+
+    async def closed() -> bool:
+        return await asked(skipping) is None
+
+    await until(closed, "the to-do to be closed")
+    assert (await step(skipping)).state == "waiting"
+    await skipping.sleep_until(await skipping.now() + timedelta(days=7))
+    second = await until(lambda: asked(skipping), "another to-do")
+    assert second != first
+    await accounts.import_account(skipping.office, file(high_risk=False))
+    await runs(skipping)
+    await until(closed, "the to-do to be taken back")
+
+
+async def test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at(skipping: Town) -> None:
+    """Submitted, it is named in the wait; a yes with engineering heard lets the step begin, as the timeline says."""
+    await people(skipping)
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    asked_for = request((await skipping.now()).date(), stage=ReviewStage.PRE_PRODUCTION)
+    ref = (await reviews.submit(skipping.office, asked_for, by(CE))).ref
+
+    async def named() -> bool:
+        return (await step(skipping)).unblock == f"rapport review show {ref}"
+
+    await until(named, "the wait to name the review")
+    assert "engineering has not answered" in ((await step(skipping)).waiting_for or "")
+    await everybody_says(skipping, ref, sides=("engineering", "account_team"))
+    assert not (await review_needs.gate(skipping.office, "versayce", "production")).open
+    await choose(skipping, ref, "recommendation", CE_VP, "yes")
+    await runs(skipping)
+    opened = await review_needs.gate(skipping.office, "versayce", "production")
+    assert (opened.open, opened.review) == (True, ref)
+    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    assert f"The production gate is open, by {ref}" in told
+
+
+async def test_a_no_keeps_the_gate_shut(skipping: Town) -> None:
+    """Decided with a no by leadership, the step goes on waiting, for another round."""
+    await people(skipping)
+    await begin(skipping, high_risk=True)
+    asked_for = request((await skipping.now()).date(), stage=ReviewStage.PRE_PRODUCTION)
+    ref = (await reviews.submit(skipping.office, asked_for, by(CE))).ref
+    await everybody_says(skipping, ref, sides=("engineering", "account_team"))
+    await choose(skipping, ref, "recommendation", CE_VP, "no")
+    await vote(skipping, ref, ce_vp="no", vp_engineering="no", vp_sales="no")
+
+    async def told() -> bool:
+        return "decided with a no" in ((await step(skipping)).waiting_for or "")
+
+    await until(told, "the wait to say so")
+    assert (await step(skipping)).state == "waiting"
+    assert (await step(skipping)).unblock == f"rapport review edit {ref} FILE"
+
+
+async def test_a_step_that_gets_another_gate_is_asked_about_anew(skipping: Town) -> None:
+    """An adopted playbook that names another gate for a waiting step lets nothing through in between."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    newer = PLAYBOOK.replace('gate = "production"', 'gate = "trial"').replace("version = 1", "version = 2")
+    (skipping.office.settings.data / "playbooks" / "gated.toml").write_text(newer)
+    word = OperationWritten(playbook="gated", reason="The trial comes first")
+    assert (await operations.operate(skipping.office, "versayce", Operate.ADOPT, word, TAM)).accepted
+
+    async def moved() -> bool:
+        return "the trial gate" in ((await step(skipping)).waiting_for or "")
+
+    await until(moved, "the wait to name the other gate")
+    assert (await step(skipping)).state == "waiting"
+
+
+async def test_a_pause_keeps_what_waits_and_a_resume_looks_again(skipping: Town) -> None:
+    """A gate that opens while the onboarding is paused begins nothing; the resume does."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    word = OperationWritten(reason="They move offices")
+    await operations.operate(skipping.office, "versayce", Operate.PAUSE, word, TAM)
+    await accounts.import_account(skipping.office, file(high_risk=False))
+    await skipping.sleep_until(await skipping.now() + timedelta(days=2))
+    assert (await step(skipping)).state == "waiting"
+    await operations.operate(skipping.office, "versayce", Operate.RESUME, word, TAM)
+    await runs(skipping)
+
+
+async def test_skipping_the_step_ends_the_wait(skipping: Town) -> None:
+    """Whoever does without the step is not asked about its gate any more, and the onboarding comes to its end."""
+    await begin(skipping, high_risk=True)
+    await waits_at_the_gate(skipping)
+    for name in ("go_live", "prepare"):
+        word = OperationWritten(step=name, reason="They went live themselves")
+        await operations.operate(skipping.office, "versayce", Operate.SKIP, word, TAM)
+
+    async def ended() -> bool:
+        return (await onboardings.status(skipping.office, "versayce")).stage in (None, "done")
+
+    await until(ended, "the end")

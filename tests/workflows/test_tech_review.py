@@ -1,0 +1,359 @@
+"""Technical reviews from the request to the acknowledgement, with the server's clock, real SMTP and a real database."""
+
+from __future__ import annotations
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from temporalio.common import SearchAttributeKey
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.tech_review import Ask, Design
+from rapport.storage.review_tables import ReviewRemarkRow
+from starters.commands import audit, review_record, reviews, tasks, timelines
+from starters.commands.office import Actor
+from starters.commands.reviews import Feedback
+from tests.conftest import CHAMPION, Town, by, link_of, text_of
+from tests.support.reviews import (
+    CE,
+    CE_VP,
+    ENGINEER,
+    MESSAGE,
+    NO,
+    PRODUCT,
+    SIDES,
+    SUPPORT,
+    TA,
+    TAM,
+    VP_ENGINEERING,
+    VP_SALES,
+    asked,
+    choose,
+    confirm,
+    everybody_says,
+    in_phase,
+    outcome,
+    request,
+    say,
+    standing,
+    submitted,
+    vote,
+    why,
+    write,
+)
+
+THROUGH_LINK = Actor(email=CHAMPION, channel="link")
+
+
+async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Town) -> None:
+    """Everybody is heard, yes is recommended, the message is approved and read, and the champion confirms it."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    shown = await in_phase(skipping, ref, "recommendation")
+    assert {(one.seat, one.option) for one in shown.remarks} == {
+        ("engineering", "in_favour"),
+        ("product", "in_favour"),
+        ("support", "in_favour"),
+        ("account team", "in_favour"),
+    }
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await in_phase(skipping, ref, "message")
+    await write(skipping, ref, MESSAGE)
+    mail = (await skipping.mailed(1, CHAMPION))[0]
+    assert MESSAGE["message"] in text_of(mail)
+    assert "- You tell us of each site" in text_of(mail)
+    shown = await in_phase(skipping, ref, "acknowledgement")
+    assert (shown.outcome, shown.conditions) == (
+        "approved",
+        ("Updates come once a quarter", "You tell us of each site"),
+    )
+    link = await tasks.by_link(skipping.office, link_of(mail))
+    await tasks.decide(skipping.office, link.task.task, "acknowledge", THROUGH_LINK, round_=link.round)
+    assert await outcome(skipping, ref) == "approved"
+    shown = await reviews.show(skipping.office, ref)
+    assert shown.acknowledged is not None
+    assert not shown.overdue
+
+
+async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) -> None:
+    """A recommended no goes to leadership; all three are heard, and the customer gets a message all the same."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref, "against")
+    await choose(skipping, ref, "recommendation", CE_VP, "no", "Nobody could run it")
+    await vote(skipping, ref, ce_vp="no", vp_engineering="no")
+    assert (await asked(skipping, ref, "leadership")).phase == "open", "the third is heard although two are a majority"
+    await vote(skipping, ref, vp_sales="yes")
+    await in_phase(skipping, ref, "message")
+    await write(skipping, ref, NO)
+    mail = (await skipping.mailed(1, CHAMPION))[0]
+    assert NO["message"] in text_of(mail)
+    await confirm(skipping, ref)
+    assert await outcome(skipping, ref) == "declined"
+    entries = await timelines.timeline_of(skipping.office, "versayce")
+    kinds = [one.kind.removeprefix("tech_review.") for one in entries if one.kind.startswith("tech_review.")]
+    assert kinds == ["submitted", "recommended", "decided", "told", "acknowledged"]
+
+
+async def test_without_engineering_a_recommendation_says_why(skipping: Town) -> None:
+    """Where engineering stays silent, the VP of CE is asked all the same, and any word of theirs needs its reason."""
+    ref = await submitted(skipping)
+    for side in ("product", "support", "account_team"):
+        await say(skipping, ref, side)
+    task = await asked(skipping, ref, "feedback_engineering")
+    assert task.deadline is not None
+    await skipping.sleep_until(task.deadline + timedelta(minutes=1))
+    task = await asked(skipping, ref, "recommendation")
+    assert "Engineering has not answered" in task.question
+    with pytest.raises(Refusal) as refused:
+        await tasks.decide(skipping.office, task.task, "yes", by(CE_VP))
+    assert refused.value.field == "reason"
+    await tasks.decide(skipping.office, task.task, "yes", by(CE_VP), "They said so in the meeting of Tuesday")
+    shown = await in_phase(skipping, ref, "message")
+    said = next(one for one in shown.remarks if one.kind == "recommendation")
+    assert (said.option, said.text) == ("yes", "They said so in the meeting of Tuesday")
+
+
+async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Town) -> None:
+    """A recommended yes is none without the VP Engineering; outvoted, they still cannot be committed by others."""
+    ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await choose(skipping, ref, "commitment", VP_ENGINEERING, "no", "Not this year")
+    await vote(skipping, ref, ce_vp="yes", vp_sales="yes", vp_engineering="no")
+    assert (await in_phase(skipping, ref, "message")).outcome == "declined"
+
+
+async def test_the_vp_engineering_commits(skipping: Town) -> None:
+    """With their yes nobody else of leadership has to be asked."""
+    ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await choose(skipping, ref, "commitment", VP_ENGINEERING, "yes", None)
+    assert (await in_phase(skipping, ref, "message")).outcome == "approved"
+
+
+@pytest.mark.parametrize("word", ["supported", "supported_if", "unsupported"])
+async def test_a_practice_is_supported_or_not_with_next_steps(skipping: Town, word: str) -> None:
+    """A question about best practice ends with what was found and with next steps, and no vote."""
+    ref = await submitted(skipping, ask=Ask.BEST_PRACTICE_VALIDATION)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, word)
+    task = await asked(skipping, ref, "message", phase="preparing")
+    assert "next_steps" in task.asks
+    words = {name: "none" if name == "conditions" else "Write a dump" for name in task.asks} | {"revisit": "never"}
+    await write(skipping, ref, words)
+    await confirm(skipping, ref)
+    assert await outcome(skipping, ref) == word
+
+
+async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_again(skipping: Town) -> None:
+    """One yes and one no with a silent third is no decision; the third alone is asked again, and decides it."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "no")
+    await vote(skipping, ref, ce_vp="no", vp_sales="yes")
+    task = await asked(skipping, ref, "leadership")
+    assert task.deadline is not None
+    await skipping.sleep_until(task.deadline + timedelta(minutes=1))
+    again = await asked(skipping, ref, "leadership", attempt=2)
+    assert [holder.email for holder in again.holders] == [VP_ENGINEERING]
+    assert (await reviews.show(skipping.office, ref)).outcome is None
+    await vote(skipping, ref, attempt=2, vp_engineering="yes")
+    assert (await in_phase(skipping, ref, "message")).outcome == "approved"
+
+
+async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipping: Town) -> None:
+    """Leadership is told at half-time and five days before; past the date it is overdue everywhere, and never a yes."""
+    ref = await submitted(skipping, days=30)
+    shown = await reviews.show(skipping.office, ref)
+    await skipping.sleep_until(shown.needed_by + timedelta(days=20))
+    late = await standing(skipping, ref, lambda one: one.overdue)
+    assert (late.phase, late.outcome, late.closed) == ("recommendation", None, None)
+    entries = [one for one in await timelines.timeline_of(skipping.office, "versayce") if "tech_review" in one.kind]
+    told = [one.what for one in entries if one.kind in ("tech_review.leadership_told", "tech_review.overdue")]
+    assert ["half of the time" in told[0], "five business days" in told[1], "overdue" in told[2]] == [True] * 3
+    subjects = [str(mail["Subject"]) for mail in skipping.mails(VP_SALES)]
+    assert sum("half of the time is gone" in one for one in subjects) == 1
+    assert sum("five business days are left" in one for one in subjects) == 1
+    assert sum("OVERDUE" in one for one in subjects) == 1
+    assert not skipping.mails(CHAMPION)
+    handle = skipping.client.get_workflow_handle(late.workflow_id)
+    described = await handle.describe()
+    assert described.typed_search_attributes[SearchAttributeKey.for_keyword("RapportHealth")] == "overdue"
+    # It is never too late for an answer.
+    number = len([one for one in entries if one.kind == "tech_review.silent" and "ce vp" in one.what]) + 1
+    task = await asked(skipping, ref, "recommendation", attempt=number)
+    await tasks.decide(skipping.office, task.task, "yes", by(CE_VP), "Nobody objects, and nobody will")
+    await write(skipping, ref, MESSAGE)
+    assert not (await in_phase(skipping, ref, "acknowledgement")).overdue
+
+
+async def test_a_changed_request_is_a_new_round(skipping: Town) -> None:
+    """Everybody is heard anew on the new version of the design; the old links are void, and the old words stay."""
+    ref = await submitted(skipping)
+    await say(skipping, ref, "engineering", "against", "Not with version 3")
+    old = await asked(skipping, ref, "feedback_product")
+    today = (await skipping.now()).date()
+    newer = request(today, 50, design=Design(link="https://docs.foobar.example/design/second", version="4"))
+    with pytest.raises(Refusal, match="nothing has changed"):
+        await reviews.edit(skipping.office, ref, request(today), by(CE))
+    await reviews.edit(skipping.office, ref, newer, by(CE))
+    shown = await standing(skipping, ref, lambda one: one.round == 2 and len(one.asks) == 4)
+    assert [(one.round, one.design_version) for one in shown.rounds] == [(1, "3"), (2, "4")]
+    assert [(one.round, one.text) for one in shown.remarks] == [(1, "Not with version 3")]
+    with pytest.raises(Refusal) as refused:
+        await tasks.decide(skipping.office, old.task, "in_favour", by(PRODUCT))
+    assert refused.value.kind is Refused.CONFLICT
+    for side in SIDES:
+        task = await asked(skipping, ref, f"feedback_{side}", attempt=2)
+        await tasks.decide(skipping.office, task.task, "in_favour", by(SIDES[side]))
+    assert (await in_phase(skipping, ref, "recommendation")).round == 2
+
+
+async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Town) -> None:
+    """It closes with its tasks; what is said after that is refused."""
+    ref = await submitted(skipping)
+    await asked(skipping, ref, "feedback_product")
+    await reviews.withdraw(skipping.office, ref, why("They found another way"), by(CE))
+    assert await outcome(skipping, ref) == "withdrawn"
+    assert not (await reviews.show(skipping.office, ref)).asks
+    with pytest.raises(Refusal, match="over"):
+        await reviews.feedback(skipping.office, ref, Feedback(text="But wait"), by(TA))
+
+
+async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: Town) -> None:
+    """A colleague enters it for whoever said it, with the link; without it, it is refused; all of it says so."""
+    ref = await submitted(skipping)
+    await asked(skipping, ref, "feedback_engineering")
+    said = Feedback(text="We can carry that", stance="in_favour_if", on_behalf_of=ENGINEER)
+    with pytest.raises(Refusal) as refused:
+        await reviews.feedback(skipping.office, ref, said, by(CE))
+    assert refused.value.field == "link"
+    link = "https://chat.foobar.example/tech-reviews/p1"
+    await reviews.feedback(skipping.office, ref, said.model_copy(update={"link": link}), by(CE))
+    shown = await standing(skipping, ref, lambda one: len(one.remarks) == 1)
+    one = shown.remarks[0]
+    assert (one.who, one.seat, one.text, one.link) == ("Jun Sato", "engineering", "We can carry that", link)
+    assert (one.entered_by, one.verified) == (CE, "reported")
+
+
+async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Town) -> None:
+    """Whoever is not asked can say something; whoever is asked has to say what they are for."""
+    ref = await submitted(skipping)
+    await asked(skipping, ref, "feedback_support")
+    await reviews.feedback(skipping.office, ref, Feedback(text="I know this site"), by(TA))
+    with pytest.raises(Refusal) as refused:
+        await reviews.feedback(skipping.office, ref, Feedback(text="Hm"), by(SUPPORT))
+    assert refused.value.field == "stance"
+    shown = await standing(skipping, ref, lambda one: bool(one.remarks))
+    assert [(one.kind, one.who, one.text) for one in shown.remarks] == [("said", "Marco Rossi", "I know this site")]
+
+
+async def test_anybody_can_ask_for_a_live_meeting(skipping: Town) -> None:
+    """The CE gets a to-do; what came of the meeting stands with everything else, and nothing waited for it."""
+    ref = await submitted(skipping)
+    await asked(skipping, ref, "feedback_product")
+    await reviews.request_meeting(skipping.office, ref, why("Writing takes too long"), by(PRODUCT))
+    task = await asked(skipping, ref, "meeting")
+    assert [holder.email for holder in task.holders] == [CE]
+    await tasks.decide(skipping.office, task.task, "held", by(CE), "Agreed on two conditions")
+    shown = await standing(skipping, ref, lambda one: any(said.kind == "meeting" for said in one.remarks))
+    assert shown.remarks[-1].text == "Agreed on two conditions"
+    assert shown.phase == "feedback"
+
+
+async def test_it_comes_back_by_itself_on_its_day(skipping: Town) -> None:
+    """A yes with a revisit date waits for that day; then everybody is heard once more, in a new round."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    day = (await skipping.now()).date() + timedelta(days=120)
+    with pytest.raises(Refusal) as refused:
+        await write(skipping, ref, MESSAGE | {"revisit": "soon"})
+    assert refused.value.field == "revisit"
+    await write(skipping, ref, MESSAGE | {"revisit": day.isoformat()})
+    await confirm(skipping, ref)
+    shown = await in_phase(skipping, ref, "revisit")
+    assert shown.revisit is not None
+    assert (shown.outcome, shown.revisit.date() >= day) == ("approved", True)
+    await skipping.sleep_until(shown.revisit + timedelta(minutes=1))
+    shown = await standing(skipping, ref, lambda one: one.round == 2)
+    assert (shown.phase, shown.rounds[-1].again, shown.closed) == ("feedback", True, None)
+    assert shown.request["title"] == shown.title
+
+
+async def test_support_can_send_the_message_back(skipping: Town) -> None:
+    """What support objects to is written and approved anew before anything goes to the customer."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    task = await asked(skipping, ref, "message", phase="preparing")
+    await tasks.request(skipping.office, task.task, MESSAGE, by(CE))
+    await choose(skipping, ref, "message", CE_VP, "change", "Too long")
+    task = await asked(skipping, ref, "message", phase="preparing")
+    await tasks.request(skipping.office, task.task, MESSAGE | {"message": "Shorter"}, by(CE))
+    await choose(skipping, ref, "message", CE_VP, "approve", None)
+    await choose(skipping, ref, "reading", SUPPORT, "object", "We cannot watch that at night")
+    assert not skipping.mails(CHAMPION)
+    task = await asked(skipping, ref, "message", 2, "preparing")
+    await tasks.request(skipping.office, task.task, MESSAGE | {"message": "Shorter, and not at night"}, by(CE))
+    await choose(skipping, ref, "message", CE_VP, "approve", None, 2)
+    await choose(skipping, ref, "reading", SUPPORT, "read", None, 2)
+    assert "Shorter, and not at night" in text_of((await skipping.mailed(1, CHAMPION))[0])
+
+
+async def test_a_customer_who_never_confirms_changes_nothing(skipping: Town) -> None:
+    """Their silence is told to the TAM, and the answer stands as it was given."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await write(skipping, ref, MESSAGE)
+    task = await asked(skipping, ref, "acknowledgement")
+    assert task.deadline is not None
+    await skipping.sleep_until(task.deadline + timedelta(minutes=1))
+    assert await outcome(skipping, ref) == "approved"
+    assert (await reviews.show(skipping.office, ref)).acknowledged is None
+    assert any("has not confirmed" in str(mail["Subject"]) for mail in skipping.mails(TAM))
+
+
+async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tmp_path: Path) -> None:
+    """One page tells request, feedback, recommendation, votes, reasons, conditions, message and dates, and is found."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref, "in_favour_if")
+    await choose(skipping, ref, "recommendation", CE_VP, "no", "Costs <more> than it brings")
+    await vote(skipping, ref, ce_vp="no", vp_engineering="yes", vp_sales="yes")
+    await write(skipping, ref, MESSAGE)
+    await confirm(skipping, ref)
+    await outcome(skipping, ref)
+    written = await review_record.write(skipping.office, ref, tmp_path / "records")
+    markdown, html = (Path(name).read_text() for name in written.files)
+    for page in (markdown, html):
+        for words in (
+            "no connection to the internet",
+            "Looks fine",
+            "vp_engineering says yes",
+            "You tell us of each site",
+            MESSAGE["message"],
+            "VP Engineering",
+            "verified by operator",
+        ):
+            assert words in page, words
+    assert "Costs &lt;more> than it brings" in markdown
+    assert "Costs &lt;more&gt; than it brings" in html
+    for search in ("satellites registry", "brings costs", ref.lower(), "each SITE"):
+        assert [one.ref for one in await reviews.listed(skipping.office, search=search)] == [ref], search
+    assert not await reviews.listed(skipping.office, search="satellites nowhere")
+    verified = await audit.verify(skipping.office)
+    # The recommendation, three votes, the verdict, the approval, the reading and the acknowledgement.
+    assert (verified.whole, verified.receipts) == (True, 8)
+    key = skipping.office.settings.data / "receipts.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert audit.key(skipping.office).public_key in markdown
+    async with skipping.office.store.writing() as connection:
+        await connection.execute(update(ReviewRemarkRow).where(ReviewRemarkRow.seat == "vp_sales").values(option="no"))
+    verified = await audit.verify(skipping.office)
+    assert not verified.whole
+    assert [one.what for one in verified.faults] == ["the receipt tells another decision than is on record"]

@@ -1,0 +1,669 @@
+"""A technical review: a decision that a customer needs by a date, with everybody heard who has to stand behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError, ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.reviews import Again, LaidOut, LayOut, Reviews, Settle, Until
+    from rapport.model.human_task import Decision, TaskDefinition, TaskResult, TaskStart
+    from rapport.model.ids import task_id
+    from rapport.model.meeting import Receipt
+    from rapport.model.message import Occasion, Purpose
+    from rapport.model.operations import Steering
+    from rapport.model.records import Wait
+    from rapport.model.review_facts import Remark, RemarkKind, ReviewPhase, TechReviewFacts, Verdict
+    from rapport.model.tech_review import (
+        WITHDRAWN,
+        ReviewEdit,
+        ReviewProjection,
+        ReviewResult,
+        ReviewStart,
+        ReviewView,
+        ReviewWord,
+    )
+    from rapport.model.workflows import HUMAN_TASK, TECH_REVIEW
+    from rapport.policy import details, review
+
+from workflows.channel import Channel
+from workflows.correspondence import Correspondence, refused
+from workflows.diary import Diary
+from workflows.options import PLANNING, RECORDS
+from workflows.waiting import Alarm, start_child, steer
+
+HEALTH = SearchAttributeKey.for_keyword("RapportHealth")
+STAGE = SearchAttributeKey.for_keyword("RapportStage")
+
+OVERDUE = "overdue"
+ON_TIME = "on_time"
+
+_MAILS = {"task_opened": "review_asked", "task_reminder": "review_asked_again"}
+
+
+class Interrupted(Exception):  # noqa: N818 - no fault: the request changed, or is not needed any more
+    """What was being waited for is void."""
+
+
+@workflow.defn(name=TECH_REVIEW.name)
+class TechReview(Correspondence):
+    """From the request to the customer's acknowledgement, and back again on the day that was agreed."""
+
+    @workflow.init
+    def __init__(self, start: ReviewStart) -> None:
+        """Nobody has been asked yet."""
+        super().__init__(start.account)
+        self.ref = start.ref
+        self.round = start.round
+        self.next_round = start.round
+        self.phase = ReviewPhase.FEEDBACK
+        self.remarks: list[Remark] = []
+        self.unwritten: list[Remark] = []
+        self.verdict: Verdict | None = None
+        self.outcome: str | None = None
+        self.overdue = False
+        self.decided: datetime | None = None
+        self.told: datetime | None = None
+        self.acknowledged: datetime | None = None
+        self.message: str | None = None
+        self.revisit: datetime | None = None
+        self.withdrawn: ReviewWord | None = None
+        self.wanted_meetings: list[ReviewWord] = []
+        self.attempts: dict[str, int] = {}
+        self.wait = Wait()
+        self.people = LaidOut(tellings=(), leaders=(), others=())
+        self.mails = 0
+        self.projections = 0
+        self.ended = False
+        self.diary = Diary(start.account, start.ref, start.ref)
+        self.channel = Channel(start.ref, start.account)
+
+    @workflow.run
+    async def run(self, start: ReviewStart) -> ReviewResult:  # noqa: ARG002 - taken by __init__
+        """Round by round: heard, recommended, decided, told; until there is an answer that does not come back."""
+        self.beside(self._keep_the_record())
+        while self.withdrawn is None:
+            try:
+                await self.open_the_round()
+                await self.hear_everybody()
+                word = await self.hear_the_recommendation()
+                verdict = await self.decide(word)
+                await self.tell_the_customer(verdict)
+                await self.hear_the_customer()
+                if not await self.comes_back():
+                    break
+            except Interrupted:
+                continue
+        return await self.close()
+
+    # The story
+
+    async def open_the_round(self) -> None:
+        """Take the request as it stands by now, plan its dates backwards, and tell everyone whom it concerns."""
+        self.round = self.next_round
+        self.verdict = self.decided = self.told = self.acknowledged = self.revisit = None
+        self.overdue = False
+        workflow.upsert_search_attributes([HEALTH.value_set(ON_TIME)])
+        question = LayOut(account=self.account, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
+        self.people = await workflow.execute_local_activity_method(
+            Reviews.lay_out, question, summary="Whom does it concern, and by when?", **PLANNING
+        )
+        again = self.round.again
+        what = "revisit" if again else "submitted" if self.round.number == 1 else "edited"
+        self._tell(f"tech_review.{what}", who=self.round.by, submission=None if again else self.round.submission)
+        self._write_to(
+            (self.round.by, *self.people.leaders, *self.people.others), "review_submitted", what, "Tell everyone"
+        )
+        self.beside(self.keep_the_date(self.round.number))
+
+    async def hear_everybody(self) -> None:
+        """Feedback of engineering, product, support and the account team, for as long as the date allows."""
+        deadline = await self._enter(ReviewPhase.FEEDBACK)
+        sides = review.heard(self.round.stage)
+        self._wait_for(
+            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(review.SIDES[side]))),
+            what=f"feedback of {', '.join(side.replace('_', ' ') for side in sides)}",
+            unblock=f"rapport review feedback {self.ref} --text …",
+            deadline=deadline,
+        )
+        asked = [asyncio.create_task(self.hear(side, deadline)) for side in sides]
+        await workflow.wait_condition(lambda: all(one.done() for one in asked))
+        for one in asked:
+            one.result()
+        self._stop_if_interrupted()
+
+    async def hear(self, side: str, deadline: datetime) -> None:
+        """What one side says, if they say anything in time."""
+        title = f"{self.ref}: feedback of {side.replace('_', ' ')}"
+        result = await self._put(f"feedback_{side}", title, review.feedback(side), deadline=deadline)
+        self._remember_all("feedback", result, seat=side)
+        if not result.decisions and not self._is_interrupted():
+            self._tell("tech_review.silent", about=side)
+
+    async def hear_the_recommendation(self) -> str:
+        """The VP of CE's word, with everything in front of them; asked until there is one."""
+        while True:
+            deadline = await self._enter(ReviewPhase.RECOMMENDATION)
+            definition = review.recommendation(self.round.ask, engineering_answered=self._engineering_answered())
+            self._wait_for_task("recommendation", definition, "the recommendation of the VP of CE", deadline)
+            result = await self._put("recommendation", f"{self.ref}: recommendation", definition, deadline=deadline)
+            self._remember_all("recommendation", result, seat="ce_vp")
+            self._stop_if_interrupted()
+            if any(option.id == result.outcome for option in definition.options):
+                self._tell("tech_review.recommended", who=result.by, about=result.outcome, submission=result.submission)
+                return result.outcome
+            self._tell("tech_review.silent", about="ce_vp")
+
+    async def decide(self, word: str) -> Verdict:
+        """What is decided: by the recommendation where nobody else has to agree, else by leadership together."""
+        verdict = review.of_recommendation(word)
+        if verdict is Verdict.APPROVED and review.needs_commitment(self.round.ask) and not await self.is_committed():
+            verdict = None
+        if verdict is None:
+            verdict = await self.hear_leadership()
+        self.verdict, self.outcome, self.decided = verdict, verdict, workflow.now()
+        spoke = [one for one in self.remarks if one.kind in ("recommendation", "commitment", "vote")]
+        last = spoke[-1] if spoke else None
+        self._remember("verdict", by=None, option=verdict, submission=last.submission if last else None)
+        self._tell("tech_review.decided", about=verdict)
+        spoken = [one.by for one in self.remarks if one.by is not None]
+        self._write_to(
+            (self.round.by, *self.people.leaders, *self.people.others, *spoken),
+            "review_decided",
+            "decided",
+            "Tell everyone what is decided",
+        )
+        return verdict
+
+    async def is_committed(self) -> bool:
+        """Whether the VP Engineering gives engineering's time; nobody else can."""
+        deadline = await self._enter(ReviewPhase.LEADERSHIP)
+        self._wait_for_task("commitment", review.COMMITMENT, "the VP Engineering's commitment", deadline)
+        result = await self._put(
+            "commitment", f"{self.ref}: commitment of engineering", review.COMMITMENT, deadline=deadline
+        )
+        self._remember_all("commitment", result, seat="vp_engineering")
+        self._stop_if_interrupted()
+        return result.outcome == review.YES
+
+    async def hear_leadership(self) -> Verdict:
+        """All of leadership until the deadline, then the majority; who was silent is asked again."""
+        seats: tuple[str, ...] = review.LEADERSHIP
+        votes: dict[str, str] = {}
+        voters: dict[str, str] = {}
+        while (verdict := review.of_leadership(self.round.ask, seats, votes)) is None:
+            deadline = await self._enter(ReviewPhase.LEADERSHIP)
+            definition = review.panel(self.round.ask, review.still_silent(seats, votes))
+            self._wait_for_task("leadership", definition, "leadership's decision", deadline)
+            result = await self._put("leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
+            self._remember_all("vote", result)
+            self._stop_if_interrupted()
+            if not votes and result.seats:
+                seats = result.seats
+            for seat, person in result.filled.items():
+                # One person has one vote, however often they are asked.
+                if person not in voters.values():
+                    votes[seat], voters[seat] = result.votes[seat], person
+            for seat in review.still_silent(seats, votes):
+                self._tell("tech_review.silent", about=seat.removeprefix("role:"))
+        return verdict
+
+    async def tell_the_customer(self, verdict: Verdict) -> None:
+        """Written by whoever asked, approved by the VP of CE, read by support; a no as carefully as a yes."""
+        read = False
+        while not read:
+            await self._enter(ReviewPhase.MESSAGE)
+            definition = review.message(verdict)
+            words = " ".join(f"--say {name}=…" for name in definition.asks)
+            id_ = self._next_id("message")
+            self._wait_for(
+                on=("ce", "ce_vp"),
+                what="the message to the customer",
+                unblock=f"rapport task request {id_} {words}",
+            )
+            written = await self._put(
+                "message",
+                f"{self.ref}: message to the customer",
+                definition,
+                requester=None,
+                asker=self.round.by,
+                asks_as="ce",
+                mails=_MAILS | {"task_request": "review_write"},
+            )
+            self._remember_all("approval", written, seat="ce_vp")
+            self._stop_if_interrupted()
+            if written.outcome != "approve" or written.request is None:
+                self._tell("tech_review.silent", about="message")
+                continue
+            self.message = written.request
+            self._wait_for_task("reading", review.READING, "support, to read the message")
+            reading = await self._put(
+                "reading", f"{self.ref}: read before it goes", review.READING, request=written.request
+            )
+            self._remember_all("reading", reading, seat="support")
+            self._stop_if_interrupted()
+            while reading.outcome not in ("read", "object"):
+                self._tell("tech_review.silent", about="support")
+                reading = await self._put(
+                    "reading", f"{self.ref}: read before it goes", review.READING, request=written.request
+                )
+                self._remember_all("reading", reading, seat="support")
+                self._stop_if_interrupted()
+            read = reading.outcome == "read"
+
+    async def hear_the_customer(self) -> None:
+        """Send it, and note that they have read it; their silence is told to the TAM, and changes nothing."""
+        assert self.message is not None
+        self.told, self.overdue = workflow.now(), False
+        self._remember("message", by=self.round.by, option=self.verdict, submission=self.message)
+        self._tell("tech_review.told", who=self.round.by, submission=self.message)
+        await self._settle(self.message)
+        self.phase = ReviewPhase.ACKNOWLEDGEMENT
+        workflow.upsert_search_attributes([STAGE.value_set(self.phase), HEALTH.value_set(ON_TIME)])
+        definition = review.acknowledgement(self.round.tell, ("message",))
+        self._wait_for_task("acknowledgement", definition, "the customer's acknowledgement")
+        result = await self._put(
+            "acknowledgement",
+            f"{self.ref}: our answer",
+            definition,
+            request=self.message,
+            # What was said among us is not for them.
+            review=self._facts().model_copy(update={"remarks": ()}),
+            mails={
+                "task_opened": "review_message",
+                "task_reminder": "review_message_reminder",
+                "task_manager": "review_unread",
+                "task_outcome": "review_acknowledged",
+            },
+        )
+        self._remember_all("acknowledgement", result, seat="customer")
+        self._stop_if_interrupted()
+        if result.outcome == "acknowledge":
+            self.acknowledged = result.at
+            self._tell("tech_review.acknowledged", who=result.by, submission=result.submission)
+        else:
+            self._tell("tech_review.not_acknowledged")
+
+    async def comes_back(self) -> bool:
+        """Wait for the day that was agreed, if there is one; then everybody is heard once more."""
+        if self.revisit is None:
+            return False
+        self.phase = ReviewPhase.REVISIT
+        workflow.upsert_search_attributes([STAGE.value_set(self.phase)])
+        self._wait_for(
+            what="the day on which it comes back", deadline=self.revisit, unblock=f"rapport review edit {self.ref} FILE"
+        )
+        alarm = Alarm()
+        alarm.set(self.revisit, f"{self.ref} comes back")
+        await workflow.wait_condition(lambda: alarm.rings or self._is_interrupted())
+        self._stop_if_interrupted()
+        self.next_round = await workflow.execute_local_activity_method(
+            Reviews.again,
+            Again(ref=self.ref, round=self.round, now=workflow.now()),
+            summary="Begin a round that comes by itself",
+            **RECORDS,
+        )
+        return True
+
+    async def close(self) -> ReviewResult:
+        """Leave nothing open behind."""
+        if self.withdrawn is not None:
+            self.outcome = WITHDRAWN
+            self._remember("withdrawal", by=self.withdrawn.by, option=WITHDRAWN, submission=self.withdrawn.id)
+            self._tell("tech_review.withdrawn", who=self.withdrawn.by, submission=self.withdrawn.id)
+        assert self.outcome is not None
+        self.phase, self.overdue = ReviewPhase.CLOSED, False
+        self.wait, self.ended = Wait(), True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.all_posted()
+        await self._project()
+        await self.channel.speak()
+        await self.channel.all_said()
+        return ReviewResult(outcome=self.outcome)
+
+    # Beside the story
+
+    async def keep_the_date(self, number: int) -> None:
+        """Tell leadership as the customer's date comes near, and say so everywhere once it has passed."""
+        tellings = [(one.at, one.what) for one in self.people.tellings]
+        for at, what in [*tellings, (self.round.needed_by, OVERDUE)]:
+            alarm = Alarm()
+            alarm.set(at, f"{self.ref}: {what.replace('_', ' ')}")
+            await workflow.wait_condition(lambda alarm=alarm: alarm.rings or self._is_over(number))  # type: ignore[misc]
+            if self._is_over(number):
+                return
+            if what == OVERDUE:
+                self.overdue = True
+                workflow.upsert_search_attributes([HEALTH.value_set(OVERDUE)])
+                self._tell("tech_review.overdue", instant=at)
+            else:
+                self._tell("tech_review.leadership_told", about=what, instant=self.round.needed_by)
+            self._write_to((self.round.by, *self.people.leaders), "review_due", what, "Tell leadership")
+
+    async def hold_a_meeting(self, requester: str) -> None:
+        """Somebody wants to talk about it live: whoever asked for the review sees to that, and writes down the rest."""
+        number = self.attempts["meeting"] = self.attempts.get("meeting", 0) + 1
+        definition = review.MEETING.model_copy(update={"assign": (self.round.by,)})
+        others = None if requester == self.round.by else requester
+        given = self._task("meeting", f"{self.ref}: a live meeting", definition, number, mails={}, requester=others)
+        child = await start_child(
+            HUMAN_TASK, given, task_id(self.ref, "meeting", number), summary=given.title, about=definition.question
+        )
+        await workflow.wait_condition(lambda: child.done() or self.ended or self.withdrawn is not None)
+        if not child.done():
+            await steer(child, Steering.CLOSE)
+        try:
+            result = await child
+        except ChildWorkflowError:
+            return
+        self._remember("meeting", by=result.by, option=result.outcome, submission=result.submission)
+        self._tell("tech_review.meeting", who=result.by, about=result.outcome, submission=result.submission)
+
+    async def _keep_the_record(self) -> None:
+        """Act on what people said, and write down what is new."""
+        while not self.ended:
+            await workflow.wait_condition(lambda: self.changed or self.ended)
+            self.changed = False
+            wanted, self.wanted_meetings = self.wanted_meetings, []
+            for word in wanted:
+                self.beside(self.hold_a_meeting(word.by))
+            await self._project()
+            await self.channel.speak()
+
+    # Words: these record, and `run` acts
+
+    @workflow.update(name="say", description="Say something about it")
+    def say(self, word: ReviewWord) -> Receipt:
+        """What somebody says of their own accord; it stands on record."""
+        if (seen := self.receipt(word.id)) is not None:
+            return seen
+        self._remember("said", by=word.by, submission=word.id)
+        self._tell("tech_review.said", who=word.by, submission=word.id)
+        return self.remember(word.id, Receipt(accepted=True, outcome="said"))
+
+    @say.validator
+    def _validate_say(self, word: ReviewWord) -> None:
+        self._refuse_over(word.id)
+
+    @workflow.update(name="request_meeting", description="Ask to talk about it live")
+    def request_meeting(self, word: ReviewWord) -> Receipt:
+        """Any participant can ask for a meeting."""
+        if (seen := self.receipt(word.id)) is not None:
+            return seen
+        self.wanted_meetings.append(word)
+        self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
+        return self.remember(word.id, Receipt(accepted=True, outcome="asked"))
+
+    @request_meeting.validator
+    def _validate_request_meeting(self, word: ReviewWord) -> None:
+        self._refuse_over(word.id)
+
+    @workflow.update(name="edit", description="Change the request; everybody is heard anew")
+    def edit(self, edit: ReviewEdit) -> Receipt:
+        """Another version of the request, in a new round; what was said stays on record."""
+        if (seen := self.receipt(edit.id)) is not None:
+            return seen
+        self.next_round, self.changed = edit.round, True
+        return self.remember(edit.id, Receipt(accepted=True, outcome=f"round {edit.round.number}"))
+
+    @edit.validator
+    def _validate_edit(self, edit: ReviewEdit) -> None:
+        if self.receipt(edit.id) is None:
+            self._refuse_over(edit.id)
+            if edit.round.number != self.next_round.number + 1:
+                raise refused("somebody else changed it meanwhile; look at it again")
+
+    @workflow.update(name="withdraw", description="It is not needed any more")
+    def withdraw(self, word: ReviewWord) -> Receipt:
+        """Nobody needs it any more."""
+        if (seen := self.receipt(word.id)) is not None:
+            return seen
+        self.withdrawn, self.changed = word, True
+        return self.remember(word.id, Receipt(accepted=True, outcome=WITHDRAWN))
+
+    @withdraw.validator
+    def _validate_withdraw(self, word: ReviewWord) -> None:
+        self._refuse_over(word.id)
+
+    @workflow.query(name="view", description="The review as it stands")
+    def view(self) -> ReviewView:
+        """Everything there is to see of it."""
+        return ReviewView(
+            ref=self.ref,
+            account=self.account,
+            phase=self.phase,
+            round=self.round,
+            overdue=self.overdue,
+            verdict=self.verdict,
+            outcome=self.outcome,
+            waiting_on=self.wait.on,
+            waiting_for=self.wait.what,
+            deadline=self.wait.deadline,
+            unblock=self.wait.unblock,
+            revisit=self.revisit,
+        )
+
+    # How it is done
+
+    def _refuse_over(self, id_: str) -> None:
+        if self.receipt(id_) is None and (self.ended or self.withdrawn is not None):
+            raise refused(f"{self.ref} is over: {self.outcome or WITHDRAWN}")
+
+    def _is_interrupted(self) -> bool:
+        return self.withdrawn is not None or self.next_round.number != self.round.number
+
+    def _stop_if_interrupted(self) -> None:
+        if self._is_interrupted():
+            raise Interrupted
+
+    def _is_over(self, number: int) -> bool:
+        """Whether a round has nothing to wait for any more: its answer was given, or another round began."""
+        return self.ended or self._is_interrupted() or self.round.number != number or self.told is not None
+
+    def _engineering_answered(self) -> bool:
+        return any(
+            one.kind == "feedback" and one.seat == review.ENGINEERING and one.round == self.round.number
+            for one in self.remarks
+        )
+
+    async def _enter(self, phase: ReviewPhase) -> datetime:
+        """Begin a phase; give its end."""
+        if phase is not self.phase:
+            self.phase = phase
+            workflow.upsert_search_attributes([STAGE.value_set(phase)])
+        if phase is ReviewPhase.MESSAGE:
+            return self.round.needed_by
+        question = Until(phase=phase, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
+        deadline = await workflow.execute_local_activity_method(
+            Reviews.deadline, question, summary=f"How long is there for the {phase}?", **PLANNING
+        )
+        self._stop_if_interrupted()
+        return deadline.at
+
+    def _next_id(self, step: str) -> str:
+        return task_id(self.ref, step, self.attempts.get(step, 0) + 1)
+
+    def _task(self, step: str, title: str, definition: TaskDefinition, attempt: int, **told: Any) -> TaskStart:
+        return TaskStart(
+            account=self.account,
+            contract=self.ref,
+            subject=self.ref,
+            step=step,
+            title=title,
+            attempt=attempt,
+            definition=definition,
+            **({"mails": _MAILS, "requester": self.round.by, "review": self._facts()} | told),
+        )
+
+    async def _put(self, step: str, title: str, definition: TaskDefinition, **told: Any) -> TaskResult:
+        """Put a question to people and give what came of it; if the review is interrupted, what came until then."""
+        attempt = self.attempts[step] = self.attempts.get(step, 0) + 1
+        child = await start_child(
+            HUMAN_TASK,
+            self._task(step, title, definition, attempt, **told),
+            task_id(self.ref, step, attempt),
+            summary=f"{title}, for {self.account}",
+            about=definition.question,
+        )
+        await workflow.wait_condition(lambda: child.done() or self._is_interrupted())
+        if not child.done():
+            await steer(child, Steering.CLOSE)
+        try:
+            return await child
+        except ChildWorkflowError:
+            return TaskResult(outcome=definition.on_timeout, at=workflow.now())
+
+    def _remember_all(self, kind: RemarkKind, result: TaskResult, *, seat: str | None = None) -> None:
+        """Keep what each person said; a leader's vote for the seat that they filled."""
+        seats = {person: one.removeprefix("role:") for one, person in result.filled.items()}
+        for decision in result.decisions:
+            self._remember_decision(kind, decision, seat or seats.get(decision.by))
+
+    def _remember_decision(self, kind: RemarkKind, decision: Decision, seat: str | None) -> None:
+        self._keep(
+            Remark(
+                key=decision.submission,
+                round=self.round.number,
+                kind=kind,
+                seat=seat,
+                by=decision.by,
+                option=decision.option,
+                submission=decision.submission,
+                at=decision.at,
+            )
+        )
+
+    def _remember(
+        self, kind: RemarkKind, *, by: str | None, option: str | None = None, submission: str | None = None
+    ) -> None:
+        """Keep something that belongs to the review itself."""
+        key = submission if kind in ("said", "withdrawal") and submission else f"{kind}/{self.round.number}"
+        if kind == "meeting":
+            key = f"meeting/{submission or len(self.remarks)}"
+        self._keep(
+            Remark(
+                key=key,
+                round=self.round.number,
+                kind=kind,
+                by=by,
+                option=option,
+                submission=submission,
+                at=workflow.now(),
+            )
+        )
+
+    def _keep(self, remark: Remark) -> None:
+        self.remarks.append(remark)
+        self.unwritten.append(remark)
+        self.channel.hear(remark.kind, remark.submission, remark.option)
+        self.changed = True
+
+    def _tell(self, kind: str, **about: Any) -> None:
+        """Queue an entry for the timeline."""
+        self.diary.tell(kind, **about)
+        self.channel.hear(kind, about.get("submission"), about.get("about"))
+        self.changed = True
+
+    def _wait_for(
+        self,
+        *,
+        what: str,
+        on: tuple[str, ...] = (),
+        unblock: str | None = None,
+        deadline: datetime | None = None,
+    ) -> None:
+        self.wait = Wait(on=on, what=what, unblock=unblock, deadline=deadline)
+        self.changed = True
+
+    def _wait_for_task(
+        self, step: str, definition: TaskDefinition, what: str, deadline: datetime | None = None
+    ) -> None:
+        self._wait_for(
+            on=details.roles(definition.assign),
+            what=what,
+            unblock=f"rapport task decide {self._next_id(step)} --option {definition.options[0].id}",
+            deadline=deadline,
+        )
+
+    async def _settle(self, submission: str) -> None:
+        question = Settle(
+            ref=self.ref, round=self.round.number, by=self.round.by, submission=submission, now=workflow.now()
+        )
+        try:
+            settled = await workflow.execute_local_activity_method(
+                Reviews.settle, question, summary="What does the message promise?", **RECORDS
+            )
+        except ActivityError:
+            self._tell("tech_review.unsettled")
+            return
+        self.revisit = settled.revisit
+
+    def _facts(self, what: str = "") -> TechReviewFacts:
+        return TechReviewFacts(
+            ref=self.ref,
+            round=self.round.number,
+            what=what,
+            request=self.round.submission,
+            by=self.round.by,
+            needed_by=self.round.needed_by,
+            overdue=self.overdue,
+            phase=self.phase,
+            verdict=self.verdict,
+            message=self.message,
+            deadline=self.wait.deadline,
+            remarks=tuple(one for one in self.remarks if one.round == self.round.number),
+        )
+
+    def _write_to(self, to: Sequence[str], email: str, what: str, summary: str) -> None:
+        """Write to members; each gets one mail."""
+        self.mails += 1
+        occasion = Occasion(
+            account=self.account,
+            contract=self.ref,
+            step=what,
+            title=self.ref,
+            workflow_id=workflow.info().workflow_id,
+            occurrence=self.mails,
+            round=self.round.number,
+            purpose=Purpose.NOTICE,
+            email=email,
+            to=tuple(dict.fromkeys(to)),
+            now=workflow.now(),
+            tech_review=self._facts(what),
+        )
+        self.write(occasion, summary)
+
+    async def _project(self) -> None:
+        """Write down what is new, in one local activity, and show it in Temporal's UI."""
+        self.diary.tell_troubles(self.troubles)
+        self.diary.turn_to(self.wait)
+        workflow.set_current_details(details.tech_review(self.view()))
+        self.projections += 1
+        unwritten, self.unwritten = tuple(self.unwritten), []
+        projection = ReviewProjection(
+            ref=self.ref,
+            account=self.account,
+            number=self.projections,
+            phase=self.phase,
+            round=self.round,
+            overdue=self.overdue,
+            outcome=self.outcome,
+            decided=self.decided,
+            told=self.told,
+            acknowledged=self.acknowledged,
+            message=self.message,
+            revisit=self.revisit,
+            remarks=unwritten,
+            entries=self.diary.take_entries(),
+            wait=self.diary.wait,
+            now=workflow.now(),
+        )
+        await workflow.execute_local_activity_method(
+            Reviews.project, projection, summary="Write down what happened", **RECORDS
+        )
