@@ -15,6 +15,7 @@ from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.successions import HandoverStart
+from rapport.model.support import CaseResult, CaseStart, DeskStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -35,3 +36,5 @@ MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
 HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)
+SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
+SUPPORT_DESK: Final = Kind("SupportDesk", DeskStart, type(None))
