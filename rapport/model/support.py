@@ -138,7 +138,11 @@ class CaseStatus(Wire):
         written: How many timeline entries it wrote.
         log: How many words on the case are on record.
         context_asked: Whether the account's TAM was asked for context.
+        projected: How often it told SQL how it stands.
         reminded, drafted, breached: What was done about the promise that runs.
+        breaches: How many promises were broken.
+        first_answered, resolved: When that was.
+        merged_into: The case that it has become a part of.
     """
 
     state: CaseState = CaseState.QUEUED
@@ -152,12 +156,16 @@ class CaseStatus(Wire):
     written: int = 0
     log: int = 0
     mails: int = 0
+    projected: int = 0
     clock: Clock | None = None
     context_asked: bool = False
     reminded: bool = False
     drafted: bool = False
     breached: bool = False
     breaches: int = 0
+    first_answered: Instant | None = None
+    resolved: Instant | None = None
+    merged_into: str | None = None
 
 
 class CaseStart(Wire):
@@ -175,7 +183,6 @@ class CaseStart(Wire):
     account: str
     contact: str
     question: str
-    opened: Instant
     severity: Urgency = 3
     area: str = GENERAL
     channel: Channel = "cli"
@@ -197,6 +204,7 @@ class ActKind(StrEnum):
     CLASSIFY = "classify"
     ESCALATE = "escalate"
     MERGE = "merge"
+    JOIN = "join"
     SPLIT = "split"
     TO_REVIEW = "to_review"
     RESOLVE = "resolve"
@@ -333,13 +341,6 @@ class Escalation(Wire):
     over: bool = False
 
 
-class Given(Wire):
-    """What a member was given so far; what is fair over time goes by it."""
-
-    count: int = 0
-    last: Instant | None = None
-
-
 class DeskState(Wire):
     """All that the desk carries over continue-as-new; nothing is in it but ids, numbers and instants.
 
@@ -347,7 +348,6 @@ class DeskState(Wire):
         queue: Those without an owner, in order.
         owners: Open cases and who has them, by ref.
         unacknowledged: Assignments that their cases have not confirmed yet, by ref; repeated until they do.
-        given: What each member was given, by id.
         escalations: Those that engineering has or that wait for it, in order.
         taken: How many cases were assigned in all runs.
         runs: How often it continued as new.
@@ -356,7 +356,6 @@ class DeskState(Wire):
     queue: tuple[Waiting, ...] = ()
     owners: dict[str, Held] = Field(default_factory=dict)
     unacknowledged: dict[str, Assigned] = Field(default_factory=dict)
-    given: dict[str, Given] = Field(default_factory=dict)
     escalations: tuple[Escalation, ...] = ()
     taken: int = 0
     runs: int = 1
@@ -386,23 +385,27 @@ class DeskView(Wire):
 
 
 class Load(Wire):
-    """What a member has open: how many cases of each severity, and how many that wait for the customer."""
+    """What a member has open.
 
-    by_severity: dict[int, int] = Field(default_factory=dict)
-    idle: int = 0
+    Attributes:
+        busy: How many cases of each severity wait for them, by severity.
+        idle: The same for cases that wait for their customers.
+    """
+
+    busy: dict[int, int] = Field(default_factory=dict)
+    idle: dict[int, int] = Field(default_factory=dict)
 
 
 class Assigning(Wire):
     """Who takes these?
 
     Attributes:
-        loads, given: By member's id.
+        loads: What each member has open, by id.
     """
 
     desk: str
     waiting: tuple[Waiting, ...]
     loads: dict[str, Load]
-    given: dict[str, Given]
     now: Instant
 
 
@@ -476,9 +479,6 @@ class CaseProjection(Wire):
     status: CaseStatus
     due: Instant | None = None
     escalation: str | None = None
-    first_answered: Instant | None = None
-    resolved: Instant | None = None
-    merged_into: str | None = None
     waiting_for: str | None = None
     now: Instant
     log: tuple[LogLine, ...] = ()

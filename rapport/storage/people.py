@@ -139,6 +139,7 @@ def _values(member: WrittenMember) -> dict[str, Any]:
         "join_url": str(member.join_url) if member.join_url else None,
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
         "schedule": member.model_dump(mode="json", include=SCHEDULE),
+        "areas": None if member.areas is None else sorted(member.areas),
     }
 
 
@@ -392,6 +393,7 @@ _MEMBERS = select(
     MemberRow.backup,
     MemberRow.delegate,
     MemberRow.left_at,
+    MemberRow.areas,
 ).order_by(MemberRow.email)
 _BY_EMAIL = _MEMBERS.where(func.lower(MemberRow.email) == bindparam("email"))
 
@@ -416,6 +418,7 @@ def _member(row: Row[Any]) -> Member:
         backup=row.backup,
         delegate=row.delegate,
         left_at=row.left_at,
+        areas=None if row.areas is None else frozenset(row.areas),
     )
 
 

@@ -24,7 +24,13 @@ from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.model.records import Entry, Milestone, Projection, Wait
 from rapport.playbooks import load
-from rapport.storage import access, contracts, people, timeline
+from rapport.storage import (  # the tables of the support desk belong to the metadata as well
+    access,
+    contracts,
+    people,
+    support_tables,  # noqa: F401
+    timeline,
+)
 from rapport.storage.access import Link, MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
