@@ -18,7 +18,6 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rapport.model.people import Role, Schedule
-from rapport.model.support import GENERAL
 from rapport.policy.calendar import Interval, next_working_instant, whole_days, working_time
 
 WEIGHTS: Final = {1: 8, 2: 4, 3: 2, 4: 1}
@@ -61,22 +60,17 @@ class Held(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What somebody was given, whether or not they still have it: one case, or those of a day (`lately`).
-
-    Attributes:
-        at: When; of a day's, the last.
-        weight: By `WEIGHTS`.
-    """
+    """A case that somebody was given, whether or not they still have it."""
 
     at: datetime
-    weight: int
+    severity: int
 
 
 class Engineer(NamedTuple):
     """A member as the desk sees them.
 
     Attributes:
-        areas: What they know; `None` for every area. A case that nobody has placed can go to whoever knows nothing.
+        areas: What they know; `None` for every area. Whoever knows nothing still gets cases without an area.
         away: Their absences.
         holds: The open cases that are theirs.
         given: What they were given in the last `FAIR_DAYS` days; older ones are ignored.
@@ -98,7 +92,7 @@ class Waiting(NamedTuple):
     """A case that needs an owner.
 
     Attributes:
-        area: The product area; `None` or `GENERAL` where nobody knows it yet.
+        area: The product area; `None` where nobody knows it yet.
         since: When it was opened, or came back to the desk.
         not_to: Who handed it on, or must not have it for another reason.
         known_by: Who dealt with it before, and so gets it again if they can have it.
@@ -156,21 +150,6 @@ def load(holds: Iterable[Held]) -> int:
     return sum(AT_REST if case.at_rest else WEIGHTS[case.severity] for case in holds)
 
 
-def lately(given: Iterable[Given], now: datetime, *more: int) -> tuple[Given, ...]:
-    """What still counts of what somebody was given, one entry a day (UTC): small enough to be carried along for ever.
-
-    Args:
-        more: The severities of what they are given now.
-    """
-    days: dict[date, Given] = {}
-    for one in (*given, *(Given(now, WEIGHTS[severity]) for severity in more)):
-        if one.at >= now - FAIR_DAYS * _DAY:
-            day = one.at.astimezone(UTC).date()
-            before = days.get(day, Given(one.at, 0))
-            days[day] = Given(max(before.at, one.at), before.weight + one.weight)
-    return tuple(days[day] for day in sorted(days))
-
-
 def bar(engineer: Engineer, area: str | None = None) -> Bar | None:
     """Why somebody can never have a case of this area, whatever the hour; also asked where the lead names an owner."""
     if Role.ENGINEERING in engineer.roles or Role.VP_ENGINEERING in engineer.roles:
@@ -179,7 +158,7 @@ def bar(engineer: Engineer, area: str | None = None) -> Bar | None:
         return Bar.NOT_SUPPORT
     if engineer.left:
         return Bar.LEFT
-    if area not in (None, GENERAL) and engineer.areas is not None and area not in engineer.areas:
+    if area is not None and engineer.areas is not None and area not in engineer.areas:
         return Bar.AREA
     return None
 
@@ -234,13 +213,13 @@ class _Seat:
 
     @classmethod
     def of(cls, engineer: Engineer, now: datetime) -> _Seat:
-        recent = lately(engineer.given, now)
+        lately = [one for one in engineer.given if now - FAIR_DAYS * _DAY <= one.at]
         return cls(
             engineer,
             load=load(engineer.holds),
-            given=sum(one.weight for one in recent),
+            given=sum(WEIGHTS[one.severity] for one in lately),
             hours=int(_at_work(engineer.schedule, engineer.away, _today(engineer.schedule, now)) / timedelta(hours=1)),
-            last=max((one.at for one in recent), default=None),
+            last=max((one.at for one in lately), default=None),
             away=any(spell.start <= now < spell.end for spell in engineer.away),
             next_shift=_next_shift(engineer, now),
         )
