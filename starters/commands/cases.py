@@ -33,12 +33,10 @@ from rapport.policy import dispatch
 from rapport.storage import people, support, timeline
 from rapport.storage.support import Case
 from rapport.support_rules import Rules
-from starters.commands.office import Actor, Office, Over, answered, decided, member_named, present, submission
+from starters.commands.office import SUPPORT, Actor, Office, Over, answered, decided, member_named, present, submission
 from starters.commands.onboardings import ACCOUNT
 from workflows.support_case import SupportCase
 
-SUPPORT: Final = frozenset({Role.SUPPORT_ENGINEER, Role.SUPPORT_LEAD})
-"""The roles that work on cases."""
 AROUND: Final = frozenset({*SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT})
 """The roles that may open cases and add what they know."""
 

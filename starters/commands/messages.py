@@ -11,14 +11,15 @@ from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState, Occasion, Release
+from rapport.model.message import MessageState, Occasion, Purpose, Release
+from rapport.model.people import Member
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.storage import access, attachments, people, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
-from starters.commands.office import Actor, Office, answered, member_acting, present, submission
+from starters.commands.office import SUPPORT, Actor, Office, answered, member_acting, present, submission
 from worker import stationery
 from workflows.correspondence import Correspondence
 
@@ -174,7 +175,7 @@ async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageS
     Raises:
         Refusal: It is no draft any more, or the personal link was lost from its body.
     """
-    await member_acting(office, actor)
+    await _reader(office, actor, key)
     async with office.store.reading() as connection:
         message = await outbox.message(connection, key)
         draft = await outbox.draft(connection, key)
@@ -198,13 +199,25 @@ async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageS
     return await show(office, key)
 
 
+async def _reader(office: Office, actor: Actor, *keys: str) -> Member:
+    """Whoever reads these drafts: support, where they are words to a case's customer.
+
+    Raises:
+        Refusal: The member may not, or there is no such message.
+    """
+    async with office.store.reading() as connection:
+        found = [await outbox.message(connection, key) for key in keys]
+    of_cases = bool(found) and all(message.purpose == Purpose.UPDATE for message in found)
+    return await member_acting(office, actor, also=SUPPORT if of_cases else frozenset())
+
+
 async def attach(office: Office, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
     """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
 
     Raises:
         Refusal: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
     """
-    member = await member_acting(office, actor)
+    member = await _reader(office, actor, key)
     file = checked(name, content)
     async with office.store.writing() as connection:
         await _refuse_no_draft(connection, key)
@@ -220,7 +233,7 @@ async def detach(office: Office, key: str, name: str, actor: Actor) -> MessageSh
     Raises:
         Refusal: It is no draft any more, or has no file of this name.
     """
-    await member_acting(office, actor)
+    await _reader(office, actor, key)
     async with office.store.writing() as connection:
         await _refuse_no_draft(connection, key)
         if not await attachments.detach(connection, key, name):
@@ -243,7 +256,7 @@ async def release(
     Raises:
         Refusal: One of them is no draft any more, or the member may not.
     """
-    member = await member_acting(office, actor)
+    member = await _reader(office, actor, *keys)
     by_workflow: dict[str, list[str]] = {}
     async with office.store.reading() as connection:
         for key in keys:

@@ -8,10 +8,11 @@ from typing import Any
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from rapport.model.ids import case_id, desk_id
+from rapport.model.ids import case_id, desk_id, new_id
 from rapport.model.people import MembersFile, WrittenMember
 from rapport.model.support import DESK, CaseView, DeskStart, DeskView, Dossier, WrittenCase
 from rapport.storage import people
+from rapport.storage.people import KnownAbsence
 from starters.commands import cases
 from starters.commands.cases import Opened
 from starters.commands.office import Actor
@@ -46,6 +47,8 @@ def crew() -> MembersFile:
             _member(KIM, "support_engineer", areas=["api"]),
             _member(LEE, "support_engineer", areas=["dashboards"]),
             _member(LEAD, "support_lead"),
+            # The example's lead takes cases as well; here she only leads.
+            _member("priya.raman@foobar.example", "support_lead"),
             _member(DEV, "engineering"),
             _member(ENGINEER_WHO_ALSO_SUPPORTS, "support_engineer", "engineering"),
         )
@@ -132,7 +135,8 @@ async def away(town: Town, email: str, *, days: int) -> None:
     async with town.office.store.writing() as connection:
         member = await people.member_by_email(connection, email)
         assert member is not None
-        await people.add_absence(connection, member.id, now, now + timedelta(days=days), None, None, now)
+        absence = KnownAbsence(id=new_id("a"), member=member.id, starts=now, ends=now + timedelta(days=days))
+        assert await people.add_absence(connection, absence, "", now) is None
 
 
 async def over(town: Town, ref: str) -> bool:

@@ -35,7 +35,7 @@ from tests.support.desk import (
 
 
 async def test_a_question_gets_a_number_an_owner_an_answer_and_an_end(skipping: Town) -> None:
-    """The customer reads the number and when they hear from us, the owner the question; the answer goes out; it ends."""
+    """The customer reads the number and when they hear from us, the owner the question; answer and end go out."""
     await open_desk(skipping)
     opened = await ask(skipping)
     assert (opened.ref, opened.created) == ("C-00001", True)
@@ -221,6 +221,7 @@ async def test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again(ski
     await until(lambda: over(skipping, ref), "the end of the run")
     again = await ask(skipping, "It is back.", thread="<1@versayce>")
     assert (again.ref, again.created) == (ref, False)
+    await in_state(skipping, ref, "open")
     assert await owner_of(skipping, ref) == owner
     kinds = [line.kind for line in (await cases.show(skipping.office, ref)).log]
     assert kinds == ["customer_said", "resolve", "customer_said"]
