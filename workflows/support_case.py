@@ -84,12 +84,13 @@ class SupportCase(Correspondence):
         self.status = start.status or CaseStatus(
             severity=start.severity, area=start.area, clock=Clock(since=workflow.now())
         )
-        self.diary = Diary(start.account, start.ref, written=self.status.written)
+        self.diary = Diary(start.account, start.ref, start.ref, written=self.status.written)
         self.acts: list[CaseAct] = []
         self.words: list[Assigned] = []
         self.log: list[LogLine] = []
         self.asked_turn = 0 if self.status.owner is None else self.status.turn
         self.asks_again_at: datetime | None = None
+        self.desk_was_silent = False
         self.wanted: str | None = None
         self.avoid: tuple[str, ...] = ()
         self.escalation: Escalation | None = None
@@ -193,8 +194,8 @@ class SupportCase(Correspondence):
             self.diary.tell("case.owner_away", who=owner, about=away)
             self.status, self.avoid = cases.without_owner(self.status), (owner,)
             self.stale = True
-        again = self.asks_again_at is not None and self.asks_again_at <= workflow.now()
-        if self.status.owner is not None or (self.asked_turn == self.status.turn and not again):
+        waits = self.asks_again_at is not None and self.asks_again_at > workflow.now()
+        if self.status.owner is not None or self.asked_turn == self.status.turn or waits:
             return
         case = Waiting(
             ref=self.ref,
@@ -210,9 +211,9 @@ class SupportCase(Correspondence):
         if await self._to_desk("need", case):
             self.asked_turn, self.asks_again_at = case.turn, None
         else:
-            if self.asks_again_at is None:
+            if not self.desk_was_silent:
                 self.diary.tell("case.desk_silent", about=self.start.desk)
-            self.asks_again_at = workflow.now() + DESK_AGAIN
+            self.desk_was_silent, self.asks_again_at = True, workflow.now() + DESK_AGAIN
 
     async def see_to_the_promise(self) -> None:
         """Remind the owner, draft a word for the customer, and say when a promise is broken."""
@@ -331,8 +332,9 @@ class SupportCase(Correspondence):
 
     @workflow.signal(name="people_changed", description="Somebody came, left, or is away")
     def people_changed(self) -> None:
-        """Look again whether its owner is there."""
+        """Look again whether its owner is there, and whether there is a desk."""
         self.stale = self.changed = True
+        self.asks_again_at = None
 
     @workflow.query(name="view", description="The case as it stands")
     def view(self) -> CaseView:
@@ -476,7 +478,7 @@ class SupportCase(Correspondence):
         occasion = Occasion(
             account=self.account,
             contract=self.ref,
-            step="case",
+            step=self.ref,
             title=self.ref,
             workflow_id=workflow.info().workflow_id,
             attempt=self.status.runs,
