@@ -69,7 +69,7 @@ class Given(NamedTuple):
 
     at: datetime
     severity: int
-    count: int = 1
+    times: int = 1
 
 
 class Engineer(NamedTuple):
@@ -223,7 +223,7 @@ class _Seat:
         return cls(
             engineer,
             load=load(engineer.holds),
-            given=sum(WEIGHTS[one.severity] * one.count for one in lately),
+            given=sum(WEIGHTS[one.severity] * one.times for one in lately),
             hours=int(_at_work(engineer.schedule, engineer.away, _today(engineer.schedule, now)) / timedelta(hours=1)),
             last=max((one.at for one in lately), default=None),
             away=any(spell.start <= now < spell.end for spell in engineer.away),
