@@ -57,7 +57,7 @@ class HumanTask(Correspondence):
         self.phase = TaskPhase.PREPARING
         self.round = 1
         self.requester = start.requester
-        self.request_said: str | None = None
+        self.request_said = start.request
         self.asked: TaskQuestion | None = None
         self.answered: str | None = None
         self.changes: str | None = None

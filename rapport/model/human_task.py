@@ -250,6 +250,7 @@ class TaskStart(Wire):
         requester: The member who asks, where that is known; they can never decide.
         about: The contact whom it concerns, where each of several has a task of their own.
         unblock: The command that does what is asked for, where that is not deciding.
+        request: The submission with what is asked for, where that was said before the task opened.
     """
 
     account: str
@@ -263,6 +264,7 @@ class TaskStart(Wire):
     deadline: Instant | None = None
     requester: str | None = None
     unblock: str | None = None
+    request: str | None = None
 
 
 class LateDecision(Wire):

@@ -132,6 +132,7 @@ class CaseStatus(Wire):
 
     Attributes:
         owner: The support engineer who has it, by id.
+        known_by: Who had it last, while nobody has it.
         turn: Counts how often the desk was asked for an owner.
         runs: Counts its workflow's runs; keys of mails and tasks are told apart by it.
         escalations: How many times engineering was interrupted.
@@ -150,6 +151,7 @@ class CaseStatus(Wire):
     area: str = GENERAL
     owner: str | None = None
     owned_since: Instant | None = None
+    known_by: str | None = None
     turn: int = 0
     runs: int = 1
     escalations: int = 0
@@ -264,6 +266,7 @@ class Waiting(Wire):
         since: Since when it waits.
         wanted: Whom the lead chose.
         avoid: Who had it and cannot go on.
+        known_by: Who dealt with it before, and gets it again if they can.
         told: Whether the case knows that it is in the queue.
     """
 
@@ -275,6 +278,7 @@ class Waiting(Wire):
     since: Instant
     wanted: str | None = None
     avoid: tuple[str, ...] = ()
+    known_by: str | None = None
     told: bool = False
 
 
@@ -426,6 +430,7 @@ class Assignments(Wire):
 class Outlook(Wire):
     """How does a case's promise stand, and is its owner there?"""
 
+    account: str
     clock: Clock | None
     severity: Urgency
     owner: str | None
@@ -438,20 +443,20 @@ class Foreseen(Wire):
     Attributes:
         due: When the promise is broken, unless it is kept; nothing while the clock stands still.
         remind_at, draft_at: When the owner is reminded, and when a word to the customer is drafted.
-        owner_away: Whether the owner is away now.
-        away_from: When they next will be.
+        owner_away: Why the case cannot stay with its owner, if so.
+        away_from: When the owner is next away.
         leads: Who is told of what goes wrong.
-        around_the_clock: Whether the promise counts at night as well.
+        keeps_hours: Why the promise counts in the desk's hours alone, where it should count around the clock.
     """
 
     due: Instant | None = None
     remind_at: Instant | None = None
     draft_at: Instant | None = None
-    owner_away: bool = False
+    owner_away: str | None = None
     away_from: Instant | None = None
     leads: tuple[str, ...] = ()
     tam: str | None = None
-    around_the_clock: bool = False
+    keeps_hours: str | None = None
 
 
 class LogLine(Wire):
