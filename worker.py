@@ -25,7 +25,9 @@ from activities.planning import Planning
 from activities.records import Records
 from activities.reports import Reports
 from activities.rhythms import Rhythms
+from activities.support import Support
 from activities.tasks import Tasks
+from rapport import support_rules
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.base import Refusal
@@ -41,8 +43,10 @@ from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
+from workflows.support_case import SupportCase
+from workflows.support_desk import SupportDesk
 
-WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover)
+WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover, SupportCase, SupportDesk)
 """Every workflow there is."""
 
 
@@ -102,6 +106,14 @@ async def build(
         tasks = Tasks(store)
         reports = Reports(store)
         rhythms = Rhythms(store, planning)
+        paging = settings.paging_webhook_url
+        support = Support(
+            store,
+            support_rules.load(settings.data),
+            http,
+            paging=paging.get_secret_value() if paging is not None else None,
+            public_url=settings.public_url.rstrip("/"),
+        )
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -135,6 +147,11 @@ async def build(
                 rhythms.review,
                 records.hand_back,
                 reports.mornings,
+                support.assign,
+                support.outlook,
+                support.team,
+                support.page,
+                support.project,
             ],
             workflow_runner=runner or Runner(),
             interceptors=interceptors,

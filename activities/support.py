@@ -1,4 +1,4 @@
-"""The desk's and its cases' questions: who takes a case, when its promise falls due, whom to page; and their records."""
+"""What the desk and its cases ask: who takes a case, when its promise falls due, whom to page; and their records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
-from rapport.support_rules import Rules
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -31,6 +30,7 @@ from rapport.policy.calendar import Interval
 from rapport.policy.dispatch import Choice, Engineer, Given
 from rapport.storage import people, support
 from rapport.storage.database import Connection, Store
+from rapport.support_rules import Rules
 
 PAGE_SECONDS: Final = 10.0
 """How long the paging webhook may take."""

@@ -219,6 +219,7 @@ class CaseAct(Wire):
     Attributes:
         by: The member's id, or the contact's.
         submission: What they said with it.
+        has_words: Whether they said anything; otherwise the submission only tells who did it and through what.
         member: To whom it is assigned.
         other: The other case, where it is merged or split.
         severity, area: What it is classified as.
@@ -230,6 +231,7 @@ class CaseAct(Wire):
     by: str
     at: Instant
     submission: str | None = None
+    has_words: bool = False
     member: str | None = None
     other: str | None = None
     severity: Urgency | None = None

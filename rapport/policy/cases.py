@@ -32,7 +32,7 @@ def judge(act: CaseAct, status: CaseStatus, ref: str, *, escalated: bool) -> str
     Args:
         escalated: Whether engineering has the case, or it waits for them.
     """
-    if act.kind in NEEDS_WORDS and act.submission is None:
+    if act.kind in NEEDS_WORDS and not act.has_words:
         return "nothing was said with it; add --text"
     if status.state is CaseState.MERGED and act.kind not in _ALWAYS:
         return f"{ref} has become a part of {status.merged_into}; go on there"

@@ -321,8 +321,8 @@ async def given_since(connection: Connection, since: datetime) -> dict[str, tupl
 
 async def counts(connection: Connection) -> Mapping[str, int]:
     """How many cases are in each state."""
-    rows = await connection.execute(select(CaseRow.state, func.count()).group_by(CaseRow.state))
-    return {row[0]: row[1] for row in rows}
+    rows = await connection.execute(select(CaseRow.state, func.count().label("many")).group_by(CaseRow.state))
+    return {row.state: row.many for row in rows}
 
 
 def lately(now: datetime) -> datetime:
