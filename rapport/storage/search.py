@@ -115,6 +115,11 @@ async def put(connection: Connection, ref: str) -> None:
     )
 
 
+async def drop(connection: Connection, refs: Select[str]) -> None:
+    """Search no more in cases that go off the record."""
+    await connection.execute(delete(CaseTextRow).where(CaseTextRow.ref.in_(refs)))
+
+
 async def forget(connection: Connection, contact: str) -> None:
     """Search no more in what a contact asked; goes with their erasure."""
     await connection.execute(delete(CaseTextRow).where(CaseTextRow.contact == contact))

@@ -10,7 +10,7 @@ import typer
 
 from rapport.model.base import Refusal
 from rapport.model.reading import check
-from rapport.model.side_work import NO_DATE, NewSideProject
+from rapport.model.side_work import NewSideProject
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
 from starters.commands import side_projects
 from starters.commands.office import Office
@@ -55,9 +55,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """What there is to do, in the order in which it is handed out."""
-    _print(
-        with_office(data, lambda office: side_projects.listed(office, also_done=all_), as_json=json), as_json=json
-    )
+    _print(with_office(data, lambda office: side_projects.listed(office, also_done=all_), as_json=json), as_json=json)
 
 
 @app.command()

@@ -120,9 +120,9 @@ async def put_back(office: Office, id_: str, actor: Actor) -> SideShown:
     Raises:
         Refusal: There is none such, nobody does it, or the actor is neither who does it nor the lead.
     """
-    rules = support_rules.load(office.settings.data)
+    member, rules = await member_named(office, actor), support_rules.load(office.settings.data)
     async with office.store.writing() as connection:
-        found = await _mine(office, connection, id_, actor, rules)
+        found = await _mine(connection, id_, member, rules)
         if not await side_projects.put_back(connection, id_, "member", present()):
             raise _stands(found, "put back")
         return await _one(connection, id_, rules)
@@ -134,9 +134,9 @@ async def done(office: Office, id_: str, actor: Actor) -> SideShown:
     Raises:
         Refusal: There is none such, it was done before, or the actor is neither who does it nor the lead.
     """
-    rules = support_rules.load(office.settings.data)
+    member, rules = await member_named(office, actor), support_rules.load(office.settings.data)
     async with office.store.writing() as connection:
-        found = await _mine(office, connection, id_, actor, rules)
+        found = await _mine(connection, id_, member, rules)
         if not await side_projects.done(connection, id_, present()):
             raise _stands(found, "done")
         await _turn(connection, rules)
@@ -178,9 +178,8 @@ async def _tam(connection: Connection, email: str | None) -> str | None:
     return member.id
 
 
-async def _mine(office: Office, connection: Connection, id_: str, actor: Actor, rules: Rules) -> SideProject:
-    """Side work that the actor does, or leads."""
-    member: Member = await member_named(office, actor)
+async def _mine(connection: Connection, id_: str, member: Member, rules: Rules) -> SideProject:
+    """Side work that a member does, or leads."""
     found = await side_projects.project(connection, id_, rules.desk.schedule, present())
     if found.owner != member.id and Role.SUPPORT_LEAD not in member.roles:
         raise Refusal(
