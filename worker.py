@@ -104,12 +104,13 @@ async def build(
         planning = Planning(store, http)
         records = Records(store)
         tasks = Tasks(store)
-        reports = Reports(store)
+        rules = support_rules.load(settings.data)
+        reports = Reports(store, rules.desk)
         rhythms = Rhythms(store, planning)
         paging = settings.paging_webhook_url
         support = Support(
             store,
-            support_rules.load(settings.data),
+            rules,
             http,
             paging=paging.get_secret_value() if paging is not None else None,
             public_url=settings.public_url.rstrip("/"),

@@ -28,7 +28,7 @@ from rapport.model.support import (
 from rapport.policy import dispatch, promises
 from rapport.policy.calendar import Interval
 from rapport.policy.dispatch import Choice, Engineer, Given
-from rapport.storage import people, support
+from rapport.storage import people, side_projects, support
 from rapport.storage.database import Connection, Store
 from rapport.support_rules import Rules
 
@@ -188,6 +188,9 @@ class Support:
         """Write down what a case says of itself."""
         async with self.store.writing() as connection:
             await support.project(connection, projection)
+            desk = self.rules.desk
+            # What has become of a case is slack, or the peak.
+            await side_projects.turn(connection, slack=desk.slack, peak=desk.peak, now=projection.now)
 
     async def _desk(self, connection: Connection, question: Assigning) -> list[Engineer]:
         """Those who may get cases, and those who look as if: everybody with support among their roles."""

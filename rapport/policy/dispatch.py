@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rapport.model.people import Role, Schedule
+from rapport.model.support import GENERAL
 from rapport.policy.calendar import Interval, next_working_instant, whole_days, working_time
 
 WEIGHTS: Final = {1: 8, 2: 4, 3: 2, 4: 1}
@@ -60,17 +61,22 @@ class Held(NamedTuple):
 
 
 class Given(NamedTuple):
-    """A case that somebody was given, whether or not they still have it."""
+    """A case that somebody was given, whether or not they still have it; or several of one severity.
+
+    Attributes:
+        at: When; of several, the last.
+    """
 
     at: datetime
     severity: int
+    times: int = 1
 
 
 class Engineer(NamedTuple):
     """A member as the desk sees them.
 
     Attributes:
-        areas: What they know; `None` for every area. Whoever knows nothing still gets cases without an area.
+        areas: What they know; `None` for every area. A case that nobody has placed can go to whoever knows nothing.
         away: Their absences.
         holds: The open cases that are theirs.
         given: What they were given in the last `FAIR_DAYS` days; older ones are ignored.
@@ -92,7 +98,7 @@ class Waiting(NamedTuple):
     """A case that needs an owner.
 
     Attributes:
-        area: The product area; `None` where nobody knows it yet.
+        area: The product area; `None` or `GENERAL` where nobody knows it yet.
         since: When it was opened, or came back to the desk.
         not_to: Who handed it on, or must not have it for another reason.
         known_by: Who dealt with it before, and so gets it again if they can have it.
@@ -158,7 +164,7 @@ def bar(engineer: Engineer, area: str | None = None) -> Bar | None:
         return Bar.NOT_SUPPORT
     if engineer.left:
         return Bar.LEFT
-    if area is not None and engineer.areas is not None and area not in engineer.areas:
+    if area not in (None, GENERAL) and engineer.areas is not None and area not in engineer.areas:
         return Bar.AREA
     return None
 
@@ -217,7 +223,7 @@ class _Seat:
         return cls(
             engineer,
             load=load(engineer.holds),
-            given=sum(WEIGHTS[one.severity] for one in lately),
+            given=sum(WEIGHTS[one.severity] * one.times for one in lately),
             hours=int(_at_work(engineer.schedule, engineer.away, _today(engineer.schedule, now)) / timedelta(hours=1)),
             last=max((one.at for one in lately), default=None),
             away=any(spell.start <= now < spell.end for spell in engineer.away),

@@ -12,6 +12,7 @@ from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import case_ref, new_id
 from rapport.model.support import CaseProjection, CaseState, CaseStatus, WrittenCase
 from rapport.policy.dispatch import Choice, Given
+from rapport.storage import search
 from rapport.storage.database import Connection
 from rapport.storage.support_tables import AssignmentRow, CaseLogRow, CaseRow
 from rapport.storage.tables import SubmissionRow
@@ -132,12 +133,14 @@ async def add(
     number = await connection.scalar(select(CaseRow.number).where(CaseRow.ref == placeholder))
     ref = case_ref(int(number))
     await connection.execute(update(CaseRow).where(CaseRow.number == number).values(ref=ref))
+    await search.put(connection, ref)
     return ref
 
 
 async def withdraw(connection: Connection, ref: str) -> None:
     """Take a case that never ran off the record."""
     never_ran = (CaseRow.ref == ref, CaseRow.projected == 0)
+    await search.drop(connection, select(CaseRow.ref).where(*never_ran))
     await connection.execute(delete(CaseRow).where(*never_ran))
 
 
@@ -252,6 +255,7 @@ async def project(connection: Connection, projection: CaseProjection) -> None:
     )
     await insert_new(connection, CaseLogRow, [{"ref": projection.ref, **line.model_dump()} for line in projection.log])
     await append(connection, projection.entries)
+    await search.put(connection, projection.ref)
 
 
 async def has_worst(connection: Connection, account: str) -> str | None:

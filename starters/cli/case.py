@@ -345,6 +345,11 @@ def _print(case: CaseShown) -> None:
         out.print(f"[dim]{when(line.at)}[/dim] {_plain(line.who)} {line.what}{_plain(about)}")
         if line.text:
             out.print(f"  {_plain(line.text)}")
+    for one in case.duplicates:
+        out.print(f"[dim]likely the same:[/dim] {one}; if it is: rapport case merge {case.ref} --into {one}")
+    for solved in case.similar:
+        about = _plain(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
+        out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {_plain(solved.answer)}")
     for choice in case.why:
         out.print(f"[dim]why[/dim] {choice.owner or 'nobody'}: {choice.reason}")
         for seen in choice.considered:

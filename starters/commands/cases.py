@@ -30,7 +30,7 @@ from rapport.model.support import (
     WrittenCase,
 )
 from rapport.policy import dispatch
-from rapport.storage import people, support, timeline
+from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
 from rapport.support_rules import Rules
 from starters.commands.office import SUPPORT, Actor, Office, Over, answered, decided, member_named, present, submission
@@ -49,7 +49,7 @@ class Opened(Wire):
     Attributes:
         created: Whether this very request opened the case.
         joined: Whether the question joined a case, because its thread or key belongs to it.
-        duplicates: Open or solved cases that are likely about the same thing; nothing is merged unasked.
+        duplicates: Open cases that are likely about the same thing; nothing is merged unasked.
     """
 
     ref: str
@@ -112,11 +112,28 @@ class Why(Wire):
     considered: tuple[Looked, ...]
 
 
+class SolvedBefore(Wire):
+    """A solved case that resembles this one, and what solved it.
+
+    Attributes:
+        alike: Which share of the question's words it has, from 0 to 1.
+    """
+
+    ref: str
+    account: str
+    question: str
+    answer: str
+    solved: Instant
+    alike: float
+
+
 class CaseShown(CaseLine):
     """A case with everything that helps with it.
 
     Attributes:
         team: Which engineering team owns the area, with the date when that was last confirmed.
+        similar: Solved cases that resemble it, the nearest first.
+        duplicates: Open cases of the account that are likely about the same; somebody has to say so.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
         drafts: The keys of words to the customer that wait to be read.
     """
@@ -134,6 +151,8 @@ class CaseShown(CaseLine):
     team: str | None
     log: tuple[WordShown, ...]
     why: tuple[Why, ...]
+    similar: tuple[SolvedBefore, ...] = ()
+    duplicates: tuple[str, ...] = ()
     drafts: tuple[str, ...] = ()
     live: bool = False
     next: tuple[str, ...] = ()
@@ -448,6 +467,8 @@ async def show(office: Office, ref: str) -> CaseShown:
         members = {member.id: member for member in await people.members(connection)}
         log = await support.log(connection, ref)
         chosen = await support.assignments(connection, ref)
+        alike = await search.similar(connection, case.said or "", area=case.area, but=ref)
+        doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
     view = None if case.state.is_over else await _view(office, ref)
     owner = rules(office).owner(case.area, present())
     return CaseShown(
@@ -495,6 +516,8 @@ async def show(office: Office, ref: str) -> CaseShown:
             )
             for one in chosen
         ),
+        similar=tuple(SolvedBefore(**one.model_dump(exclude={"area"})) for one in alike),
+        duplicates=() if case.state.is_over else tuple(one.ref for one in doubles),
         drafts=view.drafts if view is not None else (),
         live=view is not None,
         next=_next(case),
@@ -689,9 +712,11 @@ async def _eligible(office: Office, email: str) -> str:
     return member.id
 
 
-async def _likely(office: Office, case: Case) -> tuple[str, ...]:  # noqa: ARG001 - the search is merged in later
-    """Cases that are likely about the same thing."""
-    return ()
+async def _likely(office: Office, case: Case) -> tuple[str, ...]:
+    """Open cases of the same account that are likely about the same thing."""
+    async with office.store.reading() as connection:
+        found = await search.duplicates(connection, case.account, case.said or "", but=case.ref)
+    return tuple(one.ref for one in found)
 
 
 def new_key() -> str:

@@ -311,6 +311,21 @@ def test_what_was_given_long_ago_no_longer_counts() -> None:
     assert "was given least" in choice.reason
 
 
+def test_several_cases_of_a_day_count_as_many() -> None:
+    """What somebody was given may be summed up by day and severity, and counts the same."""
+    one_by_one = Engineer("a", SUPPORT, ZURICH, given=(Given(TUESDAY, 3),) * 5)
+    at_once = one_by_one._replace(given=(Given(TUESDAY, 3, 5),))
+    case = Waiting("C-1", 3, TUESDAY)
+    assert dispatch([case], [one_by_one], TUESDAY) == dispatch([case], [at_once], TUESDAY)
+
+
+def test_a_case_that_nobody_has_placed_can_go_to_anyone() -> None:
+    """Without an area, no skill is asked for."""
+    for area in (None, "general"):
+        (choice,) = dispatch([Waiting("C-1", 3, TUESDAY, area)], [engineer("m", areas=frozenset())], TUESDAY)
+        assert choice.to == "m"
+
+
 @pytest.mark.parametrize(
     ("someone", "why"),
     [
