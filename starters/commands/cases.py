@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport import support_rules
-from rapport.mail.cases import ERASED, WORDS, heading
+from rapport.mail.cases import ERASED, did, heading, told
 from rapport.model.base import Email, Instant, Prose, Refusal, Refused, StepName, Wire, Written
 from rapport.model.evidence import Severity
 from rapport.model.ids import case_id, new_id
@@ -385,7 +385,11 @@ async def escalate(office: Office, ref: str, dossier: Dossier, actor: Actor) -> 
     """Ask engineering, with all that they need; they answer the owner. Raises as `answer`."""
     case = await _find(office, ref)
     owner = rules(office).owner(case.area, present())
-    words = json.dumps(dossier.model_dump(), ensure_ascii=False)
+    shown = await show(office, ref)
+    said = "\n\n".join(f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text)
+    # With everything in it: nobody of engineering has to look for the rest.
+    whole = {"question": shown.question, **dossier.model_dump(), **({"said_so_far": said} if said else {})}
+    words = json.dumps(whole, ensure_ascii=False)
     team = owner.name if owner is not None else "engineering"
     return await _by_support(office, ref, ActKind.ESCALATE, actor, words, team=team)
 
@@ -528,8 +532,8 @@ async def show(office: Office, ref: str) -> CaseShown:
                 at=line.at,
                 kind=line.kind,
                 who=names.get(line.by or "", "somebody"),
-                what=WORDS.get(line.kind, line.kind),
-                text=_told(line.kind, line.text) if line.text or line.submission is None else ERASED,
+                what=did(line.kind, line.by),
+                text=told(line.kind, line.text) if line.text or line.submission is None else ERASED,
                 about=names.get(line.about or "", line.about) if line.about else None,
             )
             for line in log
@@ -608,13 +612,6 @@ def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> Case
         escalation=case.escalation,
         waiting_for=case.waiting_for,
     )
-
-
-def _told(kind: str, text: str | None) -> str | None:
-    """What somebody wrote; a dossier stands on a line each."""
-    if text is None or kind != "escalate":
-        return text
-    return "\n".join(f"{name}: {said}" for name, said in json.loads(text).items())
 
 
 def _next(case: Case) -> tuple[str, ...]:
