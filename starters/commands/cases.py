@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport import support_rules
-from rapport.mail.cases import ERASED, did, heading, told
+from rapport.mail.cases import ERASED, did, told
 from rapport.model.base import Email, Instant, Prose, Refusal, Refused, StepName, Wire, Written
 from rapport.model.evidence import Severity
 from rapport.model.ids import case_id, new_id
@@ -31,6 +31,7 @@ from rapport.model.support import (
     WrittenCase,
 )
 from rapport.policy import dispatch, review_draft
+from rapport.policy.cases import heading
 from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
 from rapport.support_rules import Rules
