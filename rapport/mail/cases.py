@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ from rapport.mail.compose import Person
 from rapport.model.base import plain
 from rapport.model.message import CaseFacts
 from rapport.model.people import Member
+from rapport.model.support import Dossier
 from rapport.storage import people, support, timeline
 from rapport.storage.database import Connection
 from rapport.storage.support import Case, Said
@@ -24,6 +26,7 @@ WORDS: Final = {
     "context": "added context",
     "wait_customer": "asked the customer",
     "customer_said": "wrote",
+    "customer_logged": "noted what the customer said",
     "assign": "chose an owner",
     "hand_off": "handed it off",
     "classify": "placed it anew",
@@ -37,6 +40,20 @@ WORDS: Final = {
     "reopen": "opened it again",
 }
 """What somebody did, after their name."""
+
+
+def told(kind: str, text: str | None) -> str | None:
+    """What somebody wrote; a dossier stands on a line each."""
+    if text is None or kind != "escalate":
+        return text
+    said = json.loads(text)
+    return "\n".join(f"{name}: {said[name]}" for name in Dossier.model_fields if name in said)
+
+
+def did(kind: str, by: str | None) -> str:
+    """What somebody did, after their name; what the customer said may have been noted by one of ours."""
+    logged = kind == "customer_said" and by is not None and by.startswith("m_")
+    return WORDS.get("customer_logged" if logged else kind, kind.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -102,7 +119,7 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
         "owner": file.owner.name if file.owner else None,
         "said": file.said if facts.said is None or file.said else ERASED,
         "by": file.names.get(facts.by or "", "somebody"),
-        "did": WORDS.get(facts.kind, facts.kind.replace("_", " ")),
+        "did": did(facts.kind, facts.by),
         "kind": facts.kind,
         "promise": facts.promise.replace("_", " "),
         "due": facts.due,
@@ -112,9 +129,9 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
         "log": [
             {
                 "who": file.names.get(line.by or "", "somebody"),
-                "did": WORDS.get(line.kind, line.kind),
+                "did": did(line.kind, line.by),
                 "at": line.at,
-                "text": line.text if line.submission is None or line.text else ERASED,
+                "text": told(line.kind, line.text) if line.submission is None or line.text else ERASED,
             }
             for line in file.log
         ],

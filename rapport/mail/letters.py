@@ -287,9 +287,10 @@ class Letter:
 
     @property
     def _writer(self) -> Person | None:
-        """Who writes a mail about a case, and gets the answers: the case's owner."""
+        """Who writes a mail about a case, and gets the answers: the case's owner, unless they read it themselves."""
         found = self.on_record.case if self.on_record is not None else None
-        return found.writer if found is not None else None
+        mine = found is not None and found.owner is not None and found.owner.id == self.person
+        return found.writer if found is not None and not mine else None
 
     def _context(self, link: str) -> dict[str, Any]:
         meeting, rhythm, case = self.meeting, self.occasion.rhythm, self.occasion.case

@@ -137,13 +137,6 @@ async def add(
     return ref
 
 
-async def withdraw(connection: Connection, ref: str) -> None:
-    """Take a case that never ran off the record."""
-    never_ran = (CaseRow.ref == ref, CaseRow.projected == 0)
-    await search.drop(connection, select(CaseRow.ref).where(*never_ran))
-    await connection.execute(delete(CaseRow).where(*never_ran))
-
-
 _COLUMNS = tuple(column for column in CaseRow.__table__.columns if column.name not in ("key", "projected"))
 _CASES = select(*_COLUMNS, SubmissionRow.text.label("said")).outerjoin(
     SubmissionRow, SubmissionRow.id == CaseRow.question
@@ -169,6 +162,12 @@ async def case(connection: Connection, ref: str) -> Case:
             kind=Refused.NOT_FOUND,
         )
     return _case(row)
+
+
+async def pending(connection: Connection, before: datetime) -> list[Case]:
+    """Cases that were put on record before an instant and never told how they stand."""
+    rows = await connection.execute(_CASES.where(CaseRow.projected == 0, CaseRow.opened_at < before))
+    return [_case(row) for row in rows]
 
 
 async def known(connection: Connection, account: str, key: str | None, thread: str | None) -> Case | None:

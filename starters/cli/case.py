@@ -18,6 +18,7 @@ from starters.commands.cases import (
     CaseLine,
     CaseShown,
     Done,
+    Drafted,
     HandOff,
     Merge,
     Opened,
@@ -281,6 +282,29 @@ def split(
         print_json(opened)
     else:
         out.print(f"{opened.ref} is open, split from {ref}")
+
+
+@app.command("to-review")
+def to_review(
+    ref: Ref,
+    text: Text,
+    to: Annotated[Path | None, typer.Option("--out", help="Write the draft into this file.", metavar="FILE")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a draft tech review of a case that needs a decision; the text says why."""
+
+    async def work(office: Office) -> Drafted:
+        return await cases.to_review(office, ref, check(Say, {"text": words(text)}, ""), acting(office, as_))
+
+    drafted = with_office(data, work, as_json=json)
+    if to is not None:
+        to.write_text(drafted.draft)
+    if json:
+        print_json(drafted)
+    else:
+        out.print(_plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}")
 
 
 def _say(

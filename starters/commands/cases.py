@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport import support_rules
-from rapport.mail.cases import ERASED, WORDS, heading
+from rapport.mail.cases import ERASED, did, heading, told
 from rapport.model.base import Email, Instant, Prose, Refusal, Refused, StepName, Wire, Written
 from rapport.model.evidence import Severity
 from rapport.model.ids import case_id, new_id
@@ -29,7 +30,7 @@ from rapport.model.support import (
     Dossier,
     WrittenCase,
 )
-from rapport.policy import dispatch
+from rapport.policy import dispatch, review_draft
 from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
 from rapport.support_rules import Rules
@@ -37,8 +38,13 @@ from starters.commands.office import SUPPORT, Actor, Office, Over, answered, dec
 from starters.commands.onboardings import ACCOUNT
 from workflows.support_case import SupportCase
 
+ENGINEERS: Final = frozenset({Role.SUPPORT_ENGINEER})
+"""The role that is handed cases."""
 AROUND: Final = frozenset({*SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT})
 """The roles that may open cases and add what they know."""
+
+SETTLE: Final = timedelta(minutes=1)
+"""How long a case may be on record before it counts as one that never began."""
 
 Text = Annotated[Prose, Field(min_length=1)]
 
@@ -167,6 +173,18 @@ class Done(Wire):
     reason: str | None = None
 
 
+class Drafted(Wire):
+    """A draft tech review of a case, and how to go on with it.
+
+    Attributes:
+        draft: The request as a TOML document, with gaps that its author fills in.
+    """
+
+    ref: str
+    draft: str
+    next: str
+
+
 class Say(Written):
     """Words on a case."""
 
@@ -221,6 +239,7 @@ async def open_case(office: Office, written: WrittenCase, actor: Actor) -> Opene
         Refusal: The account, contact or area is none, or the actor may not. Nothing was opened then.
     """
     rules(office).area(written.area)
+    await start_pending(office)
     async with office.store.reading() as connection:
         await people.account(connection, written.account)
         contacts = await people.contacts(connection, written.account)
@@ -263,14 +282,22 @@ async def _start(office: Office, case: Case) -> None:
     except WorkflowAlreadyStartedError:
         return
     except RPCError:
-        async with office.store.writing() as connection:
-            await support.withdraw(connection, case.ref)
+        # It may have been started all the same, so the number stays its own; it is started again, never twice.
         raise Refusal(
-            "Temporal does not answer; the question was not taken in",
+            f"Temporal does not answer; {case.ref} is on record and begins once it does",
             field="TEMPORAL_ADDRESS",
-            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs; then open it again",
+            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
             kind=Refused.UNREACHABLE,
         ) from None
+
+
+async def start_pending(office: Office) -> int:
+    """Start the cases that are on record and never began, because Temporal did not answer; give how many."""
+    async with office.store.reading() as connection:
+        pending = await support.pending(connection, present() - SETTLE)
+    for case in pending:
+        await _start(office, case)
+    return len(pending)
 
 
 async def _run(office: Office, start: CaseStart, *, again: bool = False) -> None:
@@ -290,6 +317,8 @@ async def _run(office: Office, start: CaseStart, *, again: bool = False) -> None
 async def _join(office: Office, known: Case, written: WrittenCase, by: str, actor: Actor) -> Opened:
     """The same key is the same question; the same thread is a further word on its case."""
     opened = Opened(ref=known.ref, workflow_id=case_id(known.ref), created=False, joined=True)
+    if known.status is None:
+        await _start(office, known)
     async with office.store.reading() as connection:
         said_before = {line.text for line in await support.log(connection, known.ref)} | {known.said}
     if written.question in said_before:
@@ -356,7 +385,11 @@ async def escalate(office: Office, ref: str, dossier: Dossier, actor: Actor) -> 
     """Ask engineering, with all that they need; they answer the owner. Raises as `answer`."""
     case = await _find(office, ref)
     owner = rules(office).owner(case.area, present())
-    words = json.dumps(dossier.model_dump(), ensure_ascii=False)
+    shown = await show(office, ref)
+    said = "\n\n".join(f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text)
+    # With everything in it: nobody of engineering has to look for the rest.
+    whole = {"question": shown.question, **dossier.model_dump(), **({"said_so_far": said} if said else {})}
+    words = json.dumps(whole, ensure_ascii=False)
     team = owner.name if owner is not None else "engineering"
     return await _by_support(office, ref, ActKind.ESCALATE, actor, words, team=team)
 
@@ -409,6 +442,16 @@ async def split(office: Office, ref: str, wanted: Split, actor: Actor) -> Opened
     await _start(office, made)
     await _act(office, case, ActKind.SPLIT, member.id, actor, None, other=new)
     return Opened(ref=new, workflow_id=case_id(new), created=True)
+
+
+async def to_review(office: Office, ref: str, said: Say, actor: Actor) -> Drafted:
+    """Make a draft tech review of a case that needs a decision; the account's TAM is told. Raises as `answer`."""
+    member = await _working(office, actor, AROUND)
+    shown = await show(office, ref)
+    lines = [f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text]
+    draft = review_draft.draft(ref, shown.account, shown.heading, shown.question, said.text, lines)
+    await _act(office, await _find(office, ref), ActKind.TO_REVIEW, member.id, actor, draft)
+    return Drafted(ref=ref, draft=draft, next="fill in what is empty, then: rapport review submit FILE")
 
 
 async def resolve(office: Office, ref: str, said: Say, actor: Actor) -> Done:
@@ -489,8 +532,8 @@ async def show(office: Office, ref: str) -> CaseShown:
                 at=line.at,
                 kind=line.kind,
                 who=names.get(line.by or "", "somebody"),
-                what=WORDS.get(line.kind, line.kind),
-                text=_told(line.kind, line.text) if line.text or line.submission is None else ERASED,
+                what=did(line.kind, line.by),
+                text=told(line.kind, line.text) if line.text or line.submission is None else ERASED,
                 about=names.get(line.about or "", line.about) if line.about else None,
             )
             for line in log
@@ -522,6 +565,19 @@ async def show(office: Office, ref: str) -> CaseShown:
         live=view is not None,
         next=_next(case),
     )
+
+
+async def engineers(
+    office: Office, roles: frozenset[Role] = frozenset({Role.SUPPORT_ENGINEER})
+) -> list[tuple[str, str]]:
+    """Who is at the desk, as address and name; never a developer."""
+    async with office.store.reading() as connection:
+        found = await people.members(connection)
+    return [
+        (member.email, member.name)
+        for member in found
+        if member.roles & roles and Role.ENGINEERING not in member.roles and member.left_at is None
+    ]
 
 
 def rules(office: Office) -> Rules:
@@ -556,13 +612,6 @@ def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> Case
         escalation=case.escalation,
         waiting_for=case.waiting_for,
     )
-
-
-def _told(kind: str, text: str | None) -> str | None:
-    """What somebody wrote; a dossier stands on a line each."""
-    if text is None or kind != "escalate":
-        return text
-    return "\n".join(f"{name}: {said}" for name, said in json.loads(text).items())
 
 
 def _next(case: Case) -> tuple[str, ...]:

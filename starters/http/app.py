@@ -22,7 +22,7 @@ from rapport.model.reading import MAX_BYTES
 from rapport.policy.attachments import MAX_TOTAL
 from starters.commands.office import Office
 from starters.http import api, hooks, pages
-from starters.http.api import cadences, desk, evidence, members, minutes, operations, people, tasks
+from starters.http.api import cadences, cases, desk, evidence, members, minutes, operations, people, tasks
 from starters.http.auth import SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
@@ -55,6 +55,7 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.include_router(evidence.router)
     app.include_router(members.router)
     app.include_router(cadences.router)
+    app.include_router(cases.router)
     app.include_router(people.router)
     app.include_router(operations.router)
     app.include_router(tasks.router)

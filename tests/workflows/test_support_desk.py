@@ -172,7 +172,7 @@ async def test_without_a_webhook_severity_one_keeps_desk_hours_and_says_so(skipp
     await open_desk(skipping, hour=23)
     ref = (await ask(skipping, severity=1)).ref
     mail = await mail_about(skipping, "luca.bianchi@versayce.example", f"[{ref}]")
-    assert "keeps desk hours" in mail.get_body(preferencelist=("plain",)).get_content()
+    assert "Nobody is on call" in mail.get_body(preferencelist=("plain",)).get_content()
     shown = await in_state(skipping, ref, "queued")
     assert shown.due is not None
     assert shown.due.hour in (6, 7)
