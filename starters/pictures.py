@@ -22,17 +22,20 @@ _GAP: Final = 10
 _EVERY: Final = 4
 _DAYS: Final = {"mon": "Mon", "tue": "Tue", "wed": "Wed", "thu": "Thu", "fri": "Fri", "sat": "Sat", "sun": "Sun"}
 _LEGEND: Final = (
-    ("slack", "slack: side work is handed out"),
+    ("slack", "slack: side work goes out"),
     ("busy", "busy"),
-    ("peak", "peak: side work goes back"),
+    ("peak", "peak: it goes back"),
     ("alone", "nobody at work"),
 )
 
 
 def week(report: DeskReport) -> Markup:
-    """An SVG of the average week: a bar for each hour's load, and a line where the peak begins with that staff."""
+    """An SVG of the average week: a bar for each hour's load, and a line where the peak begins with that staff.
+
+    Behind each bar stands a paler one for the worst such hour: an average hides the peak.
+    """
     shown = _shown(report)
-    top = max([hour.load for hour in shown] + [hour.staff * report.peak for hour in shown] + [1.0]) * 1.05
+    top = max([float(hour.most) for hour in shown] + [hour.staff * report.peak for hour in shown] + [1.0]) * 1.05
     first, last = min(hour.hour for hour in shown), max(hour.hour for hour in shown)
     days = [day for day in WEEKDAYS if any(hour.weekday == day for hour in shown)]
     room = (WIDTH - _LEFT - _GAP * len(days)) / len(days)
@@ -47,7 +50,11 @@ def week(report: DeskReport) -> Markup:
     parts = [_legend(), *_axis(top, y(0), y(top))]
     for day in days:
         hours = [hour for hour in shown if hour.weekday == day]
-        parts += [_bar(hour, x(hour), y(hour.load), step, y(0), report) for hour in hours]
+        for hour in hours:
+            parts += [
+                _bar(hour, hour.most, x(hour), y(hour.most), step, y(0), report, pale=True),
+                _bar(hour, hour.load, x(hour), y(hour.load), step, y(0), report),
+            ]
         parts.append(_line([(x(hour), y(hour.staff * report.peak)) for hour in hours if hour.staff], step))
         parts.append(_days_labels(day, hours, x(hours[0]), step, room))
     told = (
@@ -67,21 +74,33 @@ def _shown(report: DeskReport) -> list[Hour]:
     return [hour for hour in report.week if first <= hour.hour <= last and hour.weekday in days]
 
 
-def _kind(hour: Hour, report: DeskReport) -> str:
+def _kind(hour: Hour, load: float, report: DeskReport) -> str:
     if not hour.staff:
         return "alone"
-    if hour.load >= report.peak * hour.staff:
+    if load >= report.peak * hour.staff:
         return "peak"
-    return "slack" if hour.load <= report.slack * hour.staff else "busy"
+    return "slack" if load <= report.slack * hour.staff else "busy"
 
 
-def _bar(hour: Hour, x: float, y: float, step: float, floor: float, report: DeskReport) -> Markup:
-    kind = _kind(hour, report)
-    told = f"{_DAYS[hour.weekday or 'mon']} {hour.hour:02}:00: load {hour.load:g}, {hour.staff:g} at work"
+def _bar(
+    hour: Hour, load: float, x: float, y: float, step: float, floor: float, report: DeskReport, *, pale: bool = False
+) -> Markup:
+    kind = _kind(hour, load, report)
+    at = f"{_DAYS[hour.weekday or 'mon']} {hour.hour:02}:00"
+    told = f"{at}: at most {load:g}" if pale else f"{at}: load {load:g}, {hour.staff:g} at work"
     return Markup(
-        '<rect class="{kind}" fill="{fill}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}">'
-        "<title>{told}</title></rect>"
-    ).format(kind=kind, fill=_COLOURS[kind], x=x + 0.5, y=y, w=max(step - 1, 1), h=max(floor - y, 0), told=told)
+        '<rect class="{kind}" fill="{fill}" fill-opacity="{opacity}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" '
+        'height="{h:.1f}"><title>{told}</title></rect>'
+    ).format(
+        kind=kind,
+        fill=_COLOURS[kind],
+        opacity="0.3" if pale else "1",
+        x=x + 0.5,
+        y=y,
+        w=max(step - 1, 1),
+        h=max(floor - y, 0),
+        told=told,
+    )
 
 
 def _line(points: list[tuple[float, float]], step: float) -> Markup:
@@ -101,7 +120,7 @@ def _axis(top: float, floor: float, ceiling: float) -> list[Markup]:
         parts.append(
             Markup(
                 '<path class="grid" stroke="#e3dfd5" d="M{left} {y:.1f}H{right}"/>'
-                '<text class="label" fill="#5a6764" x="{at}" y="{base:.1f}" text-anchor="end">{mark}</text>'
+                '<text class="said" fill="#5a6764" x="{at}" y="{base:.1f}" text-anchor="end">{mark}</text>'
             ).format(left=_LEFT, right=WIDTH - _GAP, y=y, at=_LEFT - 8, base=y + 4, mark=mark)
         )
     return parts
@@ -109,7 +128,7 @@ def _axis(top: float, floor: float, ceiling: float) -> list[Markup]:
 
 def _days_labels(day: str, hours: list[Hour], x: float, step: float, room: float) -> Markup:
     ticks = Markup("").join(
-        Markup('<text class="label" fill="#5a6764" font-size="10" x="{:.1f}" y="{}">{}</text>').format(
+        Markup('<text class="said" fill="#5a6764" font-size="10" x="{:.1f}" y="{}">{}</text>').format(
             x + (hour.hour - hours[0].hour) * step, HEIGHT - _BOTTOM + 14, hour.hour
         )
         for hour in hours[::_EVERY]
@@ -125,12 +144,12 @@ def _legend() -> Markup:
         parts.append(
             Markup(
                 '<rect class="{kind}" fill="{fill}" x="{x:.0f}" y="8" width="12" height="12"/>'
-                '<text class="label" fill="#5a6764" x="{at:.0f}" y="18">{words}</text>'
+                '<text class="said" fill="#5a6764" x="{at:.0f}" y="18">{words}</text>'
             ).format(kind=kind, fill=_COLOURS[kind], x=x, at=x + 18, words=words)
         )
-        x += 34 + 6.4 * len(words)
+        x += 40 + 6.6 * len(words)
     line = Markup(
         '<path class="limit" fill="none" stroke="#14211f" stroke-width="1.5" d="M{x:.0f} 14h16"/>'
-        '<text class="label" fill="#5a6764" x="{at:.0f}" y="18">where the peak begins</text>'
+        '<text class="said" fill="#5a6764" x="{at:.0f}" y="18">where the peak begins</text>'
     ).format(x=x, at=x + 22)
     return Markup("").join([*parts, line])

@@ -55,7 +55,7 @@ class Hour(Wire):
     Attributes:
         weekday: Nothing where it stands for the hour of any working day of the desk.
         opened: How many cases came in.
-        load: Of the open cases.
+        load, most: Of the open cases, on average and at most.
         staff: How many engineers were at work.
         each: The load for each of them, where anybody was.
         busiest: The highest load for each in any one such hour.
@@ -65,6 +65,7 @@ class Hour(Wire):
     hour: int
     opened: float
     load: float
+    most: int
     staff: float
     each: float | None
     busiest: float | None
@@ -282,6 +283,7 @@ def _hour(ticks: Sequence[_Tick], hour: int, weekday: Weekday | None = None) -> 
         hour=hour,
         opened=_mean([tick.opened for tick in ticks]) or 0.0,
         load=_mean([tick.load for tick in ticks]) or 0.0,
+        most=max((tick.load for tick in ticks), default=0),
         staff=_mean([tick.staff for tick in ticks]) or 0.0,
         each=_mean(each),
         busiest=round(max(each), 2) if each else None,

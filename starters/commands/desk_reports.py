@@ -119,9 +119,10 @@ def write(report: DeskReport, folder: Path) -> tuple[Path, ...]:
 def _sheet(report: DeskReport) -> str:
     sheet = io.StringIO()
     rows = csv.writer(sheet, lineterminator="\n")
-    rows.writerow(["weekday", "hour", "opened", "load", "staff", "each", "busiest"])
+    rows.writerow(["weekday", "hour", "opened", "load", "most", "staff", "each", "busiest"])
     rows.writerows(
-        [hour.weekday, hour.hour, hour.opened, hour.load, hour.staff, hour.each, hour.busiest] for hour in report.week
+        [hour.weekday, hour.hour, hour.opened, hour.load, hour.most, hour.staff, hour.each, hour.busiest]
+        for hour in report.week
     )
     return sheet.getvalue()
 
