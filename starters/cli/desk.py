@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from starters.cli import side_project
+from starters.cli import desk_report, side_project
 from starters.cli.case import print_cases
 from starters.cli.common import Data, Json, out, print_json, when, with_office
 from starters.commands import desk
 
 app = typer.Typer(help="The support desk: what waits, and who has what.", no_args_is_help=True)
 app.add_typer(side_project.app, name="side-project")
+app.command()(desk_report.report)
+app.command()(desk_report.rules)
 
 
 @app.command()

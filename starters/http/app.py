@@ -22,7 +22,7 @@ from rapport.model.reading import MAX_BYTES
 from rapport.policy.attachments import MAX_TOTAL
 from starters.commands.office import Office
 from starters.http import api, hooks, pages
-from starters.http.api import cadences, cases, evidence, members, minutes, operations, people, tasks
+from starters.http.api import cadences, cases, desk, evidence, members, minutes, operations, people, tasks
 from starters.http.auth import SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
@@ -60,6 +60,7 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.include_router(operations.router)
     app.include_router(tasks.router)
     app.include_router(minutes.router)
+    app.include_router(desk.router)
     app.include_router(hooks.router)
     app.include_router(pages.router)
     static = files("starters.http.pages").joinpath("static")

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from rapport.model.base import Refusal
-from rapport.model.people import MembersFile, Role, Schedule
-from rapport.model.reading import check, read_toml
+from rapport.model.people import Role, Schedule
+from rapport.model.reading import check
 from rapport.model.side_work import NewSideProject, SideState
 from rapport.policy.calendar import Interval
 from rapport.policy.dispatch import WEIGHTS, Engineer, Held, bar, must_hand_on
 from rapport.policy.side_work import Project, is_at_work, moves, pressure
-from rapport.storage import people, side_projects
+from rapport.storage import side_projects
 from rapport.storage.database import Connection, Store
 from rapport.storage.support_tables import CaseRow
+from tests.support.desk_days import case, staffed
 
 ZURICH = Schedule(zone="Europe/Zurich")
 SYDNEY = Schedule(zone="Australia/Sydney")
@@ -141,41 +142,6 @@ def test_only_a_tams_training_has_a_time(data: dict[str, Any], said: str) -> Non
 
 
 # --- on record
-
-DESK = b"""
-[[members]]
-name = "Ana Pop"
-email = "ana.pop@foobar.example"
-roles = ["support_engineer"]
-zone = "Europe/Zurich"
-[[members]]
-name = "Ben Roth"
-email = "ben.roth@foobar.example"
-roles = ["support_engineer"]
-zone = "Europe/Zurich"
-[[members]]
-name = "Dev Oyelaran"
-email = "dev.oyelaran@foobar.example"
-roles = ["support_engineer", "engineering"]
-zone = "Europe/Zurich"
-"""
-
-
-async def staffed(connection: Connection) -> dict[str, str]:
-    """A desk of two, and a developer; their ids, by first name."""
-    await people.save_members(connection, read_toml(MembersFile, DESK, "desk.toml"))
-    return {member.name.split()[0]: member.id for member in await people.members(connection)}
-
-
-async def case(connection: Connection, number: int, owner: str | None, severity: int = 1) -> None:
-    """An open case."""
-    await connection.execute(
-        insert(CaseRow).values(
-            number=number, ref=f"C-{number:05d}", account="versayce", contact="c", area="general", severity=severity,
-            question="q", channel="cli", opened_by="m", opened_at=NOW, state="open" if owner else "queued",
-            owner=owner, escalations=0, breaches=0, projected=1,
-        )
-    )  # fmt: skip
 
 
 async def turn(connection: Connection, now: datetime) -> set[tuple[str, str | None, str]]:
