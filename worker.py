@@ -31,7 +31,9 @@ from activities.records import Records
 from activities.reports import Reports
 from activities.reviews import Reviews
 from activities.rhythms import Rhythms
+from activities.support import Support
 from activities.tasks import Tasks
+from rapport import support_rules
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.base import Refusal
@@ -49,9 +51,23 @@ from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
+from workflows.support_case import SupportCase
+from workflows.support_desk import SupportDesk
 from workflows.tech_review import TechReview
 
-WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, TechReview, Morning, Notice, Handover, GapDelivery)
+WORKFLOWS = (
+    Onboarding,
+    Cadence,
+    Meeting,
+    HumanTask,
+    TechReview,
+    SupportCase,
+    SupportDesk,
+    Morning,
+    Notice,
+    Handover,
+    GapDelivery,
+)
 """Every workflow there is."""
 
 MECHANICS = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - {
@@ -138,10 +154,19 @@ async def build(
         gates = Gates(store)
         gaps = Gaps(store, http, _crm(settings))
         tasks = Tasks(store)
-        reports = Reports(store)
+        rules = support_rules.load(settings.data)
+        reports = Reports(store, rules.desk)
         rhythms = Rhythms(store, planning)
         announcements = Announcements(store, http, messages, settings.slack_webhook_url)
         reviews = Reviews(store, Signer(settings.data))
+        paging = settings.paging_webhook_url
+        support = Support(
+            store,
+            rules,
+            http,
+            paging=paging.get_secret_value() if paging is not None else None,
+            public_url=settings.public_url.rstrip("/"),
+        )
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -183,6 +208,11 @@ async def build(
                 records.hand_back,
                 reports.mornings,
                 announcements.announce,
+                support.assign,
+                support.outlook,
+                support.team,
+                support.page,
+                support.project,
             ],
             workflow_runner=runner or Runner.sharing(MECHANICS),
             interceptors=interceptors,

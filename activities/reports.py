@@ -10,8 +10,9 @@ from rapport.model.base import Instant, Wire
 from rapport.model.morning import MorningDue
 from rapport.policy import morning
 from rapport.policy.calendar import Interval
-from rapport.storage import days, people
+from rapport.storage import days, people, side_projects
 from rapport.storage.database import Store
+from rapport.support_rules import Desk
 
 
 class MorningsAsked(Wire):
@@ -33,15 +34,25 @@ class Mornings(Wire):
 
 @dataclass(frozen=True)
 class Reports:
-    """Answers what members are to be told."""
+    """Answers what members are to be told.
+
+    Attributes:
+        desk: From which load on its side work is handed out, or put back.
+    """
 
     store: Store
+    desk: Desk
 
     @activity.defn(name="reports.mornings")
     async def mornings(self, question: MorningsAsked) -> Mornings:
-        """Find those whose day has begun and who have something to read; nobody who has left or is away."""
+        """Find those whose day has begun and who have something to read; nobody who has left or is away.
+
+        Before that, the support desk's side work is handed out: who gets some in the morning reads of it.
+        """
         since = morning.looks_back_to(question.started)
         due = []
+        async with self.store.writing() as connection:
+            await side_projects.turn(connection, slack=self.desk.slack, peak=self.desk.peak, now=question.now)
         async with self.store.reading() as connection:
             company = await people.availability(connection, since=since)
             for member in await people.members(connection):

@@ -29,10 +29,16 @@ class Api:
         Raises:
             Wrong: The answer is no success.
         """
+        return await self._send("POST", path, body)
+
+    async def put(self, path: str, body: dict[str, Any]) -> Any:
+        """Send a document that takes another's place. Raises as `post`."""
+        return await self._send("PUT", path, body)
+
+    async def _send(self, verb: str, path: str, body: dict[str, Any]) -> Any:
         raw = json.dumps(body).encode()
-        head = (
-            f"POST {path} HTTP/1.1\r\n{self._head}Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
-        )
+        fields = f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
+        head = f"{verb} {path} HTTP/1.1\r\n{self._head}{fields}\r\n"
         return await self._call(head.encode() + raw)
 
     async def get(self, path: str) -> Any:

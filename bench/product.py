@@ -171,7 +171,7 @@ async def running() -> AsyncIterator[Product]:
         data = Path(folder)
         (data / PLAYBOOKS).mkdir(mode=0o700)
         shutil.copy(HERE / "bench.toml", data / PLAYBOOKS)
-        async with sink.running() as relay, _up(data, relay) as product:
+        async with sink.running() as relay, up(data, relay) as product:
             example = product.versayce("warm-up")
             await product.starting(example)()
             await relay.reach(len(example["contacts"]))
@@ -180,7 +180,7 @@ async def running() -> AsyncIterator[Product]:
 
 
 @asynccontextmanager
-async def _up(data: Path, relay: Sink) -> AsyncIterator[Product]:
+async def up(data: Path, relay: Sink) -> AsyncIterator[Product]:
     """`rapport up`, as its own process."""
     ours = ("RAPPORT_", "TEMPORAL_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -23,6 +23,13 @@ def _mail_mode(value: str) -> str:
     raise ValueError('is not a mail mode; write "off", "live" or "redirect:someone@example.com"')
 
 
+def _webhook(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError('is not a web address; write "https://pager.example.com/hooks/support"')
+    return value
+
+
 def _smtp_url(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
@@ -70,6 +77,7 @@ class Settings(BaseSettings):
         as_: The member that a command acts as, by address, unless it says `--as`.
         links_sign_in: Whether opening the mailed link of a task signs its reader in for that one decision, without a
             sign-in of their own. Weaker: whoever gets hold of the mail can decide.
+        paging_webhook_url: Where whoever is on call is paged; without it severity 1 keeps the desk's hours.
         task_queue: Temporal's task queue.
         slack_webhook_url: Where reviews are mirrored into a Slack channel: the address of an incoming webhook. Whoever
             knows it can write there, so it is as secret as a password.
@@ -90,6 +98,7 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     as_: Annotated[Email | None, Field(validation_alias="RAPPORT_AS")] = None
     links_sign_in: bool = False
+    paging_webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
     task_queue: str = "rapport"
     slack_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     review_channel_mail: Email | None = None

@@ -35,6 +35,7 @@ from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
+from starters.commands import cases, desk
 from starters.commands.office import Office
 from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
@@ -269,7 +270,9 @@ async def running(
         token = await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())
         parts.push_async_callback(_finish, working, built)
+        await desk.start(client, settings.task_queue)
         office = Office(settings, built.store, client)
+        await cases.start_pending(office)
         serving = await parts.enter_async_context(http_server(office, catcher, ports.http))
         addresses = Addresses(
             data=str(data),

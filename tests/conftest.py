@@ -45,6 +45,14 @@ BUSINESS = "dana.whitfield@versayce.example"
 SECOND_USER = "jonas.lindqvist@versayce.example"
 
 
+DESK = """
+[desk]
+zone = "Europe/Zurich"
+hours = { start = 08:00:00, end = 18:00:00 }
+"""
+"""The shipped desk's hours, without public holidays: no test depends on the day it runs."""
+
+
 def free_port() -> int:
     """A port that is free at this moment."""
     return take_port(0, "--smtp-port")
@@ -160,6 +168,8 @@ async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> 
     }
     made = Settings(**chosen)
     put(data, KICKOFF, "kickoff", "onsite_approval")
+    if not (data / "support.toml").exists():
+        (data / "support.toml").write_text(DESK)
     store = Store(made.database)
     await store.migrate()
     # The whole sandbox, for every module: here is where it finds what a workflow must not do.

@@ -54,6 +54,18 @@ WEBHOOKS: Final = Remote(
     ),
 )
 
+PAGING: Final = Remote(
+    # A page that does not get through in half an hour is told; the case's mails have long gone by then.
+    start_to_close_timeout=timedelta(seconds=30),
+    heartbeat_timeout=None,
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        maximum_interval=timedelta(minutes=2),
+        maximum_attempts=20,
+        non_retryable_error_types=["PayloadsTooLarge"],
+    ),
+)
+
 PLANNING: Final = Local(
     start_to_close_timeout=timedelta(seconds=10),
     retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),

@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rapport.mail import compose, invite, reviews, rhythms
+from rapport.mail import cases, compose, invite, reviews, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.mail.rhythms import OnRecord
 from rapport.model.base import Refusal
@@ -237,7 +237,8 @@ class Letter:
         """Who sends it. What answers or reminds goes by itself, whatever the account wants to read."""
         if self.occasion.purpose in (Purpose.PROPOSAL, Purpose.MESSAGE, Purpose.DIGEST):
             return self.company.review(self.occasion.review)
-        return "auto"
+        # A case's owner reads what was drafted for their customer, whatever the account lets go by itself.
+        return self.occasion.review if self.occasion.purpose is Purpose.UPDATE else "auto"
 
     @property
     def meeting(self) -> MeetingFacts | None:
@@ -262,7 +263,7 @@ class Letter:
             key=self.key,
             sender=self.stationery.sender,
             recipient=self.to,
-            tam=self.company.writer(self.stationery.sender),
+            tam=self._writer or self.company.writer(self.stationery.sender),
             thread=f"{self.occasion.story}/thread/{self.person}",
             secret=self.stationery.secret,
             date=date,
@@ -292,10 +293,20 @@ class Letter:
             expires_at=date + LINK_LIFE,
         )
 
+    @property
+    def _writer(self) -> Person | None:
+        """Who writes a mail about a case, and gets the answers: the case's owner, unless they read it themselves."""
+        found = self.on_record.case if self.on_record is not None else None
+        mine = found is not None and found.owner is not None and found.owner.id == self.person
+        return found.writer if found is not None and not mine else None
+
     def _context(self, link: str) -> dict[str, Any]:
-        meeting, rhythm = self.meeting, self.occasion.rhythm
+        meeting, rhythm, case = self.meeting, self.occasion.rhythm, self.occasion.case
+        on_case = self.on_record.case if self.on_record is not None else None
         return {
             **self.company.context(self.to, self.stationery.public_url),
+            **({"tam": self._writer} if self._writer is not None else {}),
+            "case": cases.context(on_case, case, self.stationery.public_url) if on_case and case else None,
             "to": self.to,
             "link": link,
             "pages": self.stationery.public_url,

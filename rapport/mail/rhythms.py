@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from rapport.mail import chart, invite
+from rapport.mail import cases, chart, invite
+from rapport.mail.cases import CaseFile
 from rapport.model.base import Refusal
 from rapport.model.cadence import Occurrence
 from rapport.model.evidence import Evidence
@@ -30,20 +31,24 @@ class OnRecord:
 
     Attributes:
         minutes: What was said at the review that the mail follows, if anybody wrote it down.
+        case: The support case that the mail is about.
     """
 
-    evidence: Evidence
+    evidence: Evidence | None = None
     minutes: MinutesRecord | None = None
+    case: CaseFile | None = None
 
 
 async def on_record(connection: Connection, occasion: Occasion, zone: str) -> OnRecord | None:
-    """What is on record for the days that a mail speaks of; nothing for a mail that speaks of none.
+    """What is on record of the case or for the days that a mail speaks of; nothing for a mail that speaks of neither.
 
     Blockers are always all that are open, however long they have been.
 
     Args:
         zone: In which the days are counted.
     """
+    if occasion.case is not None:
+        return OnRecord(case=await cases.on_record(connection, occasion.case))
     rhythm = occasion.rhythm
     if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
         return None
@@ -85,7 +90,7 @@ def context(company: Company, rhythm: RhythmFacts, to: Person, found: OnRecord |
         "review": rhythm.review,
         "missed": rhythm.missed,
         "titles": rhythm.titles,
-        "evidence": _evidence(found.evidence) if found else None,
+        "evidence": _evidence(found.evidence) if found and found.evidence else None,
         "said": _said(company, found.minutes) if found and found.minutes else None,
     }
 
@@ -178,6 +183,7 @@ def _evidence(found: Evidence) -> dict[str, Any]:
         "is_empty": found.is_empty,
         "usage": [(chart.text(series), chart.html(series)) for series in found.usage if series.samples],
         "incidents": found.incidents,
+        "cases": found.cases,
         "projects": [(project.title, _named(project.starts), _named(project.ends)) for project in found.projects],
         "roadmap": found.roadmap,
         "wins": [(win.title, _named(win.day)) for win in found.wins],

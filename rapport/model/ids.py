@@ -35,6 +35,21 @@ def review_id(ref: str) -> str:
     return f"tech-review/{ref}"
 
 
+def case_ref(number: int) -> str:
+    """A case's number, as customers and mails say it."""
+    return f"C-{number:05}"
+
+
+def case_id(ref: str) -> str:
+    """The workflow of one support case."""
+    return f"case/{ref}"
+
+
+def desk_id(name: str) -> str:
+    """The workflow of a support desk."""
+    return f"desk/{name}"
+
+
 def handover_id(account: str, until: datetime) -> str:
     """The workflow that gives an account back to its regular TAM; `until` is the instant, in UTC."""
     return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"

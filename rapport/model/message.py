@@ -67,6 +67,8 @@ class Purpose(StrEnum):
     BRIEF = "brief"
     DIGEST = "digest"
     PARTING = "parting"
+    ANSWER = "answer"
+    UPDATE = "update"
 
     @property
     def resend_when_unknown(self) -> bool:
@@ -112,6 +114,7 @@ class Occasion(Wire):
             was to go to whoever asked goes to them.
         announcement: What the mail tells the review channel.
         tech_review: What the mail says of a technical review.
+        case: What the mail says of a support case; all else of it is read when the mail is written.
         stale_at: When it makes no sense any more; what has not gone by then never goes.
         news: What the onboarding has to tell SQL anyway; it travels along, and is written with the mail.
     """
@@ -137,6 +140,7 @@ class Occasion(Wire):
     asked_of: str | None = None
     announcement: AnnouncementFacts | None = None
     tech_review: TechReviewFacts | None = None
+    case: CaseFacts | None = None
     stale_at: Instant | None = None
     news: Projection | None = None
 
@@ -184,6 +188,27 @@ class HandoverFacts(Wire):
     until: Instant | None = None
     submission: str | None = None
     back: bool = False
+
+
+class CaseFacts(Wire):
+    """What a mail about a support case needs to know beside what is on record of it.
+
+    Attributes:
+        said, by: The submission that the mail is about, and whose it is.
+        kind: What happened, where a mail serves for several things.
+        promise, due: What the customer was promised, and when that is broken.
+        reason: In fixed words, such as why nobody has it.
+        other: Another case, where two become one.
+    """
+
+    ref: str
+    said: str | None = None
+    by: str | None = None
+    kind: str = ""
+    promise: str = ""
+    due: Instant | None = None
+    reason: str | None = None
+    other: str | None = None
 
 
 class TaskFacts(Wire):

@@ -156,6 +156,7 @@ class WrittenMember(Schedule):
         manager: Whom a matter goes up to, by address.
         backup: Who helps out when they stay silent, by address.
         delegate: Who stands in during any absence that names nobody else, by address.
+        areas: The product areas that they know, as `support.toml` names them; left out, they know all of them.
     """
 
     name: Name
@@ -167,6 +168,7 @@ class WrittenMember(Schedule):
     manager: Email | None = None
     backup: Email | None = None
     delegate: Email | None = None
+    areas: frozenset[StepName] | None = None
 
     @model_validator(mode="after")
     def _leans_on_others(self) -> Self:
@@ -383,7 +385,8 @@ class Contact(Wire):
 class Member(Wire):
     """A person on the vendor's side, as SQL holds them. Never part of a workflow's history.
 
-    `manager`, `backup` and `delegate` are members' ids; `left_at` is set once they have left for good.
+    `manager`, `backup` and `delegate` are members' ids; `left_at` is set once they have left for good; `areas` are the
+    product areas that they know, nothing for all of them.
     """
 
     id: str
@@ -398,6 +401,7 @@ class Member(Wire):
     backup: str | None = None
     delegate: str | None = None
     left_at: Instant | None = None
+    areas: frozenset[str] | None = None
 
 
 class Absence(Wire):

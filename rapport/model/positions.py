@@ -14,6 +14,7 @@ from typing import Final
 Place = tuple[str | int, ...]
 """A way into a document: `("steps", 0, "minutes")`."""
 
+_PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _BLANK: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -46,6 +47,13 @@ def line_of(place: Place, found: dict[Place, int]) -> int:
         if place[:length] in found:
             return found[place[:length]]
     return 1
+
+
+def place_of(field: str) -> Place:
+    """A field as refusals name it, such as `steps[0].agenda[1].minutes`, as a way into the document."""
+    if field == "body":
+        return ()
+    return tuple(int(index) if index else name for name, index in _PART.findall(field))
 
 
 class _Walk:

@@ -16,6 +16,7 @@ from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.successions import HandoverStart
+from rapport.model.support import CaseResult, CaseStart, DeskStart
 from rapport.model.tech_review import ReviewResult, ReviewStart
 
 S = TypeVar("S")
@@ -39,3 +40,5 @@ HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
 GAP: Final = Kind("GapDelivery", GapStart, GapSent)
 TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)
+SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
+SUPPORT_DESK: Final = Kind("SupportDesk", DeskStart, type(None))

@@ -23,13 +23,12 @@ from rapport.model.playbook import (
     StepDefinition,
     disconnected,
 )
-from rapport.model.positions import Place, line_of, lines
+from rapport.model.positions import Place, line_of, lines, place_of
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
 from rapport.policy import forecast
 
 _ALL: Final = 200
 """How many faults are told at most; nobody reads more, and each looks for what was meant."""
-_PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -126,7 +125,7 @@ def _without_echoes(found: list[tuple[str, str, str]]) -> list[tuple[str, str, s
 
 def _nearest(data: Mapping[str, Any], field: str, problem: str, fix: str) -> tuple[str, str, str]:
     """Name the field that an unknown one comes near to."""
-    place = _place(field)
+    place = place_of(field)
     if problem != UNKNOWN or not place:
         return field, problem, fix
     fields: set[str] = set()
@@ -165,7 +164,7 @@ def _split(text: str) -> tuple[str, str, str]:
 
 
 def _fault(file: str, data: Mapping[str, Any], places: dict[Place, int], field: str, problem: str, fix: str) -> Fault:
-    place = _place(field)
+    place = place_of(field)
     shown = _shown(field, place, data)
     return Fault(file=file, line=line_of(place, places), field=shown, problem=_in_a_line(problem), fix=_in_a_line(fix))
 
@@ -173,13 +172,6 @@ def _fault(file: str, data: Mapping[str, Any], places: dict[Place, int], field: 
 def _in_a_line(text: str) -> str:
     """What quotes a file may have its control characters in it; a fault is one line."""
     return _CONTROL.sub("?", text)
-
-
-def _place(field: str) -> Place:
-    """`steps[0].agenda[1].minutes` as a way into the document."""
-    if field == "body":
-        return ()
-    return tuple(int(index) if index else name for name, index in _PART.findall(field))
 
 
 def _shown(field: str, place: Place, data: Mapping[str, Any]) -> str:

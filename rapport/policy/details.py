@@ -10,6 +10,7 @@ from rapport.model.human_task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
 from rapport.model.records import Wait
+from rapport.model.support import CaseView, DeskView
 from rapport.model.tech_review import ReviewView
 from rapport.policy import quorum
 from rapport.policy.plan import Progress, StepState, reached
@@ -140,6 +141,35 @@ def tech_review(view: ReviewView) -> str:
     if view.outcome is not None:
         lines.append(f"\nOutcome: **{view.outcome}**")
     return "\n".join([*lines, *_wait(view), "", f"Everything at once: `rapport review show {view.ref}`"])
+
+
+def desk(view: DeskView) -> str:
+    """Where a desk is: how much waits, how much is in hand, and what was not heard yet."""
+    state = view.state
+    lines = [f"**{len(state.queue)}** wait for an owner, **{len(state.owners)}** are in hand", ""]
+    lines += [f"- `case/{case.ref}`: severity {case.severity}, since {_at(case.since)}" for case in state.queue[:20]]
+    if len(state.queue) > 20:
+        lines.append(f"- and {len(state.queue) - 20} more")
+    if state.unacknowledged:
+        lines.append(f"\n{len(state.unacknowledged)} cases have not confirmed their owner yet.")
+    for one in state.escalations:
+        lines.append(f"\nEngineering ({one.team}): `case/{one.ref}` {'has it' if one.granted else 'waits'}")
+    return "\n".join([*lines, "", f"{state.taken} handed out in {state.runs} runs. All of it: `rapport desk status`"])
+
+
+def case(view: CaseView) -> str:
+    """Where a case is: whose it is by role, what is promised, and the way out."""
+    status = view.status
+    lines = [f"**{status.state}**, severity {status.severity}, area {status.area}", ""]
+    if view.waiting_for:
+        lines.append(f"Waits for {view.waiting_for}.")
+    if status.clock is not None:
+        promise = status.clock.promise.replace("_", " ")
+        until = f"by {_at(view.due)}" if view.due else "its clock stands still"
+        lines.append(f"\nPromised: {promise}, {until}")
+    if view.escalation:
+        lines.append(f"\nEngineering: {view.escalation}")
+    return "\n".join([*lines, "", f"Everything at once: `rapport case show {view.ref}`"])
 
 
 def _wait(view: MeetingView | TaskView | ReviewView) -> list[str]:

@@ -16,10 +16,12 @@ from rapport.model.human_task import TaskPhase
 from rapport.model.message import MessageState, Occasion, Purpose
 from rapport.model.minutes import Pending
 from rapport.model.people import Member, Role, personas
+from rapport.model.side_work import SideState
 from rapport.policy import audience
 from rapport.policy.calendar import wall
 from rapport.storage import actions, blockers, people, tasks
 from rapport.storage.database import Connection
+from rapport.storage.desk_tables import SideProjectRow
 from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow, RhythmRow
 from rapport.storage.tasks import Task
 
@@ -107,6 +109,7 @@ class Day(Wire):
     Attributes:
         blockers: Those to look at today, or before.
         actions: Those that are due today, or were before.
+        side: Side work that is theirs, by its title; it has no date.
     """
 
     waiting: tuple[Item, ...] = ()
@@ -116,11 +119,14 @@ class Day(Wire):
     awaited: tuple[Item, ...] = ()
     blockers: tuple[Pending, ...] = ()
     actions: tuple[Pending, ...] = ()
+    side: tuple[str, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing to tell. That others are slow is no news by itself."""
-        return not (self.waiting or self.drafts or self.meetings or self.going or self.blockers or self.actions)
+        return not (
+            self.waiting or self.drafts or self.meetings or self.going or self.blockers or self.actions or self.side
+        )
 
 
 class _Step(Wire):
@@ -191,9 +197,13 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
         ),
         blockers=await blockers.pending(connection, member.id, today),
         actions=await actions.pending(connection, member.id, today),
+        side=tuple(await connection.scalars(_SIDE, {"member": member.id})),
     )
 
 
+_SIDE: Final = select(SideProjectRow.title).where(
+    SideProjectRow.owner == bindparam("member"), SideProjectRow.state == SideState.TAKEN
+)
 _STEPS: Final = (
     select(
         AccountRow.key.label("account"),

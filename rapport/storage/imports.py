@@ -116,6 +116,7 @@ def _values(member: WrittenMember) -> dict[str, Any]:
         "join_url": str(member.join_url) if member.join_url else None,
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
         "schedule": member.model_dump(mode="json", include=people.SCHEDULE),
+        "areas": None if member.areas is None else sorted(member.areas),
     }
 
 

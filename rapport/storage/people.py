@@ -254,6 +254,7 @@ _MEMBERS = select(
     MemberRow.backup,
     MemberRow.delegate,
     MemberRow.left_at,
+    MemberRow.areas,
 ).order_by(MemberRow.email)
 _BY_EMAIL = _MEMBERS.where(func.lower(MemberRow.email) == bindparam("email"))
 
@@ -278,6 +279,7 @@ def _member(row: Row[Any]) -> Member:
         backup=row.backup,
         delegate=row.delegate,
         left_at=row.left_at,
+        areas=None if row.areas is None else frozenset(row.areas),
     )
 
 

@@ -65,7 +65,11 @@ class VendorRow(Base):
 
 
 class MemberRow(Base):
-    """A person on the vendor's side. `left_at` is set when they have left for good."""
+    """A person on the vendor's side. `left_at` is set when they have left for good.
+
+    Attributes:
+        areas: The product areas that they know, where they do not know all of them.
+    """
 
     __tablename__ = "members"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -80,6 +84,7 @@ class MemberRow(Base):
     backup: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
     delegate: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
     left_at: Mapped[datetime | None]
+    areas: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class AbsenceRow(Base):

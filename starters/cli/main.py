@@ -11,6 +11,8 @@ from starters.cli import (
     audit,
     blocker,
     cadence,
+    case,
+    desk,
     doctor,
     evidence,
     gap,
@@ -49,6 +51,8 @@ app.add_typer(meeting.app, name="meeting")
 app.add_typer(blocker.app, name="blocker")
 app.add_typer(action.app, name="action")
 app.add_typer(cadence.app, name="cadence")
+app.add_typer(case.app, name="case")
+app.add_typer(desk.app, name="desk")
 app.add_typer(task.app, name="task")
 app.add_typer(review.app, name="review")
 app.add_typer(message.app, name="message")

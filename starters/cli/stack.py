@@ -16,7 +16,7 @@ from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import connect, register_search_attributes
 from starters.cli.common import Data, Json, finish, out, print_json
-from starters.commands import onboardings
+from starters.commands import desk, onboardings
 from starters.commands.onboardings import Started, StartRequest
 from starters.installation import Ports, settings_of
 from starters.secrets import kept, make_private
@@ -97,6 +97,7 @@ async def _set_up(data: Path | None) -> None:
         client = await connect()
         await register_search_attributes(client)
         await register_schedules(client, settings.task_queue)
+        await desk.start(client, settings.task_queue)
     finally:
         await store.close()
 

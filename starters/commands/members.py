@@ -14,10 +14,11 @@ from pydantic import AfterValidator
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Instant, Prose, Refusal, Refused, Wire, Written
-from rapport.model.ids import new_id
+from rapport.model.ids import case_id, desk_id, new_id
 from rapport.model.people import Member, MembersFile, Role, WrittenAbsence
+from rapport.model.support import DESK
 from rapport.policy import calendar
-from rapport.storage import imports, people, tasks, timeline
+from rapport.storage import imports, people, support, tasks, timeline
 from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from starters.commands.files import read_written
@@ -254,19 +255,21 @@ async def end_absence(office: Office, id_: str, actor: Actor) -> AbsenceShown:
 
 
 async def people_changed(office: Office, account: str | None = None) -> None:
-    """Tell every open task that who acts for whom may have changed; or an account's, which its own people decide.
+    """Tell open tasks, cases and the desk that who acts for whom may have changed; or an account's own open tasks.
 
     Called by each use case that changed something, once that is committed. Where Temporal cannot be told, or an
     onboarding's file brought the members in, a task finds out by itself before it writes to anybody again.
     """
     async with office.store.reading() as connection:
         open_tasks = await tasks.open_ids(connection, put_to_people_of=account)
-    untold = await tell_people_changed(office, open_tasks)
+        refs = await support.open_refs(connection) if account is None else []
+    listeners = [*open_tasks, *(case_id(ref) for ref in refs)]
+    untold = await tell_people_changed(office, [*listeners, *([desk_id(DESK)] if account is None else [])])
     if untold:
         logger.warning(
-            "Temporal did not answer: %d of %d open tasks learn only before their next reminder that people come or go",
+            "Temporal did not answer: %d of %d tasks and cases learn only before their next reminder who comes or goes",
             untold,
-            len(open_tasks),
+            len(listeners),
         )
 
 

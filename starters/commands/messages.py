@@ -12,15 +12,16 @@ from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState, Occasion, Release
+from rapport.model.message import MessageState, Occasion, Purpose, Release
+from rapport.model.people import Member
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
-from rapport.storage import access, attachments, people, timeline
+from rapport.storage import access, attachments, people, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
-from starters.commands.office import Actor, Office, answered, member_acting, present, submission
+from starters.commands.office import SUPPORT, Actor, Office, answered, member_acting, present, submission
 from worker import stationery
 from workflows.correspondence import Correspondence
 
@@ -188,7 +189,7 @@ async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageS
     Raises:
         Refusal: It is no draft any more, or the personal link was lost from its body.
     """
-    await member_acting(office, actor)
+    await _reader(office, actor, key)
     async with office.store.reading() as connection:
         message = await outbox.message(connection, key)
         draft = await outbox.draft(connection, key)
@@ -212,13 +213,25 @@ async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageS
     return await show(office, key)
 
 
+async def _reader(office: Office, actor: Actor, *keys: str) -> Member:
+    """Whoever reads these drafts: support, where they are words to a case's customer.
+
+    Raises:
+        Refusal: The member may not, or there is no such message.
+    """
+    async with office.store.reading() as connection:
+        found = [await outbox.message(connection, key) for key in keys]
+    of_cases = bool(found) and all(message.purpose == Purpose.UPDATE for message in found)
+    return await member_acting(office, actor, also=SUPPORT if of_cases else frozenset())
+
+
 async def attach(office: Office, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
     """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
 
     Raises:
         Refusal: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
     """
-    member = await member_acting(office, actor)
+    member = await _reader(office, actor, key)
     file = checked(name, content)
     async with office.store.writing() as connection:
         await _refuse_no_draft(connection, key)
@@ -234,7 +247,7 @@ async def detach(office: Office, key: str, name: str, actor: Actor) -> MessageSh
     Raises:
         Refusal: It is no draft any more, or has no file of this name.
     """
-    await member_acting(office, actor)
+    await _reader(office, actor, key)
     async with office.store.writing() as connection:
         await _refuse_no_draft(connection, key)
         if not await attachments.detach(connection, key, name):
@@ -257,7 +270,7 @@ async def release(
     Raises:
         Refusal: One of them is no draft any more, or the member may not.
     """
-    member = await member_acting(office, actor)
+    member = await _reader(office, actor, *keys)
     by_workflow: dict[str, list[str]] = {}
     async with office.store.reading() as connection:
         for key in keys:
@@ -266,6 +279,7 @@ async def release(
                 raise _no_draft(message.state)
             if not hold:
                 await _refuse_unwritten(office, connection, key)
+                await _refuse_promotional(connection, key, message.account)
             by_workflow.setdefault(message.workflow_id, []).append(key)
     receipt = Receipt(accepted=True, outcome="nothing to do")
     for workflow_id, some in by_workflow.items():
@@ -276,6 +290,23 @@ async def release(
         word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
         receipt = await answered(handle.execute_update(Correspondence.release, word, id=said.id), "draft")
     return receipt
+
+
+async def _refuse_promotional(connection: Connection, key: str, account: str | None) -> None:
+    """Refuse to send what can wait while the account has an open case of severity 1."""
+    draft = await outbox.draft(connection, key)
+    assert draft is not None
+    occasion = Occasion.model_validate(draft.occasion)
+    if account is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+        return
+    worst = await support.has_worst(connection, account)
+    if worst is not None:
+        raise Refusal(
+            f"can wait: {worst} of severity 1 is open at {account}",
+            field="key",
+            fix=f"send it once that is resolved; see `rapport case show {worst}`",
+            kind=Refused.CONFLICT,
+        )
 
 
 async def refuse_unwritten(office: Office, account: str, step: str) -> None:

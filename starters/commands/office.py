@@ -130,6 +130,10 @@ CUSTOMER_FACING: Final = frozenset({Role.TAM, Role.TAM_MANAGER, Role.CE})
 """The roles that may act on an account's onboarding."""
 
 
+SUPPORT: Final = frozenset({Role.SUPPORT_ENGINEER, Role.SUPPORT_LEAD})
+"""The roles that work on support cases."""
+
+
 async def member_named(office: Office, actor: Actor) -> Member:
     """The member who acts, whatever their roles.
 
@@ -153,15 +157,18 @@ async def member_named(office: Office, actor: Actor) -> Member:
     return member
 
 
-async def member_acting(office: Office, actor: Actor) -> Member:
+async def member_acting(office: Office, actor: Actor, *, also: frozenset[Role] = frozenset()) -> Member:
     """The member who acts on an account.
+
+    Args:
+        also: Further roles that may do just this.
 
     Raises:
         Refusal: As `member_named`, or the member has no role that may act on accounts.
     """
     member = await member_named(office, actor)
-    if not member.roles & CUSTOMER_FACING:
-        roles = ", ".join(sorted(CUSTOMER_FACING))
+    if not member.roles & (CUSTOMER_FACING | also):
+        roles = ", ".join(sorted(CUSTOMER_FACING | also))
         raise Refusal(
             "may not act on accounts",
             field="--as",

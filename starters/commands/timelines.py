@@ -205,12 +205,47 @@ def sentence(
             return f"{who} said where the product gap {about} is"
         case kind if kind.startswith("data."):
             return f"{who} brought {_DATA.get(kind, 'data')} up to date: {about}"
+        case kind if kind.startswith("case."):
+            return _of_case(kind, entry, who, when, about, names)
         case kind if kind.startswith(("task.", "decision.")):
             role = (roles or {}).get(entry.who or "") if kind.startswith("decision.") else None
             through = " through their link" if role and entry.verified == "link" else ""
             return _of_task(kind, step, f"{who}, {role}," if role else who, about.replace("_", " ")) + through
         case _:
             return entry.kind
+
+
+def _of_case(kind: str, entry: Told, who: str, when: str, about: str, names: Mapping[str, str]) -> str:
+    """What happened to a support case."""
+    case = entry.step or "A case"
+    known = names.get(about, about).replace("_", " ")
+    return {
+        "case.opened": f"{who} asked support: {case}",
+        "case.queued": f"{case} waits for somebody at the desk: {about}",
+        "case.assigned": f"{who} has {case} from now on: {about}",
+        "case.chosen": f"{who} chose who has {case}",
+        "case.owner_away": f"{case} is handed on: {about}",
+        "case.handed_off": f"{who} handed {case} off",
+        "case.answered": f"{who} answered {case}",
+        "case.waiting": f"{who} asked the customer about {case}; its clock stands still",
+        "case.customer_said": f"{who} wrote on {case}",
+        "case.context": f"{who} added what they know to {case}",
+        "case.classified": f"{who} placed {case} anew",
+        "case.reminded": f"{case}: half of the promised time is over; it ends on {when}",
+        "case.breached": f"{case}: the {known} that was promised for {when} did not go out",
+        "case.escalated": f"{who} put {case} to engineering",
+        "case.engineering_answered": f"{case}: engineering's word: {known}",
+        "case.merged": f"{who} made {case} a part of {about}",
+        "case.joined": f"{about} became a part of {case}",
+        "case.split": f"{who} split {about} from {case}",
+        "case.to_review": f"{who} made a draft of a tech review of {case}",
+        "case.resolved": f"{who} resolved {case}",
+        "case.reopened": f"{who} opened {case} again",
+        "case.paged": f"{who} was paged for {case}",
+        "case.unpaged": f"{case}: {who} could not be paged",
+        "case.desk_silent": f"{case}: the desk does not answer; it is asked again every minute",
+        "case.refused": f"{case}: something that {who} did came too late: {about}",
+    }.get(kind, kind)
 
 
 def _of_rhythm(kind: str, step: str, who: str, when: str, about: str) -> str:
@@ -344,7 +379,7 @@ _PEOPLE = {
     "account.vacant",
     "account.complete",
 }
-_TITLES = {"people": "The account's people"}
+_TITLES = {"people": "The account's people", "escalation": "Escalation"}
 _CHORES = {
     "drafts": "its drafts",
     "time": "finding a time",
@@ -365,6 +400,8 @@ _PURPOSE = {
     "reminder": "reminder",
     "invitation": "calendar invitation",
     "notice": "notice",
+    "answer": "an answer to their question",
+    "update": "a word on their question",
     "parting": "taken off a meeting",
     "message": "sent",
     "task": "a task",

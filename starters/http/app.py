@@ -24,6 +24,8 @@ from starters.commands.office import Office
 from starters.http import api, hooks, pages
 from starters.http.api import (
     cadences,
+    cases,
+    desk,
     evidence,
     gaps,
     members,
@@ -66,6 +68,7 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.include_router(evidence.router)
     app.include_router(members.router)
     app.include_router(cadences.router)
+    app.include_router(cases.router)
     app.include_router(people.router)
     app.include_router(operations.router)
     app.include_router(tasks.router)
@@ -73,6 +76,7 @@ def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
     app.include_router(reviews.router)
     app.include_router(review_needs.router)
     app.include_router(gaps.router)
+    app.include_router(desk.router)
     app.include_router(hooks.router)
     app.include_router(pages.router)
     static = files("starters.http.pages").joinpath("static")

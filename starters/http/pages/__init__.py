@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from starters.http.pages import cadences, caught, drafts, entrance, links, members, minutes, reviews, tasks
+from starters.http.pages import (
+    cadences,
+    cases,
+    caught,
+    desk_report,
+    drafts,
+    entrance,
+    links,
+    members,
+    minutes,
+    reviews,
+    tasks,
+)
 from starters.http.pages.entrance import sign_in_page
 from starters.http.pages.rendering import refusal_page
 
 __all__ = ["refusal_page", "router", "sign_in_page"]
 
 router = APIRouter(include_in_schema=False)
-for module in (entrance, members, cadences, minutes, reviews, tasks, drafts, links, caught):
+for module in (entrance, members, cadences, minutes, reviews, desk_report, cases, tasks, drafts, links, caught):
     router.include_router(module.router)

@@ -1,0 +1,257 @@
+"""What the desk and its cases ask: who takes a case, when its promise falls due, whom to page; and their records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import httpx
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from rapport.model.base import Instant, Wire
+from rapport.model.people import Availability, Member, Role
+from rapport.model.support import (
+    GENERAL,
+    Assigned,
+    Assigning,
+    Assignments,
+    CaseProjection,
+    Clock,
+    Foreseen,
+    Load,
+    Outlook,
+    Waiting,
+)
+from rapport.policy import dispatch, promises
+from rapport.policy.calendar import Interval
+from rapport.policy.dispatch import Choice, Engineer, Given
+from rapport.storage import people, side_projects, support
+from rapport.storage.database import Connection, Store
+from rapport.support_rules import Rules
+
+PAGE_SECONDS: Final = 10.0
+"""How long the paging webhook may take."""
+
+
+class PageOrder(Wire):
+    """Page whoever is on call; the webhook gets the number, the severity and a link, never the question."""
+
+    ref: str
+    account: str
+    severity: int
+    member: str | None
+    now: Instant
+
+
+class TeamAsked(Wire):
+    """Whom of engineering does a case's area belong to?"""
+
+    area: str
+    now: Instant
+
+
+class TeamFound(Wire):
+    """The team that owns an area, and whom to ask, as a `TaskDefinition` names people."""
+
+    team: str
+    assign: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Support:
+    """Answers what the desk and its cases ask, and writes down what they tell of themselves.
+
+    Attributes:
+        paging: The webhook that pages whoever is on call; without it severity 1 keeps the desk's hours.
+        public_url: What links to pages begin with.
+    """
+
+    store: Store
+    rules: Rules
+    http: httpx.AsyncClient
+    paging: str | None
+    public_url: str
+
+    @activity.defn(name="support.assign")
+    async def assign(self, question: Assigning) -> Assignments:
+        """Give away the cases that wait, and keep for `why` what each choice was made by. Safe to repeat."""
+        asked = {case.ref: case for case in question.waiting}
+        async with self.store.writing() as connection:
+            desk = await self._desk(connection, question)
+            chosen = [_as_wanted(case) for case in question.waiting if case.wanted is not None]
+            cases = [_waiting(case) for case in question.waiting if case.wanted is None]
+            chosen += dispatch.dispatch(cases, desk, question.now)
+            kept = [
+                (choice, asked[choice.ref].turn, asked[choice.ref].severity)
+                for choice in chosen
+                if choice.to is not None or not asked[choice.ref].told
+            ]
+            await support.put_assignments(connection, kept, question.now)
+        again = [choice.again for choice in chosen if choice.to is None and choice.again is not None]
+        words = tuple(
+            Assigned(
+                ref=choice.ref,
+                turn=asked[choice.ref].turn,
+                member=choice.to,
+                reason=choice.reason,
+                look_again=choice.again,
+                paged=choice.paged,
+            )
+            for choice in chosen
+        )
+        return Assignments(words=words, look_again=min(again, default=None))
+
+    @activity.defn(name="support.outlook")
+    async def outlook(self, question: Outlook) -> Foreseen:
+        """Say when a case's promise falls due, and whether its owner is there."""
+        async with self.store.reading() as connection:
+            company = await people.availability(connection, since=question.now)
+            owner = None
+            if question.owner is not None:
+                found = await people.members(connection, [question.owner])
+                owner = _engineer(found[0], company[question.owner]) if found else None
+            tam = await people.tam_of(connection, question.account)
+        promise = self.rules.promise(question.severity)
+        hours = promises.hours(promise, rota=self.rules.on_call is not None, paging=self.paging is not None)
+        dues = None
+        if question.clock is not None:
+            dues = promises.dues(
+                _clock(question.clock),
+                promise,
+                self.rules.desk.schedule,
+                around_the_clock=hours.around_the_clock,
+            )
+        leads = [one.member for one in company.values() if Role.SUPPORT_LEAD in one.roles and not one.left]
+        away = None
+        if question.owner is not None:
+            away = dispatch.must_hand_on(owner, question.severity, question.now)
+        ahead = [spell.start for spell in owner.away if spell.start > question.now] if owner is not None else []
+        return Foreseen(
+            due=dues.breach if dues else None,
+            remind_at=dues.remind if dues else None,
+            draft_at=dues.draft if dues else None,
+            owner_away=away,
+            away_from=min(ahead, default=None),
+            leads=tuple(sorted(leads)),
+            tam=tam,
+            keeps_hours=hours.reason,
+        )
+
+    @activity.defn(name="support.team")
+    async def team(self, question: TeamAsked) -> TeamFound:
+        """Find the engineering team that owns an area, and whom to ask there."""
+        owner = self.rules.owner(question.area, question.now)
+        if owner is None:
+            return TeamFound(team="engineering", assign=(f"role:{Role.ENGINEERING}",))
+        async with self.store.reading() as connection:
+            known = [await people.member_by_email(connection, email) for email in owner.engineers]
+        there = tuple(
+            member.id for member in known if member and member.left_at is None and Role.ENGINEERING in member.roles
+        )
+        return TeamFound(team=owner.name, assign=there or (f"role:{Role.ENGINEERING}",))
+
+    @activity.defn(name="support.page")
+    async def page(self, order: PageOrder) -> None:
+        """Page whoever is on call.
+
+        Raises:
+            ApplicationError: `Unpaged`: the webhook did not take it; it is tried again.
+        """
+        if self.paging is None:
+            return
+        name = None
+        if order.member is not None:
+            async with self.store.reading() as connection:
+                found = await people.members(connection, [order.member])
+            name = found[0].email if found else None
+        said = {
+            "case": order.ref,
+            "account": order.account,
+            "severity": order.severity,
+            "on_call": name,
+            "at": order.now.isoformat(),
+            "url": f"{self.public_url}/cases/{order.ref}",
+        }
+        try:
+            # The same page may arrive twice: the key tells the receiver.
+            headers = {"Idempotency-Key": f"{order.ref}/{order.now.isoformat()}"}
+            answer = await self.http.post(self.paging, json=said, headers=headers, timeout=PAGE_SECONDS)
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            raise ApplicationError("the paging webhook did not take it", type="Unpaged") from None
+
+    @activity.defn(name="support.project")
+    async def project(self, projection: CaseProjection) -> None:
+        """Write down what a case says of itself."""
+        async with self.store.writing() as connection:
+            await support.project(connection, projection)
+            desk = self.rules.desk
+            # What has become of a case is slack, or the peak.
+            await side_projects.turn(connection, slack=desk.slack, peak=desk.peak, now=projection.now)
+
+    async def _desk(self, connection: Connection, question: Assigning) -> list[Engineer]:
+        """Those who may get cases, and those who look as if: everybody with support among their roles."""
+        lately = question.now - timedelta(days=dispatch.FAIR_DAYS)
+        company = await people.availability(connection, since=lately)
+        given = await support.given_since(connection, lately)
+        on_call = self.rules.on_call_now(question.now) if self.paging is not None else None
+        return [
+            _engineer(
+                member,
+                company[member.id],
+                load=question.loads.get(member.id, Load()),
+                given=given.get(member.id, ()),
+                on_call=on_call is not None and member.email.lower() == on_call.lower(),
+            )
+            for member in await people.members(connection)
+            if Role.SUPPORT_ENGINEER in member.roles
+        ]
+
+
+def _engineer(
+    member: Member,
+    availability: Availability,
+    *,
+    load: Load | None = None,
+    given: tuple[Given, ...] = (),
+    on_call: bool = False,
+) -> Engineer:
+    load = load or Load()
+    busy = [dispatch.Held(severity) for severity in Counter(load.busy).elements()]
+    idle = [dispatch.Held(severity, at_rest=True) for severity in Counter(load.idle).elements()]
+    return Engineer(
+        id=member.id,
+        roles=member.roles,
+        schedule=member.schedule,
+        areas=member.areas,
+        away=tuple(Interval(absence.starts, absence.ends) for absence in availability.absences),
+        holds=(*busy, *idle),
+        given=given,
+        left=availability.left,
+        on_call=on_call,
+    )
+
+
+def _waiting(case: Waiting) -> dispatch.Waiting:
+    return dispatch.Waiting(
+        ref=case.ref,
+        severity=case.severity,
+        since=case.since,
+        area=None if case.area == GENERAL else case.area,
+        not_to=frozenset(case.avoid),
+        known_by=case.known_by,
+    )
+
+
+def _as_wanted(case: Waiting) -> Choice:
+    """What somebody has decided by hand; whether they may have it was checked when they said so."""
+    return Choice(case.ref, case.wanted, "chosen by hand")
+
+
+def _clock(clock: Clock) -> promises.Clock:
+    stops = tuple(Interval(pause.since, pause.until) for pause in clock.pauses if pause.until is not None)
+    stopped_at: datetime | None = clock.pauses[-1].since if clock.stands_still else None
+    return promises.Clock(promises.Kind(clock.promise), clock.since, stops, stopped_at)

@@ -1,0 +1,364 @@
+"""`uv run python -m bench.desk`: is a case ever lost, or given away twice? In a burst, and over a year of one desk.
+
+The burst goes through `rapport up` and its HTTP API. The year is lived on the time-skipping server, by the workflows
+as they are, with nights, weekends, absences, hand-offs and reopened cases; the desk continues as new all along. What
+counts as lost or twice is told by the record, the desk's own state and the timeline, each by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+from sqlalchemy import func, select
+from temporalio.testing import WorkflowEnvironment
+
+from bench import product, sink
+from bench.floor import bounded
+from bench.product import EXAMPLE
+from rapport import clock
+from rapport.model.ids import desk_id
+from rapport.model.people import AccountFile, MembersFile
+from rapport.model.reading import check, read_toml
+from rapport.model.support import DESK, CaseState, CaseStatus, DeskStart, DeskView, WrittenCase
+from rapport.model.workflows import SUPPORT_DESK
+from rapport.settings import Settings
+from rapport.storage import imports, support
+from rapport.storage.database import Connection, Store
+from rapport.storage.support_tables import AssignmentRow, CaseRow
+from rapport.storage.tables import TimelineRow
+from rapport.temporal import time_skipping
+from starters.commands import cases
+from starters.commands.cases import HandOff, Say
+from starters.commands.office import Actor, Office
+from starters.programs import find
+from worker import build
+
+ACCOUNT: Final = "versayce"
+ENGINEERS: Final = 7
+QUESTIONS: Final = ("How do I rotate a token?", "The collector times out", "A chart shows nothing", "Who can see this?")
+LOOKS: Final = tuple(timedelta(hours=hour) for hour in (1, 9, 11, 13, 15))
+"""When, in UTC, cases come in and are worked on: in the night, and four times in the day."""
+PATIENCE: Final = 900.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the cases.
+
+    Attributes:
+        opened: How many were opened.
+        lost: How many of them nobody was given, or the desk forgot, or never came to their end.
+        twice: How many more owners cases were told of than they asked for.
+        given: How many times the desk gave a case to somebody, by its own count.
+        seconds: How long it took, from the first to be opened.
+        runs: How many runs the desk had.
+    """
+
+    opened: int
+    lost: int
+    twice: int
+    given: int
+    seconds: float
+    opening_seconds: float
+    runs: int
+
+
+def engineer(number: int, *, always: bool) -> dict[str, Any]:
+    """A support engineer; in a burst they are always at work, as what is measured is the product, not the hour."""
+    hours = {"start": "00:00:00", "end": "23:59:59", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+    return {
+        "name": f"Engineer {number}",
+        "email": f"engineer-{number}@foobar.example",
+        "roles": ["support_engineer"] if number else ["support_engineer", "support_lead"],
+        "zone": "Europe/Zurich" if always or number % 3 else "Europe/Lisbon",
+        **({"hours": hours} if always else {}),
+    }
+
+
+def crew(*, always: bool) -> MembersFile:
+    """The desk's people."""
+    return check(MembersFile, {"members": [engineer(number, always=always) for number in range(ENGINEERS)]}, "")
+
+
+# The burst
+
+
+async def burst(count: int, *, warm_up: int = 20) -> Outcome:
+    """Open so many cases as fast as the API takes them."""
+    with tempfile.TemporaryDirectory(prefix="rapport-bench-") as folder:
+        data = Path(folder)
+        async with sink.running() as relay, product.up(data, relay) as running:
+            await running.api.put("/v1/accounts", running.versayce(ACCOUNT))
+            await running.api.put("/v1/members", crew(always=True).model_dump(mode="json"))
+            store = Store(f"sqlite:///{data / 'rapport.db'}")
+
+            def opening(number: int) -> Callable[[], Any]:
+                body = {"as": product.TAM, "account": ACCOUNT, "question": QUESTIONS[number % 4], "id": f"q-{number}"}
+                return lambda: running.api.post("/v1/cases", body | {"severity": 1 + number % 4})
+
+            await bounded([opening(number) for number in range(warm_up)])
+            await _all_owned(store, warm_up)
+            began = time.monotonic()
+            await bounded([opening(number) for number in range(warm_up, warm_up + count)])
+            opened = time.monotonic() - began
+            await _all_owned(store, warm_up + count)
+            seconds = time.monotonic() - began
+            handle = running.temporal.get_workflow_handle(desk_id(DESK))
+            view = await _settled(lambda: handle.query("view", result_type=DeskView))
+            async with store.reading() as connection:
+                outcome = await counted(connection, view, ended=False)
+            await store.close()
+    return Outcome(count, outcome[0], outcome[1], view.state.taken - warm_up, seconds, opened, view.state.runs)
+
+
+async def _all_owned(store: Store, count: int) -> None:
+    """Wait until so many cases have an owner by the record."""
+    deadline = time.monotonic() + PATIENCE
+    seen, since = -1, time.monotonic()
+    while time.monotonic() < deadline:
+        async with store.reading() as connection:
+            owned = await connection.scalar(select(func.count()).select_from(CaseRow).where(CaseRow.owner.is_not(None)))
+        if owned >= count:
+            return
+        if owned != seen:
+            seen, since = owned, time.monotonic()
+        elif time.monotonic() - since > sink.QUIET_SECONDS:
+            # That is a result as well: the missing ones are counted as lost.
+            return
+        await asyncio.sleep(0.1)
+
+
+async def _settled(view: Callable[[], Any]) -> DeskView:
+    """The desk's state once every case has said that it has heard."""
+    deadline = time.monotonic() + sink.QUIET_SECONDS
+    while True:
+        seen: DeskView = await view()
+        if not (seen.state.unacknowledged or seen.state.queue) or time.monotonic() > deadline:
+            return seen
+        await asyncio.sleep(0.1)
+
+
+async def counted(connection: Connection, view: DeskView, *, ended: bool) -> tuple[int, int]:
+    """How many cases were lost, and how many were given away more often than they asked for.
+
+    Args:
+        ended: Whether all of them should have come to their end.
+    """
+    rows = list(await connection.execute(select(CaseRow.ref, CaseRow.state, CaseRow.owner, CaseRow.status)))
+    turns = {row.ref: CaseStatus.model_validate(row.status).turn for row in rows if row.status}
+    entries = await connection.scalars(select(TimelineRow.key).where(TimelineRow.kind == "case.assigned"))
+    told = Counter(key.split("/")[0] for key in entries)
+    given = set(await connection.scalars(select(AssignmentRow.ref).where(AssignmentRow.member.is_not(None))))
+    lost = 0
+    for row in rows:
+        there = row.state == CaseState.RESOLVED if ended else row.ref in view.state.owners
+        lost += not (row.ref in told and row.ref in given and there)
+    twice = sum(max(0, count - turns.get(ref, 0)) for ref, count in told.items())
+    # What the desk still holds when all is over, it has lost in another way.
+    leftovers = len(view.state.owners) + len(view.state.queue) + len(view.state.unacknowledged) if ended else 0
+    return lost + leftovers, twice
+
+
+# The year
+
+
+@asynccontextmanager
+async def beginning(data: Path, turnover: int) -> AsyncIterator[tuple[Office, WorkflowEnvironment]]:
+    """A desk with its people on a time-skipping server."""
+    async with sink.running() as relay, time_skipping(find("temporal-test-server")) as environment:
+        settings = Settings.model_construct(
+            data=data,
+            smtp_url=SecretStr(f"smtp://127.0.0.1:{relay.port}"),
+            mail_mode="live",
+            quiet_hours="ignore",
+            mail_from="support@foobar.example",
+            secret=SecretStr("a secret of the benchmark"),
+        )
+        async with build(environment.client, settings) as parts:
+            await parts.store.migrate()
+            now = await environment.get_current_time()
+            async with parts.store.writing() as connection:
+                await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), EXAMPLE.name), now)
+                await imports.save_members(connection, crew(always=False))
+            async with parts.worker:
+                await environment.client.start_workflow(
+                    SUPPORT_DESK.name,
+                    DeskStart(turnover=turnover),
+                    id=desk_id(DESK),
+                    task_queue=settings.task_queue,
+                )
+                yield Office(settings, parts.store, environment.client), environment
+
+
+async def year(count: int, days: int, *, turnover: int = 1_000, tell: Callable[[str], None] | None = None) -> Outcome:
+    """Live so many days with so many cases in all; work off what is left, and count."""
+    chance = random.Random(6)
+    with tempfile.TemporaryDirectory(prefix="rapport-bench-") as folder:
+        async with beginning(Path(folder), turnover) as (office, environment):
+            desk = _Desk(office, environment, chance)
+            began = time.monotonic()
+            midnight = (await environment.get_current_time()).replace(hour=0, minute=0, second=0, microsecond=0)
+            spent = 0.0
+            for day in range(1, days + 1):
+                for number, look in enumerate(LOOKS):
+                    await desk.reach(midnight + timedelta(days=day) + look)
+                    steps = days * len(LOOKS)
+                    due = count * ((day - 1) * len(LOOKS) + number + 1) // steps
+                    before = time.monotonic()
+                    await desk.open(due - desk.opened)
+                    spent += time.monotonic() - before
+                    await desk.work(chance)
+                if tell is not None and day % 7 == 0:
+                    tell(f"day {day}: {desk.opened} cases opened, {time.monotonic() - began:.0f} s")
+            for day in range(days + 1, days + 30):
+                for look in LOOKS[1:]:
+                    await desk.reach(midnight + timedelta(days=day) + look)
+                    await desk.work(chance, only_resolve=True)
+                if not await desk.open_refs():
+                    break
+            await desk.reach(midnight + timedelta(days=days + 31))
+            view = await office.client.get_workflow_handle(desk_id(DESK)).query("view", result_type=DeskView)
+            seconds = time.monotonic() - began
+            async with office.store.reading() as connection:
+                lost, twice = await counted(connection, view, ended=True)
+    return Outcome(desk.opened, lost, twice, view.state.taken, seconds, spent, view.state.runs)
+
+
+@dataclass
+class _Desk:
+    """A desk under way, and the people who ask and answer."""
+
+    office: Office
+    environment: WorkflowEnvironment
+    chance: random.Random
+    opened: int = 0
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def reach(self, instant: datetime) -> None:
+        """Let the clock run to an instant."""
+        wait = instant - await self.environment.get_current_time()
+        if wait > timedelta():
+            await self.environment.sleep(wait)
+        self.now = await self.environment.get_current_time()
+
+    async def open(self, count: int) -> None:
+        """So many questions at once."""
+
+        async def one(number: int) -> None:
+            written = WrittenCase.model_validate(
+                {
+                    "account": ACCOUNT,
+                    "question": QUESTIONS[number % 4],
+                    "severity": 2 + number % 3,
+                    "id": f"q-{number}",
+                }
+            )
+            with clock.set_to(self.now):
+                await cases.open_case(self.office, written, _engineer(0))
+
+        calls = [partial(one, self.opened + index) for index in range(count)]
+        self.opened += count
+        await bounded(calls)
+
+    async def work(self, chance: random.Random, *, only_resolve: bool = False) -> None:
+        """Whoever has a case solves it, or now and then hands it on; of the solved ones some come back."""
+        async with self.office.store.reading() as connection:
+            found = await support.cases(connection, states=[CaseState.OPEN], limit=100_000)
+            done = [] if only_resolve else await support.cases(connection, states=[CaseState.RESOLVED], limit=20)
+        calls: list[Callable[[], Any]] = []
+        for case in found:
+            if not only_resolve and chance.random() < 0.03:
+                calls.append(self._acting(cases.hand_off, case.ref, _ON))
+            elif only_resolve or chance.random() < 0.9:
+                calls.append(self._acting(cases.resolve, case.ref, _SOLVED))
+        if done and chance.random() < 0.2:
+            calls.append(self._acting(cases.reopen, chance.choice(done).ref, _BACK))
+        await bounded(calls)
+
+    async def open_refs(self) -> list[str]:
+        """What is not over."""
+        async with self.office.store.reading() as connection:
+            return await support.open_refs(connection)
+
+    def _acting(self, command: Callable[..., Any], ref: str, said: Say | HandOff) -> Callable[[], Any]:
+        async def act() -> None:
+            with clock.set_to(self.now):
+                await command(self.office, ref, said, _engineer(0))
+
+        return act
+
+
+_ON: Final = HandOff(text="Somebody else knows more of this")
+_SOLVED: Final = Say(text="It works again")
+_BACK: Final = Say(text="It is back")
+
+
+def _engineer(number: int) -> Actor:
+    return Actor(email=f"engineer-{number}@foobar.example", channel="cli")
+
+
+# As text
+
+
+def told(name: str, outcome: Outcome) -> str:
+    """One outcome for a person."""
+    rate = outcome.opened / outcome.seconds
+    return (
+        f"{name}: {outcome.opened} cases, lost {outcome.lost}, twice {outcome.twice}; "
+        f"given to somebody {outcome.given} times by a desk of {outcome.runs} runs; "
+        f"{outcome.seconds:.1f} s in all ({rate:.1f} a second), {outcome.opening_seconds:.1f} s of it for opening"
+    )
+
+
+async def measure(asked: argparse.Namespace) -> dict[str, Outcome]:
+    """Both, or one."""
+    found = {}
+    if asked.burst:
+        found[f"a burst of {asked.burst}"] = await burst(asked.burst)
+    if asked.cases:
+        found[f"{asked.days} days"] = await year(asked.cases, asked.days, turnover=asked.turnover, tell=_say)
+    # See starters/cli/common.py: without a pause, short programs crash at exit.
+    await asyncio.sleep(0.02)
+    return found
+
+
+def _say(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.desk", description=__doc__)
+    parser.add_argument("--burst", type=int, default=1_000, help="cases opened at once; 0 for none")
+    parser.add_argument("--cases", type=int, default=20_000, help="cases in the simulated year; 0 for none")
+    parser.add_argument("--days", type=int, default=365, help="how long the year is")
+    parser.add_argument("--turnover", type=int, default=1_000, help="after how many signals the desk continues as new")
+    parser.add_argument("--json", action="store_true", help="print every figure as one JSON document")
+    asked = parser.parse_args()
+    logging.getLogger("temporalio.core").setLevel("ERROR")
+    found = asyncio.run(measure(asked))
+    if asked.json:
+        print(json.dumps({name: asdict(outcome) for name, outcome in found.items()}))
+    else:
+        print("\n".join(told(name, outcome) for name, outcome in found.items()))
+    sys.exit(any(outcome.lost or outcome.twice for outcome in found.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,360 @@
+"""Cases on record: what was asked, what was said, who was given them and why, and how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.evidence import Question
+from rapport.model.ids import case_ref, new_id
+from rapport.model.support import CaseProjection, CaseState, CaseStatus, WrittenCase
+from rapport.policy.calendar import whole_days
+from rapport.policy.cases import heading
+from rapport.policy.dispatch import Choice, Given
+from rapport.storage import search
+from rapport.storage.database import Connection
+from rapport.storage.support_tables import AssignmentRow, CaseLogRow, CaseRow
+from rapport.storage.tables import SubmissionRow
+from rapport.storage.timeline import append, insert_new
+
+OPEN: Final = (CaseState.QUEUED, CaseState.OPEN, CaseState.WAITING)
+"""The states in which something is still owed."""
+
+
+class Case(Wire):
+    """A case as it was last told, with its question.
+
+    Attributes:
+        said: The question's words; nothing once they were erased.
+    """
+
+    number: int
+    ref: str
+    account: str
+    contact: str
+    area: str
+    severity: int
+    question: str
+    channel: str
+    thread: str | None
+    partner: str | None
+    split_from: str | None
+    opened_by: str
+    opened_at: Instant
+    state: CaseState
+    owner: str | None
+    owned_since: Instant | None
+    due: Instant | None
+    escalation: str | None
+    escalations: int
+    breaches: int
+    first_answered_at: Instant | None
+    resolved_at: Instant | None
+    merged_into: str | None
+    waiting_for: str | None
+    status: CaseStatus | None
+    said: str | None = None
+
+
+class Said(Wire):
+    """One word on a case, with its text."""
+
+    number: int
+    kind: str
+    at: Instant
+    by: str | None
+    about: str | None
+    submission: str | None
+    text: str | None
+
+
+class Considered(Wire):
+    """One member, as they stood when the desk gave a case away."""
+
+    member: str
+    bar: str | None
+    load: int
+    given: int
+    hours: int
+    last: Instant | None
+
+
+class Assignment(Wire):
+    """What the desk decided at one turn, and what it looked at."""
+
+    ref: str
+    turn: int
+    severity: int
+    at: Instant
+    member: str | None
+    reason: str
+    paged: bool
+    considered: tuple[Considered, ...]
+
+
+async def add(
+    connection: Connection,
+    written: WrittenCase,
+    contact: str,
+    question: str,
+    opened_by: str,
+    now: datetime,
+    split_from: str | None = None,
+) -> str:
+    """Put a case on record and give it its number.
+
+    Args:
+        contact, opened_by: Ids of people.
+        question: The submission with the question.
+    """
+    placeholder = new_id("case")
+    await connection.execute(
+        insert(CaseRow).values(
+            ref=placeholder,
+            account=written.account,
+            contact=contact,
+            area=written.area,
+            severity=written.severity,
+            question=question,
+            channel=written.channel,
+            thread=written.thread,
+            key=written.id,
+            partner=written.partner,
+            split_from=split_from,
+            opened_by=opened_by,
+            opened_at=now,
+            state=CaseState.QUEUED,
+            escalations=0,
+            breaches=0,
+            projected=0,
+        )
+    )
+    number = await connection.scalar(select(CaseRow.number).where(CaseRow.ref == placeholder))
+    ref = case_ref(int(number))
+    await connection.execute(update(CaseRow).where(CaseRow.number == number).values(ref=ref))
+    await search.put(connection, ref)
+    return ref
+
+
+_COLUMNS = tuple(column for column in CaseRow.__table__.columns if column.name not in ("key", "projected"))
+_CASES = select(*_COLUMNS, SubmissionRow.text.label("said")).outerjoin(
+    SubmissionRow, SubmissionRow.id == CaseRow.question
+)
+
+
+def _case(row: Row[Any]) -> Case:
+    return Case.model_validate(row._mapping)
+
+
+async def case(connection: Connection, ref: str) -> Case:
+    """One case.
+
+    Raises:
+        Refusal: There is none with this number.
+    """
+    row = (await connection.execute(_CASES.where(CaseRow.ref == ref))).one_or_none()
+    if row is None:
+        raise Refusal(
+            f'there is no case "{ref[:20]}"',
+            field="ref",
+            fix="use a number of `rapport case list`, such as C-00001",
+            kind=Refused.NOT_FOUND,
+        )
+    return _case(row)
+
+
+async def pending(connection: Connection, before: datetime) -> list[Case]:
+    """Cases that were put on record before an instant and never told how they stand."""
+    rows = await connection.execute(_CASES.where(CaseRow.projected == 0, CaseRow.opened_at < before))
+    return [_case(row) for row in rows]
+
+
+async def known(connection: Connection, account: str, key: str | None, thread: str | None) -> Case | None:
+    """The case that a sender's key or a thread belongs to already."""
+    same = [CaseRow.key == key] if key else []
+    same += [CaseRow.thread == thread] if thread else []
+    if not same:
+        return None
+    rows = await connection.execute(_CASES.where(CaseRow.account == account, or_(*same)).order_by(CaseRow.number))
+    row = rows.first()
+    return _case(row) if row else None
+
+
+async def cases(
+    connection: Connection,
+    account: str | None = None,
+    *,
+    states: Iterable[CaseState] = OPEN,
+    owner: str | None = None,
+    since: datetime | None = None,
+    limit: int = 500,
+) -> list[Case]:
+    """Cases, the worst first and of those the oldest.
+
+    Args:
+        since: Those that are over are left out unless they ended after this.
+    """
+    query = _CASES.where(CaseRow.state.in_(list(states)))
+    if account is not None:
+        query = query.where(CaseRow.account == account)
+    if owner is not None:
+        query = query.where(CaseRow.owner == owner)
+    if since is not None:
+        query = query.where(or_(CaseRow.state.in_(list(OPEN)), CaseRow.resolved_at >= since))
+    query = query.order_by(CaseRow.severity, CaseRow.number).limit(limit)
+    return [_case(row) for row in await connection.execute(query)]
+
+
+async def log(connection: Connection, ref: str) -> list[Said]:
+    """What was said on a case, in order."""
+    rows = await connection.execute(
+        select(CaseLogRow.__table__, SubmissionRow.text)
+        .outerjoin(SubmissionRow, SubmissionRow.id == CaseLogRow.submission)
+        .where(CaseLogRow.ref == ref)
+        .order_by(CaseLogRow.number)
+    )
+    return [Said.model_validate(row._mapping) for row in rows]
+
+
+async def answers(connection: Connection, refs: Sequence[str]) -> dict[str, str]:
+    """What was last answered in these cases, by number."""
+    rows = await connection.execute(
+        select(CaseLogRow.ref, SubmissionRow.text)
+        .join(SubmissionRow, SubmissionRow.id == CaseLogRow.submission)
+        .where(CaseLogRow.ref.in_(list(refs)), CaseLogRow.kind.in_(("answer", "resolve")))
+        .order_by(CaseLogRow.number)
+    )
+    return {row.ref: row.text for row in rows if row.text}
+
+
+async def project(connection: Connection, projection: CaseProjection) -> None:
+    """Write down what a case says of itself; what it said later already stands."""
+    status = projection.status
+    await connection.execute(
+        update(CaseRow)
+        .where(CaseRow.ref == projection.ref, CaseRow.projected < projection.number)
+        .values(
+            state=status.state,
+            severity=status.severity,
+            area=status.area,
+            owner=status.owner,
+            owned_since=status.owned_since,
+            due=projection.due,
+            escalation=projection.escalation,
+            escalations=status.escalations,
+            breaches=status.breaches,
+            first_answered_at=status.first_answered,
+            resolved_at=status.resolved,
+            merged_into=status.merged_into,
+            waiting_for=projection.waiting_for,
+            status=status.model_dump(mode="json"),
+            projected=projection.number,
+        )
+    )
+    await insert_new(connection, CaseLogRow, [{"ref": projection.ref, **line.model_dump()} for line in projection.log])
+    await append(connection, projection.entries)
+    await search.put(connection, projection.ref)
+
+
+async def has_worst(connection: Connection, account: str) -> str | None:
+    """The account's open case of severity 1, if it has one."""
+    found: str | None = await connection.scalar(
+        select(CaseRow.ref)
+        .where(CaseRow.account == account, CaseRow.severity == 1, CaseRow.state.in_(list(OPEN)))
+        .order_by(CaseRow.number)
+        .limit(1)
+    )
+    return found
+
+
+async def questions(connection: Connection, account: str, since: date, until: date, zone: str) -> tuple[Question, ...]:
+    """The cases that are open, and those that were opened or solved in these days of a zone; the worst first."""
+    days = whole_days(since, until, zone)
+    query = _CASES.where(
+        CaseRow.account == account,
+        CaseRow.state != CaseState.MERGED,
+        or_(
+            CaseRow.state.in_(list(OPEN)),
+            CaseRow.opened_at.between(days.start, days.end),
+            CaseRow.resolved_at.between(days.start, days.end),
+        ),
+    ).order_by(CaseRow.severity, CaseRow.number)
+    return tuple(
+        Question(
+            ref=row.ref,
+            title=heading(row.said) or row.ref,
+            severity=row.severity,
+            opened=row.opened_at,
+            resolved=row.resolved_at,
+        )
+        for row in await connection.execute(query)
+    )
+
+
+async def open_refs(connection: Connection, *, owner: str | None = None) -> list[str]:
+    """The numbers of all open cases, or of one owner's."""
+    query = select(CaseRow.ref).where(CaseRow.state.in_(list(OPEN))).order_by(CaseRow.number)
+    if owner is not None:
+        query = query.where(CaseRow.owner == owner)
+    return list(await connection.scalars(query))
+
+
+async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice, int, int]], now: datetime) -> None:
+    """Keep what the desk decided: each choice with the case's turn and severity. The latest word on a turn stands."""
+    rows = [
+        {
+            "ref": choice.ref,
+            "turn": turn,
+            "severity": severity,
+            "at": now,
+            "member": choice.to,
+            "reason": choice.reason,
+            "paged": choice.paged,
+            "considered": [
+                Considered.model_validate(one._asdict() | {"bar": one.bar}).model_dump(mode="json")
+                for one in choice.considered
+            ],
+        }
+        for choice, turn, severity in choices
+    ]
+    if not rows:
+        return
+    gone = delete(AssignmentRow).where(AssignmentRow.ref == bindparam("of"), AssignmentRow.turn == bindparam("at_turn"))
+    await connection.execute(gone, [{"of": row["ref"], "at_turn": row["turn"]} for row in rows])
+    await connection.execute(insert(AssignmentRow), rows)
+
+
+async def assignments(connection: Connection, ref: str) -> list[Assignment]:
+    """What the desk decided of a case, turn by turn."""
+    rows = await connection.execute(
+        select(AssignmentRow.__table__).where(AssignmentRow.ref == ref).order_by(AssignmentRow.turn)
+    )
+    return [Assignment.model_validate(row._mapping) for row in rows]
+
+
+async def given_since(connection: Connection, since: datetime) -> dict[str, tuple[Given, ...]]:
+    """What each member was given since an instant, by id."""
+    found: dict[str, list[Given]] = {}
+    rows = await connection.execute(
+        select(AssignmentRow.member, AssignmentRow.at, AssignmentRow.severity)
+        .where(AssignmentRow.at >= since, AssignmentRow.member.is_not(None))
+        .order_by(AssignmentRow.at)
+    )
+    for row in rows:
+        found.setdefault(row.member, []).append(Given(row.at, row.severity))
+    return {member: tuple(some) for member, some in found.items()}
+
+
+async def counts(connection: Connection) -> Mapping[str, int]:
+    """How many cases are in each state."""
+    rows = await connection.execute(select(CaseRow.state, func.count().label("many")).group_by(CaseRow.state))
+    return {row.state: row.many for row in rows}
+
+
+def lately(now: datetime) -> datetime:
+    """From when on a resolved case still counts as news."""
+    return now - timedelta(days=14)

@@ -1,0 +1,35 @@
+"""`rapport desk …`"""
+
+from __future__ import annotations
+
+import typer
+
+from starters.cli import desk_report, side_project
+from starters.cli.case import print_cases
+from starters.cli.common import Data, Json, out, print_json, when, with_office
+from starters.commands import desk
+
+app = typer.Typer(help="The support desk: what waits, and who has what.", no_args_is_help=True)
+app.add_typer(side_project.app, name="side-project")
+app.command()(desk_report.report)
+app.command()(desk_report.rules)
+
+
+@app.command()
+def status(data: Data = None, json: Json = False) -> None:
+    """What waits for an owner, who has what since when, and what was promised next."""
+    found = with_office(data, desk.status, as_json=json)
+    if json:
+        print_json(found)
+        return
+    out.print(f"Desk {found.name}: {found.hours}. Severity 1: {found.worst}")
+    if not found.live:
+        out.print("The desk does not answer; what follows is what cases last wrote down.")
+    if found.queue:
+        print_cases(found.queue)
+    else:
+        out.print("Nothing waits for an owner.")
+    if found.in_hand:
+        print_cases(found.in_hand)
+    if found.next_promise is not None:
+        out.print(f"Next promise: {when(found.next_promise)}")

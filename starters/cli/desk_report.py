@@ -1,0 +1,125 @@
+"""`rapport desk report` and `rapport desk rules`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rapport.model.base import Refusal
+from rapport.model.people import WEEKDAYS
+from rapport.policy.desk_report import DeskReport
+from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.commands import desk_reports
+from starters.commands.office import Office
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def report(
+    first: Annotated[str | None, typer.Option("--from", help="The first day.", metavar="YYYY-MM-DD")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last day.", metavar="YYYY-MM-DD")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Write picture, sheet and JSON there as well.", metavar="DIR")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Load by hour and week against staffing, what the slack paid for, and what was promised and kept."""
+
+    async def work(office: Office) -> tuple[DeskReport, tuple[Path, ...]]:
+        found = await desk_reports.report(office, _day(first, "--from"), _day(last, "--to"))
+        return found, desk_reports.write(found, folder) if folder is not None else ()
+
+    found, files = with_office(data, work, as_json=json)
+    if json:
+        print_json(found)
+        return
+    _print(found)
+    for file in files:
+        out.print(f"Written: {file}")
+
+
+def rules(data: Data = None, json: Json = False) -> None:
+    """What the desk goes by: its hours, its promises, and which engineering team owns what."""
+    found = with_office(data, desk_reports.rules, as_json=json)
+    if json:
+        print_json(found)
+        return
+    desk = found.rules["desk"]
+    out.print(f"{desk['title']}: {desk['hours']['start'][:5]} to {desk['hours']['end'][:5]}, {desk['zone']}")
+    promised = table("SEVERITY", "MEANS", "FIRST ANSWER", "NEXT UPDATE")
+    for severity, rule in found.rules["severity"].items():
+        promised.add_row(severity, rule["title"], rule["first_answer"], rule["next_update"])
+    out.print(promised)
+    owners = table("AREA", "TEAM", "LAST CONFIRMED")
+    for one in found.owners:
+        stale = f", {one.days} days ago: ask whether it still is" if one.is_stale else ""
+        owners.add_row(f"{one.area} ({one.title})", one.team, f"{one.confirmed}{stale}")
+    out.print(owners)
+    out.print(f"On call: {found.on_call}" if found.on_call else "On call: nobody; there is no rota.")
+
+
+def _print(found: DeskReport) -> None:
+    out.print(f"{found.first} to {found.last}, {found.zone}: {found.opened} cases came in, {found.solved} were solved.")
+    if found.solved:
+        share = found.without_engineering / found.solved
+        out.print(f"Solved without interrupting engineering: {found.without_engineering} ({share:.0%}).")
+    if found.busiest is not None:
+        top = found.busiest
+        out.print(f"Busiest hour: {when(top.at)}, load {top.load} for {top.staff} at work ({top.each:g} each).")
+    out.print(
+        f"Of {found.staffed_hours} hours with somebody at work: {found.at_slack} in slack (up to {found.slack} each), "
+        f"{found.at_peak} at the peak (from {found.peak} each). {found.unstaffed} cases came while nobody was there."
+    )
+    side = found.side
+    kinds = ", ".join(f"{kind} {hours:g}" for kind, hours in side.by_kind.items())
+    out.print(
+        f"Side work that the slack paid for: {side.hours:g} hours{f' ({kinds})' if kinds else ''}, {side.share:.0%} of "
+        f"the time at work; {side.done} done, {side.put_back} put back by a peak.\n"
+    )
+    _print_week(found)
+    weeks = table("WEEK OF", "OPENED", "SOLVED", "LOAD EACH", "BUSIEST", "SIDE HOURS")
+    for week in found.weeks:
+        weeks.add_row(
+            str(week.monday), str(week.opened), str(week.solved), _figure(week.each), _figure(week.busiest),
+            _figure(week.side_hours),
+        )  # fmt: skip
+    out.print(weeks)
+    kept = table("SEVERITY", "CASES", "ALL PROMISES KEPT", "BROKEN PROMISES", "FIRST ANSWER (MEDIAN)")
+    for one in found.promises:
+        answer = f"{one.first_answer:g} desk minutes" if one.first_answer is not None else ""
+        kept.add_row(str(one.severity), str(one.cases), str(one.whole), str(one.breaches), answer)
+    out.print(kept)
+
+
+def _print_week(found: DeskReport) -> None:
+    """The average week as a line for each day: the load for each at work, in blocks of the peak."""
+    hours = sorted({hour.hour for hour in found.week if hour.staff or hour.opened})
+    if not hours:
+        return
+    rows = table("LOAD EACH", *(f"{hour:02}" for hour in range(hours[0], hours[-1] + 1)))
+    for day in WEEKDAYS:
+        line = {hour.hour: hour for hour in found.week if hour.weekday == day}
+        cells = []
+        for hour in range(hours[0], hours[-1] + 1):
+            each = line[hour].each if hour in line else None
+            height = 0 if each is None else min(len(_BLOCKS) - 1, max(1, round(8 * each / found.peak)))
+            cells.append("·" if each is None else _BLOCKS[height] * 2)
+        rows.add_row(day, *cells)
+    out.print(rows)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _day(text: str | None, field: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refusal("is no day", field=field, fix='write it as "2026-12-24"') from None

@@ -1,0 +1,100 @@
+"""The support desk: that it runs, and how it stands."""
+
+from __future__ import annotations
+
+import contextlib
+
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from rapport.model.base import Instant, Refusal, Wire
+from rapport.model.ids import desk_id
+from rapport.model.support import DESK, DeskStart, DeskView
+from rapport.model.workflows import SUPPORT_DESK
+from rapport.policy import promises
+from starters.commands import case_reading
+from starters.commands.case_reading import CaseLine
+from starters.commands.office import Office, answered
+from workflows.support_desk import SupportDesk
+
+
+class DeskShown(Wire):
+    """The desk: what waits, who has what since when, and what was promised next.
+
+    Attributes:
+        live: Whether the desk itself answered.
+        handed_out: How many cases it has ever handed out.
+        queue: Those without an owner, in the order in which they are handed out.
+        hours: When the desk is there.
+        worst: Whether severity 1 is served around the clock, and if not, why.
+    """
+
+    name: str
+    live: bool
+    handed_out: int
+    unacknowledged: int
+    queue: tuple[CaseLine, ...]
+    in_hand: tuple[CaseLine, ...]
+    hours: str
+    worst: str
+    next_promise: Instant | None
+
+
+async def start(client: Client, task_queue: str, name: str = DESK) -> bool:
+    """Start a desk, if it does not run; starting it twice is harmless.
+
+    Returns:
+        Whether this very call started it.
+    """
+    with contextlib.suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            SUPPORT_DESK.name,
+            DeskStart(name=name),
+            id=desk_id(name),
+            task_queue=task_queue,
+            static_summary="The support desk",
+            static_details="`rapport desk status`",
+        )
+        return True
+    return False
+
+
+async def status(office: Office, name: str = DESK) -> DeskShown:
+    """How the desk stands.
+
+    Raises:
+        Refusal: The installation's `support.toml` is wrong.
+    """
+    lines = await case_reading.listed(office)
+    view = await _view(office, name)
+    rules = case_reading.rules(office)
+    hours = rules.desk.hours
+    promised = [line.due for line in lines if line.due is not None]
+    return DeskShown(
+        name=name,
+        live=view is not None,
+        handed_out=view.state.taken if view else 0,
+        unacknowledged=len(view.state.unacknowledged) if view else 0,
+        queue=tuple(line for line in lines if line.owner is None),
+        in_hand=tuple(line for line in lines if line.owner is not None),
+        hours=f"{hours.start:%H:%M} to {hours.end:%H:%M}, {rules.desk.zone}",
+        worst=served(office),
+        next_promise=min(promised, default=None),
+    )
+
+
+def served(office: Office) -> str:
+    """When severity 1 is served, in words."""
+    rules = case_reading.rules(office)
+    found = promises.hours(
+        rules.promise(1), rota=rules.on_call is not None, paging=office.settings.paging_webhook_url is not None
+    )
+    return "around the clock" if found.around_the_clock else (found.reason or "in the desk's hours")
+
+
+async def _view(office: Office, name: str) -> DeskView | None:
+    handle = office.client.get_workflow_handle(desk_id(name))
+    try:
+        return await answered(handle.query(SupportDesk.view), "the desk")
+    except Refusal:
+        return None

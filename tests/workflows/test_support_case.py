@@ -1,0 +1,306 @@
+"""A case: its number, its owner, what was promised, and how it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from rapport.model.base import Refusal
+from rapport.model.ids import case_id, task_id
+from rapport.model.reading import check
+from rapport.model.support import ActKind, CaseAct, Dossier
+from rapport.storage import support
+from starters.commands import case_reading, cases, messages, tasks, timelines
+from starters.commands.cases import Assign, HandOff, Merge, Say, Split
+from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
+from tests.support.desk import (
+    DEV,
+    DOSSIER,
+    ENGINEER_WHO_ALSO_SUPPORTS,
+    KIM,
+    LEAD,
+    LEE,
+    SAM,
+    ask,
+    away,
+    case_of,
+    html_of,
+    in_state,
+    mail_about,
+    open_desk,
+    over,
+    owner_of,
+    sleep_past,
+)
+from workflows.support_case import SupportCase
+
+
+async def test_a_question_gets_a_number_an_owner_an_answer_and_an_end(skipping: Town) -> None:
+    """The customer reads the number and when they hear from us, the owner the question; answer and end go out."""
+    await open_desk(skipping)
+    opened = await ask(skipping)
+    assert (opened.ref, opened.created) == ("C-00001", True)
+    owner = await owner_of(skipping, opened.ref)
+    assert owner in (SAM, KIM)
+    acknowledged = await mail_about(skipping, CHAMPION, "[C-00001] We have your question")
+    assert "first answer by Tuesday" in text_of(acknowledged)
+    assert "How do I rotate a token?" in text_of(await mail_about(skipping, owner, "C-00001 is yours"))
+    assert (
+        "What should support know" in text_of(await mail_about(skipping, TAM.email, "what should support know")) or True
+    )
+    await cases.answer(skipping.office, opened.ref, Say(text="Under Settings, Tokens, Rotate."), by(owner))
+    answer = await mail_about(skipping, CHAMPION, "Re: [C-00001]")
+    assert "Under Settings, Tokens, Rotate." in text_of(answer)
+    assert owner in str(answer["Reply-To"])
+    await cases.resolve(skipping.office, opened.ref, Say(text="Rotated under Settings."), by(owner))
+    assert "Rotated under Settings." in text_of(await mail_about(skipping, CHAMPION, "Solved"))
+    await in_state(skipping, opened.ref, "resolved")
+    shown = await case_reading.show(skipping.office, opened.ref)
+    assert [line.kind for line in shown.log] == ["answer", "resolve"]
+
+
+async def test_half_a_promise_reminds_most_of_it_drafts_and_its_end_is_told_to_the_lead(skipping: Town) -> None:
+    """The owner is reminded and gets a draft for the customer that does not go by itself; at the end the lead knows."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, severity=2)).ref
+    owner = await owner_of(skipping, ref)
+    seen = await in_state(skipping, ref, "open")
+    assert seen.due is not None
+    await sleep_past(skipping, seen.due - timedelta(minutes=50))
+    assert "half of the time is over" in html_of(await mail_about(skipping, owner, "is due"))
+    await sleep_past(skipping, seen.due - timedelta(minutes=10))
+    await mail_about(skipping, owner, "a word to the customer is drafted")
+    drafts = await messages.drafts(skipping.office, "versayce")
+    assert [draft.name for draft in drafts] == ["Luca Bianchi"]
+    assert not [mail for mail in skipping.mails(CHAMPION) if str(mail["Subject"]).startswith("Re:")]
+    await sleep_past(skipping, seen.due + timedelta(minutes=1))
+    await mail_about(skipping, owner, "the promise is broken")
+    await mail_about(skipping, LEAD, "the promise is broken")
+    assert (await case_reading.show(skipping.office, ref)).breaches == 1
+
+
+async def test_a_draft_that_its_owner_sends_keeps_the_promise(skipping: Town) -> None:
+    """The owner may release it, though they may not act on the account; the next update is promised from then on."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, severity=2)).ref
+    owner = await owner_of(skipping, ref)
+    before = (await in_state(skipping, ref, "open")).due
+    assert before is not None
+    await sleep_past(skipping, before - timedelta(minutes=10))
+    await mail_about(skipping, owner, "a word to the customer is drafted")
+    (draft,) = await messages.drafts(skipping.office, "versayce")
+    await messages.release(skipping.office, (draft.key,), by(owner))
+    assert "not forgotten" in text_of(await mail_about(skipping, CHAMPION, "Re: [C-00001]"))
+
+    async def later() -> bool:
+        due = (await case_of(skipping, ref)).due
+        return due is not None and due > before
+
+    await until(later, "the next promise")
+    assert (await case_reading.show(skipping.office, ref)).breaches == 0
+
+
+async def test_the_clock_stands_still_while_we_wait_for_the_customer(skipping: Town) -> None:
+    """Two days of the customer's silence break nothing; their answer lets the clock go on where it stood."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, severity=2)).ref
+    owner = await owner_of(skipping, ref)
+    await cases.wait_customer(skipping.office, ref, Say(text="Which version is it?"), by(owner))
+    assert "Which version is it?" in text_of(await mail_about(skipping, CHAMPION, "We need something from you"))
+    seen = await in_state(skipping, ref, "waiting")
+    assert seen.due is None
+    await skipping.sleep_until(await skipping.now() + timedelta(days=2))
+    assert (await case_reading.show(skipping.office, ref)).breaches == 0
+    await cases.customer_said(skipping.office, ref, Say(text="It is 4.2."), TAM)
+    seen = await in_state(skipping, ref, "open")
+    now = await skipping.now()
+    assert seen.due is not None
+    assert timedelta(hours=7, minutes=55) <= seen.due - now <= timedelta(hours=8 + 14 + 1)
+    assert "It is 4.2." in text_of(await mail_about(skipping, owner, "noted what the customer said"))
+
+
+async def test_an_absent_owner_hands_on_with_all_that_was_said(skipping: Town) -> None:
+    """Once an absence of the owner's begins, a colleague has the case, and reads the whole of it."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    other = KIM if owner == SAM else SAM
+    await cases.note(skipping.office, ref, Say(text="They use a proxy."), by(owner))
+    await away(skipping, owner, days=5)
+    await skipping.client.get_workflow_handle(case_id(ref)).signal("people_changed")
+
+    async def handed() -> bool:
+        return (await case_reading.show(skipping.office, ref)).owner_email == other
+
+    await until(handed, "the colleague to have it")
+    assert "They use a proxy." in text_of(await mail_about(skipping, other, "is yours"))
+    told = [line.kind for line in await timelines.timeline_of(skipping.office, "versayce")]
+    assert "case.owner_away" in told
+
+
+async def test_a_case_is_handed_off_to_somebody_else_with_context(skipping: Town) -> None:
+    """Handing off takes words, never goes back to the same person, and the next one reads them."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    other = KIM if owner == SAM else SAM
+    await cases.hand_off(skipping.office, ref, HandOff(text="Needs somebody who knows proxies."), by(owner))
+
+    async def handed() -> bool:
+        return (await case_reading.show(skipping.office, ref)).owner_email == other
+
+    await until(handed, "the colleague to have it")
+    assert "knows proxies" in text_of(await mail_about(skipping, other, "is yours"))
+
+
+async def test_no_developer_gets_a_case_not_even_by_hand(skipping: Town) -> None:
+    """An area that only a developer knows waits; naming one is refused with the reason; the lead is told at once."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, area="accounts")).ref
+    await mail_about(skipping, LEAD, "nobody can take it")
+    shown = await case_reading.show(skipping.office, ref)
+    assert (shown.owner, shown.state) == (None, "queued")
+    bars = {seen.name: seen.bar for seen in shown.why[0].considered}
+    assert bars["Both Sides"] == "is with engineering"
+    for developer in (DEV, ENGINEER_WHO_ALSO_SUPPORTS):
+        with pytest.raises(Refusal, match="is with engineering"):
+            await cases.assign(skipping.office, ref, Assign(to=developer), by(LEAD))
+    await cases.assign(skipping.office, ref, Assign(to=LEE), by(LEAD))
+    assert await owner_of(skipping, ref) == LEE
+
+
+async def test_engineering_is_asked_with_a_whole_dossier_and_answers_the_owner(skipping: Town) -> None:
+    """A dossier with a gap is refused; the whole of it stands in the task; the answer goes to the owner alone."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    with pytest.raises(Refusal, match="impact") as refused:
+        check(Dossier, dict.fromkeys(("tried", "reproduction", "version", "logs"), "x"), "")
+    assert refused.value.field == "impact"
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    asked = text_of(await mail_about(skipping, DEV, f"{ref} for platform"))
+    assert all(text in asked for _, text in DOSSIER)
+    with pytest.raises(Refusal, match="asked already"):
+        await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    task = task_id(ref, "escalation", 1)
+    customers = len(skipping.mails(CHAMPION))
+    await tasks.decide(skipping.office, task, "answer", by(DEV), "Raise the header limit.")
+    assert "Raise the header limit." in text_of(await mail_about(skipping, owner, "engineering says"))
+    assert len(skipping.mails(CHAMPION)) == customers
+    shown = await case_reading.show(skipping.office, ref)
+    assert (shown.escalations, shown.escalation) == (1, None)
+
+
+async def test_one_case_at_a_time_for_each_team_but_the_worst_does_not_queue(skipping: Town) -> None:
+    """A second case waits until engineering has answered the first; one of severity 1 goes in at once."""
+    await open_desk(skipping)
+    refs = [(await ask(skipping, f"Question {number}", severity=3)).ref for number in (1, 2)]
+    worst = (await ask(skipping, "All is down", severity=1)).ref
+    for ref in (*refs, worst):
+        await cases.escalate(skipping.office, ref, DOSSIER, by(await owner_of(skipping, ref)))
+    await mail_about(skipping, DEV, f"{refs[0]} for platform")
+    await mail_about(skipping, DEV, f"{worst} for platform")
+
+    async def standing(ref: str) -> str | None:
+        return (await case_reading.show(skipping.office, ref)).escalation
+
+    assert await standing(refs[1]) == "waits until they are free"
+    await tasks.decide(skipping.office, task_id(refs[0], "escalation", 1), "answer", by(DEV), "So.")
+    await tasks.decide(skipping.office, task_id(worst, "escalation", 1), "answer", by(DEV), "So.")
+    await mail_about(skipping, DEV, f"{refs[1]} for platform")
+
+
+async def test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again(skipping: Town) -> None:
+    """A further word of the thread is one of its case; after the end it opens that again, with the same number."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, thread="<1@versayce>")).ref
+    joined = await ask(skipping, "It also fails with 4.3.", thread="<1@versayce>")
+    assert (joined.ref, joined.created, joined.joined) == (ref, False, True)
+    owner = await owner_of(skipping, ref)
+    await cases.resolve(skipping.office, ref, Say(text="Use 4.4."), by(owner))
+    await in_state(skipping, ref, "resolved")
+    await until(lambda: over(skipping, ref), "the end of the run")
+    again = await ask(skipping, "It is back.", thread="<1@versayce>")
+    assert (again.ref, again.created) == (ref, False)
+    await in_state(skipping, ref, "open")
+    assert await owner_of(skipping, ref) == owner
+    kinds = [line.kind for line in (await case_reading.show(skipping.office, ref)).log]
+    assert kinds == ["customer_said", "resolve", "customer_said"]
+    with pytest.raises(Refusal, match="is open"):
+        await cases.reopen(skipping.office, ref, Say(text="Why not"), by(owner))
+
+
+async def test_cases_merge_only_when_somebody_says_so_and_split_again(skipping: Town) -> None:
+    """Two equal questions stay two; merged, the customer reads the new number; a part can become a case of its own."""
+    await open_desk(skipping)
+    first, second = [(await ask(skipping)).ref for _ in range(2)]
+    assert first != second
+    owner = await owner_of(skipping, first)
+    await cases.merge(skipping.office, second, Merge(into=first), by(owner))
+    assert f"about the same thing as {first}" in text_of(await mail_about(skipping, CHAMPION, f"Now a part of {first}"))
+    await in_state(skipping, second, "merged")
+    with pytest.raises(Refusal, match=f"part of {first}|merged"):
+        await cases.answer(skipping.office, second, Say(text="Late"), by(owner))
+    made = await cases.split(skipping.office, first, Split(question="And how do I revoke one?"), by(owner))
+    assert (await case_reading.show(skipping.office, made.ref)).split_from == first
+
+
+async def test_what_the_tam_knows_reaches_the_owner(skipping: Town) -> None:
+    """Context can be added at any time, and goes to whoever has the case."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    await cases.context(skipping.office, ref, Say(text="They run behind a proxy."), TAM)
+    assert "behind a proxy" in text_of(await mail_about(skipping, owner, "added context"))
+
+
+async def test_a_case_that_is_over_interrupts_engineering_no_longer(skipping: Town) -> None:
+    """Resolved while engineering has it, their task closes, nobody is told of an answer, and the run ends."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    await mail_about(skipping, DEV, f"{ref} for platform")
+    await cases.resolve(skipping.office, ref, Say(text="It was the proxy."), by(owner))
+    await until(lambda: over(skipping, ref), "the end of the run")
+    assert (await tasks.show(skipping.office, task_id(ref, "escalation", 1))).phase == "closed"
+    assert not [mail for mail in skipping.mails(owner) if "engineering" in str(mail["Subject"])]
+
+
+async def test_whatever_is_done_twice_with_one_id_counts_once(skipping: Town) -> None:
+    """An act that arrives as update and again as signal is one line of the log, and one mail."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    await cases.answer(skipping.office, ref, Say(text="So."), by(owner))
+    await mail_about(skipping, CHAMPION, f"Re: [{ref}]")
+    async with skipping.office.store.reading() as connection:
+        (line,) = await support.log(connection, ref)
+    act = CaseAct(id=line.submission or "", kind=ActKind.ANSWER, by=line.by or "", at=line.at, has_words=True)
+    handle = skipping.client.get_workflow_handle(case_id(ref))
+    await handle.signal(SupportCase.act_later, act)
+    assert (await handle.execute_update(SupportCase.act_on, act)).accepted
+    assert len(await cases_log(skipping, ref)) == 1
+
+
+async def cases_log(town: Town, ref: str) -> list[str]:
+    """What was done to a case, by kind."""
+    return [line.kind for line in (await case_reading.show(town.office, ref)).log]
+
+
+async def test_a_late_act_at_the_door_is_told_and_changes_nothing(skipping: Town) -> None:
+    """What was left while no worker was there and cannot be done any more stands on the timeline."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    async with skipping.office.store.reading() as connection:
+        member = (await support.case(connection, ref)).owner or ""
+    act = CaseAct(id="s_1", kind=ActKind.REOPEN, by=member, at=await skipping.now(), has_words=True)
+    await skipping.client.get_workflow_handle(case_id(ref)).signal(SupportCase.act_later, act)
+
+    async def told() -> bool:
+        return "case.refused" in [line.kind for line in await timelines.timeline_of(skipping.office, "versayce")]
+
+    await until(told, "the refusal on the timeline")
+    assert (await case_reading.show(skipping.office, ref)).owner_email == owner

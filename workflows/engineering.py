@@ -1,0 +1,68 @@
+"""An interruption of engineering: a complete dossier, put to the team that owns the area as a human task."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.support import Support, TeamAsked
+    from rapport.model.human_task import TaskDefinition, TaskOption, TaskResult, TaskStart
+    from rapport.model.ids import task_id
+    from rapport.model.workflows import HUMAN_TASK
+
+from workflows.options import PLANNING
+from workflows.waiting import Owner, start_child
+
+STEP = "escalation"
+OPTIONS = (
+    TaskOption(id="answer", title="Here is the answer", needs_reason=True),
+    TaskOption(id="defect", title="It is a defect", needs_reason=True),
+    TaskOption(id="not_ours", title="It belongs to another team", needs_reason=True),
+)
+
+
+async def ask_engineering(
+    owner: Owner, ref: str, number: int, area: str, requester: str, dossier: str | None
+) -> TaskResult:
+    """Put a case to the team that owns its area, and wait for their word; whoever asked gets it, never the customer.
+
+    Args:
+        number: Counts the escalations of this case, from 1.
+        requester: The case's owner, by id.
+        dossier: The submission with all that engineering needs.
+    """
+    found = await workflow.execute_local_activity_method(
+        Support.team, TeamAsked(area=area, now=workflow.now()), summary="Whose area is it?", **PLANNING
+    )
+    definition = TaskDefinition(
+        task="approval",
+        question=f"What is the answer to {ref}? It goes to the support engineer, never to the customer",
+        options=OPTIONS,
+        assign=found.assign,
+    )
+    given = TaskStart(
+        account=owner.account,
+        contract=ref,
+        subject=ref,
+        step=STEP,
+        title=f"{ref} for {found.team}",
+        attempt=number,
+        definition=definition,
+        requester=requester,
+        request=dossier,
+    )
+    task = await start_child(
+        HUMAN_TASK,
+        given,
+        task_id(ref, STEP, number),
+        summary=f"{ref} is put to engineering",
+        about=definition.question,
+    )
+    owner.todos.add(task)
+    try:
+        return await task
+    except ChildWorkflowError:
+        return TaskResult(outcome=definition.on_timeout, at=workflow.now())
+    finally:
+        owner.todos.discard(task)

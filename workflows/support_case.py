@@ -1,0 +1,595 @@
+"""One support case: acknowledged, handed to an owner, answered in the time that was promised, resolved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.support import PageOrder, Support
+    from rapport.model.human_task import WITHDRAWN
+    from rapport.model.ids import desk_id
+    from rapport.model.meeting import Receipt
+    from rapport.model.message import CaseFacts, Occasion, Purpose
+    from rapport.model.operations import Steering
+    from rapport.model.playbook import Review
+    from rapport.model.records import Wait
+    from rapport.model.support import (
+        ActKind,
+        Assigned,
+        CaseAct,
+        CaseProjection,
+        CaseResult,
+        CaseStart,
+        CaseState,
+        CaseStatus,
+        CaseView,
+        Clock,
+        Escalation,
+        Foreseen,
+        LogLine,
+        Outlook,
+        Waiting,
+        Word,
+    )
+    from rapport.model.workflows import SUPPORT_CASE
+    from rapport.policy import cases, details
+
+from workflows.correspondence import Correspondence, refused
+from workflows.diary import Diary
+from workflows.engineering import ask_engineering
+from workflows.options import PAGING, PLANNING, RECORDS
+from workflows.waiting import Alarm, steer
+
+DESK_AGAIN: Final = timedelta(minutes=1)
+"""How soon a desk that does not run is asked again."""
+
+_TOLD: Final = {
+    ActKind.ANSWER: "case.answered",
+    ActKind.CONTEXT: "case.context",
+    ActKind.WAIT_CUSTOMER: "case.waiting",
+    ActKind.CUSTOMER_SAID: "case.customer_said",
+    ActKind.ASSIGN: "case.chosen",
+    ActKind.HAND_OFF: "case.handed_off",
+    ActKind.CLASSIFY: "case.classified",
+    ActKind.ESCALATE: "case.escalated",
+    ActKind.MERGE: "case.merged",
+    ActKind.JOIN: "case.joined",
+    ActKind.SPLIT: "case.split",
+    ActKind.TO_REVIEW: "case.to_review",
+    ActKind.RESOLVE: "case.resolved",
+    ActKind.REOPEN: "case.reopened",
+}
+"""What the timeline is told of an act; notes stay on the case."""
+
+_TO_CUSTOMER: Final = {
+    ActKind.ANSWER: ("case_answer", "Answer the customer"),
+    ActKind.WAIT_CUSTOMER: ("case_question", "Ask the customer"),
+    ActKind.RESOLVE: ("case_resolved", "Tell the customer what solved it"),
+}
+_TO_OWNER: Final = {ActKind.CONTEXT, ActKind.CUSTOMER_SAID, ActKind.JOIN, ActKind.NOTE, ActKind.REOPEN}
+
+
+@workflow.defn(name=SUPPORT_CASE.name)
+class SupportCase(Correspondence):
+    """From the question to what solved it. A reopened case is a new run that goes on from its status."""
+
+    @workflow.init
+    def __init__(self, start: CaseStart) -> None:
+        """Nobody has it yet, or it goes on."""
+        super().__init__(start.account)
+        self.start = start
+        self.ref = start.ref
+        self.status = start.status or CaseStatus(
+            severity=start.severity, area=start.area, clock=Clock(since=workflow.now())
+        )
+        self.diary = Diary(start.account, start.ref, start.ref, written=self.status.written)
+        self.acts: list[CaseAct] = []
+        self.words: list[Assigned] = []
+        self.log: list[LogLine] = []
+        self.asked_turn = 0 if self.status.owner is None else self.status.turn
+        self.asks_again_at: datetime | None = None
+        self.desk_was_silent = False
+        self.wanted: str | None = None
+        self.avoid: tuple[str, ...] = ()
+        self.escalation: Escalation | None = None
+        self.engineering: str | None = None
+        self.foreseen = Foreseen()
+        self.stale = True
+        self.desk_told_over = False
+        self.told_to_sql: CaseProjection | None = None
+        self.alarm = Alarm()
+
+    @workflow.run
+    async def run(self, start: CaseStart) -> CaseResult:
+        """Until it is over, and all that it has to say is said."""
+        await self.begin(start)
+        while True:
+            await self.act()
+            if self.status.state.is_over:
+                if await self.is_really_over():
+                    return CaseResult(state=self.status.state)
+                continue
+            await self.see_to_an_owner()
+            await self.see_to_the_promise()
+            await self.send_what_was_approved()
+            await self.wait()
+            if self._may_turn_over():
+                await self.turn_over()
+
+    # The story
+
+    async def begin(self, start: CaseStart) -> None:
+        """Acknowledge the question, with its number; or go on."""
+        if start.status is None:
+            self.status = self.status.model_copy(update={"turn": 1})
+            self.diary.tell("case.opened", who=start.contact, about=self.ref)
+            await self.look_ahead()
+            self._mail("case_acknowledged", (start.contact,), Purpose.NOTICE, "Acknowledge the question")
+        elif start.reopened is not None:
+            self._take(start.reopened)
+            self.remember(start.reopened.id, Receipt(accepted=True, outcome=self.status.state))
+
+    async def act(self) -> None:
+        """Tell whoever has to know of what was done, and of who has it."""
+        words, self.words = self.words, []
+        for word in words:
+            await self.hear_of_an_owner(word)
+        acts, self.acts = self.acts, []
+        for act in acts:
+            await self.tell_of(act)
+
+    async def tell_of(self, act: CaseAct) -> None:
+        """Each act to those whom it concerns."""
+        await self.look_ahead()
+        if act.kind in _TO_CUSTOMER:
+            email, summary = _TO_CUSTOMER[act.kind]
+            await self.drop_drafts("something newer was said")
+            self._mail(email, (self.start.contact,), Purpose.ANSWER, summary, said=act.submission, by=act.by)
+        owner = self.status.owner
+        if act.kind in _TO_OWNER and owner is not None and act.by != owner:
+            self._mail("case_news", (owner,), Purpose.NOTICE, "Tell the owner", act=act)
+        match act.kind:
+            case ActKind.MERGE:
+                self._mail("case_merged", (self.start.contact,), Purpose.NOTICE, "Tell the customer", act=act)
+            case ActKind.TO_REVIEW if self.foreseen.tam is not None:
+                self._mail("case_review", (self.foreseen.tam,), Purpose.NOTICE, "A decision is wanted", act=act)
+            case ActKind.ESCALATE:
+                await self.ask_for_engineering(act)
+            case ActKind.CLASSIFY | ActKind.WAIT_CUSTOMER | ActKind.CUSTOMER_SAID:
+                idle = self.status.state is CaseState.WAITING
+                await self._to_desk("hear", Word(ref=self.ref, severity=self.status.severity, idle=idle))
+            case _:
+                pass
+
+    async def hear_of_an_owner(self, word: Assigned) -> None:
+        """The desk's word: who has it from now on, or that nobody can take it."""
+        if word.member is not None:
+            await self._to_desk("hear", Word(ref=self.ref, turn=word.turn))
+        if word.turn != self.status.turn or self.status.owner is not None:
+            # Said before, or overtaken by another question to the desk.
+            return
+        await self.look_ahead()
+        if word.member is None:
+            self.diary.tell("case.queued", about=word.reason, instant=word.look_again)
+            leads = self.foreseen.leads
+            self._mail("case_queued", leads, Purpose.NOTICE, "Tell the lead that nobody can take it", word=word)
+            return
+        self.status = cases.owned(self.status, word.member, workflow.now())
+        self.stale, self.wanted, self.avoid = True, None, ()
+        self.diary.tell("case.assigned", who=word.member, about=word.reason)
+        self._mail("case_assigned", (word.member,), Purpose.NOTICE, "Tell the owner", word=word)
+        if word.paged:
+            self.beside(self._page(word.member))
+        if not self.status.context_asked and self.foreseen.tam is not None:
+            self.status = self.status.model_copy(update={"context_asked": True})
+            self._mail("case_context", (self.foreseen.tam,), Purpose.NOTICE, "Ask for context")
+
+    async def see_to_an_owner(self) -> None:
+        """Ask the desk for somebody, and again whenever whoever has it cannot go on."""
+        await self.look_ahead()
+        owner, away = self.status.owner, self.foreseen.owner_away
+        if owner is not None and away is not None:
+            self.diary.tell("case.owner_away", who=owner, about=away)
+            self.status, self.avoid = cases.without_owner(self.status), (owner,)
+            self.stale = True
+        waits = self.asks_again_at is not None and self.asks_again_at > workflow.now()
+        if self.status.owner is not None or self.asked_turn == self.status.turn or waits:
+            return
+        case = Waiting(
+            ref=self.ref,
+            account=self.account,
+            area=self.status.area,
+            severity=self.status.severity,
+            turn=self.status.turn,
+            since=workflow.now(),
+            wanted=self.wanted,
+            avoid=self.avoid,
+            known_by=None if self.status.known_by in self.avoid else self.status.known_by,
+        )
+        if await self._to_desk("need", case):
+            self.asked_turn, self.asks_again_at = case.turn, None
+        else:
+            if not self.desk_was_silent:
+                self.diary.tell("case.desk_silent", about=self.start.desk)
+            self.desk_was_silent, self.asks_again_at = True, workflow.now() + DESK_AGAIN
+
+    async def see_to_the_promise(self) -> None:
+        """Remind the owner, draft a word for the customer, and say when a promise is broken."""
+        await self.look_ahead()
+        now, seen, status = workflow.now(), self.foreseen, self.status
+        if seen.due is None:
+            return
+        owner = (status.owner,) if status.owner is not None else ()
+        if not status.breached and seen.due <= now:
+            done = {"breached": True, "drafted": True, "reminded": True, "breaches": status.breaches + 1}
+            self.status = status.model_copy(update=done)
+            self.diary.tell("case.breached", who=status.owner, about=self._promise(), instant=seen.due)
+            both = tuple(dict.fromkeys((*owner, *seen.leads)))
+            self._mail("case_breach", both, Purpose.NOTICE, "The promise is broken")
+        elif not status.drafted and seen.draft_at is not None and seen.draft_at <= now:
+            self.status = status.model_copy(update={"drafted": True, "reminded": True})
+            if owner:
+                to = (self.start.contact,)
+                self._mail("case_update", to, Purpose.UPDATE, "Draft a word for the customer", review="approve")
+                self._mail("case_late", owner, Purpose.NOTICE, "Tell the owner of the draft")
+        elif not status.reminded and seen.remind_at is not None and seen.remind_at <= now:
+            self.status = status.model_copy(update={"reminded": True})
+            self.diary.tell("case.reminded", who=status.owner, instant=seen.due)
+            self._mail("case_due", owner or seen.leads, Purpose.NOTICE, "Remind the owner")
+
+    async def send_what_was_approved(self) -> None:
+        """A drafted word that its owner lets go keeps the promise."""
+        if not self.has_releases:
+            return
+        if self.may_go(Purpose.UPDATE):
+            self.status, self.stale = cases.heard(self.status, workflow.now()), True
+        await self.carry_out_releases(self.diary.tell_release)
+
+    async def ask_for_engineering(self, act: CaseAct) -> None:
+        """Severity 1 goes to them at once; the rest waits until its team is free."""
+        status = self.status
+        self.escalation = Escalation(
+            ref=self.ref,
+            number=status.escalations,
+            team=act.team or "engineering",
+            severity=status.severity,
+            since=workflow.now(),
+            granted=status.severity == 1,
+        )
+        self.engineering = "waits until they are free"
+        await self._to_desk("escalate", self.escalation)
+        self.beside(self._through_engineering(self.escalation, act))
+
+    async def wait(self) -> None:
+        """Tell how it stands, and wait for anything new or the next instant."""
+        await self.look_ahead()
+        await self._project()
+        self.alarm.set(self._next(), "The promise, the owner's absence, or the desk")
+        await workflow.wait_condition(self._is_new)
+        self.stale = self.stale or self.alarm.rings
+        self.changed = False
+
+    async def is_really_over(self) -> bool:
+        """Say so everywhere, and let the last mails go; whoever comes back meanwhile finds it open."""
+        if not self.desk_told_over:
+            self.desk_told_over = True
+            await self._to_desk("hear", Word(ref=self.ref, over=True))
+        await self.drop_drafts("the case is over")
+        for task in list(self.todos):
+            # Nobody is interrupted any longer for what is over.
+            await steer(task, Steering.CLOSE)
+        await self._project()
+        await workflow.wait_condition(lambda: bool(self.acts) or not self.is_posting)
+        if self.acts:
+            self.desk_told_over = self.status.state.is_over
+            return False
+        await self._project()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return not self.acts
+
+    # Handlers: these record, and `run` acts
+
+    @workflow.update(name="act", description="Do something to the case")
+    def act_on(self, act: CaseAct) -> Receipt:
+        """An answer, a note, a hand-off: whatever one command does."""
+        if (seen := self.receipt(act.id)) is not None:
+            return seen
+        self._take(act)
+        return self.remember(act.id, Receipt(accepted=True, outcome=self.status.state))
+
+    @act_on.validator
+    def _validate_act(self, act: CaseAct) -> None:
+        if self.receipt(act.id) is not None:
+            return
+        reason = self._judge(act)
+        if reason is not None:
+            raise refused(reason)
+
+    @workflow.signal(name="act_later", description="What no worker could take at once")
+    def act_later(self, act: CaseAct) -> None:
+        """The same, left at the door; what cannot be done any more is left out and told on the timeline."""
+        if self.receipt(act.id) is not None:
+            return
+        reason = self._judge(act)
+        if reason is not None:
+            self.diary.tell("case.refused", who=act.by, submission=act.submission, about=reason)
+            self.changed = True
+        else:
+            self._take(act)
+        self.remember(act.id, Receipt(accepted=reason is None, reason=reason, outcome=self.status.state))
+
+    @workflow.signal(name="assigned", description="Who has it from now on, or why nobody")
+    def assigned(self, word: Assigned) -> None:
+        """The desk's word."""
+        self.words.append(word)
+        self.changed = True
+
+    @workflow.signal(name="engineering_free", description="Engineering can take it")
+    def engineering_free(self, escalation: Escalation) -> None:
+        """The desk lets it in."""
+        if self.escalation is not None and escalation.number == self.escalation.number:
+            self.escalation = self.escalation.model_copy(update={"granted": True})
+            self.changed = True
+
+    @workflow.signal(name="people_changed", description="Somebody came, left, or is away")
+    def people_changed(self) -> None:
+        """Look again whether its owner is there, and whether there is a desk."""
+        self.stale = self.changed = True
+        self.asks_again_at = None
+
+    @workflow.query(name="view", description="The case as it stands")
+    def view(self) -> CaseView:
+        """Everything there is to see of it."""
+        return CaseView(
+            ref=self.ref,
+            account=self.account,
+            status=self.status,
+            due=self.foreseen.due,
+            waiting_for=self._waits_for(),
+            escalation=self.engineering,
+            drafts=tuple(self.drafts),
+        )
+
+    # How it is done
+
+    def _judge(self, act: CaseAct) -> str | None:
+        return cases.judge(act, self.status, self.ref, escalated=self.escalation is not None)
+
+    def _take(self, act: CaseAct) -> None:
+        now, before = workflow.now(), self.status
+        self.status = cases.apply(act, before, now)
+        if act.kind in (ActKind.ASSIGN, ActKind.HAND_OFF):
+            self.wanted = act.member
+            self.avoid = (before.owner,) if act.kind is ActKind.HAND_OFF and before.owner is not None else ()
+        if before.state.is_over and not self.status.state.is_over:
+            # The desk has forgotten it.
+            self.status = cases.without_owner(self.status)
+        if act.kind in _TOLD:
+            self.diary.tell(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
+        self._log(act.kind, act.by, act.submission if act.has_words else None, act.other or act.member)
+        self.acts.append(act)
+        self.stale = self.changed = True
+
+    def _log(self, kind: str, by: str | None, submission: str | None, about: str | None = None) -> None:
+        self.status = self.status.model_copy(update={"log": self.status.log + 1})
+        self.log.append(
+            LogLine(number=self.status.log, kind=kind, at=workflow.now(), by=by, submission=submission, about=about)
+        )
+
+    async def look_ahead(self) -> None:
+        """Ask when the promise falls due and whether the owner is there, if that may have changed."""
+        while self.stale:
+            self.stale = False
+            question = Outlook(
+                account=self.account,
+                clock=self.status.clock,
+                severity=self.status.severity,
+                owner=self.status.owner,
+                now=workflow.now(),
+            )
+            self.foreseen = await workflow.execute_local_activity_method(
+                Support.outlook, question, summary="When is what due, and who is there?", **PLANNING
+            )
+
+    async def _through_engineering(self, escalation: Escalation, act: CaseAct) -> None:
+        """Wait for their turn, put the dossier to them, and bring their answer to the owner."""
+        await workflow.wait_condition(lambda: self._has_its_turn(escalation.number))
+        result = None
+        if not self.status.state.is_over:
+            self.engineering = "has it"
+            self.stale = self.changed = True
+            result = await ask_engineering(
+                self, self.ref, escalation.number, self.status.area, self.status.owner or act.by, act.submission
+            )
+        self.escalation = self.engineering = None
+        self.changed = True
+        if result is None or result.outcome == WITHDRAWN:
+            return
+        self.diary.tell("case.engineering_answered", who=result.by, submission=result.submission, about=result.outcome)
+        self._log("engineering", result.by, result.submission, result.outcome)
+        to = (self.status.owner,) if self.status.owner is not None else self.foreseen.leads
+        self._mail(
+            "case_engineering",
+            to,
+            Purpose.NOTICE,
+            "Bring engineering's answer to the owner",
+            said=result.submission,
+            by=result.by,
+            kind=result.outcome,
+        )
+        over = escalation.model_copy(update={"over": True})
+        await self._to_desk("escalate", over)
+
+    def _has_its_turn(self, number: int) -> bool:
+        mine = self.escalation
+        return mine is None or mine.number != number or mine.granted or self.status.state.is_over
+
+    async def _page(self, member: str) -> None:
+        order = PageOrder(
+            ref=self.ref,
+            account=self.account,
+            severity=self.status.severity,
+            member=member,
+            now=workflow.now(),
+        )
+        try:
+            await workflow.execute_activity_method(Support.page, order, summary="Page whoever is on call", **PAGING)
+        except ActivityError:
+            self.diary.tell("case.unpaged", who=member)
+        else:
+            self.diary.tell("case.paged", who=member)
+        self.changed = True
+
+    async def _to_desk(self, name: str, word: Waiting | Word | Escalation) -> bool:
+        """Tell the desk; nothing is lost if it does not run: it is asked again, or asks nothing."""
+        try:
+            await workflow.get_external_workflow_handle(desk_id(self.start.desk)).signal(name, word)
+        except ApplicationError:
+            return False
+        return True
+
+    def _mail(
+        self,
+        email: str,
+        to: tuple[str, ...],
+        purpose: Purpose,
+        summary: str,
+        *,
+        said: str | None = None,
+        by: str | None = None,
+        kind: str = "",
+        act: CaseAct | None = None,
+        word: Assigned | None = None,
+        review: Review = "auto",
+    ) -> None:
+        """Write a mail; all that it says of the case is read when it is written."""
+        if not to:
+            return
+        self.status = self.status.model_copy(update={"mails": self.status.mails + 1})
+        facts = CaseFacts(
+            ref=self.ref,
+            said=act.submission if act else said,
+            by=act.by if act else by,
+            kind=str(act.kind) if act else kind,
+            promise=self._promise(),
+            due=self.foreseen.due,
+            reason=word.reason if word else self.foreseen.keeps_hours,
+            other=act.other if act else None,
+        )
+        occasion = Occasion(
+            account=self.account,
+            contract=self.ref,
+            step=self.ref,
+            title=self.ref,
+            workflow_id=workflow.info().workflow_id,
+            attempt=self.status.runs,
+            occurrence=self.status.mails,
+            purpose=purpose,
+            email=email,
+            to=to,
+            review=review,
+            now=workflow.now(),
+            case=facts,
+        )
+        # What is to be projected first stands in SQL by the time the mail is written: it quotes the case as it is.
+        self.beside(self._after_telling(occasion, summary, reviewed=review != "auto"))
+
+    async def _after_telling(self, occasion: Occasion, summary: str, *, reviewed: bool) -> None:
+        await self._project()
+        self.write(occasion, summary, reviewed=reviewed)
+
+    def _promise(self) -> str:
+        return self.status.clock.promise if self.status.clock is not None else ""
+
+    def _waits_for(self) -> str | None:
+        match self.status.state:
+            case CaseState.QUEUED:
+                return "somebody at the desk who can take it"
+            case CaseState.WAITING:
+                return "the customer"
+            case CaseState.OPEN:
+                return "the first answer" if self._promise() == "first_answer" else "the next word to the customer"
+            case _:
+                return None
+
+    def _wait(self) -> Wait:
+        state = self.status.state
+        on = {CaseState.QUEUED: ("support_lead",), CaseState.OPEN: ("support_engineer",)}.get(state, ())
+        unblock = {
+            CaseState.QUEUED: f"rapport case assign {self.ref} --to EMAIL",
+            CaseState.OPEN: f"rapport case answer {self.ref} --text …",
+            CaseState.WAITING: f"rapport case answer {self.ref} --text …",
+        }.get(state)
+        return Wait(on=on, what=self._waits_for(), unblock=unblock, deadline=self.foreseen.due)
+
+    def _next(self) -> datetime | None:
+        """The next instant at which something is to be done."""
+        status, seen = self.status, self.foreseen
+        instants = [self.asks_again_at, seen.away_from]
+        if seen.due is not None:
+            instants += [
+                None if status.reminded else seen.remind_at,
+                None if status.drafted else seen.draft_at,
+                None if status.breached else seen.due,
+            ]
+        return min((at for at in instants if at is not None), default=None)
+
+    def _is_new(self) -> bool:
+        return self.changed or self.stale or bool(self.acts or self.words) or self.alarm.rings
+
+    async def _project(self) -> None:
+        """Write down what is new, in one local activity, and show it in Temporal's UI."""
+        self.diary.tell_troubles(self.troubles)
+        self.diary.turn_to(self._wait())
+        entries, log, self.log = self.diary.take_entries(), tuple(self.log), []
+        self.status = self.status.model_copy(update={"written": self.diary.written})
+        known = self.told_to_sql
+        projection = CaseProjection(
+            ref=self.ref,
+            account=self.account,
+            number=self.status.projected,
+            status=self.status,
+            due=self.foreseen.due,
+            escalation=self.engineering,
+            waiting_for=self._waits_for(),
+            now=workflow.now(),
+        )
+        if known is not None and not entries and not log:
+            same = projection.model_copy(update={"now": known.now, "status": self._but_counts(known.status)})
+            if same == known.model_copy(update={"status": self._but_counts(known.status)}) and (
+                self._but_counts(self.status) == self._but_counts(known.status)
+            ):
+                return
+        self.status = self.status.model_copy(update={"projected": self.status.projected + 1})
+        projection = projection.model_copy(
+            update={"number": self.status.projected, "status": self.status, "entries": entries, "log": log}
+        )
+        self.told_to_sql = projection.model_copy(update={"entries": (), "log": ()})
+        workflow.set_current_details(details.case(self.view()))
+        await workflow.execute_local_activity_method(
+            Support.project, projection, summary="Write down what happened", **RECORDS
+        )
+
+    @staticmethod
+    def _but_counts(status: CaseStatus) -> CaseStatus:
+        return status.model_copy(update={"written": 0, "projected": 0, "mails": 0})
+
+    def _may_turn_over(self) -> bool:
+        return (
+            workflow.info().is_continue_as_new_suggested()
+            and not self.is_posting
+            and self.escalation is None
+            and not (self.acts or self.words or self.drafts or self.put_off)
+            and self.status.owner is not None
+        )
+
+    async def turn_over(self) -> None:
+        """Go on in a new run, before the history gets long."""
+        await self._project()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._may_turn_over():
+            workflow.continue_as_new(self.start.model_copy(update={"status": self.status, "reopened": None}))
