@@ -43,7 +43,7 @@ DAYS = st.dates(date(2026, 1, 1), date(2037, 12, 31))
 @pytest.fixture
 def office(store: Store, tmp_path: Path) -> Office:
     """The parts that these use cases work with; none of them asks Temporal while no task is open."""
-    return Office(Settings(data=tmp_path), store, cast("Client", None))
+    return Office(Settings(data=tmp_path), store, cast("Client", Silent(RPCStatusCode.NOT_FOUND)))
 
 
 OPEN_TASK = {
