@@ -34,7 +34,7 @@ from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
-from tests.workflows import test_operations, test_people, test_waits
+from tests.workflows import test_cadence_adoption, test_operations, test_people, test_rollout, test_waits
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -387,6 +387,9 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     test_people.test_without_a_successor_the_vote_is_held_until_one_is_named: BOTH,
     test_people.test_hand_over_moves_tasks_meetings_and_mails: BOTH,
     test_people.test_what_is_held_can_be_cancelled: BOTH,
+    test_rollout.test_whoever_follows_a_developer_gets_what_was_to_go_to_them: ("onboarding",),
+    test_cadence_adoption.test_another_turn_brings_the_series_up_to_date_and_keeps_the_next_date: ("cadence",),
+    test_cadence_adoption.test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen: ("cadence",),
 }
 """Each scenario, and the kinds, or ids, of the workflows whose histories it leaves."""
 
