@@ -61,7 +61,7 @@ class Adoptions:
             await self.of.drop_drafts(NOT_IN_PLAYBOOK, name)
             sync = self.of.syncs.pop(name)
             self._forget(name, max(sync.number, sync.sequence))
-        for name in set(names) & set(self.of.reviews):
+        for name in [name for name in names if name in self.of.reviews]:
             review = self.of.reviews[name]
             last = review.opened.number if review.opened else review.before
             self.of.reviews[name] = review.model_copy(update={"ends": True, "plan": None, "before": last})

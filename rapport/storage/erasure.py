@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import JSON, ColumnElement, String, Table, delete, or_, select, update
 
 from rapport.model.base import Wire
+from rapport.model.evidence import EVERYONE
 from rapport.model.message import MessageState
 from rapport.model.people import Schedule, Work
 from rapport.policy.erasure import ERASED, ERASED_DOMAIN, Naming
@@ -97,17 +98,19 @@ async def _erase_words(connection: Connection, account: str, contact: str, named
         TimelineRow.account == account, TimelineRow.submission.is_not(None)
     )
     rows = await connection.execute(
-        select(SubmissionRow.id, SubmissionRow.actor, SubmissionRow.text).where(
+        select(SubmissionRow.id, SubmissionRow.actor, SubmissionRow.workflow_id, SubmissionRow.text).where(
             SubmissionRow.text.is_not(None),
             or_(
                 SubmissionRow.actor == contact,
                 SubmissionRow.id.in_(on_record),
+                SubmissionRow.workflow_id.in_([account, EVERYONE]),
                 SubmissionRow.workflow_id.like(f"%/{account}"),
                 SubmissionRow.workflow_id.like(f"%/{account}/%"),
             ),
         )
     )
-    theirs = [row.id for row in rows if row.actor == contact or named.named_in(row.text)]
+    by_words = {EVERYONE: named.in_full()}
+    theirs = [row.id for row in rows if row.actor == contact or by_words.get(row.workflow_id, named).named_in(row.text)]
     if theirs:
         erased = update(SubmissionRow).where(SubmissionRow.id.in_(theirs)).values(text=None, salt=None)
         await connection.execute(erased)

@@ -118,7 +118,7 @@ class AccountRow(Base):
     __tablename__ = "accounts"
     key: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    tam: Mapped[str] = mapped_column(ForeignKey("members.id"))
+    tam: Mapped[str] = mapped_column(ForeignKey("members.id"), index=True)
     regular_tam: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
     tam_until: Mapped[datetime | None]
     place: Mapped[str | None]
@@ -273,7 +273,13 @@ class TaskRow(Base):
     """
 
     __tablename__ = "tasks"
-    __table_args__ = (Index("tasks_by_account", "account"), Index("tasks_by_phase", "phase"))
+    __table_args__ = (
+        Index("tasks_by_account", "account"),
+        Index("tasks_by_phase", "phase"),
+        Index("tasks_by_subject", "subject", "step"),
+        Index("tasks_by_requester", "requester"),
+        Index("tasks_by_about", "about"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     account: Mapped[str]
     contract: Mapped[str]
@@ -363,7 +369,11 @@ class MessageRow(Base):
     """
 
     __tablename__ = "messages"
-    __table_args__ = (Index("messages_by_account", "account", "created_at"), Index("messages_by_state", "state"))
+    __table_args__ = (
+        Index("messages_by_account", "account", "created_at"),
+        Index("messages_by_state", "state"),
+        Index("messages_by_person", "person"),
+    )
     key: Mapped[str] = mapped_column(primary_key=True)
     account: Mapped[str | None]
     contract: Mapped[str | None]
@@ -458,7 +468,7 @@ class ActionRow(Base):
     meeting: Mapped[str | None]
     position: Mapped[int]
     what: Mapped[str]
-    owner: Mapped[str]
+    owner: Mapped[str] = mapped_column(index=True)
     due: Mapped[date]
     raised_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
@@ -478,7 +488,7 @@ class BlockerRow(Base):
     meeting: Mapped[str | None]
     position: Mapped[int]
     title: Mapped[str]
-    owner: Mapped[str]
+    owner: Mapped[str] = mapped_column(index=True)
     next_check: Mapped[date]
     raised_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]

@@ -75,7 +75,7 @@ async def done(office: Office, id_: str, written: Done, actor: Actor) -> ActionS
 
 async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[ActionShown]:
     """Actions with the names of those who said that they are done."""
-    zones = await addresses.zones(connection)
+    zones = await addresses.zones(connection, [one.account for one in found])
     names = await people.names(connection, None) if any(one.done_by for one in found) else {}
     now = present()
     return [_shown(one, local_day(now, zones[one.account]), names) for one in found]

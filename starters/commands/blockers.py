@@ -141,7 +141,7 @@ def unknown(account: str, field: str) -> Refusal:
 
 async def shown(connection: Connection, found: Sequence[KnownBlocker]) -> list[BlockerShown]:
     """Blockers with the names of those who removed them, and why they did."""
-    zones = await addresses.zones(connection)
+    zones = await addresses.zones(connection, [one.account for one in found])
     names = await people.names(connection, None) if any(one.removed_by for one in found) else {}
     reasons = await timeline.words(connection, [one.removal for one in found if one.removal])
     now = present()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -38,6 +38,7 @@ _TOLD: Final = 8
 
 T = TypeVar("T", Incident, Project, Win)
 W = TypeVar("W", bound=Written)
+R = TypeVar("R")
 
 
 # Looking
@@ -68,9 +69,7 @@ async def usage(office: Office, account: str) -> tuple[Series, ...]:
     Raises:
         Refusal: There is no such account.
     """
-    async with office.store.reading() as connection:
-        await people.account(connection, account)
-        return await evidence.usage(connection, account)
+    return await _of(office, account, evidence.usage)
 
 
 async def incidents(office: Office, account: str) -> tuple[Incident, ...]:
@@ -79,9 +78,7 @@ async def incidents(office: Office, account: str) -> tuple[Incident, ...]:
     Raises:
         Refusal: There is no such account.
     """
-    async with office.store.reading() as connection:
-        await people.account(connection, account)
-        return await evidence.incidents(connection, account)
+    return await _of(office, account, evidence.incidents)
 
 
 async def projects(office: Office, account: str) -> tuple[Project, ...]:
@@ -90,9 +87,7 @@ async def projects(office: Office, account: str) -> tuple[Project, ...]:
     Raises:
         Refusal: There is no such account.
     """
-    async with office.store.reading() as connection:
-        await people.account(connection, account)
-        return await evidence.projects(connection, account)
+    return await _of(office, account, evidence.projects)
 
 
 async def wins(office: Office, account: str) -> tuple[Win, ...]:
@@ -101,9 +96,7 @@ async def wins(office: Office, account: str) -> tuple[Win, ...]:
     Raises:
         Refusal: There is no such account.
     """
-    async with office.store.reading() as connection:
-        await people.account(connection, account)
-        return await evidence.wins(connection, account)
+    return await _of(office, account, evidence.wins)
 
 
 async def roadmap(office: Office) -> list[WrittenRoadmapItem]:
@@ -118,9 +111,13 @@ async def roadmap_of(office: Office, account: str) -> tuple[RoadmapItem, ...]:
     Raises:
         Refusal: There is no such account.
     """
+    return await _of(office, account, evidence.roadmap)
+
+
+async def _of(office: Office, account: str, read: Callable[[Connection, str], Awaitable[R]]) -> R:
     async with office.store.reading() as connection:
         await people.account(connection, account)
-        return await evidence.roadmap(connection, account)
+        return await read(connection, account)
 
 
 # Bringing in: all of it or nothing, and the same again changes nothing

@@ -36,7 +36,16 @@ from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
-from tests.workflows import test_gates, test_operations, test_people, test_support_case, test_support_desk, test_waits
+from tests.workflows import (
+    test_cadence_adoption,
+    test_gates,
+    test_operations,
+    test_people,
+    test_rollout,
+    test_support_case,
+    test_support_desk,
+    test_waits,
+)
 
 SUPPORT: Final = (case_id("C-00001"), desk_id(DESK))
 HISTORIES: Final = Path(__file__).parent / "histories"
@@ -409,6 +418,9 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     test_support_case.test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again: SUPPORT,
     test_support_desk.test_a_burst_is_handed_out_once_each_over_many_runs: SUPPORT,
     test_support_desk.test_what_comes_at_night_waits_in_order_and_goes_out_in_the_morning: SUPPORT,
+    test_rollout.test_whoever_follows_a_developer_gets_what_was_to_go_to_them: ("onboarding",),
+    test_cadence_adoption.test_another_turn_brings_the_series_up_to_date_and_keeps_the_next_date: ("cadence",),
+    test_cadence_adoption.test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen: ("cadence",),
 }
 """Each scenario, and the kinds, or ids, of the workflows whose histories it leaves."""
 

@@ -54,5 +54,15 @@ def test_the_rhythm_is_seen_set_and_changed_on_the_command_line(data: Path) -> N
     assert rapport(data, "cadence", "skip", "northwind", "weekly", "soon", *as_).exit_code == 2
     assert rapport(data, "cadence", "set", "northwind", "weekly", "--day", "x", "--at", "9:00", *as_).exit_code == 2
     assert rapport(data, "cadence", "report", "northwind", "weekly", first, *as_).exit_code == 4
+    fortnightly = (HEAD + WEEKLY.replace('"1 week"', '"2 weeks"')).replace('"rhythm"', '"fortnights"', 1)
+    (data / "playbooks" / "fortnights.toml").write_text(fortnightly)
+    diff = ("playbook", "diff", "rhythm", "fortnights", "--account", "northwind")
+    said = rapport(data, *diff).stdout
+    assert "~ weekly recurs by its new definition; everyone is invited anew, at the time that there is" in said
+    assert "- qbr does not recur any more" in said
+    assert asked(data, *diff)["rhythms"]["removed"] == ["qbr"]
+    adopt = ("onboarding", "adopt", "northwind", "fortnights", "--reason", "fewer meetings", *as_)
+    assert asked(data, *adopt)["outcome"] == "adopted"
+    wait_for(lambda: "Everything recurs as before." in rapport(data, *diff).stdout, "the other playbook")
     told = [entry["kind"] for entry in asked(data, "timeline", "northwind")]
     assert {"sync.begun", "sync.set", "sync.changed", "sync.skipped", "sync.moved"} <= set(told)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, LargeBinary, String, Table, insert, select, text
 
 from rapport.policy.erasure import ERASED, Naming
+from rapport.settings import Settings
+from rapport.storage import erasure
+from rapport.storage.database import Connection, Store
+from rapport.storage.tables import Base, UtcInstant
 
 LETTERS = st.text(st.characters(categories=["Lu", "Ll"]), min_size=3, max_size=12).map(str.title)
 NAMES = st.lists(LETTERS, min_size=1, max_size=3).map(" ".join)
@@ -81,3 +91,83 @@ def test_a_mail_names_somebody_wherever_that_stands(where: str) -> None:
     )
     assert naming.named_in_mail(mail.as_bytes())
     assert not Naming("Nora Vidal", "nora@versayce.example").named_in_mail(mail.as_bytes())
+
+
+LUCA: Final = "Luca Bianchi <luca.bianchi@versayce.example>"
+
+
+class Undone(Exception):  # noqa: N818 - the end of a transaction, not an error
+    """Ends a transaction that is not to be kept."""
+
+
+def filled(column: Column[Any]) -> Any:
+    """Something that can stand in a column: an id that leads somewhere, or else words that name Luca."""
+    for key in column.foreign_keys:
+        return filled(key.column)
+    if column.name == "account" or str(column) == "accounts.key":
+        return "acme"
+    if column.primary_key and isinstance(column.type, String) and str(column) != "attachments.name":
+        return f"{column.table.name}.{column.name}"
+    match column.type:
+        case UtcInstant():
+            return datetime(2027, 3, 1, tzinfo=UTC)
+        case Date():
+            return date(2027, 3, 1)
+        case JSON():
+            return {"said": [f"by {LUCA}", None, 1], "plain": "Luca"}
+        case Boolean():
+            return False
+        case Integer() | Float():
+            return 1
+        case LargeBinary():
+            mail = EmailMessage()
+            mail["To"] = LUCA
+            mail.set_content("Hello Luca", cte="base64")
+            return mail.as_bytes()
+        case _:
+            return f"{LUCA} and Bianchi"
+
+
+KNOWN: Final[dict[str, dict[str, Any]]] = {
+    "contacts": {"id": "c_luca", "name": "Luca Bianchi", "email": "luca.bianchi@versayce.example", "persona": "x"},
+    "messages": {"state": "sent", "person": "m_tam"},
+    "submissions": dict.fromkeys(("entered_by", "text_hash", "on_behalf_of", "shown"))
+    | {"actor": "m_tam", "workflow_id": "task/acme/step/1", "kind": "note", "channel": "cli", "verified": "operator"},
+    # What stands in a file is not looked into.
+    "attachments": {"content": b""},
+}
+APART: Final = ("members", "absences", "vendor", "tokens", "switches", "timeline", "timeline_heads")
+"""What is of the vendor's own people, or holds ids alone."""
+
+
+async def test_no_column_of_any_table_names_who_was_erased(tmp_path: Path) -> None:
+    """Whatever table there is, also one that comes later: where it can name somebody of the account it does no more."""
+    store = Store(Settings(data=tmp_path).database)
+    await store.migrate()
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in APART]
+    with contextlib.suppress(Undone):
+        async with store.writing() as connection:
+            await connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+            for table in tables:
+                row = {column.name: filled(column) for column in table.columns} | KNOWN.get(table.name, {})
+                await connection.execute(insert(table).values(**row))
+            assert len(await naming_rows(connection, tables)) > len(tables) / 2
+            named = await erasure.naming(connection, "acme", "c_luca")
+            await erasure.erase(connection, "acme", "c_luca", named, datetime(2027, 3, 2, tzinfo=UTC))
+            left = await naming_rows(connection, tables)
+            # What belongs to no account is searched for the whole name and the address alone.
+            assert {where for where in left if not where.startswith("roadmap_items.")} == set()
+            raise Undone
+    await store.close()
+
+
+async def naming_rows(connection: Connection, tables: Sequence[Table]) -> set[str]:
+    """The columns in which Luca is named."""
+    found = set()
+    for table in tables:
+        for row in await connection.execute(select(table)):
+            for column, value in row._mapping.items():
+                said = "Luca" if isinstance(value, bytes) and value else str(value)
+                if any(name in said for name in ("Luca", "Bianchi", "luca.bianchi")):
+                    found.add(f"{table.name}.{column}")
+    return found

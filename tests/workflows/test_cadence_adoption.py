@@ -10,7 +10,8 @@ import pytest
 from rapport.model.base import Refusal
 from rapport.model.meeting import Receipt
 from rapport.model.operations import Operate
-from starters.commands import cadences, onboardings, operations, playbooks
+from rapport.storage import contracts
+from starters.commands import cadences, onboardings, operations, playbooks, timelines
 from starters.commands.operations import OperationWritten
 from starters.commands.playbooks import Compared
 from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, text_of, until
@@ -147,6 +148,14 @@ async def test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen(ski
         return [one.step for one in (await cadences.show(skipping.office, "versayce")).rhythms] == ["qbr"]
 
     await until(alone, "the review alone")
+    async with skipping.office.store.reading() as connection:
+        contract = await contracts.latest(connection, "versayce")
+    assert contract is not None
+    assert contract.playbook_version == 2
+    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    assert "Robin Keller had what recurs follow another playbook" in told
+    assert "Weekly sync is no longer in the playbook, and does not recur any more" in told
+    assert "Quarterly business review recurs from now on" in told
     shown = (await cadences.show(skipping.office, "versayce")).rhythms[0]
     assert shown.next is not None
     assert timedelta(days=80) < shown.next - await skipping.now() < timedelta(days=100)

@@ -63,6 +63,8 @@ async def spoken_of(town: Town) -> None:
     await evidence.add_projects(office, "versayce", [Row(project)], TAM)
     await evidence.add_wins(office, "versayce", [Row(win)], TAM)
     await evidence.add_roadmap(office, [Row(item)], TAM)
+    for_all = WrittenRoadmapItem(id="R-2", title="Luca Bianchi’s idea", expected="2028", account="*", touches="All")
+    await evidence.add_roadmap(office, [Row(for_all)], TAM)
     new = NewBlocker.model_validate(blocker(title="Bianchi has no access") | {"owner": TAM.email})
     await blockers.add(office, "versayce", new, TAM)
 

@@ -90,6 +90,7 @@ def upgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index("messages_by_account", ["account", "created_at"], unique=False)
         batch_op.create_index("messages_by_state", ["state"], unique=False)
+        batch_op.create_index("messages_by_person", ["person"], unique=False)
 
     op.create_table(
         "submissions",
@@ -140,6 +141,9 @@ def upgrade() -> None:
     )
     op.create_index("tasks_by_account", "tasks", ["account"])
     op.create_index("tasks_by_phase", "tasks", ["phase"])
+    op.create_index("tasks_by_subject", "tasks", ["subject", "step"])
+    op.create_index("tasks_by_requester", "tasks", ["requester"])
+    op.create_index("tasks_by_about", "tasks", ["about"])
     op.create_table(
         "task_holders",
         sa.Column("task", sa.String(), nullable=False),
@@ -253,6 +257,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key"),
     )
+    op.create_index(op.f("ix_accounts_tam"), "accounts", ["tam"])
     op.create_table(
         "contacts",
         sa.Column("id", sa.String(), nullable=False),
@@ -329,6 +334,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("actions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_actions_account"), ["account"], unique=False)
+        batch_op.create_index(batch_op.f("ix_actions_owner"), ["owner"], unique=False)
 
     op.create_table(
         "blockers",
@@ -351,6 +357,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("blockers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_blockers_account"), ["account"], unique=False)
+        batch_op.create_index(batch_op.f("ix_blockers_owner"), ["owner"], unique=False)
 
     op.create_table(
         "private_notes",
