@@ -273,6 +273,8 @@ class TechReview(Correspondence):
             f"{self.ref}: our answer",
             definition,
             request=self.message,
+            # What was said among us is not for them.
+            review=self._facts().model_copy(update={"remarks": ()}),
             mails={
                 "task_opened": "review_message",
                 "task_reminder": "review_message_reminder",
@@ -496,8 +498,7 @@ class TechReview(Correspondence):
             title=title,
             attempt=attempt,
             definition=definition,
-            review=self._facts(),
-            **({"mails": _MAILS, "requester": self.round.by} | told),
+            **({"mails": _MAILS, "requester": self.round.by, "review": self._facts()} | told),
         )
 
     async def _put(self, step: str, title: str, definition: TaskDefinition, **told: Any) -> TaskResult:

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
-from rapport.model.ids import cadence_id, handover_id, meeting_id
+from rapport.model.ids import cadence_id, handover_id, meeting_id, review_id
 from rapport.model.people import Role
-from rapport.storage import rhythms
+from rapport.storage import reviews, rhythms
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
     AccountRow,
@@ -48,7 +48,7 @@ async def open_waits(connection: Connection) -> list[OpenWait]:
 
 
 async def open_workflows(connection: Connection) -> set[str]:
-    """The ids of all workflows that run, as far as SQL was told: onboardings, cadences, their meetings, human tasks."""
+    """The ids of all workflows that run, as far as SQL was told: of accounts, their meetings, tasks and reviews."""
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
@@ -61,6 +61,7 @@ async def open_workflows(connection: Connection) -> set[str]:
     return {
         *onboardings,
         *tasks,
+        *(review_id(ref) for ref in await reviews.open_refs(connection)),
         *(handover_id(row.key, row.tam_until) for row in hand_overs),
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
         *(cadence_id(rhythm.account) for rhythm in recurring),

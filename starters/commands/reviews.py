@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from temporalio.service import RPCError
 
 from rapport.mail.reviews import QUESTIONS, SEATS, list_of, read
 from rapport.model.base import Instant, Refusal, Refused, Wire, Written
+from rapport.model.human_task import TaskPhase
 from rapport.model.ids import review_id
 from rapport.model.meeting import Receipt
 from rapport.model.minutes import Filled
@@ -63,6 +65,9 @@ from workflows.tech_review import TechReview
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 
 Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
+
+OPENING_SECONDS: Final = 3.0
+"""How long somebody who answers waits for the question to be put."""
 
 SAID_AT: Final = "Said at "
 """What stands before the link of something that was said elsewhere, in the last line of what was said."""
@@ -392,6 +397,13 @@ async def feedback(office: Office, ref: str, written: Feedback, actor: Actor) ->
             field="stance",
             fix="choose in_favour, in_favour_if, against or no_objection",
         )
+    if asked is None and written.stance is not None:
+        raise Refusal(
+            "is given, and your side is not asked, or not any more",
+            field="stance",
+            fix="leave it out; what you say stands on record as a remark",
+            kind=Refused.CONFLICT,
+        )
     if asked is not None and written.stance is not None:
         return await tasks.decide(office, asked.id, written.stance, actor, text)
     said = submission(speaker.id, actor, "review.feedback", review_id(found.ref), text)
@@ -421,11 +433,18 @@ async def _spoken(office: Office, written: Feedback, actor: Actor) -> tuple[Memb
 
 
 async def _asked_of(office: Office, found: KnownReview, member: Member) -> Task | None:
-    """The open question for feedback that a member can answer."""
-    async with office.store.reading() as connection:
-        waiting = await task_records.of_subject(connection, found.ref, open_only=True)
-    mine = (one for one in waiting if any(holder.member == member.id for holder in one.holders))
-    return next((one for one in mine if one.step.startswith("feedback_")), None)
+    """The open question for feedback that a member can answer. A review that has just begun may not have put it yet."""
+    end = asyncio.get_running_loop().time() + OPENING_SECONDS
+    while True:
+        async with office.store.reading() as connection:
+            every = await task_records.of_subject(connection, found.ref)
+        put = [one for one in every if one.step.startswith("feedback_")]
+        open_ = [one for one in put if one.phase is not TaskPhase.CLOSED]
+        mine = [one for one in open_ if any(holder.member == member.id for holder in one.holders)]
+        is_opening = found.phase is ReviewPhase.FEEDBACK and len(put) < len(policy.heard(found.stage))
+        if mine or not is_opening or asyncio.get_running_loop().time() >= end:
+            return next(iter(mine), None)
+        await asyncio.sleep(0.05)
 
 
 async def request_meeting(office: Office, ref: str, written: Reason, actor: Actor) -> Receipt:

@@ -737,7 +737,7 @@ async def _shown(office: Office, task: Task, reader: Person | None = None) -> Ta
         kind=task.definition.task,
         quorum=task.definition.quorum,
         asks=task.definition.asks,
-        said=_read(task.said),
+        said=_told(task) if task.definition.is_put_to_customers else _read(task.said),
         prefilled=drafting.prefilled(task.definition.asks, contacts, tam, vendor, goals)
         if task.definition.is_put_to_customers
         else {},
@@ -799,6 +799,15 @@ def _is_said_of(entry: Told, task: Task) -> bool:
 
 def _word(entry: Told, names: Mapping[str, str]) -> Word:
     return Word(kind=_TALK[entry.kind], who=names.get(entry.who or "", GONE), at=entry.at, text=entry.text)
+
+
+def _told(task: Task) -> dict[str, str]:
+    """What a customer reads; that a message has no conditions, or never comes back, need not be said."""
+    said = _read(task.said)
+    return {name: text for name, text in said.items() if text.strip().lower() not in _UNSAID.get(name, ())}
+
+
+_UNSAID: Final = {"conditions": ("none", "none."), "revisit": ("never",)}
 
 
 def _read(text: str | None) -> dict[str, str]:

@@ -49,7 +49,7 @@ from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
-from tests.support import rhythm_mail
+from tests.support import review_mail, rhythm_mail
 
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
@@ -58,9 +58,10 @@ PURPOSES = {
     "meeting_reminder": Purpose.REMINDER,
     "welcome": Purpose.PROPOSAL,
 }
-TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))}
+TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))} | review_mail.OF_TASKS
 PROPOSALS = {"welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
-LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - {"task_outcome", "sign_off_silent"}
+UNLINKED = {"task_outcome", "sign_off_silent"} | review_mail.OF_TASKS - review_mail.ASKING
+LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - UNLINKED
 USERS = ("primary_user", "secondary_user")
 FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3}
 """How many figures a mail tells those whom they concern."""
@@ -147,6 +148,8 @@ def letter(
     if name in TASK_MAILS:
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
+    if name in review_mail.MAILS:
+        story = story.model_copy(update={"tech_review": review_mail.facts(sparse=sparse)})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
     if name == "review_announcement":
@@ -165,7 +168,7 @@ def letter(
         f"V/kickoff/1/1/1/x/{ids[reader]}",
         to,
         ids[reader],
-        {} if sparse else SAID,
+        {} if sparse else SAID | review_mail.SAID,
         sparse_day() if sparse else full_day(),
         on_record=rhythm_mail.on_record(sparse=sparse),
     )
