@@ -65,7 +65,7 @@ async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Town) 
         late = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
         assert late.status_code == 409
         assert (await api.get("/v1/reviews/TR-0")).status_code == 404
-        assert len((await api.get("/v1/audit/key")).json()["public_key"]) == 64
+        assert len((await api.get("/v1/receipts/key")).json()["public_key"]) == 64
 
 
 async def test_a_review_that_nobody_entitled_could_answer_is_refused(here: Town) -> None:
