@@ -80,6 +80,7 @@ class TechReview(Correspondence):
         self.people = LaidOut(tellings=(), leaders=(), others=())
         self.mails = 0
         self.projections = 0
+        self.written: ReviewView | None = None
         self.ended = False
         self.diary = Diary(start.account, start.ref, start.ref)
         self.channel = Channel(start.ref, start.account)
@@ -642,8 +643,12 @@ class TechReview(Correspondence):
     async def _project(self) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
         self.diary.tell_troubles(self.troubles)
-        self.diary.turn_to(self.wait)
-        workflow.set_current_details(details.tech_review(self.view()))
+        told = self.diary.turn_to(self.wait)
+        view = self.view()
+        if not (told or self.unwritten) and view == self.written:
+            return
+        self.written = view
+        workflow.set_current_details(details.tech_review(view))
         self.projections += 1
         unwritten, self.unwritten = tuple(self.unwritten), []
         projection = ReviewProjection(

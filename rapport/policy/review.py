@@ -82,9 +82,11 @@ def needed_at(day: date, who: Schedule) -> datetime:
 def phase_deadline(phase: ReviewPhase, opened: datetime, needed: datetime, who: Schedule) -> datetime:
     """When a phase ends: planned backwards from the customer's date, and no longer than it needs.
 
-    Where the date is too near for that, what time is left is halved, so that what follows has some as well; past it,
-    people have one business day.
+    Where the date is too near for that, what time is left is halved, so that what follows has some as well. Past it,
+    people have as long as the phase needs: what is asked again every day is soon read by nobody.
     """
+    if opened >= needed:
+        return add_business_days(opened, _OWN[phase], who)
     latest = min(_before(needed, _AFTER[phase], who), add_business_days(opened, _OWN[phase], who))
     soonest = add_business_days(opened, 1, who)
     if latest >= soonest:

@@ -359,6 +359,7 @@ async def edit(office: Office, ref: str, request: ReviewRequest, actor: Actor) -
     """
     member = await member_acting(office, actor)
     found = await _find(office, ref)
+    _refuse_over(found)
     if request.account != found.account:
         raise Refusal(
             f"is {found.account} in {found.ref}", field="account", fix="submit another review for another account"
@@ -389,6 +390,7 @@ async def feedback(office: Office, ref: str, written: Feedback, actor: Actor) ->
             said elsewhere and its link or its author is missing.
     """
     found = await _find(office, ref)
+    _refuse_over(found)
     speaker, actor, text = await _spoken(office, written, actor)
     asked = await _asked_of(office, found, speaker)
     if asked is not None and written.stance is None and not any(one.by == speaker.id for one in asked.answers):
@@ -455,6 +457,7 @@ async def request_meeting(office: Office, ref: str, written: Reason, actor: Acto
     """
     member = await member_named(office, actor)
     found = await _find(office, ref)
+    _refuse_over(found)
     said = submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason)
     async with office.store.writing() as connection:
         await timeline.submit(connection, said)
@@ -473,6 +476,7 @@ async def withdraw(office: Office, ref: str, written: Reason, actor: Actor) -> R
     if not member.roles & (CUSTOMER_FACING | {Role.CE_VP}):
         await member_acting(office, actor)
     found = await _find(office, ref)
+    _refuse_over(found)
     said = submission(member.id, actor, "review.withdraw", review_id(found.ref), written.reason)
     async with office.store.writing() as connection:
         await timeline.submit(connection, said)
@@ -591,6 +595,16 @@ def _asked(task: Task, names: Mapping[str, str]) -> AskedShown:
         waits_for=tuple(names.get(holder.member, GONE) for holder in task.awaited),
         deadline=task.deadline,
     )
+
+
+def _refuse_over(found: KnownReview) -> None:
+    if not found.is_open:
+        raise Refusal(
+            f"{found.ref} is over: {(found.outcome or '').replace('_', ' ')}",
+            field="ref",
+            fix="submit another one, if there is something new",
+            kind=Refused.CONFLICT,
+        )
 
 
 async def _find(office: Office, ref: str) -> KnownReview:

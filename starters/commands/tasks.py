@@ -180,6 +180,7 @@ async def decide(
             decided already: then who decided what and when, and this decision is recorded as late.
     """
     found = await _find(office, task)
+    _refuse_operator(office, found, actor)
     member = await _decider(office, found, actor)
     reason = check(_Reason, {"reason": reason}, "").reason or None
     if found.phase is not TaskPhase.CLOSED:
@@ -225,6 +226,22 @@ async def decide(
         fix="your decision is on record as a late one and changes nothing",
         kind=Refused.CONFLICT,
     )
+
+
+def _refuse_operator(office: Office, found: Task, actor: Actor) -> None:
+    """Refuse a vote of leadership that somebody else's hands enter, in an installation that is not one person's own."""
+    is_shared = office.settings.database_url is not None
+    if is_shared and actor.verified == "operator" and is_review_ref(found.subject) and found.step in _LEADERSHIP:
+        raise Refusal(
+            "a vote of leadership is not taken from an operator",
+            field="--as",
+            fix="let them decide through the link in their mail, or on their own page",
+            kind=Refused.FORBIDDEN,
+        )
+
+
+_LEADERSHIP: Final = ("recommendation", "commitment", "leadership")
+"""The steps of a review in which those who lead the company speak for themselves."""
 
 
 async def _decider(office: Office, found: Task, actor: Actor) -> Person:
@@ -338,6 +355,13 @@ async def decline(office: Office, task: str, actor: Actor, reason: str | None = 
     """
     member = await member_acting(office, actor)
     found = await _find(office, task)
+    if is_review_ref(found.subject):
+        raise Refusal(
+            "the customer waits for this message",
+            field="task",
+            fix=f"write it, or `rapport review withdraw {found.subject}`",
+            kind=Refused.CONFLICT,
+        )
     reason = check(_Reason, {"reason": reason}, "").reason or None
     return await _requested(office, found, member, actor, "task.decline", reason)
 

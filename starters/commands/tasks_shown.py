@@ -255,7 +255,7 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
         said=_told(task) if task.definition.is_put_to_customers else _read(task.said),
         prefilled=drafting.prefilled(task.definition.asks, contacts, tam, vendor, goals)
         if task.definition.is_put_to_customers
-        else {},
+        else {name: _UNSAID[name][0] for name in task.definition.asks if name in _UNSAID},
         by_customer=task.definition.is_put_to_customers,
         about=about.email if about else None,
         unknown=unknown,

@@ -20,7 +20,16 @@ from sqlalchemy import select
 
 from rapport.model.base import Refusal
 from rapport.model.gap import NewGap
-from rapport.model.ids import cadence_id, case_id, desk_id, gap_id, meeting_id, onboarding_id, task_id
+from rapport.model.ids import (
+    cadence_id,
+    case_id,
+    desk_id,
+    gap_id,
+    meeting_id,
+    onboarding_id,
+    review_id,
+    task_id,
+)
 from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence, WrittenWork
@@ -44,6 +53,7 @@ from tests.workflows import (
     test_rollout,
     test_support_case,
     test_support_desk,
+    test_tech_review,
     test_waits,
 )
 
@@ -368,6 +378,7 @@ async def a_gap_is_logged_without_a_crm(town: Town) -> None:
 
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
+REVIEW: Final = (review_id("TR-0001"),)
 
 SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     booked_by_vote_and_held: BOTH,
@@ -394,6 +405,12 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     # Lives that tests live as well.
     test_gates.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding",),
     test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: ("onboarding",),
+    test_tech_review.test_a_no_is_decided_together_and_told_as_carefully: REVIEW,
+    test_tech_review.test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_again: REVIEW,
+    test_tech_review.test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so: REVIEW,
+    test_tech_review.test_a_changed_request_is_a_new_round: REVIEW,
+    test_tech_review.test_it_comes_back_by_itself_on_its_day: REVIEW,
+    test_tech_review.test_anybody_can_ask_for_a_live_meeting: (*REVIEW, task_id("TR-0001", "meeting", 1)),
     test_waits.test_a_meeting_for_which_nobody_finds_a_time_ends_without_one: BOTH,
     test_waits.test_a_meeting_that_nobody_reports_ends_unreported: BOTH,
     test_waits.test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out: BOTH,

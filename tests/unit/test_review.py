@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -21,15 +21,18 @@ MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 PHASES = (ReviewPhase.FEEDBACK, ReviewPhase.RECOMMENDATION, ReviewPhase.LEADERSHIP)
 
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+CALM = settings(deadline=None)
+
 asks = st.sampled_from(list(Ask))
 words = st.sampled_from(["yes", "no"])
 
 
+@CALM
 @given(instants, st.integers(1, 400), st.sampled_from(PHASES))
 def test_a_phase_ends_after_it_began_and_leaves_time_for_the_next(
     opened: datetime, days: int, phase: ReviewPhase
 ) -> None:
-    """Wherever there is a working day left, what follows has some of it; past the date people have a day."""
+    """Wherever there is a working day left, what follows has some of it; past the date it has its own length."""
     needed = review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
     end = review.phase_deadline(phase, opened, needed, PRAGUE)
     assert end > opened
@@ -37,6 +40,7 @@ def test_a_phase_ends_after_it_began_and_leaves_time_for_the_next(
         assert end < needed
 
 
+@CALM
 @given(instants, st.integers(20, 400))
 def test_the_phases_follow_each_other_in_time(opened: datetime, days: int) -> None:
     """Each begun when the one before ends, they all end before the customer's date, with days left for the message."""
@@ -47,6 +51,7 @@ def test_the_phases_follow_each_other_in_time(opened: datetime, days: int) -> No
     assert working_time(at, needed, PRAGUE) >= timedelta(hours=16)
 
 
+@CALM
 @given(instants, st.integers(1, 400))
 def test_leadership_is_told_before_the_date_and_at_the_latest_five_days_before(opened: datetime, days: int) -> None:
     """At half-time and five business days before; what is past at the opening is told at once; never twice at once."""
@@ -227,6 +232,7 @@ class Silence(RuleBasedStateMachine):
 
 
 TestSilence = Silence.TestCase
+TestSilence.settings = CALM
 
 
 def test_a_receipt_is_of_one_decision_and_one_key() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapport.model.base import Refusal
@@ -93,6 +93,7 @@ def test_markdown_that_is_none_is_refused(text: str, words: str) -> None:
     assert words in refused.value.problem
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_request_or_a_refusal(raw: bytes) -> None:
     """No file brings a command down."""
@@ -101,6 +102,7 @@ def test_any_bytes_are_a_request_or_a_refusal(raw: bytes) -> None:
             reviews.parse_request(raw, name)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**8))
 def test_a_number_and_its_ref_are_one(number: int) -> None:
     """What a review is called counts, and is known as that."""

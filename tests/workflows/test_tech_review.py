@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from sqlalchemy import update
@@ -16,6 +17,7 @@ from rapport.storage.review_tables import ReviewRemarkRow
 from starters.commands import audit, review_record, reviews, tasks, timelines
 from starters.commands.office import Actor
 from starters.commands.reviews import Feedback
+from starters.commands.tasks import TaskShown
 from tests.conftest import CHAMPION, Town, by, link_of, text_of
 from tests.support.reviews import (
     CE,
@@ -357,3 +359,72 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tm
     verified = await audit.verify(skipping.office)
     assert not verified.whole
     assert [one.what for one in verified.faults] == ["the receipt tells another decision than is on record"]
+
+
+class Fate:
+    """Who is silent when, drawn from a seed; each question is answered once, or left until its time is up."""
+
+    def __init__(self, town: Town, ref: str, seed: int) -> None:
+        """A review that has just begun."""
+        self.town, self.ref, self.draw = town, ref, Random(seed)
+        self.left: set[str] = set()
+
+    async def turn(self) -> bool:
+        """Have somebody answer, or let time go by; say whether the review is open."""
+        shown = await reviews.show(self.town.office, self.ref)
+        if shown.closed is not None:
+            return False
+        open_ = [one for one in shown.asks if one.task not in self.left]
+        if not open_:
+            ends = [one.deadline for one in shown.asks if one.deadline]
+            if not ends:
+                # The next question is about to be put.
+                await standing(self.town, self.ref, lambda one: one.asks != shown.asks or one.closed is not None)
+                return True
+            await self.town.sleep_until(max(min(ends), await self.town.now()) + timedelta(minutes=1))
+            await standing(self.town, self.ref, lambda one: one.asks != shown.asks or one.closed is not None)
+            return True
+        one = self.draw.choice(open_)
+        task = await tasks.show(self.town.office, one.task)
+        # In the end nobody is silent for ever, so that the review ends.
+        if self.draw.random() < 0.35 and len(self.left) < 8 and task.phase == "open":
+            self.left.add(one.task)
+        elif task.phase == "preparing":
+            await tasks.request(self.town.office, one.task, words_for(task), by(task.holders[0].email))
+        else:
+            who, option = self.draw.choice(task.holders), self.draw.choice(task.options)
+            await tasks.decide(self.town.office, one.task, option.id, by(who.email), "It is so")
+            self.left |= {one.task} if task.step == "leadership" and self.draw.random() < 0.3 else set()
+        await standing(self.town, self.ref, lambda now: now != shown or one.task in self.left)
+        return True
+
+
+def words_for(task: TaskShown) -> dict[str, str]:
+    """The message, as it is asked for."""
+    words = {"message": "So it is.", "conditions": "none", "next_steps": "Wait.", "revisit": "never"}
+    return {name: words[name] for name in task.asks}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whoever_is_silent_no_yes_is_without_one(skipping: Town, seed: int) -> None:
+    """Whatever is answered and left unanswered: it ends, or is overdue; and a yes has somebody's who may give it."""
+    ask = list(Ask)[seed % len(Ask)]
+    ref = await submitted(skipping, days=25, ask=ask)
+    await standing(skipping, ref, lambda one: len(one.asks) == 4)
+    fate = Fate(skipping, ref, seed)
+    for _ in range(120):
+        if not await fate.turn():
+            break
+        shown = await reviews.show(skipping.office, ref)
+        now = await skipping.now()
+        if shown.told is None and shown.closed is None and now > shown.needed_by + timedelta(hours=1):
+            await standing(skipping, ref, lambda one: one.overdue or one.told is not None or one.closed is not None)
+    shown = await reviews.show(skipping.office, ref)
+    assert shown.closed is not None
+    yes = {(one.kind, one.seat) for one in shown.remarks if one.option in ("yes", "supported", "supported_if")}
+    votes = [one for one in shown.remarks if one.kind == "vote" and one.option == "yes"]
+    if shown.outcome in ("approved", "supported", "supported_if"):
+        assert ("recommendation", "VP of CE") in yes or len({one.seat for one in votes}) >= 2
+        if ask is Ask.UNPLANNED_ENGINEERING:
+            assert yes & {("commitment", "VP Engineering"), ("vote", "VP Engineering")}
+    assert (await audit.verify(skipping.office)).whole

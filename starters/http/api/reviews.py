@@ -101,7 +101,7 @@ async def withdraw(ref: str, request: Request, office: TheOffice, token: Bearer)
     return await reviews.withdraw(office, ref, body, api_actor(office, token, body.as_))
 
 
-@router.get("/audit/key")
+@router.get("/receipts/key")
 async def key(office: TheOffice) -> Key:
     """The public key that checks the receipts of decisions."""
     return audit.key(office)

@@ -1,0 +1,82 @@
+"""Technical reviews over the API: the nouns, verbs and refusals of the command line, as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from rapport.model.ids import new_id
+from starters.commands import accounts, tokens
+from starters.http.app import create_app
+from tests.conftest import Town, account
+from tests.support.reviews import CE, ENGINEER, asked, in_phase, people, request, standing
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def client(town: Town) -> httpx.AsyncClient:
+    """A program with a token."""
+    secret = await tokens.create(town.office, new_id("token"), ("operator",))
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(town.office)),
+        base_url="http://127.0.0.1",
+        headers={"authorization": f"Bearer {secret}"},
+    )
+
+
+async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Town) -> None:
+    """The whole of it by JSON; each refusal is a problem that names the field and the fix."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    body = request(datetime.now(UTC).date(), account=key).model_dump(mode="json", exclude_none=True) | {"as": CE}
+    async with await client(here) as api:
+        lacking = await api.post("/v1/reviews", json={name: text for name, text in body.items() if name != "gap"})
+        assert lacking.status_code == 422
+        assert lacking.headers["content-type"] == "application/problem+json"
+        [error] = lacking.json()["errors"]
+        assert (error["field"], "without it" in error["fix"]) == ("gap", True)
+        made = await api.post("/v1/reviews", json=body)
+        assert made.status_code == 201, made.text
+        ref = made.json()["ref"]
+        assert made.json()["workflow_id"] == f"tech-review/{ref}"
+        await asked(here, ref, "feedback_engineering")
+        twice = await api.post("/v1/reviews", json=body)
+        assert (twice.status_code, ref in twice.json()["detail"]) == (409, True)
+        said = {"as": ENGINEER, "text": "Only with <a> signature", "stance": "in_favour_if"}
+        assert (await api.post(f"/v1/reviews/{ref}/feedback", json=said)).status_code == 200
+        await standing(here, ref, lambda one: len(one.remarks) == 1)
+        shown = (await api.get(f"/v1/reviews/{ref}")).json()
+        assert (shown["remarks"][0]["who"], shown["remarks"][0]["text"]) == ("Jun Sato", "Only with <a> signature")
+        found = (await api.get("/v1/reviews", params={"search": "signature", "account": key})).json()
+        assert [one["ref"] for one in found] == [ref]
+        meeting = await api.post(f"/v1/reviews/{ref}/request-meeting", json={"as": ENGINEER, "reason": "Quicker"})
+        assert meeting.status_code == 200
+        changed = await api.put(f"/v1/reviews/{ref}", json=body | {"gap": "Another one"})
+        assert changed.json() == {"accepted": True, "reason": None, "outcome": "round 2"}
+        await standing(here, ref, lambda one: one.round == 2)
+        record = (await api.get(f"/v1/reviews/{ref}/record")).json()
+        assert "Another one" in record["markdown"]
+        assert "Only with &lt;a&gt; signature" in record["html"]
+        gone = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
+        assert gone.status_code == 200
+        await in_phase(here, ref, "closed")
+        late = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
+        assert late.status_code == 409
+        assert (await api.get("/v1/reviews/TR-0")).status_code == 404
+        assert len((await api.get("/v1/receipts/key")).json()["public_key"]) == 64
+
+
+async def test_a_review_that_nobody_entitled_could_answer_is_refused(here: Town) -> None:
+    """Without a VP Engineering or engineers nothing starts, and the refusal says who is missing."""
+    key = new_id("a").replace("_", "-")
+    await accounts.import_account(here.office, account(key, "C-1"))
+    body = request(datetime.now(UTC).date(), account=key).model_dump(mode="json", exclude_none=True) | {"as": CE}
+    async with await client(here) as api:
+        refused = await api.post("/v1/reviews", json=body)
+        assert refused.status_code == 409
+        assert "vp engineering or engineering or product" in refused.text
+        past = await api.post("/v1/reviews", json=body | {"needed_by": "2020-01-01"})
+        assert past.status_code in (409, 422)
+        assert (await api.get("/v1/reviews")).json() == []
