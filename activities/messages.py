@@ -13,7 +13,18 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
-from activities.writing import Row, key_of, known_of, letters_of, of_the_day, of_verdict, plan, suppressed, told
+from activities.writing import (
+    Row,
+    held_back,
+    key_of,
+    known_of,
+    letters_of,
+    of_the_day,
+    of_verdict,
+    plan,
+    suppressed,
+    told,
+)
 from rapport.mail import compose, outbox, put_off
 from rapport.mail import rhythms as recurring
 from rapport.mail.compose import Edits
@@ -35,7 +46,7 @@ from rapport.model.message import (
 from rapport.policy import attention
 from rapport.policy.attachments import File
 from rapport.policy.attention import Verdict
-from rapport.storage import attachments, contracts, rhythms
+from rapport.storage import attachments, contracts, rhythms, support
 from rapport.storage.access import Link, mail_switch, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -328,6 +339,7 @@ class Messages:
             guests = await put_off.guests(connection, due)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
             files = await attachments.of_drafts(connection, order.keys)
+            worst = await support.has_worst(connection, order.account)
             spoken_of = {
                 draft.key: await recurring.on_record(connection, Occasion.model_validate(draft.occasion), company.zone)
                 for draft in (*due, *(guest for some in guests.values() for guest in some))
@@ -335,7 +347,14 @@ class Messages:
         try:
             frozen = [
                 self._frozen(
-                    draft, company, order, present, guests.get(draft.key, ()), files.get(draft.key, ()), spoken_of
+                    draft,
+                    company,
+                    order,
+                    present,
+                    guests.get(draft.key, ()),
+                    files.get(draft.key, ()),
+                    spoken_of,
+                    worst=worst is not None,
                 )
                 for draft in due
             ]
@@ -360,6 +379,8 @@ class Messages:
         guests: Sequence[outbox.Draft],
         files: tuple[File, ...],
         spoken_of: Mapping[str, OnRecord | None],
+        *,
+        worst: bool,
     ) -> _Frozen:
         """A draft's bytes, and the personal link in them; no bytes for what does not go, or not yet."""
         letter = self._letter(draft, company, order, spoken_of)
@@ -372,6 +393,10 @@ class Messages:
         if letter.reader is not None:
             who, weight = letter.reader.schedule, letter.occasion.weight
             verdict = attention.earliest(present, who, weight, quiet_hours=self.policy.quiet_hours)
+        if worst and draft.state is MessageState.READY:
+            verdict = held_back(letter, present) or verdict
+            if verdict.at is None:
+                return _Frozen(draft, None, token, None, verdict)
         assert verdict.at is not None
         if draft.state is MessageState.READY and verdict.at > present:
             return _Frozen(draft, None, token, None, verdict)

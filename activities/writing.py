@@ -16,7 +16,7 @@ from rapport.model.people import personas
 from rapport.model.records import Entry
 from rapport.policy import attention
 from rapport.policy.attention import Planned, Verdict
-from rapport.storage import days
+from rapport.storage import days, support
 from rapport.storage.access import Link
 from rapport.storage.database import Connection
 
@@ -66,16 +66,27 @@ async def plan(
     """
     found: dict[str, list[Planned]] = {}
     nice = [row for row in rows if row.state is MessageState.READY and row.weight is Weight.NICE]
+    worst = None
     if nice:
         account, people = nice[0].values["account"], [row.values["person"] for row in nice]
         found = await put_off.planned(connection, account, people, present - _TWO_MONTHS)
+        worst = await support.has_worst(connection, account)
     decided, entries = [], []
     for row in rows:
-        verdict = await _verdict(connection, row, found, present, quiet_hours=quiet_hours)
+        verdict = held_back(row.letter, present) if worst is not None and row.state is MessageState.READY else None
+        verdict = verdict or await _verdict(connection, row, found, present, quiet_hours=quiet_hours)
         decided.append(row.as_decided(verdict, present))
         if verdict.at != present:
             entries += of_verdict(outbox.Message.model_validate(decided[-1].values), verdict, present)
     return decided, entries
+
+
+def held_back(letter: Letter, present: datetime) -> Verdict | None:
+    """Until when a mail waits while the account has an open case of severity 1; nothing if it goes all the same."""
+    reader, occasion = letter.reader, letter.occasion
+    if reader is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+        return None
+    return attention.after_the_worst(present, reader.schedule, occasion.stale_at)
 
 
 async def _verdict(

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from rapport.mail.compose import Person
-from rapport.model.base import plain
 from rapport.model.message import CaseFacts
 from rapport.model.people import Member
 from rapport.model.support import Dossier
+from rapport.policy.cases import heading
 from rapport.storage import people, support, timeline
 from rapport.storage.database import Connection
 from rapport.storage.support import Case, Said
 
 ERASED: Final = "(what was written was erased)"
-_LONGEST: Final = 70
-_SPACES: Final = re.compile(r"\s+")
 
 WORDS: Final = {
     "answer": "answered the customer",
@@ -90,16 +87,6 @@ async def on_record(connection: Connection, facts: CaseFacts) -> CaseFile:
         owner=owner[0] if owner else None,
         said=await timeline.said(connection, facts.said) if facts.said is not None else None,
     )
-
-
-def heading(text: str | None) -> str:
-    """The first line of a question, short enough for a subject and safe in a header."""
-    line = _SPACES.sub(" ", (text or "").strip().split("\n", 1)[0]).replace("=?", "= ?")
-    try:
-        line = plain("".join(letter for letter in line if letter.isprintable()))
-    except ValueError:
-        return ""
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
 
 
 def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]:

@@ -183,6 +183,7 @@ def _evidence(found: Evidence) -> dict[str, Any]:
         "is_empty": found.is_empty,
         "usage": [(chart.text(series), chart.html(series)) for series in found.usage if series.samples],
         "incidents": found.incidents,
+        "cases": found.cases,
         "projects": [(project.title, _named(project.starts), _named(project.ends)) for project in found.projects],
         "roadmap": found.roadmap,
         "wins": [(win.title, _named(win.day)) for win in found.wins],

@@ -87,6 +87,20 @@ class Blocker(Wire):
     removed: Instant | None = None
 
 
+class Question(Wire):
+    """A support case, as digests and briefs speak of it.
+
+    Attributes:
+        title: The first line of the question.
+    """
+
+    ref: str
+    title: str
+    severity: int
+    opened: Instant
+    resolved: Instant | None = None
+
+
 class Evidence(Wire):
     """All that is on record of an account for a span of days; what is not known is empty, and never invented."""
 
@@ -98,11 +112,13 @@ class Evidence(Wire):
     roadmap: tuple[RoadmapItem, ...] = ()
     wins: tuple[Win, ...] = ()
     blockers: tuple[Blocker, ...] = ()
+    cases: tuple[Question, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to speak of."""
-        return not (self.usage or self.incidents or self.projects or self.roadmap or self.wins or self.blockers)
+        known = (self.usage, self.incidents, self.projects, self.roadmap, self.wins, self.blockers, self.cases)
+        return not any(known)
 
 
 # What people and programs write

@@ -11,11 +11,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from rapport.model.message import Weight
+from rapport.model.message import Purpose, Weight
 from rapport.model.people import Schedule
 from rapport.policy.calendar import next_working_instant, wall
 
 OUTSIDE: Final = "outside their working time"
+WORST: Final = "their open case of severity 1 comes first"
 PATIENCE: Final = timedelta(days=7)
 """How long a mail that is nice to have is still of use; a budget puts it off no further."""
 
@@ -57,6 +58,18 @@ def earliest(asked: datetime, who: Schedule, weight: Weight, *, quiet_hours: boo
         return Verdict(asked)
     at = next_working_instant(asked, who)
     return Verdict(at, OUTSIDE if at > asked else None)
+
+
+def is_promotional(purpose: Purpose, weight: Weight) -> bool:
+    """Whether a mail can wait until the customer's production runs again: what is nice to have, and no digest."""
+    return purpose is Purpose.MESSAGE and weight is Weight.NICE
+
+
+def after_the_worst(asked: datetime, who: Schedule, until: datetime | None = None) -> Verdict:
+    """When to look again whether an open case of severity 1 still comes first: on the reader's next working day."""
+    tomorrow = wall(_day(asked, who) + timedelta(days=1), time(), who.zone)
+    then = next_working_instant(tomorrow, who)
+    return Verdict(None if until is not None and then >= until else then, WORST)
 
 
 def decide(

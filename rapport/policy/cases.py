@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final
 
+from rapport.model.base import plain
 from rapport.model.support import ActKind, CaseAct, CaseState, CaseStatus, Clock, Pause
+
+_LONGEST: Final = 70
+_SPACES: Final = re.compile(r"\s+")
 
 _ALWAYS: Final = frozenset({ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN})
 """What can be said of a case however it stands."""
@@ -24,6 +29,16 @@ NEEDS_WORDS: Final = frozenset(
     }
 )
 """What is nothing without words."""
+
+
+def heading(text: str | None) -> str:
+    """The first line of a question, short enough for a subject and safe in a header."""
+    line = _SPACES.sub(" ", (text or "").strip().split("\n", 1)[0]).replace("=?", "= ?")
+    try:
+        line = plain("".join(letter for letter in line if letter.isprintable()))
+    except ValueError:
+        return ""
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
 
 
 def judge(act: CaseAct, status: CaseStatus, ref: str, *, escalated: bool) -> str | None:

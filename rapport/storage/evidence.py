@@ -29,7 +29,7 @@ from rapport.model.evidence import (
 from rapport.model.reading import together
 from rapport.model.sheets import Row
 from rapport.policy.calendar import whole_days
-from rapport.storage import people
+from rapport.storage import people, support
 from rapport.storage.blockers import open_blockers
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
@@ -80,7 +80,8 @@ async def evidence(connection: Connection, account: str, since: date, until: dat
     """All that is on record of an account from one day to another, both included.
 
     These are the samples and wins of those days, the incidents that went on in them, the projects that were not over
-    before them, also those that lie ahead, the roadmap that touches the account, and the blockers open at present.
+    before them, also those that lie ahead, the roadmap that touches the account, the blockers open at present, and the
+    support cases that were opened or solved in these days or are open.
 
     Args:
         zone: Where the days begin and end.
@@ -94,6 +95,7 @@ async def evidence(connection: Connection, account: str, since: date, until: dat
         roadmap=await roadmap(connection, account),
         wins=await wins(connection, account, since, until),
         blockers=await open_blockers(connection, account),
+        cases=await support.questions(connection, account, since, until, zone),
     )
 
 

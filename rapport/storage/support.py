@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.evidence import Question
 from rapport.model.ids import case_ref, new_id
 from rapport.model.support import CaseProjection, CaseState, CaseStatus, WrittenCase
+from rapport.policy.calendar import whole_days
+from rapport.policy.cases import heading
 from rapport.policy.dispatch import Choice, Given
 from rapport.storage import search
 from rapport.storage.database import Connection
@@ -266,6 +269,30 @@ async def has_worst(connection: Connection, account: str) -> str | None:
         .limit(1)
     )
     return found
+
+
+async def questions(connection: Connection, account: str, since: date, until: date, zone: str) -> tuple[Question, ...]:
+    """The cases that are open, and those that were opened or solved in these days of a zone; the worst first."""
+    days = whole_days(since, until, zone)
+    query = _CASES.where(
+        CaseRow.account == account,
+        CaseRow.state != CaseState.MERGED,
+        or_(
+            CaseRow.state.in_(list(OPEN)),
+            CaseRow.opened_at.between(days.start, days.end),
+            CaseRow.resolved_at.between(days.start, days.end),
+        ),
+    ).order_by(CaseRow.severity, CaseRow.number)
+    return tuple(
+        Question(
+            ref=row.ref,
+            title=heading(row.said) or row.ref,
+            severity=row.severity,
+            opened=row.opened_at,
+            resolved=row.resolved_at,
+        )
+        for row in await connection.execute(query)
+    )
 
 
 async def open_refs(connection: Connection, *, owner: str | None = None) -> list[str]:

@@ -12,20 +12,9 @@ from rapport.model.base import Refusal
 from rapport.model.reading import check
 from rapport.model.support import GENERAL, Dossier, WrittenCase
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import cases
-from starters.commands.cases import (
-    Assign,
-    CaseLine,
-    CaseShown,
-    Done,
-    Drafted,
-    HandOff,
-    Merge,
-    Opened,
-    Reclassify,
-    Say,
-    Split,
-)
+from starters.commands import case_reading, cases
+from starters.commands.case_reading import CaseLine, CaseShown
+from starters.commands.cases import Assign, Done, Drafted, HandOff, Merge, Opened, Reclassify, Say, Split
 from starters.commands.office import Actor, Office
 
 app = typer.Typer(help="Support cases: questions, who has them, what was promised.", no_args_is_help=True)
@@ -100,7 +89,9 @@ def list_(
     json: Json = False,
 ) -> None:
     """Cases: those that nobody has come first."""
-    found = with_office(data, lambda office: cases.listed(office, account, also_over=all_, owner=owner), as_json=json)
+    found = with_office(
+        data, lambda office: case_reading.listed(office, account, also_over=all_, owner=owner), as_json=json
+    )
     if json:
         print_json(found)
     elif found:
@@ -112,7 +103,7 @@ def list_(
 @app.command()
 def show(ref: Ref, data: Data = None, json: Json = False) -> None:
     """A case: the question, all that was said, who has it and why, what was promised."""
-    found = with_office(data, lambda office: cases.show(office, ref), as_json=json)
+    found = with_office(data, lambda office: case_reading.show(office, ref), as_json=json)
     if json:
         print_json(found)
     else:

@@ -13,9 +13,8 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from rapport import support_rules
-from rapport.mail.cases import ERASED, did, heading, told
-from rapport.model.base import Email, Instant, Prose, Refusal, Refused, StepName, Wire, Written
+from rapport.mail.cases import ERASED
+from rapport.model.base import Email, Prose, Refusal, Refused, StepName, Wire, Written
 from rapport.model.evidence import Severity
 from rapport.model.ids import case_id, new_id
 from rapport.model.meeting import Receipt
@@ -26,20 +25,17 @@ from rapport.model.support import (
     CaseRef,
     CaseStart,
     CaseState,
-    CaseView,
     Dossier,
     WrittenCase,
 )
 from rapport.policy import dispatch, review_draft
 from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
-from rapport.support_rules import Rules
+from starters.commands import case_reading
 from starters.commands.office import SUPPORT, Actor, Office, Over, answered, decided, member_named, present, submission
 from starters.commands.onboardings import ACCOUNT
 from workflows.support_case import SupportCase
 
-ENGINEERS: Final = frozenset({Role.SUPPORT_ENGINEER})
-"""The role that is handed cases."""
 AROUND: Final = frozenset({*SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT})
 """The roles that may open cases and add what they know."""
 
@@ -63,105 +59,6 @@ class Opened(Wire):
     created: bool
     joined: bool = False
     duplicates: tuple[str, ...] = ()
-
-
-class CaseLine(Wire):
-    """A case in a list; the one that needs somebody first comes first."""
-
-    ref: str
-    account: str
-    heading: str
-    contact: str
-    area: str
-    severity: int
-    state: CaseState
-    owner: str | None
-    owner_email: str | None
-    since: Instant | None
-    opened: Instant
-    promise: str | None
-    due: Instant | None
-    escalation: str | None
-    waiting_for: str | None
-
-
-class WordShown(Wire):
-    """One word on a case."""
-
-    at: Instant
-    kind: str
-    who: str
-    what: str
-    text: str | None
-    about: str | None = None
-
-
-class Looked(Wire):
-    """One member, as they stood when the desk chose."""
-
-    name: str
-    bar: str | None
-    load: int
-    given: int
-    hours: int
-    last: Instant | None
-
-
-class Why(Wire):
-    """One choice of the desk, and all that it went by."""
-
-    turn: int
-    at: Instant
-    owner: str | None
-    reason: str
-    paged: bool
-    considered: tuple[Looked, ...]
-
-
-class SolvedBefore(Wire):
-    """A solved case that resembles this one, and what solved it.
-
-    Attributes:
-        alike: Which share of the question's words it has, from 0 to 1.
-    """
-
-    ref: str
-    account: str
-    question: str
-    answer: str
-    solved: Instant
-    alike: float
-
-
-class CaseShown(CaseLine):
-    """A case with everything that helps with it.
-
-    Attributes:
-        team: Which engineering team owns the area, with the date when that was last confirmed.
-        similar: Solved cases that resemble it, the nearest first.
-        duplicates: Open cases of the account that are likely about the same; somebody has to say so.
-        live: Whether the workflow itself answered; if not, this is what it last wrote down.
-        drafts: The keys of words to the customer that wait to be read.
-    """
-
-    workflow_id: str
-    question: str
-    channel: str
-    partner: str | None
-    split_from: str | None
-    merged_into: str | None
-    first_answered: Instant | None
-    resolved: Instant | None
-    breaches: int
-    escalations: int
-    team: str | None
-    log: tuple[WordShown, ...]
-    why: tuple[Why, ...]
-    similar: tuple[SolvedBefore, ...] = ()
-    duplicates: tuple[str, ...] = ()
-    drafts: tuple[str, ...] = ()
-    live: bool = False
-    next: tuple[str, ...] = ()
 
 
 class Done(Wire):
@@ -238,7 +135,7 @@ async def open_case(office: Office, written: WrittenCase, actor: Actor) -> Opene
     Raises:
         Refusal: The account, contact or area is none, or the actor may not. Nothing was opened then.
     """
-    rules(office).area(written.area)
+    case_reading.rules(office).area(written.area)
     await start_pending(office)
     async with office.store.reading() as connection:
         await people.account(connection, written.account)
@@ -373,7 +270,7 @@ async def hand_off(office: Office, ref: str, wanted: HandOff, actor: Actor) -> D
 async def classify(office: Office, ref: str, wanted: Reclassify, actor: Actor) -> Done:
     """Say how bad it is, or what it is about, anew. Raises as `answer`, and for an area that is none."""
     if wanted.area is not None:
-        rules(office).area(wanted.area)
+        case_reading.rules(office).area(wanted.area)
     if wanted.area is None and wanted.severity is None:
         raise Refusal("says nothing new", field="severity", fix="give a severity, an area, or both")
     return await _by_support(
@@ -384,8 +281,8 @@ async def classify(office: Office, ref: str, wanted: Reclassify, actor: Actor) -
 async def escalate(office: Office, ref: str, dossier: Dossier, actor: Actor) -> Done:
     """Ask engineering, with all that they need; they answer the owner. Raises as `answer`."""
     case = await _find(office, ref)
-    owner = rules(office).owner(case.area, present())
-    shown = await show(office, ref)
+    owner = case_reading.rules(office).owner(case.area, present())
+    shown = await case_reading.show(office, ref)
     said = "\n\n".join(f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text)
     # With everything in it: nobody of engineering has to look for the rest.
     whole = {"question": shown.question, **dossier.model_dump(), **({"said_so_far": said} if said else {})}
@@ -433,7 +330,7 @@ async def split(office: Office, ref: str, wanted: Split, actor: Actor) -> Opened
         channel="cli" if actor.channel == "cli" else "api" if actor.channel == "api" else "page",
         partner=case.partner,
     )
-    rules(office).area(written.area)
+    case_reading.rules(office).area(written.area)
     said = submission(member.id, actor, "case.open", "case", written.question)
     async with office.store.writing() as connection:
         await timeline.submit(connection, said)
@@ -447,7 +344,7 @@ async def split(office: Office, ref: str, wanted: Split, actor: Actor) -> Opened
 async def to_review(office: Office, ref: str, said: Say, actor: Actor) -> Drafted:
     """Make a draft tech review of a case that needs a decision; the account's TAM is told. Raises as `answer`."""
     member = await _working(office, actor, AROUND)
-    shown = await show(office, ref)
+    shown = await case_reading.show(office, ref)
     lines = [f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text]
     draft = review_draft.draft(ref, shown.account, shown.heading, shown.question, said.text, lines)
     await _act(office, await _find(office, ref), ActKind.TO_REVIEW, member.id, actor, draft)
@@ -464,178 +361,7 @@ async def reopen(office: Office, ref: str, said: Say, actor: Actor) -> Done:
     return await _by_support(office, ref, ActKind.REOPEN, actor, said.text, roles=AROUND)
 
 
-# Reading
-
-
-async def listed(
-    office: Office, account: str | None = None, *, also_over: bool = False, owner: str | None = None
-) -> list[CaseLine]:
-    """Cases: those that need somebody first, then by severity and age.
-
-    Args:
-        owner: Only whose owner this is, by address.
-
-    Raises:
-        Refusal: There is no such account or member.
-    """
-    async with office.store.reading() as connection:
-        if account is not None:
-            await people.account(connection, account)
-        mine = None
-        if owner is not None:
-            found = await people.member_by_email(connection, owner)
-            if found is None:
-                raise Refusal("is no member known here", field="--owner", fix="see `rapport member list`")
-            mine = found.id
-        states = tuple(CaseState) if also_over else support.OPEN
-        found_cases = await support.cases(connection, account, states=states, owner=mine)
-        names: dict[str, str] = {}
-        for key in dict.fromkeys(case.account for case in found_cases):
-            names |= await people.names(connection, key)
-        members = {member.id: member for member in await people.members(connection)}
-    lines = [_line(case, names, members) for case in found_cases]
-    order = list(CaseState)
-    return sorted(lines, key=lambda line: (order.index(line.state), line.severity, line.ref))
-
-
-async def show(office: Office, ref: str) -> CaseShown:
-    """A case with everything that helps with it.
-
-    Raises:
-        Refusal: There is none with this number.
-    """
-    async with office.store.reading() as connection:
-        case = await support.case(connection, ref)
-        names = await people.names(connection, case.account)
-        members = {member.id: member for member in await people.members(connection)}
-        log = await support.log(connection, ref)
-        chosen = await support.assignments(connection, ref)
-        alike = await search.similar(connection, case.said or "", area=case.area, but=ref)
-        doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
-    view = None if case.state.is_over else await _view(office, ref)
-    owner = rules(office).owner(case.area, present())
-    return CaseShown(
-        **_line(case, names, members).model_dump(),
-        workflow_id=case_id(ref),
-        question=case.said or ERASED,
-        channel=case.channel,
-        partner=case.partner,
-        split_from=case.split_from,
-        merged_into=case.merged_into,
-        first_answered=case.first_answered_at,
-        resolved=case.resolved_at,
-        breaches=case.breaches,
-        escalations=case.escalations,
-        team=str(owner) if owner is not None else None,
-        log=tuple(
-            WordShown(
-                at=line.at,
-                kind=line.kind,
-                who=names.get(line.by or "", "somebody"),
-                what=did(line.kind, line.by),
-                text=told(line.kind, line.text) if line.text or line.submission is None else ERASED,
-                about=names.get(line.about or "", line.about) if line.about else None,
-            )
-            for line in log
-        ),
-        why=tuple(
-            Why(
-                turn=one.turn,
-                at=one.at,
-                owner=names.get(one.member or "", "someone who has left") if one.member else None,
-                reason=one.reason,
-                paged=one.paged,
-                considered=tuple(
-                    Looked(
-                        name=names.get(seen.member, "someone who has left"),
-                        bar=seen.bar,
-                        load=seen.load,
-                        given=seen.given,
-                        hours=seen.hours,
-                        last=seen.last,
-                    )
-                    for seen in one.considered
-                ),
-            )
-            for one in chosen
-        ),
-        similar=tuple(SolvedBefore(**one.model_dump(exclude={"area"})) for one in alike),
-        duplicates=() if case.state.is_over else tuple(one.ref for one in doubles),
-        drafts=view.drafts if view is not None else (),
-        live=view is not None,
-        next=_next(case),
-    )
-
-
-async def engineers(
-    office: Office, roles: frozenset[Role] = frozenset({Role.SUPPORT_ENGINEER})
-) -> list[tuple[str, str]]:
-    """Who is at the desk, as address and name; never a developer."""
-    async with office.store.reading() as connection:
-        found = await people.members(connection)
-    return [
-        (member.email, member.name)
-        for member in found
-        if member.roles & roles and Role.ENGINEERING not in member.roles and member.left_at is None
-    ]
-
-
-def rules(office: Office) -> Rules:
-    """What the desk goes by, from the data directory.
-
-    Raises:
-        Refusal: Its file is wrong.
-    """
-    return support_rules.load(office.settings.data)
-
-
 # How it is done
-
-
-def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> CaseLine:
-    owner = members.get(case.owner or "")
-    clock = case.status.clock if case.status is not None else None
-    return CaseLine(
-        ref=case.ref,
-        account=case.account,
-        heading=heading(case.said) or ERASED,
-        contact=names.get(case.contact, "someone who has left"),
-        area=case.area,
-        severity=case.severity,
-        state=case.state,
-        owner=owner.name if owner else None,
-        owner_email=owner.email if owner else None,
-        since=case.owned_since,
-        opened=case.opened_at,
-        promise=clock.promise.replace("_", " ") if clock is not None else None,
-        due=case.due,
-        escalation=case.escalation,
-        waiting_for=case.waiting_for,
-    )
-
-
-def _next(case: Case) -> tuple[str, ...]:
-    """What can be done about it, as commands."""
-    match case.state:
-        case CaseState.QUEUED:
-            return (f"rapport case assign {case.ref} --to EMAIL",)
-        case CaseState.OPEN | CaseState.WAITING:
-            return (
-                f"rapport case answer {case.ref} --text …",
-                f"rapport case resolve {case.ref} --text …",
-            )
-        case CaseState.RESOLVED:
-            return (f"rapport case reopen {case.ref} --text …",)
-        case _:
-            return (f"rapport case show {case.merged_into}",)
-
-
-async def _view(office: Office, ref: str) -> CaseView | None:
-    handle = office.client.get_workflow_handle(case_id(ref))
-    try:
-        return await answered(handle.query(SupportCase.view), ref)
-    except Refusal:
-        return None
 
 
 async def _find(office: Office, ref: str) -> Case:

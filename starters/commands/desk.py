@@ -12,8 +12,8 @@ from rapport.model.ids import desk_id
 from rapport.model.support import DESK, DeskStart, DeskView
 from rapport.model.workflows import SUPPORT_DESK
 from rapport.policy import promises
-from starters.commands import cases
-from starters.commands.cases import CaseLine
+from starters.commands import case_reading
+from starters.commands.case_reading import CaseLine
 from starters.commands.office import Office, answered
 from workflows.support_desk import SupportDesk
 
@@ -65,9 +65,9 @@ async def status(office: Office, name: str = DESK) -> DeskShown:
     Raises:
         Refusal: The installation's `support.toml` is wrong.
     """
-    lines = await cases.listed(office)
+    lines = await case_reading.listed(office)
     view = await _view(office, name)
-    rules = cases.rules(office)
+    rules = case_reading.rules(office)
     hours = rules.desk.hours
     promised = [line.due for line in lines if line.due is not None]
     return DeskShown(
@@ -85,7 +85,7 @@ async def status(office: Office, name: str = DESK) -> DeskShown:
 
 def served(office: Office) -> str:
     """When severity 1 is served, in words."""
-    rules = cases.rules(office)
+    rules = case_reading.rules(office)
     found = promises.hours(
         rules.promise(1), rota=rules.on_call is not None, paging=office.settings.paging_webhook_url is not None
     )

@@ -15,7 +15,7 @@ from rapport.model.message import MessageState, Occasion, Purpose, Release
 from rapport.model.people import Member
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
-from rapport.storage import access, attachments, people, timeline
+from rapport.storage import access, attachments, people, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
@@ -265,6 +265,7 @@ async def release(
                 raise _no_draft(message.state)
             if not hold:
                 await _refuse_unwritten(office, connection, key)
+                await _refuse_promotional(connection, key, message.account)
             by_workflow.setdefault(message.workflow_id, []).append(key)
     receipt = Receipt(accepted=True, outcome="nothing to do")
     for workflow_id, some in by_workflow.items():
@@ -275,6 +276,23 @@ async def release(
         word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
         receipt = await answered(handle.execute_update(Correspondence.release, word, id=said.id), "draft")
     return receipt
+
+
+async def _refuse_promotional(connection: Connection, key: str, account: str | None) -> None:
+    """Refuse to send what can wait while the account has an open case of severity 1."""
+    draft = await outbox.draft(connection, key)
+    assert draft is not None
+    occasion = Occasion.model_validate(draft.occasion)
+    if account is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+        return
+    worst = await support.has_worst(connection, account)
+    if worst is not None:
+        raise Refusal(
+            f"can wait: {worst} of severity 1 is open at {account}",
+            field="key",
+            fix=f"send it once that is resolved; see `rapport case show {worst}`",
+            kind=Refused.CONFLICT,
+        )
 
 
 async def refuse_unwritten(office: Office, account: str, step: str) -> None:

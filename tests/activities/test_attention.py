@@ -15,9 +15,11 @@ from rapport.mail import outbox, put_off
 from rapport.mail.compose import readable
 from rapport.model.base import Instant
 from rapport.model.message import Deliver, MessageState, Occasion, Outcomes, Purpose, SetAside
-from rapport.storage import access, timeline
+from rapport.model.support import WrittenCase
+from rapport.storage import access, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Store
+from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import AccountRow, ContactRow, MessageRow
 from tests.helpers_mail import (
     ScriptedRelay,
@@ -313,3 +315,39 @@ async def test_what_is_stale_or_whose_reader_has_left_does_not_go(
     found = await rows(store)
     assert found["resources"]["reason"] == "it came too late to be of use"
     assert found["documents"]["reason"] == "the recipient has left"
+
+
+async def open_worst(store: Store) -> None:
+    """Put an open case of severity 1 on record."""
+    async with store.writing() as connection:
+        written = WrittenCase(account="versayce", question="All is down", severity=1)
+        await support.add(connection, written, "c_1", "s_1", "m_1", MONDAY)
+
+
+async def test_an_open_severity_one_holds_back_what_can_wait(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """It waits for the reader's next working day and is looked at again then; once the case is solved, it goes."""
+    await open_worst(store)
+    now = MONDAY + timedelta(hours=9)
+    outcomes = await send(messages, await note(store, "tips"), now)
+    assert list(outcomes.waits.values()) == [MORNING]
+    key = key_of(outcomes)
+    assert ("message.put_off", "their open case of severity 1 comes first", MORNING) in await told(store)
+    again = await deliver(messages, (key,), MORNING)
+    assert again.waits == {key: MORNING + timedelta(days=1)}
+    assert relay.received == []
+    async with store.writing() as connection:
+        await connection.execute(update(CaseRow).values(state="resolved"))
+    assert (await deliver(messages, (key,), MORNING + timedelta(days=1))).states == {key: S.SENT}
+
+
+async def test_what_would_be_stale_after_a_severity_one_stays(store: Store, messages: Messages) -> None:
+    """What makes no sense any more by then does not go, with the reason; what presses goes all the same."""
+    await open_worst(store)
+    now = MONDAY + timedelta(hours=9)
+    outcomes = await send(messages, await note(store, "tips", stale_at=MONDAY + timedelta(hours=20)), now)
+    assert list(outcomes.states.values()) == [S.SUPPRESSED]
+    assert (await rows(store))["tips"]["reason"] == "their open case of severity 1 comes first"
+    welcomes = await send(messages, occasion(await company_of(store)), MONDAY + timedelta(hours=15))
+    assert set(welcomes.states.values()) == {S.SENT}

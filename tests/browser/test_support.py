@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from starters.commands import cases
+from starters.commands import case_reading
 from tests.browser.conftest import Site, Visits
 from tests.conftest import CHAMPION, text_of
 from tests.support.desk import KIM, SAM, mail_about, open_desk, owner_of
@@ -32,7 +32,7 @@ async def test_a_question_on_the_phone_is_logged_answered_and_resolved(site: Sit
     ref = await log_a_question(page, site)
     await mail_about(site.town, CHAMPION, f"[{ref}] We have your question")
     page.set_default_timeout(5_000)
-    if (await cases.show(site.town.office, ref)).owner_email is None:
+    if (await case_reading.show(site.town.office, ref)).owner_email is None:
         # At night and at weekends nobody is at work; then the lead gives it to somebody.
         await page.get_by_text("Give it to somebody").click()
         await page.get_by_label("To", exact=True).select_option(SAM)

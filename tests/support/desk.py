@@ -18,7 +18,7 @@ from rapport.storage import people
 from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from rapport.storage.support_tables import CaseRow
-from starters.commands import cases
+from starters.commands import case_reading, cases
 from starters.commands.cases import Opened
 from starters.commands.office import Actor, present
 from tests.conftest import Town, by, example, until
@@ -114,7 +114,7 @@ async def in_state(town: Town, ref: str, state: str) -> CaseView:
             seen = await case_of(town, ref)
         except RPCError:
             return None
-        shown = await cases.show(town.office, ref)
+        shown = await case_reading.show(town.office, ref)
         return seen if seen.status.state == state == shown.state else None
 
     seen: CaseView = await until(there, f"{ref} to be {state}")
@@ -125,7 +125,7 @@ async def owner_of(town: Town, ref: str) -> str:
     """The address of whoever has the case, once somebody has."""
 
     async def owned() -> str | None:
-        return (await cases.show(town.office, ref)).owner_email
+        return (await case_reading.show(town.office, ref)).owner_email
 
     found: str = await until(owned, f"an owner of {ref}")
     return found

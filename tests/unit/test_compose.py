@@ -41,6 +41,7 @@ from rapport.mail.compose import (
     message_id,
 )
 from rapport.mail.letters import Company, Letter
+from rapport.mail.rhythms import OnRecord
 from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
 from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.minutes import Pending
@@ -49,7 +50,7 @@ from rapport.model.reading import read_toml
 from rapport.storage.days import Appointment, Day, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
-from tests.support import rhythm_mail
+from tests.support import case_mail, rhythm_mail
 
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
@@ -151,6 +152,10 @@ def letter(
     if name == "account_handed_over":
         given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
         story = story.model_copy(update={"handover": given})
+    on_record = rhythm_mail.on_record(sparse=sparse)
+    if name in case_mail.MAILS:
+        story = story.model_copy(update={"case": case_mail.facts(sparse=sparse)})
+        on_record = OnRecord(case=case_mail.file(sparse=sparse))
     return Letter(
         STATIONERY,
         around,
@@ -160,7 +165,7 @@ def letter(
         ids[reader],
         {} if sparse else SAID,
         sparse_day() if sparse else full_day(),
-        on_record=rhythm_mail.on_record(sparse=sparse),
+        on_record=on_record,
     )
 
 

@@ -18,11 +18,12 @@ from rapport.mail import rhythms
 from rapport.mail.compose import Edits, emails
 from rapport.mail.letters import Company, Letter
 from rapport.model.base import Refusal, Refused
-from rapport.model.message import HandoverFacts, Purpose, TaskFacts
+from rapport.model.message import CaseFacts, HandoverFacts, Purpose, TaskFacts
 from rapport.model.minutes import NewBlocker
 from rapport.model.records import Entry
+from rapport.model.support import WrittenCase
 from rapport.settings import Settings
-from rapport.storage import days, people, private_notes, timeline
+from rapport.storage import days, people, private_notes, support, timeline
 from rapport.storage import minutes as records
 from rapport.storage.database import Store
 from rapport.storage.evidence import evidence
@@ -33,7 +34,7 @@ from starters.commands import audit, blockers, minutes, timelines
 from starters.commands.office import Office, submission
 from tests.conftest import CHAMPION, TAM
 from tests.helpers_mail import STATIONERY, facts, occasion
-from tests.support import rhythm_mail
+from tests.support import case_mail, rhythm_mail
 from tests.support.minutes import COLLEAGUE, PRIVATE, example
 
 MEETING = "meeting/versayce/kickoff/1"
@@ -107,6 +108,11 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
         story = story.model_copy(update={"task": task})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(company)})
+    if name in case_mail.MAILS:
+        written = WrittenCase(account="versayce", question="Why?")
+        async with office.store.writing() as connection:
+            ref = await support.add(connection, written, next(iter(company.contacts)), quoted, tam.id, MORNING)
+        story = story.model_copy(update={"case": CaseFacts(ref=ref, said=quoted, by=tam.id)})
     async with office.store.reading() as connection:
         on_record = await rhythms.on_record(connection, story, company.zone)
     for id_ in (*company.contacts, *everyone):

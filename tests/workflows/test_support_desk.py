@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from rapport.model.ids import desk_id
 from rapport.model.support import DESK, Assigned, DeskStart, Waiting
-from starters.commands import cases, desk
+from starters.commands import case_reading, cases, desk
 from starters.commands.cases import Say
 from starters.commands.members import people_changed
 from tests.conftest import Town, by, skipping_town, until
@@ -57,7 +57,7 @@ async def test_a_burst_is_handed_out_once_each_over_many_runs(skipping: Town) ->
     state = (await desk_of(skipping)).state
     assert state.runs > 1
     assert (set(state.owners), state.taken, state.queue) == (set(refs), 30, ())
-    shown = [await cases.show(skipping.office, ref) for ref in refs]
+    shown = [await case_reading.show(skipping.office, ref) for ref in refs]
     assert [len(one.why) for one in shown] == [1] * 30
     loads = sorted([sum(one.owner_email == email for one in shown) for email in (SAM, KIM)])
     assert loads == [15, 15]
@@ -112,7 +112,7 @@ async def test_a_word_that_was_not_heard_is_said_again(skipping: Town) -> None:
         return not (await desk_of(skipping)).state.unacknowledged
 
     await until(heard, "the case to confirm")
-    shown = await cases.show(skipping.office, ref)
+    shown = await case_reading.show(skipping.office, ref)
     assert (shown.owner_email, len(shown.why)) == (owner, 1)
     assert len([mail for mail in skipping.mails(owner) if f"{ref} is yours" in str(mail["Subject"])]) == 1
 
@@ -129,7 +129,7 @@ async def test_the_same_need_twice_is_one_case(skipping: Town) -> None:
     await until(lambda: _quiet(skipping), "the desk to be quiet")
     state = (await desk_of(skipping)).state
     assert (state.taken, list(state.owners), state.queue) == (1, [ref], ())
-    assert (await cases.show(skipping.office, ref)).owner_email == owner
+    assert (await case_reading.show(skipping.office, ref)).owner_email == owner
 
 
 async def _quiet(town: Town) -> bool:
@@ -157,7 +157,7 @@ async def test_severity_one_wakes_whoever_is_on_call(tmp_path: Path) -> None:
         await until(lambda: _paged(webhook), "the page")
         assert (webhook.pages[-1]["case"], webhook.pages[-1]["on_call"]) == (ref, SAM)
         assert "All is down" not in str(webhook.pages)
-        shown = await cases.show(town.office, ref)
+        shown = await case_reading.show(town.office, ref)
         assert shown.due is not None
         assert shown.due - await town.now() <= timedelta(minutes=31)
         assert (await desk.status(town.office)).worst == "around the clock"

@@ -9,20 +9,9 @@ from pydantic import Field
 
 from rapport.model.base import Email
 from rapport.model.support import Channel, Dossier, WrittenCase
-from starters.commands import cases, desk
-from starters.commands.cases import (
-    Assign,
-    CaseLine,
-    CaseShown,
-    Done,
-    Drafted,
-    HandOff,
-    Merge,
-    Opened,
-    Reclassify,
-    Say,
-    Split,
-)
+from starters.commands import case_reading, cases, desk
+from starters.commands.case_reading import CaseLine, CaseShown
+from starters.commands.cases import Assign, Done, Drafted, HandOff, Merge, Opened, Reclassify, Say, Split
 from starters.commands.desk import DeskShown
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
@@ -99,13 +88,13 @@ async def listed(
     all_: Annotated[bool, Query(alias="all")] = False,
 ) -> list[CaseLine]:
     """Open cases, or all of them; those that nobody has come first."""
-    return await cases.listed(office, account, also_over=all_, owner=owner)
+    return await case_reading.listed(office, account, also_over=all_, owner=owner)
 
 
 @router.get("/cases/{ref}")
 async def show(ref: str, office: TheOffice) -> CaseShown:
     """A case with everything that helps with it."""
-    return await cases.show(office, ref)
+    return await case_reading.show(office, ref)
 
 
 @router.post("/cases/{ref}/answer", openapi_extra=schema(SayBody))

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from rapport.model.base import Refusal, Refused
 from rapport.model.reading import check
 from rapport.model.support import GENERAL, Dossier, WrittenCase
-from starters.commands import accounts, cases, desk
+from starters.commands import accounts, case_reading, cases, desk
 from starters.commands.cases import Assign, HandOff, Merge, Reclassify, Say
 from starters.commands.office import SUPPORT, Actor, Office
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
@@ -149,7 +149,7 @@ async def _desk_page(request: Request, office: Office, session: Session, failed:
         "desk.html",
         status=200 if failed is None else status_of(failed.refusal),
         desk=await desk.status(office),
-        zone=cases.rules(office).desk.zone,
+        zone=case_reading.rules(office).desk.zone,
         accounts=await accounts.portfolio(office),
         areas=_areas(office),
         actors=await _actors(office, session),
@@ -173,11 +173,11 @@ async def _case_page(
         session,
         "case.html",
         status=200 if failed is None else status_of(failed.refusal),
-        case=await cases.show(office, ref),
-        zone=cases.rules(office).desk.zone,
+        case=await case_reading.show(office, ref),
+        zone=case_reading.rules(office).desk.zone,
         areas=_areas(office),
         dossier=DOSSIER,
-        engineers=await cases.engineers(office),
+        engineers=await case_reading.engineers(office),
         actors=await _actors(office, session),
         why=why,
         failed=failed,
@@ -185,10 +185,10 @@ async def _case_page(
 
 
 def _areas(office: Office) -> list[tuple[str, str]]:
-    known = cases.rules(office).areas
+    known = case_reading.rules(office).areas
     return [(GENERAL, "Not placed yet"), *((name, area.title) for name, area in known.items())]
 
 
 async def _actors(office: Office, session: Session) -> list[tuple[str, str]]:
     """As whom an operator may act; a member acts as themself."""
-    return [] if session.email is not None else await cases.engineers(office, SUPPORT)
+    return [] if session.email is not None else await case_reading.engineers(office, SUPPORT)

@@ -21,6 +21,7 @@ from starters.commands import (
     actions,
     blockers,
     cadences,
+    case_reading,
     evidence,
     meetings,
     messages,
@@ -178,6 +179,7 @@ async def _account_page(
         earliest=_earliest(shown.tam.zone),
         failed=failed,
         blockers=await blockers.listed(office, key),
+        cases=await case_reading.listed(office, key),
         actions=await actions.listed(office, key),
         minutes=await meetings.with_minutes(office, key),
     )
