@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import pkgutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -20,6 +21,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
 
+import workflows
 from activities.messages import Messages, Policy
 from activities.planning import Planning
 from activities.records import Records
@@ -48,6 +50,13 @@ from workflows.support_desk import SupportDesk
 
 WORKFLOWS = (Onboarding, Cadence, Meeting, HumanTask, Morning, Notice, Handover, SupportCase, SupportDesk)
 """Every workflow there is."""
+
+MECHANICS = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - {
+    kind.__module__ for kind in WORKFLOWS
+}
+"""The modules that workflows are made with. They keep nothing between runs, so a worker loads each once and not anew
+for every run; tests and replays load them into each sandbox, which finds what it forbids. See
+docs/adr/0009-fewer-steps-between.md."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ async def build(
                 support.page,
                 support.project,
             ],
-            workflow_runner=runner or Runner(),
+            workflow_runner=runner or Runner.sharing(MECHANICS),
             interceptors=interceptors,
             graceful_shutdown_timeout=timedelta(seconds=30),
             # A worker that was killed is missed after two seconds instead of ten.

@@ -7,14 +7,14 @@ that outside took a sixth off what our process spends on an onboarding; see docs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.converter import SerializationContext, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 if TYPE_CHECKING:
     from temporalio.bridge.proto.workflow_activation import WorkflowActivation
@@ -26,6 +26,16 @@ class Runner(WorkflowRunner):
     """Runs workflows in the sandbox."""
 
     sandbox: SandboxedWorkflowRunner = field(default_factory=SandboxedWorkflowRunner)
+
+    @classmethod
+    def sharing(cls, modules: Iterable[str]) -> Runner:
+        """A runner whose runs share some modules, where each would load its own.
+
+        Args:
+            modules: What keeps no state of its own, and has been run in the whole sandbox by tests and replays.
+        """
+        restrictions = SandboxRestrictions.default.with_passthrough_modules(*modules)
+        return cls(SandboxedWorkflowRunner(restrictions=restrictions))
 
     def prepare_workflow(self, defn: workflow._Definition) -> None:
         """Check a workflow in the sandbox."""

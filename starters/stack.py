@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import fcntl
 import logging
+import random
 import signal
 import socket
 import subprocess
@@ -57,6 +58,8 @@ _DYNAMIC: Final = (
     "history.visibilityProcessorMaxPollRPS=2000",
 )
 _PR_SET_PDEATHSIG: Final = 1
+_ANY_PORT: Final = iter(random.sample(range(20_000, 32_000), 12_000))
+"""Below those that the system gives to outgoing connections, which could take a free one before its server does."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,23 @@ def hold(path: Path) -> Iterator[None]:
 
 
 def take_port(port: int, option: str) -> int:
-    """A port that is free at this moment.
+    """A port that is free at this moment; for 0 any, and each time another.
 
     Raises:
         Refusal: It is taken; the refusal names the option that changes it.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            raise Refusal(
-                f"port {port} is taken",
-                field=option,
-                fix=f"choose another with {option} N, or {option} 0 for any free one",
-                kind=Refused.CONFLICT,
-            ) from None
-        return int(probe.getsockname()[1])
+    for candidate in _ANY_PORT if port == 0 else (port,):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((HOST, candidate))
+                return candidate
+    raise Refusal(
+        f"port {port} is taken" if port else "no port is free",
+        field=option,
+        fix=f"choose another with {option} N, or {option} 0 for any free one",
+        kind=Refused.CONFLICT,
+    )
 
 
 def take_ports(wanted: Ports) -> Ports:

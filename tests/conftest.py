@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,11 +27,13 @@ from rapport.mail.catcher import Catcher
 from rapport.model.ids import new_id
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
+from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES
 from starters.commands.office import Actor, Office
 from starters.installation import Ports
+from starters.stack import take_port
 from tests.support.playbooks import KICKOFF, put
 from worker import build
 
@@ -54,9 +55,7 @@ hours = { start = 08:00:00, end = 18:00:00 }
 
 def free_port() -> int:
     """A port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return take_port(0, "--smtp-port")
 
 
 def by(email: str) -> Actor:
@@ -173,7 +172,8 @@ async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> 
         (data / "support.toml").write_text(DESK)
     store = Store(made.database)
     await store.migrate()
-    async with build(client, made) as parts, parts.worker:
+    # The whole sandbox, for every module: here is where it finds what a workflow must not do.
+    async with build(client, made, runner=Runner()) as parts, parts.worker:
         yield Town(Office(made, parts.store, client), client, catcher)
     await store.close()
     await catcher.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from temporalio import workflow
@@ -27,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 
-OPERATIONS: Final = {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.CANCEL: "cancelled"}
+OPERATIONS: Final = MappingProxyType({Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.CANCEL: "cancelled"})
 """What can be done to what recurs as a whole, and what then stands in the receipt."""
 
 

@@ -10,9 +10,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.support import PageOrder, Support
+    from rapport.model.human_task import WITHDRAWN
     from rapport.model.ids import desk_id
     from rapport.model.meeting import Receipt
     from rapport.model.message import CaseFacts, Occasion, Purpose
+    from rapport.model.operations import Steering
     from rapport.model.playbook import Review
     from rapport.model.records import Wait
     from rapport.model.support import (
@@ -40,7 +42,7 @@ from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING, RECORDS
-from workflows.waiting import Alarm
+from workflows.waiting import Alarm, steer
 
 DESK_AGAIN: Final = timedelta(minutes=1)
 """How soon a desk that does not run is asked again."""
@@ -277,6 +279,9 @@ class SupportCase(Correspondence):
             self.desk_told_over = True
             await self._to_desk("hear", Word(ref=self.ref, over=True))
         await self.drop_drafts("the case is over")
+        for task in list(self.todos):
+            # Nobody is interrupted any longer for what is over.
+            await steer(task, Steering.CLOSE)
         await self._project()
         await workflow.wait_condition(lambda: bool(self.acts) or not self.is_posting)
         if self.acts:
@@ -402,7 +407,7 @@ class SupportCase(Correspondence):
             )
         self.escalation = self.engineering = None
         self.changed = True
-        if result is None:
+        if result is None or result.outcome == WITHDRAWN:
             return
         self.diary.tell("case.engineering_answered", who=result.by, submission=result.submission, about=result.outcome)
         self._log("engineering", result.by, result.submission, result.outcome)

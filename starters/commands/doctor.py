@@ -19,6 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
+from rapport.model.ids import desk_id
+from rapport.model.support import DESK
 from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
 from rapport.schedules import registered_mornings
 from rapport.settings import Settings
@@ -237,10 +239,24 @@ async def _worker(client: Client, settings: Settings) -> Check:
     return Check(check="worker", verdict=Verdict.OK, what=f"asks for work on the task queue {settings.task_queue}")
 
 
+async def _desk(client: Client, settings: Settings) -> Check:  # noqa: ARG001 - as the others
+    """A desk that does not run is a note: not every installation has support on it."""
+    try:
+        found = await client.get_workflow_handle(desk_id(DESK)).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return Check(check="desk", verdict=Verdict.NOTE, what="no support desk was ever started", fix=_SETUP)
+    if found.status is not WorkflowExecutionStatus.RUNNING:
+        return Check(check="desk", verdict=Verdict.NOTE, what="the support desk does not run", fix=_SETUP)
+    return Check(check="desk", verdict=Verdict.OK, what="the support desk runs")
+
+
 _OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] = {
     "search attributes": _search_attributes,
     "schedule": _schedule,
     "worker": _worker,
+    "desk": _desk,
 }
 
 

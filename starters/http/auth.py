@@ -23,8 +23,9 @@ SESSION_COOKIE: Final = "rapport_session"
 SESSION_SECONDS: Final = 12 * 3600
 
 
-def office_of(request: Request) -> Office:
+async def office_of(request: Request) -> Office:
     """The parts that this server works with."""
+    # Not a plain function, here and below: FastAPI would send that to a thread, for each request.
     return cast("Office", request.app.state.office)
 
 
@@ -161,7 +162,7 @@ async def signed_in(request: Request, office: TheOffice) -> Session:
 SignedIn = Annotated[Session, Depends(signed_in)]
 
 
-def operating(session: SignedIn) -> Session:
+async def operating(session: SignedIn) -> Session:
     """The session of an operator, who may see what is everyone's.
 
     Raises:

@@ -24,6 +24,7 @@ from temporalio.worker import (
 
 from rapport import clock
 from rapport.runner import Runner
+from worker import MECHANICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ class ShiftedRunner(WorkflowRunner):
     """Runs workflows as ever, and tells them the simulated time."""
 
     shift: Shift
-    runner: Runner = field(default_factory=Runner)
+    runner: Runner = field(default_factory=lambda: Runner.sharing(MECHANICS))
 
     def prepare_workflow(self, defn: workflow._Definition) -> None:
         """Hand it on."""

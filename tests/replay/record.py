@@ -19,10 +19,11 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from rapport.model.base import Refusal
-from rapport.model.ids import cadence_id, meeting_id, onboarding_id, task_id
+from rapport.model.ids import cadence_id, case_id, desk_id, meeting_id, onboarding_id, task_id
 from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
 from rapport.model.people import WrittenAbsence, WrittenWork
+from rapport.model.support import DESK
 from rapport.model.workflows import MORNING
 from rapport.storage.tables import MessageRow
 from starters.commands import accounts, cadences, meetings, members, messages, onboardings, sign_ins, timelines
@@ -34,8 +35,9 @@ from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
-from tests.workflows import test_operations, test_people, test_waits
+from tests.workflows import test_operations, test_people, test_support_case, test_support_desk, test_waits
 
+SUPPORT: Final = (case_id("C-00001"), desk_id(DESK))
 HISTORIES: Final = Path(__file__).parent / "histories"
 
 
@@ -387,6 +389,15 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     test_people.test_without_a_successor_the_vote_is_held_until_one_is_named: BOTH,
     test_people.test_hand_over_moves_tasks_meetings_and_mails: BOTH,
     test_people.test_what_is_held_can_be_cancelled: BOTH,
+    test_support_case.test_a_question_gets_a_number_an_owner_an_answer_and_an_end: SUPPORT,
+    test_support_case.test_half_a_promise_reminds_most_of_it_drafts_and_its_end_is_told_to_the_lead: SUPPORT,
+    test_support_case.test_a_draft_that_its_owner_sends_keeps_the_promise: SUPPORT,
+    test_support_case.test_the_clock_stands_still_while_we_wait_for_the_customer: SUPPORT,
+    test_support_case.test_an_absent_owner_hands_on_with_all_that_was_said: SUPPORT,
+    test_support_case.test_one_case_at_a_time_for_each_team_but_the_worst_does_not_queue: SUPPORT,
+    test_support_case.test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again: SUPPORT,
+    test_support_desk.test_a_burst_is_handed_out_once_each_over_many_runs: SUPPORT,
+    test_support_desk.test_what_comes_at_night_waits_in_order_and_goes_out_in_the_morning: SUPPORT,
 }
 """Each scenario, and the kinds, or ids, of the workflows whose histories it leaves."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib
 import sys
 import warnings
 from pathlib import Path
@@ -16,7 +17,8 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 from tests.conftest import skipping_town
 from tests.support.kickoff import begin, in_phase
-from worker import WORKFLOWS
+from worker import MECHANICS, WORKFLOWS
+from workflows import options
 
 
 @pytest.mark.parametrize("kind", WORKFLOWS, ids=lambda kind: kind.__name__)
@@ -33,6 +35,17 @@ async def test_only_workflow_modules_are_loaded_into_the_sandbox(kind: type[Any]
     messages = [str(warning.message) for warning in caught]
     assert messages
     assert all("workflows." in message for message in messages), messages
+
+
+@pytest.mark.parametrize("name", sorted(MECHANICS))
+def test_what_all_runs_share_keeps_nothing_between_them(name: str) -> None:
+    """A module that a worker loads once has no variable that a run could change and another see."""
+    # The named sets of options are unpacked at each use, and written to by nobody.
+    named = [value for value in vars(options).values() if isinstance(value, dict)]
+    values = {key: value for key, value in vars(importlib.import_module(name)).items() if not key.startswith("__")}
+    mutable = {key: value for key, value in values.items() if isinstance(value, dict | list | set | bytearray)}
+    assert values
+    assert [key for key, value in mutable.items() if not any(value is one for one in named)] == []
 
 
 async def test_a_worker_that_stops_lets_go_of_its_runs_in_silence(

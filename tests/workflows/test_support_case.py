@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from rapport.model.base import Refusal
-from rapport.model.ids import case_id, task_id
+from rapport.model.ids import case_id, desk_id, task_id
 from rapport.model.reading import check
-from rapport.model.support import Dossier
+from rapport.model.support import DESK, ActKind, CaseAct, Dossier
+from rapport.storage import support
 from starters.commands import case_reading, cases, messages, tasks, timelines
 from starters.commands.cases import Assign, HandOff, Merge, Say, Split
 from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
@@ -32,6 +33,7 @@ from tests.support.desk import (
     owner_of,
     sleep_past,
 )
+from workflows.support_case import SupportCase
 
 
 async def test_a_question_gets_a_number_an_owner_an_answer_and_an_end(skipping: Town) -> None:
@@ -115,7 +117,7 @@ async def test_the_clock_stands_still_while_we_wait_for_the_customer(skipping: T
     now = await skipping.now()
     assert seen.due is not None
     assert timedelta(hours=7, minutes=55) <= seen.due - now <= timedelta(hours=8 + 14 + 1)
-    assert "It is 4.2." in text_of(await mail_about(skipping, owner, "wrote"))
+    assert "It is 4.2." in text_of(await mail_about(skipping, owner, "noted what the customer said"))
 
 
 async def test_an_absent_owner_hands_on_with_all_that_was_said(skipping: Town) -> None:
@@ -251,3 +253,69 @@ async def test_what_the_tam_knows_reaches_the_owner(skipping: Town) -> None:
     owner = await owner_of(skipping, ref)
     await cases.context(skipping.office, ref, Say(text="They run behind a proxy."), TAM)
     assert "behind a proxy" in text_of(await mail_about(skipping, owner, "added context"))
+
+
+async def test_a_case_that_is_over_interrupts_engineering_no_longer(skipping: Town) -> None:
+    """Resolved while engineering has it, their task closes, nobody is told of an answer, and the run ends."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    await mail_about(skipping, DEV, f"{ref} for platform")
+    await cases.resolve(skipping.office, ref, Say(text="It was the proxy."), by(owner))
+    await until(lambda: over(skipping, ref), "the end of the run")
+    assert (await tasks.show(skipping.office, task_id(ref, "escalation", 1))).phase == "closed"
+    assert not [mail for mail in skipping.mails(owner) if "engineering" in str(mail["Subject"])]
+
+
+async def test_whatever_is_done_twice_with_one_id_counts_once(skipping: Town) -> None:
+    """An act that arrives as update and again as signal is one line of the log, and one mail."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    await cases.answer(skipping.office, ref, Say(text="So."), by(owner))
+    await mail_about(skipping, CHAMPION, f"Re: [{ref}]")
+    async with skipping.office.store.reading() as connection:
+        (line,) = await support.log(connection, ref)
+    act = CaseAct(id=line.submission or "", kind=ActKind.ANSWER, by=line.by or "", at=line.at, has_words=True)
+    handle = skipping.client.get_workflow_handle(case_id(ref))
+    await handle.signal(SupportCase.act_later, act)
+    assert (await handle.execute_update(SupportCase.act_on, act)).accepted
+    assert len(await cases_log(skipping, ref)) == 1
+
+
+async def cases_log(town: Town, ref: str) -> list[str]:
+    """What was done to a case, by kind."""
+    return [line.kind for line in (await case_reading.show(town.office, ref)).log]
+
+
+async def test_a_late_act_at_the_door_is_told_and_changes_nothing(skipping: Town) -> None:
+    """What was left while no worker was there and cannot be done any more stands on the timeline."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    async with skipping.office.store.reading() as connection:
+        member = (await support.case(connection, ref)).owner or ""
+    act = CaseAct(id="s_1", kind=ActKind.REOPEN, by=member, at=await skipping.now(), has_words=True)
+    await skipping.client.get_workflow_handle(case_id(ref)).signal(SupportCase.act_later, act)
+
+    async def told() -> bool:
+        return "case.refused" in [line.kind for line in await timelines.timeline_of(skipping.office, "versayce")]
+
+    await until(told, "the refusal on the timeline")
+    assert (await case_reading.show(skipping.office, ref)).owner_email == owner
+
+
+async def test_histories_hold_no_word_and_no_name(skipping: Town) -> None:
+    """Of a whole life of a case, its workflow, the desk's and the task's hold ids, roles and instants alone."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, "Why does Wombat say Zebra?")).ref
+    owner = await owner_of(skipping, ref)
+    await cases.answer(skipping.office, ref, Say(text="Because of the Giraffe."), by(owner))
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    await mail_about(skipping, DEV, f"{ref} for platform")
+    for id_ in (case_id(ref), desk_id(DESK), task_id(ref, "escalation", 1)):
+        history = await skipping.client.get_workflow_handle(id_).fetch_history()
+        data = b"".join(event.SerializeToString() for event in history.events)
+        for word in ("Wombat", "Giraffe", "Another token", "Luca", "luca.bianchi", "Okafor", "sam.okafor", "Kim"):
+            assert word.encode() not in data, (id_, word)

@@ -29,7 +29,7 @@ HEADERS: Final = ("From", "To", "Reply-To", "Date", "Message-ID", "In-Reply-To",
 _SAFE_TYPES: Final = frozenset({"text/calendar", "application/ics"})
 
 
-def catcher_of(request: Request) -> Catcher:
+async def catcher_of(request: Request) -> Catcher:
     """The embedded stack's catcher.
 
     Raises:

@@ -107,7 +107,7 @@ async def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
     """A refusal for a person: what is wrong, and what to do about it."""
     title = "Too many requests" if isinstance(refusal, TooMany) else _TITLES[refusal.kind]
     personal = request.url.path.startswith("/m/")
-    session = None if personal else await session_of(request, office_of(request))
+    session = None if personal else await session_of(request, await office_of(request))
     answer = page(
         "refusal.html",
         status=status_of(refusal),
