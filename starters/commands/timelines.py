@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from rapport.mail.cases import told
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import purpose_of
 from rapport.model.people import personas
@@ -50,7 +51,7 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
         found = await people.account(connection, account)
         names = await people.names(connection, account)
         roles = {id_: _called(persona) for id_, persona in (await people.personas_of(connection, account)).items()}
-        told = await timeline.tell(connection, account, until)
+        entries = await timeline.tell(connection, account, until)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         zone = (await people.member(connection, found.tam)).schedule.zone
@@ -69,7 +70,7 @@ async def timeline_of(office: Office, account: str, until: datetime | None = Non
             shown=entry.shown,
             said=_said(entry, names, titles, zone),
         )
-        for entry in told
+        for entry in entries
     ]
 
 
@@ -77,6 +78,8 @@ def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str)
     """What someone wrote; what was asked for by name, or minuted, stands on a line each."""
     if entry.text is not None and entry.kind in ("meeting.held", "meeting.minutes"):
         return minutes.told(entry.text, names, titles, zone)
+    if entry.kind == "case.escalated":
+        return told("escalate", entry.text)
     if entry.text is None or entry.kind not in _BY_NAME:
         return entry.text
     return _by_name(entry.text)

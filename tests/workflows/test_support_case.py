@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from rapport.model.base import Refusal
-from rapport.model.ids import case_id, task_id
+from rapport.model.ids import case_id, desk_id, task_id
 from rapport.model.reading import check
-from rapport.model.support import ActKind, CaseAct, Dossier
+from rapport.model.support import DESK, ActKind, CaseAct, Dossier
 from rapport.storage import support
 from starters.commands import case_reading, cases, messages, tasks, timelines
 from starters.commands.cases import Assign, HandOff, Merge, Say, Split
@@ -304,3 +304,18 @@ async def test_a_late_act_at_the_door_is_told_and_changes_nothing(skipping: Town
 
     await until(told, "the refusal on the timeline")
     assert (await case_reading.show(skipping.office, ref)).owner_email == owner
+
+
+async def test_histories_hold_no_word_and_no_name(skipping: Town) -> None:
+    """Of a whole life of a case, its workflow, the desk's and the task's hold ids, roles and instants alone."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, "Why does Wombat say Zebra?")).ref
+    owner = await owner_of(skipping, ref)
+    await cases.answer(skipping.office, ref, Say(text="Because of the Giraffe."), by(owner))
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    await mail_about(skipping, DEV, f"{ref} for platform")
+    for id_ in (case_id(ref), desk_id(DESK), task_id(ref, "escalation", 1)):
+        history = await skipping.client.get_workflow_handle(id_).fetch_history()
+        data = b"".join(event.SerializeToString() for event in history.events)
+        for word in ("Wombat", "Giraffe", "Another token", "Luca", "luca.bianchi", "Okafor", "sam.okafor", "Kim"):
+            assert word.encode() not in data, (id_, word)

@@ -1,0 +1,44 @@
+"""The benchmark of the desk, in small: what it counts, and that nothing is lost over weeks of many runs."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, update
+
+from bench import desk
+from rapport.model.records import Entry
+from rapport.model.support import CaseStatus, DeskState, DeskView
+from rapport.storage.database import Store
+from rapport.storage.support_tables import CaseRow
+from rapport.storage.tables import TimelineRow
+from rapport.storage.timeline import append
+from tests.mail_fixtures import empty, imported, store
+from tests.support.desk_days import NOW, case, staffed
+
+__all__ = ["empty", "imported", "store"]
+
+
+async def test_three_weeks_lose_no_case_and_give_none_away_twice() -> None:
+    """Nights, hand-offs and reopened cases, with a desk that continues as new every thirty words."""
+    outcome = await desk.year(40, 21, turnover=30)
+    assert (outcome.opened, outcome.lost, outcome.twice) == (40, 0, 0)
+    assert outcome.given >= 40
+    assert outcome.runs >= 4
+
+
+async def test_what_is_lost_or_twice_is_counted(store: Store) -> None:
+    """A case without an owner counts as lost, and one that was told of two owners in one turn counts as twice."""
+
+    def told(ref: str, number: int) -> Entry:
+        key = f"{ref}/case/{ref}/{number}"
+        return Entry(key=key, account="versayce", at=NOW, kind="case.assigned", who="m")
+
+    async with store.writing() as connection:
+        ids = await staffed(connection)
+        for number in (1, 2, 3):
+            await case(connection, number, ids["Ana"])
+        await connection.execute(update(CaseRow).values(status=CaseStatus(turn=1).model_dump(mode="json")))
+        await append(connection, [told("C-00001", 1), told("C-00002", 1), told("C-00002", 2)])
+        view = DeskView(name="support", state=DeskState(), heard=0)
+        lost, twice = await desk.counted(connection, view, ended=True)
+        assert (lost, twice) == (3, 1)
+        await connection.execute(delete(TimelineRow))
