@@ -120,7 +120,9 @@ async def test_an_absence_stands_also_where_no_task_can_be_told(
     async with store.writing() as connection:
         await connection.execute(insert(TaskRow).values(**OPEN_TASK))
     assert (await members.add_absence(office, away(), by(TAM))).state == "ahead"
-    assert len([record for record in caplog.records if "1 of 1 open tasks" in record.getMessage()]) == warned
+    assert (
+        len([record for record in caplog.records if "2 of 2 tasks, cases and desks" in record.getMessage()]) == warned
+    )
 
 
 # --- whom they lean on

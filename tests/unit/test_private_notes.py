@@ -34,7 +34,7 @@ from starters.commands import audit, blockers, minutes, timelines
 from starters.commands.office import Office, submission
 from tests.conftest import CHAMPION, TAM
 from tests.helpers_mail import STATIONERY, facts, occasion
-from tests.support import case_mail, rhythm_mail
+from tests.support import case_mail, review_mail, rhythm_mail
 from tests.support.minutes import COLLEAGUE, PRIVATE, example
 
 MEETING = "meeting/versayce/kickoff/1"
@@ -99,7 +99,9 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     assert day.blockers
     assert day.actions
     said = await everything_said(office.store)
-    purpose = Purpose.TASK if name.startswith(("task_", "sign_off_")) else Purpose.NOTICE
+    purpose = (
+        Purpose.TASK if name.startswith(("task_", "sign_off_")) or name in review_mail.OF_TASKS else Purpose.NOTICE
+    )
     story = occasion(company, purpose, name, meeting=facts(company, booked=True))
     quoted = next(iter(said))
     story = story.model_copy(update={"handover": HandoverFacts(former=tam.id, submission=quoted)})
@@ -111,6 +113,9 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
         story = story.model_copy(update={"announcement": told})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(company)})
+    if name in review_mail.MAILS:
+        story = story.model_copy(update={"tech_review": review_mail.facts()})
+        said |= review_mail.SAID
     if name in case_mail.MAILS:
         written = WrittenCase(account="versayce", question="Why?")
         async with office.store.writing() as connection:

@@ -17,7 +17,7 @@ from rapport.storage.review_tables import ReviewRemarkRow
 from starters.commands import audit, review_record, reviews, tasks, timelines
 from starters.commands.office import Actor
 from starters.commands.reviews import Feedback
-from starters.commands.tasks import TaskShown
+from starters.commands.tasks_shown import TaskShown
 from tests.conftest import CHAMPION, Town, by, link_of, text_of
 from tests.support.reviews import (
     CE,
