@@ -180,12 +180,12 @@ class Rhythms(Correspondence):
         return (*syncs, *(review.step for review in self.reviews.values() if not review.ends))
 
     def _adopts(self, playbook: Playbook, left_out: tuple[str, ...]) -> bool:
-        """Take a playbook's rhythms from now on; whether that changes anything."""
+        """Take a playbook's rhythms from now on; whether that changes anything that recurs."""
+        self.playbook, self.version, self.has_adopted = playbook.name, playbook.version, True
         wanted = adoption.rhythms_of(playbook, left_out)
         if adoption.rhythm_changes(self.definitions, wanted).changes_nothing:
             return False
-        self.adopting, self.has_adopted = wanted, True
-        self.playbook, self.version = playbook.name, playbook.version
+        self.adopting = wanted
         return True
 
     def _judge(self, id_: str, reason: str | None) -> None:

@@ -120,25 +120,18 @@ async def compare_for(office: Office, account: str, old: Playbook, new: Playbook
             fix="leave the account out to see how the playbooks differ",
             kind=Refused.CONFLICT,
         )
-    compared = Compared(difference=adoption.difference(old, new), account=account)
-    if recurs is not None:
-        rhythms = adoption.rhythm_changes(recurs.steps, adoption.rhythms_of(new, left_out))
-        # A cadence that began before it kept this says nothing; its contract does.
-        named = (
-            recurs
-            if recurs.playbook
-            else CadencePlan(
-                contract=contract.id, playbook=contract.playbook, version=contract.playbook_version, steps=recurs.steps
-            )
-        )
-        compared = compared.model_copy(update={"rhythms": rhythms, "follows": f"{named.playbook} {named.version}"})
+    follows, steps, rhythms = f"{contract.playbook} {contract.playbook_version}", None, None
     if contract.ended_at is None:
         handle = office.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
-        follows = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
-        steps = adoption.changes(follows.steps, new, left_out)
-        told = {"adoption": steps, "follows": f"{follows.playbook} {follows.version}"}
-        compared = compared.model_copy(update=told)
-    return compared
+        runs = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
+        follows, steps = f"{runs.playbook} {runs.version}", adoption.changes(runs.steps, new, left_out)
+    if recurs is not None:
+        rhythms = adoption.rhythm_changes(recurs.steps, adoption.rhythms_of(new, left_out))
+        # A cadence that began before it knew says nothing of it.
+        follows = f"{recurs.playbook} {recurs.version}" if recurs.playbook else follows
+    return Compared(
+        difference=adoption.difference(old, new), account=account, follows=follows, adoption=steps, rhythms=rhythms
+    )
 
 
 async def _recurring(office: Office, account: str) -> CadencePlan | None:
