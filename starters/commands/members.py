@@ -268,7 +268,7 @@ async def people_changed(office: Office, account: str | None = None) -> None:
     untold = await tell_people_changed(office, listeners)
     if untold:
         logger.warning(
-            "Temporal did not answer: %d of %d open tasks and cases only learn who comes or goes before their next reminder",
+            "Temporal did not answer: %d of %d open tasks and cases learn only later who comes or goes",
             untold,
             len(listeners),
         )
