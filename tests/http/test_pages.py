@@ -740,6 +740,21 @@ async def test_a_link_of_older_times_says_so(house: House) -> None:
     assert "checkbox" not in html
 
 
+async def test_a_date_that_nobody_could_change_says_why(house: House) -> None:
+    """Where no worker answers, or nothing recurs, the account's page tells it, and what was typed."""
+    await house.enter()
+    typed = {"csrf": await house.csrf(), "date": "2030-01-15", "reason": "a fair"}
+    house.workflows.view = None
+    answer = await house.reader.post("/accounts/versayce/cadence/weekly/skip", data=typed)
+    assert answer.status_code == 503
+    assert "Temporal does not answer" in answer.text
+    assert "You entered: 2030-01-15" in answer.text
+    wrong = await house.reader.post("/accounts/versayce/cadence/weekly/skip", data=typed | {"date": "soon"})
+    assert wrong.status_code == 422
+    assert "That was not done" in wrong.text
+    assert "choose one of the list" in wrong.text.lower()
+
+
 async def test_a_booked_meeting_says_when(house: House) -> None:
     """Once a time is booked, the link shows it in the reader's zone, and says so of an answer that came late."""
     token = await house.link()

@@ -16,15 +16,23 @@ from starters.http.pages.rendering import fields, see_other
 router = APIRouter(prefix="/accounts/{key}/cadence/{step}")
 
 
-class DateForm(Written):
-    """What is said of one date, as a form says it."""
+class ReasonForm(Written):
+    """Why, as a form says it."""
 
-    date: date
     reason: Prose | None = None
 
 
-def _said(typed: dict[str, str]) -> DateForm:
-    return check(DateForm, {name: typed.get(name) or None for name in ("date", "reason")}, "")
+def _said(typed: dict[str, str]) -> tuple[date, str | None]:
+    """Which date is meant, and why.
+
+    Raises:
+        Refusal: It is none, or the reason cannot be kept.
+    """
+    reason = check(ReasonForm, {"reason": typed.get("reason") or None}, "").reason
+    try:
+        return date.fromisoformat(typed.get("date", "")), reason
+    except ValueError:
+        raise Refusal("is missing", field="date", fix="choose one of the list") from None
 
 
 @router.post("/skip")
@@ -34,8 +42,8 @@ async def skip(request: Request, key: str, step: str, office: TheOffice, session
     typed = await fields(request)
     actor = acting(office, session, await accounts.show(office, key))
     try:
-        said = _said(typed)
-        await cadences.skip(office, key, step, said.date, actor, said.reason)
+        day, reason = _said(typed)
+        await cadences.skip(office, key, step, day, actor, reason)
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("skip", step, refusal, typed))
     return see_other(f"/accounts/{key}?done=called_off")
@@ -48,9 +56,9 @@ async def move(request: Request, key: str, step: str, office: TheOffice, session
     typed = await fields(request)
     shown = await accounts.show(office, key)
     try:
-        said = _said(typed)
+        day, reason = _said(typed)
         start = wall_time(typed.get("start", ""), shown.tam.zone)
-        await cadences.move(office, key, step, said.date, start, acting(office, session, shown), said.reason)
+        await cadences.move(office, key, step, day, start, acting(office, session, shown), reason)
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("move", step, refusal, typed))
     return see_other(f"/accounts/{key}?done=moved")
