@@ -1,8 +1,8 @@
 """`uv run python -m bench.desk`: is a case ever lost, or given away twice? In a burst, and over a year of one desk.
 
 The burst goes through `rapport up` and its HTTP API. The year is lived on the time-skipping server, by the workflows
-as they are, with nights, weekends and hand-offs; the desk continues as new all along. What
-counts as lost or twice is told by the record, the desk's own state and the timeline, each by itself.
+as they are, with nights, weekends and hand-offs; the desk continues as new all along. What counts as lost or twice is
+told by the record, the desk's own state and the timeline, each by itself.
 """
 
 from __future__ import annotations
@@ -290,8 +290,8 @@ class _Desk:
     async def work(self, chance: random.Random, *, only_resolve: bool = False) -> None:
         """Whoever has a case solves it, or now and then hands it on.
 
-        None is reopened: that begins with an update to a workflow which has ended, and each of these keeps the
-        time-skipping server from skipping for some seconds more, so that a year would never end.
+        None is reopened: that begins with an update to a workflow which has ended, and a year with dozens of these
+        hardly skipped any time on the time-skipping server after a quarter.
         """
         async with self.office.store.reading() as connection:
             found = await support.cases(connection, states=[CaseState.OPEN], limit=100_000)
