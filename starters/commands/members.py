@@ -263,11 +263,12 @@ async def people_changed(office: Office, account: str | None = None) -> None:
     async with office.store.reading() as connection:
         open_tasks = await tasks.open_ids(connection, put_to_people_of=account)
         refs = await support.open_refs(connection) if account is None else []
-    listeners = [*open_tasks, *(case_id(ref) for ref in refs)]
-    untold = await tell_people_changed(office, [*listeners, *([desk_id(DESK)] if account is None else [])])
+    # Without a case nobody waits for the desk.
+    listeners = [*open_tasks, *(case_id(ref) for ref in refs), *([desk_id(DESK)] if refs else [])]
+    untold = await tell_people_changed(office, listeners)
     if untold:
         logger.warning(
-            "Temporal did not answer: %d of %d tasks and cases learn only before their next reminder who comes or goes",
+            "Temporal did not answer: %d of %d open tasks and cases learn only later who comes or goes",
             untold,
             len(listeners),
         )
