@@ -288,11 +288,7 @@ class _Desk:
         await bounded(calls)
 
     async def work(self, chance: random.Random, *, only_resolve: bool = False) -> None:
-        """Whoever has a case solves it, or now and then hands it on.
-
-        None is reopened: that begins with an update to a workflow which has ended, and a year with dozens of these
-        hardly skipped any time on the time-skipping server after a quarter.
-        """
+        """Whoever has a case solves it, or now and then hands it on. None is reopened."""
         async with self.office.store.reading() as connection:
             found = await support.cases(connection, states=[CaseState.OPEN], limit=100_000)
         calls: list[Callable[[], Any]] = []
