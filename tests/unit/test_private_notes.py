@@ -33,7 +33,7 @@ from starters.commands import audit, blockers, minutes, timelines
 from starters.commands.office import Office, submission
 from tests.conftest import CHAMPION, TAM
 from tests.helpers_mail import STATIONERY, facts, occasion
-from tests.support import rhythm_mail
+from tests.support import review_mail, rhythm_mail
 from tests.support.minutes import COLLEAGUE, PRIVATE, example
 
 MEETING = "meeting/versayce/kickoff/1"
@@ -98,7 +98,9 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     assert day.blockers
     assert day.actions
     said = await everything_said(office.store)
-    purpose = Purpose.TASK if name.startswith(("task_", "sign_off_")) else Purpose.NOTICE
+    purpose = (
+        Purpose.TASK if name.startswith(("task_", "sign_off_")) or name in review_mail.OF_TASKS else Purpose.NOTICE
+    )
     story = occasion(company, purpose, name, meeting=facts(company, booked=True))
     quoted = next(iter(said))
     story = story.model_copy(update={"handover": HandoverFacts(former=tam.id, submission=quoted)})
@@ -108,6 +110,9 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     if name == "review_announcement":
         told = AnnouncementFacts(ref="TR-0007", account="Versayce", headline="It is decided", url="https://x.example")
         story = story.model_copy(update={"announcement": told})
+    if name in review_mail.MAILS:
+        spoken = review_mail.facts().model_copy(update={"request": quoted, "message": quoted})
+        story = story.model_copy(update={"tech_review": spoken})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(company)})
     async with office.store.reading() as connection:

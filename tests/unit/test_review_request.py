@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rapport.model.base import Refusal
 from rapport.model.reading import check
 from rapport.model.tech_review import ASKED, ReviewRequest, Settlement, is_review_ref, review_ref
-from starters.commands import reviews
+from starters.commands import review_files
 from tests.conftest import ROOT
 
 FILES = ROOT / "examples" / "reviews"
@@ -19,7 +19,7 @@ FILES = ROOT / "examples" / "reviews"
 
 def whole() -> dict[str, Any]:
     """The example's request, as its file has it."""
-    return reviews.read_request(FILES / "air-gapped.toml").model_dump(mode="json", exclude_none=True)
+    return review_files.read_request(FILES / "air-gapped.toml").model_dump(mode="json", exclude_none=True)
 
 
 @pytest.mark.parametrize("name", sorted(ASKED))
@@ -67,7 +67,7 @@ def test_what_is_wrong_is_refused_by_its_name(field: str, value: object, words: 
 
 def test_a_request_can_be_markdown_with_front_matter() -> None:
     """Headings are the questions, in their own words; what stands under them is the answer."""
-    request = reviews.read_request(FILES / "backups.md")
+    request = review_files.read_request(FILES / "backups.md")
     assert request.gap.startswith("They copy the volumes")
     assert request.needed_why.endswith("want to see a supported way.")
     assert request.why_not_caught.startswith("It was not a requirement")
@@ -89,7 +89,7 @@ def test_a_request_can_be_markdown_with_front_matter() -> None:
 def test_markdown_that_is_none_is_refused(text: str, words: str) -> None:
     """The refusal says what the file has to look like."""
     with pytest.raises(Refusal) as refused:
-        reviews.parse_request(text.encode(), "request.md")
+        review_files.parse_request(text.encode(), "request.md")
     assert words in refused.value.problem
 
 
@@ -99,7 +99,7 @@ def test_any_bytes_are_a_request_or_a_refusal(raw: bytes) -> None:
     """No file brings a command down."""
     for name in ("request.md", "request.toml"):
         with pytest.raises(Refusal):
-            reviews.parse_request(raw, name)
+            review_files.parse_request(raw, name)
 
 
 @settings(deadline=None)
