@@ -11,7 +11,7 @@ from rapport.mail.reviews import QUESTIONS, SEATS, list_of, read
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import review_id
 from rapport.model.review_facts import Remark, ReviewPhase
-from rapport.model.tech_review import Ask, ReviewStage
+from rapport.model.tech_review import Ask, ReviewStage, is_web_link
 from rapport.storage import people, reviews, timeline
 from rapport.storage import tasks as task_records
 from rapport.storage.database import Connection
@@ -188,7 +188,8 @@ def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.S
 def quoted(text: str | None) -> tuple[str | None, str | None]:
     """What somebody said, and where, if that was elsewhere."""
     words, mark, link = (text or "").rpartition(f"\n\n{SAID_AT}")
-    return (words, link) if mark else (text, None)
+    # Anybody can end what they write like that; only what a link may be becomes one.
+    return (words, link) if mark and is_web_link(link) else (text, None)
 
 
 def _asked(task: Task, names: Mapping[str, str]) -> AskedShown:

@@ -12,6 +12,7 @@ from rapport.model.base import Refusal
 from rapport.model.reading import check
 from rapport.model.tech_review import ASKED, ReviewRequest, Settlement, is_review_ref, review_ref
 from starters.commands import review_files
+from starters.commands.review_shown import quoted
 from tests.conftest import ROOT
 
 FILES = ROOT / "examples" / "reviews"
@@ -53,6 +54,7 @@ def test_all_missing_answers_are_named_at_once() -> None:
         ("tell", "boss", "is no persona"),
         ("design", {"link": "javascript:alert(1)", "version": "1"}, "is not a link"),
         ("design", {"link": "https://x.example"}, "is missing"),
+        ("design", {"link": "https://x.example/> <script>", "version": "1"}, "is not a link"),
         ("title", "two\nlines", "line break"),
         ("urgency", "high", "is not known here"),
     ],
@@ -108,6 +110,13 @@ def test_a_number_and_its_ref_are_one(number: int) -> None:
     """What a review is called counts, and is known as that."""
     assert is_review_ref(review_ref(number))
     assert not is_review_ref(f"x{review_ref(number)}")
+
+
+@pytest.mark.parametrize("end", ["javascript:alert(1)", "https://x.example/a b", "nowhere", ""])
+def test_nobody_makes_a_link_of_what_is_none(end: str) -> None:
+    """What somebody writes by hand after the words that stand before a link stays what they wrote."""
+    assert quoted(f"Fine\n\nSaid at {end}") == (f"Fine\n\nSaid at {end}", None)
+    assert quoted("Fine\n\nSaid at https://x.example/p1") == ("Fine", "https://x.example/p1")
 
 
 def test_conditions_and_the_day_are_read_from_the_message() -> None:
