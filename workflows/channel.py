@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from temporalio import workflow
@@ -16,23 +18,25 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import WEBHOOKS
 
-_WORDS: Final[dict[str, Word]] = {
-    "tech_review.submitted": "submitted",
-    "tech_review.edited": "edited",
-    "tech_review.said": "said",
-    "tech_review.recommended": "recommended",
-    "tech_review.decided": "decided",
-    "tech_review.overdue": "overdue",
-    "tech_review.leadership_told": "leadership_told",
-    "tech_review.meeting_asked": "meeting_asked",
-    "tech_review.acknowledged": "acknowledged",
-    "tech_review.withdrawn": "withdrawn",
-    "tech_review.revisit": "revisit",
-    "feedback": "said",
-    "commitment": "said",
-    "vote": "said",
-    "reading": "said",
-}
+_WORDS: Final[Mapping[str, Word]] = MappingProxyType(
+    {
+        "tech_review.submitted": "submitted",
+        "tech_review.edited": "edited",
+        "tech_review.said": "said",
+        "tech_review.recommended": "recommended",
+        "tech_review.decided": "decided",
+        "tech_review.overdue": "overdue",
+        "tech_review.leadership_told": "leadership_told",
+        "tech_review.meeting_asked": "meeting_asked",
+        "tech_review.acknowledged": "acknowledged",
+        "tech_review.withdrawn": "withdrawn",
+        "tech_review.revisit": "revisit",
+        "feedback": "said",
+        "commitment": "said",
+        "vote": "said",
+        "reading": "said",
+    }
+)
 """What the channel is told, by the entry or the remark that says so; nothing else is told twice, or is for others."""
 
 _MOVES: Final = frozenset({"submitted", "edited", "revisit", "decided", "withdrawn"})

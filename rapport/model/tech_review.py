@@ -50,9 +50,14 @@ WITHDRAWN: Final = "withdrawn"
 """The outcome of a review that nobody needs any more."""
 
 
+def is_web_link(text: str) -> bool:
+    """Whether this is a link that a page may offer."""
+    return re.fullmatch(r"https?://[^\s/<>\"()]+[^\s<>\"]*", text) is not None
+
+
 def _link(value: str) -> str:
     text = plain(value)
-    if not re.match(r"https?://[^\s/]+", text):
+    if not is_web_link(text):
         raise ValueError('is not a link; write it as "https://…"')
     return text
 

@@ -13,9 +13,10 @@ from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from starters.cli import review_needs
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import review_record, reviews
+from starters.commands import review_files, review_record, reviews
 from starters.commands.office import LATER, Office
-from starters.commands.reviews import Feedback, Reason, ReviewLine, ReviewShown, Stance, Submitted
+from starters.commands.review_shown import ReviewLine, ReviewShown
+from starters.commands.reviews import Feedback, Reason, Stance, Submitted
 
 app = typer.Typer(
     help="Technical reviews: a decision that a customer needs, with everybody heard.", no_args_is_help=True
@@ -32,7 +33,7 @@ def submit(file: File, as_: As = None, data: Data = None, json: Json = False) ->
     """Ask for a review."""
 
     async def work(office: Office) -> Submitted:
-        return await reviews.submit(office, reviews.read_request(file), acting(office, as_))
+        return await reviews.submit(office, review_files.read_request(file), acting(office, as_))
 
     done = with_office(data, work, as_json=json)
     if json:
@@ -46,7 +47,7 @@ def edit(ref: Ref, file: File, as_: As = None, data: Data = None, json: Json = F
     """Change what is asked for, or the design document: a new round, in which everybody is heard anew."""
 
     async def work(office: Office) -> Receipt:
-        return await reviews.edit(office, ref, reviews.read_request(file), acting(office, as_))
+        return await reviews.edit(office, ref, review_files.read_request(file), acting(office, as_))
 
     _receipt(with_office(data, work, as_json=json), "Changed; everybody is heard anew.", as_json=json)
 

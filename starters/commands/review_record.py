@@ -16,7 +16,7 @@ from rapport.model.base import Refusal, Refused, Wire
 from rapport.storage import reviews as records
 from starters.commands import reviews
 from starters.commands.office import Office
-from starters.commands.reviews import RemarkShown, ReviewShown
+from starters.commands.review_shown import RemarkShown, ReviewShown
 
 _CHAPTERS: Final = (
     ("Feedback", ("feedback", "said", "meeting")),

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field
 from temporalio.client import WorkflowHandle
 from temporalio.common import (
     SearchAttributeKey,
@@ -21,22 +17,19 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from rapport.mail.reviews import QUESTIONS, SEATS, list_of, read
-from rapport.model.base import Instant, Refusal, Refused, Wire, Written
+from rapport.mail.reviews import read
+from rapport.model.base import Refusal, Refused, Wire, Written
 from rapport.model.human_task import TaskPhase
 from rapport.model.ids import review_id
 from rapport.model.meeting import Receipt
 from rapport.model.minutes import Filled
 from rapport.model.people import Member, Role
-from rapport.model.reading import check, parse_toml
-from rapport.model.review_facts import Remark, ReviewPhase
+from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import (
-    Ask,
     ReviewEdit,
     ReviewRequest,
     ReviewResult,
     ReviewRound,
-    ReviewStage,
     ReviewStart,
     ReviewWord,
     WebLink,
@@ -44,12 +37,10 @@ from rapport.model.tech_review import (
 from rapport.policy import review as policy
 from rapport.storage import people, reviews, timeline
 from rapport.storage import tasks as task_records
-from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.reviews import KnownReview
 from rapport.storage.tasks import Task
 from starters.commands import tasks
-from starters.commands.files import read_file
 from starters.commands.office import (
     CUSTOMER_FACING,
     Actor,
@@ -60,6 +51,7 @@ from starters.commands.office import (
     present,
     submission,
 )
+from starters.commands.review_shown import SAID_AT, ReviewLine, ReviewShown, line_of, shown
 from workflows.tech_review import TechReview
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
@@ -68,9 +60,6 @@ Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
 
 OPENING_SECONDS: Final = 3.0
 """How long somebody who answers waits for the question to be put."""
-
-SAID_AT: Final = "Said at "
-"""What stands before the link of something that was said elsewhere, in the last line of what was said."""
 
 
 class Submitted(Wire):
@@ -99,147 +88,6 @@ class Reason(Written):
     """Why somebody does something."""
 
     reason: Filled
-
-
-class RemarkShown(Wire):
-    """Something that was said or decided, with its people by name.
-
-    Attributes:
-        seat: For whom it speaks.
-        link: Where it was said, if that was elsewhere.
-        entered_by: Who entered it, where that was somebody else.
-    """
-
-    round: int
-    kind: str
-    seat: str | None
-    who: str | None
-    option: str | None
-    text: str | None
-    link: str | None
-    at: Instant
-    verified: str | None
-    entered_by: str | None
-
-
-class RoundShown(Wire):
-    """A version of the request."""
-
-    round: int
-    by: str
-    at: Instant
-    again: bool
-    needed_by: Instant
-    design_link: str | None
-    design_version: str | None
-    request: dict[str, Any]
-
-
-class AskedShown(Wire):
-    """A task of the review that waits for people."""
-
-    task: str
-    title: str
-    waits_for: tuple[str, ...]
-    deadline: Instant | None
-
-
-class ReviewLine(Wire):
-    """A review in a list."""
-
-    ref: str
-    account: str
-    title: str
-    stage: ReviewStage
-    ask: Ask
-    phase: ReviewPhase
-    round: int
-    overdue: bool
-    outcome: str | None
-    needed_by: Instant
-    waiting_on: tuple[str, ...]
-    waiting_for: str | None
-    deadline: Instant | None
-    revisit: Instant | None
-
-
-class ReviewShown(ReviewLine):
-    """A review with all that there is to see of it.
-
-    Attributes:
-        request: What is asked for in the present round, by field; `asked` the same with its questions, to be read.
-        message: What the customer was told, by field.
-        zone: The submitter's, in which pages tell its times.
-    """
-
-    workflow_id: str
-    account_name: str
-    by: str
-    submitted: Instant
-    request: dict[str, Any]
-    asked: tuple[tuple[str, str], ...]
-    rounds: tuple[RoundShown, ...]
-    remarks: tuple[RemarkShown, ...]
-    asks: tuple[AskedShown, ...]
-    conditions: tuple[str, ...]
-    message: dict[str, str] = Field(default_factory=dict)
-    decided: Instant | None
-    told: Instant | None
-    acknowledged: Instant | None
-    closed: Instant | None
-    since: Instant | None
-    unblock: str | None
-    zone: str
-
-
-# Reading what people write
-
-_HEADING: Final = re.compile(r"^##\s+(.+?)\s*$", re.MULTILINE)
-_FRONT: Final = re.compile(r"\A\+\+\+[ \t]*\r?\n(.*?)^\+\+\+[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
-
-
-def read_request(path: Path) -> ReviewRequest:
-    """Read a request: TOML, or Markdown whose front matter is TOML and whose headings are the questions.
-
-    Raises:
-        Refusal: It cannot be read, or something in it is missing or wrong.
-    """
-    return parse_request(read_file(path), path.name)
-
-
-def parse_request(raw: bytes, source: str) -> ReviewRequest:
-    """The same, for what was read already."""
-    if not source.endswith((".md", ".markdown")):
-        return check(ReviewRequest, parse_toml(raw, source), source)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Refusal(f"is not UTF-8 at byte {error.start}", field=source, fix="save it as UTF-8") from None
-    front = _FRONT.match(text)
-    if front is None:
-        raise Refusal(
-            "has no front matter", field=source, fix="begin it with a line +++, the fields as TOML, and a line +++"
-        )
-    data = parse_toml(front[1].encode(), source)
-    parts = _HEADING.split(text[front.end() :])
-    for heading, body in zip(parts[1::2], parts[2::2], strict=True):
-        name = re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_")
-        if name in data:
-            raise Refusal("stands twice", field=f"{source}: {name}", fix="write it in one place")
-        data[_HEADINGS.get(name, name)] = body.strip()
-    return check(ReviewRequest, data, source)
-
-
-_HEADINGS: Final = {
-    "why_by_then": "needed_why",
-    "why_it_was_not_caught": "why_not_caught",
-    "why_it_was_not_caught_before": "why_not_caught",
-    "what_the_customer_expects": "expectation",
-    "if_it_is_not_met": "if_not_met",
-    "the_gap": "gap",
-    "others_whom_it_concerns": "others",
-}
-"""What a heading may be called instead of its field."""
 
 
 # Asking
@@ -503,7 +351,7 @@ async def listed(
         if account is not None:
             await people.account(connection, account)
         found = await reviews.listed(connection, account, open_only=not also_closed, words=search.split()[:10])
-    return [ReviewLine(**_line(one)) for one in found]
+    return [ReviewLine(**line_of(one)) for one in found]
 
 
 async def show(office: Office, ref: str) -> ReviewShown:
@@ -514,87 +362,7 @@ async def show(office: Office, ref: str) -> ReviewShown:
     """
     found = await _find(office, ref)
     async with office.store.reading() as connection:
-        account = await people.account(connection, found.account)
-        names = await people.names(connection, found.account)
-        submitter = await people.member(connection, found.submitter)
-        versions = await reviews.rounds(connection, found.ref)
-        remarks = await reviews.remarks(connection, found.ref)
-        conditions = await reviews.conditions(connection, found.ref, found.round)
-        open_tasks = await task_records.of_subject(connection, found.ref, open_only=True)
-        ids = [one.submission for one in versions] + [one.submission for one in remarks if one.submission]
-        said = await timeline.submissions(connection, [*ids, *([found.message] if found.message else [])])
-    texts = {id_: one.text for id_, one in said.items() if one.text}
-    request = read(texts.get(versions[-1].submission))
-    message = read(texts.get(found.message or ""))
-    return ReviewShown(
-        **_line(found),
-        workflow_id=review_id(found.ref),
-        account_name=account.name,
-        by=names.get(versions[-1].by, GONE),
-        submitted=found.submitted,
-        request=request,
-        asked=tuple((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)),
-        rounds=tuple(
-            RoundShown(
-                **one.model_dump(exclude={"submission", "by"}),
-                by=names.get(one.by, GONE),
-                request=read(texts.get(one.submission)),
-            )
-            for one in versions
-        ),
-        remarks=tuple(_remark(one, names, said) for one in remarks),
-        asks=tuple(_asked(one, names) for one in open_tasks),
-        conditions=tuple(conditions),
-        message={
-            name: str(text)
-            for name, text in message.items()
-            if not (name == "conditions" and not list_of(text)) and not (name == "revisit" and text == "never")
-        },
-        decided=found.decided,
-        told=found.told,
-        acknowledged=found.acknowledged,
-        closed=found.closed,
-        since=found.since,
-        unblock=found.unblock,
-        zone=submitter.schedule.zone,
-    )
-
-
-def _line(found: KnownReview) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in ReviewLine.model_fields}
-
-
-def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:
-    spoke = said.get(one.submission or "")
-    words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
-    seat = one.seat
-    return RemarkShown(
-        round=one.round,
-        kind=one.kind,
-        seat=None if seat is None else SEATS.get(seat, seat.replace("_", " ")),
-        who=names.get(one.by, GONE) if one.by else None,
-        option=one.option,
-        text=None if one.kind == "verdict" else words,
-        link=link,
-        at=one.at,
-        verified=spoke.verified if spoke else None,
-        entered_by=spoke.entered_by if spoke else None,
-    )
-
-
-def quoted(text: str | None) -> tuple[str | None, str | None]:
-    """What somebody said, and where, if that was elsewhere."""
-    words, mark, link = (text or "").rpartition(f"\n\n{SAID_AT}")
-    return (words, link) if mark else (text, None)
-
-
-def _asked(task: Task, names: Mapping[str, str]) -> AskedShown:
-    return AskedShown(
-        task=task.id,
-        title=task.title,
-        waits_for=tuple(names.get(holder.member, GONE) for holder in task.awaited),
-        deadline=task.deadline,
-    )
+        return await shown(connection, found)
 
 
 def _refuse_over(found: KnownReview) -> None:

@@ -12,7 +12,8 @@ from playwright.async_api import Page, expect
 from rapport.model.ids import new_id
 from starters.commands import reviews
 from tests.browser.conftest import Site, Visits
-from tests.support.reviews import CE_VP, MESSAGE, SIDES, asked, choose, confirm, in_phase, people, say, submitted, write
+from tests.conftest import CHAMPION, link_of
+from tests.support.reviews import CE_VP, MESSAGE, SIDES, SUPPORT, asked, choose, in_phase, people, say, submitted
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -104,11 +105,27 @@ async def test_something_is_said_by_keyboard_and_the_record_tells_all(site: Site
     for side in ("product", "support"):
         await say(site.town, ref, side)
     await choose(site.town, ref, "recommendation", CE_VP, "yes", "Worth it")
-    await write(site.town, ref, MESSAGE)
+    task = await asked(site.town, ref, "message", phase="preparing")
+    await page.goto(f"{site.url}/tasks/{task.task.removeprefix('task/')}")
+    assert await page.get_by_label("Revisit").input_value() == "never"
+    await look(page, "message")
+    await page.get_by_label("Message", exact=True).fill(MESSAGE["message"])
+    await page.get_by_label("Conditions").fill(MESSAGE["conditions"])
+    await page.get_by_role("button", name="Send it to be approved").click()
+    await choose(site.town, ref, "message", CE_VP, "approve", None)
+    await choose(site.town, ref, "reading", SUPPORT, "read", None)
     await in_phase(site.town, ref, "acknowledgement")
     await page.goto(f"{site.url}/reviews/{ref}")
     await look(page, "review-told")
-    await confirm(site.town, ref)
+    letter = (await site.town.mailed(1, CHAMPION))[-1]
+    theirs = await visits.page()
+    await theirs.goto(f"{site.url}/m/{link_of(letter)}")
+    await expect(theirs.get_by_text("You tell us of each site")).to_be_visible()
+    await expect(theirs.get_by_text("never")).to_have_count(0)
+    await look(theirs, "customer")
+    await theirs.get_by_role("radio", name="I have read this").check()
+    await theirs.get_by_role("button", name="Send my answer").click()
+    await expect(theirs.get_by_role("heading", level=1)).to_have_text("Thank you, you have confirmed this")
     await in_phase(site.town, ref, "closed")
     await page.goto(f"{site.url}/reviews?search=signed+medium")
     await expect(page.get_by_role("link", name="Monitoring without a way out of the network")).to_be_visible()

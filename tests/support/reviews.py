@@ -17,7 +17,8 @@ from rapport.storage import people as known
 from rapport.storage.review_tables import ReviewRow
 from starters.commands import accounts, members, reviews, tasks
 from starters.commands.office import present
-from starters.commands.reviews import Feedback, Reason, ReviewShown
+from starters.commands.review_shown import ReviewShown
+from starters.commands.reviews import Feedback, Reason
 from starters.commands.tasks_shown import TaskShown
 from tests.conftest import CHAMPION, ROOT, Town, account, by, until
 from tests.support.approval import seen

@@ -111,11 +111,11 @@ async def test_no_mails_context_leads_to_a_private_note(office: Office, name: st
     if name == "review_announcement":
         told = AnnouncementFacts(ref="TR-0007", account="Versayce", headline="It is decided", url="https://x.example")
         story = story.model_copy(update={"announcement": told})
+    if name in review_mail.MAILS:
+        spoken = review_mail.facts().model_copy(update={"request": quoted, "message": quoted})
+        story = story.model_copy(update={"tech_review": spoken})
     if name in rhythm_mail.MAILS:
         story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(company)})
-    if name in review_mail.MAILS:
-        story = story.model_copy(update={"tech_review": review_mail.facts()})
-        said |= review_mail.SAID
     if name in case_mail.MAILS:
         written = WrittenCase(account="versayce", question="Why?")
         async with office.store.writing() as connection:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rapport.model.base import Refusal
 from rapport.model.reading import check
 from rapport.model.tech_review import ASKED, ReviewRequest, Settlement, is_review_ref, review_ref
-from starters.commands import reviews
+from starters.commands import review_files
+from starters.commands.review_shown import quoted
 from tests.conftest import ROOT
 
 FILES = ROOT / "examples" / "reviews"
@@ -19,7 +20,7 @@ FILES = ROOT / "examples" / "reviews"
 
 def whole() -> dict[str, Any]:
     """The example's request, as its file has it."""
-    return reviews.read_request(FILES / "air-gapped.toml").model_dump(mode="json", exclude_none=True)
+    return review_files.read_request(FILES / "air-gapped.toml").model_dump(mode="json", exclude_none=True)
 
 
 @pytest.mark.parametrize("name", sorted(ASKED))
@@ -53,6 +54,7 @@ def test_all_missing_answers_are_named_at_once() -> None:
         ("tell", "boss", "is no persona"),
         ("design", {"link": "javascript:alert(1)", "version": "1"}, "is not a link"),
         ("design", {"link": "https://x.example"}, "is missing"),
+        ("design", {"link": "https://x.example/> <script>", "version": "1"}, "is not a link"),
         ("title", "two\nlines", "line break"),
         ("urgency", "high", "is not known here"),
     ],
@@ -67,7 +69,7 @@ def test_what_is_wrong_is_refused_by_its_name(field: str, value: object, words: 
 
 def test_a_request_can_be_markdown_with_front_matter() -> None:
     """Headings are the questions, in their own words; what stands under them is the answer."""
-    request = reviews.read_request(FILES / "backups.md")
+    request = review_files.read_request(FILES / "backups.md")
     assert request.gap.startswith("They copy the volumes")
     assert request.needed_why.endswith("want to see a supported way.")
     assert request.why_not_caught.startswith("It was not a requirement")
@@ -89,7 +91,7 @@ def test_a_request_can_be_markdown_with_front_matter() -> None:
 def test_markdown_that_is_none_is_refused(text: str, words: str) -> None:
     """The refusal says what the file has to look like."""
     with pytest.raises(Refusal) as refused:
-        reviews.parse_request(text.encode(), "request.md")
+        review_files.parse_request(text.encode(), "request.md")
     assert words in refused.value.problem
 
 
@@ -99,7 +101,7 @@ def test_any_bytes_are_a_request_or_a_refusal(raw: bytes) -> None:
     """No file brings a command down."""
     for name in ("request.md", "request.toml"):
         with pytest.raises(Refusal):
-            reviews.parse_request(raw, name)
+            review_files.parse_request(raw, name)
 
 
 @settings(deadline=None)
@@ -108,6 +110,13 @@ def test_a_number_and_its_ref_are_one(number: int) -> None:
     """What a review is called counts, and is known as that."""
     assert is_review_ref(review_ref(number))
     assert not is_review_ref(f"x{review_ref(number)}")
+
+
+@pytest.mark.parametrize("end", ["javascript:alert(1)", "https://x.example/a b", "nowhere", ""])
+def test_nobody_makes_a_link_of_what_is_none(end: str) -> None:
+    """What somebody writes by hand after the words that stand before a link stays what they wrote."""
+    assert quoted(f"Fine\n\nSaid at {end}") == (f"Fine\n\nSaid at {end}", None)
+    assert quoted("Fine\n\nSaid at https://x.example/p1") == ("Fine", "https://x.example/p1")
 
 
 def test_conditions_and_the_day_are_read_from_the_message() -> None:

@@ -13,7 +13,8 @@ from rapport.model.tech_review import ReviewRequest
 from starters.commands import audit, review_record, reviews
 from starters.commands.audit import Key
 from starters.commands.review_record import Record
-from starters.commands.reviews import Feedback, Reason, ReviewLine, ReviewShown, Submitted
+from starters.commands.review_shown import ReviewLine, ReviewShown
+from starters.commands.reviews import Feedback, Reason, Submitted
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 

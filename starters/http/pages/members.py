@@ -76,7 +76,8 @@ class ReportForm(Written):
 async def portfolio(request: Request, office: TheOffice, session: SignedIn) -> Response:
     """Every account, those past their deadline first."""
     lines = await accounts.portfolio(office)
-    return await member_page(request, office, session, "portfolio.html", lines=lines)
+    late = [one for one in await reviews.listed(office, also_closed=False) if one.overdue]
+    return await member_page(request, office, session, "portfolio.html", lines=lines, late=late)
 
 
 @router.get("/accounts/{key}")

@@ -19,7 +19,8 @@ from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import ReviewRequest
 from starters.commands import accounts, review_record, reviews
 from starters.commands.office import Actor, Office
-from starters.commands.reviews import Feedback, Reason, ReviewShown
+from starters.commands.review_shown import ReviewShown
+from starters.commands.reviews import Feedback, Reason
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
 from starters.http.pages.members import acting
 from starters.http.pages.rendering import MAIL_POLICY, fields, member_page, see_other

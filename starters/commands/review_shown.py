@@ -1,0 +1,201 @@
+"""Technical reviews as people see them: what stands in SQL, with names in the place of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import Field
+
+from rapport.mail.reviews import QUESTIONS, SEATS, list_of, read
+from rapport.model.base import Instant, Wire
+from rapport.model.ids import review_id
+from rapport.model.review_facts import Remark, ReviewPhase
+from rapport.model.tech_review import Ask, ReviewStage, is_web_link
+from rapport.storage import people, reviews, timeline
+from rapport.storage import tasks as task_records
+from rapport.storage.addresses import GONE
+from rapport.storage.database import Connection
+from rapport.storage.reviews import KnownReview
+from rapport.storage.tasks import Task
+
+SAID_AT: Final = "Said at "
+"""What stands before the link of something that was said elsewhere, in the last line of what was said."""
+
+
+class RemarkShown(Wire):
+    """Something that was said or decided, with its people by name.
+
+    Attributes:
+        seat: For whom it speaks.
+        link: Where it was said, if that was elsewhere.
+        entered_by: Who entered it, where that was somebody else.
+    """
+
+    round: int
+    kind: str
+    seat: str | None
+    who: str | None
+    option: str | None
+    text: str | None
+    link: str | None
+    at: Instant
+    verified: str | None
+    entered_by: str | None
+
+
+class RoundShown(Wire):
+    """A version of the request."""
+
+    round: int
+    by: str
+    at: Instant
+    again: bool
+    needed_by: Instant
+    design_link: str | None
+    design_version: str | None
+    request: dict[str, Any]
+
+
+class AskedShown(Wire):
+    """A task of the review that waits for people."""
+
+    task: str
+    title: str
+    waits_for: tuple[str, ...]
+    deadline: Instant | None
+
+
+class ReviewLine(Wire):
+    """A review in a list."""
+
+    ref: str
+    account: str
+    title: str
+    stage: ReviewStage
+    ask: Ask
+    phase: ReviewPhase
+    round: int
+    overdue: bool
+    outcome: str | None
+    needed_by: Instant
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    deadline: Instant | None
+    revisit: Instant | None
+
+
+class ReviewShown(ReviewLine):
+    """A review with all that there is to see of it.
+
+    Attributes:
+        request: What is asked for in the present round, by field; `asked` the same with its questions, to be read.
+        message: What the customer was told, by field.
+        zone: The submitter's, in which pages tell its times.
+    """
+
+    workflow_id: str
+    account_name: str
+    by: str
+    submitted: Instant
+    request: dict[str, Any]
+    asked: tuple[tuple[str, str], ...]
+    rounds: tuple[RoundShown, ...]
+    remarks: tuple[RemarkShown, ...]
+    asks: tuple[AskedShown, ...]
+    conditions: tuple[str, ...]
+    message: dict[str, str] = Field(default_factory=dict)
+    decided: Instant | None
+    told: Instant | None
+    acknowledged: Instant | None
+    closed: Instant | None
+    since: Instant | None
+    unblock: str | None
+    zone: str
+
+
+async def shown(connection: Connection, found: KnownReview) -> ReviewShown:
+    """A review with all that there is to see of it."""
+    account = await people.account(connection, found.account)
+    names = await people.names(connection, found.account)
+    submitter = await people.member(connection, found.submitter)
+    versions = await reviews.rounds(connection, found.ref)
+    remarks = await reviews.remarks(connection, found.ref)
+    conditions = await reviews.conditions(connection, found.ref, found.round)
+    open_tasks = await task_records.of_subject(connection, found.ref, open_only=True)
+    ids = [one.submission for one in versions] + [one.submission for one in remarks if one.submission]
+    said = await timeline.submissions(connection, [*ids, *([found.message] if found.message else [])])
+    texts = {id_: one.text for id_, one in said.items() if one.text}
+    request = read(texts.get(versions[-1].submission))
+    message = read(texts.get(found.message or ""))
+    return ReviewShown(
+        **line_of(found),
+        workflow_id=review_id(found.ref),
+        account_name=account.name,
+        by=names.get(versions[-1].by, GONE),
+        submitted=found.submitted,
+        request=request,
+        asked=tuple((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)),
+        rounds=tuple(
+            RoundShown(
+                **one.model_dump(exclude={"submission", "by"}),
+                by=names.get(one.by, GONE),
+                request=read(texts.get(one.submission)),
+            )
+            for one in versions
+        ),
+        remarks=tuple(_remark(one, names, said) for one in remarks),
+        asks=tuple(_asked(one, names) for one in open_tasks),
+        conditions=tuple(conditions),
+        message={
+            name: str(text)
+            for name, text in message.items()
+            if not (name == "conditions" and not list_of(text)) and not (name == "revisit" and text == "never")
+        },
+        decided=found.decided,
+        told=found.told,
+        acknowledged=found.acknowledged,
+        closed=found.closed,
+        since=found.since,
+        unblock=found.unblock,
+        zone=submitter.schedule.zone,
+    )
+
+
+def line_of(found: KnownReview) -> dict[str, Any]:
+    """A review's line in a list, by field."""
+    return {name: getattr(found, name) for name in ReviewLine.model_fields}
+
+
+def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:
+    spoke = said.get(one.submission or "")
+    words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
+    seat = one.seat
+    return RemarkShown(
+        round=one.round,
+        kind=one.kind,
+        seat=None if seat is None else SEATS.get(seat, seat.replace("_", " ")),
+        who=names.get(one.by, GONE) if one.by else None,
+        option=one.option,
+        text=None if one.kind == "verdict" else words,
+        link=link,
+        at=one.at,
+        verified=spoke.verified if spoke else None,
+        entered_by=spoke.entered_by if spoke else None,
+    )
+
+
+def quoted(text: str | None) -> tuple[str | None, str | None]:
+    """What somebody said, and where, if that was elsewhere."""
+    words, mark, link = (text or "").rpartition(f"\n\n{SAID_AT}")
+    # Anybody can end what they write like that; only what a link may be becomes one.
+    return (words, link) if mark and is_web_link(link) else (text, None)
+
+
+def _asked(task: Task, names: Mapping[str, str]) -> AskedShown:
+    return AskedShown(
+        task=task.id,
+        title=task.title,
+        waits_for=tuple(names.get(holder.member, GONE) for holder in task.awaited),
+        deadline=task.deadline,
+    )
