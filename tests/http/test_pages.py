@@ -235,6 +235,9 @@ PAGES = [
     "/accounts/versayce/drafts",
     "/accounts/versayce/drafts/preview?key=x",
     "/accounts/versayce/meetings/kickoff/minutes",
+    "/support",
+    "/support/report",
+    "/cases/C-00001",
     "/inbox",
     "/tasks/versayce/onsite_approval/1",
     "/mail",
@@ -248,6 +251,8 @@ FORMS = [
     "/accounts/versayce/meetings/kickoff/report",
     "/accounts/versayce/meetings/kickoff/minutes",
     "/accounts/versayce/drafts",
+    "/support/open",
+    "/cases/C-00001/answer",
     *(
         f"/tasks/versayce/onsite_approval/1/{verb}"
         for verb in ("decide", "request", "decline", "ask", "answer", "record")
@@ -341,7 +346,11 @@ def test_every_page_is_known_to_these_tests() -> None:
     gets = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "GET" in (route.methods or ())}
     posts = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "POST" in (route.methods or ())}
     known = {
-        re.sub(r"versayce/onsite_approval/1|versayce|kickoff|00000001|0$", "*", path.partition("?")[0])
+        re.sub(
+            r"versayce/onsite_approval/1|versayce|kickoff|(?<=C-00001/)\w+|C-00001|00000001|0$",
+            "*",
+            path.partition("?")[0],
+        )
         for path in (*PAGES, *FORMS)
     }
     assert gets | posts <= known | {"/sign-in", "/m/*"}
