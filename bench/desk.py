@@ -1,8 +1,8 @@
 """`uv run python -m bench.desk`: is a case ever lost, or given away twice? In a burst, and over a year of one desk.
 
 The burst goes through `rapport up` and its HTTP API. The year is lived on the time-skipping server, by the workflows
-as they are, with nights, weekends, absences, hand-offs and reopened cases; the desk continues as new all along. What
-counts as lost or twice is told by the record, the desk's own state and the timeline, each by itself.
+as they are, with nights, weekends and hand-offs; the desk continues as new all along. What counts as lost or twice is
+told by the record, the desk's own state and the timeline, each by itself.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ from worker import build
 ACCOUNT: Final = "versayce"
 ENGINEERS: Final = 7
 QUESTIONS: Final = ("How do I rotate a token?", "The collector times out", "A chart shows nothing", "Who can see this?")
-LOOKS: Final = tuple(timedelta(hours=hour) for hour in (1, 9, 11, 13, 15))
-"""When, in UTC, cases come in and are worked on: in the night, and four times in the day."""
+LOOKS: Final = tuple(timedelta(hours=hour) for hour in (1, 9, 14))
+"""When, in UTC, cases come in and are worked on: in the night, in the morning and in the afternoon."""
 PATIENCE: Final = 900.0
 
 
@@ -288,18 +288,15 @@ class _Desk:
         await bounded(calls)
 
     async def work(self, chance: random.Random, *, only_resolve: bool = False) -> None:
-        """Whoever has a case solves it, or now and then hands it on; of the solved ones some come back."""
+        """Whoever has a case solves it, or now and then hands it on. None is reopened."""
         async with self.office.store.reading() as connection:
             found = await support.cases(connection, states=[CaseState.OPEN], limit=100_000)
-            done = [] if only_resolve else await support.cases(connection, states=[CaseState.RESOLVED], limit=20)
         calls: list[Callable[[], Any]] = []
         for case in found:
             if not only_resolve and chance.random() < 0.03:
                 calls.append(self._acting(cases.hand_off, case.ref, _ON))
             elif only_resolve or chance.random() < 0.9:
                 calls.append(self._acting(cases.resolve, case.ref, _SOLVED))
-        if done and chance.random() < 0.2:
-            calls.append(self._acting(cases.reopen, chance.choice(done).ref, _BACK))
         await bounded(calls)
 
     async def open_refs(self) -> list[str]:
@@ -317,7 +314,6 @@ class _Desk:
 
 _ON: Final = HandOff(text="Somebody else knows more of this")
 _SOLVED: Final = Say(text="It works again")
-_BACK: Final = Say(text="It is back")
 
 
 def _engineer(number: int) -> Actor:

@@ -43,6 +43,7 @@ from starters.http.pages.drafts import Typed, digest
 from starters.http.pages.entrance import local
 from starters.http.pages.members import wall_time
 from starters.http.pages.rendering import coded
+from workflows.support_desk import SupportDesk
 
 OURS = "http://127.0.0.1:8700"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -83,8 +84,9 @@ class Workflows:
     def get_workflow_handle(self, *_: object) -> Workflows:
         return self
 
-    async def query(self, *_: object) -> MeetingView:
-        if self.view is None:
+    async def query(self, asked: object, *_: object) -> MeetingView:
+        # Nobody has started a support desk here.
+        if self.view is None or asked is SupportDesk.view:
             raise RPCError("nobody is there", RPCStatusCode.UNAVAILABLE, b"")
         return self.view
 
