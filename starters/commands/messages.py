@@ -310,7 +310,7 @@ async def _refuse_promotional(connection: Connection, key: str, account: str | N
 
 
 async def refuse_unwritten(office: Office, account: str, step: str) -> None:
-    """Refuse to send a step's drafts as they are, where one of them has to be written first.
+    """Refuse to send a step's drafts as they are, where one of them has to be written first, or can wait.
 
     Raises:
         Refusal: As `release`.
@@ -319,6 +319,7 @@ async def refuse_unwritten(office: Office, account: str, step: str) -> None:
         for message in await outbox.messages(connection, account, MessageState.DRAFT):
             if message.step == step:
                 await _refuse_unwritten(office, connection, message.key)
+                await _refuse_promotional(connection, message.key, account)
 
 
 async def _refuse_unwritten(office: Office, connection: Connection, key: str) -> None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, update
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import Messages
 from rapport.mail import outbox, put_off
 from rapport.mail.compose import readable
-from rapport.model.base import Instant
+from rapport.model.base import Instant, Refusal, Refused
 from rapport.model.message import Deliver, MessageState, Occasion, Outcomes, Purpose, SetAside
 from rapport.model.support import WrittenCase
+from rapport.settings import Settings
 from rapport.storage import access, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import AccountRow, ContactRow, MessageRow
+from starters.commands.messages import release
+from starters.commands.office import Actor, Office
 from tests.helpers_mail import (
     ScriptedRelay,
     activity_at,
@@ -351,3 +357,18 @@ async def test_what_would_be_stale_after_a_severity_one_stays(store: Store, mess
     assert (await rows(store))["tips"]["reason"] == "their open case of severity 1 comes first"
     welcomes = await send(messages, occasion(await company_of(store)), MONDAY + timedelta(hours=15))
     assert set(welcomes.states.values()) == {S.SENT}
+
+
+async def test_nobody_sends_by_hand_what_can_wait_for_a_severity_one(
+    store: Store, messages: Messages, tmp_path: Path
+) -> None:
+    """A draft of that kind is refused with the case's number; it stays a draft, and can be held back."""
+    async with store.writing() as connection:
+        await connection.execute(update(AccountRow).values(review=None))
+    key = key_of(await send(messages, await note(store, "tips", review="approve"), MONDAY + timedelta(hours=9)))
+    await open_worst(store)
+    office = Office(Settings(data=tmp_path, secret=SecretStr("x")), store, cast("Client", None))
+    with pytest.raises(Refusal, match="C-00001 of severity 1 is open") as refused:
+        await release(office, (key,), Actor(email="robin.keller@foobar.example", channel="cli"))
+    assert refused.value.kind is Refused.CONFLICT
+    assert (await rows(store))["tips"]["state"] == S.DRAFT

@@ -7,8 +7,9 @@ from playwright.async_api import Page, expect
 
 from starters.commands import case_reading
 from tests.browser.conftest import Site, Visits
+from tests.browser.test_pages import FAINT, SCHEMES, TELEPHONE, UNNAMED
 from tests.conftest import CHAMPION, text_of
-from tests.support.desk import KIM, SAM, mail_about, open_desk, owner_of
+from tests.support.desk import KIM, SAM, ask, case_of, in_state, mail_about, open_desk, owner_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -53,6 +54,25 @@ async def test_a_question_on_the_phone_is_logged_answered_and_resolved(site: Sit
     assert await page.get_by_label("What was tried").input_value() == "The second button"
     await page.goto(f"{site.url}/support")
     await expect(page.get_by_role("row").filter(has_text="Rotating a token fails")).to_be_visible()
+
+
+async def test_the_desks_pages_fit_a_telephone_in_light_and_dark(site: Site, visits: Visits) -> None:
+    """One heading, a title, a name for each field, legible text, and no wider than a telephone."""
+    await open_desk(site.town, day=None)
+    ref = (await ask(site.town, "Rotating a token fails\n\n- E42\n- since Friday", severity=1)).ref
+    await in_state(site.town, ref, (await case_of(site.town, ref)).status.state)
+    context = await visits.context(viewport=TELEPHONE, reduced_motion="reduce")
+    await site.sign_in(context)
+    page = await context.new_page()
+    for path in ("/support", f"/cases/{ref}", "/accounts/versayce"):
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=scheme)
+            await page.goto(f"{site.url}{path}")
+            await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+            assert await page.evaluate(FAINT) == []
+            assert await page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE["width"]
+        assert await page.locator("h1").count() == 1
+        assert await page.evaluate(UNNAMED) == []
 
 
 async def test_looking_at_a_case_changes_nothing(site: Site, visits: Visits) -> None:

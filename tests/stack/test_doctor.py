@@ -20,7 +20,7 @@ from rapport.storage import announcements
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
-from starters.commands import doctor, onboardings
+from starters.commands import desk, doctor, onboardings
 from starters.commands.doctor import Check, Diagnosis, Verdict
 from starters.commands.office import present
 from starters.commands.onboardings import StartRequest
@@ -72,6 +72,7 @@ async def started(here: Town, *, visited: bool = False) -> str:
 async def test_a_sound_installation_is_well(here: Town) -> None:
     """Each check is ok, in the order in which the parts depend on each other; what waits has owner and deadline."""
     await scheduled(here)
+    await desk.start(here.client, here.office.settings.task_queue)
     await started(here)
     found = await examine(here)
     assert found.well, found
@@ -84,6 +85,7 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "search attributes",
         "schedule",
         "worker",
+        "desk",
         "relay",
         "mail",
         "channel",

@@ -9,10 +9,11 @@ import pytest
 from rapport.model.base import Refusal
 from rapport.model.ids import case_id, desk_id, task_id
 from rapport.model.reading import check
-from rapport.model.support import DESK, ActKind, CaseAct, Dossier
-from rapport.storage import support
+from rapport.model.support import DESK, ActKind, CaseAct, Dossier, WrittenCase
+from rapport.storage import people, support
 from starters.commands import case_reading, cases, messages, tasks, timelines
 from starters.commands.cases import Assign, HandOff, Merge, Say, Split
+from starters.commands.office import present
 from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
 from tests.support.desk import (
     DEV,
@@ -319,3 +320,16 @@ async def test_histories_hold_no_word_and_no_name(skipping: Town) -> None:
         data = b"".join(event.SerializeToString() for event in history.events)
         for word in ("Wombat", "Giraffe", "Another token", "Luca", "luca.bianchi", "Okafor", "sam.okafor", "Kim"):
             assert word.encode() not in data, (id_, word)
+
+
+async def test_a_case_that_temporal_never_heard_of_begins_later_under_its_number(skipping: Town) -> None:
+    """Put on record while Temporal did not answer, it begins with the next question; neither is lost nor renumbered."""
+    await open_desk(skipping)
+    async with skipping.office.store.writing() as connection:
+        written = WrittenCase(account="versayce", question="Am I lost?", area="api")
+        (contact,) = [one for one in await people.contacts(connection, "versayce") if one.email == CHAMPION]
+        ref = await support.add(connection, written, contact.id, "s_0", "m_0", present() - timedelta(minutes=2))
+    other = (await ask(skipping)).ref
+    assert (ref, other) == ("C-00001", "C-00002")
+    for one in (ref, other):
+        assert await owner_of(skipping, one) in (SAM, KIM)
