@@ -14,6 +14,7 @@ from rapport.model.minutes import Day, Filled, Line
 from rapport.model.people import personas
 from rapport.model.records import Entry, Wait
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
+from rapport.model.support import CaseRef
 from rapport.model.triage import Kind
 
 _REF = re.compile(r"TR-[0-9]{4,9}")
@@ -124,6 +125,7 @@ class ReviewRequest(Written):
         scenarios: The scenarios of `reviews.toml` that called for it.
         tell: Who at the customer is told, by persona.
         kind: What it is, if that was asked; what is no decision is shown another door.
+        case: The support case that turned out to need a decision.
     """
 
     account: Slug
@@ -143,6 +145,7 @@ class ReviewRequest(Written):
     scenarios: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     tell: Persona = "primary_champion"
     kind: Kind | None = None
+    case: CaseRef | None = None
 
     @model_validator(mode="before")
     @classmethod

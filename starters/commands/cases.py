@@ -32,6 +32,7 @@ from rapport.policy import dispatch, review_draft
 from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
 from starters.commands import case_reading
+from starters.commands.case_reading import CaseShown
 from starters.commands.office import SUPPORT, Actor, Office, Over, answered, decided, member_named, present, submission
 from starters.commands.onboardings import ACCOUNT
 from workflows.support_case import SupportCase
@@ -345,10 +346,20 @@ async def to_review(office: Office, ref: str, said: Say, actor: Actor) -> Drafte
     """Make a draft tech review of a case that needs a decision; the account's TAM is told. Raises as `answer`."""
     member = await _working(office, actor, AROUND)
     shown = await case_reading.show(office, ref)
-    lines = [f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text]
-    draft = review_draft.draft(ref, shown.account, shown.heading, shown.question, said.text, lines)
+    draft = review_draft.draft(_known_to_review(shown, said.text))
     await _act(office, await _find(office, ref), ActKind.TO_REVIEW, member.id, actor, draft)
     return Drafted(ref=ref, draft=draft, next="fill in what is empty, then: rapport review submit FILE")
+
+
+async def review_of(office: Office, ref: str) -> dict[str, str]:
+    """What a case knows of the tech review that it needs, by field of a request. Raises: there is no such case."""
+    return _known_to_review(await case_reading.show(office, ref))
+
+
+def _known_to_review(shown: CaseShown, why: str = "") -> dict[str, str]:
+    # An earlier draft would stand in the new one.
+    lines = [f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text and line.kind != "to_review"]
+    return review_draft.known(shown.ref, shown.account, shown.heading, shown.question, why, lines)
 
 
 async def resolve(office: Office, ref: str, said: Say, actor: Actor) -> Done:

@@ -17,7 +17,7 @@ from rapport.model.people import personas
 from rapport.model.reading import check
 from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import ReviewRequest
-from starters.commands import accounts, review_record, reviews
+from starters.commands import accounts, cases, review_record, reviews
 from starters.commands.office import Actor, Office
 from starters.commands.review_shown import ReviewShown
 from starters.commands.reviews import Feedback, Reason
@@ -71,9 +71,12 @@ async def listed(
 
 
 @router.get("/reviews/new")
-async def new(request: Request, office: TheOffice, session: SignedIn, account: str = "") -> Response:
-    """The form that asks for a review."""
-    return await _form(request, office, session, {"account": account, "tell": "primary_champion"})
+async def new(
+    request: Request, office: TheOffice, session: SignedIn, account: str = "", case: str | None = None
+) -> Response:
+    """The form that asks for a review; from a support case, with what that knows of it."""
+    known = {"account": account} if case is None else await cases.review_of(office, case)
+    return await _form(request, office, session, known | {"tell": "primary_champion"})
 
 
 @router.post("/reviews/new")

@@ -1,0 +1,101 @@
+"""Between the desk and what it cannot answer itself: a case that needs a decision, or that the product lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from rapport.model.base import Refusal
+from starters.commands import accounts, case_reading, cases, review_files, reviews
+from starters.commands.case_reading import CaseShown, WordShown
+from starters.commands.cases import Assign, Say
+from tests.conftest import TAM, Town, account, by, text_of, until
+from tests.support.desk import SAM, ask, mail_about, open_desk, owner_of
+from tests.support.reviews import CE, CE_VP, choose, everybody_says, in_phase, people, standing, why
+
+QUESTION = "May we run two collectors behind one address?"
+COMPLETED = {
+    "needed_by": "2099-12-18",
+    "needed_why": "They move house then.",
+    "why_not_caught": "Nobody asked about addresses.",
+    "expectation": "That it is supported.",
+    "if_not_met": "They keep one collector.",
+}
+
+
+async def desk_with_reviewers(town: Town) -> str:
+    """A case that somebody has, where everybody is whose word a review needs; give its number."""
+    await open_desk(town)
+    await people(town)
+    ref = (await ask(town, QUESTION)).ref
+    if await owner_of(town, ref) != SAM:
+        await cases.assign(town.office, ref, Assign(to=SAM), by(SAM))
+        await until(lambda: _is_sams(town, ref), "Sam to have it")
+    await cases.note(town.office, ref, Say(text="The docs say one"), by(SAM))
+    return ref
+
+
+async def _is_sams(town: Town, ref: str) -> bool:
+    return (await case_reading.show(town.office, ref)).owner_email == SAM
+
+
+def completed(draft: str) -> bytes:
+    """A draft with its gaps filled in, as its author does with an editor."""
+    for name, text in COMPLETED.items():
+        draft = draft.replace(f'{name} = ""', f'{name} = "{text}"')
+    return draft.encode()
+
+
+def words(shown: CaseShown, kind: str) -> list[WordShown]:
+    """What stands on a case of one kind."""
+    return [line for line in shown.log if line.kind == kind]
+
+
+async def test_a_case_that_needs_a_decision_becomes_a_review_and_learns_its_outcome(skipping: Town) -> None:
+    """The draft has what the case knows; submitted, the case shows the review, and in the end what was decided."""
+    ref = await desk_with_reviewers(skipping)
+    office = skipping.office
+    drafted = await cases.to_review(office, ref, Say(text="Nobody has tried."), by(SAM))
+    letter = text_of(await mail_about(skipping, TAM.email, "a decision is wanted"))
+    assert f"/reviews/new?case={ref}" in letter
+    with pytest.raises(Refusal) as empty:
+        review_files.parse_request(drafted.draft.encode(), "draft.toml")
+    assert {one.field.rpartition(" ")[2] for one in (empty.value, *empty.value.others)} == set(COMPLETED)
+    request = review_files.parse_request(completed(drafted.draft), "draft.toml")
+    assert (request.account, request.case, request.title) == ("versayce", ref, QUESTION)
+    assert request.gap == f"{QUESTION}\n\nNobody has tried."
+    assert "The docs say one" in (request.context or "")
+
+    review = (await reviews.submit(office, request, by(CE))).ref
+    assert (await standing(skipping, review, lambda one: bool(one.asks))).from_case == ref
+    shown = await case_reading.show(office, ref)
+    assert [(one.ref, one.outcome) for one in shown.reviews] == [(review, None)]
+    assert [(one.who, one.about) for one in words(shown, "review")] == [("Tomas Novak", review)]
+    assert words(shown, "review_ended") == []
+
+    await everybody_says(skipping, review)
+    await choose(skipping, review, "recommendation", CE_VP, "yes", None)
+    await in_phase(skipping, review, "message")
+    shown = await case_reading.show(office, ref)
+    assert [(one.ref, one.outcome) for one in shown.reviews] == [(review, "approved")]
+    assert [(one.what, one.about) for one in words(shown, "review_ended")] == [("ended: approved", review)]
+    # Whoever has the case is told with everybody else.
+    assert QUESTION in str((await mail_about(skipping, SAM, ": yes"))["Subject"])
+
+
+async def test_a_withdrawn_review_says_so_on_its_case_and_none_names_a_case_of_somebody_else(skipping: Town) -> None:
+    """A review that nobody needs any more ends on the case as well; a case that is none is refused by its field."""
+    ref = await desk_with_reviewers(skipping)
+    office = skipping.office
+    drafted = (await cases.to_review(office, ref, Say(text="Well?"), by(SAM))).draft
+    request = review_files.parse_request(completed(drafted), "draft.toml")
+    await accounts.import_account(office, account("acme", "C-2"))
+    for change in ({"case": "C-99999"}, {"account": "acme"}):
+        with pytest.raises(Refusal) as refused:
+            await reviews.submit(office, request.model_copy(update=change), by(CE))
+        assert refused.value.field == "case"
+    review = (await reviews.submit(office, request, by(CE))).ref
+    await standing(skipping, review, lambda one: bool(one.asks))
+    await reviews.withdraw(office, review, why("They have one address."), by(CE))
+    await in_phase(skipping, review, "closed")
+    shown = await case_reading.show(office, ref)
+    assert [(one.what, one.about) for one in words(shown, "review_ended")] == [("ended: withdrawn", review)]
