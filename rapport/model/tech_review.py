@@ -156,12 +156,11 @@ class ReviewRequest(Written):
             if isinstance(kind, str) and kind in set(Kind) - {Kind.DECISION}:
                 # Nobody has to answer for a review that it is not one.
                 shown = account if isinstance(account, str) else "ACCOUNT"
-                raise Several(
-                    [
-                        f'kind: "{kind}" is not for a tech review; '
-                        f"run `rapport review triage {shown} --kind {kind} --what …`, which shows the right door"
-                    ]
-                )
+                command = f"rapport review triage {shown} --kind {kind} --what …"
+                way = f"run `{command}`, which shows the right door"
+                if kind == Kind.BROKEN_NOW:
+                    way = f"support leads it: run `{command} --confirm`, which opens a support case"
+                raise Several([f'kind: "{kind}" is not for a tech review; {way}'])
             silent = [name for name in ASKED if not str(data.get(name) or "").strip()]
             if silent:
                 raise Several(f"{name}: is missing; {ASKED[name][0]}: {ASKED[name][1]}" for name in silent)
