@@ -63,14 +63,21 @@ _TOLD: Final = {
     ActKind.RESOLVE: "case.resolved",
     ActKind.REOPEN: "case.reopened",
 }
-"""What the timeline is told of an act; notes stay on the case."""
+"""What the timeline is told of an act; notes stay on the case, and gaps are on it by themselves."""
 
 _TO_CUSTOMER: Final = {
     ActKind.ANSWER: ("case_answer", "Answer the customer"),
     ActKind.WAIT_CUSTOMER: ("case_question", "Ask the customer"),
     ActKind.RESOLVE: ("case_resolved", "Tell the customer what solved it"),
 }
-_TO_OWNER: Final = {ActKind.CONTEXT, ActKind.CUSTOMER_SAID, ActKind.JOIN, ActKind.NOTE, ActKind.REOPEN}
+_TO_OWNER: Final = {
+    ActKind.CONTEXT,
+    ActKind.CUSTOMER_SAID,
+    ActKind.GAP,
+    ActKind.JOIN,
+    ActKind.NOTE,
+    ActKind.REOPEN,
+}
 
 
 @workflow.defn(name=SUPPORT_CASE.name)
@@ -370,7 +377,8 @@ class SupportCase(Correspondence):
             self.status = cases.without_owner(self.status)
         if act.kind in _TOLD:
             self.diary.tell(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
-        self._log(act.kind, act.by, act.submission if act.has_words else None, act.other or act.member)
+        about = f"{act.other}: {act.outcome}" if act.outcome is not None else act.other or act.member
+        self._log(act.kind, act.by, act.submission if act.has_words else None, about)
         self.acts.append(act)
         self.stale = self.changed = True
 

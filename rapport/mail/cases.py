@@ -33,6 +33,7 @@ WORDS: Final = {
     "join": "had another case join it",
     "split": "split a question off",
     "to_review": "asked for a decision",
+    "gap": "told of a product gap",
     "review": "asked for a tech review",
     "resolve": "resolved it",
     "reopen": "opened it again",

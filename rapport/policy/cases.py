@@ -12,7 +12,7 @@ from rapport.model.support import ActKind, CaseAct, CaseState, CaseStatus, Clock
 _LONGEST: Final = 70
 _SPACES: Final = re.compile(r"\s+")
 
-_ALWAYS: Final = frozenset({ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN})
+_ALWAYS: Final = frozenset({ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN, ActKind.GAP})
 """What can be said of a case however it stands."""
 
 NEEDS_WORDS: Final = frozenset(

@@ -350,6 +350,7 @@ def _print(case: CaseShown) -> None:
         ("engineering", case.escalation),
         ("area's team", case.team),
         *(("tech review", f"{one.ref}, {(one.outcome or one.phase).replace('_', ' ')}") for one in case.reviews),
+        *(("product gap", " ".join([f"{one.ref}, {one.status}", one.roadmap or ""]).strip()) for one in case.gaps),
         ("opened", f"{when(case.opened)}, by {case.channel}"),
     ]
     for name, value in facts:

@@ -12,7 +12,7 @@ from rapport.model.ids import case_id
 from rapport.model.people import Member, Role
 from rapport.model.support import CaseState, CaseView
 from rapport.policy.cases import heading
-from rapport.storage import people, reviews, search, support
+from rapport.storage import gaps, people, reviews, search, support
 from rapport.storage.reviews import KnownReview
 from rapport.storage.support import Case, Said
 from rapport.support_rules import Rules
@@ -105,6 +105,15 @@ class ReviewOfCase(Wire):
     outcome: str | None
 
 
+class GapOfCase(Wire):
+    """A product gap that came up in a case, and where it is by now."""
+
+    ref: str
+    title: str
+    status: str
+    roadmap: str | None
+
+
 class CaseShown(CaseLine):
     """A case with everything that helps with it.
 
@@ -114,7 +123,7 @@ class CaseShown(CaseLine):
         duplicates: Open cases of the account that are likely about the same; somebody has to say so.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
         drafts: The keys of words to the customer that wait to be read.
-        reviews: The tech reviews that came out of it.
+        reviews, gaps: The tech reviews that came out of it, and the product gaps that came up in it.
     """
 
     workflow_id: str
@@ -134,6 +143,7 @@ class CaseShown(CaseLine):
     duplicates: tuple[str, ...] = ()
     drafts: tuple[str, ...] = ()
     reviews: tuple[ReviewOfCase, ...] = ()
+    gaps: tuple[GapOfCase, ...] = ()
     live: bool = False
     next: tuple[str, ...] = ()
 
@@ -184,6 +194,7 @@ async def show(office: Office, ref: str) -> CaseShown:
         alike = await search.similar(connection, case.said or "", area=case.area, but=ref)
         doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
         asked = await reviews.of_case(connection, ref)
+        lacking = await gaps.known(connection, linked=("case", ref))
     view = None if case.state.is_over else await _view(office, ref)
     owner = rules(office).owner(case.area, present())
     return CaseShown(
@@ -225,6 +236,7 @@ async def show(office: Office, ref: str) -> CaseShown:
         duplicates=() if case.state.is_over else tuple(one.ref for one in doubles),
         drafts=view.drafts if view is not None else (),
         reviews=tuple(ReviewOfCase(**one.model_dump(include=set(ReviewOfCase.model_fields))) for one in asked),
+        gaps=tuple(GapOfCase(**one.model_dump(include=set(GapOfCase.model_fields))) for one in lacking),
         live=view is not None,
         next=_next(case),
     )

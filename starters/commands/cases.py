@@ -372,6 +372,18 @@ async def reopen(office: Office, ref: str, said: Say, actor: Actor) -> Done:
     return await _by_support(office, ref, ActKind.REOPEN, actor, said.text, roles=AROUND)
 
 
+async def hear_of_gap(office: Office, ref: str, gap: str, status: str, text: str, by: Member, actor: Actor) -> None:
+    """Put on a case where a product gap is by now, also on one that is over, and tell whoever has it.
+
+    Raises:
+        Refusal: There is no such case, or Temporal does not take it.
+    """
+    case = await _find(office, ref)
+    while case.merged_into is not None:
+        case = await _find(office, case.merged_into)
+    await _act(office, case, ActKind.GAP, by.id, actor, text, other=gap, outcome=status)
+
+
 # How it is done
 
 
@@ -425,8 +437,8 @@ async def _act(office: Office, case: Case, kind: ActKind, by: str, actor: Actor,
 
 
 async def _revive(office: Office, case: Case, act: CaseAct) -> Receipt:
-    """Start a new run of a case that is over, for what opens it again."""
-    if act.kind not in (ActKind.REOPEN, ActKind.CUSTOMER_SAID) or case.state is not CaseState.RESOLVED:
+    """Start a new run of a case that is over, for what opens it again, or for news that its owner is to have."""
+    if act.kind not in (ActKind.REOPEN, ActKind.CUSTOMER_SAID, ActKind.GAP) or case.state is not CaseState.RESOLVED:
         into = f"; go on in {case.merged_into}" if case.merged_into else ""
         raise Refusal(
             f"{case.ref} is {case.state}{into}",

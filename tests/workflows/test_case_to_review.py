@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from rapport.model.base import Refusal
-from starters.commands import accounts, case_reading, cases, review_files, reviews
+from rapport.model.gap import GapChange, GapStatus, NewGap
+from starters.commands import accounts, case_reading, cases, gaps, review_files, reviews
 from starters.commands.case_reading import CaseShown, WordShown
 from starters.commands.cases import Assign, Say
+from starters.commands.gaps import Written as Links
 from tests.conftest import TAM, Town, account, by, text_of, until
-from tests.support.desk import SAM, ask, mail_about, open_desk, owner_of
+from tests.support.desk import SAM, ask, in_state, mail_about, open_desk, over, owner_of
 from tests.support.reviews import CE, CE_VP, choose, everybody_says, in_phase, people, standing, why
 
 QUESTION = "May we run two collectors behind one address?"
@@ -99,3 +101,39 @@ async def test_a_withdrawn_review_says_so_on_its_case_and_none_names_a_case_of_s
     await in_phase(skipping, review, "closed")
     shown = await case_reading.show(office, ref)
     assert [(one.what, one.about) for one in words(shown, "review_ended")] == [("ended: withdrawn", review)]
+
+
+async def test_a_product_gap_reports_back_to_its_case_also_once_that_is_over(skipping: Town) -> None:
+    """Logged from a case, each step of a gap is on the case’s log, and its owner reads it, also once it is over."""
+    ref = await desk_with_reviewers(skipping)
+    office = skipping.office
+    new = NewGap(title="Two collectors", description="They have two sites.", cases=(ref, "CASE-2"))
+    gap = await gaps.log(office, new, TAM)
+    assert gap.accounts == ("versayce",)
+    await mail_about(skipping, SAM, "Robin Keller told of a product gap")
+    await cases.resolve(office, ref, Say(text="One for now."), by(SAM))
+    await in_state(skipping, ref, "resolved")
+    await until(lambda: over(skipping, ref), "the case's end")
+    planned = GapChange(status=GapStatus.PLANNED, reason="Third quarter", roadmap="https://road.example/7")
+    await gaps.change(office, gap.ref, planned, TAM)
+
+    async def heard() -> CaseShown | None:
+        shown = await case_reading.show(office, ref)
+        return shown if len(words(shown, "gap")) == 2 else None
+
+    shown: CaseShown = await until(heard, "the case to hear of it")
+    assert shown.state == "resolved"
+    assert [line.about for line in words(shown, "gap")] == [f"{gap.ref}: open", f"{gap.ref}: planned"]
+    assert "https://road.example/7" in (words(shown, "gap")[1].text or "")
+    assert [(one.ref, one.status, one.roadmap) for one in shown.gaps] == [
+        (gap.ref, "planned", "https://road.example/7")
+    ]
+
+    async def told() -> bool:
+        return any("Third quarter" in text_of(mail) for mail in skipping.mails(SAM))
+
+    await until(told, "Sam to be told")
+    await until(lambda: over(skipping, ref), "the case to stay over")
+    with pytest.raises(Refusal) as refused:
+        await gaps.link(office, gap.ref, Links(cases=("C-99999",)), TAM)
+    assert refused.value.field == "cases"
