@@ -526,13 +526,12 @@ class SupportCase(Correspondence):
 
     def _wait(self) -> Wait:
         state = self.status.state
-        on = {CaseState.QUEUED: ("support_lead",), CaseState.OPEN: ("support_engineer",)}.get(state, ())
-        unblock = {
-            CaseState.QUEUED: f"rapport case assign {self.ref} --to EMAIL",
-            CaseState.OPEN: f"rapport case answer {self.ref} --text …",
-            CaseState.WAITING: f"rapport case answer {self.ref} --text …",
-        }.get(state)
-        return Wait(on=on, what=self._waits_for(), unblock=unblock, deadline=self.foreseen.due)
+        return Wait(
+            on=cases.waits_on(state),
+            what=self._waits_for(),
+            unblock=cases.way_on(state, self.ref),
+            deadline=self.foreseen.due,
+        )
 
     def _next(self) -> datetime | None:
         """The next instant at which something is to be done."""

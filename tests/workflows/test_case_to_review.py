@@ -137,3 +137,25 @@ async def test_a_product_gap_reports_back_to_its_case_also_once_that_is_over(ski
     with pytest.raises(Refusal) as refused:
         await gaps.link(office, gap.ref, Links(cases=("C-99999",)), TAM)
     assert refused.value.field == "cases"
+
+
+async def test_the_portfolio_says_what_waits_of_cases_and_reviews(skipping: Town) -> None:
+    """Each open case and review is told with whom it waits for, until when, and the command; what is over is not."""
+    ref = await desk_with_reviewers(skipping)
+    office = skipping.office
+    drafted = (await cases.to_review(office, ref, Say(text="Well?"), by(SAM))).draft
+    request = review_files.parse_request(completed(drafted), "draft.toml")
+    review = (await reviews.submit(office, request, by(CE))).ref
+    await standing(skipping, review, lambda one: bool(one.asks))
+    (line,) = await accounts.portfolio(office)
+    assert [(one.kind, one.ref) for one in line.others] == [("case", ref), ("review", review)]
+    case, asked = line.others
+    assert (case.waiting_on, case.unblock) == (("support_engineer",), f"rapport case answer {ref} --text …")
+    assert case.waiting_for == "the first answer"
+    assert (case.deadline is not None, "engineering" in asked.waiting_on, bool(asked.unblock)) == (True, True, True)
+    await cases.resolve(office, ref, Say(text="So."), by(SAM))
+    await in_state(skipping, ref, "resolved")
+    await reviews.withdraw(office, review, why("Done."), by(CE))
+    await in_phase(skipping, review, "closed")
+    (line,) = await accounts.portfolio(office)
+    assert line.others == ()
