@@ -51,6 +51,23 @@ def test_a_case_is_logged_from_the_phone_and_lived_through_on_the_command_line(d
     assert 'account = "versayce"' in draft.read_text()
 
 
+def test_what_is_broken_now_and_what_the_product_lacks_are_on_the_case(data: Path) -> None:
+    """Triage says the command, and with --confirm the case's number; a gap logged from it stands on the case."""
+    matter = ("review", "triage", "versayce", "--kind", "broken_now", "--what", "Nothing reaches it", "--as", TAM)
+    assert "--what 'Nothing reaches it' --confirm" in rapport(data, *matter).stdout
+    ref = asked(data, *matter, "--confirm", "--severity", "1")["case"]
+    assert asked(data, "case", "show", ref)["severity"] == 1
+    assert f"{ref} is open" not in rapport(data, *matter).stdout
+    refused = rapport(data, *matter[:4], "wish", *matter[5:], "--confirm", "--json")
+    assert (refused.exit_code, json.loads(refused.stdout)["error"]["field"]) == (2, "confirm")
+    gap = ("--title", "Queue", "--description", "It waits nowhere.", "--case", ref)
+    logged = asked(data, "gap", "log", *gap, "--as", TAM)
+    shown = rapport(data, "case", "show", ref).stdout
+    assert f"product gap: {logged['ref']}, open" in shown
+    assert "told of a product gap" in shown
+    assert ref in rapport(data, "portfolio").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "field"),
     [
