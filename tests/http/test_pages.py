@@ -236,6 +236,11 @@ PAGES = [
     "/accounts/versayce/drafts/preview?key=x",
     "/accounts/versayce/meetings/kickoff/minutes",
     "/inbox",
+    "/reviews",
+    "/reviews/new",
+    "/reviews/TR-0001",
+    "/reviews/TR-0001/edit",
+    "/reviews/TR-0001/record",
     "/tasks/versayce/onsite_approval/1",
     "/mail",
     "/mail/00000001",
@@ -252,6 +257,8 @@ FORMS = [
         f"/tasks/versayce/onsite_approval/1/{verb}"
         for verb in ("decide", "request", "decline", "ask", "answer", "record")
     ),
+    "/reviews/new",
+    *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),
     "/sign-out",
 ]
 
@@ -341,7 +348,7 @@ def test_every_page_is_known_to_these_tests() -> None:
     gets = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "GET" in (route.methods or ())}
     posts = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "POST" in (route.methods or ())}
     known = {
-        re.sub(r"versayce/onsite_approval/1|versayce|kickoff|00000001|0$", "*", path.partition("?")[0])
+        re.sub(r"versayce/onsite_approval/1|versayce|kickoff|TR-0001|00000001|0$", "*", path.partition("?")[0])
         for path in (*PAGES, *FORMS)
     }
     assert gets | posts <= known | {"/sign-in", "/m/*"}
