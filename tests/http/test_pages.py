@@ -241,6 +241,11 @@ PAGES = [
     "/support/report",
     "/cases/C-00001",
     "/inbox",
+    "/reviews",
+    "/reviews/new",
+    "/reviews/TR-0001",
+    "/reviews/TR-0001/edit",
+    "/reviews/TR-0001/record",
     "/tasks/versayce/onsite_approval/1",
     "/mail",
     "/mail/00000001",
@@ -262,6 +267,8 @@ FORMS = [
         f"/tasks/versayce/onsite_approval/1/{verb}"
         for verb in ("decide", "request", "decline", "ask", "answer", "record")
     ),
+    "/reviews/new",
+    *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),
     "/sign-out",
 ]
 
@@ -352,7 +359,7 @@ def test_every_page_is_known_to_these_tests() -> None:
     posts = {re.sub(r"\{\w+(:path)?\}", "*", route.path) for route in routes if "POST" in (route.methods or ())}
     known = {
         re.sub(
-            r"versayce/onsite_approval/1|versayce|kickoff|(?<=C-00001/)\w+|C-00001|00000001|0$",
+            r"versayce/onsite_approval/1|versayce|kickoff|(?<=C-00001/)\w+|C-00001|TR-0001|00000001|0$",
             "*",
             path.partition("?")[0],
         )
