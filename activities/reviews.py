@@ -27,6 +27,7 @@ _MAY_JOIN: Final = frozenset({Role.SALES, Role.TA})
 class LayOut(Wire):
     """What does a round that begins go by?"""
 
+    ref: str = ""
     account: str
     by: str
     needed_by: Instant
@@ -45,7 +46,8 @@ class LaidOut(Wire):
 
     Attributes:
         leaders: Who is told as the customer's date comes near.
-        others: Who may join in although nobody asks them: sales and TAs, and the account's TAM.
+        others: Who may join in although nobody asks them: sales and TAs, the account's TAM, and whoever has the support
+            case that it came out of.
     """
 
     tellings: tuple[Telling, ...]
@@ -106,11 +108,11 @@ class Reviews:
             members = [one for one in await people.members(connection) if one.left_at is None]
             submitter = await people.member(connection, question.by)
             tam = await people.tam_of(connection, question.account)
+            owner = await reviews.case_owner(connection, question.ref)
         told = review.tell_leadership(question.now, question.needed_by, submitter.schedule)
         leaders = tuple(one.id for one in members if one.roles & _LEADERS)
         others = [one.id for one in members if one.roles & _MAY_JOIN]
-        if tam is not None and tam not in (question.by, *others):
-            others.append(tam)
+        others += [one for one in (tam, owner) if one is not None and one not in (question.by, *others)]
         return LaidOut(
             tellings=tuple(Telling(at=at, what=what) for at, what in told.items()),
             leaders=leaders,

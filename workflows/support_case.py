@@ -63,14 +63,21 @@ _TOLD: Final = {
     ActKind.RESOLVE: "case.resolved",
     ActKind.REOPEN: "case.reopened",
 }
-"""What the timeline is told of an act; notes stay on the case."""
+"""What the timeline is told of an act; notes stay on the case, and gaps are on it by themselves."""
 
 _TO_CUSTOMER: Final = {
     ActKind.ANSWER: ("case_answer", "Answer the customer"),
     ActKind.WAIT_CUSTOMER: ("case_question", "Ask the customer"),
     ActKind.RESOLVE: ("case_resolved", "Tell the customer what solved it"),
 }
-_TO_OWNER: Final = {ActKind.CONTEXT, ActKind.CUSTOMER_SAID, ActKind.JOIN, ActKind.NOTE, ActKind.REOPEN}
+_TO_OWNER: Final = {
+    ActKind.CONTEXT,
+    ActKind.CUSTOMER_SAID,
+    ActKind.GAP,
+    ActKind.JOIN,
+    ActKind.NOTE,
+    ActKind.REOPEN,
+}
 
 
 @workflow.defn(name=SUPPORT_CASE.name)
@@ -370,7 +377,8 @@ class SupportCase(Correspondence):
             self.status = cases.without_owner(self.status)
         if act.kind in _TOLD:
             self.diary.tell(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
-        self._log(act.kind, act.by, act.submission if act.has_words else None, act.other or act.member)
+        about = f"{act.other}: {act.outcome}" if act.outcome is not None else act.other or act.member
+        self._log(act.kind, act.by, act.submission if act.has_words else None, about)
         self.acts.append(act)
         self.stale = self.changed = True
 
@@ -518,13 +526,12 @@ class SupportCase(Correspondence):
 
     def _wait(self) -> Wait:
         state = self.status.state
-        on = {CaseState.QUEUED: ("support_lead",), CaseState.OPEN: ("support_engineer",)}.get(state, ())
-        unblock = {
-            CaseState.QUEUED: f"rapport case assign {self.ref} --to EMAIL",
-            CaseState.OPEN: f"rapport case answer {self.ref} --text …",
-            CaseState.WAITING: f"rapport case answer {self.ref} --text …",
-        }.get(state)
-        return Wait(on=on, what=self._waits_for(), unblock=unblock, deadline=self.foreseen.due)
+        return Wait(
+            on=cases.waits_on(state),
+            what=self._waits_for(),
+            unblock=cases.way_on(state, self.ref),
+            deadline=self.foreseen.due,
+        )
 
     def _next(self) -> datetime | None:
         """The next instant at which something is to be done."""

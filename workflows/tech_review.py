@@ -61,7 +61,9 @@ class TechReview(Reviewing):
         self.verdict = self.decided = self.told = self.acknowledged = self.revisit = None
         self.overdue = False
         workflow.upsert_search_attributes([HEALTH.value_set(ON_TIME)])
-        question = LayOut(account=self.account, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
+        question = LayOut(
+            ref=self.ref, account=self.account, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now()
+        )
         self.people = await workflow.execute_local_activity_method(
             Reviews.lay_out, question, summary="Whom does it concern, and by when?", **PLANNING
         )

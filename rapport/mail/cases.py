@@ -33,6 +33,8 @@ WORDS: Final = {
     "join": "had another case join it",
     "split": "split a question off",
     "to_review": "asked for a decision",
+    "gap": "told of a product gap",
+    "review": "asked for a tech review",
     "resolve": "resolved it",
     "reopen": "opened it again",
 }
@@ -113,6 +115,7 @@ def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]
         "reason": facts.reason,
         "other": facts.other,
         "url": f"{public_url}/cases/{case.ref}",
+        "review_url": f"{public_url}/reviews/new?case={case.ref}",
         "log": [
             {
                 "who": file.names.get(line.by or "", "somebody"),

@@ -24,7 +24,8 @@ GENERAL: Final = "general"
 Channel = Literal["phone", "mail", "page", "api", "cli"]
 """How a question came in."""
 
-CaseRef = Annotated[str, StringConstraints(pattern=r"^C-[0-9]{5,9}$")]
+CASE_REF: Final = r"^C-[0-9]{5,9}$"
+CaseRef = Annotated[str, StringConstraints(pattern=CASE_REF)]
 """A case's number, as customers and mails say it."""
 
 Urgency = Annotated[int, Field(ge=1, le=4)]
@@ -209,6 +210,7 @@ class ActKind(StrEnum):
     JOIN = "join"
     SPLIT = "split"
     TO_REVIEW = "to_review"
+    GAP = "gap"
     RESOLVE = "resolve"
     REOPEN = "reopen"
 
@@ -221,7 +223,8 @@ class CaseAct(Wire):
         submission: What they said with it.
         has_words: Whether they said anything; otherwise the submission only tells who did it and through what.
         member: To whom it is assigned.
-        other: The other case, where it is merged or split.
+        other: The other case, where it is merged or split; or the product gap that there is news of.
+        outcome: Where that gap is by now.
         severity, area: What it is classified as.
         team: The engineering team that owns the area.
     """
@@ -234,6 +237,7 @@ class CaseAct(Wire):
     has_words: bool = False
     member: str | None = None
     other: str | None = None
+    outcome: str | None = None
     severity: Urgency | None = None
     area: str | None = None
     team: str | None = None

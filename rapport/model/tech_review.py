@@ -14,6 +14,7 @@ from rapport.model.minutes import Day, Filled, Line
 from rapport.model.people import personas
 from rapport.model.records import Entry, Wait
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
+from rapport.model.support import CaseRef
 from rapport.model.triage import Kind
 
 _REF = re.compile(r"TR-[0-9]{4,9}")
@@ -133,6 +134,7 @@ class ReviewRequest(Written):
         scenarios: The scenarios of `reviews.toml` that called for it.
         tell: Who at the customer is told, by persona.
         kind: What it is, if that was asked; what is no decision is shown another door.
+        case: The support case that turned out to need a decision.
     """
 
     account: Slug
@@ -152,6 +154,7 @@ class ReviewRequest(Written):
     scenarios: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     tell: Persona = "primary_champion"
     kind: Kind | None = None
+    case: CaseRef | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -162,12 +165,11 @@ class ReviewRequest(Written):
             if isinstance(kind, str) and kind in set(Kind) - {Kind.DECISION}:
                 # Nobody has to answer for a review that it is not one.
                 shown = account if isinstance(account, str) else "ACCOUNT"
-                raise Several(
-                    [
-                        f'kind: "{kind}" is not for a tech review; '
-                        f"run `rapport review triage {shown} --kind {kind} --what …`, which shows the right door"
-                    ]
-                )
+                command = f"rapport review triage {shown} --kind {kind} --what …"
+                way = f"run `{command}`, which shows the right door"
+                if kind == Kind.BROKEN_NOW:
+                    way = f"support leads it: run `{command} --confirm`, which opens a support case"
+                raise Several([f'kind: "{kind}" is not for a tech review; {way}'])
             silent = [name for name in ASKED if not str(data.get(name) or "").strip()]
             if silent:
                 raise Several(f"{name}: is missing; {ASKED[name][0]}: {ASKED[name][1]}" for name in silent)

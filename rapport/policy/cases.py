@@ -12,7 +12,7 @@ from rapport.model.support import ActKind, CaseAct, CaseState, CaseStatus, Clock
 _LONGEST: Final = 70
 _SPACES: Final = re.compile(r"\s+")
 
-_ALWAYS: Final = frozenset({ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN})
+_ALWAYS: Final = frozenset({ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN, ActKind.GAP})
 """What can be said of a case however it stands."""
 
 NEEDS_WORDS: Final = frozenset(
@@ -29,6 +29,25 @@ NEEDS_WORDS: Final = frozenset(
     }
 )
 """What is nothing without words."""
+
+
+_ON: Final = {CaseState.QUEUED: ("support_lead",), CaseState.OPEN: ("support_engineer",)}
+
+
+def waits_on(state: CaseState) -> tuple[str, ...]:
+    """The roles for which a case waits; none of ours while it waits for the customer, or is over."""
+    return _ON.get(state, ())
+
+
+def way_on(state: CaseState, ref: str) -> str | None:
+    """The command that moves a case on."""
+    match state:
+        case CaseState.QUEUED:
+            return f"rapport case assign {ref} --to EMAIL"
+        case CaseState.OPEN | CaseState.WAITING:
+            return f"rapport case answer {ref} --text …"
+        case _:
+            return None
 
 
 def heading(text: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 ASKED: Final = (
@@ -15,30 +15,53 @@ ASKED: Final = (
 )
 """What a case does not know and a review needs, and what to write."""
 
+_CHOICES: Final = {
+    "stage": "pre_trial, pre_production or post_sale",
+    "ask": "or unplanned_engineering, best_practice_validation, tradeoff_or_timeline",
+    "requirement": 'or "new"',
+}
+_MOST: Final = 20_000
+"""How long an answer may be; of a long case what was said last is left out."""
 
-def draft(ref: str, account: str, heading: str, question: str, why: str, said: Sequence[str]) -> str:
-    """A request as `rapport review submit` reads it; what a person has to fill in is empty, with what to write.
+
+def known(ref: str, account: str, heading: str, question: str, why: str, said: Sequence[str]) -> dict[str, str]:
+    """What a case knows of the request, by field.
 
     Args:
-        why: Why it needs a decision.
+        why: Why it needs a decision; may be empty.
         said: What was said on the case, a line each.
     """
     context = "\n\n".join([f"From the support case {ref}.", *said])
+    gap = "\n\n".join(text for text in (question, why) if text)
+    return {
+        "account": account,
+        "title": heading,
+        "case": ref,
+        "stage": "post_sale",
+        "ask": "non_standard_requirement",
+        "requirement": "existing",
+        "gap": gap[:_MOST],
+        "context": context[:_MOST],
+    }
+
+
+def draft(facts: Mapping[str, str]) -> str:
+    """A request as `rapport review submit` reads it; what a person has to fill in is empty, with what to write.
+
+    Args:
+        facts: What is `known`.
+    """
     lines = [
-        f"# A draft from the support case {ref}. Fill in what is empty, then: rapport review submit FILE",
+        f"# A draft from the support case {facts['case']}. Fill in what is empty, then: rapport review submit FILE",
         "",
-        f"account = {_text(account)}",
-        f"title = {_text(heading)}",
-        'stage = "post_sale"                # pre_trial, pre_production or post_sale',
-        'ask = "non_standard_requirement"   # or unplanned_engineering, best_practice_validation, tradeoff_or_timeline',
-        'requirement = "existing"           # or "new"',
-        f"gap = {_text(f'{question}{chr(10) * 2}{why}')}",
+        *(_line(name, text) for name, text in facts.items() if name != "context"),
         *(f'{name} = ""   # {what}' for name, what in ASKED),
-        f"context = {_text(context)}",
+        _line("context", facts["context"]),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _text(value: str) -> str:
-    """A text as TOML writes it: a JSON string is one, as control characters are refused long before."""
-    return json.dumps(value, ensure_ascii=False)
+def _line(name: str, value: str) -> str:
+    """A field as TOML writes it: a JSON string is one, as control characters are refused long before."""
+    choices = _CHOICES.get(name)
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}" + (f"   # {choices}" if choices else "")

@@ -49,7 +49,7 @@ def triage(answers: Answers, account: str = "ACCOUNT") -> Door:
                 "What is broken now is support's to lead, and a review would only make it wait. Once the case is open, "
                 "what you know of the customer helps there: `rapport case context`."
             )
-            return Door(door="case", kind=Kind.BROKEN_NOW, why=why, next=f"rapport case open {account} --question …")
+            return Door(door="case", kind=Kind.BROKEN_NOW, why=why, next=confirmed(account))
         case Kind.WISH:
             why = (
                 "Without a date there is nothing to decide yet. Logged as a product gap it counts for the roadmap, "
@@ -66,6 +66,11 @@ def triage(answers: Answers, account: str = "ACCOUNT") -> Door:
         case Kind.NOT_SURE:
             why = "That is fine. Your leadership has been asked which way is the best, and tells you."
             return Door(door="leadership", kind=Kind.NOT_SURE, why=why, asks=True)
+
+
+def confirmed(account: str, what: str = "…") -> str:
+    """The command that opens a support case of what is broken now."""
+    return f"rapport review triage {account} --kind {Kind.BROKEN_NOW} --what {what} --confirm"
 
 
 def question(kind: Kind, leader: str) -> TaskDefinition:

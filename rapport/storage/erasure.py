@@ -8,16 +8,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, String, Table, delete, or_, select, update
+from sqlalchemy import JSON, ColumnElement, Select, String, Table, and_, delete, literal, or_, select, update
 
 from rapport.model.base import Wire
 from rapport.model.evidence import EVERYONE
+from rapport.model.ids import case_id, review_id
 from rapport.model.message import MessageState
 from rapport.model.people import Schedule, Work
 from rapport.policy.erasure import ERASED, ERASED_DOMAIN, Naming
+from rapport.storage import search
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
+from rapport.storage.gap_tables import GapLinkRow, GapRow
 from rapport.storage.people import LEFT
+from rapport.storage.review_tables import ReviewRemarkRow, ReviewRoundRow, ReviewRow
+from rapport.storage.support_tables import CaseLogRow, CaseRow
 from rapport.storage.tables import (
     AccountRow,
     AttachmentRow,
@@ -27,6 +32,7 @@ from rapport.storage.tables import (
     MemberRow,
     MessageRow,
     SubmissionRow,
+    TaskRow,
     TimelineRow,
 )
 
@@ -72,7 +78,8 @@ async def erase(connection: Connection, account: str, contact: str, named: Namin
     texts = await _erase_words(connection, account, contact, named)
     messages = await _erase_mails(connection, account, contact, named, now)
     await connection.execute(delete(LinkRow).where(LinkRow.person == contact))
-    records = 0
+    await search.forget(connection, contact)
+    records = await _redact(connection, Base.metadata.tables[GapRow.__tablename__], _gaps_of(account), named)
     for table in Base.metadata.sorted_tables:
         if table.name not in _APART:
             scope = _of_account(table, account)
@@ -89,21 +96,21 @@ async def erase(connection: Connection, account: str, contact: str, named: Namin
             left_at=now,
         )
     )
+    await search.settle(connection)
     return Erased(contact=contact, messages=messages, texts=texts, records=records)
 
 
 async def _erase_words(connection: Connection, account: str, contact: str, named: Naming) -> int:
     """Take text and salt from what they said, and from what was said of them; the hashes stay."""
-    on_record = select(TimelineRow.submission).where(
-        TimelineRow.account == account, TimelineRow.submission.is_not(None)
-    )
     rows = await connection.execute(
         select(SubmissionRow.id, SubmissionRow.actor, SubmissionRow.workflow_id, SubmissionRow.text).where(
             SubmissionRow.text.is_not(None),
             or_(
                 SubmissionRow.actor == contact,
-                SubmissionRow.id.in_(on_record),
+                *(SubmissionRow.id.in_(said) for said in _said_around(account)),
                 SubmissionRow.workflow_id.in_([account, EVERYONE]),
+                SubmissionRow.workflow_id.in_(select(TaskRow.id).where(TaskRow.account == account)),
+                *(SubmissionRow.workflow_id.in_(ids) for ids in _workflows_of(account)),
                 SubmissionRow.workflow_id.like(f"%/{account}"),
                 SubmissionRow.workflow_id.like(f"%/{account}/%"),
             ),
@@ -114,7 +121,46 @@ async def _erase_words(connection: Connection, account: str, contact: str, named
     if theirs:
         erased = update(SubmissionRow).where(SubmissionRow.id.in_(theirs)).values(text=None, salt=None)
         await connection.execute(erased)
+        # What is searched is a copy of the words.
+        for ref in await connection.scalars(select(CaseRow.ref).where(_quotes(theirs, account))):
+            await search.put(connection, ref)
     return len(theirs)
+
+
+def _said_around(account: str) -> list[Select[Any]]:
+    """What was said of an account: on its timeline, its cases and its reviews."""
+    of_case = select(CaseRow.ref).where(CaseRow.account == account)
+    of_review = select(ReviewRow.ref).where(ReviewRow.account == account)
+    return [
+        select(TimelineRow.submission).where(TimelineRow.account == account, TimelineRow.submission.is_not(None)),
+        select(CaseRow.question).where(CaseRow.account == account),
+        select(CaseLogRow.submission).where(CaseLogRow.ref.in_(of_case), CaseLogRow.submission.is_not(None)),
+        select(ReviewRow.message).where(ReviewRow.account == account, ReviewRow.message.is_not(None)),
+        select(ReviewRoundRow.submission).where(ReviewRoundRow.ref.in_(of_review)),
+        select(ReviewRemarkRow.submission).where(
+            ReviewRemarkRow.ref.in_(of_review), ReviewRemarkRow.submission.is_not(None)
+        ),
+    ]
+
+
+def _workflows_of(account: str) -> list[Select[Any]]:
+    """The workflows of an account's cases and reviews, to which something may have been said that no table tells."""
+    return [
+        select(literal(case_id("")) + CaseRow.ref).where(CaseRow.account == account),
+        select(literal(review_id("")) + ReviewRow.ref).where(ReviewRow.account == account),
+    ]
+
+
+def _quotes(submissions: list[str], account: str) -> ColumnElement[bool]:
+    """The account's cases of whose words some are among these submissions."""
+    in_log = select(CaseLogRow.ref).where(CaseLogRow.submission.in_(submissions))
+    return and_(CaseRow.account == account, or_(CaseRow.question.in_(submissions), CaseRow.ref.in_(in_log)))
+
+
+def _gaps_of(account: str) -> ColumnElement[bool]:
+    """The product gaps that concern an account; others are searched for the whole name and the address alone."""
+    linked = select(GapLinkRow.gap).where(GapLinkRow.kind == "account", GapLinkRow.ref == account)
+    return GapRow.number.in_(linked)
 
 
 async def _erase_mails(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> int:
@@ -180,6 +226,6 @@ async def _redact(connection: Connection, table: Table, scope: ColumnElement[boo
 
 def _is_text(column: Any) -> bool:
     """Whether people's words can stand there: in what they write, and in the names of files, but in no other key."""
-    if column.primary_key and column is not AttachmentRow.__table__.c.name:
+    if (column.primary_key or column.unique) and column is not AttachmentRow.__table__.c.name:
         return False
     return isinstance(column.type, String | JSON) and not column.foreign_keys

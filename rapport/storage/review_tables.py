@@ -15,19 +15,21 @@ class ReviewRow(Base):
 
     Attributes:
         number: What its ref counts.
+        from_case: The support case that turned out to need it.
         outcome: The verdict of the latest round that has one, or `withdrawn`.
         message: The submission with what the customer was told.
         projected: The number of the projection that it stands at.
     """
 
     __tablename__ = "tech_reviews"
-    __table_args__ = (Index("tech_reviews_by_account", "account"),)
+    __table_args__ = (Index("tech_reviews_by_account", "account"), Index("tech_reviews_by_case", "from_case"))
     ref: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(unique=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.key"))
     title: Mapped[str]
     stage: Mapped[str]
     ask: Mapped[str]
+    from_case: Mapped[str | None]
     submitter: Mapped[str] = mapped_column(ForeignKey("members.id"))
     submitted: Mapped[datetime]
     round: Mapped[int]

@@ -22,6 +22,7 @@ from rapport.storage.review_tables import (
     ReviewRow,
 )
 from rapport.storage.signing import Signer
+from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import SubmissionRow
 from rapport.storage.timeline import append, insert_new
 
@@ -34,6 +35,7 @@ class KnownReview(Wire):
     title: str
     stage: ReviewStage
     ask: Ask
+    from_case: str | None = None
     submitter: str
     submitted: Instant
     round: int
@@ -108,6 +110,7 @@ async def add(connection: Connection, request: ReviewRequest, round_: ReviewRoun
             title=request.title,
             stage=request.stage,
             ask=request.ask,
+            from_case=request.case,
             submitter=round_.by,
             submitted=now,
             round=1,
@@ -307,6 +310,19 @@ def _escaped(word: str) -> str:
 
 def _known(row: Mapping[str, Any]) -> KnownReview:
     return KnownReview.model_validate(row)
+
+
+async def of_case(connection: Connection, case: str) -> list[KnownReview]:
+    """The reviews that came out of a support case, the oldest first."""
+    query = select(ReviewRow.__table__).where(ReviewRow.from_case == case).order_by(ReviewRow.number)
+    return [_known(row._asdict()) for row in await connection.execute(query)]
+
+
+async def case_owner(connection: Connection, ref: str) -> str | None:
+    """Who has the support case that a review came out of, by id; nobody where it came out of none."""
+    case = select(ReviewRow.from_case).where(ReviewRow.ref == ref).scalar_subquery()
+    owner: str | None = await connection.scalar(select(CaseRow.owner).where(CaseRow.ref == case))
+    return owner
 
 
 async def rounds(connection: Connection, ref: str) -> list[KnownRound]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    text,
 )
 
 from rapport.model.base import Instant, Wire
@@ -123,6 +124,12 @@ async def drop(connection: Connection, refs: Select[str]) -> None:
 async def forget(connection: Connection, contact: str) -> None:
     """Search no more in what a contact asked; goes with their erasure."""
     await connection.execute(delete(CaseTextRow).where(CaseTextRow.contact == contact))
+
+
+async def settle(connection: Connection) -> None:
+    """Write the index anew: until SQLite does so, it keeps the words of what was deleted."""
+    if connection.dialect.name == "sqlite":
+        await connection.execute(text("INSERT INTO case_search(case_search) VALUES ('optimize')"))
 
 
 async def similar(

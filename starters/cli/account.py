@@ -110,10 +110,14 @@ def print_portfolio(lines: list[AccountLine]) -> None:
     for line in lines:
         until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
         rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), until)
+        for one in line.others:
+            until = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
+            rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), until)
     out.print(rows)
     for line in lines:
-        if line.unblock:
-            out.print(f"\nTo move {line.account} on:\n  {line.unblock}", soft_wrap=True)
+        ways = [way for way in (line.unblock, *(one.unblock for one in line.others)) if way]
+        if ways:
+            out.print(f"\nTo move {line.account} on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 
 
 def _print(shown: AccountShown) -> None:

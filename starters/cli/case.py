@@ -349,6 +349,8 @@ def _print(case: CaseShown) -> None:
         ("promised", f"{case.promise} by {when(case.due)}" if case.due else None),
         ("engineering", case.escalation),
         ("area's team", case.team),
+        *(("tech review", f"{one.ref}, {(one.outcome or one.phase).replace('_', ' ')}") for one in case.reviews),
+        *(("product gap", " ".join([f"{one.ref}, {one.status}", one.roadmap or ""]).strip()) for one in case.gaps),
         ("opened", f"{when(case.opened)}, by {case.channel}"),
     ]
     for name, value in facts:

@@ -188,6 +188,8 @@ def _print(shown: ReviewShown) -> None:
         f"{ASKS[shown.ask].capitalize()}, {STAGES[shown.stage]}; asked for by {escape(shown.by)}, round {shown.round}. "
         f"Needed by {when(shown.needed_by)}."
     )
+    if shown.from_case:
+        out.print(f"  From the support case: {shown.from_case}", markup=False)
     for question, text in shown.asked:
         out.print(f"  {question}: {text}", markup=False)
     if shown.rounds[-1].design_link:

@@ -69,6 +69,15 @@ def triage(
     account: str,
     kind: Annotated[Kind, typer.Option("--kind", help="What it is: a decision by a date, broken now, …")],
     what: Annotated[str, typer.Option("--what", help="What it is about, in your words.")],
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Open the support case, where something is broken now.")
+    ] = False,
+    severity: Annotated[str, typer.Option("--severity", "-s", help="Of that case: 1, the worst, to 4.")] = str(
+        rules.BROKEN
+    ),
+    contact: Annotated[
+        str | None, typer.Option("--contact", help="Whose question that case is; else the champion's.", metavar="EMAIL")
+    ] = None,
     as_: As = None,
     data: Data = None,
     json: Json = False,
@@ -76,7 +85,8 @@ def triage(
     """Find the right door for a matter: a review, a support case, a product gap, or your leadership, who is asked."""
 
     async def work(office: Office) -> Shown:
-        said = {"account": account, "kind": kind, "what": what}
+        said = {"account": account, "kind": kind, "what": what, "confirm": confirm}
+        said |= {"severity": severity, "contact": contact}
         return await rules.bring(office, check(Matter, said, ""), acting(office, as_))
 
     found = with_office(data, work, as_json=json)
@@ -84,10 +94,16 @@ def triage(
         print_json(found)
         return
     out.print(found.why, soft_wrap=True, markup=False)
+    if found.case:
+        out.print(f"\n{found.case} is open.")
+        if found.duplicates:
+            same = f"Likely the same as {', '.join(found.duplicates)}"
+            out.print(f"{same}: rapport case merge {found.case} --into REF", soft_wrap=True)
     if found.task:
         out.print(f"\n{found.asked} has it: rapport task show {found.task}", soft_wrap=True, markup=False)
     if found.next:
-        out.print(f"\nGo on with:\n  {found.next}", soft_wrap=True, markup=False)
+        lead = "To open the case" if found.door == "case" and not found.case else "Go on with"
+        out.print(f"\n{lead}:\n  {found.next}", soft_wrap=True, markup=False)
 
 
 def _print(call: CallShown) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
@@ -13,6 +13,7 @@ from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import audience
 from rapport.storage import contracts, imports, people, successions, timeline
+from rapport.storage.account_waits import OtherWait, other_waits
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from starters.commands import tasks
@@ -63,8 +64,18 @@ class AccountShown(Wire):
     vacant: tuple[str, ...] = ()
 
 
+class OtherShown(OtherWait):
+    """A case or a review that waits, and whether it is past its deadline."""
+
+    overdue: bool
+
+
 class AccountLine(Wire):
-    """One line of the portfolio: what is waiting, for whom, since when, and how to move it on."""
+    """One line of the portfolio: what is waiting, for whom, since when, and how to move it on.
+
+    Attributes:
+        others: What waits of its support cases and technical reviews.
+    """
 
     account: str
     name: str
@@ -75,6 +86,7 @@ class AccountLine(Wire):
     deadline: Instant | None
     overdue: bool
     unblock: str | None
+    others: tuple[OtherShown, ...] = ()
 
 
 def read_file(path: Path) -> AccountFile:
@@ -230,15 +242,22 @@ async def portfolio(office: Office) -> list[AccountLine]:
         names = await people.account_names(connection)
         current = await contracts.latest_of_all(connection)
         waiting = await contracts.first_waiting(connection)
+        others = await other_waits(connection)
     lines = [
-        _line(key, name, contract, waiting.get(contract.id) if contract else None)
+        _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []))
         for key, name in names.items()
         for contract in [current.get(key)]
     ]
-    return sorted(lines, key=lambda line: (not line.overdue, line.deadline is None, line.deadline, line.account))
+    return sorted(lines, key=lambda line: (not _is_late(line), line.deadline is None, line.deadline, line.account))
 
 
-def _line(key: str, name: str, contract: contracts.Contract | None, waiting: Shown | None) -> AccountLine:
+def _is_late(line: AccountLine) -> bool:
+    return line.overdue or any(one.overdue for one in line.others)
+
+
+def _line(
+    key: str, name: str, contract: contracts.Contract | None, waiting: Shown | None, others: Sequence[OtherWait]
+) -> AccountLine:
     deadline = waiting.wait.deadline if waiting else None
     stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
     return AccountLine(
@@ -251,4 +270,11 @@ def _line(key: str, name: str, contract: contracts.Contract | None, waiting: Sho
         deadline=deadline,
         overdue=bool(waiting and waiting.wait.on) and deadline is not None and deadline < present(),
         unblock=waiting.wait.unblock if waiting else None,
+        others=tuple(
+            OtherShown(
+                **one.model_dump(),
+                overdue=bool(one.waiting_on) and one.deadline is not None and one.deadline < present(),
+            )
+            for one in others
+        ),
     )

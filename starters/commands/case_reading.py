@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rapport import support_rules
-from rapport.mail.cases import ERASED, did, told
+from rapport.mail.cases import ERASED, WORDS, did, told
 from rapport.model.base import Instant, Refusal, Wire
 from rapport.model.ids import case_id
 from rapport.model.people import Member, Role
 from rapport.model.support import CaseState, CaseView
 from rapport.policy.cases import heading
-from rapport.storage import people, reviews, search, support
-from rapport.storage.reviews import KnownDeviation
-from rapport.storage.support import Case
+from rapport.storage import gaps, people, reviews, search, support
+from rapport.storage.reviews import KnownDeviation, KnownReview
+from rapport.storage.support import Case, Said
 from rapport.support_rules import Rules
 from starters.commands.office import Office, answered, present
 from workflows.support_case import SupportCase
@@ -90,6 +91,29 @@ class SolvedBefore(Wire):
     alike: float
 
 
+class ReviewOfCase(Wire):
+    """A tech review that a case turned out to need, and what became of it.
+
+    Attributes:
+        outcome: What was decided, or that it was withdrawn; nothing while it is open.
+    """
+
+    ref: str
+    title: str
+    phase: str
+    overdue: bool
+    outcome: str | None
+
+
+class GapOfCase(Wire):
+    """A product gap that came up in a case, and where it is by now."""
+
+    ref: str
+    title: str
+    status: str
+    roadmap: str | None
+
+
 class CaseShown(CaseLine):
     """A case with everything that helps with it.
 
@@ -100,6 +124,7 @@ class CaseShown(CaseLine):
         duplicates: Open cases of the account that are likely about the same; somebody has to say so.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
         drafts: The keys of words to the customer that wait to be read.
+        reviews, gaps: The tech reviews that came out of it, and the product gaps that came up in it.
     """
 
     workflow_id: str
@@ -119,6 +144,8 @@ class CaseShown(CaseLine):
     similar: tuple[SolvedBefore, ...] = ()
     duplicates: tuple[str, ...] = ()
     drafts: tuple[str, ...] = ()
+    reviews: tuple[ReviewOfCase, ...] = ()
+    gaps: tuple[GapOfCase, ...] = ()
     live: bool = False
     next: tuple[str, ...] = ()
 
@@ -169,6 +196,8 @@ async def show(office: Office, ref: str) -> CaseShown:
         granted = await reviews.deviations(connection, case.account)
         alike = await search.similar(connection, case.said or "", area=case.area, but=ref)
         doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
+        asked = await reviews.of_case(connection, ref)
+        lacking = await gaps.known(connection, linked=("case", ref))
     view = None if case.state.is_over else await _view(office, ref)
     owner = rules(office).owner(case.area, present())
     return CaseShown(
@@ -184,17 +213,7 @@ async def show(office: Office, ref: str) -> CaseShown:
         breaches=case.breaches,
         escalations=case.escalations,
         team=str(owner) if owner is not None else None,
-        log=tuple(
-            WordShown(
-                at=line.at,
-                kind=line.kind,
-                who=names.get(line.by or "", "somebody"),
-                what=did(line.kind, line.by),
-                text=told(line.kind, line.text) if line.text or line.submission is None else ERASED,
-                about=names.get(line.about or "", line.about) if line.about else None,
-            )
-            for line in log
-        ),
+        log=tuple(sorted([*(_word(line, names) for line in log), *_of_reviews(asked, names)], key=lambda one: one.at)),
         why=tuple(
             Why(
                 turn=one.turn,
@@ -220,9 +239,35 @@ async def show(office: Office, ref: str) -> CaseShown:
         similar=tuple(SolvedBefore(**one.model_dump(exclude={"area"})) for one in alike),
         duplicates=() if case.state.is_over else tuple(one.ref for one in doubles),
         drafts=view.drafts if view is not None else (),
+        reviews=tuple(ReviewOfCase(**one.model_dump(include=set(ReviewOfCase.model_fields))) for one in asked),
+        gaps=tuple(GapOfCase(**one.model_dump(include=set(GapOfCase.model_fields))) for one in lacking),
         live=view is not None,
         next=_next(case),
     )
+
+
+def _word(line: Said, names: Mapping[str, str]) -> WordShown:
+    return WordShown(
+        at=line.at,
+        kind=line.kind,
+        who=names.get(line.by or "", "somebody"),
+        what=did(line.kind, line.by),
+        text=told(line.kind, line.text) if line.text or line.submission is None else ERASED,
+        about=names.get(line.about or "", line.about) if line.about else None,
+    )
+
+
+def _of_reviews(asked: Sequence[KnownReview], names: Mapping[str, str]) -> Iterator[WordShown]:
+    """What became of the reviews that a case needs, as words on it. They stand on record with the reviews."""
+    for one in asked:
+        by = names.get(one.submitter, "someone who has left")
+        yield WordShown(at=one.submitted, kind="review", who=by, what=WORDS["review"], text=one.title, about=one.ref)
+        ended = one.decided or one.closed
+        if ended is not None and one.outcome is not None:
+            outcome = one.outcome.replace("_", " ")
+            yield WordShown(
+                at=ended, kind="review_ended", who="The tech review", what=f"ended: {outcome}", text=None, about=one.ref
+            )
 
 
 async def engineers(

@@ -32,6 +32,7 @@ from rapport.policy import dispatch, review_draft
 from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
 from starters.commands import case_reading
+from starters.commands.case_reading import CaseShown
 from starters.commands.office import SUPPORT, Actor, Office, Over, answered, decided, member_named, present, submission
 from starters.commands.onboardings import ACCOUNT
 from workflows.support_case import SupportCase
@@ -345,10 +346,20 @@ async def to_review(office: Office, ref: str, said: Say, actor: Actor) -> Drafte
     """Make a draft tech review of a case that needs a decision; the account's TAM is told. Raises as `answer`."""
     member = await _working(office, actor, AROUND)
     shown = await case_reading.show(office, ref)
-    lines = [f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text]
-    draft = review_draft.draft(ref, shown.account, shown.heading, shown.question, said.text, lines)
+    draft = review_draft.draft(_known_to_review(shown, said.text))
     await _act(office, await _find(office, ref), ActKind.TO_REVIEW, member.id, actor, draft)
     return Drafted(ref=ref, draft=draft, next="fill in what is empty, then: rapport review submit FILE")
+
+
+async def review_of(office: Office, ref: str) -> dict[str, str]:
+    """What a case knows of the tech review that it needs, by field of a request. Raises: there is no such case."""
+    return _known_to_review(await case_reading.show(office, ref))
+
+
+def _known_to_review(shown: CaseShown, why: str = "") -> dict[str, str]:
+    # An earlier draft would stand in the new one.
+    lines = [f"{line.who} {line.what}: {line.text}" for line in shown.log if line.text and line.kind != "to_review"]
+    return review_draft.known(shown.ref, shown.account, shown.heading, shown.question, why, lines)
 
 
 async def resolve(office: Office, ref: str, said: Say, actor: Actor) -> Done:
@@ -359,6 +370,18 @@ async def resolve(office: Office, ref: str, said: Say, actor: Actor) -> Done:
 async def reopen(office: Office, ref: str, said: Say, actor: Actor) -> Done:
     """Open a resolved case again, and say why. Raises as `answer`."""
     return await _by_support(office, ref, ActKind.REOPEN, actor, said.text, roles=AROUND)
+
+
+async def hear_of_gap(office: Office, ref: str, gap: str, status: str, text: str, by: Member, actor: Actor) -> None:
+    """Put on a case where a product gap is by now, also on one that is over, and tell whoever has it.
+
+    Raises:
+        Refusal: There is no such case, or Temporal does not take it.
+    """
+    case = await _find(office, ref)
+    while case.merged_into is not None:
+        case = await _find(office, case.merged_into)
+    await _act(office, case, ActKind.GAP, by.id, actor, text, other=gap, outcome=status)
 
 
 # How it is done
@@ -414,8 +437,8 @@ async def _act(office: Office, case: Case, kind: ActKind, by: str, actor: Actor,
 
 
 async def _revive(office: Office, case: Case, act: CaseAct) -> Receipt:
-    """Start a new run of a case that is over, for what opens it again."""
-    if act.kind not in (ActKind.REOPEN, ActKind.CUSTOMER_SAID) or case.state is not CaseState.RESOLVED:
+    """Start a new run of a case that is over, for what opens it again, or for news that its owner is to have."""
+    if act.kind not in (ActKind.REOPEN, ActKind.CUSTOMER_SAID, ActKind.GAP) or case.state is not CaseState.RESOLVED:
         into = f"; go on in {case.merged_into}" if case.merged_into else ""
         raise Refusal(
             f"{case.ref} is {case.state}{into}",

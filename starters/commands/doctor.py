@@ -17,11 +17,14 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, ScheduleActionStartWorkflow, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from rapport import support_rules
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
 from rapport.model.ids import desk_id
+from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
 from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
+from rapport.policy import promises
 from rapport.schedules import registered_mornings
 from rapport.settings import Settings
 from rapport.storage import announcements, gaps
@@ -87,7 +90,7 @@ class Diagnosis(Wire):
 
 async def examine(settings: Settings) -> Diagnosis:
     """Look at every part, in the order in which they depend on each other. Changes nothing, and sends no mail."""
-    checks: list[Check] = [*_settings(settings)]
+    checks: list[Check] = [*_settings(settings), _support_rules(settings), _scenarios(settings)]
     async with contextlib.AsyncExitStack() as stack:
         database, store = await _database(settings)
         if store is not None:
@@ -125,6 +128,40 @@ def _settings(settings: Settings) -> list[Check]:
         if settings.links_sign_in
         else Check(check="links", verdict=Verdict.OK, what="deciding a task asks for a sign-in"),
     ]
+
+
+def _support_rules(settings: Settings) -> Check:
+    """Whether the desk's rules can be read, and whether severity 1 is served as they say."""
+    try:
+        rules = support_rules.load(settings.data)
+    except Refusal as refusal:
+        return _faulty("support rules", refusal)
+    paging = settings.paging_webhook_url is not None
+    served = promises.hours(rules.promise(1), rota=rules.on_call is not None, paging=paging)
+    if served.reason is not None:
+        fix = f"write [on_call] into {support_rules.FILE} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
+        return Check(check="support rules", verdict=Verdict.NOTE, what=f"severity 1 {served.reason}", fix=fix)
+    return Check(check="support rules", verdict=Verdict.OK, what="can be read")
+
+
+def _scenarios(settings: Settings) -> Check:
+    try:
+        found = scenarios(settings.data)
+    except Refusal as refusal:
+        return _faulty("review scenarios", refusal)
+    return Check(check="review scenarios", verdict=Verdict.OK, what=f"{len(found)} call for a review")
+
+
+def _faulty(check: str, refusal: Refusal) -> Check:
+    """A file of the data directory that is wrong, fault by fault with its line."""
+    faults = (refusal, *refusal.others)
+    return Check(
+        check=check,
+        verdict=Verdict.TROUBLE,
+        what="its file is wrong",
+        fix="correct the file, then start what runs anew",
+        findings=tuple(Finding(where=one.field or "", problem=one.problem, fix=one.fix or "") for one in faults),
+    )
 
 
 def _secret(secret: str) -> Check:

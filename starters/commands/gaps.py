@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -13,13 +15,18 @@ from temporalio.service import RPCError
 from rapport.model.base import Instant, Prose, Refusal, Refused, Wire
 from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
 from rapport.model.ids import gap_id
+from rapport.model.people import Member
 from rapport.model.records import Entry
-from rapport.storage import gaps, people, timeline
+from rapport.model.support import CASE_REF
+from rapport.storage import gaps, people, support, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.timeline import Submission
+from starters.commands import cases
 from starters.commands.office import ANSWER_SECONDS, Actor, Office, member_named, present, submission
 from workflows.gap import GapDelivery
+
+L = TypeVar("L", bound=Links)
 
 
 class Written(Links):
@@ -62,18 +69,19 @@ async def log(office: Office, written: NewGap, actor: Actor) -> GapShown:
     """Log something that customers need and the product does not do.
 
     Raises:
-        Refusal: An account is unknown, one of its gaps has this title already, the actor is no member, or Temporal does
-            not take the delivery; the gap is on record then.
+        Refusal: An account or case is unknown, one of its gaps has this title already, the actor is no member, or
+            Temporal does not take the delivery; the gap is on record then.
     """
     member = await member_named(office, actor)
     now = present()
     async with office.store.writing() as connection:
+        written = await _with_accounts(connection, written)
         await _refuse_unknown(connection, written.accounts)
         await _refuse_same(connection, written)
         ref = await gaps.add(connection, written, member.id, now)
         said = submission(member.id, actor, "gap.log", gap_id(ref), f"{written.title}\n{written.description}")
         await _tell(connection, ref, written.accounts, "gap.logged", said)
-    return await _sent(office, ref)
+    return await _told(office, await _sent(office, ref), written.cases, written.description, member, actor)
 
 
 async def link(office: Office, ref: str, written: Written, actor: Actor) -> GapShown:
@@ -88,13 +96,16 @@ async def link(office: Office, ref: str, written: Written, actor: Actor) -> GapS
         raise Refusal("names nothing", field="accounts", fix="name an account, a review or a case")
     found = await _find(office, ref)
     async with office.store.writing() as connection:
+        written = await _with_accounts(connection, written)
+        pairs = written.pairs()
         await _refuse_unknown(connection, written.accounts)
         if not await gaps.link(connection, ref, pairs, present()):
             return await _shown(connection, found)
         names = ", ".join(name for _, name in pairs)
         said = submission(member.id, actor, "gap.link", gap_id(ref), written.note or f"{found.title}: {names}")
         await _tell(connection, ref, {*found.accounts, *written.accounts}, "gap.linked", said)
-    return await _sent(office, ref)
+    new = [case for case in written.cases if case not in found.cases]
+    return await _told(office, await _sent(office, ref), new, written.note or found.description, member, actor)
 
 
 async def change(office: Office, ref: str, written: GapChange, actor: Actor) -> GapShown:
@@ -114,7 +125,7 @@ async def change(office: Office, ref: str, written: GapChange, actor: Actor) -> 
     async with office.store.writing() as connection:
         await gaps.change(connection, ref, written.status, roadmap, present())
         await _tell(connection, ref, found.accounts, "gap.changed", said)
-    return await _sent(office, ref)
+    return await _told(office, await _sent(office, ref), found.cases, written.reason, member, actor)
 
 
 async def resend(office: Office, ref: str) -> GapShown:
@@ -176,6 +187,38 @@ async def _find(office: Office, ref: str) -> Gap:
             kind=Refused.NOT_FOUND,
         )
     return found
+
+
+async def _with_accounts(connection: Connection, written: L) -> L:
+    """The same, with the accounts of its cases: what a case needs, its account needs.
+
+    Raises:
+        Refusal: There is no such case.
+    """
+    accounts = list(written.accounts)
+    for ref in written.cases:
+        if _is_ours(ref):
+            try:
+                accounts.append((await support.case(connection, ref)).account)
+            except Refusal as refusal:
+                raise Refusal(refusal.problem, field="cases", fix=refusal.fix, kind=refusal.kind) from None
+    return written.model_copy(update={"accounts": tuple(dict.fromkeys(accounts))})
+
+
+def _is_ours(case: str) -> bool:
+    """Whether a case is one of the support desk's; of another system's only the name is known."""
+    return re.fullmatch(CASE_REF, case) is not None
+
+
+async def _told(
+    office: Office, gap: GapShown, among: Iterable[str], why: str, member: Member, actor: Actor
+) -> GapShown:
+    """Report to the cases that a gap came up in where it is by now."""
+    words = "\n".join([f"{gap.title}: {gap.status}", why, *([gap.roadmap] if gap.roadmap else [])])
+    for ref in among:
+        if _is_ours(ref):
+            await cases.hear_of_gap(office, ref, gap.ref, gap.status, words, member, actor)
+    return gap
 
 
 async def _refuse_unknown(connection: Connection, accounts: tuple[str, ...]) -> None:

@@ -74,6 +74,7 @@ class ReviewLine(Wire):
     title: str
     stage: ReviewStage
     ask: Ask
+    from_case: str | None = None
     phase: ReviewPhase
     round: int
     overdue: bool

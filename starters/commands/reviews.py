@@ -35,7 +35,7 @@ from rapport.model.tech_review import (
     WebLink,
 )
 from rapport.policy import review as policy
-from rapport.storage import people, reviews, timeline
+from rapport.storage import people, reviews, support, timeline
 from rapport.storage import tasks as task_records
 from rapport.storage.database import Connection
 from rapport.storage.reviews import KnownReview
@@ -97,13 +97,16 @@ async def submit(office: Office, request: ReviewRequest, actor: Actor) -> Submit
     """Ask for a review. The same request of an account cannot be asked for twice while it is open.
 
     Raises:
-        Refusal: There is no such account, the date is past, nobody has a role that has to answer, or it stands already.
+        Refusal: There is no such account or case, the date is past, nobody has a role that has to answer, or it stands
+            already.
     """
     member = await member_acting(office, actor)
     now = present()
     async with office.store.reading() as connection:
         await people.account(connection, request.account)
         await _refuse_unanswerable(connection)
+        if request.case is not None:
+            await _refuse_foreign(connection, request.case, request.account)
         there = await reviews.standing(connection, request.account, request.title)
     if there is not None:
         return await _again(office, there)
@@ -114,6 +117,18 @@ async def submit(office: Office, request: ReviewRequest, actor: Actor) -> Submit
         ref = await reviews.add(connection, request, round_, now)
     await _start(office, ReviewStart(ref=ref, account=request.account, round=round_))
     return Submitted(ref=ref, workflow_id=review_id(ref))
+
+
+async def _refuse_foreign(connection: Connection, case: str, account: str) -> None:
+    """Refuse to name a support case that is none of the account's."""
+    try:
+        found = await support.case(connection, case)
+    except Refusal as refusal:
+        raise Refusal(refusal.problem, field="case", fix=refusal.fix, kind=refusal.kind) from None
+    if found.account != account:
+        raise Refusal(
+            f"{case} belongs to another account", field="case", fix=f"see `rapport case list --account {account} --all`"
+        )
 
 
 async def _again(office: Office, there: KnownReview) -> Submitted:

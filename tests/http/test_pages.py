@@ -240,6 +240,11 @@ PAGES = [
     "/support",
     "/support/report",
     "/cases/C-00001",
+    "/reviews",
+    "/reviews/new",
+    "/reviews/TR-0001",
+    "/reviews/TR-0001/edit",
+    "/reviews/TR-0001/record",
     "/inbox",
     "/reviews",
     "/reviews/new",
@@ -263,6 +268,9 @@ FORMS = [
     "/accounts/versayce/drafts",
     "/support/open",
     "/cases/C-00001/answer",
+    "/reviews/new",
+    "/reviews/new/case",
+    *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),
     *(
         f"/tasks/versayce/onsite_approval/1/{verb}"
         for verb in ("decide", "request", "decline", "ask", "answer", "record")

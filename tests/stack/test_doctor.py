@@ -80,6 +80,8 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "secret",
         "public url",
         "links",
+        "support rules",
+        "review scenarios",
         "database",
         "temporal",
         "search attributes",
@@ -93,7 +95,9 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "waits",
         "workflows",
     ]
-    assert {check.verdict for check in found.checks} == {Verdict.OK}
+    # The shipped rules promise severity 1 around the clock, which takes a rota and a pager.
+    assert {check.check for check in found.checks if check.verdict is not Verdict.OK} == {"support rules"}
+    assert of(found, "support rules").verdict is Verdict.NOTE
     assert here.office.settings.mail_mode == "live"
     assert len(here.mails()) == 4
 
@@ -278,3 +282,38 @@ async def test_what_the_review_channel_never_heard_is_told(here: Town) -> None:
     check = of(await examine(here), "channel")
     assert check.verdict is Verdict.TROUBLE
     assert [(one.where, "it answers 404" in one.problem) for one in check.findings] == [("TR-0007", True)]
+
+
+async def test_the_data_directorys_files_are_read_and_each_fault_has_its_line(here: Town) -> None:
+    """What is wrong in support.toml and reviews.toml is told with file, line and fix; the rest is looked at as ever."""
+    data = here.office.settings.data
+    (data / "support.toml").write_text('[severity.1]\ntitle = "down"\nfirst_answer = "soon"\n')
+    (data / "reviews.toml").write_text('[x]\ntitle = "X"\nwhen = ["airgapped"]\nwhy = "x"\nstages = ["pre_trial"]\n')
+    found = await examine(here)
+    assert not found.well
+    rules, calls = of(found, "support rules"), of(found, "review scenarios")
+    assert (rules.verdict, calls.verdict) == (Verdict.TROUBLE, Verdict.TROUBLE)
+    assert [one.where for one in calls.findings] == ["reviews.toml:3: x.when[0]"]
+    assert any(one.where.startswith("support.toml:3: severity.1.first_answer") for one in rules.findings), rules
+    assert all(one.problem and one.fix for one in (*rules.findings, *calls.findings))
+    assert of(found, "database").verdict is Verdict.OK
+    (data / "support.toml").write_text("[desk\n")
+    (data / "reviews.toml").write_bytes(b"\xff")
+    found = await examine(here)
+    assert of(found, "support rules").findings[0].where.startswith("support.toml")
+    assert of(found, "review scenarios").findings[0].where.startswith("reviews.toml")
+
+
+async def test_severity_one_without_a_rota_or_a_pager_is_a_note(here: Town) -> None:
+    """The doctor says which of both is missing; with both, nothing is."""
+    pager = {"paging_webhook_url": SecretStr("https://pager.example/x")}
+    told = of(await examine(here), "support rules")
+    assert (told.verdict, told.what) == (
+        Verdict.NOTE,
+        "severity 1 keeps desk hours: there is no on-call rota and no paging webhook",
+    )
+    assert "[on_call]" in told.fix
+    assert of(await examine(here, **pager), "support rules").what.endswith("there is no on-call rota")
+    rota = '[on_call]\nmembers = ["sam@foobar.example"]\nsince = 2026-01-05\n'
+    (here.office.settings.data / "support.toml").write_text(rota)
+    assert of(await examine(here, **pager), "support rules").verdict is Verdict.OK

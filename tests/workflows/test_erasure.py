@@ -4,23 +4,51 @@ from __future__ import annotations
 
 import email
 import email.policy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.evidence import WrittenIncident, WrittenProject, WrittenRoadmapItem, WrittenWin
+from rapport.model.gap import NewGap
 from rapport.model.message import MessageState
 from rapport.model.minutes import NewBlocker
 from rapport.model.sheets import Row
 from rapport.storage.tables import Base, SubmissionRow
-from starters.commands import audit, blockers, evidence, meetings, messages, successions, timelines
+from starters.commands import (
+    audit,
+    blockers,
+    case_reading,
+    cases,
+    evidence,
+    gaps,
+    meetings,
+    messages,
+    review_record,
+    reviews,
+    successions,
+    timelines,
+)
+from starters.commands.cases import Say
 from starters.commands.messages import Edit
-from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, link_of, text_of, until
+from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, link_of, text_of, until
+from tests.support.desk import DOSSIER, SAM, ask, open_desk, owner_of
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, vote
 from tests.support.minutes import action, begun, blocker, minutes
+from tests.support.reviews import (
+    CE,
+    CE_VP,
+    MESSAGE,
+    choose,
+    confirm,
+    everybody_says,
+    people,
+    request,
+    write,
+)
+from tests.support.reviews import in_phase as reaches
 
 NAMES = ("luca", "bianchi", CHAMPION)
 
@@ -47,6 +75,9 @@ async def named(town: Town, names: tuple[str, ...] = NAMES) -> set[tuple[str, st
                 for column, value in row._mapping.items():
                     if any(name in read(value).casefold() for name in names):
                         found.add((table.name, str(column)))
+        for row in await connection.execute(text("SELECT block FROM case_search_data")):
+            if any(name in read(row.block) for name in names):
+                found.add(("case_search", "block"))
     return found
 
 
@@ -177,3 +208,42 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     assert "erased.invalid" not in read(mail.as_bytes())
     assert text_of(mail)
     assert await named(skipping) == set()
+
+
+async def test_the_desk_and_reviews_forget_them_as_well(skipping: Town) -> None:
+    """Who asked a case, was spoken of in a dossier, a draft and a gap, and confirmed a review: nothing names them."""
+    office = skipping.office
+    await open_desk(skipping)
+    await people(skipping)
+    ref = (await ask(skipping, "Who rotates tokens, says Luca?", by(CHAMPION))).ref
+    other = (await ask(skipping, "Bianchi wants to know it too", by(SAM), contact=USER, partner="Luca Bianchi")).ref
+    for case in (ref, other):
+        await owner_of(skipping, case)
+        await cases.note(office, case, Say(text="Call Luca back"), by(SAM))
+    dossier = DOSSIER.model_copy(update={"impact": "Luca Bianchi cannot deploy"})
+    await cases.escalate(office, ref, dossier, by(SAM))
+    draft = (await cases.to_review(office, ref, Say(text="Bianchi insists."), by(SAM))).draft
+    assert "Call Luca back" in draft
+    review = (await reviews.submit(office, request(await today(skipping), context=draft, case=ref), by(CE))).ref
+    new = NewGap(title="Rotation for Luca", description=f"{CHAMPION} asked", cases=(ref,))
+    await gaps.log(office, new, TAM)
+    await everybody_says(skipping, review)
+    await choose(skipping, review, "recommendation", CE_VP, "yes", "Luca is right")
+    await reaches(skipping, review, "message")
+    await write(skipping, review, MESSAGE | {"message": "Dear Luca Bianchi, yes."})
+    await confirm(skipping, review)
+    await reaches(skipping, review, "closed")
+    before = {table for table, _ in await named(skipping)}
+    assert before >= {"contacts", "submissions", "messages", "cases", "case_texts", "case_search", "gaps"}
+    await successions.erase_contact(office, "versayce", CHAMPION, TAM)
+    assert await named(skipping) == set()
+    assert (await audit.verify(office, "versayce")).whole
+    shown = await case_reading.show(office, ref)
+    assert (shown.question, shown.contact) == ("(what was written was erased)", "someone who has left")
+    assert (await reviews.show(office, review)).outcome == "approved"
+    assert (await review_record.record(office, review)).markdown
+
+
+async def today(town: Town) -> date:
+    """The day that the server has."""
+    return (await town.now()).date()

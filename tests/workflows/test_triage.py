@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 
 import pytest
@@ -12,9 +13,10 @@ from rapport.model.tech_review import ReviewRequest
 from rapport.model.triage import Answers, Kind
 from rapport.policy.triage import QUESTIONS
 from rapport.policy.triage import triage as door_of
-from starters.commands import accounts, tasks, timelines, triage
+from starters.commands import accounts, case_reading, tasks, timelines, triage
 from starters.commands.triage import Matter
-from tests.conftest import ROOT, TAM, Town, by, example, text_of, until
+from tests.conftest import CHAMPION, ROOT, TAM, Town, by, example, text_of, until
+from tests.support.desk import mail_about, open_desk
 from tests.support.tasks import MANAGER
 
 WHAT = "Their CTO called twice about the answer to last week's case"
@@ -46,7 +48,7 @@ def test_every_kind_has_one_door_and_a_way_on() -> None:
     for door in doors.values():
         assert door.why
         assert bool(door.next) is not door.asks
-    assert doors[Kind.BROKEN_NOW].next == "rapport case open versayce --question …"
+    assert doors[Kind.BROKEN_NOW].next == "rapport review triage versayce --kind broken_now --what … --confirm"
 
 
 def test_a_submission_that_is_no_review_is_turned_away_with_the_way_on() -> None:
@@ -59,6 +61,7 @@ def test_a_submission_that_is_no_review_is_turned_away_with_the_way_on() -> None
         assert caught.value.field == "x.toml: kind"
         assert f"rapport review triage versayce --kind {kind}" in caught.value.fix
         assert caught.value.others == ()
+        assert ("--confirm" in caught.value.fix) is (kind is Kind.BROKEN_NOW)
 
 
 async def test_an_escalation_goes_to_the_submitters_manager(skipping: Town) -> None:
@@ -113,3 +116,22 @@ async def test_other_doors_are_told_and_nothing_begins(skipping: Town) -> None:
         await triage.bring(skipping.office, matter(Kind.WISH).model_copy(update={"account": "nobody"}), TAM)
     assert caught.value.kind is Refused.NOT_FOUND
     assert skipping.mails() == []
+
+
+async def test_what_is_broken_now_opens_a_case_once_it_is_confirmed(skipping: Town) -> None:
+    """Asked first, there is a command to copy; confirmed, a case with its number; nothing else can be confirmed."""
+    await open_desk(skipping)
+    office = skipping.office
+    asked = await triage.bring(office, matter(Kind.BROKEN_NOW), TAM)
+    assert (asked.case, await case_reading.listed(office)) == (None, [])
+    assert shlex.split(asked.next or "")[-3:] == ["--what", WHAT, "--confirm"]
+    sure = matter(Kind.BROKEN_NOW).model_copy(update={"confirm": True, "key": "form-1"})
+    found = await triage.bring(office, sure, TAM)
+    assert found.case is not None
+    assert (await triage.bring(office, sure, TAM)).case == found.case
+    shown = await case_reading.show(office, found.case)
+    assert (shown.question, shown.severity, shown.contact) == (WHAT, triage.BROKEN, "Luca Bianchi")
+    await mail_about(skipping, CHAMPION, f"[{found.case}]")
+    with pytest.raises(Refusal) as caught:
+        await triage.bring(office, matter(Kind.WISH).model_copy(update={"confirm": True}), TAM)
+    assert caught.value.field == "confirm"

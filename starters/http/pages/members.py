@@ -25,6 +25,7 @@ from starters.commands import (
     cadences,
     case_reading,
     evidence,
+    gaps,
     meetings,
     messages,
     onboardings,
@@ -195,6 +196,7 @@ async def account_page(
         actions=await actions.listed(office, key),
         minutes=await meetings.with_minutes(office, key),
         reviews=await reviews.listed(office, key),
+        gaps=await gaps.listed(office, account=key),
     )
 
 

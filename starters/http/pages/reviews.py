@@ -17,10 +17,12 @@ from rapport.model.people import personas
 from rapport.model.reading import check
 from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import ReviewRequest
-from starters.commands import accounts, review_record, reviews
+from rapport.model.triage import Kind
+from starters.commands import accounts, cases, review_record, reviews, triage
 from starters.commands.office import Actor, Office
 from starters.commands.review_shown import ReviewShown
 from starters.commands.reviews import Feedback, Reason
+from starters.commands.triage import Matter
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
 from starters.http.pages.members import acting
 from starters.http.pages.rendering import MAIL_POLICY, fields, member_page, see_other
@@ -71,9 +73,12 @@ async def listed(
 
 
 @router.get("/reviews/new")
-async def new(request: Request, office: TheOffice, session: SignedIn, account: str = "") -> Response:
-    """The form that asks for a review."""
-    return await _form(request, office, session, {"account": account, "tell": "primary_champion"})
+async def new(
+    request: Request, office: TheOffice, session: SignedIn, account: str = "", case: str | None = None
+) -> Response:
+    """The form that asks for a review; from a support case, with what that knows of it."""
+    known = {"account": account} if case is None else await cases.review_of(office, case)
+    return await _form(request, office, session, known | {"tell": "primary_champion"})
 
 
 @router.post("/reviews/new")
@@ -88,6 +93,23 @@ async def submit(request: Request, office: TheOffice, session: SignedIn) -> Resp
     except Refusal as refusal:
         return await _form(request, office, session, typed, RefusedForm("submit", refusal, typed))
     return see_other(f"/reviews/{done.ref}?done=review_asked")
+
+
+@router.post("/reviews/new/case")
+async def open_case(request: Request, office: TheOffice, session: SignedIn) -> Response:
+    """Open a support case instead, of what is broken now."""
+    await check_form(request, office, session)
+    typed = await fields(request)
+    try:
+        given = {name: typed.get(name, "") for name in ("account", "what", "severity", "key")}
+        matter = check(Matter, {name: text for name, text in given.items() if text.strip()} | _BROKEN, "")
+        found = await triage.bring(office, matter, await _actor(office, session, matter.account))
+    except Refusal as refusal:
+        return await _form(request, office, session, typed, RefusedForm("case", refusal, typed))
+    return see_other(f"/cases/{found.case}?done=opened")
+
+
+_BROKEN: Final = {"kind": Kind.BROKEN_NOW, "confirm": True}
 
 
 @router.get("/reviews/{ref}/edit")
@@ -239,6 +261,8 @@ async def _form(
         ref=ref,
         accounts=[(line.account, line.name) for line in await accounts.portfolio(office)],
         personas={name: one.title for name, one in personas().items()},
+        severity=triage.BROKEN,
+        key=cases.new_key(),
     )
 
 

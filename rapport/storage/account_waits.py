@@ -1,0 +1,78 @@
+"""What waits of accounts beside their onboardings: open support cases, and technical reviews that go on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Literal
+
+from sqlalchemy import select
+
+from rapport.model.base import Instant, Wire
+from rapport.model.support import CaseState
+from rapport.policy import cases
+from rapport.storage.database import Connection
+from rapport.storage.review_tables import ReviewRow
+from rapport.storage.support import OPEN
+from rapport.storage.support_tables import CaseRow
+
+
+class OtherWait(Wire):
+    """A case or a review of an account: what it waits for, on whom, since when, and how to move it on."""
+
+    kind: Literal["case", "review"]
+    ref: str
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    since: Instant | None
+    deadline: Instant | None
+    unblock: str | None
+
+
+async def other_waits(connection: Connection) -> dict[str, list[OtherWait]]:
+    """The open cases of every account, the worst first, then its reviews that go on, the most urgent first."""
+    found: dict[str, list[OtherWait]] = defaultdict(list)
+    rows = await connection.execute(
+        select(
+            CaseRow.account,
+            CaseRow.ref,
+            CaseRow.state,
+            CaseRow.waiting_for,
+            CaseRow.owned_since,
+            CaseRow.opened_at,
+            CaseRow.due,
+        )
+        .where(CaseRow.state.in_(list(OPEN)))
+        .order_by(CaseRow.severity, CaseRow.number)
+    )
+    for row in rows:
+        state = CaseState(row.state)
+        found[row.account].append(
+            OtherWait(
+                kind="case",
+                ref=row.ref,
+                waiting_on=cases.waits_on(state),
+                waiting_for=row.waiting_for,
+                since=row.owned_since or row.opened_at,
+                deadline=row.due,
+                unblock=cases.way_on(state, row.ref),
+            )
+        )
+    rows = await connection.execute(
+        select(
+            ReviewRow.account,
+            ReviewRow.ref,
+            ReviewRow.waiting_on,
+            ReviewRow.waiting_for,
+            ReviewRow.since,
+            ReviewRow.deadline,
+            ReviewRow.unblock,
+        )
+        .where(ReviewRow.closed.is_(None))
+        .order_by(ReviewRow.needed_by, ReviewRow.number)
+    )
+    for row in rows:
+        found[row.account].append(OtherWait(kind="review", **{key: row._mapping[key] for key in _OF_REVIEW}))
+    return found
+
+
+_OF_REVIEW = ("ref", "waiting_on", "waiting_for", "since", "deadline", "unblock")
