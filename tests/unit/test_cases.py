@@ -52,10 +52,10 @@ def test_whatever_is_done_a_case_stands_in_a_way_that_makes_sense(
 
 @given(ACTS)
 def test_nothing_is_done_to_what_became_a_part_of_another_case(act: CaseAct) -> None:
-    """Notes and context alone are still taken; everything else names the case to go on with."""
+    """Notes, context and what becomes of a gap are still taken; everything else names the case to go on with."""
     status = CaseStatus(state=CaseState.MERGED, merged_into="C-00007")
     reason = cases.judge(act, status, "C-00001", escalated=False)
-    assert (reason is None) == (act.kind in (ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN))
+    assert (reason is None) == (act.kind in (ActKind.NOTE, ActKind.CONTEXT, ActKind.JOIN, ActKind.GAP))
     assert reason is None or "C-00007" in reason
 
 
@@ -90,7 +90,7 @@ def test_a_draft_is_a_document_whatever_was_asked(question: str, why: str) -> No
     """Quotes, backslashes and lines come out as they went in, and what a person has to fill in is empty."""
     known = review_draft.known("C-00001", "versayce", cases.heading(question), question, why, [why])
     made = tomllib.loads(review_draft.draft(known))
-    assert made["gap"] == f"{question}\n\n{why}"
+    assert made["gap"] == "\n\n".join(text for text in (question, why) if text)
     assert [made[name] for name, _ in review_draft.ASKED] == [""] * len(review_draft.ASKED)
 
 
