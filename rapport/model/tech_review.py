@@ -81,6 +81,15 @@ class Design(Written):
 
 
 ASKED: Final = {
+    "stage": (
+        'write "pre_trial", "pre_production" or "post_sale"',
+        "it says who is heard",
+    ),
+    "ask": (
+        'write "non_standard_requirement", "unplanned_engineering", "best_practice_validation" or '
+        '"tradeoff_or_timeline"',
+        "it says whose yes is needed",
+    ),
     "gap": (
         "say where the customer differs from best practice or documented limits",
         "without it nobody can tell what is to be decided",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import delete, func, insert, or_, select, text, update
 
 from rapport.model.base import Instant, Wire
-from rapport.model.review_facts import Remark, ReviewPhase
+from rapport.model.review_facts import Remark, ReviewPhase, Verdict
 from rapport.model.tech_review import Ask, ReviewProjection, ReviewRequest, ReviewRound, ReviewStage, review_ref
 from rapport.policy import receipts
 from rapport.storage.database import Connection
@@ -73,6 +73,16 @@ class KnownRound(Wire):
     needed_by: Instant
     design_link: str | None
     design_version: str | None
+
+
+class KnownDeviation(Wire):
+    """What an account was granted, and on which conditions."""
+
+    ref: str
+    title: str
+    outcome: Verdict
+    decided: Instant
+    conditions: tuple[str, ...]
 
 
 class KnownReceipt(Wire):
@@ -339,6 +349,25 @@ async def conditions(connection: Connection, ref: str, round_: int) -> list[str]
         .order_by(ReviewConditionRow.position)
     )
     return list(await connection.scalars(query))
+
+
+async def deviations(connection: Connection, account: str) -> list[KnownDeviation]:
+    """What an account was granted beyond the usual: its last answer was a yes, the newest first."""
+    yes = [verdict for verdict in Verdict if verdict.is_yes]
+    query = select(ReviewRow.ref, ReviewRow.title, ReviewRow.round, ReviewRow.outcome, ReviewRow.decided).where(
+        ReviewRow.account == account, ReviewRow.outcome.in_(yes), ReviewRow.decided.is_not(None)
+    )
+    rows = (await connection.execute(query.order_by(ReviewRow.decided.desc(), ReviewRow.ref))).all()
+    return [
+        KnownDeviation(
+            ref=row.ref,
+            title=row.title,
+            outcome=row.outcome,
+            decided=row.decided,
+            conditions=tuple(await conditions(connection, row.ref, row.round)),
+        )
+        for row in rows
+    ]
 
 
 async def kept_receipts(connection: Connection, ref: str | None = None) -> list[KnownReceipt]:

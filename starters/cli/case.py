@@ -364,6 +364,10 @@ def _print(case: CaseShown) -> None:
             out.print(f"  {_plain(line.text)}")
     for one in case.duplicates:
         out.print(f"[dim]likely the same:[/dim] {one}; if it is: rapport case merge {case.ref} --into {one}")
+    for granted in case.deviations:
+        out.print(f"[dim]granted:[/dim] {granted.ref}, {_plain(granted.title)}: {granted.outcome.replace('_', ' ')}")
+        for condition in granted.conditions:
+            out.print(f"  {_plain(condition)}")
     for solved in case.similar:
         about = _plain(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
         out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {_plain(solved.answer)}")

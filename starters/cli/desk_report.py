@@ -63,7 +63,8 @@ def rules(data: Data = None, json: Json = False) -> None:
 
 
 def _print(found: DeskReport) -> None:
-    out.print(f"{found.first} to {found.last}, {found.zone}: {found.opened} cases came in, {found.solved} were solved.")
+    cases = "1 case" if found.opened == 1 else f"{found.opened} cases"
+    out.print(f"{found.first} to {found.last}, {found.zone}: {cases} came in, {found.solved} were solved.")
     if found.solved:
         share = found.without_engineering / found.solved
         out.print(f"Solved without interrupting engineering: {found.without_engineering} ({share:.0%}).")

@@ -13,7 +13,7 @@ from rapport.model.people import Member, Role
 from rapport.model.support import CaseState, CaseView
 from rapport.policy.cases import heading
 from rapport.storage import gaps, people, reviews, search, support
-from rapport.storage.reviews import KnownReview
+from rapport.storage.reviews import KnownDeviation, KnownReview
 from rapport.storage.support import Case, Said
 from rapport.support_rules import Rules
 from starters.commands.office import Office, answered, present
@@ -119,6 +119,7 @@ class CaseShown(CaseLine):
 
     Attributes:
         team: Which engineering team owns the area, with the date when that was last confirmed.
+        deviations: What the account was granted beyond the usual, on which conditions.
         similar: Solved cases that resemble it, the nearest first.
         duplicates: Open cases of the account that are likely about the same; somebody has to say so.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
@@ -139,6 +140,7 @@ class CaseShown(CaseLine):
     team: str | None
     log: tuple[WordShown, ...]
     why: tuple[Why, ...]
+    deviations: tuple[KnownDeviation, ...] = ()
     similar: tuple[SolvedBefore, ...] = ()
     duplicates: tuple[str, ...] = ()
     drafts: tuple[str, ...] = ()
@@ -191,6 +193,7 @@ async def show(office: Office, ref: str) -> CaseShown:
         members = {member.id: member for member in await people.members(connection)}
         log = await support.log(connection, ref)
         chosen = await support.assignments(connection, ref)
+        granted = await reviews.deviations(connection, case.account)
         alike = await search.similar(connection, case.said or "", area=case.area, but=ref)
         doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
         asked = await reviews.of_case(connection, ref)
@@ -232,6 +235,7 @@ async def show(office: Office, ref: str) -> CaseShown:
             )
             for one in chosen
         ),
+        deviations=tuple(granted),
         similar=tuple(SolvedBefore(**one.model_dump(exclude={"area"})) for one in alike),
         duplicates=() if case.state.is_over else tuple(one.ref for one in doubles),
         drafts=view.drafts if view is not None else (),

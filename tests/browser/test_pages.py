@@ -11,11 +11,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, StorageState
 from temporalio.client import Client
 
+from rapport.model.ids import new_id
 from starters.commands import meetings
 from tests.browser.conftest import Visits, open_site
 from tests.conftest import CHAMPION, USER, link_of, until
 from tests.support.approval import MANAGER, opened, prepared
 from tests.support.evidence import informed
+from tests.support.reviews import say, submitted
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -85,6 +87,8 @@ async def furnished(
         preparing = await prepared(site.town)
         approval = await opened(site.town)
         deciding = link_of((await site.town.mailed(1, MANAGER))[0])
+        ref = await submitted(site.town, key=new_id("a").replace("_", "-"))
+        await say(site.town, ref, "engineering", "in_favour_if", "With a signed medium. " * 12)
         context = await browser.new_context()
         await site.sign_in(context)
         member = await context.storage_state()
@@ -100,6 +104,9 @@ async def furnished(
             "timeline": f"/accounts/{voting}?all=1",
             "inbox": "/inbox",
             "the desk's days": "/support/report",
+            "reviews": "/reviews",
+            "review": f"/reviews/{ref}",
+            "request for a review": "/reviews/new",
             "task to ask for": f"/tasks/{preparing.task}",
             "task to decide": f"/tasks/{approval.task}",
             "task behind its link": f"/m/{deciding}",
@@ -127,6 +134,9 @@ PAGES = (
     "timeline",
     "inbox",
     "the desk's days",
+    "reviews",
+    "review",
+    "request for a review",
     "task to ask for",
     "task to decide",
     "task behind its link",

@@ -246,6 +246,11 @@ PAGES = [
     "/reviews/TR-0001/edit",
     "/reviews/TR-0001/record",
     "/inbox",
+    "/reviews",
+    "/reviews/new",
+    "/reviews/TR-0001",
+    "/reviews/TR-0001/edit",
+    "/reviews/TR-0001/record",
     "/tasks/versayce/onsite_approval/1",
     "/mail",
     "/mail/00000001",
@@ -270,6 +275,8 @@ FORMS = [
         f"/tasks/versayce/onsite_approval/1/{verb}"
         for verb in ("decide", "request", "decline", "ask", "answer", "record")
     ),
+    "/reviews/new",
+    *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),
     "/sign-out",
 ]
 

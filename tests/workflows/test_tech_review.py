@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.tech_review import Ask, Design
+from rapport.storage import reviews as records
 from rapport.storage.review_tables import ReviewRemarkRow
 from starters.commands import audit, review_record, reviews, tasks, timelines
 from starters.commands.office import Actor
@@ -78,6 +79,10 @@ async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Town
     shown = await reviews.show(skipping.office, ref)
     assert shown.acknowledged is not None
     assert not shown.overdue
+    async with skipping.office.store.reading() as connection:
+        granted = await records.deviations(connection, "versayce")
+    # Support reads this with each of the customer's cases.
+    assert [(one.ref, one.outcome, one.conditions) for one in granted] == [(ref, "approved", shown.conditions)]
 
 
 async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) -> None:
@@ -94,6 +99,8 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) ->
     assert NO["message"] in text_of(mail)
     await confirm(skipping, ref)
     assert await outcome(skipping, ref) == "declined"
+    async with skipping.office.store.reading() as connection:
+        assert await records.deviations(connection, "versayce") == []
     entries = await timelines.timeline_of(skipping.office, "versayce")
     kinds = [one.kind.removeprefix("tech_review.") for one in entries if one.kind.startswith("tech_review.")]
     assert kinds == ["submitted", "recommended", "decided", "told", "acknowledged"]
