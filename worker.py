@@ -16,10 +16,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import httpx
 from temporalio.client import Client
-from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker, WorkflowRunner
+from temporalio.worker import (
+    Interceptor,
+    PollerBehavior,
+    PollerBehaviorAutoscaling,
+    PollerBehaviorSimpleMaximum,
+    Worker,
+    WorkflowRunner,
+)
 
 import workflows
 from activities.announcements import Announcements
@@ -69,6 +77,23 @@ WORKFLOWS = (
     GapDelivery,
 )
 """Every workflow there is."""
+
+Pollers = tuple[PollerBehavior, PollerBehavior]
+"""How many ask for workflow tasks, and for activities."""
+
+POLLERS: Final[Pollers] = (
+    PollerBehaviorAutoscaling(minimum=4, initial=8),
+    PollerBehaviorAutoscaling(),
+)
+"""As many as there is work for."""
+
+STEADY: Final[Pollers] = (
+    PollerBehaviorSimpleMaximum(8),
+    PollerBehaviorSimpleMaximum(8),
+)
+"""The same on the time-skipping server. That one knows nothing of autoscaling, so the SDK lets each question end after
+11 seconds; now and then the server still answers a question that has ended, and that breaks the connection with all
+that is under way on it."""
 
 MECHANICS = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - {
     kind.__module__ for kind in WORKFLOWS
@@ -132,11 +157,13 @@ async def build(
     *,
     runner: WorkflowRunner | None = None,
     interceptors: Sequence[Interceptor] = (),
+    pollers: Pollers = POLLERS,
 ) -> AsyncIterator[Parts]:
     """Put a worker together, and take it apart afterwards.
 
     Args:
         runner, interceptors: How a simulation has workflows and activities see its own time.
+        pollers: How many ask for work; `STEADY` on the time-skipping server.
     """
     store = Store(settings.database)
     mailer = Mailer(Relay.parse(settings.smtp_url.get_secret_value()), hostname=settings.mail_from.partition("@")[2])
@@ -219,8 +246,8 @@ async def build(
             graceful_shutdown_timeout=timedelta(seconds=30),
             # A worker that was killed is missed after two seconds instead of ten.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
-            workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=4, initial=8),
-            activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+            workflow_task_poller_behavior=pollers[0],
+            activity_task_poller_behavior=pollers[1],
         )
         # What is loaded by now stays for good; looking through it again and again for garbage took 6 % of the CPU.
         gc.freeze()

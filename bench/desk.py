@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import random
 import sys
 import tempfile
@@ -44,12 +45,12 @@ from rapport.storage import imports, support
 from rapport.storage.database import Connection, Store
 from rapport.storage.support_tables import AssignmentRow, CaseRow
 from rapport.storage.tables import TimelineRow
-from rapport.temporal import time_skipping
+from rapport.temporal import let_pass, time_skipping
 from starters.commands import cases
 from starters.commands.cases import HandOff, Say
 from starters.commands.office import Actor, Office
 from starters.programs import find
-from worker import build
+from worker import STEADY, build
 
 ACCOUNT: Final = "versayce"
 ENGINEERS: Final = 7
@@ -72,6 +73,7 @@ class Outcome:
         opening_seconds: How long the opening alone took.
         quiet_seconds: How long it took until every case had told the desk that it has heard; a year has no such figure.
         runs: How many runs the desk had.
+        days: How many days cases came in; a burst has no such figure.
     """
 
     opened: int
@@ -82,6 +84,7 @@ class Outcome:
     opening_seconds: float
     quiet_seconds: float | None
     runs: int
+    days: int | None = None
 
 
 def engineer(number: int, *, always: bool) -> dict[str, Any]:
@@ -199,7 +202,7 @@ async def beginning(data: Path, turnover: int) -> AsyncIterator[tuple[Office, Wo
             mail_from="support@foobar.example",
             secret=SecretStr("a secret of the benchmark"),
         )
-        async with build(environment.client, settings) as parts:
+        async with build(environment.client, settings, pollers=STEADY) as parts:
             await parts.store.migrate()
             now = await environment.get_current_time()
             async with parts.store.writing() as connection:
@@ -215,8 +218,21 @@ async def beginning(data: Path, turnover: int) -> AsyncIterator[tuple[Office, Wo
                 yield Office(settings, parts.store, environment.client), environment
 
 
-async def year(count: int, days: int, *, turnover: int = 1_000, tell: Callable[[str], None] | None = None) -> Outcome:
-    """Live so many days with so many cases in all; work off what is left, and count."""
+async def year(
+    count: int,
+    days: int,
+    *,
+    turnover: int = 1_000,
+    seconds: float = math.inf,
+    tell: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Live so many days with so many cases in all; work off what is left, and count.
+
+    Args:
+        turnover: After how many signals the desk continues as new.
+        seconds: After how long no further day begins. What is open then is still worked off.
+        tell: Is told each week how far it is.
+    """
     chance = random.Random(6)
     with tempfile.TemporaryDirectory(prefix="rapport-bench-") as folder:
         async with beginning(Path(folder), turnover) as (office, environment):
@@ -224,8 +240,11 @@ async def year(count: int, days: int, *, turnover: int = 1_000, tell: Callable[[
             began = time.monotonic()
             desk.now = await environment.get_current_time()
             midnight = desk.now.replace(hour=0, minute=0, second=0, microsecond=0)
-            spent = 0.0
+            spent, lived = 0.0, 0
             for day in range(1, days + 1):
+                if time.monotonic() - began > seconds:
+                    break
+                lived = day
                 for number, look in enumerate(LOOKS):
                     await desk.reach(midnight + timedelta(days=day) + look)
                     steps = days * len(LOOKS)
@@ -236,18 +255,18 @@ async def year(count: int, days: int, *, turnover: int = 1_000, tell: Callable[[
                     await desk.work(chance)
                 if tell is not None and day % 7 == 0:
                     tell(f"day {day}: {desk.opened} cases opened, {time.monotonic() - began:.0f} s")
-            for day in range(days + 1, days + 30):
+            for day in range(lived + 1, lived + 30):
                 for look in LOOKS[1:]:
                     await desk.reach(midnight + timedelta(days=day) + look)
                     await desk.work(chance, only_resolve=True)
                 if not await desk.open_refs():
                     break
-            await desk.reach(midnight + timedelta(days=days + 31))
+            await desk.reach(midnight + timedelta(days=lived + 31))
             view = await office.client.get_workflow_handle(desk_id(DESK)).query("view", result_type=DeskView)
-            seconds = time.monotonic() - began
+            took = time.monotonic() - began
             async with office.store.reading() as connection:
                 lost, twice = await counted(connection, view, ended=True)
-    return Outcome(desk.opened, lost, twice, view.state.taken, seconds, spent, None, view.state.runs)
+    return Outcome(desk.opened, lost, twice, view.state.taken, took, spent, None, view.state.runs, lived)
 
 
 @dataclass
@@ -262,11 +281,9 @@ class _Desk:
 
     async def reach(self, instant: datetime) -> None:
         """Let the clock run to an instant."""
-        while self.now < instant:
-            # A machine that is busy with other things as well breaks a long call now and then; the clock goes on.
-            with contextlib.suppress(RPCError):
-                await self.environment.sleep(instant - self.now)
-            self.now = await self.environment.get_current_time()
+        if instant > self.now:
+            await let_pass(self.environment, instant - self.now)
+        self.now = await self.environment.get_current_time()
 
     async def open(self, count: int) -> None:
         """So many questions at once."""
@@ -327,8 +344,9 @@ def told(name: str, outcome: Outcome) -> str:
     """One outcome for a person."""
     rate = outcome.opened / outcome.seconds
     quiet = f", {outcome.quiet_seconds:.1f} s until the desk was quiet" if outcome.quiet_seconds is not None else ""
+    days = f" in {outcome.days} days" if outcome.days is not None else ""
     return (
-        f"{name}: {outcome.opened} cases, lost {outcome.lost}, twice {outcome.twice}; "
+        f"{name}: {outcome.opened} cases{days}, lost {outcome.lost}, twice {outcome.twice}; "
         f"given to somebody {outcome.given} times by a desk of {outcome.runs} runs; "
         f"{outcome.seconds:.1f} s in all ({rate:.1f} a second), {outcome.opening_seconds:.1f} s of it for opening"
         f"{quiet}"
@@ -341,7 +359,9 @@ async def measure(asked: argparse.Namespace) -> dict[str, Outcome]:
     if asked.burst:
         found[f"a burst of {asked.burst}"] = await burst(asked.burst)
     if asked.cases:
-        found[f"{asked.days} days"] = await year(asked.cases, asked.days, turnover=asked.turnover, tell=_say)
+        found[f"{asked.days} days"] = await year(
+            asked.cases, asked.days, turnover=asked.turnover, seconds=asked.minutes * 60, tell=_say
+        )
     # See starters/cli/common.py: without a pause, short programs crash at exit.
     await asyncio.sleep(0.02)
     return found
@@ -358,6 +378,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20_000, help="cases in the simulated year; 0 for none")
     parser.add_argument("--days", type=int, default=365, help="how long the year is")
     parser.add_argument("--turnover", type=int, default=1_000, help="after how many signals the desk continues as new")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after how long no further day begins")
     parser.add_argument("--json", action="store_true", help="print every figure as one JSON document")
     asked = parser.parse_args()
     logging.getLogger("temporalio.core").setLevel("ERROR")

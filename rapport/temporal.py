@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_SECONDS: Final = 10.0
+
+PATIENCE: Final = timedelta(hours=1)
+"""How long a time-skipping server may take to let time pass: all that falls due meanwhile is done before."""
 
 SEARCH_ATTRIBUTES: Final = {
     "RapportAccount": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -122,3 +126,17 @@ async def time_skipping(program: str) -> AsyncIterator[WorkflowEnvironment]:
             AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
         )
         yield environment
+
+
+async def let_pass(environment: WorkflowEnvironment, wait: timedelta) -> None:
+    """Let a time-skipping server's clock run on for so long.
+
+    In one call that has all the time it needs, and is never made again: each such call takes one lock of that clock
+    away and gives it back at its end, also when its caller has given up (the SDK's own does after 30 seconds). With a
+    second call meanwhile a lock is left over, and from then on the clock runs no faster than ours.
+    """
+    from temporalio.api.testservice.v1 import SleepRequest
+
+    order = SleepRequest()
+    order.duration.FromTimedelta(wait)
+    await environment.client.test_service.unlock_time_skipping_with_sleep(order, timeout=PATIENCE)

@@ -30,12 +30,12 @@ from rapport.model.reading import read_toml
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
-from rapport.temporal import SEARCH_ATTRIBUTES
+from rapport.temporal import SEARCH_ATTRIBUTES, let_pass
 from starters.commands.office import Actor, Office
 from starters.installation import Ports
 from starters.stack import take_port
 from tests.support.playbooks import KICKOFF, put
-from worker import build
+from worker import POLLERS, STEADY, Pollers, build
 
 ROOT = Path(__file__).parent.parent
 TAM = Actor(email="robin.keller@foobar.example", channel="cli", entered_by="tester")
@@ -106,7 +106,7 @@ class Town:
         assert self.environment is not None
         wait = instant - await self.now()
         if wait > timedelta(0):
-            await self.environment.sleep(wait)
+            await let_pass(self.environment, wait)
 
     async def sleep_to(self, weekday: int, hour: int, zone: str = "Europe/Zurich") -> datetime:
         """Let the clock run to the next such weekday (Monday is 0) and hour."""
@@ -151,7 +151,9 @@ def link_of(mail: EmailMessage) -> str:
 
 
 @asynccontextmanager
-async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> AsyncIterator[Town]:
+async def town(
+    client: Client, data: Path, task_queue: str, *, pollers: Pollers = POLLERS, **settings: Any
+) -> AsyncIterator[Town]:
     """Open an installation on a Temporal server."""
     port = free_port()
     catcher = Catcher(data / "mail")
@@ -173,7 +175,7 @@ async def town(client: Client, data: Path, task_queue: str, **settings: Any) -> 
     store = Store(made.database)
     await store.migrate()
     # The whole sandbox, for every module: here is where it finds what a workflow must not do.
-    async with build(client, made, runner=Runner()) as parts, parts.worker:
+    async with build(client, made, runner=Runner(), pollers=pollers) as parts, parts.worker:
         yield Town(Office(made, parts.store, client), client, catcher)
     await store.close()
     await catcher.stop()
@@ -197,7 +199,7 @@ async def skipping_town(data: Path, **settings: Any) -> AsyncIterator[Town]:
         await environment.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
         )
-        async with town(environment.client, data, "rapport", **settings) as made:
+        async with town(environment.client, data, "rapport", pollers=STEADY, **settings) as made:
             made.environment = environment
             yield made
 

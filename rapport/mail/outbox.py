@@ -28,6 +28,9 @@ from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 LEASE: Final = timedelta(seconds=90)
 """How long an attempt may be at it. Longer than the wire waits for an answer, so that two never overlap."""
 
+LAST: Final = "\U0010ffff"
+"""Comes after every key that begins alike."""
+
 GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
 
@@ -137,6 +140,17 @@ _OF_OCCASION: Final = (
     )
     .order_by(MessageRow.key)
 )
+_BY_KEY: Final = (
+    select(*_STANDING)
+    .where(
+        # Not the bare column: SQLite would go by its index, through all mails that the account has ever had.
+        func.coalesce(MessageRow.account, "") == bindparam("of"),
+        MessageRow.key >= bindparam("prefix"),
+        MessageRow.key < bindparam("end"),
+    )
+    .order_by(MessageRow.key)
+)
+"""The same where texts are ordered byte by byte, as in SQLite; elsewhere the order is up to the database's language."""
 
 
 async def outcomes(connection: Connection, keys: Sequence[str], now: datetime) -> Outcomes:
@@ -150,8 +164,12 @@ async def of_occasion(connection: Connection, account: str, prefix: str, now: da
     Args:
         prefix: The key without its person.
     """
-    given = {"of": account, "prefix": prefix, "length": len(prefix)}
-    return _outcomes(await connection.execute(_OF_OCCASION, given), now)
+    given: dict[str, Any] = {"of": account, "prefix": prefix}
+    if connection.dialect.name == "sqlite":
+        found = await connection.execute(_BY_KEY, given | {"end": prefix + LAST})
+    else:
+        found = await connection.execute(_OF_OCCASION, given | {"length": len(prefix)})
+    return _outcomes(found, now)
 
 
 def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:

@@ -169,7 +169,9 @@ async def case(connection: Connection, ref: str) -> Case:
 
 async def pending(connection: Connection, before: datetime) -> list[Case]:
     """Cases that were put on record before an instant and never told how they stand."""
-    rows = await connection.execute(_CASES.where(CaseRow.projected == 0, CaseRow.opened_at < before))
+    # None has another state before it is told; and by its state few rows are looked at.
+    new = (CaseRow.state == CaseState.QUEUED, CaseRow.projected == 0, CaseRow.opened_at < before)
+    rows = await connection.execute(_CASES.where(*new))
     return [_case(row) for row in rows]
 
 

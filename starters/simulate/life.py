@@ -28,7 +28,7 @@ from rapport.policy import calendar
 from rapport.settings import Settings
 from rapport.storage import people
 from rapport.storage.tables import MessageRow, TaskRow
-from rapport.temporal import time_skipping
+from rapport.temporal import let_pass, time_skipping
 from starters.commands import onboardings
 from starters.commands.office import Actor, Office
 from starters.commands.onboardings import PLAYBOOKS
@@ -36,7 +36,7 @@ from starters.programs import find
 from starters.simulate.clockwork import Shift, ShiftedRunner, Told
 from starters.simulate.scenarios import Scenario
 from starters.simulate.sources import Source
-from worker import build
+from worker import STEADY, build
 
 HOST: Final = "127.0.0.1"
 _NEWS: Final = select(
@@ -107,7 +107,7 @@ class Life:
         """
         wait = self.shift.there(instant) + _INTO_THE_MINUTE - await self.environment.get_current_time()
         if wait > timedelta(0):
-            await self.environment.sleep(wait)
+            await let_pass(self.environment, wait)
         self.now = max(self.now, instant)
 
     @contextlib.contextmanager
@@ -174,7 +174,7 @@ async def beginning(source: Source, begins: datetime) -> AsyncIterator[Life]:
         )
         shift = Shift(begins - await environment.get_current_time())
         built = await parts.enter_async_context(
-            build(environment.client, settings, runner=ShiftedRunner(shift), interceptors=[Told(shift)])
+            build(environment.client, settings, runner=ShiftedRunner(shift), interceptors=[Told(shift)], pollers=STEADY)
         )
         await built.store.migrate()
         office = Office(settings, built.store, environment.client)

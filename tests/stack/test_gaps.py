@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import randrange
+from typing import Any
 
 import httpx
 import pytest
@@ -46,7 +47,7 @@ async def here(
 ) -> AsyncIterator[Town]:
     """An installation with a CRM, that knows the example account."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
-    given = {"crm_webhook_url": SecretStr(crm.url), "crm_webhook_secret": SecretStr(SECRET)}
+    given: dict[str, Any] = {"crm_webhook_url": SecretStr(crm.url), "crm_webhook_secret": SecretStr(SECRET)}
     async with town(dev_server, tmp_path, new_id("queue"), **given) as made:
         await prepare(made)
         yield made

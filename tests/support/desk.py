@@ -60,7 +60,9 @@ def crew() -> MembersFile:
     )
 
 
-async def open_desk(town: Town, *, turnover: int = 1_000, day: int | None = 0, hour: int = 10) -> None:
+async def open_desk(
+    town: Town, *, turnover: int = 1_000, day: int | None = 0, hour: int = 10, members: MembersFile | None = None
+) -> None:
     """Bring the account and the crew on record and start the desk, on a Monday at ten unless told otherwise."""
     if day is not None:
         await town.sleep_to(day, hour)
@@ -68,7 +70,7 @@ async def open_desk(town: Town, *, turnover: int = 1_000, day: int | None = 0, h
     now = present() if shared else await town.now()
     async with town.office.store.writing() as connection:
         await imports.save(connection, example(), now)
-        await imports.save_members(connection, crew())
+        await imports.save_members(connection, members or crew())
         if shared:
             await _number_from(connection, secrets.randbelow(10**8) + 10**5, now)
     await town.client.start_workflow(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.exc import IntegrityError
 
 from rapport.mail import outbox
@@ -438,8 +440,29 @@ async def keys_of(store: Store, prefix: str) -> list[str]:
 
 async def test_an_occasion_finds_its_own_messages_alone(store: Store) -> None:
     """An occasion's keys are found by all but the person, and a wildcard in a name stands for itself."""
-    await put(store, *(row(key) for key in ("V_1/a/1/c_1", "V_1/a/1/c_2", "V_1/a/10/c_1", "Vx1/a/1/c_1")))
-    assert await keys_of(store, "V_1/a/1/") == ["V_1/a/1/c_1", "V_1/a/1/c_2"]
+    mine = ["V_1/a/1/c_1", "V_1/a/1/c_2", "V_1/a/1/ÿ", "V_1/a/1/\U0001f600"]
+    await put(store, *(row(key) for key in (*mine, "V_1/a/1", "V_1/a/10/c_1", "V_1/a/2/c_1", "Vx1/a/1/c_1")))
+    assert await keys_of(store, "V_1/a/1/") == mine
+
+
+async def test_an_occasion_looks_through_no_other_mails(store: Store) -> None:
+    """An occasion's messages are found by their key, by SQLite's own plan, however many mails its account has had."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, given: Any, *___: Any) -> None:
+        asked.append((statement, given))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await keys_of(store, "V_1/a/1/")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    [(statement, given)] = [one for one in asked if "FROM messages" in one[0]]
+    async with store.reading() as connection:
+        path = (await connection.execute(text("PRAGMA database_list"))).one().file
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        plan = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+    assert plan == ["SEARCH messages USING INDEX sqlite_autoindex_messages_1 (key>? AND key<?)"]
 
 
 async def test_an_unknown_key_is_refused(store: Store) -> None:

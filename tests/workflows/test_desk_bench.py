@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from sqlalchemy import delete, update
 
 from bench import desk
@@ -11,7 +14,10 @@ from rapport.storage.database import Store
 from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import TimelineRow
 from rapport.storage.timeline import append
+from starters.commands.office import Actor
+from tests.conftest import Town, until
 from tests.mail_fixtures import empty, imported, store
+from tests.support.desk import ask, desk_of, open_desk, owner_of
 from tests.support.desk_days import NOW, case, staffed
 
 __all__ = ["empty", "imported", "store"]
@@ -23,6 +29,29 @@ async def test_three_weeks_lose_no_case_and_give_none_away_twice() -> None:
     assert (outcome.opened, outcome.lost, outcome.twice) == (40, 0, 0)
     assert outcome.given >= 40
     assert outcome.runs >= 4
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_burst_gives_each_case_to_somebody_once(here: Town) -> None:
+    """Thirty questions at once, on the real server, with a desk of many runs: none is lost and none given twice."""
+    await open_desk(here, day=None, turnover=20, members=desk.crew(always=True))
+    asker = Actor(email="engineer-0@foobar.example", channel="cli")
+    refs = [one.ref for one in await asyncio.gather(*(ask(here, f"Question {n}", asker) for n in range(30)))]
+    async with here.office.store.writing() as connection:
+        # It only says where the numbers of this test begin.
+        await connection.execute(delete(CaseRow).where(CaseRow.ref.not_in(refs)))
+    for ref in refs:
+        await owner_of(here, ref)
+
+    async def confirmed() -> bool:
+        return not (await desk_of(here)).state.unacknowledged
+
+    await until(confirmed, "every case to have heard")
+    view = await desk_of(here)
+    async with here.office.store.reading() as connection:
+        assert await desk.counted(connection, view, ended=False) == (0, 0)
+    assert view.state.taken == 30
+    assert view.state.runs > 1
 
 
 async def test_what_is_lost_or_twice_is_counted(store: Store) -> None:
