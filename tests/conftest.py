@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -36,6 +37,9 @@ from starters.installation import Ports
 from starters.stack import take_port
 from tests.support.playbooks import KICKOFF, put
 from worker import POLLERS, STEADY, Pollers, build
+
+# Commands that tests start may keep their compiled modules: to compile all of them anew takes seconds, each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent.parent
 TAM = Actor(email="robin.keller@foobar.example", channel="cli", entered_by="tester")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import tempfile
@@ -49,6 +50,7 @@ _NEWS: Final = select(
 _INTO_THE_MINUTE: Final = timedelta(seconds=20)
 _WEEK: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
+_SETTLES: Final = 30.0
 
 
 @dataclass
@@ -109,6 +111,16 @@ class Life:
         if wait > timedelta(0):
             await let_pass(self.environment, wait)
         self.now = max(self.now, instant)
+
+    async def settle(self, workflow_id: str) -> None:
+        """Wait until a workflow has done all that it was given to do: what comes next comes after that, in each run."""
+        handle = self.office.client.get_workflow_handle(workflow_id)
+        async with asyncio.timeout(_SETTLES):
+            while True:
+                described = (await handle.describe()).raw_description
+                if not described.pending_activities and not described.HasField("pending_workflow_task"):
+                    return
+                await asyncio.sleep(0.005)
 
     @contextlib.contextmanager
     def acting(self) -> Iterator[None]:

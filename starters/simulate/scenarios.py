@@ -14,7 +14,7 @@ from rapport.model.base import Refusal
 from rapport.model.human_task import TaskPhase
 from rapport.model.people import CHAMPION
 from rapport.policy import calendar
-from rapport.storage import people
+from rapport.storage import access, people
 from starters.commands import meetings, messages, tasks
 from starters.commands.messages import Edit
 from starters.commands.office import Actor
@@ -129,6 +129,7 @@ class Smooth:
             return
         async with life.office.store.reading() as connection:
             contacts = {one.id: one.schedule for one in await people.contacts(connection, life.account)}
+            link = await access.find_link(connection, token)
         slots = tuple(
             slot.id
             for slot in poll.slots
@@ -137,7 +138,9 @@ class Smooth:
                 for window in calendar.working_windows(contacts[person], slot.start.date(), slot.end.date())
             )
         )
-        await _try(meetings.vote_by_link(life.office, token, slots, None))
+        if link is not None and await _try(meetings.vote_by_link(life.office, token, slots, None)) is not None:
+            # Whoever looks next finds the meeting booked, if that was the vote that it took.
+            await life.settle(link.workflow_id)
 
     async def _send_drafts(self, life: Life) -> None:
         drafts = await messages.drafts(life.office, life.account)

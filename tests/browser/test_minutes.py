@@ -109,7 +109,8 @@ async def test_the_form_and_what_stands_are_sound(over: Site, visits: Visits) ->
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)
             await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-            assert await page.evaluate(DARK) == (scheme == "dark")
+            # A page that has just been loaded may take it in a moment late.
+            await page.wait_for_function(f"() => ({DARK})() === {str(scheme == 'dark').lower()}")
             assert await page.evaluate(FAINT) == []
             assert await page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE["width"]
         assert await page.locator("h1").count() == 1
