@@ -136,7 +136,10 @@ def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> N
         wait_for(gone, "the end of the Temporal server")
     with demo(tmp_path) as second:
         assert second.said["started"]["created"] is False
-        shown = asked(tmp_path, "meeting", "show", "versayce", "kickoff")
+        # Until the server misses the worker that was killed, a question may find nobody to answer it.
+        kickoff = ("meeting", "show", "versayce", "kickoff")
+        wait_for(lambda: rapport(tmp_path, *kickoff).exit_code == 0, "a worker's answer")
+        shown = asked(tmp_path, *kickoff)
         assert shown["phase"] == "voting"
         assert len(second.mails(4)) == 4
 

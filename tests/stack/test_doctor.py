@@ -151,6 +151,11 @@ async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here:
     handle = here.client.get_schedule_handle(MORNINGS)
     await scheduled(here)
     await handle.pause(note="a holiday")
+
+    async def paused() -> bool:
+        return (await handle.describe()).schedule.state.paused
+
+    await until(paused, "the pause to be seen")
     await scheduled(here)
     listed = [one.id async for one in await here.client.list_schedules()]
     assert listed.count(MORNINGS) <= 1  # the list lags behind; what is described does not
