@@ -33,7 +33,7 @@ class Turned(Exception):  # noqa: N818 - the receiver's answer, not a fault of o
     """The receiver refuses for good."""
 
 
-class Later(Exception):  # noqa: N818
+class Later(Exception):  # noqa: N818 - as `Turned`
     """The receiver cannot take it now.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,11 +14,12 @@ from rapport.model.reading import check
 from rapport.model.side_work import NewSideProject
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
 from starters.commands import side_projects
-from starters.commands.office import Office
+from starters.commands.office import Actor, Office
 from starters.commands.side_projects import SideShown
 
 app = typer.Typer(help="Side work: for when nobody calls, and never with a due date.", no_args_is_help=True)
 
+Use = Callable[[Office, str, Actor], Awaitable[SideShown]]
 Id = Annotated[str, typer.Argument(help="As `rapport desk side-project list` names it.", metavar="ID")]
 
 
@@ -61,22 +63,19 @@ def list_(
 @app.command()
 def take(id_: Id, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Take what nobody does."""
-    work = lambda office: side_projects.take(office, id_, acting(office, as_))  # noqa: E731
-    _print([with_office(data, work, as_json=json)], as_json=json, one=True)
+    _do(side_projects.take, id_, as_, data, as_json=json)
 
 
 @app.command("put-back")
 def put_back(id_: Id, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Put it back; it keeps its place in the order."""
-    work = lambda office: side_projects.put_back(office, id_, acting(office, as_))  # noqa: E731
-    _print([with_office(data, work, as_json=json)], as_json=json, one=True)
+    _do(side_projects.put_back, id_, as_, data, as_json=json)
 
 
 @app.command()
 def done(id_: Id, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Say that it is done."""
-    work = lambda office: side_projects.done(office, id_, acting(office, as_))  # noqa: E731
-    _print([with_office(data, work, as_json=json)], as_json=json, one=True)
+    _do(side_projects.done, id_, as_, data, as_json=json)
 
 
 @app.command("look-again")
@@ -93,6 +92,12 @@ def look_again(
         return await side_projects.look_again(office, id_, _day(day), acting(office, as_))
 
     _print([with_office(data, work, as_json=json)], as_json=json, one=True)
+
+
+def _do(use: Use, id_: str, as_: str | None, data: Path | None, *, as_json: bool) -> None:
+    """Do to a piece of side work what needs no more than its name."""
+    done = with_office(data, lambda office: use(office, id_, acting(office, as_)), as_json=as_json)
+    _print([done], as_json=as_json, one=True)
 
 
 def _day(text: str) -> date | None:

@@ -277,7 +277,7 @@ async def _worker(client: Client, settings: Settings) -> Check:
     return Check(check="worker", verdict=Verdict.OK, what=f"asks for work on the task queue {settings.task_queue}")
 
 
-async def _desk(client: Client, settings: Settings) -> Check:  # noqa: ARG001 - as the others
+async def _desk(client: Client, _: Settings) -> Check:
     """A desk that does not run is a note: not every installation has support on it."""
     try:
         found = await client.get_workflow_handle(desk_id(DESK)).describe()

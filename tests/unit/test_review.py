@@ -20,7 +20,7 @@ PRAGUE = Schedule(zone="Europe/Prague")
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 PHASES = (ReviewPhase.FEEDBACK, ReviewPhase.RECOMMENDATION, ReviewPhase.LEADERSHIP)
 
-instants = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis
 CALM = settings(deadline=None)
 
 asks = st.sampled_from(list(Ask))

@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, text, update
@@ -129,7 +130,7 @@ anything = st.text(max_size=200) | st.lists(
 @example("NEAR(collector, 2) AND question:x*")
 @example("\x00\ud800 ½ \U0001d7d8")
 @settings(deadline=None, max_examples=150)
-def test_any_text_is_a_legal_query(imported: Path, tmp_path_factory, query: str) -> None:  # type: ignore[no-untyped-def]
+def test_any_text_is_a_legal_query(imported: Path, tmp_path_factory: pytest.TempPathFactory, query: str) -> None:
     """Whatever somebody types is looked for, word by word, and never understood as syntax."""
     path = tmp_path_factory.getbasetemp() / "search.db"
 

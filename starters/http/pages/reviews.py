@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from rapport.mail.reviews import ASKS, OPTIONS, STAGES
@@ -23,7 +23,7 @@ from starters.commands.office import Actor, Office
 from starters.commands.review_shown import ReviewShown
 from starters.commands.reviews import Feedback, Reason
 from starters.commands.triage import Matter
-from starters.http.auth import Session, SignedIn, TheOffice, check_form
+from starters.http.auth import Session, SignedIn, TheOffice, check_form, signed_in
 from starters.http.pages.members import acting
 from starters.http.pages.rendering import MAIL_POLICY, fields, member_page, see_other
 from starters.http.problems import status_of
@@ -134,8 +134,8 @@ async def edit(request: Request, ref: str, office: TheOffice, session: SignedIn)
     return see_other(f"/reviews/{shown.ref}?done=review_changed")
 
 
-@router.get("/reviews/{ref}/record")
-async def record(ref: str, office: TheOffice, session: SignedIn) -> Response:  # noqa: ARG001 - for members alone
+@router.get("/reviews/{ref}/record", dependencies=[Depends(signed_in)])
+async def record(ref: str, office: TheOffice) -> Response:
     """The record of the decision, as a page of its own to be kept or printed."""
     made = await review_record.record(office, ref)
     return HTMLResponse(made.html, headers=MAIL_POLICY)
