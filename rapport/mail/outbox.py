@@ -531,13 +531,16 @@ async def messages(
     return [Message.model_validate(row._mapping) for row in rows]
 
 
+_MESSAGE: Final = MESSAGES.where(MessageRow.key == bindparam("which"))
+
+
 async def message(connection: Connection, key: str) -> Message:
     """One message.
 
     Raises:
         Refusal: There is none with this key.
     """
-    row = (await connection.execute(MESSAGES.where(MessageRow.key == key))).one_or_none()
+    row = (await connection.execute(_MESSAGE, {"which": key})).one_or_none()
     if row is None:
         raise Refusal(
             "there is no message with this key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,11 +12,21 @@ from rapport.model.reading import read_toml
 from rapport.playbooks.checks import examine
 
 
-def shipped() -> list[str]:
+@cache
+def shipped() -> tuple[str, ...]:
     """The names of the playbooks that come with Rapport."""
-    return sorted(
-        file.name.removesuffix(".toml") for file in files("rapport.playbooks").iterdir() if file.name.endswith(".toml")
+    return tuple(
+        sorted(
+            file.name.removesuffix(".toml")
+            for file in files("rapport.playbooks").iterdir()
+            if file.name.endswith(".toml")
+        )
     )
+
+
+@cache
+def _shipped(name: str) -> Playbook:
+    return read_toml(Playbook, files("rapport.playbooks").joinpath(f"{name}.toml").read_bytes(), f"{name}.toml")
 
 
 def load(name: str, folder: Path | None = None) -> Playbook:
@@ -36,7 +47,7 @@ def load(name: str, folder: Path | None = None) -> Playbook:
         if folder is not None:
             fix += f", or put your own as {folder.name}/NAME.toml into the data directory"
         raise Refusal(f'there is no playbook "{name[:40]}"', field="playbook", fix=fix, kind=Refused.NOT_FOUND)
-    return read_toml(Playbook, files("rapport.playbooks").joinpath(f"{name}.toml").read_bytes(), f"{name}.toml")
+    return _shipped(name)
 
 
 def _own(path: Path) -> Playbook:

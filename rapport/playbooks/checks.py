@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -82,8 +83,9 @@ class Examined(Wire):
         raise first.refusal([fault.refusal() for fault in others])
 
 
+@lru_cache(maxsize=32)
 def examine(raw: bytes, file: str) -> Examined:
-    """Read a playbook and look at it from all sides.
+    """Read a playbook and look at it from all sides. The same bytes are looked at once: each start asks anew.
 
     Args:
         file: What to call it.

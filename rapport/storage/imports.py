@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Executable, Table, case, func, insert, null, select, update
+from sqlalchemy import Executable, Table, bindparam, case, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Refusal
@@ -30,7 +30,7 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
     """
     if file.vendor is not None:
         await _save_vendor(connection, file.vendor)
-    elif await connection.scalar(select(VendorRow.id)) is None:
+    elif await connection.scalar(_VENDOR) is None:
         raise Refusal("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
     await _save_members(connection, file.members)
     tam = await people.member_by_email(connection, file.account.tam)
@@ -52,6 +52,16 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
         _put_account(connection.dialect.name), {"key": file.account.key, "created_at": now, **values}
     )
     await _save_contacts(connection, file.account.key, file.contacts, now)
+
+
+# Statements are put together once: that takes longer than running them.
+_VENDOR: Final = select(VendorRow.id)
+_ADDRESS: Final = func.lower(MemberRow.email)
+_WITH_ADDRESSES: Final = select(_ADDRESS.label("address"), MemberRow.id).where(
+    _ADDRESS.in_(bindparam("addresses", expanding=True))
+)
+_KNOWN_CONTACTS: Final = select(ContactRow.email, ContactRow.id).where(ContactRow.account == bindparam("of"))
+_NEW_CONTACTS: Final = insert(ContactRow)
 
 
 @cache
@@ -128,9 +138,9 @@ async def _member_ids(connection: Connection, written: Sequence[WrittenMember]) 
         for email in (member.email, member.manager, member.backup, member.delegate)
         if email is not None
     }
-    address = func.lower(MemberRow.email)
-    query = select(address.label("address"), MemberRow.id).where(address.in_(sorted(named)))
-    return {row.address: row.id for row in await connection.execute(query)}
+    if not named:
+        return {}
+    return {row.address: row.id for row in await connection.execute(_WITH_ADDRESSES, {"addresses": sorted(named)})}
 
 
 def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
@@ -146,12 +156,7 @@ def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
 async def _save_contacts(
     connection: Connection, account: str, written: Sequence[WrittenContact], now: datetime
 ) -> None:
-    known = {
-        row.email.lower(): row.id
-        for row in await connection.execute(
-            select(ContactRow.email, ContactRow.id).where(ContactRow.account == account)
-        )
-    }
+    known = {row.email.lower(): row.id for row in await connection.execute(_KNOWN_CONTACTS, {"of": account})}
     new = []
     for position, contact in enumerate(written):
         values = people.contact_values(contact, position)
@@ -160,7 +165,7 @@ async def _save_contacts(
         else:
             new.append({"id": new_id("c"), "account": account, **values})
     if new:
-        await connection.execute(insert(ContactRow), new)
+        await connection.execute(_NEW_CONTACTS, new)
     gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
     if gone:
         await people.contacts_left(connection, gone, now)

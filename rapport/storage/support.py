@@ -262,14 +262,17 @@ async def project(connection: Connection, projection: CaseProjection) -> None:
     await search.put(connection, projection.ref)
 
 
+_WORST: Final = (
+    select(CaseRow.ref)
+    .where(CaseRow.account == bindparam("of"), CaseRow.severity == 1, CaseRow.state.in_(list(OPEN)))
+    .order_by(CaseRow.number)
+    .limit(1)
+)
+
+
 async def has_worst(connection: Connection, account: str) -> str | None:
     """The account's open case of severity 1, if it has one."""
-    found: str | None = await connection.scalar(
-        select(CaseRow.ref)
-        .where(CaseRow.account == account, CaseRow.severity == 1, CaseRow.state.in_(list(OPEN)))
-        .order_by(CaseRow.number)
-        .limit(1)
-    )
+    found: str | None = await connection.scalar(_WORST, {"of": account})
     return found
 
 

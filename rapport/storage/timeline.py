@@ -87,6 +87,7 @@ _BEFORE = (
 _SAID = select(*(getattr(SubmissionRow, name) for name in audit.SUBMISSION)).where(
     SubmissionRow.id.in_(bindparam("ids", expanding=True))
 )
+_SUBMIT = insert(SubmissionRow)
 _INSERT = insert(_TIMELINE).inline()
 _NEW_HEAD = postgresql.insert(_HEADS)
 _LOCK = _NEW_HEAD.on_conflict_do_update(index_elements=["account"], set_={"account": _NEW_HEAD.excluded.account})
@@ -133,7 +134,7 @@ def _said(connection: SyncConnection, ids: Sequence[str]) -> dict[str, Mapping[s
 
 async def submit(connection: Connection, submission: Submission) -> None:
     """Keep what a person said, before their decision travels."""
-    await connection.execute(insert(SubmissionRow).values(**submission.model_dump()))
+    await connection.execute(_SUBMIT, submission.model_dump())
 
 
 async def submissions(connection: Connection, ids: Sequence[str]) -> dict[str, Submission]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -21,7 +22,7 @@ from rapport.storage import access, attachments, people, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
-from starters.commands.office import SUPPORT, Actor, Office, answered, member_acting, present, submission
+from starters.commands.office import SUPPORT, Actor, Office, answered, may_act, present, submission, who_acts
 from worker import stationery
 from workflows.correspondence import Correspondence
 
@@ -173,14 +174,17 @@ def _goes_at(office: Office, letter: Letter) -> datetime | None:
 
 async def _letter(office: Office, draft: outbox.Draft) -> tuple[Letter, Edits]:
     async with office.store.reading() as connection:
-        company = await House.around(connection, draft.account, [draft.person])
-        occasion = Occasion.model_validate(draft.occasion)
-        found = await rhythms.on_record(connection, occasion, company.zone)
+        letter = await _letter_of(office, connection, draft, Occasion.model_validate(draft.occasion))
+    return letter, Edits(**draft.edits)
+
+
+async def _letter_of(office: Office, connection: Connection, draft: outbox.Draft, occasion: Occasion) -> Letter:
+    company = await House.around(connection, draft.account, [draft.person])
+    found = await rhythms.on_record(connection, occasion, company.zone)
     to = company.person(draft.person)
     if to is None:
         raise Refusal("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
-    letter = Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person, on_record=found)
-    return letter, Edits(**draft.edits)
+    return Letter(stationery(office.settings), company, occasion, draft.key, to, draft.person, on_record=found)
 
 
 async def edit(office: Office, key: str, change: Edit, actor: Actor) -> MessageShown:
@@ -220,9 +224,12 @@ async def _reader(office: Office, actor: Actor, *keys: str) -> Member:
         Refusal: The member may not, or there is no such message.
     """
     async with office.store.reading() as connection:
-        found = [await outbox.message(connection, key) for key in keys]
+        return await _reader_of(connection, actor, [await outbox.message(connection, key) for key in keys])
+
+
+async def _reader_of(connection: Connection, actor: Actor, found: Sequence[Message]) -> Member:
     of_cases = bool(found) and all(message.purpose == Purpose.UPDATE for message in found)
-    return await member_acting(office, actor, also=SUPPORT if of_cases else frozenset())
+    return may_act(await who_acts(connection, actor), also=SUPPORT if of_cases else frozenset())
 
 
 async def attach(office: Office, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
@@ -270,17 +277,16 @@ async def release(
     Raises:
         Refusal: One of them is no draft any more, or the member may not.
     """
-    member = await _reader(office, actor, *keys)
     by_workflow: dict[str, list[str]] = {}
     async with office.store.reading() as connection:
-        for key in keys:
-            message = await outbox.message(connection, key)
+        found = [await outbox.message(connection, key) for key in keys]
+        member = await _reader_of(connection, actor, found)
+        for message in found:
             if message.state is not MessageState.DRAFT:
                 raise _no_draft(message.state)
-            if not hold:
-                await _refuse_unwritten(office, connection, key)
-                await _refuse_promotional(connection, key, message.account)
-            by_workflow.setdefault(message.workflow_id, []).append(key)
+            by_workflow.setdefault(message.workflow_id, []).append(message.key)
+        if not hold:
+            await _refuse_to_send(office, connection, keys)
     receipt = Receipt(accepted=True, outcome="nothing to do")
     for workflow_id, some in by_workflow.items():
         said = submission(member.id, actor, "hold" if hold else "approve", workflow_id, reason)
@@ -292,17 +298,23 @@ async def release(
     return receipt
 
 
-async def _refuse_promotional(connection: Connection, key: str, account: str | None) -> None:
+async def _refuse_to_send(office: Office, connection: Connection, keys: Sequence[str]) -> None:
+    """Refuse to send drafts as they are, where one of them has to be written first, or can wait."""
+    found = {draft.key: draft for draft in await outbox.drafts(connection, keys)}
+    for draft in (found[key] for key in keys):
+        occasion = Occasion.model_validate(draft.occasion)
+        await _refuse_unwritten(office, connection, draft, occasion)
+        await _refuse_promotional(connection, draft, occasion)
+
+
+async def _refuse_promotional(connection: Connection, draft: outbox.Draft, occasion: Occasion) -> None:
     """Refuse to send what can wait while the account has an open case of severity 1."""
-    draft = await outbox.draft(connection, key)
-    assert draft is not None
-    occasion = Occasion.model_validate(draft.occasion)
-    if account is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+    if draft.account is None or not attention.is_promotional(occasion.purpose, occasion.weight):
         return
-    worst = await support.has_worst(connection, account)
+    worst = await support.has_worst(connection, draft.account)
     if worst is not None:
         raise Refusal(
-            f"can wait: {worst} of severity 1 is open at {account}",
+            f"can wait: {worst} of severity 1 is open at {draft.account}",
             field="key",
             fix=f"send it once that is resolved; see `rapport case show {worst}`",
             kind=Refused.CONFLICT,
@@ -316,24 +328,20 @@ async def refuse_unwritten(office: Office, account: str, step: str) -> None:
         Refusal: As `release`.
     """
     async with office.store.reading() as connection:
-        for message in await outbox.messages(connection, account, MessageState.DRAFT):
-            if message.step == step:
-                await _refuse_unwritten(office, connection, message.key)
-                await _refuse_promotional(connection, message.key, account)
+        drafts_of_it = await outbox.messages(connection, account, MessageState.DRAFT)
+        await _refuse_to_send(office, connection, [message.key for message in drafts_of_it if message.step == step])
 
 
-async def _refuse_unwritten(office: Office, connection: Connection, key: str) -> None:
+async def _refuse_unwritten(office: Office, connection: Connection, draft: outbox.Draft, occasion: Occasion) -> None:
     """Refuse to send what a person has to write, as long as nobody has written a word of it."""
-    draft = await outbox.draft(connection, key)
-    assert draft is not None
     if draft.edits.get("paragraph") or draft.edits.get("body"):
         return
-    letter, _ = await _letter(office, draft)
+    letter = await _letter_of(office, connection, draft, occasion)
     if letter.review == "write":
         raise Refusal(
             f"has nothing of yours in it yet: {letter.occasion.title}, to {letter.to.name}",
             field="paragraph",
-            fix=f'write at least a paragraph: `rapport message edit {key} --paragraph "…"`',
+            fix=f'write at least a paragraph: `rapport message edit {draft.key} --paragraph "…"`',
             kind=Refused.CONFLICT,
         )
 

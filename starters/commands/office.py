@@ -21,7 +21,7 @@ from rapport.model.people import Member, Role
 from rapport.policy import audit
 from rapport.settings import Settings
 from rapport.storage import people
-from rapport.storage.database import Store
+from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import Submission
 
 T = TypeVar("T")
@@ -140,10 +140,15 @@ async def member_named(office: Office, actor: Actor) -> Member:
     Raises:
         Refusal: Nobody is named, or the person is no member, or no longer.
     """
+    async with office.store.reading() as connection:
+        return await who_acts(connection, actor)
+
+
+async def who_acts(connection: Connection, actor: Actor) -> Member:
+    """As `member_named`, where something else is read as well."""
     if not actor.email:
         raise Refusal("nobody is named", field="--as", fix="say who decides with --as EMAIL, or set RAPPORT_AS")
-    async with office.store.reading() as connection:
-        member = await people.member_by_email(connection, actor.email)
+    member = await people.member_by_email(connection, actor.email)
     if member is None:
         raise Refusal(
             "is no member known here",
@@ -166,7 +171,15 @@ async def member_acting(office: Office, actor: Actor, *, also: frozenset[Role] =
     Raises:
         Refusal: As `member_named`, or the member has no role that may act on accounts.
     """
-    member = await member_named(office, actor)
+    return may_act(await member_named(office, actor), also=also)
+
+
+def may_act(member: Member, *, also: frozenset[Role] = frozenset()) -> Member:
+    """A member whose roles may act on an account.
+
+    Raises:
+        Refusal: As `member_acting`.
+    """
     if not member.roles & (CUSTOMER_FACING | also):
         roles = ", ".join(sorted(CUSTOMER_FACING | also))
         raise Refusal(

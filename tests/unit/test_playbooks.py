@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 def test_every_shipped_playbook_is_sound() -> None:
     """What Rapport ships can be loaded, and is called what its file is called."""
     assert "enterprise" in shipped()
-    assert [load(name).name for name in shipped()] == shipped()
+    assert tuple(load(name).name for name in shipped()) == shipped()
 
 
 def test_an_installation_may_have_its_own(folder: Path) -> None:
