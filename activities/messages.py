@@ -43,7 +43,7 @@ from rapport.model.message import (
     Purpose,
     SetAside,
 )
-from rapport.policy import attention
+from rapport.policy import attention, calendar, chores
 from rapport.policy.attachments import File
 from rapport.policy.attention import Verdict
 from rapport.storage import attachments, contracts, rhythms, support
@@ -232,6 +232,7 @@ class Messages:
             states=known.states | {row.key: row.state for row in rows},
             waits=known.waits | waits,
             joined=known.joined | joined,
+            unread=_patience(rows, occasion.now) if drafted and not known.states else None,
         )
         return _Written(outcomes, leases, known.ready())
 
@@ -548,6 +549,15 @@ class Messages:
                 return None
             await append(connection, told(held, kind, state, present))
         return state
+
+
+def _patience(rows: Sequence[Row], since: datetime) -> tuple[datetime, datetime] | None:
+    """When the TAM is asked once more to read these drafts, and until when they are waited for."""
+    company = rows[0].letter.company
+    if not isinstance(company, Company):
+        return None
+    insist, until = calendar.follow_ups(since, chores.PATIENCE, company.tam.schedule)
+    return insist, until
 
 
 class _Written(NamedTuple):

@@ -252,13 +252,7 @@ class Planning:
     async def follow_up(self, question: FollowUp) -> Instants:
         """Count in the TAM's working hours and business days."""
         company = await self._company(question.account)
-        first = calendar.next_working_instant(question.since, company.tam.schedule)
-        return Instants(
-            at=tuple(
-                calendar.add_business_days(first, days, company.tam.schedule) if days else first
-                for days in question.days
-            )
-        )
+        return Instants(at=calendar.follow_ups(question.since, question.days, company.tam.schedule))
 
     @activity.defn(name="planning.gather")
     async def gather(self, question: Gather) -> Gathered:

@@ -56,6 +56,7 @@ class Correspondence:
         self.closing = False
         self.todos: set[workflow.ChildWorkflowHandle[Any, Any]] = set()
         self.drafts: list[str] = []
+        self.unread: dict[str, tuple[datetime, datetime]] = {}
         self.states: dict[str, MessageState] = {}
         self.put_off: dict[str, datetime] = {}
         self.joined: set[str] = set()
@@ -344,6 +345,8 @@ class Correspondence:
         self.states.update(outcomes.states)
         self.drafts += [key for key in outcomes.drafts() if key not in self.drafts]
         self.joined.update(outcomes.joined)
+        if outcomes.unread is not None:
+            self.unread |= dict.fromkeys(outcomes.drafts(), outcomes.unread)
         self.put_off.update(outcomes.waits)
         self.changed = True
         if self.put_off:

@@ -586,11 +586,7 @@ class Steps:
 
         if not unread():
             return
-        question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE)
-        answer = await workflow.execute_local_activity_method(
-            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
-        )
-        insist, given_until = answer.at
+        insist, given_until = await self._patience(unread())
         self._waits[name] = self._wait_for_the_tam(given_until)
         self._stale.add(name)
         self.letters.changed = True
@@ -598,6 +594,19 @@ class Steps:
         result = await errand.see_to(insist, lambda: not unread())
         if result is not None:
             self.letters.release_by(result, unread())
+
+    async def _patience(self, drafts: tuple[str, ...]) -> tuple[datetime, datetime]:
+        """When somebody is asked once more to read drafts, and until when they are waited for."""
+        known = [self.letters.unread.pop(key) for key in drafts if key in self.letters.unread]
+        if known:
+            return known[0]
+        # Some of them were written by an attempt that nobody heard of.
+        question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE)
+        answer = await workflow.execute_local_activity_method(
+            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
+        )
+        insist, given_until = answer.at
+        return insist, given_until
 
     def keep_waiting(self, name: str, wait: Wait | None) -> None:
         """Say what a step waits for, until that is taken back."""

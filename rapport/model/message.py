@@ -375,11 +375,14 @@ class Outcomes(Wire):
     Attributes:
         waits: Those that are put off, and until when.
         joined: Those that became part of another message, and of which.
+        unread: When somebody is asked once more to read the drafts among them, and until when that is waited for;
+            nothing where they were not all written in this breath.
     """
 
     states: dict[str, MessageState]
     waits: dict[str, Instant] = Field(default_factory=dict)
     joined: dict[str, str] = Field(default_factory=dict)
+    unread: tuple[Instant, Instant] | None = None
 
     def drafts(self) -> tuple[str, ...]:
         """The keys that wait for a person."""

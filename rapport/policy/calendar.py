@@ -137,6 +137,20 @@ def next_working_instant(at: datetime, who: Schedule, away: Sequence[Interval] =
     return add_working_time(at, timedelta(), who, away)
 
 
+def follow_ups(since: datetime, days: Sequence[int], who: Schedule) -> tuple[datetime, ...]:
+    """When to follow up what somebody is asked to do: so many business days of theirs, each, after they can begin.
+
+    Args:
+        since: When it can be done.
+        days: 0 is their first working instant.
+
+    Raises:
+        ValueError: As `add_business_days`.
+    """
+    first = next_working_instant(since, who)
+    return tuple(add_business_days(first, count, who) if count else first for count in days)
+
+
 def add_business_days(start: datetime, count: int, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
     """The instant that many of this person's business days later, at the same wall time.
 
