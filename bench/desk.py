@@ -3,6 +3,10 @@
 The burst goes through `rapport up` and its HTTP API. The year is lived on the time-skipping server, by the workflows
 as they are, with nights, weekends and hand-offs; the desk continues as new all along. What counts as lost or twice is
 told by the record, the desk's own state and the timeline, each by itself.
+
+The time-skipping server keeps each lock and unlock of its clock in a list for ever, and looks through it at each timer
+(`SelfAdvancingTimerImpl.lockEvents`, in the server's source "debugging purposes only"): its time grows with the square
+of what it has done. So the year moves to a fresh server now and then, and what the desk holds moves along.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -73,7 +77,8 @@ class Outcome:
         opening_seconds: How long the opening alone took.
         quiet_seconds: How long it took until every case had told the desk that it has heard; a year has no such figure.
         runs: How many runs the desk had.
-        days: How many days cases came in; a burst has no such figure.
+        days: How many days it lived; a burst has no such figure.
+        servers: On how many servers, one after the other.
     """
 
     opened: int
@@ -85,6 +90,7 @@ class Outcome:
     quiet_seconds: float | None
     runs: int
     days: int | None = None
+    servers: int = 1
 
 
 def engineer(number: int, *, always: bool) -> dict[str, Any]:
@@ -191,8 +197,13 @@ async def counted(connection: Connection, view: DeskView, *, ended: bool) -> tup
 
 
 @asynccontextmanager
-async def beginning(data: Path, turnover: int) -> AsyncIterator[tuple[Office, WorkflowEnvironment]]:
-    """A desk with its people on a time-skipping server."""
+async def living(data: Path, start: DeskStart, chance: random.Random, now: datetime | None) -> AsyncIterator[_Desk]:
+    """A desk with its people on a time-skipping server of its own.
+
+    Args:
+        start: What the desk begins with, or goes on with.
+        now: When it goes on; without it, it begins, in an empty database.
+    """
     async with sink.running() as relay, time_skipping(find("temporal-test-server")) as environment:
         settings = Settings.model_construct(
             data=data,
@@ -203,19 +214,20 @@ async def beginning(data: Path, turnover: int) -> AsyncIterator[tuple[Office, Wo
             secret=SecretStr("a secret of the benchmark"),
         )
         async with build(environment.client, settings, pollers=STEADY) as parts:
-            await parts.store.migrate()
-            now = await environment.get_current_time()
-            async with parts.store.writing() as connection:
-                await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), EXAMPLE.name), now)
-                await imports.save_members(connection, crew(always=False))
+            present = await environment.get_current_time()
+            if now is None:
+                await parts.store.migrate()
+                async with parts.store.writing() as connection:
+                    await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), EXAMPLE.name), present)
+                    await imports.save_members(connection, crew(always=False))
             async with parts.worker:
+                desk = _Desk(Office(settings, parts.store, environment.client), environment, chance, now=present)
+                if now is not None:
+                    await desk.reach(now)
                 await environment.client.start_workflow(
-                    SUPPORT_DESK.name,
-                    DeskStart(turnover=turnover),
-                    id=desk_id(DESK),
-                    task_queue=settings.task_queue,
+                    SUPPORT_DESK.name, start, id=desk_id(DESK), task_queue=settings.task_queue
                 )
-                yield Office(settings, parts.store, environment.client), environment
+                yield desk
 
 
 async def year(
@@ -223,6 +235,7 @@ async def year(
     days: int,
     *,
     turnover: int = 1_000,
+    moves: int = 14,
     seconds: float = math.inf,
     tell: Callable[[str], None] | None = None,
 ) -> Outcome:
@@ -230,43 +243,41 @@ async def year(
 
     Args:
         turnover: After how many signals the desk continues as new.
+        moves: After how many days it moves to a fresh server, with what its last run would have handed on. Before that,
+            no case comes in for as many days as it takes to work off what is open; the cases of these days come after.
         seconds: After how long no further day begins. What is open then is still worked off.
-        tell: Is told each week how far it is.
+        tell: Is told at each move how far it is.
     """
     chance = random.Random(6)
+    began, spent, opened, lived, moved = time.monotonic(), 0.0, 0, 0, 0
+    start, now, first = DeskStart(turnover=turnover), None, None
     with tempfile.TemporaryDirectory(prefix="rapport-bench-") as folder:
-        async with beginning(Path(folder), turnover) as (office, environment):
-            desk = _Desk(office, environment, chance)
-            began = time.monotonic()
-            desk.now = await environment.get_current_time()
-            midnight = desk.now.replace(hour=0, minute=0, second=0, microsecond=0)
-            spent, lived = 0.0, 0
-            for day in range(1, days + 1):
-                if time.monotonic() - began > seconds:
-                    break
-                lived = day
-                for number, look in enumerate(LOOKS):
-                    await desk.reach(midnight + timedelta(days=day) + look)
-                    steps = days * len(LOOKS)
-                    due = count * ((day - 1) * len(LOOKS) + number + 1) // steps
-                    before = time.monotonic()
-                    await desk.open(due - desk.opened)
-                    spent += time.monotonic() - before
-                    await desk.work(chance)
-                if tell is not None and day % 7 == 0:
-                    tell(f"day {day}: {desk.opened} cases opened, {time.monotonic() - began:.0f} s")
-            for day in range(lived + 1, lived + 30):
-                for look in LOOKS[1:]:
-                    await desk.reach(midnight + timedelta(days=day) + look)
-                    await desk.work(chance, only_resolve=True)
-                if not await desk.open_refs():
-                    break
-            await desk.reach(midnight + timedelta(days=lived + 31))
-            view = await office.client.get_workflow_handle(desk_id(DESK)).query("view", result_type=DeskView)
-            took = time.monotonic() - began
-            async with office.store.reading() as connection:
-                lost, twice = await counted(connection, view, ended=True)
-    return Outcome(desk.opened, lost, twice, view.state.taken, took, spent, None, view.state.runs, lived)
+        while lived < days and time.monotonic() - began <= seconds:
+            async with living(Path(folder), start, chance, now) as desk:
+                first = first or desk.now.replace(hour=0, minute=0, second=0, microsecond=0)
+                desk.opened = opened
+                for day in range(lived + 1, min(lived + moves, days) + 1):
+                    if time.monotonic() - began > seconds:
+                        break
+                    lived = day
+                    for number, look in enumerate(LOOKS):
+                        await desk.reach(first + timedelta(days=day) + look)
+                        due = count * ((day - 1) * len(LOOKS) + number + 1) // (days * len(LOOKS))
+                        before = time.monotonic()
+                        await desk.open(due - desk.opened)
+                        spent += time.monotonic() - before
+                        await desk.work()
+                lived = await desk.work_off(first, lived)
+                view = await desk.view()
+                start, now, opened = DeskStart(turnover=turnover, state=view.state), desk.now, desk.opened
+                moved += 1
+                async with desk.office.store.reading() as connection:
+                    lost, twice = await counted(connection, view, ended=True)
+            if tell is not None:
+                took = time.monotonic() - began
+                tell(f"day {lived}: {opened} cases, lost {lost}, twice {twice}, {moved} servers, {took:.0f} s")
+        took = time.monotonic() - began
+    return Outcome(opened, lost, twice, view.state.taken, took, spent, None, view.state.runs, lived, moved)
 
 
 @dataclass
@@ -276,8 +287,8 @@ class _Desk:
     office: Office
     environment: WorkflowEnvironment
     chance: random.Random
+    now: datetime
     opened: int = 0
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     async def reach(self, instant: datetime) -> None:
         """Let the clock run to an instant."""
@@ -304,22 +315,42 @@ class _Desk:
         self.opened += count
         await bounded(calls)
 
-    async def work(self, chance: random.Random, *, only_resolve: bool = False) -> None:
+    async def work(self, *, only_resolve: bool = False) -> None:
         """Whoever has a case solves it, or now and then hands it on. None is reopened."""
         async with self.office.store.reading() as connection:
             found = await support.cases(connection, states=[CaseState.OPEN], limit=100_000)
         calls: list[Callable[[], Any]] = []
         for case in found:
-            if not only_resolve and chance.random() < 0.03:
+            if not only_resolve and self.chance.random() < 0.03:
                 calls.append(self._acting(cases.hand_off, case.ref, _ON))
-            elif only_resolve or chance.random() < 0.9:
+            elif only_resolve or self.chance.random() < 0.9:
                 calls.append(self._acting(cases.resolve, case.ref, _SOLVED))
         await bounded(calls)
 
-    async def open_refs(self) -> list[str]:
-        """What is not over."""
-        async with self.office.store.reading() as connection:
-            return await support.open_refs(connection)
+    async def work_off(self, first: datetime, day: int) -> int:
+        """Work off all that is open while no case comes in; on which day that was done, with a day to spare.
+
+        Args:
+            first: The midnight before day 1.
+            day: The day that is over.
+        """
+        for further in range(day + 1, day + 30):
+            for look in LOOKS[1:]:
+                await self.reach(first + timedelta(days=further) + look)
+                await self.work(only_resolve=True)
+            async with self.office.store.reading() as connection:
+                if not await support.open_refs(connection):
+                    break
+        else:
+            further = day + 30
+        await self.reach(first + timedelta(days=further + 1))
+        return further
+
+    async def view(self) -> DeskView:
+        """The desk's own state."""
+        handle = self.office.client.get_workflow_handle(desk_id(DESK))
+        found: DeskView = await handle.query("view", result_type=DeskView)
+        return found
 
     def _acting(self, command: Callable[..., Any], ref: str, said: Say | HandOff) -> Callable[[], Any]:
         async def act() -> None:
@@ -344,7 +375,7 @@ def told(name: str, outcome: Outcome) -> str:
     """One outcome for a person."""
     rate = outcome.opened / outcome.seconds
     quiet = f", {outcome.quiet_seconds:.1f} s until the desk was quiet" if outcome.quiet_seconds is not None else ""
-    days = f" in {outcome.days} days" if outcome.days is not None else ""
+    days = f" in {outcome.days} days on {outcome.servers} servers" if outcome.days is not None else ""
     return (
         f"{name}: {outcome.opened} cases{days}, lost {outcome.lost}, twice {outcome.twice}; "
         f"given to somebody {outcome.given} times by a desk of {outcome.runs} runs; "
@@ -360,7 +391,12 @@ async def measure(asked: argparse.Namespace) -> dict[str, Outcome]:
         found[f"a burst of {asked.burst}"] = await burst(asked.burst)
     if asked.cases:
         found[f"{asked.days} days"] = await year(
-            asked.cases, asked.days, turnover=asked.turnover, seconds=asked.minutes * 60, tell=_say
+            asked.cases,
+            asked.days,
+            turnover=asked.turnover,
+            moves=asked.moves,
+            seconds=asked.minutes * 60,
+            tell=_say,
         )
     # See starters/cli/common.py: without a pause, short programs crash at exit.
     await asyncio.sleep(0.02)
@@ -378,6 +414,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20_000, help="cases in the simulated year; 0 for none")
     parser.add_argument("--days", type=int, default=365, help="how long the year is")
     parser.add_argument("--turnover", type=int, default=1_000, help="after how many signals the desk continues as new")
+    parser.add_argument("--moves", type=int, default=14, help="after how many days a fresh server takes over")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after how long no further day begins")
     parser.add_argument("--json", action="store_true", help="print every figure as one JSON document")
     asked = parser.parse_args()

@@ -25,7 +25,7 @@ __all__ = ["empty", "imported", "store"]
 
 async def test_three_weeks_lose_no_case_and_give_none_away_twice() -> None:
     """Nights and hand-offs, with a desk that continues as new every thirty words."""
-    outcome = await desk.year(40, 21, turnover=30)
+    outcome = await desk.year(40, 21, turnover=30, moves=7)
     assert (outcome.opened, outcome.lost, outcome.twice) == (40, 0, 0)
     assert outcome.given >= 40
     assert outcome.runs >= 4
