@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime
@@ -12,31 +11,33 @@ from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, FollowUp, Planning, Resumed, Stagger, Vacancies
+    from activities.planning import Dues, Planning, Resumed, Stagger
     from activities.records import Records
     from rapport.model.cadence import CadenceStart
     from rapport.model.human_task import LateDecision, TaskDefinition, TaskResult, TaskStart
-    from rapport.model.ids import cadence_id, meeting_id, step_of, task_id
-    from rapport.model.meeting import MeetingStart, Receipt, Venue
-    from rapport.model.message import MessageState, Occasion, Purpose
+    from rapport.model.ids import cadence_id, meeting_id, task_id
+    from rapport.model.meeting import MeetingStart, Receipt
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.operations import Operate, Operation, Steer, Steering
-    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, Onsite, ReviewStep, SyncStep, TaskStep
+    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
     from rapport.model.records import Projection, Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, Kind
-    from rapport.policy import audience, details, operations, plan
-    from rapport.policy.chores import CONVERT, NAME_A_SUCCESSOR, PATIENCE, READ_DRAFTS, Chore
+    from rapport.policy import details, operations, plan
+    from rapport.policy.chores import Chore
     from rapport.policy.plan import Progress, StepState
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
+from workflows.step_mails import StepMails
+from workflows.successors import Successors
 from workflows.users import Users
-from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer, wait_until
+from workflows.venues import Venues
+from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
@@ -63,18 +64,13 @@ class Steps:
         self._alarm = Alarm()
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
-        self._waits: dict[str, Wait] = {}
-        self._kept_waits: set[str] = set()
         self._agreed: dict[str, datetime] = {}
         self._errands: Counter[tuple[str, str]] = Counter()
-        self._users = Users(self)
+        self.users = Users(self)
+        self.mails = StepMails(self)
+        self.successors = Successors(self)
+        self._venues = Venues(self)
         self._gating = Gating(self)
-        self._late: list[LateDecision] = []
-        self._offered: set[str] = set()
-        self._people_moved = False
-        self._vacant: tuple[str, ...] = ()
-        self._hold: Wait | None = None
-        self._searches = 0
         self._open: dict[str, list[workflow.ChildWorkflowHandle[Any, Any]]] = {}
         self._steers: dict[str, Steer] = {}
         self._staggers = False
@@ -102,9 +98,9 @@ class Steps:
         """Begin what is due, write down what is new, and wait for either."""
         while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
             self.letters.changed = False
-            self._hear_the_late()
+            self._venues.offer_conversions()
             if not self.is_paused:
-                await self._look_who_is_there()
+                await self.successors.look()
                 await self._plan_dues()
                 # The last before any begins: what became due until now has been asked about then.
                 await self._gating.look()
@@ -226,77 +222,31 @@ class Steps:
 
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""
-        self._people_moved = self.letters.changed = True
-        self._users.hear_of_people()
+        self.successors.moved = self.letters.changed = True
+        self.users.hear_of_people()
+
+    def hear_late(self, decision: LateDecision) -> None:
+        """Take a decision that came after its task was closed."""
+        self._venues.hear_late(decision)
 
     def hear_of_gates(self) -> None:
         """Take the word that a gate may have opened, or shut."""
         self._gating.moved = self.letters.changed = True
 
     def show_anew(self, names: Iterable[str]) -> None:
-        """Have what these steps wait for be told again."""
-        self._stale |= set(names)
+        """Have what these steps wait for be told again, soon."""
+        self.tell_anew(names)
         self.letters.changed = True
+
+    def tell_anew(self, names: Iterable[str]) -> None:
+        """The same, with whatever is told next."""
+        self._stale |= set(names)
 
     @property
     def _free(self) -> dict[str, Progress]:
         """The steps that neither somebody's absence holds nor a gate."""
-        held = plan.held(self.progress, self._vacant) | self._gating.held
+        held = plan.held(self.progress, self.successors.vacant) | self._gating.held
         return {name: step for name, step in self.progress.items() if name not in held}
-
-    async def _look_who_is_there(self) -> None:
-        """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
-
-        Nobody is asked while nothing of that kind is heard, so it costs nothing then.
-        """
-        while self._people_moved:
-            self._people_moved = False
-            question = Vacancies(account=self.start.account, now=workflow.now())
-            answer = await workflow.execute_local_activity_method(
-                Planning.vacancies, question, summary="Is anybody missing?", **PLANNING
-            )
-            await self.letters.drop_departed()
-            searched = bool(self._vacant)
-            if answer.personas != self._vacant:
-                self._stale |= plan.held(self.progress, self._vacant or answer.personas)
-                self._vacant = answer.personas
-                self.diary.tell("account.vacant" if self._vacant else "account.complete", about=",".join(self._vacant))
-            self._hold = self._wait_for_a_successor(answer.ask_again)
-            if self._vacant and not searched:
-                self.go_on(self._find_successors())
-            self._users.look_again()
-
-    async def _find_successors(self) -> None:
-        """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
-
-        def is_over() -> bool:
-            return not self._vacant or not plan.unfinished(self.progress)
-
-        while not is_over():
-            self._searches += 1
-            errand = Errand(
-                NAME_A_SUCCESSOR,
-                self.letters,
-                self.start.contract,
-                "people",
-                audience.missing(self._vacant).capitalize(),
-                self._searches,
-                self._hold.unblock if self._hold else None,
-            )
-            await errand.put(is_over)
-            if not is_over():
-                question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE[1:])
-                answer = await workflow.execute_local_activity_method(
-                    Planning.follow_up, question, summary="When is this asked again?", **PLANNING
-                )
-                self._hold = self._wait_for_a_successor(answer.at[0])
-                self._stale |= plan.held(self.progress, self._vacant)
-                self.letters.changed = True
-                await wait_until(self.letters, answer.at[0], is_over, "Ask again who follows")
-        self.letters.changed = True
-
-    def _wait_for_a_successor(self, until: datetime) -> Wait | None:
-        return audience.wait_for_successor(self.start.account, self._vacant, until) if self._vacant else None
 
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
@@ -338,10 +288,10 @@ class Steps:
         self.diary.tell("step.ended", step=name, about=outcome)
 
     async def _meet(self, step: MeetingStep) -> str:
-        if step.merged_into is not None and self._was_onsite(step.merged_into):
+        if step.merged_into is not None and self._venues.was_onsite(step.merged_into):
             return f"with_{step.merged_into}"
         attempt = self.progress[step.name].attempt
-        onsite = self._is_onsite(step)
+        onsite = self._venues.is_onsite(step)
         if onsite:
             step = step.held_onsite()
         start = MeetingStart(
@@ -363,30 +313,17 @@ class Steps:
         self._agreed.update({one.step: one.start for one in result.agreed})
         return result.outcome
 
-    def _was_onsite(self, name: str) -> bool:
-        """Whether a meeting was held on site, and so took in those that are merged into it."""
-        meeting = self.progress[name]
-        held = meeting.state is StepState.DONE and meeting.outcome == "held"
-        return held and isinstance(meeting.definition, MeetingStep) and self._is_onsite(meeting.definition) is True
-
-    def _is_onsite(self, step: MeetingStep) -> bool | None:
-        """Whether a meeting is held on site by the approval that it may have; nothing while that is open."""
-        if step.onsite is None:
-            return False
-        approval = self.progress[step.onsite.approval]
-        return approval.outcome == step.onsite.outcome if approval.state.ended else None
-
     async def _decide(self, step: TaskStep) -> str:
         """Put a question to people, and tell the meetings that wait for its outcome."""
         if step.for_each is not None:
-            return await self._users.ask_about_each(step, step.for_each)
+            return await self.users.ask_about_each(step, step.for_each)
         try:
             result = await self.ask_people(step, step.definition())
         except FailureError:
             # Nobody will say any more; whoever waits for word must not wait for ever.
-            await self._tell_meetings(step.name, None)
+            await self._venues.tell(step.name, None)
             raise
-        await self._tell_meetings(step.name, result.outcome)
+        await self._venues.tell(step.name, result.outcome)
         return result.outcome
 
     async def ask_people(
@@ -417,59 +354,12 @@ class Steps:
             about=definition.question,
         )
 
-    async def _tell_meetings(self, approval: str, outcome: str | None) -> None:
-        for name, onsite in self._approved_by(approval):
-            await self._settle(name, Venue(onsite=outcome == onsite.outcome))
-
-    def _approved_by(self, approval: str) -> list[tuple[str, Onsite]]:
-        """The running meetings that are held on site if this is approved."""
-        return [
-            (name, step.definition.onsite)
-            for name, step in self.progress.items()
-            if step.state is StepState.RUNNING
-            and isinstance(step.definition, MeetingStep)
-            and step.definition.onsite is not None
-            and step.definition.onsite.approval == approval
-        ]
-
-    def hear_late(self, decision: LateDecision) -> None:
-        """Take a decision that came after its task was closed; it changes nothing by itself."""
-        self._late.append(decision)
-        self.letters.changed = True
-
-    def _hear_the_late(self) -> None:
-        """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""
-        late, self._late = self._late, []
-        for decision in late:
-            approval = self.progress.get(decision.step)
-            for name, onsite in self._approved_by(decision.step):
-                was_denied = approval is not None and approval.outcome != onsite.outcome
-                if was_denied and decision.option == onsite.outcome and name not in self._offered:
-                    self._offered.add(name)
-                    self.diary.tell("meeting.conversion_offered", step=name)
-                    self.go_on(self._offer_conversion(name))
-
-    async def _offer_conversion(self, name: str) -> None:
-        errand = self.errand(CONVERT, name, None)
-        result = await errand.put(lambda: self.progress[name].state is not StepState.RUNNING)
-        if result is not None and result.outcome == "convert":
-            await self._settle(name, Venue(onsite=True))
-        self.letters.changed = True
-
     def errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
         """One more chore for a step."""
         self._errands[chore.name, name] += 1
         number = self._errands[chore.name, name]
         title = self.progress[name].definition.title
         return Errand(chore, self.letters, self.start.contract, name, title, number, unblock)
-
-    async def _settle(self, name: str, venue: Venue) -> None:
-        """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
-        meeting = workflow.get_external_workflow_handle(
-            meeting_id(self.start.account, name, self.progress[name].attempt)
-        )
-        with contextlib.suppress(ApplicationError):
-            await meeting.signal("settle", venue)
 
     async def _recur(self, attempt: int) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
@@ -522,128 +412,8 @@ class Steps:
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
-            return self._users.write_to_those_known(step)
-        return self.sent(step, self.write_mails(step, self.take_news()))
-
-    def write_mails(
-        self, step: MessageStep, news: Projection | None = None, to: tuple[str, ...] = (), occurrence: int = 1
-    ) -> asyncio.Task[tuple[str, ...] | None]:
-        """Have mails of a step written: to everyone of its personas, or to some of them; it begins at once."""
-        reviewed = (self.start.review or step.review) != "auto"
-        occasion = Occasion(
-            account=self.start.account,
-            contract=self.start.contract,
-            step=step.name,
-            title=step.title,
-            workflow_id=workflow.info().workflow_id,
-            attempt=self.progress[step.name].attempt,
-            occurrence=occurrence,
-            purpose=Purpose.MESSAGE,
-            email=step.email,
-            to=to,
-            personas=() if to else step.to,
-            review=step.review,
-            now=workflow.now(),
-            news=news,
-        )
-        return self.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
-
-    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
-        """How many of a step's mails have gone, once each has or was kept from it."""
-        keys = await writing
-        if keys is None:
-            return "failed"
-        told = await self.told_of(step.name, keys)
-        # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
-        while self.letters.departed & set(keys) and await self.goes_on(step.name):
-            self.letters.departed -= set(keys)
-            keys = await self.write_mails(step) or keys
-            told = await self.told_of(step.name, keys)
-        return told
-
-    async def goes_on(self, name: str) -> bool:
-        """Wait until nobody is missing; whether the step still runs then."""
-
-        def runs() -> bool:
-            return self.progress[name].state is StepState.RUNNING
-
-        await workflow.wait_condition(lambda: not self._vacant or not runs())
-        return runs()
-
-    async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
-        """The same of mails that are written."""
-        await self._have_read(name, keys)
-        await self.letters.all_settled(keys)
-        sent = sum(self.letters.states[key] is MessageState.SENT for key in keys)
-        joined = sum(key in self.letters.joined for key in keys)
-        return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
-
-    async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
-        """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
-
-        def unread() -> tuple[str, ...]:
-            return tuple(key for key in self.letters.drafts if key in keys)
-
-        if not unread():
-            return
-        insist, given_until = await self._patience(unread())
-        self._waits[name] = self._wait_for_the_tam(given_until)
-        self._stale.add(name)
-        self.letters.changed = True
-        errand = self.errand(READ_DRAFTS, name, self._approve)
-        result = await errand.see_to(insist, lambda: not unread())
-        if result is not None:
-            self.letters.release_by(result, unread())
-
-    async def _patience(self, drafts: tuple[str, ...]) -> tuple[datetime, datetime]:
-        """When somebody is asked once more to read drafts, and until when they are waited for."""
-        known = [self.letters.unread.pop(key) for key in drafts if key in self.letters.unread]
-        if known:
-            return known[0]
-        # Some of them were written by an attempt that nobody heard of.
-        question = FollowUp(account=self.start.account, since=workflow.now(), days=PATIENCE)
-        answer = await workflow.execute_local_activity_method(
-            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
-        )
-        insist, given_until = answer.at
-        return insist, given_until
-
-    def keep_waiting(self, name: str, wait: Wait | None) -> None:
-        """Say what a step waits for, until that is taken back."""
-        if wait is None:
-            self._kept_waits.discard(name)
-            self._waits.pop(name, None)
-        else:
-            self._kept_waits.add(name)
-            self._waits[name] = wait
-        self._stale.add(name)
-        self.letters.changed = True
-
-    @property
-    def _approve(self) -> str:
-        return f"rapport message approve --account {self.start.account}"
-
-    def _wait_for_the_tam(self, deadline: datetime) -> Wait:
-        return Wait(
-            on=("tam",),
-            what="the TAM, to read and send the drafts",
-            unblock=self._approve,
-            deadline=deadline,
-            since=workflow.now(),
-        )
-
-    def _look_at_drafts(self) -> None:
-        """Learn which message steps wait for nobody any more, and which for their readers' working time."""
-        drafted = {step_of(key) for key in self.letters.drafts} | self._kept_waits
-        put_off = {step_of(key): at for key, at in self.letters.put_off.items()}
-        for name in set(self._waits) - drafted - set(put_off):
-            del self._waits[name]
-            self._stale.add(name)
-        for name, at in put_off.items():
-            wait = Wait(what="the working time of those who get it", deadline=at)
-            if name in self.progress and name not in drafted and self._waits.get(name) != wait:
-                self._waits[name] = wait
-                self._stale.add(name)
+            return self.users.write_to_those_known(step)
+        return self.mails.sent(step, self.mails.write(step, self.take_news()))
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)
@@ -659,16 +429,16 @@ class Steps:
             workflow.upsert_search_attributes([STAGE.value_set(reached)])
             if reached != operations.CANCELLED:
                 self.diary.tell("stage.reached", about=reached)
-        self._look_at_drafts()
+        self.mails.look()
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
-        held = dict.fromkeys(plan.held(self.progress, self._vacant), self._hold or Wait())
-        waits = held | self._gating.waits | self._waits
+        held = dict.fromkeys(plan.held(self.progress, self.successors.vacant), self.successors.hold or Wait())
+        waits = held | self._gating.waits | self.mails.waits
         self._projected += 1
         workflow.set_current_details(
             details.onboarding(
-                self.start.account, self.progress, self.letters.paused_at, self._hold, self._gating.waits
+                self.start.account, self.progress, self.letters.paused_at, self.successors.hold, self._gating.waits
             )
         )
         return Projection(

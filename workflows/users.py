@@ -71,7 +71,7 @@ class Users:
         results = await asyncio.gather(
             *(self.steps.ask_people(step, definition, about=one.contact) for one in everyone)
         )
-        self.steps.keep_waiting(step.name, None)
+        self.steps.mails.keep_waiting(step.name, None)
         first = definition.options[0].id
         return f"{sum(result.outcome == first for result in results)} of {len(results)} {first}"
 
@@ -87,12 +87,12 @@ class Users:
             if mailing.looked:
                 await self._see_to_successors(mailing)
         del self._mailings[step.name]
-        self.steps.keep_waiting(step.name, None)
+        self.steps.mails.keep_waiting(step.name, None)
         written = [work.result() for work in mailing.work]
         if written and all(some is None for some in written):
             return "failed"
         keys = tuple(key for key in mailing.keys if person_of(key) not in mailing.owed_to)
-        told = await self.steps.told_of(step.name, keys)
+        told = await self.steps.mails.told_of(step.name, keys)
         left_out = len(mailing.readers - mailing.owed_to) - len(keys)
         return f"{told}, {left_out} not written" if left_out > 0 else told
 
@@ -116,7 +116,7 @@ class Users:
         if unknown:
             self._wait(step.name, ("tam",), "the TAM, to find out what the mails need")
         if known:
-            writing = self.steps.write_mails(step, to=known, occurrence=mailing.next_occurrence())
+            writing = self.steps.mails.write(step, to=known, occurrence=mailing.next_occurrence())
             mailing.work.append(asyncio.create_task(self._see_off(mailing, writing)))
         for one in unknown:
             work = self._write_once_known(mailing, one, mailing.next_occurrence())
@@ -131,7 +131,7 @@ class Users:
                 mailing.owed_to.add(reader)
                 mailing.owed += 1
                 await self.steps.withdraw(mailing.step.name, reader)
-        if mailing.owed and await self.steps.goes_on(mailing.step.name):
+        if mailing.owed and await self.steps.mails.goes_on(mailing.step.name):
             before = len(mailing.readers)
             self._see_to(mailing, await self._known(mailing.step.to, mailing.step.needs))
             mailing.owed = 0 if len(mailing.readers) > before else mailing.owed
@@ -146,7 +146,7 @@ class Users:
         result = await self.steps.ask_people(step, todos.finding_out(reader.missing), about=reader.contact)
         if result.outcome != todos.FOUND:
             return ()
-        writing = self.steps.write_mails(step, to=(reader.contact,), occurrence=occurrence)
+        writing = self.steps.mails.write(step, to=(reader.contact,), occurrence=occurrence)
         return await self._see_off(mailing, writing)
 
     async def _see_off(self, mailing: Mailing, writing: asyncio.Task[tuple[str, ...] | None]) -> tuple[str, ...] | None:
@@ -154,7 +154,7 @@ class Users:
         keys = await writing
         if keys:
             mailing.keys += keys
-            await self.steps.told_of(mailing.step.name, keys)
+            await self.steps.mails.told_of(mailing.step.name, keys)
         return keys
 
     async def _known(self, personas: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> tuple[Known, ...]:
@@ -166,4 +166,4 @@ class Users:
         return answer.contacts
 
     def _wait(self, name: str, on: tuple[str, ...], what: str) -> None:
-        self.steps.keep_waiting(name, Wait(on=on, what=what, unblock="rapport inbox", since=workflow.now()))
+        self.steps.mails.keep_waiting(name, Wait(on=on, what=what, unblock="rapport inbox", since=workflow.now()))

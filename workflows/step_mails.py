@@ -1,0 +1,155 @@
+"""The mails of a playbook's message steps: written, read by whoever has to, sent, and what is waited for meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.planning import FollowUp, Planning
+    from rapport.model.ids import step_of
+    from rapport.model.message import MessageState, Occasion, Purpose
+    from rapport.model.playbook import MessageStep
+    from rapport.model.records import Projection, Wait
+    from rapport.policy.chores import PATIENCE, READ_DRAFTS
+    from rapport.policy.plan import StepState
+
+from workflows.options import PLANNING
+
+if TYPE_CHECKING:
+    from workflows.steps import Steps
+
+
+class StepMails:
+    """The part of an onboarding's steps that writes mails.
+
+    Attributes:
+        waits: What message steps wait for, and those that say so until they take it back, by step.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        """Nothing is written yet."""
+        self.steps = steps
+        self.waits: dict[str, Wait] = {}
+        self._kept_waits: set[str] = set()
+
+    def write(
+        self, step: MessageStep, news: Projection | None = None, to: tuple[str, ...] = (), occurrence: int = 1
+    ) -> asyncio.Task[tuple[str, ...] | None]:
+        """Have mails of a step written: to everyone of its personas, or to some of them; it begins at once."""
+        reviewed = (self.steps.start.review or step.review) != "auto"
+        occasion = Occasion(
+            account=self.steps.start.account,
+            contract=self.steps.start.contract,
+            step=step.name,
+            title=step.title,
+            workflow_id=workflow.info().workflow_id,
+            attempt=self.steps.progress[step.name].attempt,
+            occurrence=occurrence,
+            purpose=Purpose.MESSAGE,
+            email=step.email,
+            to=to,
+            personas=() if to else step.to,
+            review=step.review,
+            now=workflow.now(),
+            news=news,
+        )
+        return self.steps.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
+
+    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+        """How many of a step's mails have gone, once each has or was kept from it."""
+        keys = await writing
+        if keys is None:
+            return "failed"
+        told = await self.told_of(step.name, keys)
+        # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
+        while self.steps.letters.departed & set(keys) and await self.goes_on(step.name):
+            self.steps.letters.departed -= set(keys)
+            keys = await self.write(step) or keys
+            told = await self.told_of(step.name, keys)
+        return told
+
+    async def goes_on(self, name: str) -> bool:
+        """Wait until nobody is missing; whether the step still runs then."""
+
+        def runs() -> bool:
+            return self.steps.progress[name].state is StepState.RUNNING
+
+        await workflow.wait_condition(lambda: not self.steps.successors.vacant or not runs())
+        return runs()
+
+    async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
+        """The same of mails that are written."""
+        await self._have_read(name, keys)
+        await self.steps.letters.all_settled(keys)
+        sent = sum(self.steps.letters.states[key] is MessageState.SENT for key in keys)
+        joined = sum(key in self.steps.letters.joined for key in keys)
+        return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
+
+    async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
+        """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
+
+        def unread() -> tuple[str, ...]:
+            return tuple(key for key in self.steps.letters.drafts if key in keys)
+
+        if not unread():
+            return
+        insist, given_until = await self._patience(unread())
+        self.waits[name] = self._wait_for_the_tam(given_until)
+        self.steps.show_anew([name])
+        errand = self.steps.errand(READ_DRAFTS, name, self._approve)
+        result = await errand.see_to(insist, lambda: not unread())
+        if result is not None:
+            self.steps.letters.release_by(result, unread())
+
+    async def _patience(self, drafts: tuple[str, ...]) -> tuple[datetime, datetime]:
+        """When somebody is asked once more to read drafts, and until when they are waited for."""
+        known = [self.steps.letters.unread.pop(key) for key in drafts if key in self.steps.letters.unread]
+        if known:
+            return known[0]
+        # Some of them were written by an attempt that nobody heard of.
+        question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=PATIENCE)
+        answer = await workflow.execute_local_activity_method(
+            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
+        )
+        insist, given_until = answer.at
+        return insist, given_until
+
+    def keep_waiting(self, name: str, wait: Wait | None) -> None:
+        """Say what a step waits for, until that is taken back."""
+        if wait is None:
+            self._kept_waits.discard(name)
+            self.waits.pop(name, None)
+        else:
+            self._kept_waits.add(name)
+            self.waits[name] = wait
+        self.steps.show_anew([name])
+
+    @property
+    def _approve(self) -> str:
+        return f"rapport message approve --account {self.steps.start.account}"
+
+    def _wait_for_the_tam(self, deadline: datetime) -> Wait:
+        return Wait(
+            on=("tam",),
+            what="the TAM, to read and send the drafts",
+            unblock=self._approve,
+            deadline=deadline,
+            since=workflow.now(),
+        )
+
+    def look(self) -> None:
+        """Learn which message steps wait for nobody any more, and which for their readers' working time."""
+        drafted = {step_of(key) for key in self.steps.letters.drafts} | self._kept_waits
+        put_off = {step_of(key): at for key, at in self.steps.letters.put_off.items()}
+        for name in set(self.waits) - drafted - set(put_off):
+            del self.waits[name]
+            self.steps.tell_anew([name])
+        for name, at in put_off.items():
+            wait = Wait(what="the working time of those who get it", deadline=at)
+            if name in self.steps.progress and name not in drafted and self.waits.get(name) != wait:
+                self.waits[name] = wait
+                self.steps.tell_anew([name])
