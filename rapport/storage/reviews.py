@@ -95,11 +95,13 @@ class KnownReceipt(Wire):
     public_key: str
 
 
-async def add(connection: Connection, request: ReviewRequest, round_: ReviewRound, now: datetime) -> str:
-    """Write a new review down; give what it is called."""
+async def add(connection: Connection, request: ReviewRequest, round_: ReviewRound, now: datetime) -> KnownReview | str:
+    """Write a new review down; give what it is called, or the one that somebody else has asked for meanwhile."""
     if connection.dialect.name == "postgresql":
-        # Two at once would take the same number; SQLite has one writer at a time.
+        # Two at once would take the same number, or ask for the same; SQLite has one writer at a time.
         await connection.execute(text("LOCK TABLE tech_reviews IN SHARE ROW EXCLUSIVE MODE"))
+    if (there := await standing(connection, request.account, request.title)) is not None:
+        return there
     number = int(await connection.scalar(select(func.coalesce(func.max(ReviewRow.number), 0)))) + 1
     ref = review_ref(number)
     await connection.execute(
@@ -256,12 +258,11 @@ async def review(connection: Connection, ref: str) -> KnownReview | None:
 
 
 async def standing(connection: Connection, account: str, title: str) -> KnownReview | None:
-    """The open review of an account with this title."""
-    query = select(ReviewRow.__table__).where(
-        ReviewRow.account == account, func.lower(ReviewRow.title) == title.lower(), ReviewRow.closed.is_(None)
-    )
-    row = (await connection.execute(query)).first()
-    return None if row is None else _known(row._asdict())
+    """The open review of an account with this title, in capitals or not."""
+    query = select(ReviewRow.__table__).where(ReviewRow.account == account, ReviewRow.closed.is_(None))
+    # Compared here: SQLite's own lower() leaves any letter but A to Z as it is.
+    rows = (row for row in await connection.execute(query) if row.title.casefold() == title.casefold())
+    return next((_known(row._asdict()) for row in rows), None)
 
 
 async def listed(

@@ -113,10 +113,13 @@ async def submit(office: Office, request: ReviewRequest, actor: Actor) -> Submit
     said = submission(member.id, actor, "review.submit", request.account, _words(request))
     round_ = _round(request, said.id, member, 1)
     async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-        ref = await reviews.add(connection, request, round_, now)
-    await _start(office, ReviewStart(ref=ref, account=request.account, round=round_))
-    return Submitted(ref=ref, workflow_id=review_id(ref))
+        added = await reviews.add(connection, request, round_, now)
+        if isinstance(added, str):
+            await timeline.submit(connection, said)
+    if not isinstance(added, str):
+        return await _again(office, added)
+    await _start(office, ReviewStart(ref=added, account=request.account, round=round_))
+    return Submitted(ref=added, workflow_id=review_id(added))
 
 
 async def _refuse_foreign(connection: Connection, case: str, account: str) -> None:
