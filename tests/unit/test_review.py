@@ -254,6 +254,39 @@ def test_a_receipt_is_of_one_decision_and_one_key() -> None:
     assert receipts.fault(foreign, changed, public) == "was signed with another key than this installation's"
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"key": "s_2"},
+        {"round": 2},
+        {"kind": "commitment"},
+        {"seat": "vp_sales"},
+        {"seat": None},
+        {"by": "m_2"},
+        {"option": "no"},
+        {"submission": "s_2"},
+        {"at": MONDAY + timedelta(microseconds=1)},
+    ],
+    ids=str,
+)
+def test_a_receipt_is_of_all_that_was_decided(other: dict[str, object]) -> None:
+    """Who chose what, when, in which round and for which seat: nothing of it changes under its signature."""
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    signed = receipts.document("TR-0001", "versayce", remark, "ab" * 32)
+    assert receipts.document("TR-0001", "versayce", remark.model_copy(update=other), "ab" * 32) != signed
+
+
+@pytest.mark.parametrize(
+    "given", [("TR-0002", "versayce", "ab" * 32), ("TR-0001", "other", "ab" * 32), ("TR-0001", "versayce", "cd" * 32)]
+)
+def test_a_receipt_is_of_one_review_and_of_the_words_that_were_said(given: tuple[str, str, str]) -> None:
+    """It holds for no other review or account, and for no other words than those whose hash it covers."""
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    ref, account, words_ = given
+    signed = receipts.document("TR-0001", "versayce", remark, "ab" * 32)
+    assert receipts.document(ref, account, remark, words_) != signed
+
+
 def test_hours_of_the_day_are_those_of_whoever_tells_the_customer() -> None:
     """A day ends when their work does."""
     late = Schedule(zone="Europe/Prague", hours=WorkingHours(start=time(9), end=time(18)))
