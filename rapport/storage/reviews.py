@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import and_, delete, func, insert, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, Wire
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
@@ -353,18 +354,26 @@ async def conditions(connection: Connection, ref: str, round_: int) -> list[str]
 
 
 async def deviations(connection: Connection, account: str) -> list[KnownDeviation]:
-    """What an account was granted beyond the usual: its last answer was a yes, the newest first."""
+    """What an account was granted beyond the usual: its last answer was a yes, the newest first.
+
+    It stands, with its conditions, while the review is looked at again, until there is another answer.
+    """
     yes = [verdict for verdict in Verdict if verdict.is_yes]
-    query = select(ReviewRow.ref, ReviewRow.title, ReviewRow.round, ReviewRow.outcome, ReviewRow.decided).where(
-        ReviewRow.account == account, ReviewRow.outcome.in_(yes), ReviewRow.decided.is_not(None)
+    answer = aliased(ReviewRemarkRow)
+    last = select(func.max(answer.round)).where(answer.ref == ReviewRow.ref, answer.kind == "verdict").scalar_subquery()
+    decided = (ReviewRemarkRow.ref == ReviewRow.ref, ReviewRemarkRow.kind == "verdict", ReviewRemarkRow.round == last)
+    query = (
+        select(ReviewRow.ref, ReviewRow.title, ReviewRow.outcome, ReviewRemarkRow.round, ReviewRemarkRow.at)
+        .join(ReviewRemarkRow, and_(*decided))
+        .where(ReviewRow.account == account, ReviewRow.outcome.in_(yes))
     )
-    rows = (await connection.execute(query.order_by(ReviewRow.decided.desc(), ReviewRow.ref))).all()
+    rows = (await connection.execute(query.order_by(ReviewRemarkRow.at.desc(), ReviewRow.ref))).all()
     return [
         KnownDeviation(
             ref=row.ref,
             title=row.title,
             outcome=row.outcome,
-            decided=row.decided,
+            decided=row.at,
             conditions=tuple(await conditions(connection, row.ref, row.round)),
         )
         for row in rows
