@@ -131,6 +131,18 @@ def test_a_tie_of_two_is_no_yes() -> None:
     )
 
 
+def test_one_person_has_one_vote_however_often_they_are_asked() -> None:
+    """Whoever has voted, and stands in for a silent colleague when that one is asked again, has no second vote."""
+    vp_engineering, ce_vp, vp_sales = review.LEADERSHIP
+    first = review.one_vote_each({}, {ce_vp: "m_1", vp_sales: "m_2"}, {ce_vp: "no", vp_sales: "yes"})
+    again = review.one_vote_each(first, {vp_engineering: "m_2"}, {vp_engineering: "yes"})
+    assert review.votes(again) == {ce_vp: "no", vp_sales: "yes"}
+    assert review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, review.LEADERSHIP, review.votes(again)) is None
+    assert review.still_silent(review.LEADERSHIP, again) == (vp_engineering,)
+    third = review.one_vote_each(again, {vp_engineering: "m_3"}, {vp_engineering: "yes"})
+    assert review.votes(third) == {ce_vp: "no", vp_sales: "yes", vp_engineering: "yes"}
+
+
 class Silence(RuleBasedStateMachine):
     """A review by its rules alone, where anybody may be silent for as long as they like."""
 
