@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import and_, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, Wire
@@ -271,18 +271,39 @@ async def listed(
     account: str | None = None,
     *,
     open_only: bool = False,
+    overdue_only: bool = False,
     words: Sequence[str] = (),
+    limit: int | None = None,
 ) -> list[KnownReview]:
-    """The reviews, the newest first.
+    """The reviews: what is overdue first, then the newest.
 
     Args:
         words: Each has to stand somewhere in it: in its title, a request, a remark or the message.
+        limit: How many of them; by default all.
     """
-    query = select(ReviewRow.__table__).order_by(ReviewRow.number.desc())
+    query = select(ReviewRow.__table__).where(*_matching(account, open_only, words))
+    if overdue_only:
+        query = query.where(ReviewRow.overdue)
+    query = query.order_by(ReviewRow.overdue.desc(), ReviewRow.number.desc()).limit(limit)
+    return [_known(row._asdict()) for row in await connection.execute(query)]
+
+
+async def counted(
+    connection: Connection, account: str | None = None, *, open_only: bool = False, words: Sequence[str] = ()
+) -> tuple[int, int]:
+    """How many reviews `listed` has, and how many of them are overdue."""
+    query = select(func.count().label("total"), func.count(case((ReviewRow.overdue, 1))).label("overdue"))
+    query = query.select_from(ReviewRow).where(*_matching(account, open_only, words))
+    row = (await connection.execute(query)).one()
+    return row.total, row.overdue
+
+
+def _matching(account: str | None, open_only: bool, words: Sequence[str]) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
     if account is not None:
-        query = query.where(ReviewRow.account == account)
+        found.append(ReviewRow.account == account)
     if open_only:
-        query = query.where(ReviewRow.closed.is_(None))
+        found.append(ReviewRow.closed.is_(None))
     for word in words:
         like = f"%{_escaped(word)}%"
         asked = (
@@ -295,7 +316,7 @@ async def listed(
             .join(SubmissionRow, SubmissionRow.id == ReviewRemarkRow.submission)
             .where(SubmissionRow.text.ilike(like, escape="\\"))
         )
-        query = query.where(
+        found.append(
             or_(
                 ReviewRow.title.ilike(like, escape="\\"),
                 ReviewRow.ref.ilike(like, escape="\\"),
@@ -303,7 +324,7 @@ async def listed(
                 ReviewRow.ref.in_(said),
             )
         )
-    return [_known(row._asdict()) for row in await connection.execute(query)]
+    return found
 
 
 def _escaped(word: str) -> str:

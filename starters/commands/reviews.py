@@ -51,7 +51,7 @@ from starters.commands.office import (
     present,
     submission,
 )
-from starters.commands.review_shown import SAID_AT, ReviewLine, ReviewShown, line_of, shown
+from starters.commands.review_shown import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
 from workflows.tech_review import TechReview
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
@@ -357,7 +357,7 @@ async def withdraw(office: Office, ref: str, written: Reason, actor: Actor) -> R
 async def listed(
     office: Office, account: str | None = None, search: str = "", *, also_closed: bool = True
 ) -> list[ReviewLine]:
-    """The reviews, the newest first.
+    """The reviews: what is overdue first, then the newest.
 
     Args:
         search: Words that all have to stand somewhere in it: in a request, a remark or the message.
@@ -365,10 +365,35 @@ async def listed(
     Raises:
         Refusal: There is no such account.
     """
+    return list((await page(office, account, search, also_closed=also_closed)).lines)
+
+
+async def page(
+    office: Office, account: str | None = None, search: str = "", *, also_closed: bool = True, most: int | None = None
+) -> ReviewPage:
+    """As `listed`, with how many there are.
+
+    Args:
+        most: How many lines at the most; by default all.
+
+    Raises:
+        Refusal: As `listed`.
+    """
+    words = search.split()[:10]
     async with office.store.reading() as connection:
         if account is not None:
             await people.account(connection, account)
-        found = await reviews.listed(connection, account, open_only=not also_closed, words=search.split()[:10])
+        found = await reviews.listed(connection, account, open_only=not also_closed, words=words, limit=most)
+        total, late = len(found), sum(one.overdue for one in found)
+        if total == most:
+            total, late = await reviews.counted(connection, account, open_only=not also_closed, words=words)
+    return ReviewPage(lines=tuple(ReviewLine(**line_of(one)) for one in found), total=total, overdue=late)
+
+
+async def overdue(office: Office, most: int) -> list[ReviewLine]:
+    """The reviews that are overdue, the newest first, so many of them."""
+    async with office.store.reading() as connection:
+        found = await reviews.listed(connection, overdue_only=True, limit=most)
     return [ReviewLine(**line_of(one)) for one in found]
 
 
