@@ -195,7 +195,9 @@ async def test_where_all_decide_only_words_on_the_version_that_stands_count(skip
     await in_phase(skipping, "open")
     assert (await decide(skipping, MANAGER, "approve")).outcome == "counted"
     await request(skipping, ROBIN)
-    assert (await decide(skipping, VICE, "approve", round_=2)).outcome == "counted"
+    for _ in range(2):
+        assert (await decide(skipping, VICE, "approve", round_=2)).outcome == "counted"
+    assert len((await view(skipping)).decisions) == 1
     await skipping.sleep_until(await skipping.now() + timedelta(hours=27))
     reminded = [who for who in (MANAGER, VICE) if any("still waits" in mail["Subject"] for mail in skipping.mails(who))]
     assert reminded == [MANAGER]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from random import Random
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.common import SearchAttributeKey
 
@@ -52,6 +54,15 @@ from tests.support.reviews import (
 THROUGH_LINK = Actor(email=CHAMPION, channel="link")
 
 
+async def takes_no_operators_word(town: Town, ref: str, step: str, leader: str) -> None:
+    """In an installation that several people share, leadership's word is not entered by somebody else's hands."""
+    task = await asked(town, ref, step)
+    settings = town.office.settings.model_copy(update={"database_url": SecretStr("postgresql://db.example/rapport")})
+    with pytest.raises(Refusal, match="not taken from an operator") as refused:
+        await tasks.decide(replace(town.office, settings=settings), task.task, "no", by(leader), "Because")
+    assert (refused.value.field, refused.value.kind) == ("--as", Refused.FORBIDDEN)
+
+
 async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Town) -> None:
     """Everybody is heard, yes is recommended, the message is approved and read, and the champion confirms it."""
     ref = await submitted(skipping)
@@ -90,7 +101,9 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) ->
     """A recommended no goes to leadership; all three are heard, and the customer gets a message all the same."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref, "against")
+    await takes_no_operators_word(skipping, ref, "recommendation", CE_VP)
     await choose(skipping, ref, "recommendation", CE_VP, "no", "Nobody could run it")
+    await takes_no_operators_word(skipping, ref, "leadership", VP_SALES)
     await vote(skipping, ref, ce_vp="no", vp_engineering="no")
     assert (await asked(skipping, ref, "leadership")).phase == "open", "the third is heard although two are a majority"
     await vote(skipping, ref, vp_sales="yes")
@@ -98,6 +111,7 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) ->
     await write(skipping, ref, NO)
     mail = (await skipping.mailed(1, CHAMPION))[0]
     assert NO["message"] in text_of(mail)
+    assert not any(ours in text_of(mail) for ours in ("Looks fine", "Nobody could run it", "ce_vp says no"))
     await confirm(skipping, ref)
     assert await outcome(skipping, ref) == "declined"
     async with skipping.office.store.reading() as connection:
@@ -147,6 +161,7 @@ async def test_the_vp_engineering_commits(skipping: Town) -> None:
     ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await takes_no_operators_word(skipping, ref, "commitment", VP_ENGINEERING)
     await choose(skipping, ref, "commitment", VP_ENGINEERING, "yes", None)
     assert (await in_phase(skipping, ref, "message")).outcome == "approved"
 
@@ -254,8 +269,11 @@ async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Town) -> None:
     """It closes with its tasks; what is said after that is refused."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_product")
+    await reviews.request_meeting(skipping.office, ref, why("Writing takes too long"), by(PRODUCT))
+    await asked(skipping, ref, "meeting")
     await reviews.withdraw(skipping.office, ref, why("They found another way"), by(CE))
     assert await outcome(skipping, ref) == "withdrawn"
+    await asked(skipping, ref, "meeting", phase="closed")
     assert not (await reviews.show(skipping.office, ref)).asks
     with pytest.raises(Refusal, match="over"):
         await reviews.feedback(skipping.office, ref, Feedback(text="But wait"), by(TA))
