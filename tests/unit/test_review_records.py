@@ -18,7 +18,7 @@ from rapport.policy.gates import standing
 from rapport.settings import Settings
 from rapport.storage import gates, people, reviews, timeline
 from rapport.storage.database import Connection, Store
-from rapport.storage.review_tables import ReviewReceiptRow
+from rapport.storage.review_tables import ReviewReceiptRow, ReviewRow
 from rapport.storage.signing import Signer
 from rapport.storage.tables import SubmissionRow
 from starters.commands import audit
@@ -37,9 +37,9 @@ class Told:
         self.connection, self.signer, self.member = connection, Signer(data), member
         self.number = 0
 
-    async def ask(self, version: str) -> None:
+    async def ask(self, version: str, **changes: Any) -> None:
         """A review before production, with a version of its design."""
-        asked = request(date(2026, 11, 23), stage=ReviewStage.PRE_PRODUCTION, design=self._design(version))
+        asked = request(date(2026, 11, 23), stage=ReviewStage.PRE_PRODUCTION, design=self._design(version), **changes)
         said = submission(self.member, Actor(email="", channel="cli"), "review.submit", "x", asked.model_dump_json())
         await timeline.submit(self.connection, said)
         self.round = ReviewRound(
@@ -159,3 +159,18 @@ async def test_a_receipt_that_is_missing_or_of_other_words_is_found(store: Store
         ("verdict/1", "the receipt tells another decision than is on record"),
         ("recommendation/1", "the decision has no receipt"),
     ]
+
+
+async def test_what_is_overdue_comes_first_however_old_it_is(store: Store, tmp_path: Path) -> None:
+    """A list that is cut short loses nothing that is overdue, and says how much there is of either."""
+    async with store.writing() as connection:
+        older = await begun(connection, tmp_path)
+        newer = Told(connection, tmp_path, older.member)
+        await newer.ask("2", title="Another")
+        assert [one.ref for one in await reviews.listed(connection)] == [newer.ref, older.ref]
+        await connection.execute(update(ReviewRow).where(ReviewRow.ref == older.ref).values(overdue=True))
+        assert [one.ref for one in await reviews.listed(connection)] == [older.ref, newer.ref]
+        assert [one.ref for one in await reviews.listed(connection, limit=1)] == [older.ref]
+        assert [one.ref for one in await reviews.listed(connection, overdue_only=True)] == [older.ref]
+        assert await reviews.counted(connection) == (2, 1)
+        assert await reviews.counted(connection, words=["another"]) == (1, 0)
