@@ -109,7 +109,7 @@ async def submit(office: Office, request: ReviewRequest, actor: Actor) -> Submit
             await _refuse_foreign(connection, request.case, request.account)
         there = await reviews.standing(connection, request.account, request.title)
     if there is not None:
-        return await _again(office, there)
+        return await _again(office, there, request)
     said = submission(member.id, actor, "review.submit", request.account, _words(request))
     round_ = _round(request, said.id, member, 1)
     async with office.store.writing() as connection:
@@ -117,7 +117,7 @@ async def submit(office: Office, request: ReviewRequest, actor: Actor) -> Submit
         if isinstance(added, str):
             await timeline.submit(connection, said)
     if not isinstance(added, str):
-        return await _again(office, added)
+        return await _again(office, added, request)
     await _start(office, ReviewStart(ref=added, account=request.account, round=round_))
     return Submitted(ref=added, workflow_id=review_id(added))
 
@@ -134,17 +134,19 @@ async def _refuse_foreign(connection: Connection, case: str, account: str) -> No
         )
 
 
-async def _again(office: Office, there: KnownReview) -> Submitted:
+async def _again(office: Office, there: KnownReview, request: ReviewRequest) -> Submitted:
     """A review that stands already: one that no workflow has taken yet is started, any other is a refusal."""
+    stands = Refusal(
+        f"stands already, as {there.ref}",
+        field="title",
+        fix=f"say what is new with `rapport review edit {there.ref} FILE`",
+        kind=Refused.CONFLICT,
+    )
     if there.projected:
-        raise Refusal(
-            f"stands already, as {there.ref}",
-            field="title",
-            fix=f"say what is new with `rapport review edit {there.ref} FILE`",
-            kind=Refused.CONFLICT,
-        )
+        raise stands
     async with office.store.reading() as connection:
         last = (await reviews.rounds(connection, there.ref))[-1]
+        words = await timeline.words(connection, [last.submission])
     round_ = ReviewRound(
         number=last.round,
         submission=last.submission,
@@ -154,6 +156,9 @@ async def _again(office: Office, there: KnownReview) -> Submitted:
         needed_by=last.needed_by,
     )
     await _start(office, ReviewStart(ref=there.ref, account=there.account, round=round_))
+    if read(words.get(last.submission)) != read(_words(request)):
+        # Somebody else's words: whoever asked for something else under this title has to hear of it.
+        raise stands
     return Submitted(ref=there.ref, workflow_id=review_id(there.ref))
 
 

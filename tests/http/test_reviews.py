@@ -11,6 +11,7 @@ import pytest
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
+from rapport.model.tech_review import ReviewRequest
 from rapport.storage.database import Store
 from starters.commands import accounts, reviews, tokens
 from starters.commands.office import Office
@@ -81,13 +82,18 @@ async def test_the_same_review_asked_for_twice_at_once_is_one(here: Town) -> Non
     apart = Store(here.office.store.url)
     offices = [here.office, replace(here.office, store=apart)] * 2
 
-    async def submit(office: Office) -> str:
-        try:
-            return (await reviews.submit(office, asked_for, by(CE))).ref
-        except Refusal as refusal:
-            return refusal.problem.removeprefix("stands already, as ")
+    others = asked_for.model_copy(update={"gap": "Nobody else wrote this"})
 
-    refs = await asyncio.gather(*map(submit, offices))
+    async def submit(office: Office, written: ReviewRequest) -> tuple[str, str | None]:
+        try:
+            return (await reviews.submit(office, written, by(CE))).ref, written.gap
+        except Refusal as refusal:
+            return refusal.problem.removeprefix("stands already, as "), None
+
+    answers = await asyncio.gather(*map(submit, offices, [asked_for, others] * 2))
+    refs = [ref for ref, _ in answers]
+    stands = (await reviews.show(here.office, refs[0])).request["gap"]
+    assert {gap for _, gap in answers} == {stands, None}, "whoever asked for something else hears of it"
     await apart.close()
     there = [one.ref for one in await reviews.listed(here.office, key, also_closed=False)]
     assert there == [refs[0]] == sorted(set(refs))
