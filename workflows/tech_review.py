@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.tech_review import WITHDRAWN, ReviewResult, ReviewStart
     from rapport.model.workflows import HUMAN_TASK, TECH_REVIEW
     from rapport.policy import details, review
+    from rapport.policy.review import Spoken
 
 from workflows.options import PLANNING, RECORDS
 from workflows.reviewing import HEALTH, MAILS, STAGE, Interrupted, Reviewing
@@ -148,22 +149,18 @@ class TechReview(Reviewing):
     async def hear_leadership(self) -> Verdict:
         """All of leadership until the deadline, then the majority; who was silent is asked again."""
         seats: tuple[str, ...] = review.LEADERSHIP
-        votes: dict[str, str] = {}
-        voters: dict[str, str] = {}
-        while (verdict := review.of_leadership(self.round.ask, seats, votes)) is None:
+        heard: dict[str, Spoken] = {}
+        while (verdict := review.of_leadership(self.round.ask, seats, votes := review.votes(heard))) is None:
             deadline = await self._enter(ReviewPhase.LEADERSHIP)
             definition = review.panel(self.round.ask, review.still_silent(seats, votes))
             self._wait_for_task("leadership", definition, "leadership's decision", deadline)
             result = await self._put("leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
             self._remember_all("vote", result)
             self._stop_if_interrupted()
-            if not votes and result.seats:
+            if not heard and result.seats:
                 seats = result.seats
-            for seat, person in result.filled.items():
-                # One person has one vote, however often they are asked.
-                if person not in voters.values():
-                    votes[seat], voters[seat] = result.votes[seat], person
-            for seat in review.still_silent(seats, votes):
+            heard = review.one_vote_each(heard, result.filled, result.votes)
+            for seat in review.still_silent(seats, heard):
                 self._tell("tech_review.silent", about=seat.removeprefix("role:"))
         return verdict
 

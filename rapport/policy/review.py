@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rapport.model.human_task import TaskDefinition, TaskOption
@@ -226,9 +226,35 @@ def of_leadership(ask: Ask, seats: Collection[str], votes: Mapping[str, str]) ->
     return None
 
 
-def still_silent(seats: Sequence[str], votes: Mapping[str, str]) -> tuple[str, ...]:
+class Spoken(NamedTuple):
+    """Who filled a seat of leadership, and what they said."""
+
+    person: str
+    word: str
+
+
+def one_vote_each(heard: Mapping[str, Spoken], filled: Mapping[str, str], said: Mapping[str, str]) -> dict[str, Spoken]:
+    """Whoever has been heard by now, by seat: one person has one vote, however often and for whomever they are asked.
+
+    Args:
+        heard: Those who spoke before.
+        filled, said: Who filled which seat now, and what was said for it.
+    """
+    now = dict(heard)
+    for seat, person in filled.items():
+        if all(person != one.person for one in now.values()):
+            now[seat] = Spoken(person, said[seat])
+    return now
+
+
+def votes(heard: Mapping[str, Spoken]) -> dict[str, str]:
+    """What was said, by seat."""
+    return {seat: one.word for seat, one in heard.items()}
+
+
+def still_silent(seats: Sequence[str], heard: Collection[str]) -> tuple[str, ...]:
     """Who of leadership has yet to be heard."""
-    return tuple(seat for seat in seats if seat not in votes)
+    return tuple(seat for seat in seats if seat not in heard)
 
 
 def of_recommendation(word: str) -> Verdict | None:

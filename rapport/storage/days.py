@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Row, bindparam, or_, select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.cadence import Occurrence
@@ -158,26 +158,15 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
     steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
     held = await tasks.waiting_for(connection, member.id)
-    mine = {task.id for task in held}
-    asked = [task for task in await tasks.asked_by(connection, member.id) if task.id not in mine]
+    asked = await tasks.asked_by(connection, member.id)
     names = await _names(connection, [task.account for task in (*held, *asked)])
-    drafts = [row for row in written if row.state == MessageState.DRAFT]
-    drafted = {(row.account, row.step) for row in drafts} | {(task.account, task.step) for task in (*held, *asked)}
-    # Tasks tell for themselves, and so do drafts: their steps would say the same again.
-    waits = [
-        step
-        for step in steps
-        if (step.state == "running" or (step.kind == "cadence" and step.waiting_for))
-        and step.kind != "task"
-        and (step.account, step.step) not in drafted
-    ]
-    piles = Counter((row.account, row.of) for row in drafts)
+    drafts, waits = _beside(steps, written, {(task.account, task.step) for task in (*held, *asked)})
     return Day(
         waiting=_sorted(
             [*(_task(task, names, now) for task in held)]
             + [step.item(now) for step in waits if list(step.waiting_on) == _TAM]
         ),
-        drafts=tuple(Pile(account=account, of=of, count=count) for (account, of), count in piles.items()),
+        drafts=drafts,
         meetings=await _meetings(connection, member, now, end),
         going=(
             *(
@@ -199,6 +188,34 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
         actions=await actions.pending(connection, member.id, today),
         side=tuple(await connection.scalars(_SIDE, {"member": member.id})),
     )
+
+
+async def beside_tasks(connection: Connection, member: Member, now: datetime) -> Day:
+    """The drafts that wait for a member to be read, and what their accounts wait for them to do, if no task says so."""
+    steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
+    written = list(await connection.execute(_WRITTEN, {"member": member.id}))
+    drafts, waits = _beside(steps, written, await tasks.steps_of(connection, member.id))
+    return Day(waiting=_sorted([step.item(now) for step in waits if list(step.waiting_on) == _TAM]), drafts=drafts)
+
+
+def _beside(
+    steps: Iterable[_Step], written: Iterable[Row[Any]], told: set[tuple[str, str]]
+) -> tuple[tuple[Pile, ...], list[_Step]]:
+    """The drafts, by account, and the steps that wait for somebody.
+
+    Tasks tell for themselves, and so do drafts: their steps would say the same again.
+    """
+    drafts = [row for row in written if row.state == MessageState.DRAFT]
+    drafted = {(row.account, row.step) for row in drafts} | told
+    waits = [
+        step
+        for step in steps
+        if (step.state == "running" or (step.kind == "cadence" and step.waiting_for))
+        and step.kind != "task"
+        and (step.account, step.step) not in drafted
+    ]
+    piles = Counter((row.account, row.of) for row in drafts)
+    return tuple(Pile(account=account, of=of, count=count) for (account, of), count in piles.items()), waits
 
 
 _SIDE: Final = select(SideProjectRow.title).where(

@@ -22,7 +22,11 @@ class ReviewRow(Base):
     """
 
     __tablename__ = "tech_reviews"
-    __table_args__ = (Index("tech_reviews_by_account", "account"), Index("tech_reviews_by_case", "from_case"))
+    __table_args__ = (
+        Index("tech_reviews_by_account", "account"),
+        Index("tech_reviews_by_case", "from_case"),
+        Index("tech_reviews_by_overdue", "overdue", "number"),
+    )
     ref: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(unique=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.key"))

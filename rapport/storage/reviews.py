@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, Wire
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
@@ -95,11 +96,13 @@ class KnownReceipt(Wire):
     public_key: str
 
 
-async def add(connection: Connection, request: ReviewRequest, round_: ReviewRound, now: datetime) -> str:
-    """Write a new review down; give what it is called."""
+async def add(connection: Connection, request: ReviewRequest, round_: ReviewRound, now: datetime) -> KnownReview | str:
+    """Write a new review down; give what it is called, or the one that somebody else has asked for meanwhile."""
     if connection.dialect.name == "postgresql":
-        # Two at once would take the same number; SQLite has one writer at a time.
+        # Two at once would take the same number, or ask for the same; SQLite has one writer at a time.
         await connection.execute(text("LOCK TABLE tech_reviews IN SHARE ROW EXCLUSIVE MODE"))
+    if (there := await standing(connection, request.account, request.title)) is not None:
+        return there
     number = int(await connection.scalar(select(func.coalesce(func.max(ReviewRow.number), 0)))) + 1
     ref = review_ref(number)
     await connection.execute(
@@ -256,12 +259,11 @@ async def review(connection: Connection, ref: str) -> KnownReview | None:
 
 
 async def standing(connection: Connection, account: str, title: str) -> KnownReview | None:
-    """The open review of an account with this title."""
-    query = select(ReviewRow.__table__).where(
-        ReviewRow.account == account, func.lower(ReviewRow.title) == title.lower(), ReviewRow.closed.is_(None)
-    )
-    row = (await connection.execute(query)).first()
-    return None if row is None else _known(row._asdict())
+    """The open review of an account with this title, in capitals or not."""
+    query = select(ReviewRow.__table__).where(ReviewRow.account == account, ReviewRow.closed.is_(None))
+    # Compared here: SQLite's own lower() leaves any letter but A to Z as it is.
+    rows = (row for row in await connection.execute(query) if row.title.casefold() == title.casefold())
+    return next((_known(row._asdict()) for row in rows), None)
 
 
 async def listed(
@@ -269,18 +271,39 @@ async def listed(
     account: str | None = None,
     *,
     open_only: bool = False,
+    overdue_only: bool = False,
     words: Sequence[str] = (),
+    limit: int | None = None,
 ) -> list[KnownReview]:
-    """The reviews, the newest first.
+    """The reviews: what is overdue first, then the newest.
 
     Args:
         words: Each has to stand somewhere in it: in its title, a request, a remark or the message.
+        limit: How many of them; by default all.
     """
-    query = select(ReviewRow.__table__).order_by(ReviewRow.number.desc())
+    query = select(ReviewRow.__table__).where(*_matching(account, open_only, words))
+    if overdue_only:
+        query = query.where(ReviewRow.overdue)
+    query = query.order_by(ReviewRow.overdue.desc(), ReviewRow.number.desc()).limit(limit)
+    return [_known(row._asdict()) for row in await connection.execute(query)]
+
+
+async def counted(
+    connection: Connection, account: str | None = None, *, open_only: bool = False, words: Sequence[str] = ()
+) -> tuple[int, int]:
+    """How many reviews `listed` has, and how many of them are overdue."""
+    query = select(func.count().label("total"), func.count(case((ReviewRow.overdue, 1))).label("overdue"))
+    query = query.select_from(ReviewRow).where(*_matching(account, open_only, words))
+    row = (await connection.execute(query)).one()
+    return row.total, row.overdue
+
+
+def _matching(account: str | None, open_only: bool, words: Sequence[str]) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
     if account is not None:
-        query = query.where(ReviewRow.account == account)
+        found.append(ReviewRow.account == account)
     if open_only:
-        query = query.where(ReviewRow.closed.is_(None))
+        found.append(ReviewRow.closed.is_(None))
     for word in words:
         like = f"%{_escaped(word)}%"
         asked = (
@@ -293,7 +316,7 @@ async def listed(
             .join(SubmissionRow, SubmissionRow.id == ReviewRemarkRow.submission)
             .where(SubmissionRow.text.ilike(like, escape="\\"))
         )
-        query = query.where(
+        found.append(
             or_(
                 ReviewRow.title.ilike(like, escape="\\"),
                 ReviewRow.ref.ilike(like, escape="\\"),
@@ -301,7 +324,7 @@ async def listed(
                 ReviewRow.ref.in_(said),
             )
         )
-    return [_known(row._asdict()) for row in await connection.execute(query)]
+    return found
 
 
 def _escaped(word: str) -> str:
@@ -352,18 +375,26 @@ async def conditions(connection: Connection, ref: str, round_: int) -> list[str]
 
 
 async def deviations(connection: Connection, account: str) -> list[KnownDeviation]:
-    """What an account was granted beyond the usual: its last answer was a yes, the newest first."""
+    """What an account was granted beyond the usual: its last answer was a yes, the newest first.
+
+    It stands, with its conditions, while the review is looked at again, until there is another answer.
+    """
     yes = [verdict for verdict in Verdict if verdict.is_yes]
-    query = select(ReviewRow.ref, ReviewRow.title, ReviewRow.round, ReviewRow.outcome, ReviewRow.decided).where(
-        ReviewRow.account == account, ReviewRow.outcome.in_(yes), ReviewRow.decided.is_not(None)
+    answer = aliased(ReviewRemarkRow)
+    last = select(func.max(answer.round)).where(answer.ref == ReviewRow.ref, answer.kind == "verdict").scalar_subquery()
+    decided = (ReviewRemarkRow.ref == ReviewRow.ref, ReviewRemarkRow.kind == "verdict", ReviewRemarkRow.round == last)
+    query = (
+        select(ReviewRow.ref, ReviewRow.title, ReviewRow.outcome, ReviewRemarkRow.round, ReviewRemarkRow.at)
+        .join(ReviewRemarkRow, and_(*decided))
+        .where(ReviewRow.account == account, ReviewRow.outcome.in_(yes))
     )
-    rows = (await connection.execute(query.order_by(ReviewRow.decided.desc(), ReviewRow.ref))).all()
+    rows = (await connection.execute(query.order_by(ReviewRemarkRow.at.desc(), ReviewRow.ref))).all()
     return [
         KnownDeviation(
             ref=row.ref,
             title=row.title,
             outcome=row.outcome,
-            decided=row.decided,
+            decided=row.at,
             conditions=tuple(await conditions(connection, row.ref, row.round)),
         )
         for row in rows

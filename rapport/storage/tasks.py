@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Executable, Select, Table, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, Executable, Select, Table, bindparam, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant
@@ -35,6 +36,10 @@ class Task(TaskRecord):
     def heading(self) -> str:
         """Its title, with whom it concerns where that is one person."""
         return f"{self.title} ({self.about_name})" if self.about_name else self.title
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it is open beyond its deadline."""
+        return self.phase is not TaskPhase.CLOSED and self.deadline is not None and self.deadline < now
 
     @property
     def shown(self) -> str:
@@ -116,39 +121,74 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
     """The tasks of a review or case, the oldest first."""
     query = _TASKS.where(TaskRow.subject == bindparam("about"))
     if open_only:
-        query = query.where(TaskRow.phase != TaskPhase.CLOSED)
+        query = query.where(_OPEN)
     return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
 
 
-async def waiting_for(connection: Connection, member: str | None = None) -> list[Task]:
-    """The open tasks that wait for a member, or for anyone; the earliest deadline first."""
-    query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED)
-    if member is not None:
-        query = query.where(TaskRow.id.in_(_awaiting(member)))
-    return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+async def waiting_for(connection: Connection, member: str | None = None, *, limit: int | None = None) -> list[Task]:
+    """The open tasks that wait for a member, or for anyone; the earliest deadline first.
+
+    Args:
+        limit: How many of them; by default all.
+    """
+    return await _read(connection, _TASKS.where(*_waits_for(member)).order_by(*_EARLIEST).limit(limit), {})
+
+
+async def count_waiting(connection: Connection, member: str | None = None, *, before: datetime | None = None) -> int:
+    """How many open tasks wait for a member, or for anyone.
+
+    Args:
+        before: Only those whose deadline was before this.
+    """
+    query = select(func.count()).select_from(TaskRow).where(*_waits_for(member))
+    if before is not None:
+        query = query.where(TaskRow.deadline < before)
+    return int(await connection.scalar(query))
+
+
+async def asked_by(connection: Connection, member: str, *, limit: int | None = None) -> list[Task]:
+    """The open tasks that a member waits for others to decide, and that do not wait for themself.
+
+    Args:
+        limit: As in `waiting_for`.
+    """
+    return await _read(connection, _TASKS.where(*_asked_by(member)).order_by(*_EARLIEST).limit(limit), {})
+
+
+async def count_asked(connection: Connection, member: str) -> int:
+    """How many `asked_by` has."""
+    return int(await connection.scalar(select(func.count()).select_from(TaskRow).where(*_asked_by(member))))
+
+
+async def steps_of(connection: Connection, member: str) -> set[tuple[str, str]]:
+    """The accounts and steps of the open tasks that wait for a member, or that they wait for."""
+    mine = or_(TaskRow.id.in_(_awaiting(member)), TaskRow.requester == member)
+    rows = await connection.execute(select(TaskRow.account, TaskRow.step).where(_OPEN, mine))
+    return {(row.account, row.step) for row in rows}
+
+
+def _waits_for(member: str | None) -> list[ColumnElement[bool]]:
+    return [_ALL_OPEN] if member is None else [_OPEN, TaskRow.id.in_(_awaiting(member))]
+
+
+def _asked_by(member: str) -> list[ColumnElement[bool]]:
+    return [_OPEN, TaskRow.requester == member, TaskRow.id.not_in(_awaiting(member))]
 
 
 def _awaiting(member: str) -> Select[str]:
     return select(TaskHolderRow.task).where(TaskHolderRow.member == member, TaskHolderRow.awaited)
 
 
-async def count_waiting(connection: Connection, member: str | None = None) -> int:
-    """How many open tasks wait for a member, or for anyone."""
-    query = select(func.count()).select_from(TaskRow).where(TaskRow.phase != TaskPhase.CLOSED)
-    if member is not None:
-        query = query.where(TaskRow.id.in_(_awaiting(member)))
-    return int(await connection.scalar(query))
-
-
-async def asked_by(connection: Connection, member: str) -> list[Task]:
-    """The open tasks that a member waits for others to decide."""
-    query = _TASKS.where(TaskRow.phase != TaskPhase.CLOSED, TaskRow.requester == member)
-    return await _read(connection, query.order_by(TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id), {})
+# Where nothing else narrows it down, by the index of phases; that finds what is equal to something and nothing else.
+# Where something does, SQLite is not to take that index instead.
+_OPEN: Final = TaskRow.phase != TaskPhase.CLOSED
+_ALL_OPEN: Final = TaskRow.phase.in_([phase for phase in TaskPhase if phase is not TaskPhase.CLOSED])
+_EARLIEST: Final = (TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id)
 
 
 async def open_about(connection: Connection, contact: str) -> list[Task]:
     """The open tasks that concern one contact."""
-    return await _read(connection, _TASKS.where(TaskRow.about == contact, TaskRow.phase != TaskPhase.CLOSED), {})
+    return await _read(connection, _TASKS.where(TaskRow.about == contact, _OPEN), {})
 
 
 async def open_ids(connection: Connection, *, put_to_people_of: str | None = None) -> list[str]:
@@ -157,8 +197,8 @@ async def open_ids(connection: Connection, *, put_to_people_of: str | None = Non
     Args:
         put_to_people_of: Of this account alone, and only those that the customer's people decide.
     """
-    query = select(TaskRow.id, TaskRow.definition).where(TaskRow.phase != TaskPhase.CLOSED)
     if put_to_people_of is None:
-        return [row.id for row in await connection.execute(query)]
-    rows = await connection.execute(query.where(TaskRow.account == put_to_people_of))
+        return list(await connection.scalars(select(TaskRow.id).where(_ALL_OPEN)))
+    query = select(TaskRow.id, TaskRow.definition).where(_OPEN, TaskRow.account == put_to_people_of)
+    rows = await connection.execute(query)
     return [row.id for row in rows if TaskDefinition.model_validate(row.definition).is_put_to_customers]

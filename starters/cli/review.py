@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -14,7 +15,7 @@ from rapport.model.reading import check
 from starters.cli import review_needs
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.commands import review_files, review_record, reviews
-from starters.commands.office import LATER, Office
+from starters.commands.office import LATER, LISTED, Office
 from starters.commands.review_shown import ReviewLine, ReviewShown
 from starters.commands.reviews import Feedback, Reason, Stance, Submitted
 
@@ -70,14 +71,19 @@ def list_(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """The reviews, the newest first."""
+    """The reviews: what is overdue first, then the newest."""
+    most = None if json else LISTED
     found = with_office(
-        data, lambda office: reviews.listed(office, account, search, also_closed=not open_), as_json=json
+        data,
+        lambda office: reviews.page(office, account, search, also_closed=not open_, most=most),
+        as_json=json,
     )
     if json:
-        print_json(found)
-    elif found:
-        _print_lines(found)
+        print_json(list(found.lines))
+    elif found.lines:
+        _print_lines(found.lines)
+        if further := found.total - len(found.lines):
+            out.print(f"{further} more come after these; find them with --search, or all of them with --json.")
     else:
         out.print("There is no such review." if search else "There is no review.")
 
@@ -163,7 +169,7 @@ def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
         out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
-def _print_lines(lines: list[ReviewLine]) -> None:
+def _print_lines(lines: Sequence[ReviewLine]) -> None:
     rows = table("ref", "account", "what", "stands at", "needed by")
     rows.columns[0].no_wrap = rows.columns[4].no_wrap = True
     for line in lines:

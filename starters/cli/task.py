@@ -13,7 +13,7 @@ from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
 from starters.commands import tasks
-from starters.commands.office import LATER, Office
+from starters.commands.office import LATER, LISTED, Office
 from starters.commands.tasks_shown import Inbox, TaskLine, TaskShown
 
 app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def inbox(
     """What waits for you, and what you wait for; without a name, everything that waits for anybody."""
 
     async def work(office: Office) -> Inbox:
-        return await tasks.inbox(office, acting(office, as_))
+        return await tasks.inbox(office, acting(office, as_), most=None if json else LISTED)
 
     found = with_office(data, work, as_json=json)
     if json:
@@ -182,6 +182,7 @@ def _print_inbox(found: Inbox) -> None:
         if found.asked:
             out.print("[bold]Waits for you[/bold]" if found.member else "")
         _print_lines(found.mine, mine=True)
+        _print_further(found.further)
     else:
         out.print("Nothing waits for you." if found.member else "Nothing waits for anybody.")
     for pile in found.drafts:
@@ -197,6 +198,12 @@ def _print_inbox(found: Inbox) -> None:
     if found.asked:
         out.print("\n[bold]You wait for[/bold]")
         _print_lines(found.asked, mine=False)
+        _print_further(found.further_asked)
+
+
+def _print_further(count: int) -> None:
+    if count:
+        out.print(f"{count} more come after these; --json gives all of them.")
 
 
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:

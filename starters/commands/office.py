@@ -29,6 +29,9 @@ T = TypeVar("T")
 ANSWER_SECONDS: Final = 5.0
 """How long a person waits for a workflow's answer before a decision is left at its door."""
 
+LISTED: Final = 200
+"""How many lines of a list a page or a table has at the most; programs get them all."""
+
 STARTS_IN_FLIGHT: Final = 32
 """How many onboardings one process starts at the same time: starts starve completions."""
 

@@ -86,6 +86,18 @@ class ReviewLine(Wire):
     revisit: Instant | None
 
 
+class ReviewPage(Wire):
+    """Lines of a list.
+
+    Attributes:
+        total, overdue: How many there are in the whole list, and how many of them are overdue.
+    """
+
+    lines: tuple[ReviewLine, ...]
+    total: int
+    overdue: int
+
+
 class ReviewShown(ReviewLine):
     """A review with all that there is to see of it.
 

@@ -51,7 +51,7 @@ from starters.commands.office import (
     present,
     submission,
 )
-from starters.commands.review_shown import SAID_AT, ReviewLine, ReviewShown, line_of, shown
+from starters.commands.review_shown import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
 from workflows.tech_review import TechReview
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
@@ -109,14 +109,17 @@ async def submit(office: Office, request: ReviewRequest, actor: Actor) -> Submit
             await _refuse_foreign(connection, request.case, request.account)
         there = await reviews.standing(connection, request.account, request.title)
     if there is not None:
-        return await _again(office, there)
+        return await _again(office, there, request)
     said = submission(member.id, actor, "review.submit", request.account, _words(request))
     round_ = _round(request, said.id, member, 1)
     async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-        ref = await reviews.add(connection, request, round_, now)
-    await _start(office, ReviewStart(ref=ref, account=request.account, round=round_))
-    return Submitted(ref=ref, workflow_id=review_id(ref))
+        added = await reviews.add(connection, request, round_, now)
+        if isinstance(added, str):
+            await timeline.submit(connection, said)
+    if not isinstance(added, str):
+        return await _again(office, added, request)
+    await _start(office, ReviewStart(ref=added, account=request.account, round=round_))
+    return Submitted(ref=added, workflow_id=review_id(added))
 
 
 async def _refuse_foreign(connection: Connection, case: str, account: str) -> None:
@@ -131,17 +134,19 @@ async def _refuse_foreign(connection: Connection, case: str, account: str) -> No
         )
 
 
-async def _again(office: Office, there: KnownReview) -> Submitted:
+async def _again(office: Office, there: KnownReview, request: ReviewRequest) -> Submitted:
     """A review that stands already: one that no workflow has taken yet is started, any other is a refusal."""
+    stands = Refusal(
+        f"stands already, as {there.ref}",
+        field="title",
+        fix=f"say what is new with `rapport review edit {there.ref} FILE`",
+        kind=Refused.CONFLICT,
+    )
     if there.projected:
-        raise Refusal(
-            f"stands already, as {there.ref}",
-            field="title",
-            fix=f"say what is new with `rapport review edit {there.ref} FILE`",
-            kind=Refused.CONFLICT,
-        )
+        raise stands
     async with office.store.reading() as connection:
         last = (await reviews.rounds(connection, there.ref))[-1]
+        words = await timeline.words(connection, [last.submission])
     round_ = ReviewRound(
         number=last.round,
         submission=last.submission,
@@ -151,6 +156,9 @@ async def _again(office: Office, there: KnownReview) -> Submitted:
         needed_by=last.needed_by,
     )
     await _start(office, ReviewStart(ref=there.ref, account=there.account, round=round_))
+    if read(words.get(last.submission)) != read(_words(request)):
+        # Somebody else's words: whoever asked for something else under this title has to hear of it.
+        raise stands
     return Submitted(ref=there.ref, workflow_id=review_id(there.ref))
 
 
@@ -354,7 +362,7 @@ async def withdraw(office: Office, ref: str, written: Reason, actor: Actor) -> R
 async def listed(
     office: Office, account: str | None = None, search: str = "", *, also_closed: bool = True
 ) -> list[ReviewLine]:
-    """The reviews, the newest first.
+    """The reviews: what is overdue first, then the newest.
 
     Args:
         search: Words that all have to stand somewhere in it: in a request, a remark or the message.
@@ -362,10 +370,35 @@ async def listed(
     Raises:
         Refusal: There is no such account.
     """
+    return list((await page(office, account, search, also_closed=also_closed)).lines)
+
+
+async def page(
+    office: Office, account: str | None = None, search: str = "", *, also_closed: bool = True, most: int | None = None
+) -> ReviewPage:
+    """As `listed`, with how many there are.
+
+    Args:
+        most: How many lines at the most; by default all.
+
+    Raises:
+        Refusal: As `listed`.
+    """
+    words = search.split()[:10]
     async with office.store.reading() as connection:
         if account is not None:
             await people.account(connection, account)
-        found = await reviews.listed(connection, account, open_only=not also_closed, words=search.split()[:10])
+        found = await reviews.listed(connection, account, open_only=not also_closed, words=words, limit=most)
+        total, late = len(found), sum(one.overdue for one in found)
+        if total == most:
+            total, late = await reviews.counted(connection, account, open_only=not also_closed, words=words)
+    return ReviewPage(lines=tuple(ReviewLine(**line_of(one)) for one in found), total=total, overdue=late)
+
+
+async def overdue(office: Office, most: int) -> list[ReviewLine]:
+    """The reviews that are overdue, the newest first, so many of them."""
+    async with office.store.reading() as connection:
+        found = await reviews.listed(connection, overdue_only=True, limit=most)
     return [ReviewLine(**line_of(one)) for one in found]
 
 

@@ -65,26 +65,37 @@ from workflows.onboarding import Onboarding
 # Looking
 
 
-async def inbox(office: Office, actor: Actor) -> Inbox:
+async def inbox(office: Office, actor: Actor, *, most: int | None = None) -> Inbox:
     """What waits for the member who asks, and what they wait for. An operator who names nobody sees all of it.
+
+    Args:
+        most: How many tasks of each at the most, those with the earliest deadlines; by default all.
 
     Raises:
         Refusal: The person is no member, or no longer.
     """
     member = await member_named(office, actor) if actor.email else None
     async with office.store.reading() as connection:
-        mine = await records.waiting_for(connection, member.id if member else None)
-        asked = await records.asked_by(connection, member.id) if member else []
-        known = await people_of(connection, (*mine, *asked))
         now = present()
-        today = await days.day(connection, member, now) if member else Day()
-    here = {task.id for task in mine}
+        id_ = member.id if member else None
+        mine = await records.waiting_for(connection, id_, limit=most)
+        asked = await records.asked_by(connection, member.id, limit=most) if member else []
+        known = await people_of(connection, (*mine, *asked))
+        beside = await days.beside_tasks(connection, member, now) if member else Day()
+        further, late = 0, sum(task.is_overdue(now) for task in mine)
+        if len(mine) == most:
+            further = await records.count_waiting(connection, id_) - len(mine)
+            late = await records.count_waiting(connection, id_, before=now)
+        awaited = await records.count_asked(connection, member.id) if member and len(asked) == most else len(asked)
     return Inbox(
         member=member.email if member else None,
         mine=overdue_first(TaskLine(**line_of(task, known, now, member)) for task in mine),
-        asked=overdue_first(TaskLine(**line_of(task, known, now)) for task in asked if task.id not in here),
-        drafts=today.drafts,
-        steps=tuple(item for item in today.waiting if item.step is not None),
+        asked=overdue_first(TaskLine(**line_of(task, known, now)) for task in asked),
+        drafts=beside.drafts,
+        steps=tuple(item for item in beside.waiting if item.step is not None),
+        overdue=late,
+        further=further,
+        further_asked=awaited - len(asked),
     )
 
 

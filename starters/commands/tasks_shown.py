@@ -72,6 +72,8 @@ class Inbox(Wire):
         member: Their address; without one, everything that waits for anybody is in `mine`.
         drafts: The mails of their accounts that wait to be read.
         steps: What else their accounts wait for them to do.
+        overdue: How many wait for them beyond their deadline.
+        further, further_asked: How many more there are of each.
     """
 
     member: str | None
@@ -79,6 +81,9 @@ class Inbox(Wire):
     asked: tuple[TaskLine, ...]
     drafts: tuple[Pile, ...] = ()
     steps: tuple[Item, ...] = ()
+    overdue: int = 0
+    further: int = 0
+    further_asked: int = 0
 
 
 class HolderShown(Wire):
@@ -228,7 +233,7 @@ def line_of(task: Task, known: Mapping[str, Person], now: datetime, reader: Pers
         "since": task.opened,
         "on_behalf_of": known[held.on_behalf_of].email if held and held.on_behalf_of else None,
         "why": held.reason if held else None,
-        "overdue": task.phase is not TaskPhase.CLOSED and task.deadline is not None and task.deadline < now,
+        "overdue": task.is_overdue(now),
     }
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
-from starters.commands import accounts, tokens
+from rapport.model.tech_review import ReviewRequest
+from rapport.storage.database import Store
+from starters.commands import accounts, reviews, tokens
+from starters.commands.office import Office
 from starters.http.app import create_app
-from tests.conftest import Town, account
+from tests.conftest import Town, account, by
 from tests.support.reviews import CE, ENGINEER, asked, in_phase, people, request, standing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -66,6 +72,35 @@ async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Town) 
         assert late.status_code == 409
         assert (await api.get("/v1/reviews/TR-0")).status_code == 404
         assert len((await api.get("/v1/receipts/key")).json()["public_key"]) == 64
+
+
+async def test_the_same_review_asked_for_twice_at_once_is_one(here: Town) -> None:
+    """Two processes that submit the same in the same instant leave one review; its title is the same in capitals."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    asked_for = request(datetime.now(UTC).date(), account=key, title="Überwachung ohne Ausgang")
+    apart = Store(here.office.store.url)
+    offices = [here.office, replace(here.office, store=apart)] * 2
+
+    others = asked_for.model_copy(update={"gap": "Nobody else wrote this"})
+
+    async def submit(office: Office, written: ReviewRequest) -> tuple[str, str | None]:
+        try:
+            return (await reviews.submit(office, written, by(CE))).ref, written.gap
+        except Refusal as refusal:
+            return refusal.problem.removeprefix("stands already, as "), None
+
+    answers = await asyncio.gather(*map(submit, offices, [asked_for, others] * 2))
+    refs = [ref for ref, _ in answers]
+    stands = (await reviews.show(here.office, refs[0])).request["gap"]
+    assert {gap for _, gap in answers} == {stands, None}, "whoever asked for something else hears of it"
+    await apart.close()
+    there = [one.ref for one in await reviews.listed(here.office, key, also_closed=False)]
+    assert there == [refs[0]] == sorted(set(refs))
+    await asked(here, refs[0], "feedback_engineering")
+    with pytest.raises(Refusal, match=f"stands already, as {refs[0]}") as again:
+        await reviews.submit(here.office, asked_for.model_copy(update={"title": "ÜBERWACHUNG OHNE AUSGANG"}), by(CE))
+    assert again.value.kind is Refused.CONFLICT
 
 
 async def test_a_review_that_nobody_entitled_could_answer_is_refused(here: Town) -> None:

@@ -5,24 +5,43 @@ The database is made, not lived: of each account the rows that an onboarding of 
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert, text
+from pydantic import SecretStr
+from sqlalchemy import Engine, event, insert, text
+from temporalio.client import Client
 
 from rapport.model.human_task import TaskDefinition, TaskOption, TaskPhase
+from rapport.model.ids import new_id
 from rapport.model.message import MessageState
 from rapport.model.people import Schedule, Work
 from rapport.settings import Settings
-from rapport.storage import actions, blockers, contracts, days, people, rhythms, successions, tasks, timeline, waits
+from rapport.storage import (
+    actions,
+    blockers,
+    contracts,
+    days,
+    people,
+    reviews,
+    rhythms,
+    successions,
+    tasks,
+    timeline,
+    waits,
+)
 from rapport.storage.database import Connection, Store
+from rapport.storage.review_tables import ReviewRow
 from rapport.storage.tables import (
     AccountRow,
     ActionRow,
@@ -39,8 +58,11 @@ from rapport.storage.tables import (
     TimelineRow,
     VendorRow,
 )
+from starters.commands import tokens
 from starters.commands.actions import shown as shown_actions
 from starters.commands.blockers import shown as shown_blockers
+from starters.commands.office import LISTED, Office
+from starters.http.app import create_app
 
 NOW: Final = datetime(2027, 3, 1, 9, tzinfo=UTC)
 FEW, MANY, EACH = 100, 10_000, 100
@@ -148,6 +170,14 @@ def template() -> dict[type[Base], list[dict[str, Any]]]:
             "task": f"task/{key}/first_integration/2", "member": tam, "on_behalf_of": None, "via": "owner",
             "reason": None, "awaited": True,
         }],
+        ReviewRow: [{
+            "ref": f"TR-{number}", "number": number, "account": key, "title": f"Review {number}", "stage": "pre_trial",
+            "ask": "tradeoff_or_timeline", "from_case": None, "submitter": tam, "submitted": before, "round": 1,
+            "needed_by": soon, "phase": "feedback", "overdue": False, "outcome": None, "decided": None, "told": None,
+            "acknowledged": None, "message": None, "revisit": None, "closed": None, "waiting_on": ["engineering"],
+            "waiting_for": "feedback of engineering", "unblock": None, "deadline": soon, "since": before,
+            "projected": 1,
+        }],
         RhythmRow: [
             rhythm | {"step": "weekly", "rhythm": "sync", "coming": coming},
             rhythm | {"step": "qbr", "rhythm": "review", "coming": []},
@@ -172,7 +202,9 @@ def template() -> dict[type[Base], list[dict[str, Any]]]:
 
 MARKED: Final[dict[type[Base], str]] = {
     AccountRow: "key", ContractRow: "id", MilestoneRow: "contract", TaskHolderRow: "task",
-    **dict.fromkeys((ContactRow, MessageRow, TaskRow, RhythmRow, ActionRow, BlockerRow, TimelineRow), "account"),
+    **dict.fromkeys(
+        (ContactRow, MessageRow, TaskRow, ReviewRow, RhythmRow, ActionRow, BlockerRow, TimelineRow), "account"
+    ),
 }  # fmt: skip
 """Where a row says whose it is."""
 
@@ -271,6 +303,8 @@ ONE: Final[dict[str, Ask]] = {
     "an account's blockers": an_accounts_blockers,
     "an account's timeline": lambda connection: timeline.tell(connection, "a7"),
     "who hears of an account's people": lambda connection: successions.listeners(connection, "a7"),
+    "the page of all reviews": lambda connection: reviews.listed(connection, limit=LISTED),
+    "the reviews that are overdue": lambda connection: reviews.listed(connection, overdue_only=True, limit=LISTED),
     "the latest task of a step": lambda connection: tasks.latest(connection, "a7", "first_integration"),
 }
 ALL: Final[dict[str, Ask]] = {
@@ -295,3 +329,67 @@ async def test_what_is_asked_of_all_grows_with_their_number_alone(both: tuple[St
     """What reads every account takes, for each of them, hardly longer among many than among few."""
     few, many = await seconds(*both, ALL[question])
     assert many / MANY < LINEAR * few / FEW, f"{few * 1000:.2f} ms, {many * 1000:.2f} ms"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("/reviews", f"{MANY} reviews"),
+        ("/inbox", f"{MANY - LISTED} more come after these"),
+    ],
+)
+async def test_a_page_of_many_is_no_longer_and_asks_no_more(
+    both: tuple[Store, Store], tmp_path: Path, address: str, says: str
+) -> None:
+    """Of 10,000 reviews or tasks a page has the first alone, says how many there are, and asks twice more at most."""
+    pages, asked = [], []
+    for store in both:
+        settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
+        office = Office(settings, store, cast("Client", None))
+        secret = await tokens.create(office, new_id("token"), ("operator",))
+        transport = httpx.ASGITransport(create_app(office))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as browser:
+            assert (await browser.get("/sign-in", params={"key": secret})).status_code == 303
+            with statements() as told:
+                pages.append((await browser.get(address)).text)
+        asked.append(len(told))
+    few, many = pages
+    assert (few.count("<tr"), many.count("<tr")) == (FEW + 1, LISTED + 1)
+    assert says in many
+    assert asked[1] <= asked[0] + 2
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """The statements that databases are asked meanwhile, with their parameters."""
+    told: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, given: Any, *___: Any) -> None:
+        told.append((statement, given))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield told
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_no_list_of_what_is_open_looks_through_what_is_closed(both: tuple[Store, Store]) -> None:
+    """By SQLite's own plan, open tasks and overdue reviews are found by an index, however many are long over."""
+    with statements() as told:
+        async with both[1].reading() as connection:
+            await tasks.waiting_for(connection, limit=LISTED)
+            await tasks.count_waiting(connection)
+            await reviews.listed(connection, limit=LISTED)
+            await reviews.listed(connection, overdue_only=True, limit=LISTED)
+            path = (await connection.execute(text("PRAGMA database_list"))).one().file
+    wanted = [one for one in told if "FROM tasks" in one[0] or "FROM tech_reviews" in one[0]]
+    assert len(wanted) == 4
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for statement, given in wanted:
+            steps = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+            through = [step for step in steps if "tasks" in step or "tech_reviews" in step]
+            assert through
+            assert all("INDEX tasks_by_phase (phase=?)" in one or "tech_reviews_by_overdue" in one for one in through)

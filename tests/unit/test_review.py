@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from rapport.model.people import Schedule, WorkingHours
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
 from rapport.model.tech_review import Ask, ReviewStage
 from rapport.policy import receipts, review
-from rapport.policy.calendar import working_time
+from rapport.policy.calendar import next_working_instant, working_time
 
 PRAGUE = Schedule(zone="Europe/Prague")
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -78,6 +79,55 @@ def test_the_dates_of_an_ordinary_review() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("zone", "country", "opened", "day", "needed", "half", "five"),
+    [
+        # Easter Sunday, on which clocks go forward; Good Friday is free as well.
+        ("Europe/Prague", "CZ", "2027-03-01 10:00", "2027-03-28", "17:00+02:00", "03-12 13:30", "03-18 09:00"),
+        # A holiday after the Sunday on which clocks go back.
+        ("Europe/Prague", "CZ", "2026-09-21 11:00", "2026-10-28", "17:00+01:00", "10-09 10:00", "10-20 09:00"),
+        # The Monday after clocks went back elsewhere, with a holiday on the way.
+        ("America/Los_Angeles", "US", "2026-10-05 10:00", "2026-11-02", "17:00-08:00", "10-20 09:30", "10-26 09:00"),
+        # Christmas: there are more than five business days to a date that nobody works on, never fewer.
+        ("Europe/Prague", "CZ", "2026-12-14 10:00", "2026-12-25", "17:00+01:00", "12-18 09:30", "12-16 09:00"),
+    ],
+)
+def test_a_date_over_a_change_of_clocks_or_on_a_holiday_stays_the_customers(
+    zone: str, country: str, opened: str, day: str, needed: str, half: str, five: str
+) -> None:
+    """The date is the end of that day by the clock of whoever tells it; what is told before falls into their work."""
+    who, place = Schedule(zone=zone, country=country), ZoneInfo(zone)
+    began = datetime.fromisoformat(opened).replace(tzinfo=place).astimezone(UTC)
+    at = review.needed_at(date.fromisoformat(day), who)
+    assert at.astimezone(place).isoformat() == f"{day}T{needed[:5]}:00{needed[5:]}"
+    told = {
+        why: f"{when.astimezone(place):%m-%d %H:%M}" for when, why in review.tell_leadership(began, at, who).items()
+    }
+    assert told == {"half_time": half, "five_days": five}
+    for phase in PHASES:
+        began = review.phase_deadline(phase, began, at, who)
+        assert began == next_working_instant(began, who), "a phase ends while they work"
+    assert began < at
+
+
+def test_a_date_on_which_nobody_works_any_more_is_told_at_once() -> None:
+    """Asked on Christmas Eve for Christmas: leadership hears at once, and once; whoever works first is asked then."""
+    who = Schedule(zone="Europe/Prague", country="CZ")
+    opened, needed = datetime(2026, 12, 24, 9, tzinfo=UTC), review.needed_at(date(2026, 12, 25), who)
+    assert review.tell_leadership(opened, needed, who) == {opened: "five_days"}
+    assert review.phase_deadline(ReviewPhase.FEEDBACK, opened, needed, who) == datetime(2026, 12, 28, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+def test_a_no_is_never_without_its_reason(ask: Ask) -> None:
+    """Whoever recommends, refuses to commit or votes against it writes why; for a vote against a no as well."""
+    options = [*review.recommendation(ask, engineering_answered=True).options, *review.COMMITMENT.options]
+    noes = [one for one in options if one.id in ("no", "unsupported")]
+    assert len(noes) == 2
+    assert all(one.needs_reason for one in (*noes, *review.panel(ask, review.LEADERSHIP).options))
+    assert all(one.needs_reason for one in review.READING.options if one.id == "object")
+
+
 def test_before_production_engineering_reviews_the_design() -> None:
     """Before a trial and after the sale engineering, product and support are heard; before production, engineering."""
     assert review.heard(ReviewStage.PRE_PRODUCTION) == ("engineering", "account_team")
@@ -129,6 +179,18 @@ def test_a_tie_of_two_is_no_yes() -> None:
     assert review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, two, dict(zip(two, ("yes", "no"), strict=True))) is (
         Verdict.DECLINED
     )
+
+
+def test_one_person_has_one_vote_however_often_they_are_asked() -> None:
+    """Whoever has voted, and stands in for a silent colleague when that one is asked again, has no second vote."""
+    vp_engineering, ce_vp, vp_sales = review.LEADERSHIP
+    first = review.one_vote_each({}, {ce_vp: "m_1", vp_sales: "m_2"}, {ce_vp: "no", vp_sales: "yes"})
+    again = review.one_vote_each(first, {vp_engineering: "m_2"}, {vp_engineering: "yes"})
+    assert review.votes(again) == {ce_vp: "no", vp_sales: "yes"}
+    assert review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, review.LEADERSHIP, review.votes(again)) is None
+    assert review.still_silent(review.LEADERSHIP, again) == (vp_engineering,)
+    third = review.one_vote_each(again, {vp_engineering: "m_3"}, {vp_engineering: "yes"})
+    assert review.votes(third) == {ce_vp: "no", vp_sales: "yes", vp_engineering: "yes"}
 
 
 class Silence(RuleBasedStateMachine):
@@ -252,6 +314,39 @@ def test_a_receipt_is_of_one_decision_and_one_key() -> None:
     forged, others_key = receipts.sign(other, changed)
     foreign = {"document": changed, "signature": forged, "public_key": others_key}
     assert receipts.fault(foreign, changed, public) == "was signed with another key than this installation's"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"key": "s_2"},
+        {"round": 2},
+        {"kind": "commitment"},
+        {"seat": "vp_sales"},
+        {"seat": None},
+        {"by": "m_2"},
+        {"option": "no"},
+        {"submission": "s_2"},
+        {"at": MONDAY + timedelta(microseconds=1)},
+    ],
+    ids=str,
+)
+def test_a_receipt_is_of_all_that_was_decided(other: dict[str, object]) -> None:
+    """Who chose what, when, in which round and for which seat: nothing of it changes under its signature."""
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    signed = receipts.document("TR-0001", "versayce", remark, "ab" * 32)
+    assert receipts.document("TR-0001", "versayce", remark.model_copy(update=other), "ab" * 32) != signed
+
+
+@pytest.mark.parametrize(
+    "given", [("TR-0002", "versayce", "ab" * 32), ("TR-0001", "other", "ab" * 32), ("TR-0001", "versayce", "cd" * 32)]
+)
+def test_a_receipt_is_of_one_review_and_of_the_words_that_were_said(given: tuple[str, str, str]) -> None:
+    """It holds for no other review or account, and for no other words than those whose hash it covers."""
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    ref, account, words_ = given
+    signed = receipts.document("TR-0001", "versayce", remark, "ab" * 32)
+    assert receipts.document(ref, account, remark, words_) != signed
 
 
 def test_hours_of_the_day_are_those_of_whoever_tells_the_customer() -> None:

@@ -12,7 +12,7 @@ from starters.commands import accounts, onboardings, operations, review_needs, r
 from starters.commands.onboardings import MilestoneShown, StartRequest
 from starters.commands.operations import OperationWritten
 from tests.conftest import TAM, Town, by, example, until
-from tests.support.reviews import CE, CE_VP, choose, everybody_says, people, request, vote
+from tests.support.reviews import CE, CE_VP, choose, everybody_says, people, request, vote, why
 
 PLAYBOOK = """
 name = "gated"
@@ -82,6 +82,11 @@ async def runs(town: Town, name: str = "go_live") -> MilestoneShown:
 
     found: MilestoneShown = await until(there, f"{name} to begin, and to say what it waits for")
     return found
+
+
+async def says(town: Town, words: str) -> bool:
+    """Whether this stands in what the step waits for."""
+    return words in ((await step(town)).waiting_for or "")
 
 
 async def asked(town: Town) -> str | None:
@@ -178,12 +183,14 @@ async def test_a_no_keeps_the_gate_shut(skipping: Town) -> None:
     await choose(skipping, ref, "recommendation", CE_VP, "no")
     await vote(skipping, ref, ce_vp="no", vp_engineering="no", vp_sales="no")
 
-    async def told() -> bool:
-        return "decided with a no" in ((await step(skipping)).waiting_for or "")
-
-    await until(told, "the wait to say so")
+    await until(lambda: says(skipping, "decided with a no"), "the wait to say so")
     assert (await step(skipping)).state == "waiting"
     assert (await step(skipping)).unblock == f"rapport review edit {ref} FILE"
+    # Each turn of the review is heard at once, whatever it is.
+    await reviews.edit(skipping.office, ref, asked_for.model_copy(update={"gap": "A smaller one"}), by(CE))
+    await until(lambda: says(skipping, f"{ref} is not decided"), "the wait to name the new round")
+    await reviews.withdraw(skipping.office, ref, why("They do without"), by(CE))
+    await until(lambda: says(skipping, "no pre_production review was submitted"), "the wait to name none")
 
 
 async def test_a_step_that_gets_another_gate_is_asked_about_anew(skipping: Town) -> None:

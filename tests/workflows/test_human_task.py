@@ -9,11 +9,13 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from rapport.model.human_task import TaskDefinition, TaskOption, TaskStart
 from rapport.model.message import MessageState
 from rapport.model.people import WrittenAbsence
-from starters.commands import meetings, members, messages, onboardings, timelines
+from rapport.model.workflows import HUMAN_TASK
+from starters.commands import accounts, meetings, members, messages, onboardings, timelines
 from starters.commands.onboardings import StartRequest
-from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
+from tests.conftest import CHAMPION, TAM, Town, account, by, text_of, until
 from tests.support.kickoff import in_phase as meeting_in_phase
 from tests.support.tasks import (
     MANAGER,
@@ -30,6 +32,13 @@ from tests.support.tasks import (
     view,
 )
 
+BOTH = TaskDefinition(
+    task="approval",
+    question="Yes or no?",
+    options=(TaskOption(id="approve", title="Approve"), TaskOption(id="deny", title="Deny")),
+    assign=("role:tam_manager", "role:ce_vp"),
+    quorum="all",
+)
 ROBIN = TAM.email
 VICE = "henrik.dahl@foobar.example"
 
@@ -173,6 +182,30 @@ async def test_a_changed_request_is_decided_anew(skipping: Town) -> None:
         await decide(skipping, MANAGER, "approve", round_=1)
     assert "latest mail" in why(failed)
     assert (await decide(skipping, MANAGER, "approve", round_=2)).outcome == "approve"
+
+
+async def test_where_all_decide_only_words_on_the_version_that_stands_count(skipping: Town) -> None:
+    """A vote on the old version counts no more; who has voted on this one is not reminded, and nobody after the end."""
+    await skipping.sleep_to(0, 10)
+    await accounts.import_account(skipping.office, account("versayce", "C-1"))
+    start = TaskStart(
+        account="versayce", contract="C-1", subject="versayce", step="onsite_approval", title="On", definition=BOTH
+    )
+    await skipping.client.start_workflow(HUMAN_TASK.name, start, id=TASK, task_queue="rapport")
+    await in_phase(skipping, "open")
+    assert (await decide(skipping, MANAGER, "approve")).outcome == "counted"
+    await request(skipping, ROBIN)
+    for _ in range(2):
+        assert (await decide(skipping, VICE, "approve", round_=2)).outcome == "counted"
+    assert len((await view(skipping)).decisions) == 1
+    await skipping.sleep_until(await skipping.now() + timedelta(hours=27))
+    reminded = [who for who in (MANAGER, VICE) if any("still waits" in mail["Subject"] for mail in skipping.mails(who))]
+    assert reminded == [MANAGER]
+    assert (await decide(skipping, MANAGER, "approve", round_=2)).outcome == "approve"
+    await skipping.sleep_until(await skipping.now() + timedelta(days=14))
+    told = await kinds(skipping)
+    assert (told.count("task.reminded"), told[-1]) == (1, "task.closed")
+    assert "task.backup_added" not in told
 
 
 async def test_missing_information_stops_the_reminders(skipping: Town) -> None:

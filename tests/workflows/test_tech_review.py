@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from random import Random
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.common import SearchAttributeKey
 
@@ -51,6 +54,15 @@ from tests.support.reviews import (
 THROUGH_LINK = Actor(email=CHAMPION, channel="link")
 
 
+async def takes_no_operators_word(town: Town, ref: str, step: str, leader: str) -> None:
+    """In an installation that several people share, leadership's word is not entered by somebody else's hands."""
+    task = await asked(town, ref, step)
+    settings = town.office.settings.model_copy(update={"database_url": SecretStr("postgresql://db.example/rapport")})
+    with pytest.raises(Refusal, match="not taken from an operator") as refused:
+        await tasks.decide(replace(town.office, settings=settings), task.task, "no", by(leader), "Because")
+    assert (refused.value.field, refused.value.kind) == ("--as", Refused.FORBIDDEN)
+
+
 async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Town) -> None:
     """Everybody is heard, yes is recommended, the message is approved and read, and the champion confirms it."""
     ref = await submitted(skipping)
@@ -89,7 +101,9 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) ->
     """A recommended no goes to leadership; all three are heard, and the customer gets a message all the same."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref, "against")
+    await takes_no_operators_word(skipping, ref, "recommendation", CE_VP)
     await choose(skipping, ref, "recommendation", CE_VP, "no", "Nobody could run it")
+    await takes_no_operators_word(skipping, ref, "leadership", VP_SALES)
     await vote(skipping, ref, ce_vp="no", vp_engineering="no")
     assert (await asked(skipping, ref, "leadership")).phase == "open", "the third is heard although two are a majority"
     await vote(skipping, ref, vp_sales="yes")
@@ -97,6 +111,7 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) ->
     await write(skipping, ref, NO)
     mail = (await skipping.mailed(1, CHAMPION))[0]
     assert NO["message"] in text_of(mail)
+    assert not any(ours in text_of(mail) for ours in ("Looks fine", "Nobody could run it", "ce_vp says no"))
     await confirm(skipping, ref)
     assert await outcome(skipping, ref) == "declined"
     async with skipping.office.store.reading() as connection:
@@ -125,12 +140,18 @@ async def test_without_engineering_a_recommendation_says_why(skipping: Town) -> 
     assert (said.option, said.text) == ("yes", "They said so in the meeting of Tuesday")
 
 
-async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Town) -> None:
-    """A recommended yes is none without the VP Engineering; outvoted, they still cannot be committed by others."""
+@pytest.mark.parametrize("word", ["no", None])
+async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Town, word: str | None) -> None:
+    """A recommended yes is none without theirs, also where they are silent; outvoted, nobody else commits them."""
     ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
-    await choose(skipping, ref, "commitment", VP_ENGINEERING, "no", "Not this year")
+    task = await asked(skipping, ref, "commitment")
+    if word is not None:
+        await choose(skipping, ref, "commitment", VP_ENGINEERING, word, "Not this year")
+    else:
+        assert task.deadline is not None
+        await skipping.sleep_until(task.deadline + timedelta(minutes=1))
     await vote(skipping, ref, ce_vp="yes", vp_sales="yes", vp_engineering="no")
     assert (await in_phase(skipping, ref, "message")).outcome == "declined"
 
@@ -140,6 +161,7 @@ async def test_the_vp_engineering_commits(skipping: Town) -> None:
     ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+    await takes_no_operators_word(skipping, ref, "commitment", VP_ENGINEERING)
     await choose(skipping, ref, "commitment", VP_ENGINEERING, "yes", None)
     assert (await in_phase(skipping, ref, "message")).outcome == "approved"
 
@@ -169,9 +191,18 @@ async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_agai
     await skipping.sleep_until(task.deadline + timedelta(minutes=1))
     again = await asked(skipping, ref, "leadership", attempt=2)
     assert [holder.email for holder in again.holders] == [VP_ENGINEERING]
+    reminded = [
+        who for who in (CE_VP, VP_SALES, VP_ENGINEERING) if any(is_reminder(mail) for mail in skipping.mails(who))
+    ]
+    assert reminded == [VP_ENGINEERING], "who has voted is not reminded"
     assert (await reviews.show(skipping.office, ref)).outcome is None
     await vote(skipping, ref, attempt=2, vp_engineering="yes")
     assert (await in_phase(skipping, ref, "message")).outcome == "approved"
+
+
+def is_reminder(mail: EmailMessage) -> bool:
+    """Whether a mail says that leadership's decision still waits for its reader."""
+    return "yes or no" in mail["Subject"] and "still waits" in mail["Subject"]
 
 
 async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipping: Town) -> None:
@@ -188,6 +219,10 @@ async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipp
     assert sum("half of the time is gone" in one for one in subjects) == 1
     assert sum("five business days are left" in one for one in subjects) == 1
     assert sum("OVERDUE" in one for one in subjects) == 1
+    assert [sum(word in str(mail["Subject"]) for mail in skipping.mails(CE)) for word in ("half of", "OVERDUE")] == [
+        1,
+        1,
+    ]
     assert not skipping.mails(CHAMPION)
     handle = skipping.client.get_workflow_handle(late.workflow_id)
     described = await handle.describe()
@@ -216,18 +251,29 @@ async def test_a_changed_request_is_a_new_round(skipping: Town) -> None:
     with pytest.raises(Refusal) as refused:
         await tasks.decide(skipping.office, old.task, "in_favour", by(PRODUCT))
     assert refused.value.kind is Refused.CONFLICT
-    for side in SIDES:
+    for side in ("product", "support", "account_team"):
         task = await asked(skipping, ref, f"feedback_{side}", attempt=2)
         await tasks.decide(skipping.office, task.task, "in_favour", by(SIDES[side]))
+    task = await asked(skipping, ref, "feedback_engineering", attempt=2)
+    assert task.deadline is not None
+    await skipping.sleep_until(task.deadline + timedelta(minutes=1))
     assert (await in_phase(skipping, ref, "recommendation")).round == 2
+    question = (await asked(skipping, ref, "recommendation")).question
+    assert "Engineering has not answered" in question, "what they said of the old version is no answer to this one"
+    mails = [text_of(mail) for mail in skipping.mails(CE_VP) if "recommendation" in mail["Subject"]]
+    assert mails
+    assert not any("Not with version 3" in text for text in mails)
 
 
 async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Town) -> None:
     """It closes with its tasks; what is said after that is refused."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_product")
+    await reviews.request_meeting(skipping.office, ref, why("Writing takes too long"), by(PRODUCT))
+    await asked(skipping, ref, "meeting")
     await reviews.withdraw(skipping.office, ref, why("They found another way"), by(CE))
     assert await outcome(skipping, ref) == "withdrawn"
+    await asked(skipping, ref, "meeting", phase="closed")
     assert not (await reviews.show(skipping.office, ref)).asks
     with pytest.raises(Refusal, match="over"):
         await reviews.feedback(skipping.office, ref, Feedback(text="But wait"), by(TA))

@@ -51,7 +51,7 @@ async def list_reviews(
     search: Annotated[str, Query(max_length=200)] = "",
     open_: Annotated[bool, Query(alias="open")] = False,
 ) -> list[ReviewLine]:
-    """The reviews, the newest first; with `search`, those in which all of its words stand somewhere."""
+    """What is overdue first, then the newest; with `search`, the reviews in which all of its words stand somewhere."""
     return await reviews.listed(office, account, search, also_closed=not open_)
 
 

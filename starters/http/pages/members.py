@@ -35,7 +35,7 @@ from starters.commands import (
 from starters.commands.accounts import AccountShown
 from starters.commands.cadences import CadenceShown
 from starters.commands.meetings import MeetingShown
-from starters.commands.office import Actor, Office, present
+from starters.commands.office import LISTED, Actor, Office, present
 from starters.commands.onboardings import MilestoneShown, Status
 from starters.commands.timelines import EntryShown
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
@@ -77,7 +77,7 @@ class ReportForm(Written):
 async def portfolio(request: Request, office: TheOffice, session: SignedIn) -> Response:
     """Every account, those past their deadline first."""
     lines = await accounts.portfolio(office)
-    late = [one for one in await reviews.listed(office, also_closed=False) if one.overdue]
+    late = await reviews.overdue(office, LISTED)
     return await member_page(request, office, session, "portfolio.html", lines=lines, late=late)
 
 

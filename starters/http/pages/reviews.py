@@ -19,7 +19,7 @@ from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.triage import Kind
 from starters.commands import accounts, cases, review_record, reviews, triage
-from starters.commands.office import Actor, Office
+from starters.commands.office import LISTED, Actor, Office
 from starters.commands.review_shown import ReviewShown
 from starters.commands.reviews import Feedback, Reason
 from starters.commands.triage import Matter
@@ -67,9 +67,9 @@ class RefusedForm:
 async def listed(
     request: Request, office: TheOffice, session: SignedIn, search: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
-    """Every review, the newest first, or those in which all words of a search stand."""
-    found = await reviews.listed(office, search=search)
-    return await member_page(request, office, session, "reviews.html", lines=found, search=search, asks=ASKS)
+    """The reviews, what is overdue first, then the newest; or those in which all words of a search stand."""
+    found = await reviews.page(office, search=search, most=LISTED)
+    return await member_page(request, office, session, "reviews.html", found=found, search=search, asks=ASKS)
 
 
 @router.get("/reviews/new")

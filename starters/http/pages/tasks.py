@@ -14,7 +14,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
 from starters.commands import accounts, tasks
-from starters.commands.office import LATER, Actor, Office
+from starters.commands.office import LATER, LISTED, Actor, Office
 from starters.commands.tasks_shown import TaskLink, TaskShown
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheOffice, check_form, session_of
 from starters.http.deciding import acting, check_decider, decider, inbox_of
@@ -77,7 +77,7 @@ def can(task: TaskShown, own: str | None, operator_as: str) -> Can:
 @router.get("/inbox")
 async def inbox(request: Request, office: TheOffice, session: SignedIn) -> Response:
     """What waits for a member and what they wait for; for an operator who acts for nobody, all of it."""
-    found = await tasks.inbox(office, inbox_of(office, session))
+    found = await tasks.inbox(office, inbox_of(office, session), most=LISTED)
     return await member_page(request, office, session, "inbox.html", found=found)
 
 

@@ -1,0 +1,87 @@
+"""A worker that is killed at the worst moment: between a decision and what is written down of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from rapport.model.human_task import Decision, TaskStart
+from rapport.model.ids import new_id, task_id
+from rapport.model.workflows import HUMAN_TASK
+from rapport.settings import Settings
+from rapport.storage import people, timeline
+from rapport.storage.database import Store
+from starters.commands import accounts, audit, tasks, timelines
+from starters.commands.office import Office, submission
+from tests.conftest import ROOT, account, by, until
+from tests.stack.test_demo import LIMIT, environment
+from tests.stack.test_races import MANAGER, QUESTION
+from worker import build
+from workflows.human_task import HumanTask
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, tmp_path: Path) -> None:
+    """Killed before it could write the decision down, a worker leaves it to the next, which writes it down once."""
+    key, queue = new_id("a").replace("_", "-"), new_id("queue")
+    settings = Settings(data=tmp_path, task_queue=queue, secret=SecretStr("a secret of the tests"))
+    store = Store(settings.database)
+    await store.migrate()
+    office = Office(settings, store, dev_server)
+    await accounts.import_account(office, account(key, new_id("C")))
+    start = TaskStart(account=key, contract=key, subject=key, step="choice", title="A choice", definition=QUESTION)
+    env = environment(
+        TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
+        RAPPORT_DATA=str(tmp_path),
+        RAPPORT_SECRET="a secret of the tests",
+        RAPPORT_TASK_QUEUE=queue,
+    )
+    killed = await asyncio.create_subprocess_exec(sys.executable, "worker.py", env=env, cwd=ROOT)
+    try:
+        handle = await dev_server.start_workflow(
+            HUMAN_TASK.name, start, id=task_id(key, "choice", 1), task_queue=queue, task_timeout=timedelta(seconds=1)
+        )
+
+        async def opened() -> bool:
+            return bool((await tasks.inbox(office, by(MANAGER))).mine)
+
+        await until(opened, "an open task", LIMIT)
+        async with store.writing() as connection:
+            manager = await people.member_by_email(connection, MANAGER)
+            assert manager is not None
+            said = submission(manager.id, by(MANAGER), "task.decide", handle.id)
+            await timeline.submit(connection, said)
+        decision = Decision(id=said.id, round=1, option="approve", by=manager.id, submission=said.id, at=said.at)
+        with contextlib.closing(sqlite3.connect(settings.data / "rapport.db", isolation_level=None)) as file:
+            file.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(LIMIT):
+                receipt = await handle.execute_update(HumanTask.decide, decision, id=said.id)
+            killed.kill()
+            await killed.wait()
+            file.execute("ROLLBACK")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            killed.kill()
+    assert (receipt.accepted, receipt.outcome) == (True, "approve")
+    assert (await tasks.show(office, handle.id)).phase == "open", "nothing was written down"
+    async with build(dev_server, settings) as parts, parts.worker:
+
+        async def closed() -> bool:
+            return (await tasks.show(office, handle.id)).phase == "closed"
+
+        await until(closed, "the decision to be written down")
+    (answer,) = (await tasks.show(office, handle.id)).decisions
+    assert (answer.who, answer.option) == ("Ines Moreau", "Approve")
+    told = [one.kind for one in await timelines.timeline_of(office, key)]
+    assert (told.count("decision.made"), told.count("task.closed")) == (1, 1)
+    assert (await audit.verify(office, key)).whole
+    await store.close()

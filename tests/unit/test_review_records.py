@@ -1,0 +1,176 @@
+"""What is on record of reviews over their rounds: what gates see, what an account was granted, and signed receipts."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+
+import pytest
+from sqlalchemy import delete, update
+from temporalio.client import Client
+
+from rapport.model.people import Facts
+from rapport.model.records import Wait
+from rapport.model.review_facts import Remark, ReviewPhase
+from rapport.model.tech_review import Ask, Design, ReviewProjection, ReviewRound, ReviewStage
+from rapport.policy.gates import standing
+from rapport.settings import Settings
+from rapport.storage import gates, people, reviews, timeline
+from rapport.storage.database import Connection, Store
+from rapport.storage.review_tables import ReviewReceiptRow, ReviewRow
+from rapport.storage.signing import Signer
+from rapport.storage.tables import SubmissionRow
+from starters.commands import audit
+from starters.commands.office import Actor, Office, submission
+from tests.support.reviews import request
+
+T0: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)
+HIGH_RISK: Final = Facts(high_risk=True)
+
+
+class Told:
+    """A review that tells of itself, as its workflow would."""
+
+    def __init__(self, connection: Connection, data: Path, member: str) -> None:
+        """Nobody has asked yet."""
+        self.connection, self.signer, self.member = connection, Signer(data), member
+        self.number = 0
+
+    async def ask(self, version: str, **changes: Any) -> None:
+        """A review before production, with a version of its design."""
+        asked = request(date(2026, 11, 23), stage=ReviewStage.PRE_PRODUCTION, design=self._design(version), **changes)
+        said = submission(self.member, Actor(email="", channel="cli"), "review.submit", "x", asked.model_dump_json())
+        await timeline.submit(self.connection, said)
+        self.round = ReviewRound(
+            submission=said.id, by=self.member, stage=asked.stage, ask=Ask.TRADEOFF_OR_TIMELINE, needed_by=T0
+        )
+        ref = await reviews.add(self.connection, asked, self.round, T0)
+        assert isinstance(ref, str)
+        self.ref = ref
+
+    async def ask_anew(self, version: str) -> None:
+        """Another version of the design, in a new round."""
+        asked = request(date(2026, 11, 23), stage=ReviewStage.PRE_PRODUCTION, design=self._design(version))
+        said = submission(self.member, Actor(email="", channel="cli"), "review.edit", "x", asked.model_dump_json())
+        await timeline.submit(self.connection, said)
+        self.round = self.round.model_copy(update={"number": self.round.number + 1, "submission": said.id})
+
+    async def tell(self, *kinds: str, outcome: str | None = None, decided: bool = False) -> None:
+        """What was said by now, of these kinds."""
+        self.number += 1
+        now = T0 + timedelta(hours=self.number)
+        remarks = []
+        for kind in kinds:
+            said = submission(self.member, Actor(email="", channel="cli"), f"x.{kind}", "x", f"Words of {kind}")
+            await timeline.submit(self.connection, said)
+            told: dict[str, Any] = {"by": self.member, "seat": "engineering", "option": "in_favour"}
+            if kind == "verdict":
+                told = {"option": outcome}
+            key = f"{kind}/{self.round.number}"
+            one = {"key": key, "round": self.round.number, "kind": kind, "at": now, "submission": said.id}
+            remarks.append(Remark.model_validate(told | one))
+        projection = ReviewProjection(
+            ref=self.ref,
+            account="versayce",
+            number=self.number,
+            phase=ReviewPhase.FEEDBACK,
+            round=self.round,
+            overdue=False,
+            outcome=outcome,
+            decided=now if decided else None,
+            told=None,
+            acknowledged=None,
+            message=None,
+            revisit=None,
+            remarks=tuple(remarks),
+            entries=(),
+            wait=Wait(),
+            now=now,
+        )
+        await reviews.project(self.connection, projection, self.signer)
+
+    def _design(self, version: str) -> Design:
+        return Design.model_validate({"link": "https://docs.foobar.example/design", "version": version})
+
+
+async def begun(connection: Connection, data: Path) -> Told:
+    """A review of the design's second version that was decided with a yes, engineering heard, on one condition."""
+    member = await people.member_by_email(connection, "robin.keller@foobar.example")
+    assert member is not None
+    made = Told(connection, data, member.id)
+    await made.ask("2")
+    await made.tell("feedback", "recommendation")
+    await made.tell("verdict", outcome="approved", decided=True)
+    await reviews.settle(connection, made.ref, 1, ["You tell us of each site"])
+    return made
+
+
+async def test_a_gate_goes_by_the_round_that_stands(store: Store, tmp_path: Path) -> None:
+    """A yes to an older version of the design, and who was heard on it, open nothing once there is a newer one."""
+    async with store.writing() as connection:
+        made = await begun(connection, tmp_path)
+        found = await gates.reviewed(connection, "versayce")
+        assert standing("versayce", "production", HIGH_RISK, found).open
+        await made.ask_anew("3")
+        await made.tell(outcome="approved")
+        found = await gates.reviewed(connection, "versayce")
+        assert [(one.yes, one.heard, one.design) for one in found] == [(None, frozenset(), "3")]
+        assert not standing("versayce", "production", HIGH_RISK, found).open
+        await made.tell("verdict", outcome="approved", decided=True)
+        found = await gates.reviewed(connection, "versayce")
+        shut = standing("versayce", "production", HIGH_RISK, found)
+    assert (shut.open, "decided without engineering" in shut.why) == (False, True)
+
+
+@pytest.mark.parametrize(("outcome", "stands"), [("approved", True), ("declined", False), ("withdrawn", False)])
+async def test_what_was_granted_stands_until_there_is_another_answer(
+    store: Store, tmp_path: Path, outcome: str, stands: bool
+) -> None:
+    """A review that came back takes nothing away while it is looked at again: support reads the conditions on."""
+    async with store.writing() as connection:
+        made = await begun(connection, tmp_path)
+        before = await reviews.deviations(connection, "versayce")
+        assert [(one.ref, one.conditions) for one in before] == [(made.ref, ("You tell us of each site",))]
+        await made.ask_anew("3")
+        await made.tell("feedback", outcome="approved")
+        assert await reviews.deviations(connection, "versayce") == before
+        kinds = ("withdrawal",) if outcome == "withdrawn" else ("verdict",)
+        await made.tell(*kinds, outcome=outcome, decided=outcome != "withdrawn")
+        await reviews.settle(connection, made.ref, 2, ["Twice a year"])
+        after = await reviews.deviations(connection, "versayce")
+    assert [one.conditions for one in after] == [("Twice a year",)] * stands
+
+
+async def test_a_receipt_that_is_missing_or_of_other_words_is_found(store: Store, tmp_path: Path) -> None:
+    """Every decision has its receipt, and what was said with it is what was signed."""
+    async with store.writing() as connection:
+        made = await begun(connection, tmp_path)
+    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    whole = await audit.verify(office)
+    assert (whole.whole, whole.receipts) == (True, 2)
+    async with store.writing() as connection:
+        of_verdict = SubmissionRow.id == (await reviews.remarks(connection, made.ref))[-1].submission
+        await connection.execute(update(SubmissionRow).where(of_verdict).values(text_hash="ab" * 32))
+        await connection.execute(delete(ReviewReceiptRow).where(ReviewReceiptRow.key == "recommendation/1"))
+    found = await audit.verify(office)
+    assert not found.whole
+    assert [(one.key, one.what) for one in found.faults] == [
+        ("verdict/1", "the receipt tells another decision than is on record"),
+        ("recommendation/1", "the decision has no receipt"),
+    ]
+
+
+async def test_what_is_overdue_comes_first_however_old_it_is(store: Store, tmp_path: Path) -> None:
+    """A list that is cut short loses nothing that is overdue, and says how much there is of either."""
+    async with store.writing() as connection:
+        older = await begun(connection, tmp_path)
+        newer = Told(connection, tmp_path, older.member)
+        await newer.ask("2", title="Another")
+        assert [one.ref for one in await reviews.listed(connection)] == [newer.ref, older.ref]
+        await connection.execute(update(ReviewRow).where(ReviewRow.ref == older.ref).values(overdue=True))
+        assert [one.ref for one in await reviews.listed(connection)] == [older.ref, newer.ref]
+        assert [one.ref for one in await reviews.listed(connection, limit=1)] == [older.ref]
+        assert [one.ref for one in await reviews.listed(connection, overdue_only=True)] == [older.ref]
+        assert await reviews.counted(connection) == (2, 1)
+        assert await reviews.counted(connection, words=["another"]) == (1, 0)
