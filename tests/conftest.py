@@ -178,6 +178,17 @@ def link_of(mail: EmailMessage) -> str:
     return text_of(mail).partition("/m/")[2].split()[0]
 
 
+class Elsewhere(Settings):
+    """One person's installation, wherever its database is: what is refused to those who share one is not refused."""
+
+    address: str
+
+    @property
+    def database(self) -> str:
+        """The database's address."""
+        return super().database if self.database_url is not None else self.address
+
+
 @asynccontextmanager
 async def town(
     client: Client, data: Path, task_queue: str, *, pollers: Pollers = POLLERS, **settings: Any
@@ -200,7 +211,7 @@ async def town(
     if not (data / "support.toml").exists():
         (data / "support.toml").write_text(DESK)
     with postgres.own_database(data / "rapport.db") as url:
-        made = Settings(**{"database_url": SecretStr(url), **chosen})
+        made = Elsewhere(address=url, **chosen)
         store = Store(made.database)
         await store.migrate()
         # The whole sandbox, for every module: here is where it finds what a workflow must not do.
