@@ -236,7 +236,8 @@ async def test_the_desk_and_reviews_forget_them_as_well(skipping: Town) -> None:
     await confirm(skipping, review)
     await reaches(skipping, review, "closed")
     before = {table for table, _ in await named(skipping)}
-    assert before >= {"contacts", "submissions", "messages", "cases", "case_texts", "case_search", "gaps"}
+    kept = {"contacts", "submissions", "messages", "cases", "case_texts", "gaps"}
+    assert before >= (kept | {"case_search"} if skipping.office.store.url.startswith("sqlite") else kept)
     await successions.erase_contact(office, "versayce", CHAMPION, TAM)
     assert await named(skipping) == set()
     assert (await audit.verify(office, "versayce")).whole
