@@ -212,6 +212,16 @@ async def test_one_case_at_a_time_for_each_team_but_the_worst_does_not_queue(ski
     await mail_about(skipping, DEV, f"{refs[1]} for platform")
 
 
+async def test_the_worst_reaches_engineering_though_no_desk_lets_it_in(skipping: Town) -> None:
+    """A case of severity 1 waits for nobody's word: engineering has it though the desk does not run."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, "All is down", severity=1)).ref
+    owner = await owner_of(skipping, ref)
+    await skipping.client.get_workflow_handle(desk_id(DESK)).terminate()
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    await mail_about(skipping, DEV, f"{ref} for platform")
+
+
 async def test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again(skipping: Town) -> None:
     """A further word of the thread is one of its case; after the end it opens that again, with the same number."""
     await open_desk(skipping)
