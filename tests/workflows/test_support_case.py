@@ -194,8 +194,11 @@ async def test_engineering_is_asked_with_a_whole_dossier_and_answers_the_owner(s
 
 
 async def test_one_case_at_a_time_for_each_team_but_the_worst_does_not_queue(skipping: Town) -> None:
-    """A second case waits until engineering has answered the first; one of severity 1 goes in at once."""
-    await open_desk(skipping)
+    """A second case waits until engineering has answered the first; one of severity 1 goes in at once.
+
+    The desk goes on in a new run again and again meanwhile, and forgets neither who is asked nor who waits.
+    """
+    await open_desk(skipping, turnover=2)
     refs = [(await ask(skipping, f"Question {number}", severity=3)).ref for number in (1, 2)]
     worst = (await ask(skipping, "All is down", severity=1)).ref
     for ref in (*refs, worst):
