@@ -81,8 +81,10 @@ class Support:
         asked = {case.ref: case for case in question.waiting}
         async with self.store.writing() as connection:
             desk = await self._desk(connection, question)
-            chosen = [_as_wanted(case) for case in question.waiting if case.wanted is not None]
-            cases = [_waiting(case) for case in question.waiting if case.wanted is None]
+            # Whoever was named by hand may have left since, or be with engineering by now.
+            may = {engineer.id for engineer in desk if dispatch.bar(engineer) is None}
+            chosen = [_as_wanted(case) for case in question.waiting if case.wanted in may]
+            cases = [_waiting(case) for case in question.waiting if case.wanted not in may]
             chosen += dispatch.dispatch(cases, desk, question.now)
             kept = [
                 (choice, asked[choice.ref].turn, asked[choice.ref].severity)
@@ -247,7 +249,7 @@ def _waiting(case: Waiting) -> dispatch.Waiting:
 
 
 def _as_wanted(case: Waiting) -> Choice:
-    """What somebody has decided by hand; whether they may have it was checked when they said so."""
+    """What somebody has decided by hand."""
     return Choice(case.ref, case.wanted, "chosen by hand")
 
 

@@ -35,6 +35,7 @@ from rapport.temporal import SEARCH_ATTRIBUTES, let_pass
 from starters.commands.office import Actor, Office
 from starters.installation import Ports
 from starters.stack import take_port
+from tests.support import postgres
 from tests.support.playbooks import KICKOFF, put
 from worker import POLLERS, STEADY, Pollers, build
 
@@ -89,6 +90,29 @@ def example(text: str | None = None, playbook: str = KICKOFF) -> AccountFile:
     raw = raw.replace('playbook = "enterprise"', f'playbook = "{playbook}"')
     lines = [line for line in raw.splitlines() if not line.startswith(("country", "subdivision"))]
     return read_toml(AccountFile, "\n".join(lines).encode(), "versayce.toml")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the same tests run on the other database."""
+    parser.addoption("--postgres", action="store_true", help="run on PostgreSQL what runs on SQLite otherwise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear of it."""
+    postgres.everywhere(bool(config.getoption("postgres")))
+
+
+def pytest_unconfigure() -> None:
+    """Stop the server, if one was started."""
+    postgres.stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about SQLite itself."""
+    if config.getoption("postgres"):
+        for item in items:
+            if "sqlite" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="it is about SQLite itself"))
 
 
 @dataclass
@@ -154,6 +178,17 @@ def link_of(mail: EmailMessage) -> str:
     return text_of(mail).partition("/m/")[2].split()[0]
 
 
+class Elsewhere(Settings):
+    """One person's installation, wherever its database is: what is refused to those who share one is not refused."""
+
+    address: str
+
+    @property
+    def database(self) -> str:
+        """The database's address."""
+        return super().database if self.database_url is not None else self.address
+
+
 @asynccontextmanager
 async def town(
     client: Client, data: Path, task_queue: str, *, pollers: Pollers = POLLERS, **settings: Any
@@ -172,16 +207,17 @@ async def town(
         "task_queue": task_queue,
         **settings,
     }
-    made = Settings(**chosen)
     put(data, KICKOFF, "kickoff", "onsite_approval")
     if not (data / "support.toml").exists():
         (data / "support.toml").write_text(DESK)
-    store = Store(made.database)
-    await store.migrate()
-    # The whole sandbox, for every module: here is where it finds what a workflow must not do.
-    async with build(client, made, runner=Runner(), pollers=pollers) as parts, parts.worker:
-        yield Town(Office(made, parts.store, client), client, catcher)
-    await store.close()
+    with postgres.own_database(data / "rapport.db") as url:
+        made = Elsewhere(address=url, **chosen)
+        store = Store(made.database)
+        await store.migrate()
+        # The whole sandbox, for every module: here is where it finds what a workflow must not do.
+        async with build(client, made, runner=Runner(), pollers=pollers) as parts, parts.worker:
+            yield Town(Office(made, parts.store, client), client, catcher)
+        await store.close()
     await catcher.stop()
 
 

@@ -14,6 +14,7 @@ from rapport.model.reading import read_toml
 from rapport.storage import imports
 from rapport.storage.database import Store
 from tests.helpers_mail import NOW, ScriptedRelay, scripted_relay
+from tests.support.postgres import own_database
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "versayce.toml"
 
@@ -23,6 +24,19 @@ def address(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+async def migrated(store: Store) -> None:
+    """The tables and nothing in them."""
+    await store.migrate()
+
+
+async def with_example(store: Store) -> None:
+    """The tables with the example account."""
+    if not await store.is_current():
+        await store.migrate()
+    async with store.writing() as connection:
+        await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)
+
+
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with the tables and nothing in them, made by the migrations; copy it."""
@@ -30,7 +44,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         store = Store(address(path))
-        await store.migrate()
+        await migrated(store)
         await store.close()
 
     asyncio.run(make())
@@ -45,8 +59,7 @@ def imported(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         store = Store(address(path))
-        async with store.writing() as connection:
-            await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)
+        await with_example(store)
         await store.close()
 
     asyncio.run(make())
@@ -56,11 +69,10 @@ def imported(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def store(imported: Path, tmp_path: Path) -> AsyncIterator[Store]:
     """A database of this test's own, with the example account."""
-    path = tmp_path / "rapport.db"
-    shutil.copy(imported, path)
-    store = Store(address(path))
-    yield store
-    await store.close()
+    with own_database(tmp_path / "rapport.db", imported, with_example) as url:
+        store = Store(url)
+        yield store
+        await store.close()
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ class SupportCase(Correspondence):
     def __init__(self, start: CaseStart) -> None:
         """Nobody has it yet, or it goes on."""
         super().__init__(start.account)
+        self.recall(start.receipts, ())
         self.start = start
         self.ref = start.ref
         self.status = start.status or CaseStatus(
@@ -586,17 +587,25 @@ class SupportCase(Correspondence):
         return status.model_copy(update={"written": 0, "projected": 0, "mails": 0})
 
     def _may_turn_over(self) -> bool:
+        """Whether the history is long enough, and nothing is under way that a new run would not know of."""
         return (
-            workflow.info().is_continue_as_new_suggested()
+            self._is_long()
             and not self.is_posting
+            and not self.has_releases
+            and not self.diary.has_entries
             and self.escalation is None
-            and not (self.acts or self.words or self.drafts or self.put_off)
+            and not (self.acts or self.words or self.log or self.drafts or self.put_off)
             and self.status.owner is not None
         )
+
+    def _is_long(self) -> bool:
+        info, limit = workflow.info(), self.start.turnover
+        return info.is_continue_as_new_suggested() or (limit is not None and info.get_current_history_length() >= limit)
 
     async def turn_over(self) -> None:
         """Go on in a new run, before the history gets long."""
         await self._project()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._may_turn_over():
-            workflow.continue_as_new(self.start.model_copy(update={"status": self.status, "reopened": None}))
+            left = {"status": self.status, "reopened": None, "receipts": self.receipts}
+            workflow.continue_as_new(self.start.model_copy(update=left))

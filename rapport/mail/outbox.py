@@ -17,7 +17,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, Update, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    collate,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.message import MessageState, Outcomes, Purpose
@@ -132,25 +145,26 @@ async def states(connection: Connection, keys: Sequence[str]) -> dict[str, Messa
 
 _STANDING: Final = (MessageRow.key, MessageRow.state, MessageRow.not_before, MessageRow.joined)
 _OUTCOMES: Final = select(*_STANDING).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
-_OF_OCCASION: Final = (
-    select(*_STANDING)
-    .where(
-        MessageRow.account == bindparam("of"),
-        func.substr(MessageRow.key, 1, bindparam("length")) == bindparam("prefix"),
+
+
+def _by_key(key: ColumnElement[str]) -> Select[str, str, datetime | None, str | None]:
+    return (
+        select(*_STANDING)
+        .where(
+            # Not the bare column: the database would go by its index, through all mails that the account has ever had.
+            func.coalesce(MessageRow.account, "") == bindparam("of"),
+            key >= bindparam("prefix"),
+            key < bindparam("end"),
+        )
+        .order_by(key)
     )
-    .order_by(MessageRow.key)
-)
-_BY_KEY: Final = (
-    select(*_STANDING)
-    .where(
-        # Not the bare column: SQLite would go by its index, through all mails that the account has ever had.
-        func.coalesce(MessageRow.account, "") == bindparam("of"),
-        MessageRow.key >= bindparam("prefix"),
-        MessageRow.key < bindparam("end"),
-    )
-    .order_by(MessageRow.key)
-)
-"""The same where texts are ordered byte by byte, as in SQLite; elsewhere the order is up to the database's language."""
+
+
+_OF_OCCASION: Final = {
+    "sqlite": _by_key(MessageRow.__table__.c.key),
+    # SQLite orders texts by their bytes; here that takes saying, and an index of its own (migration 0008).
+    "postgresql": _by_key(collate(MessageRow.__table__.c.key, "C")),
+}
 
 
 async def outcomes(connection: Connection, keys: Sequence[str], now: datetime) -> Outcomes:
@@ -164,12 +178,8 @@ async def of_occasion(connection: Connection, account: str, prefix: str, now: da
     Args:
         prefix: The key without its person.
     """
-    given: dict[str, Any] = {"of": account, "prefix": prefix}
-    if connection.dialect.name == "sqlite":
-        found = await connection.execute(_BY_KEY, given | {"end": prefix + LAST})
-    else:
-        found = await connection.execute(_OF_OCCASION, given | {"length": len(prefix)})
-    return _outcomes(found, now)
+    given = {"of": account, "prefix": prefix, "end": prefix + LAST}
+    return _outcomes(await connection.execute(_OF_OCCASION[connection.dialect.name], given), now)
 
 
 def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:

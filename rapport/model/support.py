@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from rapport.model.base import Email, Instant, Name, Prose, Slug, StepName, Wire, Written
 from rapport.model.evidence import Severity
+from rapport.model.meeting import Receipt
 from rapport.model.records import Entry
 
 DESK: Final = "support"
@@ -180,6 +181,8 @@ class CaseStart(Wire):
         desk: The desk that it goes to.
         status: What an earlier run of the same case left, where it goes on or is reopened.
         reopened: The act that reopened it.
+        receipts: What an earlier run answered, by the act's id: the same act again is no second one.
+        turnover: After how many events of its history a new run goes on; without it, once Temporal suggests so.
     """
 
     ref: str
@@ -192,6 +195,8 @@ class CaseStart(Wire):
     desk: str = DESK
     status: CaseStatus | None = None
     reopened: CaseAct | None = None
+    receipts: dict[str, Receipt] = Field(default_factory=dict)
+    turnover: int | None = None
 
 
 class ActKind(StrEnum):

@@ -307,6 +307,12 @@ async def names(connection: Connection, account: str | None) -> dict[str, str]:
     return found
 
 
+async def names_of(connection: Connection, contacts: Iterable[str]) -> dict[str, str]:
+    """How to call these contacts of whatever accounts, by id; also those who have left."""
+    query = select(ContactRow.id, ContactRow.name).where(ContactRow.id.in_(sorted(set(contacts))))
+    return {row.id: row.name for row in await connection.execute(query)}
+
+
 async def personas_of(connection: Connection, account: str) -> dict[str, str]:
     """What each of an account's contacts is there, by id; also those who have left."""
     query = select(ContactRow.id, ContactRow.persona).where(ContactRow.account == account)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+import sqlalchemy
 from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
@@ -23,6 +24,9 @@ from rapport.storage.timeline import append, insert_new
 
 OPEN: Final = (CaseState.QUEUED, CaseState.OPEN, CaseState.WAITING)
 """The states in which something is still owed."""
+
+LISTED: Final = 500
+"""How many cases a list has at most."""
 
 
 class Case(Wire):
@@ -58,6 +62,19 @@ class Case(Wire):
     waiting_for: str | None
     status: CaseStatus | None
     said: str | None = None
+
+
+class Standing(Wire):
+    """What is open at the desk.
+
+    Attributes:
+        queued, held: How many have no owner, and how many have one.
+        due: When the first of what was promised falls due.
+    """
+
+    queued: int
+    held: int
+    due: Instant | None
 
 
 class Said(Wire):
@@ -193,9 +210,9 @@ async def cases(
     states: Iterable[CaseState] = OPEN,
     owner: str | None = None,
     since: datetime | None = None,
-    limit: int = 500,
+    limit: int = LISTED,
 ) -> list[Case]:
-    """Cases, the worst first and of those the oldest.
+    """Cases: those that need somebody first, then the worst, and of those the oldest.
 
     Args:
         since: Those that are over are left out unless they ended after this.
@@ -207,8 +224,18 @@ async def cases(
         query = query.where(CaseRow.owner == owner)
     if since is not None:
         query = query.where(or_(CaseRow.state.in_(list(OPEN)), CaseRow.resolved_at >= since))
-    query = query.order_by(CaseRow.severity, CaseRow.number).limit(limit)
+    # What is left out of a long list is what can wait.
+    first = sqlalchemy.case({str(state): place for place, state in enumerate(CaseState)}, value=CaseRow.state)
+    query = query.order_by(first, CaseRow.severity, CaseRow.number).limit(limit)
     return [_case(row) for row in await connection.execute(query)]
+
+
+async def standing(connection: Connection) -> Standing:
+    """How many cases are open, with and without an owner, and what was promised next."""
+    held, due = func.count(CaseRow.owner).label("held"), func.min(CaseRow.due).label("due")
+    query = select(func.count().label("open"), held, due).where(CaseRow.state.in_(list(OPEN)))
+    row = (await connection.execute(query)).one()
+    return Standing(queued=row.open - row.held, held=row.held, due=row.due)
 
 
 async def log(connection: Connection, ref: str) -> list[Said]:

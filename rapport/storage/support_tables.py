@@ -29,6 +29,7 @@ class CaseRow(Base):
         UniqueConstraint("account", "key"),
         Index("cases_by_state", "state"),
         Index("cases_by_owner", "owner"),
+        Index("cases_by_end", "resolved_at"),
     )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     ref: Mapped[str] = mapped_column(unique=True)

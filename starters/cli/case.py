@@ -11,6 +11,7 @@ import typer
 from rapport.model.base import Refusal
 from rapport.model.reading import check
 from rapport.model.support import GENERAL, Dossier, WrittenCase
+from rapport.storage.support import LISTED
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.commands import case_reading, cases
 from starters.commands.case_reading import CaseLine, CaseShown
@@ -96,6 +97,8 @@ def list_(
         print_json(found)
     elif found:
         print_cases(found)
+        if len(found) == LISTED:
+            out.print(f"These are the first {LISTED}; --account and --owner show fewer.")
     else:
         out.print("No case is open.")
 

@@ -153,7 +153,7 @@ class CaseShown(CaseLine):
 async def listed(
     office: Office, account: str | None = None, *, also_over: bool = False, owner: str | None = None
 ) -> list[CaseLine]:
-    """Cases: those that need somebody first, then by severity and age.
+    """Cases, `LISTED` of them at most: those that need somebody first, then by severity and age.
 
     Args:
         owner: Only whose owner this is, by address.
@@ -172,13 +172,9 @@ async def listed(
             mine = found.id
         states = tuple(CaseState) if also_over else support.OPEN
         found_cases = await support.cases(connection, account, states=states, owner=mine)
-        names: dict[str, str] = {}
-        for key in dict.fromkeys(case.account for case in found_cases):
-            names |= await people.names(connection, key)
+        names = await people.names_of(connection, (case.contact for case in found_cases))
         members = {member.id: member for member in await people.members(connection)}
-    lines = [_line(case, names, members) for case in found_cases]
-    order = list(CaseState)
-    return sorted(lines, key=lambda line: (order.index(line.state), line.severity, line.ref))
+    return [_line(case, names, members) for case in found_cases]
 
 
 async def show(office: Office, ref: str) -> CaseShown:

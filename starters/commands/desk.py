@@ -12,6 +12,7 @@ from rapport.model.ids import desk_id
 from rapport.model.support import DESK, DeskStart, DeskView
 from rapport.model.workflows import SUPPORT_DESK
 from rapport.policy import promises
+from rapport.storage import support
 from starters.commands import case_reading
 from starters.commands.case_reading import CaseLine
 from starters.commands.office import Office, answered
@@ -24,7 +25,8 @@ class DeskShown(Wire):
     Attributes:
         live: Whether the desk itself answered.
         handed_out: How many cases it has ever handed out.
-        queue: Those without an owner, in the order in which they are handed out.
+        queued, held: How many cases have no owner, and how many have one.
+        queue: Those without an owner, in the order in which they are handed out. Lists end where they get too long.
         hours: When the desk is there.
         worst: Whether severity 1 is served around the clock, and if not, why.
     """
@@ -33,6 +35,8 @@ class DeskShown(Wire):
     live: bool
     handed_out: int
     unacknowledged: int
+    queued: int
+    held: int
     queue: tuple[CaseLine, ...]
     in_hand: tuple[CaseLine, ...]
     hours: str
@@ -66,20 +70,23 @@ async def status(office: Office, name: str = DESK) -> DeskShown:
         Refusal: The installation's `support.toml` is wrong.
     """
     lines = await case_reading.listed(office)
+    async with office.store.reading() as connection:
+        standing = await support.standing(connection)
     view = await _view(office, name)
     rules = case_reading.rules(office)
     hours = rules.desk.hours
-    promised = [line.due for line in lines if line.due is not None]
     return DeskShown(
         name=name,
         live=view is not None,
         handed_out=view.state.taken if view else 0,
         unacknowledged=len(view.state.unacknowledged) if view else 0,
+        queued=standing.queued,
+        held=standing.held,
         queue=tuple(line for line in lines if line.owner is None),
         in_hand=tuple(line for line in lines if line.owner is not None),
         hours=f"{hours.start:%H:%M} to {hours.end:%H:%M}, {rules.desk.zone}",
         worst=served(office),
-        next_promise=min(promised, default=None),
+        next_promise=standing.due,
     )
 
 

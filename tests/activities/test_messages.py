@@ -789,6 +789,7 @@ async def test_a_slow_attempt_that_was_overtaken_sends_nothing(
     assert await states(store) == {LUCA: S.SENT}
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("purpose", [Purpose.PROPOSAL, Purpose.REMINDER])
 @pytest.mark.parametrize("point", ["RCPT", "DATA", "body", "250"])
 async def test_a_killed_process(

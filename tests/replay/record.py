@@ -47,6 +47,7 @@ from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of,
 from tests.support.playbooks import put
 from tests.workflows import (
     test_cadence_adoption,
+    test_case_turnover,
     test_gates,
     test_operations,
     test_people,
@@ -435,6 +436,7 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     test_support_case.test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again: SUPPORT,
     test_support_desk.test_a_burst_is_handed_out_once_each_over_many_runs: SUPPORT,
     test_support_desk.test_what_comes_at_night_waits_in_order_and_goes_out_in_the_morning: SUPPORT,
+    test_case_turnover.test_a_case_goes_on_over_many_runs_and_nothing_is_lost_or_told_twice: SUPPORT,
     test_rollout.test_whoever_follows_a_developer_gets_what_was_to_go_to_them: ("onboarding",),
     test_cadence_adoption.test_another_turn_brings_the_series_up_to_date_and_keeps_the_next_date: ("cadence",),
     test_cadence_adoption.test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen: ("cadence",),

@@ -8,7 +8,7 @@ from rapport.mail.compose import emails
 from rapport.mail.letters import Company
 from rapport.mail.rhythms import OnRecord
 from rapport.model.cadence import Missed, Occurrence, ReviewPlan, Standing
-from rapport.model.evidence import Blocker, Evidence, Incident, Project, RoadmapItem, Sample, Series, Win
+from rapport.model.evidence import Blocker, Evidence, Incident, Project, Question, RoadmapItem, Sample, Series, Win
 from rapport.model.message import RhythmFacts
 from rapport.model.minutes import ActionRecord, MinutesRecord
 
@@ -109,6 +109,10 @@ def evidence(*, sparse: bool = False) -> Evidence:
         blockers=(
             Blocker(id="b1", title="The firewall change is not approved", owner="Mara Osei", next_check=DAY, raised=at),
             Blocker(id="b2", title="No test cluster", owner="Luca Bianchi", next_check=DAY, raised=at, removed=at),
+        ),
+        cases=(
+            Question(ref="C-00007", title="All is down", severity=1, opened=at),
+            Question(ref="C-00005", title="How do I rotate a token?", severity=3, opened=at, resolved=at),
         ),
     )
 

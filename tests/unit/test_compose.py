@@ -353,6 +353,18 @@ def test_every_mail_renders_for_every_reader(name: str, reader: str, sparse: boo
     assert set(shown.links) <= {link for link in shown.links if link.startswith(("https://", "mailto:"))}
 
 
+@pytest.mark.parametrize("name", ["weekly_brief", "weekly_digest", "review_brief", "review_follow_up"])
+def test_what_looks_back_lists_the_cases(name: str) -> None:
+    """Digest, briefs and the mail after a review name each case of the time, its severity, and whether it is solved."""
+    words = letter(name, "primary_champion").words(Edits())
+    assert "C-00007: All is down (severity 1), open since" in words.text
+    assert "C-00005: How do I rotate a token? (severity 3), solved" in words.text
+    assert all(
+        part in Elements(words.html).words for part in ("C-00007, severity 1, open since", "C-00005, severity 3")
+    )
+    assert "Questions to support" not in letter(name, "primary_champion", sparse=True).words(Edits()).text
+
+
 @pytest.mark.parametrize("where", ["remote", "onsite"])
 @pytest.mark.parametrize("sparse", [False, True], ids=["full", "sparse"])
 def test_an_invitation_names_the_place_that_is_known(where: str, sparse: bool) -> None:

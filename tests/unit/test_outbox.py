@@ -445,6 +445,7 @@ async def test_an_occasion_finds_its_own_messages_alone(store: Store) -> None:
     assert await keys_of(store, "V_1/a/1/") == mine
 
 
+@pytest.mark.sqlite
 async def test_an_occasion_looks_through_no_other_mails(store: Store) -> None:
     """An occasion's messages are found by their key, by SQLite's own plan, however many mails its account has had."""
     asked: list[tuple[str, Any]] = []

@@ -75,9 +75,11 @@ async def named(town: Town, names: tuple[str, ...] = NAMES) -> set[tuple[str, st
                 for column, value in row._mapping.items():
                     if any(name in read(value).casefold() for name in names):
                         found.add((table.name, str(column)))
-        for row in await connection.execute(text("SELECT block FROM case_search_data")):
-            if any(name in read(row.block) for name in names):
-                found.add(("case_search", "block"))
+        # SQLite's index keeps words of its own; PostgreSQL's has those of its table alone.
+        if connection.dialect.name == "sqlite":
+            for row in await connection.execute(text("SELECT block FROM case_search_data")):
+                if any(name in read(row.block) for name in names):
+                    found.add(("case_search", "block"))
     return found
 
 
@@ -234,7 +236,8 @@ async def test_the_desk_and_reviews_forget_them_as_well(skipping: Town) -> None:
     await confirm(skipping, review)
     await reaches(skipping, review, "closed")
     before = {table for table, _ in await named(skipping)}
-    assert before >= {"contacts", "submissions", "messages", "cases", "case_texts", "case_search", "gaps"}
+    kept = {"contacts", "submissions", "messages", "cases", "case_texts", "gaps"}
+    assert before >= (kept | {"case_search"} if skipping.office.store.url.startswith("sqlite") else kept)
     await successions.erase_contact(office, "versayce", CHAMPION, TAM)
     assert await named(skipping) == set()
     assert (await audit.verify(office, "versayce")).whole

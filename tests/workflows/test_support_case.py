@@ -194,8 +194,11 @@ async def test_engineering_is_asked_with_a_whole_dossier_and_answers_the_owner(s
 
 
 async def test_one_case_at_a_time_for_each_team_but_the_worst_does_not_queue(skipping: Town) -> None:
-    """A second case waits until engineering has answered the first; one of severity 1 goes in at once."""
-    await open_desk(skipping)
+    """A second case waits until engineering has answered the first; one of severity 1 goes in at once.
+
+    The desk goes on in a new run again and again meanwhile, and forgets neither who is asked nor who waits.
+    """
+    await open_desk(skipping, turnover=2)
     refs = [(await ask(skipping, f"Question {number}", severity=3)).ref for number in (1, 2)]
     worst = (await ask(skipping, "All is down", severity=1)).ref
     for ref in (*refs, worst):
@@ -210,6 +213,16 @@ async def test_one_case_at_a_time_for_each_team_but_the_worst_does_not_queue(ski
     await tasks.decide(skipping.office, task_id(refs[0], "escalation", 1), "answer", by(DEV), "So.")
     await tasks.decide(skipping.office, task_id(worst, "escalation", 1), "answer", by(DEV), "So.")
     await mail_about(skipping, DEV, f"{refs[1]} for platform")
+
+
+async def test_the_worst_reaches_engineering_though_no_desk_lets_it_in(skipping: Town) -> None:
+    """A case of severity 1 waits for nobody's word: engineering has it though the desk does not run."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, "All is down", severity=1)).ref
+    owner = await owner_of(skipping, ref)
+    await skipping.client.get_workflow_handle(desk_id(DESK)).terminate()
+    await cases.escalate(skipping.office, ref, DOSSIER, by(owner))
+    await mail_about(skipping, DEV, f"{ref} for platform")
 
 
 async def test_the_same_thread_joins_its_case_and_opens_a_resolved_one_again(skipping: Town) -> None:

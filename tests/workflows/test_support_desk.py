@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from rapport.model.ids import desk_id
 from rapport.model.support import DESK, Assigned, DeskStart, Waiting
-from starters.commands import case_reading, cases, desk
+from starters.commands import case_reading, cases, desk, timelines
 from starters.commands.cases import Say
 from starters.commands.members import people_changed
 from tests.conftest import Town, by, skipping_town, until
@@ -144,6 +144,26 @@ async def test_the_end_of_an_absence_frees_the_queue(skipping: Town) -> None:
     await mail_about(skipping, LEAD, "nobody can take it")
     await skipping.sleep_until(await skipping.now() + timedelta(days=2, minutes=1))
     assert await owner_of(skipping, ref) == LEE
+
+
+async def test_a_case_that_waits_is_told_so_once_however_often_the_desk_looks_again(skipping: Town) -> None:
+    """With each news of somebody the desk looks again who can take it; the lead is not told the same anew."""
+    await open_desk(skipping, hour=22)
+    ref = (await ask(skipping)).ref
+    await mail_about(skipping, LEAD, f"{ref}: nobody can take it")
+    for _ in range(2):
+        heard = (await desk_of(skipping)).heard
+        await people_changed(skipping.office)
+
+        async def again(before: int = heard) -> bool:
+            return (await desk_of(skipping)).heard > before
+
+        await until(again, "the desk to look again")
+    await skipping.sleep_until(await skipping.now() + timedelta(hours=12))
+    assert await owner_of(skipping, ref) in (SAM, KIM)
+    told = [line.kind for line in await timelines.timeline_of(skipping.office, "versayce")]
+    assert told.count("case.queued") == 1
+    assert len([mail for mail in skipping.mails(LEAD) if "nobody can take it" in str(mail["Subject"])]) == 1
 
 
 async def test_severity_one_wakes_whoever_is_on_call(tmp_path: Path) -> None:

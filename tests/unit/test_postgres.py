@@ -1,0 +1,171 @@
+"""What PostgreSQL does otherwise than SQLite: several writers at once, texts in a language's order, plans of its own.
+
+With `--postgres` all that is tested on SQLite runs on it as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from rapport.mail import outbox
+from rapport.model.records import Entry
+from rapport.model.support import WrittenCase
+from rapport.model.tech_review import ReviewRound
+from rapport.storage import people, reviews, search, support, timeline
+from rapport.storage.database import Connection, Store
+from rapport.storage.support_tables import CaseRow
+from rapport.storage.tables import TimelineRow
+from starters.commands import review_files
+from tests.conftest import ROOT
+from tests.helpers_mail import NOW
+from tests.mail_fixtures import with_example
+from tests.support import postgres
+from tests.unit.test_outbox import put, row
+from tests.unit.test_storage import test_the_migrations_make_exactly_the_tables as same_tables
+
+WRITERS = 8
+
+
+@pytest.fixture(scope="module")
+def example() -> Iterator[str]:
+    """The address of a database with the example account in it; the tests here take turns at it."""
+    server = postgres.server()
+    with server.database(server.template("imported", with_example)) as url:
+        yield url
+
+
+@pytest.fixture
+async def store(example: str) -> AsyncIterator[Store]:
+    """A store on it."""
+    store = Store(example)
+    yield store
+    await store.close()
+
+
+async def plan_of(store: Store, statements: list[tuple[str, Any]], table: str) -> str:
+    """How the server goes about the one statement that reads a table, if it need not read small tables whole."""
+    [(statement, given)] = [one for one in statements if f"FROM {table}" in one[0]]
+    async with store.reading() as connection:
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+
+        def explain(plain: Any) -> str:
+            return "\n".join(row[0] for row in plain.exec_driver_sql(f"EXPLAIN {statement}", given))
+
+        return await connection.run_sync(explain)
+
+
+@pytest.fixture
+def asked() -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are asked from now on, with what was given."""
+    found: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, given: Any, *___: Any) -> None:
+        found.append((statement, given))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield found
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_the_migrations_make_the_same_tables(store: Store) -> None:
+    """After all migrations the schema is what the tables say, here too."""
+    await same_tables(store)
+
+
+async def test_an_occasions_messages_are_found_by_their_key(store: Store, asked: list[tuple[str, Any]]) -> None:
+    """An occasion finds its own messages alone, in the order of their bytes, and by their key, not by their account."""
+    mine = ["P_1/a/1/C_1", "P_1/a/1/c_1", "P_1/a/1/c_2", "P_1/a/1/ÿ", "P_1/a/1/\U0001f600"]
+    others = ("P_1/a/1", "P_1/a/10/c_1", "P_1/a/2/c_1", "Px1/a/1/c_1", "p_1/a/1/c_1")
+    await put(store, *(row(key) for key in (*mine, *others)))
+    asked.clear()
+    async with store.reading() as connection:
+        assert list((await outbox.of_occasion(connection, "versayce", "P_1/a/1/", NOW)).states) == mine
+        assert not (await outbox.of_occasion(connection, "other", "P_1/a/1/", NOW)).states
+    plan = await plan_of(store, asked[:1], "messages")
+    assert "messages_by_key" in plan
+    assert "Index Cond: (((key)::text >=" in plan
+
+
+async def opened(connection: Connection, key: str, question: str = "How do I rotate a token?") -> str:
+    """A case on record."""
+    said = timeline.Submission(
+        id=f"s_{key}_{id(connection)}", at=NOW, actor="m", channel="cli", kind="case.open", workflow_id="case",
+        verified="cli", text=question, salt="00", text_hash="00",
+    )  # fmt: skip
+    contact = (await people.contacts(connection, "versayce"))[0].id
+    await timeline.submit(connection, said)
+    written = WrittenCase(account="versayce", question=question, id=key)
+    return await support.add(connection, written, contact, said.id, "m", NOW)
+
+
+async def test_solved_cases_are_searched_by_the_index(store: Store, asked: list[tuple[str, Any]]) -> None:
+    """The expression that is asked for is, letter by letter, the one that the index is made of; and it finds stems."""
+    async with store.writing() as connection:
+        ref = await opened(connection, "searched", "The collector's uploads were timing out")
+        likely = await search.duplicates(connection, "versayce", "The collector's upload timed out")
+        assert [one.ref for one in likely] == [ref]
+        asked.clear()
+        assert await search.similar(connection, "Collector upload times out") == ()
+    assert "case_search" in await plan_of(store, asked, "case_texts")
+
+
+async def test_of_many_who_open_one_case_at_once_one_does(store: Store) -> None:
+    """The same key from several processes at once is one case; the others are told so, and leave nothing behind."""
+
+    async def attempt() -> str | None:
+        try:
+            async with store.writing() as connection:
+                return await opened(connection, "once")
+        except IntegrityError:
+            return None
+
+    refs = [ref for ref in await asyncio.gather(*(attempt() for _ in range(WRITERS))) if ref is not None]
+    assert len(refs) == 1
+    async with store.reading() as connection:
+        found = await connection.scalar(select(func.count()).select_from(CaseRow).where(CaseRow.key == "once"))
+        assert (found, (await support.known(connection, "versayce", "once", None)) is not None) == (1, True)
+
+
+async def test_reviews_that_come_at_once_get_numbers_of_their_own(store: Store) -> None:
+    """Two that are submitted in the same moment wait for each other: neither takes the other's number."""
+    request = review_files.read_request(ROOT / "examples" / "reviews" / "air-gapped.toml")
+
+    async def attempt() -> str:
+        async with store.writing() as connection:
+            by = (await people.members(connection))[0].id
+            round_ = ReviewRound(by=by, submission="s", stage=request.stage, ask=request.ask, needed_by=NOW)
+            return await reviews.add(connection, request, round_, NOW)
+
+    refs = await asyncio.gather(*(attempt() for _ in range(WRITERS)))
+    assert len(set(refs)) == WRITERS
+
+
+async def test_a_chain_with_many_writers_stays_whole(store: Store) -> None:
+    """Entries that many write at once stand in one chain, none lost and none twice, also where each comes again."""
+    entries = [Entry(key=f"many/{number}", account="versayce", at=NOW, kind="x") for number in range(40)]
+
+    async def write(some: list[Entry]) -> None:
+        async with store.writing() as connection:
+            await timeline.append(connection, some)
+
+    batches = [entries[first : first + 4] for first in range(0, 40, 2)]
+    await asyncio.gather(*(write(batch) for batch in batches), *(write(batch) for batch in batches))
+    async with store.reading() as connection:
+        assert (await timeline.verify(connection)).whole
+        told = await connection.scalars(select(TimelineRow.key).where(TimelineRow.key.startswith("many/")))
+    assert sorted(told) == sorted(entry.key for entry in entries)
+
+
+async def test_a_snapshot_sees_one_state_throughout(store: Store) -> None:
+    """What others write while a long reader is at it is not there for it."""
+    async with store.snapshot() as reading:
+        before = await reading.scalar(select(func.count()).select_from(CaseRow))
+        async with store.writing() as connection:
+            await opened(connection, "meanwhile")
+        assert await reading.scalar(select(func.count()).select_from(CaseRow)) == before

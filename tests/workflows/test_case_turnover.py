@@ -1,0 +1,152 @@
+"""A case whose history has become long goes on in a new run: nobody notices, and nothing is lost or told twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from rapport.model.ids import case_id, new_id
+from rapport.model.support import ActKind, CaseAct, CaseStart
+from rapport.storage import timeline
+from starters.commands import case_reading, cases, messages, timelines
+from starters.commands.case_reading import CaseShown
+from starters.commands.cases import Reclassify, Say
+from starters.commands.office import submission
+from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
+from tests.support.desk import ask, desk_of, mail_about, open_desk, over, owner_of, sleep_past
+from workflows.support_case import SupportCase
+
+
+async def ask_one_that_turns_over(town: Town, **more: Any) -> str:
+    """Open a case that goes on in a new run whenever it may; give its number."""
+    with patch.object(cases, "CaseStart", partial(CaseStart, turnover=1)):
+        return (await ask(town, **more)).ref
+
+
+async def run_of(town: Town, ref: str) -> str:
+    """The run in which the case is."""
+    async for event in town.client.get_workflow_handle(case_id(ref)).fetch_history_events(page_size=1):
+        return event.workflow_execution_started_event_attributes.original_execution_run_id
+    raise AssertionError
+
+
+async def shown_as(town: Town, ref: str, state: str) -> CaseShown:
+    """The case on record, once it is in this state: this server loses queries that meet the end of a run."""
+
+    async def there() -> CaseShown | None:
+        shown = await case_reading.show(town.office, ref)
+        return shown if shown.state == state else None
+
+    shown: CaseShown = await until(there, f"{ref} to be {state}")
+    return shown
+
+
+async def turned(town: Town, ref: str, before: str) -> str:
+    """The case's run, once it is another one."""
+
+    async def another() -> str | None:
+        run = await run_of(town, ref)
+        return run if run != before else None
+
+    run: str = await until(another, f"another run of {ref}")
+    return run
+
+
+async def test_a_case_goes_on_over_many_runs_and_nothing_is_lost_or_told_twice(skipping: Town) -> None:
+    """Its words, mails and entries are there once each, and the desk knows its owner, however often it turned over."""
+    await open_desk(skipping)
+    ref = await ask_one_that_turns_over(skipping)
+    owner = await owner_of(skipping, ref)
+    seen = [await run_of(skipping, ref)]
+    colleague = by("priya.raman@foobar.example")
+    await cases.note(skipping.office, ref, Say(text="They use a proxy."), colleague)
+    seen.append(await turned(skipping, ref, seen[-1]))
+    await cases.answer(skipping.office, ref, Say(text="Use the second button."), by(owner))
+    seen.append(await turned(skipping, ref, seen[-1]))
+    await cases.classify(skipping.office, ref, Reclassify(severity=2), by(owner))
+    await cases.wait_customer(skipping.office, ref, Say(text="Which version is it?"), by(owner))
+    seen.append(await turned(skipping, ref, seen[-1]))
+    assert (await shown_as(skipping, ref, "waiting")).due is None
+    await cases.customer_said(skipping.office, ref, Say(text="It is 4.2."), TAM)
+    seen.append(await turned(skipping, ref, seen[-1]))
+    shown = await shown_as(skipping, ref, "open")
+    assert shown.severity == 2
+    assert shown.due is not None
+    held = (await desk_of(skipping)).state.owners[ref]
+    assert (held.severity, held.idle) == (2, False)
+    await cases.resolve(skipping.office, ref, Say(text="Rotate twice."), by(owner))
+    await mail_about(skipping, CHAMPION, "Solved")
+
+    async def ended() -> bool:
+        return await over(skipping, ref)
+
+    await until(ended, "the end of the case")
+    shown = await case_reading.show(skipping.office, ref)
+    said = ["note", "answer", "classify", "wait_customer", "customer_said", "resolve"]
+    assert [line.kind for line in shown.log] == said
+    told = Counter(line.kind for line in await timelines.timeline_of(skipping.office, "versayce"))
+    assert {kind: many for kind, many in told.items() if kind.startswith("case.")} == dict.fromkeys(
+        [
+            "case.opened",
+            "case.assigned",
+            "case.answered",
+            "case.classified",
+            "case.waiting",
+            "case.customer_said",
+            "case.resolved",
+        ],
+        1,
+    )
+    mailed = Counter((str(mail["To"]), str(mail["Subject"]), text_of(mail)) for mail in skipping.mails())
+    assert set(mailed.values()) == {1}
+    assert len([mail for mail in skipping.mails(CHAMPION) if str(mail["Subject"]).startswith("Re:")]) == 1
+    assert ref not in (await desk_of(skipping)).state.owners
+    assert len(set(seen)) == len(seen)
+
+
+async def test_an_act_that_comes_again_after_a_new_run_is_no_second_one(skipping: Town) -> None:
+    """What was answered in time but came again at the door is recognised, though the run that took it is over."""
+    await open_desk(skipping)
+    ref = await ask_one_that_turns_over(skipping)
+    owner = await owner_of(skipping, ref)
+    before = await run_of(skipping, ref)
+    said = submission(by(owner).email, by(owner), "case.answer", case_id(ref), "Use the second button.")
+    async with skipping.office.store.writing() as connection:
+        await timeline.submit(connection, said)
+    act = CaseAct(id=said.id, kind=ActKind.ANSWER, by=said.actor, at=said.at, submission=said.id, has_words=True)
+    handle = skipping.client.get_workflow_handle(case_id(ref))
+    await handle.execute_update(SupportCase.act_on, act, id=act.id)
+    await mail_about(skipping, CHAMPION, "Re: [C-00001]")
+    now = await turned(skipping, ref, before)
+    await handle.signal(SupportCase.act_later, act)
+    receipt = await handle.execute_update(SupportCase.act_on, act, id=new_id("u"))
+    assert receipt.accepted
+    await cases.note(skipping.office, ref, Say(text="They use a proxy."), by("priya.raman@foobar.example"))
+    await mail_about(skipping, owner, "noted")
+    await turned(skipping, ref, now)
+    assert [line.kind for line in (await case_reading.show(skipping.office, ref)).log] == ["answer", "note"]
+    assert len([mail for mail in skipping.mails(CHAMPION) if str(mail["Subject"]).startswith("Re:")]) == 1
+
+
+async def test_a_draft_that_is_let_go_just_before_a_new_run_goes_out(skipping: Town) -> None:
+    """The owner's word on a draft is carried out before anything else, and the promise is kept by it."""
+    await open_desk(skipping)
+    ref = await ask_one_that_turns_over(skipping, severity=2)
+    owner = await owner_of(skipping, ref)
+    before = (await shown_as(skipping, ref, "open")).due
+    assert before is not None
+    await sleep_past(skipping, before - timedelta(minutes=10))
+    await mail_about(skipping, owner, "a word to the customer is drafted")
+    (draft,) = await messages.drafts(skipping.office, "versayce")
+    await messages.release(skipping.office, (draft.key,), by(owner))
+    assert "not forgotten" in text_of(await mail_about(skipping, CHAMPION, "Re: [C-00001]"))
+
+    async def later() -> bool:
+        due = (await case_reading.show(skipping.office, ref)).due
+        return due is not None and due > before
+
+    await until(later, "the next promise")
+    assert (await case_reading.show(skipping.office, ref)).breaches == 0
