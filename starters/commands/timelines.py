@@ -13,6 +13,7 @@ from rapport.model.ids import purpose_of
 from rapport.model.people import personas
 from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
+from rapport.policy.promises import FOLLOW_UP_AFTER
 from rapport.storage import contracts, people, rhythms, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import Told
@@ -231,6 +232,7 @@ def _of_case(kind: str, entry: Told, who: str, when: str, about: str, names: Map
         "case.handed_off": f"{who} handed {case} off",
         "case.answered": f"{who} answered {case}",
         "case.waiting": f"{who} asked the customer about {case}; its clock stands still",
+        "case.customer_silent": f"{case}: the customer has not answered for {FOLLOW_UP_AFTER} working days",
         "case.customer_said": f"{who} wrote on {case}",
         "case.context": f"{who} added what they know to {case}",
         "case.classified": f"{who} placed {case} anew",
