@@ -87,7 +87,20 @@ def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str)
 
 
 def _by_name(text: str) -> str:
-    return "\n".join(f"{name.replace('_', ' ')}: {words}" for name, words in json.loads(text).items())
+    """What was asked for by name, a line each; what was left out has none."""
+    said = {name: _in_words(words) for name, words in json.loads(text).items()}
+    return "\n".join(f"{name.replace('_', ' ')}: {words}" for name, words in said.items() if words)
+
+
+def _in_words(said: object) -> str:
+    """A value of a form: a text as it is, a link with its version, or several things, in one line."""
+    match said:
+        case dict():
+            return ", ".join(f"{name} {words}" for name, words in said.items() if words)
+        case list():
+            return ", ".join(str(one) for one in said)
+        case _:
+            return str(said or "")
 
 
 def _called(persona: str) -> str:
