@@ -118,14 +118,11 @@ class Support:
             tam = await people.tam_of(connection, question.account)
         promise = self.rules.promise(question.severity)
         hours = promises.hours(promise, rota=self.rules.on_call is not None, paging=self.paging is not None)
-        dues = None
+        dues = follow_up = None
         if question.clock is not None:
-            dues = promises.dues(
-                _clock(question.clock),
-                promise,
-                self.rules.desk.schedule,
-                around_the_clock=hours.around_the_clock,
-            )
+            clock, desk = _clock(question.clock), self.rules.desk.schedule
+            dues = promises.dues(clock, promise, desk, around_the_clock=hours.around_the_clock)
+            follow_up = promises.follow_up(clock, question.silence_told, desk)
         leads = [one.member for one in company.values() if Role.SUPPORT_LEAD in one.roles and not one.left]
         away = None
         if question.owner is not None:
@@ -135,6 +132,7 @@ class Support:
             due=dues.breach if dues else None,
             remind_at=dues.remind if dues else None,
             draft_at=dues.draft if dues else None,
+            follow_up=follow_up,
             owner_away=away,
             away_from=min(ahead, default=None),
             leads=tuple(sorted(leads)),

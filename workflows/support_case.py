@@ -226,12 +226,16 @@ class SupportCase(Correspondence):
             self.desk_was_silent, self.asks_again_at = True, workflow.now() + DESK_AGAIN
 
     async def see_to_the_promise(self) -> None:
-        """Remind the owner, draft a word for the customer, and say when a promise is broken."""
+        """Remind the owner, draft a word for the customer, say when a promise is broken, or the customer silent."""
         await self.look_ahead()
         now, seen, status = workflow.now(), self.foreseen, self.status
-        if seen.due is None:
-            return
         owner = (status.owner,) if status.owner is not None else ()
+        if seen.due is None:
+            if seen.follow_up is not None and seen.follow_up <= now:
+                self.status, self.stale = status.model_copy(update={"silence_told": now}), True
+                self.diary.tell("case.customer_silent", who=status.owner)
+                self._mail("case_silent", owner or seen.leads, Purpose.NOTICE, "The customer does not answer")
+            return
         if not status.breached and seen.due <= now:
             done = {"breached": True, "drafted": True, "reminded": True, "breaches": status.breaches + 1}
             self.status = status.model_copy(update=done)
@@ -398,11 +402,13 @@ class SupportCase(Correspondence):
                 clock=self.status.clock,
                 severity=self.status.severity,
                 owner=self.status.owner,
+                silence_told=self.status.silence_told,
                 now=workflow.now(),
             )
             self.foreseen = await workflow.execute_local_activity_method(
                 Support.outlook, question, summary="When is what due, and who is there?", **PLANNING
             )
+            self.status = self.status.model_copy(update={"follow_up": self.foreseen.follow_up})
 
     async def _through_engineering(self, escalation: Escalation, act: CaseAct) -> None:
         """Wait for their turn, put the dossier to them, and bring their answer to the owner."""
@@ -531,13 +537,13 @@ class SupportCase(Correspondence):
             on=cases.waits_on(state),
             what=self._waits_for(),
             unblock=cases.way_on(state, self.ref),
-            deadline=self.foreseen.due,
+            deadline=self.foreseen.due or self.foreseen.follow_up,
         )
 
     def _next(self) -> datetime | None:
         """The next instant at which something is to be done."""
         status, seen = self.status, self.foreseen
-        instants = [self.asks_again_at, seen.away_from]
+        instants = [self.asks_again_at, seen.away_from, seen.follow_up]
         if seen.due is not None:
             instants += [
                 None if status.reminded else seen.remind_at,

@@ -144,6 +144,11 @@ def _day(instant: datetime, zone: str) -> str:
     return f"{local:%A} {local.day} {local:%B}"
 
 
+def _dated(instant: datetime, zone: str) -> str:
+    """The same for what may be years ahead: "Friday 20 December 2030"."""
+    return f"{_day(instant, zone)} {_at(instant, zone):%Y}"
+
+
 def _date(value: date) -> str:
     """A day on its own: "Tuesday 1 December"."""
     return f"{value:%A} {value.day} {value:%B}"
@@ -181,7 +186,7 @@ def _environment(*, html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(day=_day, date=_date, clock=_clock, zone=_zone, safe_link=safe_link)
+    environment.filters.update(day=_day, dated=_dated, date=_date, clock=_clock, zone=_zone, safe_link=safe_link)
     environment.filters.update(bars=chart.html, told=chart.text, figure=figure, listing=_listing)
     return environment
 

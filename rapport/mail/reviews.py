@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 from rapport.model.review_facts import Remark, TechReviewFacts
@@ -80,7 +82,7 @@ def context(
         "message": str(message.get("message", "")),
         "conditions": list_of(message.get("conditions")),
         "next_steps": str(message.get("next_steps") or ""),
-        "revisit": None if str(message.get("revisit", "never")).lower() == "never" else str(message["revisit"]),
+        "revisit": day_of(str(message.get("revisit", "never"))),
     }
 
 
@@ -103,6 +105,16 @@ def read(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def day_of(text: str) -> str | None:
+    """The day on which a decision is looked at again, as people say it: "Saturday 1 March 2031"; "never" is none."""
+    if text.strip().lower() == "never":
+        return None
+    with contextlib.suppress(ValueError):
+        day = date.fromisoformat(text.strip())
+        return f"{day:%A} {day.day} {day:%B %Y}"
+    return text
 
 
 def list_of(text: object) -> list[str]:

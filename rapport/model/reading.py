@@ -137,6 +137,9 @@ def _texts(detail: ErrorDetails) -> tuple[str, ...]:
     kind = detail["type"]
     if kind == "union_tag_not_found" and "rhythm" in str(detail.get("ctx", {}).get("discriminator")):
         kind = "rhythm_not_found"
+    if kind == "too_short" and detail.get("ctx", {}).get("field_type") == "Value":
+        # Of a text that is trimmed first, pydantic says "Value"; of a list, what it is.
+        kind = "string_too_short"
     return found.faults if isinstance(found, Several) else (_KNOWN.get(kind) or _words(detail),)
 
 
@@ -169,12 +172,14 @@ def _words(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch":
         pattern = str(detail.get("ctx", {}).get("pattern", ""))
         return f"has a form that is not allowed; use {_FORMS.get(pattern, pattern)}"
+    context = detail.get("ctx", {})
+    if detail["type"] == "string_too_long" or (detail["type"] == "too_long" and context.get("field_type") == "Value"):
+        return f"is too long; write at most {context.get('max_length')} characters"
     if detail["type"] == "too_long":
-        return f"has too many entries; write at most {detail.get('ctx', {}).get('max_length')}"
+        return f"has too many entries; write at most {context.get('max_length')}"
     if detail["type"] == "union_tag_not_found":
         return 'kind: is missing; write it, such as kind = "message"'
     if detail["type"] in ("literal_error", "enum", "union_tag_invalid"):
-        context = detail.get("ctx", {})
         expected = context.get("expected") or context.get("expected_tags", "another value")
         field = "kind: " if detail["type"] == "union_tag_invalid" else ""
         return f"{field}has a value that is not allowed; use {expected}"

@@ -144,6 +144,8 @@ class CaseStatus(Wire):
         projected: How often it told SQL how it stands.
         reminded, drafted, breached: What was done about the promise that runs.
         breaches: How many promises were broken.
+        silence_told, follow_up: While it waits for the customer: when its owner was last told that they do not answer,
+            and when that comes next.
         first_answered, resolved: When that was.
         merged_into: The case that it has become a part of.
     """
@@ -167,6 +169,8 @@ class CaseStatus(Wire):
     drafted: bool = False
     breached: bool = False
     breaches: int = 0
+    silence_told: Instant | None = None
+    follow_up: Instant | None = None
     first_answered: Instant | None = None
     resolved: Instant | None = None
     merged_into: str | None = None
@@ -445,6 +449,7 @@ class Outlook(Wire):
     clock: Clock | None
     severity: Urgency
     owner: str | None
+    silence_told: Instant | None = None
     now: Instant
 
 
@@ -454,6 +459,7 @@ class Foreseen(Wire):
     Attributes:
         due: When the promise is broken, unless it is kept; nothing while the clock stands still.
         remind_at, draft_at: When the owner is reminded, and when a word to the customer is drafted.
+        follow_up: When the owner is told that the customer does not answer, while the clock stands still.
         owner_away: Why the case cannot stay with its owner, if so.
         away_from: When the owner is next away.
         leads: Who is told of what goes wrong.
@@ -463,6 +469,7 @@ class Foreseen(Wire):
     due: Instant | None = None
     remind_at: Instant | None = None
     draft_at: Instant | None = None
+    follow_up: Instant | None = None
     owner_away: str | None = None
     away_from: Instant | None = None
     leads: tuple[str, ...] = ()

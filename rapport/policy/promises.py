@@ -1,7 +1,8 @@
 """What a customer of the desk is promised, and when: a first answer and a next update, never a resolution.
 
 Promises are counted in the desk's hours; those of severity 1 around the clock where somebody is on call and can be
-paged. While a case waits for its customer the clock stands: no time is counted, and nothing falls due.
+paged. While a case waits for its customer the clock stands: no time is counted, and nothing falls due; but somebody
+looks after their silence, so that no case is forgotten.
 """
 
 from __future__ import annotations
@@ -13,12 +14,23 @@ from typing import Final, NamedTuple
 
 from rapport.model.base import utc
 from rapport.model.people import Schedule
-from rapport.policy.calendar import Interval, add_working_time, merge, next_working_instant, subtract, working_time
+from rapport.policy.calendar import (
+    Interval,
+    add_business_days,
+    add_working_time,
+    merge,
+    next_working_instant,
+    subtract,
+    working_time,
+)
 
 REMIND_AFTER: Final = 0.5
 """The share of a promise's time after which its owner is reminded."""
 DRAFT_AFTER: Final = 0.8
 """The share after which an update counts as late in all likelihood, and its owner gets a draft for the customer."""
+
+FOLLOW_UP_AFTER: Final = 5
+"""How many of the desk's working days a customer may be silent before the owner is told, and told again."""
 
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -113,6 +125,21 @@ def dues(clock: Clock, promise: Promise, desk: Schedule, *, around_the_clock: bo
         return _after(clock, part, desk, around_the_clock=around_the_clock)
 
     return Dues(at(REMIND_AFTER), at(DRAFT_AFTER), at(1))
+
+
+def follow_up(clock: Clock, told: datetime | None, desk: Schedule) -> datetime | None:
+    """When somebody looks after a customer's silence; nothing while the clock runs, as a promise does that then.
+
+    Args:
+        told: When the owner was last told of it, if ever.
+
+    Raises:
+        ValueError: The desk has no working day.
+    """
+    if clock.stopped_at is None:
+        return None
+    since = clock.stopped_at if told is None else max(told, clock.stopped_at)
+    return add_business_days(since, FOLLOW_UP_AFTER, desk)
 
 
 def used(clock: Clock, now: datetime, desk: Schedule, *, around_the_clock: bool = False) -> timedelta:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
-from rapport.model.ids import cadence_id, handover_id, meeting_id, review_id
+from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id
 from rapport.model.people import Role
+from rapport.model.support import CaseState, CaseStatus
+from rapport.policy import cases
 from rapport.storage import reviews, rhythms
 from rapport.storage.database import Connection
+from rapport.storage.review_tables import ReviewRow
+from rapport.storage.support import OPEN
+from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import (
     AccountRow,
     ContactRow,
@@ -43,12 +49,17 @@ class OpenWait(Wire):
 
 
 async def open_waits(connection: Connection) -> list[OpenWait]:
-    """The open tasks, then the running steps that wait for somebody and are no task."""
-    return [*await _tasks(connection), *await _steps(connection)]
+    """The open tasks, running steps that wait for somebody and are no task, cases, and reviews without a task."""
+    return [
+        *await _tasks(connection),
+        *await _steps(connection),
+        *await _cases(connection),
+        *await _reviews(connection),
+    ]
 
 
 async def open_workflows(connection: Connection) -> set[str]:
-    """The ids of all workflows that run, as far as SQL was told: of accounts, their meetings, tasks and reviews."""
+    """The ids of all workflows that run, as far as SQL was told: of accounts, meetings, tasks, reviews and cases."""
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
@@ -62,6 +73,7 @@ async def open_workflows(connection: Connection) -> set[str]:
         *onboardings,
         *tasks,
         *(review_id(ref) for ref in await reviews.open_refs(connection)),
+        *(case_id(ref) for ref in await connection.scalars(select(CaseRow.ref).where(CaseRow.state.in_(OPEN)))),
         *(handover_id(row.key, row.tam_until) for row in hand_overs),
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
         *(cadence_id(rhythm.account) for rhythm in recurring),
@@ -122,35 +134,104 @@ async def _tasks(connection: Connection) -> list[OpenWait]:
     ]
 
 
-async def _steps(connection: Connection) -> list[OpenWait]:
-    members = list(await connection.execute(select(MemberRow.id, MemberRow.roles).where(MemberRow.left_at.is_(None))))
-    present = {row.id for row in members}
-    roles = {role for row in members for role in row.roles}
-    personas = {
-        (row.account, row.persona)
-        for row in await connection.execute(
-            select(ContactRow.account, ContactRow.persona).where(ContactRow.left_at.is_(None))
+class _Present(NamedTuple):
+    """Everybody who has not left."""
+
+    members: set[str]
+    roles: set[str]
+    personas: set[tuple[str, str]]
+
+    def any_of(self, on: Iterable[str], account: str, tam: str) -> bool:
+        """Whether anybody is there for whom this account's step or review waits."""
+        return any(
+            tam in self.members if one == Role.TAM else one in self.roles or (account, one) in self.personas
+            for one in on
         )
-    }
+
+
+async def _present(connection: Connection) -> _Present:
+    members = list(await connection.execute(select(MemberRow.id, MemberRow.roles).where(MemberRow.left_at.is_(None))))
+    contacts = await connection.execute(
+        select(ContactRow.account, ContactRow.persona).where(ContactRow.left_at.is_(None))
+    )
+    return _Present(
+        members={row.id for row in members},
+        roles={role for row in members for role in row.roles},
+        personas={(row.account, row.persona) for row in contacts},
+    )
+
+
+async def _cases(connection: Connection) -> list[OpenWait]:
+    """Open cases. One without an owner waits for the lead; one that waits for its customer, for its next follow-up."""
+    present = await _present(connection)
     found = []
+    for row in await connection.execute(
+        select(CaseRow.ref, CaseRow.state, CaseRow.owner, CaseRow.due, CaseRow.waiting_for, CaseRow.status)
+        # One that was never told is missed among the workflows.
+        .where(CaseRow.state.in_(OPEN), CaseRow.projected > 0)
+        .order_by(CaseRow.number)
+    ):
+        status = CaseStatus.model_validate(row.status) if row.status else CaseStatus()
+        found.append(
+            OpenWait(
+                where=case_id(row.ref),
+                what=row.waiting_for or "",
+                held=True,
+                there=row.owner in present.members if row.owner else Role.SUPPORT_LEAD in present.roles,
+                deadline=row.due or status.follow_up,
+                unblock=cases.way_on(CaseState(row.state), row.ref) or f"rapport case show {row.ref}",
+            )
+        )
+    return found
+
+
+async def _reviews(connection: Connection) -> list[OpenWait]:
+    """Reviews that wait for somebody without a task for it: the tasks of the others are looked at themselves."""
+    present = await _present(connection)
+    tasked = select(TaskRow.subject).where(TaskRow.phase != TaskPhase.CLOSED)
+    rows = await connection.execute(
+        select(
+            ReviewRow.ref,
+            ReviewRow.account,
+            AccountRow.tam,
+            ReviewRow.waiting_on,
+            ReviewRow.waiting_for,
+            ReviewRow.deadline,
+            ReviewRow.unblock,
+        )
+        .join(AccountRow, AccountRow.key == ReviewRow.account)
+        .where(ReviewRow.closed.is_(None), ReviewRow.ref.not_in(tasked))
+        .order_by(ReviewRow.number)
+    )
+    return [
+        OpenWait(
+            where=review_id(row.ref),
+            what=row.waiting_for or "",
+            held=True,
+            there=present.any_of(row.waiting_on, row.account, row.tam),
+            deadline=row.deadline,
+            unblock=row.unblock or f"rapport review show {row.ref}",
+        )
+        for row in rows
+        if row.waiting_on
+    ]
+
+
+async def _steps(connection: Connection) -> list[OpenWait]:
+    present = await _present(connection)
     rows = [
         *await connection.execute(_RUNNING.where(MilestoneRow.kind != "task")),
         *await connection.execute(_RECURRING),
     ]
-    for row in rows:
-        there = any(
-            row.tam in present if on == Role.TAM else on in roles or (row.account, on) in personas
-            for on in row.waiting_on
+    return [
+        OpenWait(
+            where=f"{row.account}, step {row.step}",
+            what=row.waiting_for or "",
+            held=True,
+            there=present.any_of(row.waiting_on, row.account, row.tam),
+            deadline=row.deadline,
+            unblock=row.unblock or f"rapport onboarding status {row.account}",
         )
-        if row.waiting_on:
-            found.append(
-                OpenWait(
-                    where=f"{row.account}, step {row.step}",
-                    what=row.waiting_for or "",
-                    held=True,
-                    there=there,
-                    deadline=row.deadline,
-                    unblock=row.unblock or f"rapport onboarding status {row.account}",
-                )
-            )
-    return found
+        for row in rows
+        if row.waiting_on
+    ]

@@ -78,7 +78,9 @@ def open_(
         return
     out.print(f"{opened.ref} is open" if opened.created else f"It belongs to {opened.ref}, and stands there now")
     if opened.duplicates:
-        out.print(f"Likely the same as {', '.join(opened.duplicates)}: rapport case merge {opened.ref} --into REF")
+        into = opened.duplicates[0] if len(opened.duplicates) == 1 else "REF"
+        alike = ", ".join(opened.duplicates)
+        out.print(f"Likely the same as {alike}; if it is: rapport case merge {opened.ref} --into {into}")
 
 
 @app.command("list")

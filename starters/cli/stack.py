@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
@@ -161,9 +162,12 @@ def _announce(stack: Stack, example: AccountFile | None, started: Started | None
     out.print(f"  API           {where.http}/v1/  (token in {Path(where.data) / 'token'})", soft_wrap=True)
     if where.quiet_hours == "ignore":
         out.print(
-            "\nMails go at once, whatever the hour is where they are read; RAPPORT_QUIET_HOURS=keep lets them wait."
+            "\nMails go at once, whatever the hour is where they are read; RAPPORT_QUIET_HOURS=keep lets them wait.",
+            soft_wrap=True,
         )
     if example:
         data = "" if where.data == ".rapport" else f" --data {where.data}"
-        out.print(f"\nIn another terminal: [bold]rapport onboarding status {example.account.key}{data}[/bold]")
+        command = f"rapport onboarding status {example.account.key}{data}"
+        # A line that is to be copied is never broken.
+        out.print(f"\nIn another terminal: [bold]{escape(command)}[/bold]", soft_wrap=True)
     out.print("Ctrl-C stops everything; nothing is lost.", style="dim")

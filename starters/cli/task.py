@@ -11,6 +11,7 @@ from rich.markup import escape
 from rapport.model.base import Refusal, Refused
 from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
+from rapport.model.tech_review import is_review_ref
 from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
 from starters.commands import tasks
 from starters.commands.office import LATER, LISTED, Office
@@ -181,7 +182,8 @@ def _print_inbox(found: Inbox) -> None:
     if found.mine:
         if found.asked:
             out.print("[bold]Waits for you[/bold]" if found.member else "")
-        _print_lines(found.mine, mine=True)
+        # Where nobody in particular asks, it matters whom each waits for.
+        _print_lines(found.mine, mine=found.member is not None)
         _print_further(found.further)
     else:
         out.print("Nothing waits for you." if found.member else "Nothing waits for anybody.")
@@ -223,14 +225,16 @@ PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a quest
 
 
 def _print_task(shown: TaskShown) -> None:
-    out.print(
-        f"[bold]{shown.title}[/bold] of {shown.account_name}: {shown.phase.replace('_', ' ')}, round {shown.round}"
-    )
+    phase = shown.phase.replace("_", " ")
+    out.print(f"[bold]{escape(shown.title)}[/bold] of {escape(shown.account_name)}: {phase}, round {shown.round}")
     out.print(shown.question, markup=False)
     for name, text in shown.said.items():
         out.print(f"  {name.replace('_', ' ')}: {text.replace(chr(10), chr(10) + '    ')}", markup=False)
     if shown.requester_name:
-        out.print(f"Asked for by {shown.requester_name}.")
+        out.print(f"Asked for by {shown.requester_name}.", markup=False)
+    if shown.subject != shown.account:
+        kind = "review" if is_review_ref(shown.subject) else "case"
+        out.print(f"All of it: rapport {kind} show {shown.subject}", markup=False)
     for word in shown.talk:
         out.print(f"{word.who}: {word.text or '(erased)'}", markup=False)
     if shown.ended:
@@ -250,7 +254,7 @@ def _print_open(shown: TaskShown) -> None:
     for holder in shown.holders:
         instead = f", in place of {holder.on_behalf_of}" if holder.on_behalf_of else ""
         why = f" ({holder.reason})" if holder.reason else ""
-        out.print(f"Waits for {holder.name}{instead}{why}.")
+        out.print(f"Waits for {holder.name}{instead}{why}.", markup=False)
     if shown.deadline:
         out.print(f"Until {'[red]' if shown.overdue else ''}{when(shown.deadline)}{'[/red]' if shown.overdue else ''}.")
     if shown.phase is TaskPhase.PREPARING:

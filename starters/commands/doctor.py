@@ -23,7 +23,7 @@ from rapport.model.base import Refusal, Wire
 from rapport.model.ids import desk_id
 from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
-from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
+from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW
 from rapport.policy import promises
 from rapport.schedules import registered_mornings
 from rapport.settings import Settings
@@ -44,7 +44,7 @@ SETTLE_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
 
 SHORT_SECRET: Final = 16
-_KINDS: Final = ("Onboarding", CADENCE.name, MEETING.name, HUMAN_TASK.name)
+_KINDS: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SETUP: Final = "run `rapport setup`"
 

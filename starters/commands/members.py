@@ -221,7 +221,7 @@ async def add_absence(office: Office, written: WrittenAbsence, actor: Actor) -> 
             raise Refusal(
                 f"overlaps the absence {other.id}, {_told(other, found)}",
                 field="from",
-                fix=f"choose other days, or end that one first with `rapport absence end {other.id}`",
+                fix=_way_round(other, found, now),
                 kind=Refused.CONFLICT,
             )
     await people_changed(office)
@@ -356,6 +356,14 @@ def _told(absence: KnownAbsence, member: Member) -> str:
     place = ZoneInfo(member.schedule.zone)
     starts, ends = (f"{at.astimezone(place):%Y-%m-%d %H:%M}" for at in (absence.starts, absence.over_at))
     return f"from {starts} until {ends} ({place})"
+
+
+def _way_round(other: KnownAbsence, member: Member, now: datetime) -> str:
+    """What to do about an absence in the way. One that ended early cannot be ended again, and is free from then on."""
+    if other.over_at > now:
+        return f"choose other days, or end that one first with `rapport absence end {other.id}`"
+    free = other.over_at.astimezone(ZoneInfo(member.schedule.zone)).replace(second=0, microsecond=0)
+    return f"begin when that one was over, with {(free + timedelta(minutes=1)).isoformat(timespec='minutes')}"
 
 
 def _absence(absence: KnownAbsence, known: Mapping[str, Member], now: datetime) -> AbsenceShown:

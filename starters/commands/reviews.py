@@ -215,7 +215,7 @@ async def _refuse_unanswerable(connection: Connection) -> None:
     missing = [role for role in policy.NEEDED_ROLES if role not in there]
     if missing:
         raise Refusal(
-            f"nobody here is {' or '.join(role.replace('_', ' ') for role in missing)}, and a review needs their word",
+            f"nobody here has the role {' or '.join(missing)}, and a review needs their word",
             field="members",
             fix="bring them in with `rapport member import FILE`; examples/reviews/members.toml shows how",
             kind=Refused.CONFLICT,

@@ -13,6 +13,7 @@ from rapport.model.ids import purpose_of
 from rapport.model.people import personas
 from rapport.policy import audience
 from rapport.policy.chores import NO_TIME
+from rapport.policy.promises import FOLLOW_UP_AFTER
 from rapport.storage import contracts, people, rhythms, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import Told
@@ -86,7 +87,20 @@ def _said(entry: Told, names: dict[str, str], titles: dict[str, str], zone: str)
 
 
 def _by_name(text: str) -> str:
-    return "\n".join(f"{name.replace('_', ' ')}: {words}" for name, words in json.loads(text).items())
+    """What was asked for by name, a line each; what was left out has none."""
+    said = {name: _in_words(words) for name, words in json.loads(text).items()}
+    return "\n".join(f"{name.replace('_', ' ')}: {words}" for name, words in said.items() if words)
+
+
+def _in_words(said: object) -> str:
+    """A value of a form: a text as it is, a link with its version, or several things, in one line."""
+    match said:
+        case dict():
+            return ", ".join(f"{name} {words}" for name, words in said.items() if words)
+        case list():
+            return ", ".join(str(one) for one in said)
+        case _:
+            return str(said or "")
 
 
 def _called(persona: str) -> str:
@@ -231,6 +245,7 @@ def _of_case(kind: str, entry: Told, who: str, when: str, about: str, names: Map
         "case.handed_off": f"{who} handed {case} off",
         "case.answered": f"{who} answered {case}",
         "case.waiting": f"{who} asked the customer about {case}; its clock stands still",
+        "case.customer_silent": f"{case}: the customer has not answered for {FOLLOW_UP_AFTER} working days",
         "case.customer_said": f"{who} wrote on {case}",
         "case.context": f"{who} added what they know to {case}",
         "case.classified": f"{who} placed {case} anew",

@@ -74,7 +74,10 @@ async def expect_asked(site: Site, page: Page, ref: str) -> None:
     """The page names everybody who is asked."""
     for side in SIDES:
         await asked(site.town, ref, f"feedback_{side}")
-    await page.goto(f"{site.url}/reviews/{ref}")
+    task = await asked(site.town, ref, "feedback_engineering")
+    await page.goto(f"{site.url}/tasks/{task.task.removeprefix('task/')}")
+    await page.get_by_role("link", name="What is asked for, and all that was said").click()
+    await expect(page).to_have_url(f"{site.url}/reviews/{ref}")
     await expect(page.get_by_text("Jun Sato")).to_be_visible()
     await expect(page.get_by_text("Leila Haddad")).to_be_visible()
 

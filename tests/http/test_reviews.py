@@ -13,7 +13,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
 from rapport.model.tech_review import ReviewRequest
 from rapport.storage.database import Store
-from starters.commands import accounts, reviews, tokens
+from starters.commands import accounts, reviews, timelines, tokens
 from starters.commands.office import Office
 from starters.http.app import create_app
 from tests.conftest import Town, account, by
@@ -65,6 +65,11 @@ async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Town) 
         record = (await api.get(f"/v1/reviews/{ref}/record")).json()
         assert "Another one" in record["markdown"]
         assert "Only with &lt;a&gt; signature" in record["html"]
+        entries = await timelines.timeline_of(here.office, key)
+        [words] = [one.said for one in entries if one.kind == "tech_review.submitted"]
+        assert words is not None
+        assert "gap: " in words
+        assert not set("{}[]") & set(words), "a form is told in words"
         gone = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
         assert gone.status_code == 200
         await in_phase(here, ref, "closed")
@@ -111,7 +116,7 @@ async def test_a_review_that_nobody_entitled_could_answer_is_refused(here: Town)
     async with await client(here) as api:
         refused = await api.post("/v1/reviews", json=body)
         assert refused.status_code == 409
-        assert "vp engineering or engineering or product" in refused.text
+        assert "nobody here has the role vp_engineering or engineering or product" in refused.text
         past = await api.post("/v1/reviews", json=body | {"needed_by": "2020-01-01"})
         assert past.status_code in (409, 422)
         assert (await api.get("/v1/reviews")).json() == []

@@ -13,18 +13,21 @@ from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleOverl
 from typer.testing import CliRunner
 
 from rapport.model.announcement import Announce
-from rapport.model.ids import meeting_id, new_id, onboarding_id
+from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
 from rapport.model.people import Role
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered_mornings
 from rapport.storage import announcements
 from rapport.storage.access import MailSwitch, throw_mail_switch
+from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
-from starters.commands import desk, doctor, onboardings
+from starters.commands import cases, desk, doctor, onboardings
+from starters.commands.cases import Say
 from starters.commands.doctor import Check, Diagnosis, Verdict
 from starters.commands.office import present
 from starters.commands.onboardings import StartRequest
-from tests.conftest import Town, account, free_port, town, until
+from tests.conftest import Town, account, by, free_port, town, until
+from tests.support.desk import LEAD, ask, in_state, open_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -222,6 +225,23 @@ async def test_a_step_that_waits_for_nobody_who_is_there_is_found(here: Town) ->
         [finding] = of(await examine(here), "waits").findings
         assert finding.where == f"{key}, step kickoff"
         assert "has left" in finding.problem
+
+
+async def test_a_case_without_owner_or_end_is_found_and_one_that_does_not_run(here: Town) -> None:
+    """A case whose owner left, one that nothing ends, and one whose workflow is gone: each is told by its number."""
+    await open_desk(here, day=None)
+    ref = (await ask(here, severity=4)).ref
+    await cases.wait_customer(here.office, ref, Say(text="Which version is it?"), by(LEAD))
+    await in_state(here, ref, "waiting")
+    assert of(await examine(here), "waits").verdict is Verdict.OK
+    async with here.office.store.writing() as connection:
+        await connection.execute(update(CaseRow).where(CaseRow.ref == ref).values(status=None))
+        await connection.execute(update(MemberRow).values(left_at=present()))
+    problems = {one.problem.partition(":")[0] for one in of(await examine(here), "waits").findings}
+    assert problems == {"everyone for whom it waits has left", "has no deadline"}
+    await here.client.get_workflow_handle(case_id(ref)).terminate("test")
+    [gone] = [one for one in of(await examine(here), "workflows").findings if one.where == case_id(ref)]
+    assert "does not run" in gone.problem
 
 
 async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Town) -> None:

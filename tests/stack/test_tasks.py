@@ -44,6 +44,7 @@ def test_a_task_is_asked_for_talked_about_and_decided_on_the_command_line(data: 
     (line,) = asked(data, "inbox", "--as", TAM.email)
     assert (line["task"], line["phase"], line["assignees"]) == (ID, "preparing", [TAM.email])
     assert TASK in rapport(data, "inbox").stdout
+    assert "waits for" in rapport(data, "inbox").stdout, "without a name, whom each waits for"
     assert refused(data, "task", "request", TASK, "--reason", "x", "--as", TAM.email) == (2, "is missing")
     assert refused(data, "task", "request", TASK, "--say", "x", "--as", TAM.email) == (2, "has no =")
     assert asked(data, "task", "request", TASK, *SAID, "--as", TAM.email)["accepted"]

@@ -365,6 +365,14 @@ def test_what_looks_back_lists_the_cases(name: str) -> None:
     assert "Questions to support" not in letter(name, "primary_champion", sparse=True).words(Edits()).text
 
 
+@pytest.mark.parametrize("name", ["review_asked", "review_due", "review_submitted"])
+def test_a_date_that_may_lie_years_ahead_tells_its_year_and_its_zone(name: str) -> None:
+    """Whoever is asked reads by when the customer needs it: with the year, in which zone."""
+    words = letter(name, "tam").words(Edits())
+    for part in (words.text, " ".join(Elements(words.html).words.split())):
+        assert re.search(r"to know by \w+ \d+ \w+ 20\d\d, \d\d:\d\d \(.+, UTC", part), part
+
+
 @pytest.mark.parametrize("where", ["remote", "onsite"])
 @pytest.mark.parametrize("sparse", [False, True], ids=["full", "sparse"])
 def test_an_invitation_names_the_place_that_is_known(where: str, sparse: bool) -> None:

@@ -372,6 +372,9 @@ async def test_ending_an_absence_frees_the_rest_of_it(office: Office) -> None:
     assert await members.absences(office) == []
     refusal = await refused(members.end_absence(office, shown.id, by(TAM)))
     assert (refusal.field, refusal.kind) == ("id", Refused.CONFLICT)
+    whole = away(**{"from": str(now.date() - timedelta(days=1)), "until": str(now.date() + timedelta(days=3))})
+    taken = await refused(members.add_absence(office, whole, by(TAM)))
+    assert "begin when that one was over, with 20" in taken.fix
     later = away(**{"from": present().isoformat(), "until": (now + timedelta(days=3)).isoformat()})
     assert (await members.add_absence(office, later, by(TAM))).state == "away"
     [past, current] = await kept(office)

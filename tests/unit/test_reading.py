@@ -19,6 +19,8 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.people import AccountFile
 from rapport.model.playbook import Playbook
 from rapport.model.reading import MAX_BYTES, check, read_json, read_toml
+from rapport.model.support import WrittenCase
+from starters.commands.cases import Say
 from tests.mail_fixtures import EXAMPLE
 
 M = TypeVar("M", bound=BaseModel)
@@ -428,3 +430,19 @@ def test_no_damaged_file_raises_anything_but_a_refusal(at: int, length: int, ins
     """However a good file is damaged, it is accepted or refused with field and fix."""
     raw = ACCOUNT_TOML[:at] + instead + ACCOUNT_TOML[at + length :]
     accepted_or_refused(lambda: read_toml(AccountFile, raw, "file.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "fix"),
+    [
+        ("", "is empty", "fill it in"),
+        (" \n ", "is empty", "fill it in"),
+        ("x" * 20_001, "is too long", "write at most 20000 characters"),
+    ],
+)
+def test_a_text_that_is_empty_or_too_long_is_refused_in_plain_words(text: str, problem: str, fix: str) -> None:
+    """Whoever answers a case or opens one with nothing, or with a book, hears what to do in words about texts."""
+    for model, name, rest in ((Say, "text", {}), (WrittenCase, "question", {"account": "versayce"})):
+        with pytest.raises(Refusal) as refused:
+            check(model, {**rest, name: text}, "")
+        assert (refused.value.field, refused.value.problem, refused.value.fix) == (name, problem, fix)

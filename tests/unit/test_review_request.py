@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rapport.mail.reviews import day_of
 from rapport.model.base import Refusal
 from rapport.model.reading import check
 from rapport.model.tech_review import ASKED, ReviewRequest, Settlement, is_review_ref, review_ref
@@ -21,6 +22,14 @@ FILES = ROOT / "examples" / "reviews"
 def whole() -> dict[str, Any]:
     """The example's request, as its file has it."""
     return review_files.read_request(FILES / "air-gapped.toml").model_dump(mode="json", exclude_none=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("2031-03-01", "Saturday 1 March 2031"), ("Never", None), ("in spring", "in spring")]
+)
+def test_the_day_of_the_next_look_is_told_as_people_say_it(written: str, read: str | None) -> None:
+    """The customer reads a weekday, a month and a year; what no calendar knows stays as it was written."""
+    assert day_of(written) == read
 
 
 @pytest.mark.parametrize("name", sorted(ASKED))

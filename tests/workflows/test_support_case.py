@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from rapport.model.ids import case_id, desk_id, task_id
 from rapport.model.reading import check
 from rapport.model.support import DESK, ActKind, CaseAct, Dossier, WrittenCase
 from rapport.storage import people, support
+from rapport.storage.waits import open_waits
 from starters.commands import case_reading, cases, messages, tasks, timelines
 from starters.commands.cases import Assign, HandOff, Merge, Say, Split
 from starters.commands.office import present
@@ -119,6 +120,40 @@ async def test_the_clock_stands_still_while_we_wait_for_the_customer(skipping: T
     assert seen.due is not None
     assert timedelta(hours=7, minutes=55) <= seen.due - now <= timedelta(hours=8 + 14 + 1)
     assert "It is 4.2." in text_of(await mail_about(skipping, owner, "noted what the customer said"))
+
+
+async def test_a_customers_silence_comes_back_to_the_owner_until_it_ends(skipping: Town) -> None:
+    """Five working days without a word: the owner is told, and again after five more; until then it has a deadline."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, severity=2)).ref
+    owner = await owner_of(skipping, ref)
+    asked = await skipping.now()
+    await cases.wait_customer(skipping.office, ref, Say(text="Which version is it?"), by(owner))
+    await in_state(skipping, ref, "waiting")
+
+    async def next_follow_up(after: datetime) -> datetime | None:
+        async with skipping.office.store.reading() as connection:
+            [wait] = [one for one in await open_waits(connection) if one.where == case_id(ref)]
+        assert wait.held
+        assert wait.there
+        return wait.deadline if wait.deadline and wait.deadline > after else None
+
+    first = await until(lambda: next_follow_up(asked), "a day on which it is looked after")
+    assert timedelta(days=5) <= first - asked <= timedelta(days=8)
+    await sleep_past(skipping, first + timedelta(minutes=1))
+    told = await mail_about(skipping, owner, "no answer from the customer")
+    assert "Luca Bianchi of Versayce" in text_of(told)
+    second = await until(lambda: next_follow_up(first), "another one")
+    await sleep_past(skipping, second + timedelta(minutes=1))
+
+    async def told_again() -> bool:
+        return len([mail for mail in skipping.mails(owner) if "no answer" in str(mail["Subject"])]) == 2
+
+    await until(told_again, "the second mail")
+    kinds = [line.kind for line in await timelines.timeline_of(skipping.office, "versayce")]
+    assert kinds.count("case.customer_silent") == 2
+    await cases.customer_said(skipping.office, ref, Say(text="It is 4.2."), TAM)
+    assert (await in_state(skipping, ref, "open")).due is not None
 
 
 async def test_an_absent_owner_hands_on_with_all_that_was_said(skipping: Town) -> None:
