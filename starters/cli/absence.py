@@ -76,7 +76,7 @@ def print_absences(absences: Sequence[AbsenceShown]) -> None:
             absence.name,
             when(absence.starts),
             when(absence.ends),
-            absence.delegate or "the usual delegate",
+            absence.delegate or "nobody",
             absence.state,
             absence.reason or "",
         )

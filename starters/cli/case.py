@@ -377,7 +377,7 @@ def _print(case: CaseShown) -> None:
         about = _plain(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
         out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {_plain(solved.answer)}")
     for choice in case.why:
-        out.print(f"[dim]why[/dim] {choice.owner or 'nobody'}: {choice.reason}")
+        out.print(f"[dim]why, {when(choice.at)}:[/dim] {choice.owner or 'nobody'}: {choice.reason}")
         for seen in choice.considered:
             out.print(
                 f"    {_plain(seen.name)} {seen.bar or f'load {seen.load}, given {seen.given} in {seen.hours} h'}"

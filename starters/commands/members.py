@@ -40,6 +40,7 @@ class AbsenceShown(Wire):
 
     Attributes:
         ends: When it is over, as planned or because the member was back early.
+        delegate: Who stands in: whom it names, or else the member's usual delegate; nobody where there is neither.
         zone: The member's own, in which their days count.
     """
 
@@ -375,7 +376,7 @@ def _absence(absence: KnownAbsence, known: Mapping[str, Member], now: datetime) 
         starts=absence.starts,
         ends=absence.ends if state == "withdrawn" else absence.over_at,
         zone=member.schedule.zone,
-        delegate=_email(absence.delegate, known),
+        delegate=_email(absence.delegate or member.delegate, known),
         state=state,
         reason=absence.reason,
     )

@@ -375,7 +375,7 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
         "task.closed": f"{step} is closed: {about}",
         "decision.made": f"{step}: {who} chose {about}",
         "decision.refused": f"{step}: a decision of {who} did not count: {about}",
-        "decision.late": f"{step}: a decision of {who} came too late",
+        "decision.late": f"{step}: {who} came too late" + (f" with {about}" if about else ""),
     }.get(kind, kind)
 
 

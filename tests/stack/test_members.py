@@ -31,6 +31,7 @@ def test_members_come_in_are_away_and_leave_on_the_command_line(data: Path) -> N
     assert len(asked(data, "member", "list")) == 10
     absence = asked(data, "absence", "add", NOOR, *WEEK, "--reason", "Holiday", "--as", NOOR)
     assert (absence["state"], absence["starts"]) == ("ahead", "2090-07-02T22:00:00Z")
+    assert absence["delegate"] == "kofi.mensah@foobar.example"
     assert asked(data, "absence", "list") == asked(data, "absence", "list", NOOR) == [absence]
     assert asked(data, "member", "show", NOOR)["absences"] == [absence]
     for words in (("absence", "list"), ("member", "list"), ("member", "show", NOOR)):
