@@ -23,6 +23,7 @@ from tests.support.desk_days import NOW, case, staffed
 __all__ = ["empty", "imported", "store"]
 
 
+@pytest.mark.long
 async def test_three_weeks_lose_no_case_and_give_none_away_twice() -> None:
     """Nights and hand-offs, with a desk that continues as new every thirty words."""
     outcome = await desk.year(40, 21, turnover=30, moves=7)
