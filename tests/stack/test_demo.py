@@ -122,6 +122,7 @@ def test_the_demo_is_ready_delivers_four_welcomes_and_loses_nothing_when_stopped
         assert {line["state"] for line in asked(tmp_path, "message", "list", "versayce")} == {"sent"}
 
 
+@pytest.mark.long
 def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> None:
     """After kill -9 the Temporal server ends by itself, and the next start resumes without a second welcome."""
     with demo(tmp_path) as first:
@@ -187,6 +188,7 @@ def test_a_second_stack_on_the_same_directory_is_refused(tmp_path: Path) -> None
         assert asked(tmp_path, "onboarding", "status", "versayce")["live"] is True
 
 
+@pytest.mark.long
 def test_drafts_are_read_edited_and_sent_by_command(tmp_path: Path) -> None:
     """`demo --drafts` sends nothing by itself; edit, hold and approve do what they say."""
     tam = ("--as", "robin.keller@foobar.example")

@@ -42,6 +42,7 @@ def run(*command: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
+@pytest.mark.long
 async def test_worker_and_http_run_alone_from_temporals_own_variables(dev_server: Client, tmp_path: Path) -> None:
     """Set up once, then a worker and an HTTP server, each alone: a start over HTTP ends in four mails at the relay."""
     catcher, smtp, http = Catcher(tmp_path / "mail"), free_port(), free_port()

@@ -30,6 +30,7 @@ def simulate(data: Path, *words: str) -> Result:
     return rapport(data, "simulate", *words)
 
 
+@pytest.mark.long
 def test_a_month_is_lived_in_seconds_and_leaves_its_mails(tmp_path: Path) -> None:
     """One document with --json, a timeline without; --out keeps the timeline and every mail as it was sent."""
     out = tmp_path / "out"

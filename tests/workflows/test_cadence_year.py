@@ -67,6 +67,7 @@ def instants(listed: Any) -> list[datetime]:
     return [one.dt for some in (listed if isinstance(listed, list) else [listed]) for one in some.dts]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_year_of_weeklies_and_four_reviews(skipping: Town) -> None:
     """Every weekly but those on holidays, a review a quarter; what is said while a run gives way to the next counts."""

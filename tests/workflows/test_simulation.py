@@ -27,10 +27,8 @@ from tests.years.record import NAMES, lived, path_of
 BEGINS = datetime(2031, 3, 28, 9, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("playbook", "scenario"),
-    [pytest.param(*name, marks=() if name == ("enterprise", "smooth") else pytest.mark.long) for name in NAMES],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("playbook", "scenario"), NAMES)
 async def test_a_year_is_as_it_was_written_down(playbook: str, scenario: str) -> None:
     """Every mail, meeting, decision and end of a year by each playbook stands in tests/years, at its minute."""
     year = await lived(playbook, scenario)
