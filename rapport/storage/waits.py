@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.human_task import TaskPhase
@@ -204,16 +204,7 @@ async def _reviews(connection: Connection) -> list[OpenWait]:
         .order_by(ReviewRow.number)
     )
     return [
-        OpenWait(
-            where=review_id(row.ref),
-            what=row.waiting_for or "",
-            held=True,
-            there=present.any_of(row.waiting_on, row.account, row.tam),
-            deadline=row.deadline,
-            unblock=row.unblock or f"rapport review show {row.ref}",
-        )
-        for row in rows
-        if row.waiting_on
+        _as_told(row, present, review_id(row.ref), f"rapport review show {row.ref}") for row in rows if row.waiting_on
     ]
 
 
@@ -224,14 +215,23 @@ async def _steps(connection: Connection) -> list[OpenWait]:
         *await connection.execute(_RECURRING),
     ]
     return [
-        OpenWait(
-            where=f"{row.account}, step {row.step}",
-            what=row.waiting_for or "",
-            held=True,
-            there=present.any_of(row.waiting_on, row.account, row.tam),
-            deadline=row.deadline,
-            unblock=row.unblock or f"rapport onboarding status {row.account}",
-        )
+        _as_told(row, present, f"{row.account}, step {row.step}", f"rapport onboarding status {row.account}")
         for row in rows
         if row.waiting_on
     ]
+
+
+def _as_told(row: Row[Any], present: _Present, where: str, look: str) -> OpenWait:
+    """A wait as its workflow wrote it down.
+
+    Args:
+        look: The command that shows more, where the wait names none that ends it.
+    """
+    return OpenWait(
+        where=where,
+        what=row.waiting_for or "",
+        held=True,
+        there=present.any_of(row.waiting_on, row.account, row.tam),
+        deadline=row.deadline,
+        unblock=row.unblock or look,
+    )
