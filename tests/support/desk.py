@@ -18,10 +18,10 @@ from rapport.storage import imports, people
 from rapport.storage.database import Connection
 from rapport.storage.people import KnownAbsence
 from rapport.storage.support_tables import CaseRow
-from starters.commands import case_reading, cases
+from starters.commands import case_reading, cases, messages
 from starters.commands.cases import Opened
 from starters.commands.office import Actor, present
-from tests.conftest import Town, by, example, until
+from tests.conftest import CHAMPION, Town, by, example, text_of, until
 from workflows.support_case import SupportCase
 from workflows.support_desk import SupportDesk
 
@@ -146,6 +146,16 @@ async def sleep_past(town: Town, instant: datetime | None) -> None:
     """Let the clock run to a little after an instant."""
     assert instant is not None
     await town.sleep_until(instant)
+
+
+async def let_a_draft_go(town: Town, owner: str, before: datetime | None) -> None:
+    """Have a case's owner send the word to the customer that is drafted shortly before a promise ends."""
+    assert before is not None
+    await sleep_past(town, before - timedelta(minutes=10))
+    await mail_about(town, owner, "a word to the customer is drafted")
+    (draft,) = await messages.drafts(town.office, "versayce")
+    await messages.release(town.office, (draft.key,), by(owner))
+    assert "not forgotten" in text_of(await mail_about(town, CHAMPION, "Re: [C-00001]"))
 
 
 async def away(town: Town, email: str, *, days: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -11,12 +10,12 @@ from unittest.mock import patch
 from rapport.model.ids import case_id, new_id
 from rapport.model.support import ActKind, CaseAct, CaseStart
 from rapport.storage import timeline
-from starters.commands import case_reading, cases, messages, timelines
+from starters.commands import case_reading, cases, timelines
 from starters.commands.case_reading import CaseShown
 from starters.commands.cases import Reclassify, Say
 from starters.commands.office import submission
 from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
-from tests.support.desk import ask, desk_of, mail_about, open_desk, over, owner_of, sleep_past
+from tests.support.desk import ask, desk_of, let_a_draft_go, mail_about, open_desk, over, owner_of
 from workflows.support_case import SupportCase
 
 
@@ -138,11 +137,7 @@ async def test_a_draft_that_is_let_go_just_before_a_new_run_goes_out(skipping: T
     owner = await owner_of(skipping, ref)
     before = (await shown_as(skipping, ref, "open")).due
     assert before is not None
-    await sleep_past(skipping, before - timedelta(minutes=10))
-    await mail_about(skipping, owner, "a word to the customer is drafted")
-    (draft,) = await messages.drafts(skipping.office, "versayce")
-    await messages.release(skipping.office, (draft.key,), by(owner))
-    assert "not forgotten" in text_of(await mail_about(skipping, CHAMPION, "Re: [C-00001]"))
+    await let_a_draft_go(skipping, owner, before)
 
     async def later() -> bool:
         due = (await case_reading.show(skipping.office, ref)).due

@@ -29,6 +29,7 @@ from tests.support.desk import (
     case_of,
     html_of,
     in_state,
+    let_a_draft_go,
     mail_about,
     open_desk,
     over,
@@ -89,11 +90,7 @@ async def test_a_draft_that_its_owner_sends_keeps_the_promise(skipping: Town) ->
     owner = await owner_of(skipping, ref)
     before = (await in_state(skipping, ref, "open")).due
     assert before is not None
-    await sleep_past(skipping, before - timedelta(minutes=10))
-    await mail_about(skipping, owner, "a word to the customer is drafted")
-    (draft,) = await messages.drafts(skipping.office, "versayce")
-    await messages.release(skipping.office, (draft.key,), by(owner))
-    assert "not forgotten" in text_of(await mail_about(skipping, CHAMPION, "Re: [C-00001]"))
+    await let_a_draft_go(skipping, owner, before)
 
     async def later() -> bool:
         due = (await case_of(skipping, ref)).due
