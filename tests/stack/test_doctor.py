@@ -152,13 +152,18 @@ async def test_what_cannot_be_reached_is_told_and_the_rest_is_looked_at(
 async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here: Town) -> None:
     """Registering twice leaves one schedule, every half hour, without overlap or a heap of old rounds."""
     handle = here.client.get_schedule_handle(MORNINGS)
+    ours = here.office.settings.task_queue
+
+    async def stands(*, paused: bool) -> bool:
+        there = (await handle.describe()).schedule
+        assert isinstance(there.action, ScheduleActionStartWorkflow)
+        return there.action.task_queue == ours and there.state.paused is paused
+
+    # Each change is waited for: the server takes a pause before an update that came with it, and then forgets it.
     await scheduled(here)
+    await until(lambda: stands(paused=False), "our schedule to be seen")
     await handle.pause(note="a holiday")
-
-    async def paused() -> bool:
-        return (await handle.describe()).schedule.state.paused
-
-    await until(paused, "the pause to be seen")
+    await until(lambda: stands(paused=True), "the pause to be seen")
     await scheduled(here)
     listed = [one.id async for one in await here.client.list_schedules()]
     assert listed.count(MORNINGS) <= 1  # the list lags behind; what is described does not
@@ -169,16 +174,17 @@ async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here:
     assert found.schedule.policy.catchup_window == CATCH_UP
     action = found.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
-    assert (action.workflow, action.task_queue) == ("Morning", here.office.settings.task_queue)
+    assert (action.workflow, action.task_queue) == ("Morning", ours)
     assert of(await examine(here), "schedule").verdict is Verdict.NOTE
     assert of(await examine(here, task_queue="other"), "schedule").verdict is Verdict.TROUBLE
     await handle.unpause()
+    await until(lambda: stands(paused=False), "the end of the pause to be seen")
     # Another test's round may wait for a worker that is gone; this one does not wait for it.
     await handle.trigger(overlap=ScheduleOverlapPolicy.ALLOW_ALL)
-    ours = f'WorkflowType = "Morning" AND TaskQueue = "{action.task_queue}" AND ExecutionStatus = "Completed"'
+    rounds = f'WorkflowType = "Morning" AND TaskQueue = "{ours}" AND ExecutionStatus = "Completed"'
 
     async def ran() -> bool:
-        return bool([run async for run in here.client.list_workflows(ours)])
+        return bool([run async for run in here.client.list_workflows(rounds)])
 
     await until(ran, "a round")
     await handle.delete()
