@@ -83,8 +83,8 @@ async def missing_search_attributes(client: Client) -> list[str]:
     return [name for name, kind in SEARCH_ATTRIBUTES.items() if listed.custom_attributes.get(name) != kind]
 
 
-async def register_search_attributes(client: Client) -> None:
-    """Register those that are missing.
+async def register_search_attributes(client: Client) -> bool:
+    """Register those that are missing; whether any was. A server that has them in mind learns of it within a minute.
 
     Raises:
         Refusal: One is registered with another type.
@@ -106,6 +106,7 @@ async def register_search_attributes(client: Client) -> None:
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         )
+    return bool(missing)
 
 
 @asynccontextmanager

@@ -56,6 +56,8 @@ _DYNAMIC: Final = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
     "history.visibilityProcessorMaxPollRPS=2000",
+    # By itself a dev server reads from its file which search attributes there are each time that one is named.
+    "system.forceSearchAttributesCacheRefreshOnRead=false",
 )
 _PR_SET_PDEATHSIG: Final = 1
 _ANY_PORT: Final = iter(random.sample(range(20_000, 32_000), 12_000))
@@ -153,7 +155,11 @@ async def temporal_server(
         server = _spawn(command, log)
         try:
             client = await _connect(server, f"{HOST}:{ports.temporal}", data / "temporal.log")
-            await _prepare(client)
+            if await _prepare(client):
+                # A server that runs may know of new search attributes a minute later; one that starts does at once.
+                await _end(server)
+                server = _spawn(command, log)
+                client = await _connect(server, f"{HOST}:{ports.temporal}", data / "temporal.log")
             yield client
         finally:
             await _end(server)
@@ -186,8 +192,8 @@ async def _connect(server: subprocess.Popen[bytes], address: str, log: Path) -> 
     raise Refusal("Temporal's server did not start", fix=f"see {log}", kind=Refused.UNREACHABLE)
 
 
-async def _prepare(client: Client) -> None:
-    """Keep histories for long enough to look back on, and make workflows findable."""
+async def _prepare(client: Client) -> bool:
+    """Keep histories for long enough to look back on, and make workflows findable; whether they were not yet."""
     retention = Duration()
     retention.FromTimedelta(RETENTION)
     await client.workflow_service.update_namespace(
@@ -195,7 +201,7 @@ async def _prepare(client: Client) -> None:
             namespace=client.namespace, config=NamespaceConfig(workflow_execution_retention_ttl=retention)
         )
     )
-    await register_search_attributes(client)
+    return await register_search_attributes(client)
 
 
 async def _end(server: subprocess.Popen[bytes]) -> None:
