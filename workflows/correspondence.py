@@ -63,6 +63,7 @@ class Correspondence:
         self.troubles: list[str] = []
         self.departed: set[str] = set()
         self._releases: list[Release] = []
+        self._too_late: list[tuple[Release, str]] = []
         self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
         self._sends = Alarm()
@@ -71,22 +72,41 @@ class Correspondence:
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
         """A member's word on drafts."""
-        if (seen := self._receipts.get(release.id)) is not None:
-            return seen
+        return self.receipt(release.id) or self._take_release(release)
+
+    @release.validator
+    def _validate_release(self, release: Release) -> None:
+        reason = self._judge_release(release)
+        if reason is not None and self.receipt(release.id) is None:
+            raise refused(reason)
+
+    @workflow.signal(name="release_later", description="A word on drafts that no worker could take at once")
+    def release_later(self, release: Release) -> None:
+        """The same word, left at the door; where it came too late, the timeline says so."""
+        if self.receipt(release.id) is not None:
+            return
+        reason = self._judge_release(release)
+        if reason is None:
+            self._take_release(release)
+            return
+        self._too_late.append((release, reason))
+        self.changed = True
+        self.remember(release.id, Receipt(accepted=False, reason=reason))
+
+    def _take_release(self, release: Release) -> Receipt:
         for key in release.keys:
             self.drafts.remove(key)
         self._releases.append(release)
         self.changed = True
         return self.remember(release.id, Receipt(accepted=True, outcome="held" if release.hold else "sending"))
 
-    @release.validator
-    def _validate_release(self, release: Release) -> None:
-        if release.id in self._receipts:
-            return
+    def _judge_release(self, release: Release) -> str | None:
+        """Why a word on drafts does not count, if so."""
         if self.paused_at is not None:
-            raise refused(f"the onboarding is paused; `rapport onboarding resume {self.account}` comes first")
+            return f"the onboarding is paused; `rapport onboarding resume {self.account}` comes first"
         if not set(release.keys) <= set(self.drafts):
-            raise refused("not a draft any more; someone has sent it, held it back, or newer times replaced it")
+            return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
+        return None
 
     @workflow.signal(name="steer", description="Stand still, go on, or come to an end")
     def steer(self, steer: Steer) -> None:
@@ -175,7 +195,7 @@ class Correspondence:
     @property
     def has_releases(self) -> bool:
         """Whether a member said something of drafts that nobody has acted on yet."""
-        return bool(self._releases)
+        return bool(self._releases or self._too_late)
 
     def drafts_for(self, purpose: Purpose) -> tuple[str, ...]:
         """The drafts that are written for something, and wait for a member's word."""
@@ -186,18 +206,22 @@ class Correspondence:
         return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
 
     async def carry_out_releases(
-        self, tell: Callable[[str, str | None, str | None, int], None], meeting: MeetingFacts | None = None
+        self, tell: Callable[[str, str | None, str | None, str], None], meeting: MeetingFacts | None = None
     ) -> None:
         """Act on what members said of drafts.
 
         Args:
-            tell: Takes each release for the timeline: its kind, the member, the submission, and how many drafts.
+            tell: Takes each release for the timeline: its kind, the member, the submission, and how many drafts, or why
+                it came too late.
             meeting: What the drafts say of their meeting by now.
         """
+        too_late, self._too_late = self._too_late, []
+        for release, reason in too_late:
+            tell("drafts.refused", release.by, release.id, reason)
         releases, self._releases = self._releases, []
         for release in releases:
             kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
-            tell(kind, release.by, release.id if release.by else None, len(release.keys))
+            tell(kind, release.by, release.id if release.by else None, str(len(release.keys)))
             if release.hold:
                 reason = "held back by a member" if release.by else "nobody read it in time"
                 await self.set_aside(release.keys, MessageState.HELD, reason)

@@ -62,9 +62,9 @@ class Diary:
             )
         )
 
-    def tell_release(self, kind: str, by: str | None, submission: str | None, count: int) -> None:
-        """Queue what a member said of drafts."""
-        self.tell(kind, who=by, submission=submission, about=str(count))
+    def tell_release(self, kind: str, by: str | None, submission: str | None, about: str) -> None:
+        """Queue what a member said of drafts: of how many, or why it came too late."""
+        self.tell(kind, who=by, submission=submission, about=about)
 
     def tell_troubles(self, troubles: list[str]) -> None:
         """Queue the mails that could not be written, and forget them."""

@@ -16,7 +16,7 @@ from starters.cli.common import As, Data, Json, acting, out, print_json, when, w
 from starters.commands import messages
 from starters.commands.files import read_file
 from starters.commands.messages import Edit, MessageShown
-from starters.commands.office import Office
+from starters.commands.office import LATER, Office
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 
@@ -156,6 +156,9 @@ def _release(
     receipt, shown = with_office(data, work, as_json=json)
     if json:
         print_json(receipt)
+        return
+    if receipt.outcome == LATER:
+        out.print(f"{receipt.outcome.capitalize()}.")
         return
     out.print(f"{len(shown)} drafts {'are held back' if hold else 'go out'}.")
     for draft in shown:

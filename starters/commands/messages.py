@@ -22,7 +22,7 @@ from rapport.storage import access, attachments, people, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
-from starters.commands.office import SUPPORT, Actor, Office, answered, may_act, present, submission, who_acts
+from starters.commands.office import LATER, SUPPORT, Actor, Office, decided, may_act, present, submission, who_acts
 from worker import stationery
 from workflows.correspondence import Correspondence
 
@@ -274,6 +274,9 @@ async def release(
 ) -> Receipt:
     """Send drafts, or hold them back, on a member's word.
 
+    Returns:
+        What followed; `LATER` if no worker could take the word, and it waits for one.
+
     Raises:
         Refusal: One of them is no draft any more, or the member may not.
     """
@@ -287,15 +290,23 @@ async def release(
             by_workflow.setdefault(message.workflow_id, []).append(message.key)
         if not hold:
             await _refuse_to_send(office, connection, keys)
-    receipt = Receipt(accepted=True, outcome="nothing to do")
+    receipts = []
     for workflow_id, some in by_workflow.items():
         said = submission(member.id, actor, "hold" if hold else "approve", workflow_id, reason)
         async with office.store.writing() as connection:
             await timeline.submit(connection, said)
         handle = office.client.get_workflow_handle(workflow_id)
         word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
-        receipt = await answered(handle.execute_update(Correspondence.release, word, id=said.id), "draft")
-    return receipt
+        receipts.append(
+            await decided(
+                handle.execute_update(Correspondence.release, word, id=said.id),
+                "draft",
+                handle.signal(Correspondence.release_later, word),
+            )
+        )
+    if not receipts:
+        return Receipt(accepted=True, outcome="nothing to do")
+    return next((one for one in receipts if one.outcome == LATER), receipts[0])
 
 
 async def _refuse_to_send(office: Office, connection: Connection, keys: Sequence[str]) -> None:

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
+from temporalio.client import Client
 
+from rapport.mail.catcher import Catcher
 from rapport.model.ids import new_id
 from starters.commands import messages, onboardings, tokens
+from starters.commands import office as office_module
+from starters.commands.office import Office
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import CHAMPION, Town, account, link_of, text_of, until
+from tests.conftest import CHAMPION, Town, account, link_of, text_of, town, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(here: Town) -> AsyncIterator[httpx.AsyncClient]:
-    """A signed-in member's browser."""
-    secret = await tokens.create(here.office, "owner", ("operator",))
-    transport = httpx.ASGITransport(create_app(here.office, here.catcher))
+@asynccontextmanager
+async def signed_in(office: Office, catcher: Catcher | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """A member's browser."""
+    secret = await tokens.create(office, "owner", ("operator",))
+    transport = httpx.ASGITransport(create_app(office, catcher))
     async with httpx.AsyncClient(
         transport=transport, base_url="http://127.0.0.1:8700", follow_redirects=True
     ) as client:
         assert (await client.get(f"/sign-in?key={secret}")).status_code == 200
         yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(here: Town) -> AsyncIterator[httpx.AsyncClient]:
+    """A signed-in member's browser."""
+    async with signed_in(here.office, here.catcher) as client:
+        yield client
+
+
+async def drafted(office: Office) -> str:
+    """An account whose welcome waits as four drafts."""
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
+    key = file.account.key
+    await onboardings.start(office, StartRequest(file=file))
+
+    async def four() -> bool:
+        return len(await messages.drafts(office, key)) == 4
+
+    await until(four, "four drafts")
+    return key
 
 
 def fields(html: str) -> dict[str, str]:
@@ -37,15 +65,7 @@ def fields(html: str) -> dict[str, str]:
 
 async def test_drafts_are_edited_and_sent_from_one_page(here: Town, browser: httpx.AsyncClient) -> None:
     """Four drafts stand on one page; one is edited, and one button sends them all, the edited one as edited."""
-    file = account(new_id("a").replace("_", "-"), new_id("C"))
-    file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
-    key = file.account.key
-    await onboardings.start(here.office, StartRequest(file=file))
-
-    async def four() -> bool:
-        return len(await messages.drafts(here.office, key)) == 4
-
-    await until(four, "four drafts")
+    key = await drafted(here.office)
     page = (await browser.get(f"/accounts/{key}/drafts")).text
     form = {**fields(page), "do": "send-all"}
     shown = {draft.key: draft for draft in await messages.drafts(here.office, key)}
@@ -59,6 +79,25 @@ async def test_drafts_are_edited_and_sent_from_one_page(here: Town, browser: htt
     assert sent.status_code == 200
     assert len(await here.mailed(4)) == 4
     assert "good to meet you" in text_of(here.mails(CHAMPION)[0])
+
+
+async def test_a_word_on_drafts_without_any_worker_is_said_to_be_recorded(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says that it will be checked, and shows the drafts as they are: nothing is called sent."""
+    monkeypatch.setattr(office_module, "ANSWER_SECONDS", 0.5)
+    async with town(dev_server, tmp_path, new_id("queue")) as made:
+        key = await drafted(made.office)
+        office = made.office
+    alone = replace(office, store=type(office.store)(office.settings.database))
+    async with signed_in(alone) as browser:
+        page = (await browser.get(f"/accounts/{key}/drafts")).text
+        answer = await browser.post(f"/accounts/{key}/drafts", data={**fields(page), "do": "send-all"})
+    assert answer.status_code == 200
+    assert answer.url.path == f"/accounts/{key}/drafts"
+    assert "Your decision is recorded. It will be checked when a worker is back" in answer.text
+    assert len(await messages.drafts(alone, key)) == 4
+    await alone.store.close()
 
 
 async def test_a_link_is_answered_and_the_account_page_shows_it(here: Town, browser: httpx.AsyncClient) -> None:

@@ -14,10 +14,12 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id, onboarding_id
+from rapport.model.message import MessageState
 from rapport.storage import contracts, people
 from rapport.storage.sqlite import LocalConnection
-from starters.commands import accounts, meetings, onboardings
+from starters.commands import accounts, meetings, messages, onboardings, timelines
 from starters.commands import office as office_module
+from starters.commands.office import LATER, Office
 from starters.commands.onboardings import StartRequest
 from tests.conftest import CHAMPION, TAM, USER, Town, account, by, town, until
 
@@ -117,6 +119,49 @@ async def test_a_vote_without_any_worker_is_kept_and_counts_later(
             return (await meetings.show(made.office, key, "kickoff")).phase == "booked"
 
         await until(booked, "the booking")
+
+
+async def test_a_word_on_drafts_without_any_worker_is_kept_and_counts_later(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was approved while no worker ran goes out once when one is back; a second word on it is told as too late."""
+    monkeypatch.setattr(office_module, "ANSWER_SECONDS", 0.5)
+    key, queue = new_id("a").replace("_", "-"), new_id("queue")
+    file = account(key, new_id("C"))
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
+
+    async def drafts(office: Office) -> list[str]:
+        return [line.key for line in await messages.listed(office, key, MessageState.DRAFT)]
+
+    async with town(dev_server, tmp_path, queue) as made:
+        await onboardings.start(made.office, StartRequest(file=file))
+
+        async def written() -> bool:
+            return len(await drafts(made.office)) == 4
+
+        await until(written, "four drafts")
+        office = made.office
+    reopened = replace(office, store=type(office.store)(office.settings.database))
+    keys = await drafts(reopened)
+    approved = await messages.release(reopened, tuple(keys), TAM)
+    held = await messages.release(reopened, tuple(keys[:1]), TAM, hold=True)
+    assert (approved.outcome, held.outcome) == (LATER, LATER)
+    assert await drafts(reopened) == keys
+    await reopened.store.close()
+    async with town(dev_server, tmp_path, queue) as made:
+        await made.mailed(4)
+
+        async def told() -> list[str]:
+            said = [entry.what for entry in await timelines.timeline_of(made.office, key)]
+            return [what for what in said if "too late" in what]
+
+        late = await until(told, "what came too late")
+        assert late == [
+            "What Robin Keller said of drafts came too late: "
+            "not a draft any more; someone has sent it, held it back, or newer times replaced it"
+        ]
+        assert {line.state for line in await messages.listed(made.office, key)} == {MessageState.SENT}
+        assert len(made.mails()) == 4
 
 
 async def test_a_restarted_worker_sends_nothing_twice(dev_server: Client, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rapport.model.reading import check
 from rapport.policy.attachments import MAX_TOTAL
 from starters.commands import accounts, messages
 from starters.commands.messages import Edit, MessageShown
-from starters.commands.office import Actor, Office
+from starters.commands.office import LATER, Actor, Office
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
 from starters.http.pages.members import acting
 from starters.http.pages.rendering import fields, mail_frame, member_page, see_other
@@ -121,19 +121,22 @@ async def act(request: Request, key: str, office: TheOffice, session: SignedIn) 
         await messages.detach(office, typed[index].key, named, actor)
         return see_other(f"/accounts/{key}/drafts?done=saved")
     kept = {one.key: one for one in typed.values() if one.key in refusals}
-    later = False
+    later = recorded = False
     if not refusals and doing != "save":
         try:
             if not chosen:
                 raise Refusal("there is no such draft any more", fix="look at the list again", kind=Refused.CONFLICT)
             later = doing != "hold" and any([(await messages.show(office, one)).goes_at for one in chosen])
-            await messages.release(office, tuple(chosen), actor, hold=doing == "hold")
+            receipt = await messages.release(office, tuple(chosen), actor, hold=doing == "hold")
+            recorded = receipt.outcome == LATER
         except Refusal as refusal:
             refusals[chosen[0] if len(chosen) == 1 else ""] = refusal
     if refusals:
         return await _drafts_page(request, office, session, key, kept, refusals)
     if doing == "save":
         return see_other(f"/accounts/{key}/drafts?done={'saved' if saved else 'unchanged'}")
+    if recorded:
+        return see_other(f"/accounts/{key}/drafts?done=recorded")
     left = await _left(office, key, chosen)
     done = "put_off" if later else {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
     return see_other(f"/accounts/{key}/drafts?done={done}" if left else f"/accounts/{key}?done={done}")
