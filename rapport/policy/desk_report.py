@@ -137,6 +137,7 @@ class DeskReport(Wire):
         slack, peak: Load for each at work: up to the one side work is handed out, from the other on it is put back.
         at_peak, at_slack: In how many hours with somebody at work the desk was so.
         unstaffed: How many cases came in while nobody was at work.
+        busiest: The hour with the highest load for each at work; nothing where there was none.
         solved, without_engineering: How many cases were solved, and how many of them without asking engineering.
         interruptions: How often engineering was asked in the solved ones.
     """
@@ -222,7 +223,7 @@ def report(
         at_peak=sum(tick.load >= peak * tick.staff for tick in staffed),
         at_slack=sum(tick.load <= slack * tick.staff for tick in staffed),
         busiest=None
-        if top is None
+        if top is None or not top.load
         else Peak(at=top.at, load=top.load, staff=top.staff, each=round(top.load / top.staff, 2)),
         side=_side(stretches, span, desk, now, sum(tick.staff for tick in ticks)),
         promises=tuple(_kept(severity, came, desk) for severity in WEIGHTS),

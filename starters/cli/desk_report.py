@@ -89,7 +89,7 @@ def _print(found: DeskReport) -> None:
             _figure(week.side_hours),
         )  # fmt: skip
     out.print(weeks)
-    kept = table("SEVERITY", "CASES", "ALL PROMISES KEPT", "BROKEN PROMISES", "FIRST ANSWER (MEDIAN)")
+    kept = table("SEVERITY", "CASES", "NO PROMISE BROKEN", "BROKEN PROMISES", "FIRST ANSWER (MEDIAN)")
     for one in found.promises:
         answer = f"{one.first_answer:g} desk minutes" if one.first_answer is not None else ""
         kept.add_row(str(one.severity), str(one.cases), str(one.whole), str(one.breaches), answer)

@@ -170,12 +170,16 @@ def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
 
 
 def _print_lines(lines: Sequence[ReviewLine]) -> None:
-    rows = table("ref", "account", "what", "stands at", "needed by")
-    rows.columns[0].no_wrap = rows.columns[4].no_wrap = True
+    rows = table("ref", "what", "waits for", "since", "needed by")
+    rows.columns[0].no_wrap = True
     for line in lines:
         until = f"[red]{when(line.needed_by)} overdue[/red]" if line.overdue else when(line.needed_by)
-        rows.add_row(line.ref, line.account, escape(line.title), _stands(line), until)
+        what = f"{line.account}: {escape(line.title)}"
+        rows.add_row(line.ref, what, line.waiting_for or _stands(line), when(line.since) if line.since else "", until)
     out.print(rows)
+    ways = [line.unblock for line in lines if line.unblock]
+    if ways:
+        out.print("\nTo move them on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
 
 
 def _stands(line: ReviewLine) -> str:

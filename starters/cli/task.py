@@ -209,15 +209,21 @@ def _print_further(count: int) -> None:
 
 
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
-    rows = table("task", "what", "options" if mine else "waits for", "until")
-    rows.columns[0].no_wrap = rows.columns[3].no_wrap = True
+    rows = table("task", "options" if mine else "waits for", "when")
+    # Whoever answers copies the task; titles break, it does not.
+    rows.columns[0].width = max(len(line.task) for line in lines) - len("task/")
+    rows.columns[2].no_wrap = True
     for line in lines:
         until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
+        span = f"since {when(line.since)}\nuntil {until}"
         options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options)
         instead = f", for {line.on_behalf_of}" if line.on_behalf_of else ""
-        third = options + instead if mine else ", ".join(line.assignees) or "nobody"
-        rows.add_row(line.task.removeprefix("task/"), escape(line.title), third, until)
+        second = options + instead if mine else ", ".join(line.assignees) or "nobody"
+        what = f"{escape(line.title)}\n[dim]{line.task.removeprefix('task/')}[/dim]"
+        rows.add_row(what, second, span)
     out.print(rows)
+    how = "rapport task decide TASK OPTION" if mine else "rapport task show TASK"
+    out.print(f"\nTo {'answer' if mine else 'see'} one of them:\n  {how}", soft_wrap=True)
 
 
 PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}

@@ -82,6 +82,8 @@ class ReviewLine(Wire):
     needed_by: Instant
     waiting_on: tuple[str, ...]
     waiting_for: str | None
+    unblock: str | None
+    since: Instant | None
     deadline: Instant | None
     revisit: Instant | None
 
@@ -122,8 +124,6 @@ class ReviewShown(ReviewLine):
     told: Instant | None
     acknowledged: Instant | None
     closed: Instant | None
-    since: Instant | None
-    unblock: str | None
     zone: str
 
 
@@ -169,8 +169,6 @@ async def shown(connection: Connection, found: KnownReview) -> ReviewShown:
         told=found.told,
         acknowledged=found.acknowledged,
         closed=found.closed,
-        since=found.since,
-        unblock=found.unblock,
         zone=submitter.schedule.zone,
     )
 

@@ -66,6 +66,7 @@ def test_the_figures_are_those_of_somebody_who_counts(cases: list[Asked], staff:
     assert sum(kept.cases for kept in found.promises) == len(came)
     assert len(found.week) == min(days, 7) * 24
     at_peak = at_slack = staffed = 0
+    most = 0.0
     for index in range(days * 24):
         begin = start + index * HOUR
         local = begin.astimezone(place)
@@ -81,8 +82,9 @@ def test_the_figures_are_those_of_somebody_who_counts(cases: list[Asked], staff:
             staffed += 1
             at_peak += load >= 8 * there
             at_slack += load <= 3 * there
+            most = max(most, load / there)
     assert (found.staffed_hours, found.at_peak, found.at_slack) == (staffed, at_peak, at_slack)
-    assert (found.busiest is None) is (staffed == 0)
+    assert (found.busiest.each if found.busiest else 0) == round(most, 2)
 
 
 def test_side_work_is_counted_in_the_desks_hours() -> None:
