@@ -338,10 +338,13 @@ def print_cases(found: Sequence[CaseLine]) -> None:
             line.heading,
             line.state,
             line.owner or "nobody yet",
-            when(line.since),
+            when(line.since or line.opened),
             promised,
         )
     out.print(lines)
+    free = any(line.owner is None for line in found)
+    how = "rapport case assign CASE --to EMAIL" if free else "rapport case show CASE"
+    out.print(f"\nTo {'give one to somebody' if free else 'see what moves one on'}:\n  {how}", soft_wrap=True)
 
 
 def _print(case: CaseShown) -> None:
