@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sysconfig
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,7 @@ from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES, let_pass
+from starters.commands import office as office_module
 from starters.commands.office import Actor, Office
 from starters.installation import Ports
 from starters.stack import take_port
@@ -68,7 +69,15 @@ def by(email: str) -> Actor:
     return Actor(email=email, channel="cli", entered_by="tester")
 
 
-async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float = 20) -> Any:
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """Give a worker all the time that a busy machine takes; a test of what follows without one takes less."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(office_module, "ANSWER_SECONDS", 30.0)
+        yield
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float = 45) -> Any:
     """Wait for a state, with a limit; give what the condition gave."""
     seen: Any = None
     try:
