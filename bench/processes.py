@@ -47,3 +47,9 @@ class Cost:
             "ours_ms": round(1000 * self.ours / count, 2),
             "bench_ms": round(1000 * self.bench / count, 2),
         }
+
+
+def resident(pid: int) -> int:
+    """The memory that a process has at this moment, in bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
