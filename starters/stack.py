@@ -41,7 +41,7 @@ from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.programs import find
 from starters.secrets import kept, make_private, write_private
-from worker import Parts, build
+from worker import Parts, build, freeze_what_is_loaded
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
@@ -280,6 +280,7 @@ async def running(
         office = Office(settings, built.store, client)
         await cases.start_pending(office)
         serving = await parts.enter_async_context(http_server(office, catcher, ports.http))
+        freeze_what_is_loaded()
         addresses = Addresses(
             data=str(data),
             temporal=f"{HOST}:{ports.temporal}",

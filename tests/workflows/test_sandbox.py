@@ -58,6 +58,5 @@ async def test_a_worker_that_stops_lets_go_of_its_runs_in_silence(
         await begin(town)
         await in_phase(town, "voting")
     del town
-    gc.unfreeze()
     gc.collect()
     assert not troubles
