@@ -11,11 +11,11 @@ from rapport.model.ids import case_id, new_id
 from rapport.model.support import ActKind, CaseAct, CaseStart
 from rapport.storage import timeline
 from starters.commands import case_reading, cases, timelines
-from starters.commands.case_reading import CaseShown
+from starters.commands.case_reading import CaseLine
 from starters.commands.cases import Reclassify, Say
 from starters.commands.office import submission
 from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
-from tests.support.desk import ask, desk_of, let_a_draft_go, mail_about, open_desk, over, owner_of
+from tests.support.desk import ask, desk_of, let_a_draft_go, listed, mail_about, open_desk, over, owner_of
 from workflows.support_case import SupportCase
 
 
@@ -32,15 +32,15 @@ async def run_of(town: Town, ref: str) -> str:
     raise AssertionError
 
 
-async def shown_as(town: Town, ref: str, state: str) -> CaseShown:
-    """The case on record, once it is in this state: this server loses queries that meet the end of a run."""
+async def listed_as(town: Town, ref: str, state: str) -> CaseLine:
+    """The case's line in lists, once it is in this state."""
 
-    async def there() -> CaseShown | None:
-        shown = await case_reading.show(town.office, ref)
-        return shown if shown.state == state else None
+    async def there() -> CaseLine | None:
+        line = await listed(town, ref)
+        return line if line.state == state else None
 
-    shown: CaseShown = await until(there, f"{ref} to be {state}")
-    return shown
+    line: CaseLine = await until(there, f"{ref} to be {state}")
+    return line
 
 
 async def turned(town: Town, ref: str, before: str) -> str:
@@ -68,12 +68,12 @@ async def test_a_case_goes_on_over_many_runs_and_nothing_is_lost_or_told_twice(s
     await cases.classify(skipping.office, ref, Reclassify(severity=2), by(owner))
     await cases.wait_customer(skipping.office, ref, Say(text="Which version is it?"), by(owner))
     seen.append(await turned(skipping, ref, seen[-1]))
-    assert (await shown_as(skipping, ref, "waiting")).due is None
+    assert (await listed_as(skipping, ref, "waiting")).due is None
     await cases.customer_said(skipping.office, ref, Say(text="It is 4.2."), TAM)
     seen.append(await turned(skipping, ref, seen[-1]))
-    shown = await shown_as(skipping, ref, "open")
-    assert shown.severity == 2
-    assert shown.due is not None
+    line = await listed_as(skipping, ref, "open")
+    assert line.severity == 2
+    assert line.due is not None
     held = (await desk_of(skipping)).state.owners[ref]
     assert (held.severity, held.idle) == (2, False)
     await cases.resolve(skipping.office, ref, Say(text="Rotate twice."), by(owner))
@@ -135,12 +135,12 @@ async def test_a_draft_that_is_let_go_just_before_a_new_run_goes_out(skipping: T
     await open_desk(skipping)
     ref = await ask_one_that_turns_over(skipping, severity=2)
     owner = await owner_of(skipping, ref)
-    before = (await shown_as(skipping, ref, "open")).due
+    before = (await listed_as(skipping, ref, "open")).due
     assert before is not None
     await let_a_draft_go(skipping, owner, before)
 
     async def later() -> bool:
-        due = (await case_reading.show(skipping.office, ref)).due
+        due = (await listed(skipping, ref)).due
         return due is not None and due > before
 
     await until(later, "the next promise")
