@@ -211,11 +211,14 @@ class Cadence(Rhythms):
             if sync.standing is not None:
                 self.announce(name, "closed")
         self.tell_everyone_of_changes()
+        await self.carry_out_releases(self.diary.tell_release)
+        await self.drop_drafts("what recurs has come to its end")
         for child in self._open.values():
             await steer(child, Steering.CLOSE)
         self.diary.tell("cadence.ended")
         await self.all_posted()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.carry_out_releases(self.diary.tell_release)
         await self._project()
         return CadenceResult()
 

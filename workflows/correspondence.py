@@ -102,6 +102,8 @@ class Correspondence:
 
     def _judge_release(self, release: Release) -> str | None:
         """Why a word on drafts does not count, if so."""
+        if self.closing:
+            return "it is over"
         if self.paused_at is not None:
             return f"the onboarding is paused; `rapport onboarding resume {self.account}` comes first"
         if not set(release.keys) <= set(self.drafts):

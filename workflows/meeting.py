@@ -170,6 +170,7 @@ class Meeting(Gathering):
         await self.all_posted()
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._act_on_releases()
         await self._project(Wait())
         return MeetingResult(
             outcome=outcome,

@@ -116,6 +116,7 @@ class SupportCase(Correspondence):
         """Until it is over, and all that it has to say is said."""
         await self.begin(start)
         while True:
+            await self.send_what_was_approved()
             await self.act()
             if self.status.state.is_over:
                 if await self.is_really_over():
@@ -123,7 +124,6 @@ class SupportCase(Correspondence):
                 continue
             await self.see_to_an_owner()
             await self.see_to_the_promise()
-            await self.send_what_was_approved()
             await self.wait()
             if self._may_turn_over():
                 await self.turn_over()
@@ -299,6 +299,7 @@ class SupportCase(Correspondence):
         if self.acts:
             self.desk_told_over = self.status.state.is_over
             return False
+        await self.carry_out_releases(self.diary.tell_release)
         await self._project()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return not self.acts

@@ -1,0 +1,159 @@
+"""A word on drafts, where the workflow is told of its end in the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from temporalio import activity
+
+from rapport.model.base import Refusal
+from rapport.model.ids import cadence_id, meeting_id
+from rapport.model.message import MessageState
+from rapport.model.operations import Operate, Steer, Steering
+from rapport.storage.database import Connection
+from starters.commands import cases, messages, operations, timelines
+from starters.commands import office as office_module
+from starters.commands.cases import Say
+from starters.commands.office import LATER, Office
+from starters.commands.operations import OperationWritten
+from tests.conftest import CHAMPION, TAM, Town, by, until
+from tests.support import kickoff, rhythm
+from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
+
+
+@asynccontextmanager
+async def all_at_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch, first: Callable[[], Awaitable[object]]
+) -> AsyncIterator[None]:
+    """What is said in here reaches the workflow in one task: `first` keeps it busy with the database meanwhile.
+
+    Nobody who says something is answered, as when no worker runs.
+    """
+    store, reached, go = town.office.store, asyncio.Event(), asyncio.Event()
+
+    def waiting(opened: Callable[[], AbstractAsyncContextManager[Connection]]) -> Any:
+        @asynccontextmanager
+        async def once_it_may() -> AsyncIterator[Connection]:
+            if activity.in_activity():
+                reached.set()
+                await go.wait()
+            async with opened() as connection:
+                yield connection
+
+        return once_it_may
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office_module, "ANSWER_SECONDS", 0.2)
+        patched.setattr(store, "reading", waiting(store.reading))
+        patched.setattr(store, "writing", waiting(store.writing))
+        await first()
+        async with asyncio.timeout(30):
+            await reached.wait()
+        yield
+        go.set()
+
+
+async def draft_of(office: Office) -> str:
+    """The key of the one draft that there is, once there is one."""
+
+    async def there() -> list[str]:
+        return [line.key for line in await messages.listed(office, "versayce", MessageState.DRAFT)]
+
+    (key,) = await until(there, "the draft")
+    return str(key)
+
+
+async def state_of(town: Town, key: str) -> MessageState:
+    """What became of a mail, once nothing more happens to it."""
+
+    async def settled() -> MessageState | None:
+        state = (await messages.show(town.office, key)).state
+        return None if state in (MessageState.DRAFT, MessageState.READY, MessageState.SENDING) else state
+
+    found: MessageState = await until(settled, "the end of the mail")
+    return found
+
+
+async def test_what_was_approved_goes_though_its_case_is_solved_at_once(
+    skipping: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case's owner approves a word and then solves the case: both reach the customer, and no draft is left."""
+    await open_desk(skipping)
+    ref = (await ask(skipping, severity=2)).ref
+    owner = await owner_of(skipping, ref)
+    due = (await listed(skipping, ref)).due
+    assert due is not None
+    await sleep_past(skipping, due - timedelta(minutes=10))
+    await mail_about(skipping, owner, "a word to the customer is drafted")
+    key = await draft_of(skipping.office)
+    note = partial(cases.note, skipping.office, ref, Say(text="They use a proxy."), by(KIM))
+    async with all_at_once(skipping, monkeypatch, note):
+        assert (await messages.release(skipping.office, (key,), by(owner))).outcome == LATER
+        assert (await cases.resolve(skipping.office, ref, Say(text="Rotate twice."), by(owner))).outcome == LATER
+    assert await state_of(skipping, key) is MessageState.SENT
+    await mail_about(skipping, CHAMPION, "Solved")
+    await until(lambda: over(skipping, ref), "the end of the case")
+
+
+async def test_what_was_approved_goes_though_what_recurs_is_closed_at_once(
+    skipping: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A digest that the TAM let go is sent; what recurs ends after it."""
+    key = await digest(skipping)
+    cadence = skipping.client.get_workflow_handle(cadence_id("versayce"))
+    async with all_at_once(skipping, monkeypatch, partial(cadence.signal, "people_changed")):
+        assert (await messages.release(skipping.office, (key,), TAM)).outcome == LATER
+        await cadence.signal("close")
+    assert await state_of(skipping, key) is MessageState.SENT
+    await told(skipping, "cadence.ended")
+
+
+async def test_a_digest_that_nobody_read_is_dropped_when_what_recurs_is_closed(skipping: Town) -> None:
+    """It waits for nobody any more, and a word on it is refused."""
+    key = await digest(skipping)
+    why = OperationWritten(reason="They leave us.")
+    await operations.operate(skipping.office, "versayce", Operate.CANCEL, why, TAM)
+    assert await state_of(skipping, key) is MessageState.SUPPRESSED
+    await told(skipping, "cadence.ended")
+    with pytest.raises(Refusal, match="no draft any more"):
+        await messages.release(skipping.office, (key,), TAM)
+
+
+async def test_a_word_on_drafts_of_a_meeting_that_is_over_is_told_as_too_late(
+    skipping: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked for times of a meeting that will not be; whoever said so reads why on the timeline."""
+    await kickoff.begin(skipping, kickoff.reviewed("approve"))
+    await kickoff.drafted(skipping)
+    keys = tuple(line.key for line in await messages.listed(skipping.office, "versayce"))
+    meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
+    async with all_at_once(skipping, monkeypatch, partial(meeting.signal, "people_changed")):
+        await meeting.signal("steer", Steer(kind=Steering.CLOSE))
+        assert (await messages.release(skipping.office, keys, TAM)).outcome == LATER
+    assert {await state_of(skipping, key) for key in keys} == {MessageState.SUPPRESSED}
+    assert "came too late: it is over" in await told(skipping, "drafts.refused")
+    assert skipping.mails(CHAMPION) == []
+
+
+async def digest(town: Town) -> str:
+    """The first digest of what recurs, which waits for the TAM."""
+    await rhythm.begin(town, file=kickoff.reviewed("approve"))
+    await town.mailed(4)
+    await town.sleep_until((await rhythm.coming(town))[0])
+    return await draft_of(town.office)
+
+
+async def told(town: Town, kind: str) -> str:
+    """The one entry of a kind on the timeline, once it is there."""
+
+    async def there() -> list[str]:
+        return [one.what for one in await timelines.timeline_of(town.office, "versayce") if one.kind == kind]
+
+    (what,) = await until(there, kind)
+    return str(what)
