@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, func, insert, select
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from rapport.model.base import Refusal
 from rapport.model.people import AccountFile
@@ -210,6 +210,31 @@ async def test_two_stores_at_once_lose_nothing(store: Store) -> None:
     await other.close()
     async with store.reading() as connection:
         assert await connection.scalar(select(func.count()).select_from(TimelineRow)) == 50
+
+
+@pytest.mark.sqlite
+async def test_a_writer_that_waits_can_be_called_off_or_told_that_it_waited_too_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another process keeps the database to itself, nobody waits for ever; after it all goes on."""
+    entry = Entry(key="k", account="versayce", at=NOW, kind="x")
+
+    async def write() -> None:
+        async with store.writing() as connection:
+            await timeline.append(connection, [entry])
+
+    await write()
+    other = sqlite3.connect(store.url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await write()
+    monkeypatch.setattr("rapport.storage.sqlite.BUSY_SECONDS", 0.05)
+    with pytest.raises(OperationalError, match="locked"):
+        await write()
+    other.execute("ROLLBACK")
+    other.close()
+    await write()
 
 
 async def test_a_reader_is_not_held_up_by_a_writer(store: Store) -> None:
