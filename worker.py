@@ -87,6 +87,10 @@ POLLERS: Final[Pollers] = (
 )
 """As many as there is work for."""
 
+ACTIVITIES: Final = 32
+"""How many a worker takes at a time; mails share four connections to the relay. With the SDK's 100, the last that it
+took in a burst were begun ten seconds later, when Temporal had missed their heartbeats and given them to another."""
+
 STEADY: Final[Pollers] = (
     PollerBehaviorSimpleMaximum(8),
     PollerBehaviorSimpleMaximum(8),
@@ -243,6 +247,7 @@ async def build(
             ],
             workflow_runner=runner or Runner.sharing(MECHANICS),
             interceptors=interceptors,
+            max_concurrent_activities=ACTIVITIES,
             graceful_shutdown_timeout=timedelta(seconds=30),
             # A worker that was killed is missed after two seconds instead of ten.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
