@@ -22,7 +22,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from bench import tally
 from bench.arithmetic import percentile
 from bench.bare import Bare
-from bench.processes import Cost, child_named, cpu_seconds
+from bench.processes import Cost, children_named, cpu_seconds
 from starters.installation import Ports
 from starters.stack import take_port, take_ports, temporal_server
 
@@ -59,7 +59,7 @@ class Floor:
     def __init__(self, client: Client) -> None:
         """A floor that nothing ran on yet."""
         self.client = client
-        self.server = child_named(os.getpid(), "temporal") or 0
+        (self.server,) = children_named(os.getpid(), "temporal")
 
     def cost(self) -> Cost:
         """What was spent so far. The client is part of the floor's own process."""

@@ -15,8 +15,8 @@ async def measure(counts: list[int]) -> None:
     Args:
         counts: How many are started before each look.
     """
-    async with product.running() as installed:
-        pids, waiting = (installed.pid, installed.server), 0
+    async with product.running("--workers", "1") as installed:
+        pids, waiting = (*installed.workers, installed.server), 0
         before = [resident(pid) for pid in pids]
         print("waiting  our process    each   server    each")
         for number, count in enumerate(counts):

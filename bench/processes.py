@@ -16,16 +16,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def child_named(parent: int, name: str) -> int | None:
-    """The process of this name that was started by another one."""
+def children_named(parent: int, name: str) -> tuple[int, ...]:
+    """The processes of this name that were started by another one."""
+    found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             head, _, rest = stat.read_text().rpartition(")")
         except OSError:
             continue
         if head.partition("(")[2].startswith(name) and int(rest.split()[1]) == parent:
-            return int(stat.parent.name)
-    return None
+            found.append(int(stat.parent.name))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

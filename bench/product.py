@@ -23,7 +23,7 @@ from bench import sink
 from bench.arithmetic import percentile
 from bench.floor import bounded, paced
 from bench.http import Api
-from bench.processes import Cost, child_named, cpu_seconds
+from bench.processes import Cost, children_named, cpu_seconds
 from bench.sink import Sink
 from rapport.model.ids import onboarding_id
 from rapport.model.people import AccountFile
@@ -46,7 +46,7 @@ class Product:
 
     api: Api
     sink: Sink
-    pid: int
+    workers: tuple[int, ...]
     server: int
     data: Path
     temporal: Client
@@ -55,7 +55,7 @@ class Product:
     def cost(self) -> Cost:
         """What was spent so far."""
         bench = cpu_seconds(os.getpid()) + cpu_seconds(self.sink.process.pid)
-        return Cost(cpu_seconds(self.server), cpu_seconds(self.pid), bench)
+        return Cost(cpu_seconds(self.server), sum(map(cpu_seconds, self.workers)), bench)
 
     def versayce(self, name: str) -> dict[str, Any]:
         """The example account under another name, with addresses of its own."""
@@ -165,13 +165,17 @@ class Product:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Product]:
-    """A fresh installation that has been warmed up, with its relay, in a directory of its own."""
+async def running(*options: str) -> AsyncIterator[Product]:
+    """A fresh installation that has been warmed up, with its relay, in a directory of its own.
+
+    Args:
+        options: More for `rapport up`.
+    """
     with tempfile.TemporaryDirectory(prefix="rapport-bench-") as folder:
         data = Path(folder)
         (data / PLAYBOOKS).mkdir(mode=0o700)
         shutil.copy(HERE / "bench.toml", data / PLAYBOOKS)
-        async with sink.running() as relay, up(data, relay) as product:
+        async with sink.running() as relay, up(data, relay, *options) as product:
             example = product.versayce("warm-up")
             await product.starting(example)()
             await relay.reach(len(example["contacts"]))
@@ -180,17 +184,18 @@ async def running() -> AsyncIterator[Product]:
 
 
 @asynccontextmanager
-async def up(data: Path, relay: Sink) -> AsyncIterator[Product]:
+async def up(data: Path, relay: Sink, *options: str) -> AsyncIterator[Product]:
     """`rapport up`, as its own process."""
     ours = ("RAPPORT_", "TEMPORAL_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {"RAPPORT_SMTP_URL": f"smtp://127.0.0.1:{relay.port}", "RAPPORT_MAIL_MODE": "live"}
     # What is measured is the product, not the hour.
     environment["RAPPORT_QUIET_HOURS"] = "ignore"
-    ports = [part for name in ("http", "temporal", "ui", "smtp") for part in (f"--{name}-port", "0")]
+    command = [str(Path(sysconfig.get_path("scripts")) / "rapport"), "up", "--json", "--data", str(data), *options]
+    command += [part for name in ("http", "temporal", "ui", "smtp") for part in (f"--{name}-port", "0")]
     with (data / "up.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(str(Path(sysconfig.get_path("scripts")) / "rapport"), "up", "--json", "--data", str(data), *ports),
+            *command,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -208,9 +213,9 @@ async def up(data: Path, relay: Sink) -> AsyncIterator[Product]:
             assert where.port is not None
             api = Api(where.hostname, where.port, (data / "token").read_text().strip())
             example = read_toml(AccountFile, EXAMPLE.read_bytes(), EXAMPLE.name).model_dump(mode="json")
-            server = child_named(process.pid, "temporal")
-            assert server is not None
-            yield Product(api, relay, process.pid, server, data, await connect(said["temporal"]), example)
+            (server,) = children_named(process.pid, "temporal")
+            workers = (process.pid, *children_named(process.pid, "python"))
+            yield Product(api, relay, workers, server, data, await connect(said["temporal"]), example)
             await api.close()
         finally:
             if process.returncode is None:

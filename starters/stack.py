@@ -37,6 +37,7 @@ from rapport.storage.database import Store
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
 from starters.commands import cases, desk
 from starters.commands.office import Office
+from starters.further_worker import further_worker
 from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.programs import find
@@ -247,11 +248,18 @@ async def http_server(office: Office, catcher: Catcher | None, port: int) -> Asy
 
 @asynccontextmanager
 async def running(
-    data: Path, wanted: Ports, *, durable: bool = False, sender: str | None = None, quiet_hours: bool = True
+    data: Path,
+    wanted: Ports,
+    *,
+    workers: int = 1,
+    durable: bool = False,
+    sender: str | None = None,
+    quiet_hours: bool = True,
 ) -> AsyncIterator[Stack]:
-    """Start every part, and stop them in order: HTTP, worker, catcher, Temporal.
+    """Start every part, and stop them in order: HTTP, workers, catcher, Temporal.
 
     Args:
+        workers: How many; the first runs in this process, each further one in its own.
         sender: The mailbox that mails come from, unless the settings name one.
         quiet_hours: Whether mails wait for their readers' working time, unless the settings say so themselves.
 
@@ -276,6 +284,9 @@ async def running(
         token = await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())
         parts.push_async_callback(_finish, working, built)
+        for _ in range(workers - 1):
+            log = data / "worker.log"
+            await parts.enter_async_context(further_worker(settings, f"{HOST}:{ports.temporal}", log))
         await desk.start(client, settings.task_queue)
         office = Office(settings, built.store, client)
         await cases.start_pending(office)

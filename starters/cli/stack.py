@@ -34,6 +34,11 @@ Durable = Annotated[
     typer.Option("--durable", help="Write through to the disk at each commit; survives a power cut, a quarter slower."),
 ]
 
+Workers = Annotated[
+    int,
+    typer.Option("--workers", help="How many; each takes a core while there is much to do, and memory.", min=1, max=16),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands that have no noun."""
@@ -48,13 +53,14 @@ def add_to(app: typer.Typer) -> None:
         drafts: Annotated[
             bool, typer.Option("--drafts", help="The welcome waits as drafts that the TAM reads and sends.")
         ] = False,
+        workers: Workers = 2,
         durable: Durable = False,
         json: Json = False,
     ) -> None:
         """Start the embedded stack with an example account. Ctrl-C stops it; starting again goes on where it was."""
         ports = Ports(http_port, temporal_port, ui_port, smtp_port)
         example = _example(review="approve" if drafts else "auto")
-        finish(_serve(data, ports, durable=durable, example=example, as_json=json), as_json=json)
+        finish(_serve(data, ports, workers=workers, durable=durable, example=example, as_json=json), as_json=json)
 
     @app.command()
     def up(
@@ -63,12 +69,13 @@ def add_to(app: typer.Typer) -> None:
         temporal_port: TemporalPort = 7233,
         ui_port: UiPort = 8233,
         smtp_port: SmtpPort = 8025,
+        workers: Workers = 2,
         durable: Durable = False,
         json: Json = False,
     ) -> None:
-        """Start the embedded stack: Temporal, worker, HTTP and a mail catcher, all on the loopback."""
+        """Start the embedded stack: Temporal, workers, HTTP and a mail catcher, all on the loopback."""
         ports = Ports(http_port, temporal_port, ui_port, smtp_port)
-        finish(_serve(data, ports, durable=durable, example=None, as_json=json), as_json=json)
+        finish(_serve(data, ports, workers=workers, durable=durable, example=None, as_json=json), as_json=json)
 
     @app.command()
     def setup(data: Data = None, json: Json = False) -> None:
@@ -103,7 +110,9 @@ async def _set_up(data: Path | None) -> None:
         await store.close()
 
 
-async def _serve(data: Path | None, ports: Ports, *, durable: bool, example: AccountFile | None, as_json: bool) -> None:
+async def _serve(
+    data: Path | None, ports: Ports, *, workers: int, durable: bool, example: AccountFile | None, as_json: bool
+) -> None:
     """Run the stack until it is told to stop."""
     from starters.stack import running, signals
 
@@ -112,6 +121,7 @@ async def _serve(data: Path | None, ports: Ports, *, durable: bool, example: Acc
     parts = running(
         data or Settings().data,
         ports,
+        workers=workers,
         durable=durable,
         sender=sender,
         # Whoever tries it out wants to see mails now, whatever the hour is at their readers'.

@@ -24,6 +24,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from bench.processes import children_named
 from starters.cli.main import app
 from tests.conftest import ROOT
 
@@ -64,6 +65,13 @@ class Demo:
         assert line, self.process.communicate(timeout=LIMIT)[1]
         self.said: dict[str, Any] = json.loads(line)
 
+    def further_worker(self) -> int:
+        """The process of its second worker, once that one is ready."""
+        log = self.data / "worker.log"
+        wait_for(lambda: log.exists() and "is ready" in log.read_text(), "the second worker")
+        (found,) = children_named(self.process.pid, "python")
+        return found
+
     def mails(self, count: int) -> list[bytes]:
         """The mails in the catcher, once so many have arrived."""
         wait_for(lambda: len(list((self.data / "mail").glob("*.eml"))) >= count, f"{count} mails")
@@ -95,6 +103,11 @@ def demo(data: Path, *arguments: str) -> Iterator[Demo]:
             running.end(signal.SIGINT)
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process."""
+    return (Path("/proc") / str(pid)).exists()
+
+
 def keys(mails: list[bytes]) -> list[str]:
     """The mails' idempotency keys."""
     return [str(BytesParser(policy=default).parsebytes(mail)["X-Rapport-Key"]) for mail in mails]
@@ -110,7 +123,9 @@ def test_the_demo_is_ready_delivers_four_welcomes_and_loses_nothing_when_stopped
         assert shown["phase"] == "voting"
         voted = asked(tmp_path, "meeting", "vote", "versayce", "kickoff", "1", "--as", "luca.bianchi@versayce.example")
         assert voted == {"accepted": True, "reason": None, "outcome": "counted"}
+        further = first.further_worker()
         assert first.end(signal.SIGINT) == 0
+        assert not is_running(further)
     with demo(tmp_path) as second:
         assert second.said["started"] == {**first.said["started"], "created": False}
         asked(tmp_path, "meeting", "vote", "versayce", "kickoff", "1", "--as", "mara.osei@versayce.example")
@@ -124,10 +139,11 @@ def test_the_demo_is_ready_delivers_four_welcomes_and_loses_nothing_when_stopped
 
 @pytest.mark.long
 def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> None:
-    """After kill -9 the Temporal server ends by itself, and the next start resumes without a second welcome."""
+    """After kill -9 the other processes end by themselves, and the next start resumes without a second welcome."""
     with demo(tmp_path) as first:
         first.mails(4)
         host, port = first.said["temporal"].split(":")
+        further = first.further_worker()
         first.end(signal.SIGKILL)
 
         def gone() -> bool:
@@ -135,6 +151,7 @@ def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> N
                 return probe.connect_ex((host, int(port))) != 0
 
         wait_for(gone, "the end of the Temporal server")
+        wait_for(lambda: not is_running(further), "the end of the second worker")
     with demo(tmp_path) as second:
         assert second.said["started"]["created"] is False
         # Until the server misses the worker that was killed, a question may find nobody to answer it.

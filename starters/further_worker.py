@@ -1,0 +1,104 @@
+"""A further worker process beside an embedded stack: one Python process does one thing at a time, a machine does more.
+
+It is `worker.py` in a process of its own, with the stack's settings. The stack does without it as well, only slower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+import worker
+from rapport.settings import Settings
+
+_STOP_SECONDS: Final = 45.0
+"""Somewhat longer than a worker lets what is under way come to its end."""
+
+
+@asynccontextmanager
+async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncIterator[Process]:
+    """Run a worker in a process of its own.
+
+    Args:
+        settings: Those of the stack.
+        temporal: Where Temporal answers.
+        log: Takes what it has to say.
+    """
+    with log.open("ab") as file:
+        process = await asyncio.create_subprocess_exec(
+            # Not from the current directory, where somebody else's module may have the same name.
+            *(sys.executable, "-P", "-m", __name__),
+            env={**os.environ, **environment(settings), "TEMPORAL_ADDRESS": temporal},
+            stdin=PIPE,
+            stdout=file,
+            stderr=file,
+            # Its own session: Ctrl-C reaches the stack alone, which stops its parts in their order.
+            start_new_session=True,
+        )
+    watching = asyncio.create_task(_warn_of_its_end(process, log))
+    try:
+        yield process
+    finally:
+        watching.cancel()
+        await _end(process)
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """The settings as the variables that they are read from."""
+    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    return {
+        str(aliases[name] or f"RAPPORT_{name.upper()}"): _text(value) for name, value in settings if value is not None
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+async def _warn_of_its_end(process: Process, log: Path) -> None:
+    code = await process.wait()
+    logging.getLogger("rapport").warning("a further worker ended with %s; the others do its work: see %s", code, log)
+
+
+async def _end(process: Process) -> None:
+    """Have it let what is under way come to its end; what a killed one was at, Temporal gives to another."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _stop_at_end_of_input() -> None:
+    """The stack holds the other end, and lets go of it however it ends: also when it is killed."""
+    sys.stdin.buffer.read()
+    signal.raise_signal(signal.SIGTERM)
+
+
+def main() -> None:
+    """Run one until the stack lets go of it."""
+    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    worker.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A worker process beside the stack: it works with the stack's settings, and lives no longer than the stack."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from rapport.model.ids import new_id
+from rapport.settings import Settings
+from rapport.storage.database import Store
+from starters.further_worker import environment, further_worker
+from tests.conftest import until
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+CHOSEN: Mapping[str, st.SearchStrategy[Any]] = {
+    "data": WORDS.map(lambda name: Path("/somewhere") / name.replace("/", "-")),
+    "database_url": st.none() | WORDS.map(SecretStr),
+    "smtp_url": st.sampled_from(["smtp://127.0.0.1:25", "smtps://me:pass@relay.example"]).map(SecretStr),
+    "mail_mode": st.sampled_from(["off", "live", "redirect:me@foobar.example"]),
+    "mail_allowed_domains": st.lists(st.sampled_from(["a.example", "b.example"]), unique=True).map(tuple),
+    "quiet_hours": st.sampled_from(["keep", "ignore"]),
+    "public_url": st.just("https://rapport.example"),
+    "secret": st.none() | WORDS.map(SecretStr),
+    "links_sign_in": st.booleans(),
+    "task_queue": WORDS,
+    "log_level": st.sampled_from(["DEBUG", "ERROR"]),
+}
+
+
+@given(chosen=st.fixed_dictionaries({}, optional=CHOSEN))
+def test_its_environment_says_what_the_settings_say(chosen: dict[str, Any]) -> None:
+    """Whatever is set, the process that gets this environment reads the same settings from it."""
+    settings = Settings.model_construct(**{**dict(Settings()), **chosen})
+    with patch.dict("os.environ", environment(settings), clear=True):
+        read = dict(Settings())
+    assert read == {**dict(settings), "data": settings.data.absolute()}
+
+
+@asynccontextmanager
+async def running(client: Client, data: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A further worker on a task queue of its own, once it asks for work there."""
+    settings = Settings(data=data, secret=SecretStr("a secret of the tests"), task_queue=new_id("queue"))
+    store = Store(settings.database)
+    await store.migrate()
+    await store.close()
+    log = data / "worker.log"
+    async with further_worker(settings, client.service_client.config.target_host, log) as process:
+        await until(lambda: polled_by(client, settings.task_queue, process.pid), "a worker that asks for work")
+        yield process
+
+
+async def polled_by(client: Client, queue: str, pid: int) -> bool:
+    """Whether a process asks for work on a task queue."""
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    return any(poller.identity.startswith(f"{pid}@") for poller in answer.pollers)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_it_ends_as_a_worker_does_when_the_stack_lets_go_of_it(
+    dev_server: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lets what is under way come to its end, and nobody is warned."""
+    async with running(dev_server, tmp_path) as process:
+        pass
+    assert process.returncode == 0
+    assert "Beginning worker shutdown" in (tmp_path / "worker.log").read_text()
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_its_death_is_in_the_log_of_the_stack(
+    dev_server: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stack goes on without it, and says so."""
+    async with running(dev_server, tmp_path) as process:
+        process.kill()
+
+        async def warned() -> bool:
+            return "a further worker ended with -9; the others do its work" in caplog.text
+
+        await until(warned, "a warning")
