@@ -222,8 +222,9 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
         what = f"{escape(line.title)}\n[dim]{line.task.removeprefix('task/')}[/dim]"
         rows.add_row(what, second, span)
     out.print(rows)
-    how = "rapport task decide TASK OPTION" if mine else "rapport task show TASK"
-    out.print(f"\nTo {'answer' if mine else 'see'} one of them:\n  {how}", soft_wrap=True)
+    # Not every task that waits takes a decision yet; its own page says what it takes.
+    how = "To see one of them, and how to answer it" if mine else "To see one of them"
+    out.print(f"\n{how}:\n  rapport task show TASK", soft_wrap=True)
 
 
 PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}

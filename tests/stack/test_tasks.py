@@ -39,18 +39,28 @@ def refused(data: Path, *words: str) -> tuple[int, str]:
     return done.exit_code, json.loads(done.stdout)["error"]["problem"]
 
 
+def as_the_inbox_says(data: Path, email: str) -> str:
+    """What the command says that somebody's inbox ends with."""
+    *_, command = rapport(data, "inbox", "--as", email).stdout.splitlines()
+    done = rapport(data, *command.replace("TASK", TASK).split()[1:])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
 def test_a_task_is_asked_for_talked_about_and_decided_on_the_command_line(data: Path) -> None:
     """Inbox, request, question, answer and decision: one document each with --json, a table without, one story."""
     (line,) = asked(data, "inbox", "--as", TAM.email)
     assert (line["task"], line["phase"], line["assignees"]) == (ID, "preparing", [TAM.email])
     assert TASK in rapport(data, "inbox").stdout
     assert "waits for" in rapport(data, "inbox").stdout, "without a name, whom each waits for"
+    assert "rapport task request" in as_the_inbox_says(data, TAM.email)
     assert refused(data, "task", "request", TASK, "--reason", "x", "--as", TAM.email) == (2, "is missing")
     assert refused(data, "task", "request", TASK, "--say", "x", "--as", TAM.email) == (2, "has no =")
     assert asked(data, "task", "request", TASK, *SAID, "--as", TAM.email)["accepted"]
     wait_for(lambda: asked(data, "inbox", "--as", INES), "the question before the manager")
     (line,) = asked(data, "inbox", "--as", INES)
     assert {"task", "subject", "question", "options", "assignees", "deadline", "round"} <= line.keys()
+    assert "rapport task decide" in as_the_inbox_says(data, INES)
     assert asked(data, "inbox", "--as", TAM.email) == []
     assert [one["task"] for one in asked(data, "inbox", "--asked", "--as", TAM.email)] == [ID]
     assert "You wait for" in rapport(data, "inbox", "--as", TAM.email).stdout
