@@ -36,7 +36,7 @@ def inbox(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """What waits for you, and what you wait for; without a name, everything that waits for anybody."""
+    """What waits for you, and what you wait for; without a name, every task that waits for anybody."""
 
     async def work(office: Office) -> Inbox:
         return await tasks.inbox(office, acting(office, as_), most=None if json else LISTED)
@@ -185,8 +185,10 @@ def _print_inbox(found: Inbox) -> None:
         # Where nobody in particular asks, it matters whom each waits for.
         _print_lines(found.mine, mine=found.member is not None)
         _print_further(found.further)
+    elif found.member:
+        out.print("No task waits for you." if found.drafts or found.steps else "Nothing waits for you.")
     else:
-        out.print("Nothing waits for you." if found.member else "Nothing waits for anybody.")
+        out.print("No task waits for anybody. Whose drafts wait to be read, `rapport inbox --as EMAIL` tells.")
     for pile in found.drafts:
         mails = "a draft waits" if pile.count == 1 else f"{pile.count} drafts wait"
         out.print(f"\n{escape(pile.of)}: {mails} to be read: rapport message approve --account {pile.account}")

@@ -66,7 +66,7 @@ from workflows.onboarding import Onboarding
 
 
 async def inbox(office: Office, actor: Actor, *, most: int | None = None) -> Inbox:
-    """What waits for the member who asks, and what they wait for. An operator who names nobody sees all of it.
+    """What waits for the member who asks, and what they wait for. An operator who names nobody sees all tasks.
 
     Args:
         most: How many tasks of each at the most, those with the earliest deadlines; by default all.

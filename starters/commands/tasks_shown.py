@@ -69,7 +69,7 @@ class Inbox(Wire):
     """What waits for a member, and what they wait for; what is overdue comes first.
 
     Attributes:
-        member: Their address; without one, everything that waits for anybody is in `mine`.
+        member: Their address; without one, every task that waits for anybody is in `mine`.
         drafts: The mails of their accounts that wait to be read.
         steps: What else their accounts wait for them to do.
         overdue: How many wait for them beyond their deadline.

@@ -168,7 +168,7 @@ async def test_a_task_goes_from_the_request_to_the_decision_over_pages(here: Tow
     (decision,) = (await tasks.show(here.office, task.task)).decisions
     assert (decision.who, decision.option, decision.channel) == ("Ines Moreau", "Approve", "page")
     inbox = text((await house.browser.get("/inbox")).text)
-    assert "Nothing waits." in inbox
+    assert "No task waits for anybody." in inbox
 
 
 async def test_what_nobody_needs_is_declined_and_leaves_every_inbox(here: Town, house: House) -> None:

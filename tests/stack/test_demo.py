@@ -214,6 +214,9 @@ def test_drafts_are_read_edited_and_sent_by_command(tmp_path: Path) -> None:
         drafts = asked(tmp_path, "message", "list", "versayce")
         assert {draft["state"] for draft in drafts} == {"draft"}
         assert list((tmp_path / "mail").glob("*.eml")) == []
+        inbox = rapport(tmp_path, "inbox", *tam).stdout
+        assert "No task waits for you." in inbox
+        assert "4 drafts wait to be read" in inbox
         one = drafts[0]["key"]
         edited = asked(
             tmp_path, "message", "edit", one, "--subject", "Hello again", "--paragraph", "As promised.", *tam

@@ -95,6 +95,6 @@ def test_a_task_is_asked_for_talked_about_and_decided_on_the_command_line(data: 
     assert offer["step"] == "kickoff.conversion"
     assert asked(data, "task", "decide", offer["task"], "--option", "leave", "--as", TAM.email)["outcome"] == "leave"
     wait_for(lambda: not asked(data, "inbox"), "an empty inbox")
-    assert "Nothing waits" in rapport(data, "inbox").stdout
+    assert "No task waits for anybody" in rapport(data, "inbox").stdout
     assert "Too far" in rapport(data, "timeline", "northwind").stdout
     assert asked(data, "audit", "verify", "northwind")["whole"] is True
