@@ -54,9 +54,10 @@ def asked(data: Path, *arguments: str) -> Any:
 class Demo:
     """A running `rapport demo`."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    def __init__(self, data: Path, *arguments: str, workers: int) -> None:
         self.data = data
-        command = [RAPPORT, "demo", "--json", "--data", str(data), *ANY_PORT, *arguments]
+        many = ("--workers", str(workers))
+        command = [RAPPORT, "demo", "--json", "--data", str(data), *ANY_PORT, *many, *arguments]
         self.process = subprocess.Popen(
             command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -93,9 +94,9 @@ def wait_for(condition: Any, what: str) -> None:
 
 
 @contextlib.contextmanager
-def demo(data: Path, *arguments: str) -> Iterator[Demo]:
-    """Run the demo, and leave nothing behind."""
-    running = Demo(data, *arguments)
+def demo(data: Path, *arguments: str, workers: int = 1) -> Iterator[Demo]:
+    """Run the demo, and leave nothing behind; with one worker, as most tests have two demos beside each other."""
+    running = Demo(data, *arguments, workers=workers)
     try:
         yield running
     finally:
@@ -115,7 +116,7 @@ def keys(mails: list[bytes]) -> list[str]:
 
 def test_the_demo_is_ready_delivers_four_welcomes_and_loses_nothing_when_stopped(tmp_path: Path) -> None:
     """Ready, four welcomes, answers by command; stopped by Ctrl-C and started again, it goes on and repeats nothing."""
-    with demo(tmp_path) as first:
+    with demo(tmp_path, workers=2) as first:
         assert first.said["ready"] is True
         assert first.said["started"]["created"] is True
         assert len(first.mails(4)) == 4
@@ -140,7 +141,7 @@ def test_the_demo_is_ready_delivers_four_welcomes_and_loses_nothing_when_stopped
 @pytest.mark.long
 def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> None:
     """After kill -9 the other processes end by themselves, and the next start resumes without a second welcome."""
-    with demo(tmp_path) as first:
+    with demo(tmp_path, workers=2) as first:
         first.mails(4)
         host, port = first.said["temporal"].split(":")
         further = first.further_worker()
