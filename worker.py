@@ -31,9 +31,10 @@ from temporalio.worker import (
 
 import workflows
 from activities.announcements import Announcements
+from activities.delivery import Policy
 from activities.gaps import Crm, Gaps
 from activities.gates import Gates
-from activities.messages import Messages, Policy
+from activities.messages import Messages
 from activities.planning import Planning
 from activities.records import Records
 from activities.reports import Reports

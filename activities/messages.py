@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
-from activities.clock import heartbeats, now
+from activities.clock import asked_at, now
+from activities.delivery import Delivery, Policy
 from activities.writing import (
     Row,
     held_back,
@@ -30,10 +29,9 @@ from rapport.mail import rhythms as recurring
 from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.rhythms import OnRecord
-from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Unanswered
+from rapport.mail.smtp import Mailer
 from rapport.model.base import Refusal
 from rapport.model.message import (
-    SETTLED,
     Bundle,
     Deliver,
     Departed,
@@ -47,55 +45,27 @@ from rapport.policy import attention, calendar, chores
 from rapport.policy.attachments import File
 from rapport.policy.attention import Verdict
 from rapport.storage import attachments, contracts, rhythms, support
-from rapport.storage.access import Link, mail_switch, make_link, new_token
+from rapport.storage.access import Link, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
-
-PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
-"""How long to wait before each further attempt while the relay asks for patience (4xx)."""
-
-STOPPED_PAUSE = timedelta(seconds=20)
-"""How often a stopped message looks whether mail goes again."""
-
-SOON = timedelta(seconds=1)
-"""The shortest wait that an attempt asks for."""
-
-MISCONFIGURED_PAUSE = timedelta(minutes=2)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Whether and where mail goes in this installation.
-
-    Attributes:
-        mode: `off`, `live` or `redirect:ADDRESS`.
-        allowed_domains: Where not empty, the only domains that mail goes to.
-        quiet_hours: Whether what need not go at once waits for its reader's working time.
-    """
-
-    mode: str
-    allowed_domains: frozenset[str] = frozenset()
-    quiet_hours: bool = True
-
-    def recipient(self, address: str) -> str:
-        """The address that the relay is given."""
-        return self.mode.removeprefix("redirect:") if self.mode.startswith("redirect:") else address
-
-    def suppresses(self, address: str) -> str | None:
-        """Why nothing may go to this address, if so."""
-        if self.allowed_domains and address.partition("@")[2].lower() not in self.allowed_domains:
-            return "the recipient's domain is not among those allowed here"
-        return None
 
 
 @dataclass(frozen=True)
 class Messages:
-    """Writes mails into the outbox and hands them to the relay."""
+    """Writes mails into the outbox and hands them to the relay.
+
+    `send`, `send_bundle` and `deliver` are local activities first, and give back as under way what the relay does not
+    take at once; the same again on the task queue sees to that.
+    """
 
     store: Store
     mailer: Mailer
     stationery: Stationery
     policy: Policy
+
+    @property
+    def _delivery(self) -> Delivery:
+        return Delivery(self.store, self.mailer, self.stationery.sender, self.policy)
 
     @activity.defn(name="messages.send")
     async def send(self, occasion: Occasion) -> Outcomes:
@@ -108,18 +78,10 @@ class Messages:
             The state of each message, by key, and what is put off.
 
         Raises:
-            ApplicationError: `MailStopped`, `Deferred` or `Misconfigured`, each with the wait before the next attempt;
-                `Refused` where a mail cannot be written at all.
+            ApplicationError: As `Delivery.deliver`; `Refused` where a mail cannot be written at all.
         """
-        async with heartbeats():
-            written = await self._write(occasion, take=True)
-            keys, leases = list(written.outcomes.states), written.leases
-            if _is_stale(occasion, now()):
-                async with self.store.writing() as connection:
-                    await outbox.drop_stale(connection, keys, now())
-            elif written.again and occasion.account is not None:
-                leases += await self._freeze(Deliver(account=occasion.account, keys=written.again))
-            return await self._deliver(keys, leases)
+        async with asked_at(occasion.now):
+            return await self._send((occasion,))
 
     @activity.defn(name="messages.send_bundle")
     async def send_bundle(self, bundle: Bundle) -> Outcomes:
@@ -130,7 +92,7 @@ class Messages:
         Raises:
             ApplicationError: As `send`.
         """
-        async with heartbeats():
+        async with asked_at(bundle.now):
             if bundle.news is not None or bundle.aside is not None:
                 async with self.store.writing() as connection:
                     if bundle.news is not None:
@@ -138,19 +100,22 @@ class Messages:
                     if bundle.aside is not None:
                         aside = bundle.aside
                         await outbox.set_aside(connection, aside.keys, aside.state, aside.reason, now())
-            keys: list[str] = []
-            leases: list[outbox.Lease] = []
-            for occasion in bundle.occasions:
-                written = await self._write(occasion, take=True)
-                some = list(written.outcomes.states)
-                keys += some
-                leases += written.leases
-                if _is_stale(occasion, now()):
-                    async with self.store.writing() as connection:
-                        await outbox.drop_stale(connection, some, now())
-                elif written.again and occasion.account is not None:
-                    leases += await self._freeze(Deliver(account=occasion.account, keys=written.again))
-            return await self._deliver(keys, leases)
+            return await self._send(bundle.occasions)
+
+    async def _send(self, occasions: Sequence[Occasion]) -> Outcomes:
+        keys: list[str] = []
+        leases: list[outbox.Lease] = []
+        for occasion in occasions:
+            written = await self._write(occasion, take=True)
+            some = list(written.outcomes.states)
+            keys += some
+            leases += written.leases
+            if _is_stale(occasion, now()):
+                async with self.store.writing() as connection:
+                    await outbox.drop_stale(connection, some, now())
+            elif written.again and occasion.account is not None:
+                leases += await self._freeze(Deliver(account=occasion.account, keys=written.again, now=now()))
+        return await self._delivery.deliver(keys, leases)
 
     @activity.defn(name="messages.draft")
     async def draft(self, occasion: Occasion) -> Outcomes:
@@ -161,7 +126,8 @@ class Messages:
         Raises:
             ApplicationError: `Refused` where a mail cannot be written at all.
         """
-        return (await self._write(occasion, take=False)).outcomes
+        async with asked_at(occasion.now):
+            return (await self._write(occasion, take=False)).outcomes
 
     @activity.defn(name="messages.deliver")
     async def deliver(self, order: Deliver) -> Outcomes:
@@ -170,8 +136,8 @@ class Messages:
         What was put off is written now, from what is known now; if its reader's working time is over again, it is
         put off once more.
         """
-        async with heartbeats():
-            return await self._deliver(order.keys, await self._freeze(order))
+        async with asked_at(order.now):
+            return await self._delivery.deliver(order.keys, await self._freeze(order))
 
     @activity.defn(name="messages.set_aside")
     async def set_aside(self, order: SetAside) -> Outcomes:
@@ -203,7 +169,7 @@ class Messages:
         Args:
             take: Take what can go at once, to be sent in the same breath.
         """
-        present = max(now(), occasion.now)
+        present = now()
         try:
             rows, known = await self._rows(occasion, present)
         except Refusal as refusal:
@@ -216,7 +182,7 @@ class Messages:
             if occasion.news is not None:
                 await contracts.project(connection, occasion.news)
             rows, entries = await plan(connection, rows, present, quiet_hours=self.policy.quiet_hours)
-            if take and not _is_stale(occasion, present) and await self._may_send(connection):
+            if take and not _is_stale(occasion, present) and await self._delivery.may_take(connection):
                 goes = (row for row in rows if row.state is MessageState.READY and row.values["raw"] is not None)
                 leases = [outbox.leased(row.values, present) for row in goes]
             await outbox.intend(connection, [row.values for row in rows])
@@ -339,7 +305,7 @@ class Messages:
             due = [draft for draft in drafts if draft.state in (MessageState.DRAFT, MessageState.HELD)]
             waiting = [draft for draft in drafts if draft.waits_unrendered(present)]
             # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
-            due += waiting if waiting and await self._may_send(connection) else []
+            due += waiting if waiting and await self._delivery.may_take(connection) else []
             guests = await put_off.guests(connection, due)
             company = await Company.read(connection, order.account, [draft.person for draft in drafts])
             files = await attachments.of_drafts(connection, order.keys)
@@ -368,7 +334,7 @@ class Messages:
         async with self.store.writing() as connection:
             if order.news is not None:
                 await contracts.project(connection, order.news)
-            goes = bool(frozen) and await self._may_send(connection)
+            goes = bool(frozen) and await self._delivery.may_take(connection)
             for one in frozen:
                 kept = await self._keep(connection, one, order, present)
                 leases.append(await outbox.lease(connection, one.draft.key, present) if kept and goes else None)
@@ -452,104 +418,6 @@ class Messages:
             await append(connection, of_verdict(await outbox.message(connection, key), verdict, present))
         return kept and until is None
 
-    async def _may_send(self, connection: Connection) -> bool:
-        return self.policy.mode != "off" and not (await mail_switch(connection)).stopped
-
-    async def _deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:
-        """Send whatever of these can go now; ask for another attempt if the relay makes something wait."""
-        present = now()
-        if not leases:
-            async with self.store.writing() as connection:
-                before = await outbox.outcomes(connection, keys, present)
-                waiting = _under_way(before)
-                if not waiting:
-                    return before
-                if not await self._may_send(connection):
-                    raise _later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
-                await outbox.drop_departed(connection, waiting, present)
-                taken = [await outbox.lease(connection, key, present) for key in waiting]
-                states = await outbox.states(connection, waiting)
-                lost = [key for key, state in states.items() if state is MessageState.UNKNOWN]
-                for key in lost:
-                    message = await outbox.message(connection, key)
-                    await append(connection, told(message, "message.unknown", MessageState.UNKNOWN, present))
-            leases = [lease for lease in taken if lease is not None]
-        results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
-        ended = {
-            lease.key: state for lease, state in zip(leases, results, strict=True) if isinstance(state, MessageState)
-        }
-        if ended.keys() == set(keys):
-            return Outcomes(states=ended)
-        async with self.store.reading() as connection:
-            after = await outbox.outcomes(connection, keys, present)
-            waiting = _under_way(after)
-            again = await outbox.next_try(connection, waiting) if waiting else None
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        if waiting:
-            wait = again - now() if again else outbox.LEASE
-            raise _later("the relay asks to try again later", "Deferred", max(wait, SOON))
-        return after
-
-    async def _hand_over(self, held: outbox.Lease) -> MessageState | None:
-        """Hand one message to the relay and record what became of it.
-
-        Returns:
-            The state in which it ended; nothing if it has not ended, or another attempt took it over.
-        """
-
-        async def commit() -> None:
-            async with self.store.writing() as connection:
-                if not await outbox.move(connection, held, MessageState.SENDING, now=now()):
-                    raise _later("another attempt took this message over", "Overtaken", outbox.LEASE)
-
-        try:
-            reply = await self.mailer.send(
-                self.stationery.sender, self.policy.recipient(held.address), held.raw, commit
-            )
-        except Misconfigured as fault:
-            async with self.store.writing() as connection:
-                await outbox.let_go(connection, held)
-            raise _later(str(fault), "Misconfigured", MISCONFIGURED_PAUSE, alarm=True) from None
-        except Rejected as refusal:
-            return await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
-        except Unanswered:
-            return await self._after_silence(held)
-        except Deferred as patience:
-            return await self._put_off(held, str(patience))
-        return await self._settle(held, MessageState.SENT, "message.sent", reply=reply)
-
-    async def _after_silence(self, held: outbox.Lease) -> MessageState | None:
-        """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
-        silence = "the relay did not answer after the data"
-        if held.kind == "resend":
-            return await self._put_off(held, silence)
-        return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)
-
-    async def _put_off(self, held: outbox.Lease, reason: str) -> MessageState | None:
-        present = now()
-        if present - held.first_tried_at >= outbox.GIVE_UP:
-            given_up = f"given up after 48 hours: {reason}"
-            return await self._settle(held, MessageState.FAILED, "message.failed", reason=given_up)
-        wait = PATIENCE[min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
-        async with self.store.writing() as connection:
-            await outbox.move(
-                connection, held, MessageState.DEFERRED, now=present, reason=reason, retry_at=present + wait
-            )
-        return None
-
-    async def _settle(
-        self, held: outbox.Lease, state: MessageState, kind: str, *, reason: str | None = None, reply: str | None = None
-    ) -> MessageState | None:
-        """Record the outcome and its entry on the timeline, together."""
-        present = now()
-        async with self.store.writing() as connection:
-            if not await outbox.move(connection, held, state, now=present, reason=reason, reply=reply):
-                return None
-            await append(connection, told(held, kind, state, present))
-        return state
-
 
 def _patience(rows: Sequence[Row], since: datetime) -> tuple[datetime, datetime] | None:
     """When the TAM is asked once more to read these drafts, and until when they are waited for."""
@@ -578,20 +446,5 @@ class _Frozen(NamedTuple):
     verdict: Verdict
 
 
-def _under_way(outcomes: Outcomes) -> list[str]:
-    """What is neither settled, nor a draft, nor put off."""
-    return [
-        key
-        for key, state in outcomes.states.items()
-        if state not in (MessageState.DRAFT, *SETTLED) and key not in outcomes.waits
-    ]
-
-
 def _is_stale(occasion: Occasion, at: datetime) -> bool:
     return occasion.stale_at is not None and occasion.stale_at <= at
-
-
-def _later(why: str, kind: str, wait: timedelta, *, alarm: bool = False) -> ApplicationError:
-    """Ask Temporal for another attempt after a while; an alarm only if the installation is at fault."""
-    category = ApplicationErrorCategory.UNSPECIFIED if alarm else ApplicationErrorCategory.BENIGN
-    return ApplicationError(why, type=kind, next_retry_delay=wait, category=category)

@@ -16,7 +16,8 @@ from typing import Final
 from sqlalchemy import func, select
 from temporalio.testing import ActivityEnvironment
 
-from activities.messages import Messages, Policy
+from activities.delivery import Policy
+from activities.messages import Messages
 from rapport.mail.letters import Company, Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.meeting import Booking, Invitee, Proposal, Slot
@@ -202,10 +203,10 @@ async def nothing() -> None:
     """A commit that always succeeds."""
 
 
-def activity_at(instant: datetime) -> ActivityEnvironment:
+def activity_at(instant: datetime, *, is_local: bool = False) -> ActivityEnvironment:
     """An attempt of an activity that was scheduled at this instant: the present as `now()` tells it, if it is later."""
     environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, current_attempt_scheduled_time=instant)
+    environment.info = dataclasses.replace(environment.info, current_attempt_scheduled_time=instant, is_local=is_local)
     return environment
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import MAIL, RECORDS
+from workflows.posting import REFUSED, post
 from workflows.waiting import Alarm, steer
 
 T = TypeVar("T")
@@ -160,9 +161,9 @@ class Correspondence:
             A task that gives the keys of the mails, or nothing if they could not be written.
         """
         writing = (
-            workflow.start_local_activity_method(Messages.draft, occasion, summary=summary, **RECORDS)
+            workflow.execute_local_activity_method(Messages.draft, occasion, summary=summary, **RECORDS)
             if reviewed
-            else workflow.start_activity_method(Messages.send, occasion, summary=summary, **MAIL)
+            else post(Messages.send, occasion, summary)
         )
         return self._post(self._written(writing))
 
@@ -170,9 +171,7 @@ class Correspondence:
         """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
         if bundle.aside is not None:
             self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
-        return self._post(
-            self._written(workflow.start_activity_method(Messages.send_bundle, bundle, summary=summary, **MAIL))
-        )
+        return self._post(self._written(post(Messages.send_bundle, bundle, summary)))
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
@@ -235,6 +234,7 @@ class Correspondence:
                     submission=release.id,
                     meeting=meeting,
                     news=self.take_news(),
+                    now=workflow.now(),
                 )
                 self._deliver(order)
 
@@ -321,7 +321,7 @@ class Correspondence:
         task.add_done_callback(self._posting.discard)
         return task
 
-    async def _written(self, writing: workflow.ActivityHandle[Outcomes]) -> tuple[str, ...] | None:
+    async def _written(self, writing: Awaitable[Outcomes]) -> tuple[str, ...] | None:
         try:
             outcomes = await writing
         except ActivityError as error:
@@ -329,7 +329,7 @@ class Correspondence:
             return None
         self._note(outcomes)
         if ready := outcomes.ready():
-            self._deliver(Deliver(account=self.account, keys=ready))
+            self._deliver(Deliver(account=self.account, keys=ready, now=workflow.now()))
         return tuple(outcomes.states)
 
     async def _send_in_time(self) -> None:
@@ -341,7 +341,8 @@ class Correspondence:
             if due := self._due():
                 for key in due:
                     del self.put_off[key]
-                self._deliver(Deliver(account=self.account, keys=due, meeting=self.facts_by_now()))
+                meeting = self.facts_by_now()
+                self._deliver(Deliver(account=self.account, keys=due, meeting=meeting, now=workflow.now()))
         self._waits_to_send = False
 
     def _due(self) -> tuple[str, ...]:
@@ -356,12 +357,11 @@ class Correspondence:
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
     def _deliver(self, order: Deliver) -> None:
-        summary = f"Send {len(order.keys)} mails"
-        self._post(self._delivered(workflow.start_activity_method(Messages.deliver, order, summary=summary, **MAIL)))
+        self._post(self._delivered(order))
 
-    async def _delivered(self, delivering: workflow.ActivityHandle[Outcomes]) -> None:
+    async def _delivered(self, order: Deliver) -> None:
         try:
-            outcomes = await delivering
+            outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails")
         except ActivityError as error:
             self._in_trouble(error)
         else:
@@ -390,4 +390,4 @@ class Correspondence:
 
 def refused(reason: str) -> ApplicationError:
     """A refusal for the person who asked; its text is shown as it is."""
-    return ApplicationError(reason, type="Refused", non_retryable=True)
+    return ApplicationError(reason, type=REFUSED, non_retryable=True)

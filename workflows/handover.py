@@ -14,7 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.successions import HandBack, HandoverStart
     from rapport.model.workflows import HANDOVER
 
-from workflows.options import MAIL, RECORDS
+from workflows.options import RECORDS
+from workflows.posting import post
 
 
 @workflow.defn(name=HANDOVER.name)
@@ -52,4 +53,4 @@ class Handover:
         )
         # A mail that cannot be written at all changes nothing of what happened.
         with contextlib.suppress(ActivityError):
-            await workflow.execute_activity_method(Messages.send, occasion, summary="Tell the TAM", **MAIL)
+            await post(Messages.send, occasion, "Tell the TAM")

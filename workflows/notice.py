@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import Occasion, Outcomes
     from rapport.model.workflows import NOTICE
 
-from workflows.options import MAIL
+from workflows.posting import post
 
 
 @workflow.defn(name=NOTICE.name)
@@ -19,4 +19,4 @@ class Notice:
     @workflow.run
     async def run(self, occasion: Occasion) -> Outcomes:
         """Write the mails and send them."""
-        return await workflow.execute_activity_method(Messages.send, occasion, summary=occasion.title, **MAIL)
+        return await post(Messages.send, occasion, occasion.title)

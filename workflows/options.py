@@ -32,6 +32,12 @@ MAIL: Final = Remote(
     ),
 )
 
+AT_ONCE: Final = Local(
+    # Once: what does not go at once goes by MAIL. A relay that has a mail's data may take a minute to answer.
+    start_to_close_timeout=timedelta(seconds=80),
+    retry_policy=RetryPolicy(maximum_attempts=1),
+)
+
 CALENDARS: Final = Remote(
     # A calendar that stays unreadable for a minute is left out, and that is told.
     start_to_close_timeout=timedelta(seconds=30),

@@ -8,11 +8,11 @@ is reported as unknown, never as failed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -25,9 +25,16 @@ MAX_CONNECTIONS: Final = 4
 MAX_MESSAGES: Final = 100
 MAX_IDLE: Final = 30.0
 
+PROMPT: Final = 1.0
+"""Seconds within which a relay takes a message that somebody can wait for."""
+
 
 class Deferred(Exception):  # noqa: N818 - an answer of the relay, not a fault of ours
     """The relay asks to try again later (4xx), or could not be reached."""
+
+
+class NotAtOnce(Exception):  # noqa: N818
+    """The relay was not ready for this message's data in the time that was given; nothing went out."""
 
 
 class Rejected(Exception):  # noqa: N818
@@ -104,24 +111,54 @@ class Mailer:
         self._data_timeout = data_timeout
         self._idle: deque[_Connection] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._began: list[float] = []
+        self._was_prompt = True
 
-    async def send(self, sender: str, recipient: str, raw: bytes, commit: Callable[[], Awaitable[None]]) -> str:
+    @property
+    def is_prompt(self) -> bool:
+        """Whether the relay dealt with the last message at once, and keeps none waiting now."""
+        present = time.monotonic()
+        return self._was_prompt and all(present - began < PROMPT for began in self._began)
+
+    async def send(
+        self,
+        sender: str,
+        recipient: str,
+        raw: bytes,
+        commit: Callable[[], Awaitable[None]],
+        *,
+        within: float | None = None,
+    ) -> str:
         """Hand over one message.
 
         Args:
             commit: Awaited after the recipient was accepted and before any data goes out; if it raises, nothing goes.
+            within: Seconds until the recipient has to be accepted. The answer to the data is always waited for.
 
         Returns:
             The relay's own words on acceptance.
 
         Raises:
-            Deferred, Rejected, Misconfigured: Nothing was accepted.
+            Deferred, Rejected, Misconfigured, NotAtOnce: Nothing was accepted.
             Unanswered: The data went out and no answer came.
         """
+        with self._timed():
+            try:
+                async with asyncio.timeout(within) as limit:
+                    return await self._send(sender, recipient, raw, commit, limit)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise NotAtOnce from None
+
+    async def _send(
+        self, sender: str, recipient: str, raw: bytes, commit: Callable[[], Awaitable[None]], limit: asyncio.Timeout
+    ) -> str:
         async with self._connection() as connection:
             client = connection.client
             await _command(client.mail(sender))
             await _command(client.rcpt(recipient))
+            limit.reschedule(None)
             await commit()
             try:
                 # The client's own timeout holds for each of the two answers that DATA has, this one for both.
@@ -157,7 +194,22 @@ class Mailer:
         while self._idle:
             await _quit(self._idle.pop().client)
 
-    @asynccontextmanager
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Notice whether the relay is prompt."""
+        began, dealt_with = time.monotonic(), False
+        self._began.append(began)
+        try:
+            yield
+            dealt_with = True
+        except Rejected:
+            dealt_with = True
+            raise
+        finally:
+            self._began.remove(began)
+            self._was_prompt = dealt_with and time.monotonic() - began < PROMPT
+
+    @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Connection]:
         async with self._free:
             connection = await self._take()
@@ -224,6 +276,9 @@ class Mailer:
                     "the relay does not offer what the settings ask for: encryption or sign-in"
                 ) from None
             raise Deferred("the relay cannot be reached") from None
+        except BaseException:
+            client.close()
+            raise
         return client
 
 
@@ -252,6 +307,7 @@ def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
 
 async def _quit(client: aiosmtplib.SMTP) -> None:
     try:
-        await client.quit(timeout=2)
-    except (aiosmtplib.SMTPException, OSError):
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+            await client.quit(timeout=2)
+    finally:
         client.close()

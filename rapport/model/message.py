@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -337,6 +337,11 @@ class Bundle(Wire):
     aside: SetAside | None = None
     news: CadenceNews | None = None
 
+    @property
+    def now(self) -> datetime:
+        """When it was asked for."""
+        return self.occasions[0].now
+
 
 class Deliver(Wire):
     """Send these messages: freeze what is still a draft, on this person's word.
@@ -352,6 +357,7 @@ class Deliver(Wire):
     submission: str | None = None
     meeting: MeetingFacts | None = None
     news: Projection | None = None
+    now: Instant
 
 
 class SetAside(Wire):
@@ -392,6 +398,11 @@ class Outcomes(Wire):
         """The keys that nobody has to read, that have not gone yet, and that need not wait."""
         ready = (key for key, state in self.states.items() if state is MessageState.READY)
         return tuple(key for key in ready if key not in self.waits)
+
+    def under_way(self) -> tuple[str, ...]:
+        """The keys of what is neither settled, nor a draft, nor put off."""
+        ended = (MessageState.DRAFT, *SETTLED)
+        return tuple(key for key, state in self.states.items() if state not in ended and key not in self.waits)
 
 
 class Release(Wire):

@@ -69,10 +69,13 @@ class _Told(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
+        at: datetime | None = self.shift.seen(info.current_attempt_scheduled_time)
         if info.is_local:
-            # It carries no time of the server's, and is handed its own `now`.
+            # It carries no time of the server's: its workflow hands it `now`, wherever the time matters.
+            at = next((given.now for given in input.args if hasattr(given, "now")), None)
+        if at is None:
             return await super().execute_activity(input)
-        with clock.set_to(self.shift.seen(info.current_attempt_scheduled_time)):
+        with clock.set_to(at):
             return await super().execute_activity(input)
 
 

@@ -63,7 +63,7 @@ async def send(messages: Messages, what: Occasion, at: datetime) -> Outcomes:
 
 async def deliver(messages: Messages, keys: tuple[str, ...], at: datetime, **said: Any) -> Outcomes:
     """What the workflow does when an instant has come, or a member has said their word."""
-    return await activity_at(at).run(messages.deliver, Deliver(account="versayce", keys=keys, **said))
+    return await activity_at(at).run(messages.deliver, Deliver(account="versayce", keys=keys, now=at, **said))
 
 
 async def note(

@@ -17,8 +17,9 @@ import pytest
 from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import messages as module
-from activities.messages import MISCONFIGURED_PAUSE, PATIENCE, STOPPED_PAUSE, Messages
+from activities import delivery
+from activities.delivery import MISCONFIGURED_PAUSE, PATIENCE, STOPPED_PAUSE, Policy
+from activities.messages import Messages
 from rapport.mail import outbox
 from rapport.mail.compose import readable
 from rapport.mail.outbox import LEASE
@@ -157,7 +158,9 @@ async def test_a_repeated_send_sends_nothing_twice(store: Store, messages: Messa
     assert await send(messages, occasion(company), T0 + timedelta(days=3)) == first
     other = occasion(company, email="meeting_proposal", meeting=facts(company, times=1))
     assert await send(messages, other, T0 + timedelta(days=3)) == first
-    order = Deliver(account="versayce", keys=tuple(first.states), approved_by="m_1", meeting=facts(company, times=1))
+    order = Deliver(
+        account="versayce", keys=tuple(first.states), approved_by="m_1", meeting=facts(company, times=1), now=T0
+    )
     assert await deliver(messages, order, T0 + timedelta(days=3)) == first
     assert len(relay.received) == 4
     assert await rows(store) == before
@@ -436,8 +439,75 @@ async def test_other_domains_are_suppressed(store: Store, mailer: Mailer, relay:
 )
 def test_an_allowed_domain_is_that_domain(address: str, goes: bool) -> None:
     """An allowed domain is compared whole, however its letters are cased."""
-    policy = module.Policy(mode="live", allowed_domains=frozenset({"foobar.example"}))
+    policy = Policy(mode="live", allowed_domains=frozenset({"foobar.example"}))
     assert (policy.suppresses(address) is None) is goes
+
+
+# --- in the workflow task itself
+
+
+async def send_at_once(messages: Messages, what: Occasion, at: datetime = T0) -> Outcomes:
+    """What goes at once, as a local activity."""
+    return await activity_at(at, is_local=True).run(messages.send, what)
+
+
+async def test_mails_go_at_once(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+    """A prompt relay gets all four welcomes at once, and nothing is left for the task queue."""
+    outcomes = await send_at_once(messages, occasion(await company_of(store)))
+    assert (outcomes.under_way(), len(relay.accepted)) == ((), 4)
+    assert set(outcomes.states.values()) == {S.SENT}
+
+
+@pytest.mark.parametrize("point", ["greeting", "MAIL", "RCPT"])
+async def test_what_does_not_go_at_once_goes_from_the_task_queue(
+    store: Store, messages: Messages, relay: ScriptedRelay, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """A relay that keeps mails waiting gets nothing at once; they are ready for the attempt that can wait for it."""
+    monkeypatch.setattr(delivery, "PROMPT", 0.05)
+    relay.then(point, *([HANG] * 4))
+    what = occasion(await company_of(store))
+    outcomes = await send_at_once(messages, what)
+    assert len(outcomes.under_way()) == 4
+    assert (set((await states(store)).values()), relay.received) == ({S.READY}, [])
+    # The next does not even try, and takes nothing from those who can wait.
+    seen = dict(relay.seen)
+    assert await send_at_once(messages, what) == outcomes
+    assert relay.seen == seen
+    assert set((await send(messages, what)).states.values()) == {S.SENT}
+    assert sorted(mail.recipient for mail in relay.accepted) == EVERYONE
+    assert {row["attempts"] for row in (await rows(store)).values()} == {1}
+
+
+async def test_patience_is_asked_of_the_task_queue(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+    """A relay that asks for patience is not asked again at once; whoever was not put off has their mail."""
+    relay.then_for(LUCA, "450 greylisted")
+    what = occasion(await company_of(store))
+    outcomes = await send_at_once(messages, what)
+    (waiting,) = outcomes.under_way()
+    assert (outcomes.states[waiting], len(relay.accepted)) == (S.DEFERRED, 3)
+    with pytest.raises(ApplicationError) as later:
+        await send(messages, what)
+    assert later.value.type == "Deferred"
+    outcomes = await send(messages, what, T0 + timedelta(minutes=2))
+    assert (outcomes.under_way(), len(relay.to(LUCA))) == ((), 1)
+
+
+async def test_stopped_mail_is_left_to_the_task_queue(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+    """While mail is stopped, what goes at once is nothing, and that is no failure."""
+    async with store.writing() as connection:
+        await access.throw_mail_switch(connection, MailSwitch(stopped=True, by="robin", at=T0))
+    outcomes = await send_at_once(messages, occasion(await company_of(store)))
+    assert (len(outcomes.under_way()), relay.connections) == (4, 0)
+
+
+async def test_a_workflows_time_counts_in_a_local_activity(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """A mail that goes at once carries the workflow's present, which a local activity does not have of itself."""
+    later = T0 + timedelta(days=400)
+    what = occasion(await company_of(store)).model_copy(update={"now": later})
+    await activity_at(T0, is_local=True).run(messages.send, what)
+    assert {row["settled_at"] for row in (await rows(store)).values()} == {later}
 
 
 # --- drafts
@@ -456,7 +526,7 @@ async def drafted(store: Store, messages: Messages, **options: Any) -> tuple[Occ
     what = occasion(company, **options)
     outcomes = await send(messages, what)
     assert set(outcomes.states.values()) == {S.DRAFT}
-    return what, Deliver(account="versayce", keys=tuple(outcomes.states), approved_by="m_1", submission="s_1")
+    return what, Deliver(account="versayce", keys=tuple(outcomes.states), approved_by="m_1", submission="s_1", now=T0)
 
 
 async def test_drafts_wait(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
@@ -765,7 +835,7 @@ async def test_the_state_and_its_entry_are_one(
 
     what = await one(store)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "append", fail)
+        patch.setattr(delivery, "append", fail)
         with pytest.raises(OSError, match="full"):
             await send(messages, what)
     assert await states(store) == {LUCA: S.SENDING}

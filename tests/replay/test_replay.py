@@ -36,7 +36,7 @@ def test_every_scenario_and_workflow_is_recorded() -> None:
 async def test_a_changed_workflow_is_noticed() -> None:
     """A history whose first activity was another one does not replay; so replaying can fail."""
     file = next(file for file in FILES if file.stem.endswith(".meeting"))
-    text = file.read_text().replace('"messages.send"', '"messages.other"')
+    text = file.read_text().replace('"planning.propose"', '"planning.other"')
     history = WorkflowHistory.from_json("meeting", text)
     with pytest.raises(Exception, match=r"[Nn]ondeterminism"):
         await Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter).replay_workflow(history)

@@ -188,24 +188,17 @@ async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Tow
     await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
     await here.mailed(4)
 
-    async def found() -> bool:
-        query = f'RapportAccount = "{key}"'
-        listed = [run async for run in dev_server.list_workflows(query)]
-        return {run.id for run in listed} == {onboarding_id(key), f"meeting/{key}/kickoff/1"}
+    async def found(query: str, *ids: str) -> None:
+        async def listed() -> bool:
+            query_of_it = f'RapportAccount = "{key}" AND {query}'
+            return {run.id async for run in dev_server.list_workflows(query_of_it)} == set(ids)
 
-    await until(found, "both workflows in the list")
-    waiting = [
-        run.id
-        async for run in dev_server.list_workflows(
-            f'RapportAccount = "{key}" AND RapportWaitingOn = "primary_champion"'
-            ' AND RapportDeadline > "2026-01-01T00:00:00Z"'
-        )
-    ]
-    assert waiting == [f"meeting/{key}/kickoff/1"]
-    staged = [
-        run.id async for run in dev_server.list_workflows(f'RapportAccount = "{key}" AND RapportStage = "kickoff"')
-    ]
-    assert staged == [onboarding_id(key)]
+        await until(listed, f"{ids} in the list")
+
+    meeting_of_it = f"meeting/{key}/kickoff/1"
+    await found('ExecutionStatus = "Running"', onboarding_id(key), meeting_of_it)
+    await found('RapportWaitingOn = "primary_champion" AND RapportDeadline > "2026-01-01T00:00:00Z"', meeting_of_it)
+    await found('RapportStage = "kickoff"', onboarding_id(key))
     meeting = await dev_server.get_workflow_handle(f"meeting/{key}/kickoff/1").query("__temporal_workflow_metadata")
     details = str(meeting)
     assert f"rapport meeting book {key} kickoff" in details

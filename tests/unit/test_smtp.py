@@ -15,7 +15,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from rapport.mail import smtp
-from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Rejected, Relay, Unanswered
+from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered
 from tests.helpers_mail import DROP, HANG, ScriptedRelay, mailer_to, nothing, until
 
 SENDER = "onboarding@foobar.example"
@@ -233,6 +233,78 @@ async def test_a_connection_that_the_relay_closed_is_not_used(relay: ScriptedRel
         await until(lambda: not client.is_connected)
         await mailer.send(SENDER, TO, RAW, nothing)
     assert len(relay.accepted) == 2
+
+
+@pytest.mark.parametrize("point", ["greeting", "MAIL", "RCPT"])
+async def test_what_is_not_ready_in_time_goes_nowhere(relay: ScriptedRelay, point: str) -> None:
+    """A relay that keeps a message waiting for longer than its sender can gets none of it; the next one goes."""
+    relay.then(point, HANG)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(NotAtOnce):
+            await mailer.send(SENDER, TO, RAW, refuse, within=0.05)
+        assert relay.received == []
+        await mailer.send(SENDER, TO, RAW, nothing, within=20)
+    assert len(relay.accepted) == 1
+
+
+async def test_no_free_connection_in_time_is_not_at_once(relay: ScriptedRelay) -> None:
+    """Behind four messages that the relay is busy with, a fifth that cannot wait does not go."""
+    relay.then("RCPT", *([HANG] * 4))
+    async with mailer_to(relay.port) as mailer:
+        four = [asyncio.create_task(mailer.send(SENDER, TO, RAW, nothing)) for _ in range(4)]
+        await relay.reached("RCPT", 4)
+        with pytest.raises(NotAtOnce):
+            await mailer.send(SENDER, TO, RAW, refuse, within=0.05)
+        relay.release.set()
+        await asyncio.gather(*four)
+    assert len(relay.accepted) == 4
+
+
+async def test_the_answer_to_the_data_is_waited_for(relay: ScriptedRelay) -> None:
+    """Once its data is on its way a message is never given up in haste: nobody could say whether it arrived."""
+    relay.then("body", HANG)
+    async with mailer_to(relay.port) as mailer:
+        sending = asyncio.create_task(mailer.send(SENDER, TO, RAW, nothing, within=0.05))
+        await relay.reached("body")
+        await asyncio.wait([sending], timeout=0.2)
+        assert not sending.done()
+        relay.release.set()
+        assert (await sending).startswith("250")
+
+
+async def test_a_prompt_relay_is_known_by_its_last_answer(
+    relay: ScriptedRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay counts as prompt until it keeps a message waiting, and again once it has taken one at once."""
+    async with mailer_to(relay.port) as mailer:
+        found = [mailer.is_prompt]
+        relay.then("body", HANG)
+        sending = asyncio.create_task(mailer.send(SENDER, TO, RAW, nothing))
+        await relay.reached("body")
+        found.append(mailer.is_prompt)
+        monkeypatch.setattr(smtp, "PROMPT", 0.0)
+        found.append(mailer.is_prompt)
+        relay.release.set()
+        await sending
+        monkeypatch.undo()
+        found.append(mailer.is_prompt)
+        await mailer.send(SENDER, TO, RAW, nothing)
+        found.append(mailer.is_prompt)
+    assert found == [True, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("point", "answer", "prompt"), [("RCPT", "450 later", False), ("greeting", DROP, False), ("RCPT", "550 no", True)]
+)
+async def test_a_refusal_is_an_answer_and_patience_is_none(
+    relay: ScriptedRelay, point: str, answer: str, *, prompt: bool
+) -> None:
+    """A relay that refuses a message for good was prompt; one that asks for patience, or is not there, was not."""
+    relay.then(point, answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises((Deferred, Rejected)):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert mailer.is_prompt is prompt
 
 
 async def test_closing_says_goodbye(relay: ScriptedRelay) -> None:

@@ -1,0 +1,79 @@
+"""A relay that lets people wait holds up mails and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client, WorkflowHandle
+
+from rapport.model.human_task import TaskStart
+from rapport.model.ids import new_id, task_id
+from rapport.model.message import MessageState
+from rapport.model.workflows import HUMAN_TASK
+from starters.commands import accounts, messages, tasks
+from tests.conftest import Town, account, by, town, until
+from tests.helpers_mail import HANG, scripted_relay
+from tests.stack.test_races import MANAGER, QUESTION
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def asked(there: Town, key: str) -> WorkflowHandle[Any, Any]:
+    """A question to a manager, of which a mail tells them; a workflow task may take a second."""
+    await accounts.import_account(there.office, account(key, new_id("C")))
+    start = TaskStart(account=key, contract=key, subject=key, step="choice", title="A choice", definition=QUESTION)
+    return await there.client.start_workflow(
+        HUMAN_TASK.name,
+        start,
+        id=task_id(key, "choice", 1),
+        task_queue=there.office.settings.task_queue,
+        task_timeout=timedelta(seconds=1),
+    )
+
+
+async def sent(there: Town, key: str, to: str) -> bool:
+    """Whether somebody has their mail, as the outbox has it."""
+    lines = await messages.listed(there.office, key)
+    return any(line.to == to and line.state is MessageState.SENT for line in lines)
+
+
+async def test_a_decision_is_taken_while_the_relay_keeps_a_mail_waiting(dev_server: Client, tmp_path: Path) -> None:
+    """A relay that has a mail's data and says nothing keeps nobody from deciding; the mail arrives once."""
+    key = new_id("slow").replace("_", "-")
+    async with scripted_relay() as relay:
+        relay.then("body", HANG, HANG)
+        address = SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=address) as there:
+            handle = await asked(there, key)
+            await relay.reached("body", 2)
+            receipt = await tasks.decide(there.office, handle.id, "approve", by(MANAGER))
+            assert receipt.accepted
+            assert not await sent(there, key, MANAGER)
+            relay.release.set()
+            await until(lambda: sent(there, key, MANAGER), "the mail to be on record as sent")
+    assert len(relay.to(MANAGER)) == 1
+
+
+async def test_a_mail_that_does_not_go_at_once_is_an_activity_that_temporal_shows(
+    dev_server: Client, tmp_path: Path
+) -> None:
+    """Where a relay asks for patience, Temporal shows the mail that waits, why, and when it is tried again."""
+    key = new_id("patient").replace("_", "-")
+    async with scripted_relay() as relay:
+        relay.then("RCPT", "450 4.2.0 greylisted", "450 4.2.0 greylisted")
+        address = SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=address) as there:
+            handle = await asked(there, key)
+
+            async def waiting() -> list[Any]:
+                pending = (await handle.describe()).raw_description.pending_activities
+                return [one for one in pending if one.attempt > 1]
+
+            (shown,) = await until(waiting, "a mail that is tried again")
+            assert shown.activity_type.name == "messages.send"
+            assert shown.last_failure.message == "the relay asks to try again later"
+            assert shown.next_attempt_schedule_time.seconds > shown.last_attempt_complete_time.seconds
