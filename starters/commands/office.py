@@ -33,8 +33,8 @@ LISTED: Final = 200
 """How many lines of a list a page or a table has at the most; programs get them all."""
 
 STARTS_IN_FLIGHT: Final = 4
-"""How many onboardings one process starts at the same time: starts starve completions. With 32, up to half the workflow
-tasks of a burst waited too long for their worker and were handed out anew; with 4, hardly any."""
+"""How many onboardings one process starts at the same time: starts starve completions. With 32, up to a fifth of the
+workflow tasks of a burst waited too long for their worker and were handed out anew; with 4, hardly any."""
 
 LATER: Final = "recorded, will be checked when a worker is back"
 """The outcome of a decision that no worker could take at once."""
