@@ -13,8 +13,8 @@ import pkgutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -47,6 +47,7 @@ from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.base import Refusal
 from rapport.model.resources import library
+from rapport.model.workflows import mail_queue
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
@@ -89,8 +90,14 @@ POLLERS: Final[Pollers] = (
 """As many as there is work for."""
 
 ACTIVITIES: Final = 32
-"""How many a worker takes at a time; mails share four connections to the relay. With the SDK's 100, the last that it
-took in a burst were begun ten seconds later, when Temporal had missed their heartbeats and given them to another."""
+"""How many a worker takes at a time. With the SDK's 100, the last that it took in a burst were begun ten seconds later,
+when Temporal had missed their heartbeats and given them to another."""
+
+MAILS: Final = 8
+"""How many of those mails that wait for the relay; they share `smtp.MAX_CONNECTIONS`, and some have several readers."""
+
+GRACE: Final = timedelta(seconds=30)
+"""How long what is under way may take when a worker is told to stop."""
 
 STEADY: Final[Pollers] = (
     PollerBehaviorSimpleMaximum(8),
@@ -109,12 +116,42 @@ docs/adr/0009-fewer-steps-between.md."""
 
 
 @dataclass(frozen=True)
+class Workers:
+    """What asks Temporal for work: for what must not wait behind anything else on a task queue of its own, as one."""
+
+    each: tuple[Worker, ...]
+    _open: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def __aenter__(self) -> None:
+        """Begin to ask."""
+        for one in self.each:
+            await self._open.enter_async_context(one)
+
+    async def __aexit__(self, *why: object) -> None:
+        """Let what is under way come to its end."""
+        await self._open.aclose()
+
+    async def run(self) -> None:
+        """Ask for work until shut down. The end of one, for whatever reason, is the end of all."""
+        running = [asyncio.create_task(one.run()) for one in self.each]
+        try:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self.shutdown()
+        await asyncio.gather(*running)
+
+    async def shutdown(self) -> None:
+        """Let what is under way come to its end. Safe to repeat."""
+        await asyncio.gather(*(one.shutdown() for one in self.each))
+
+
+@dataclass(frozen=True)
 class Parts:
     """What a worker is made of, open as long as the worker runs."""
 
     store: Store
     mailer: Mailer
-    worker: Worker
+    worker: Workers
 
 
 def stationery(settings: Settings) -> Stationery:
@@ -249,14 +286,23 @@ async def build(
             workflow_runner=runner or Runner.sharing(MECHANICS),
             interceptors=interceptors,
             max_concurrent_activities=ACTIVITIES,
-            graceful_shutdown_timeout=timedelta(seconds=30),
+            graceful_shutdown_timeout=GRACE,
             # A worker that was killed is missed after two seconds instead of ten.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
             workflow_task_poller_behavior=pollers[0],
             activity_task_poller_behavior=pollers[1],
         )
+        mails = Worker(
+            client,
+            task_queue=mail_queue(settings.task_queue),
+            activities=[messages.send, messages.send_bundle, messages.deliver],
+            interceptors=interceptors,
+            max_concurrent_activities=MAILS,
+            graceful_shutdown_timeout=GRACE,
+            activity_task_poller_behavior=pollers[1],
+        )
         try:
-            yield Parts(store, mailer, worker)
+            yield Parts(store, mailer, Workers((worker, mails)))
         finally:
             await mailer.close()
             await store.close()

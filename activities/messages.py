@@ -142,12 +142,13 @@ class Messages:
     @activity.defn(name="messages.set_aside")
     async def set_aside(self, order: SetAside) -> Outcomes:
         """Hold drafts back on a member's word, or suppress those that newer ones replace, and what was put off."""
-        present = now()
-        async with self.store.writing() as connection:
-            await outbox.set_aside(connection, order.keys, order.state, order.reason, present)
-            if order.state is MessageState.SUPPRESSED:
-                await self._drop(connection, order.keys, order.reason, present)
-            return await outbox.outcomes(connection, order.keys, present)
+        async with asked_at(order.now):
+            present = now()
+            async with self.store.writing() as connection:
+                await outbox.set_aside(connection, order.keys, order.state, order.reason, present)
+                if order.state is MessageState.SUPPRESSED:
+                    await self._drop(connection, order.keys, order.reason, present)
+                return await outbox.outcomes(connection, order.keys, present)
 
     async def _drop(self, connection: Connection, keys: Sequence[str], reason: str, present: datetime) -> None:
         """Suppress what was put off and makes no sense any more, and tell so."""

@@ -241,7 +241,8 @@ class Cadence(Rhythms):
         since = cadence.looks_back(sync, one.until)
         self.put(name, sync.model_copy(update={"told": one.until}))
         waiting = tuple(key for key in self.drafts_for(Purpose.DIGEST) if step_of(key) == name)
-        aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED) if waiting else None
+        set_aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED, now=workflow.now())
+        aside = set_aside if waiting else None
         occasions = self.recurring.before(sync, one, since)
         bundle = Bundle(occasions=occasions, aside=aside, news=self._news())
         self._follow(self._sent(name, one, self.write_bundle(bundle, f"Brief and digest before {sync.step.title}")))

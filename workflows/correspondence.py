@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.records import Projection
     from rapport.policy.chores import SEND, UNREAD
 
-from workflows.options import MAIL, RECORDS
+from workflows.options import RECORDS
 from workflows.posting import REFUSED, post
 from workflows.waiting import Alarm, steer
 
@@ -247,9 +247,9 @@ class Correspondence:
 
     async def set_aside(self, keys: tuple[str, ...], state: MessageState, reason: str) -> None:
         """Keep drafts from going."""
-        order = SetAside(keys=keys, state=state, reason=reason)
-        outcomes = await workflow.execute_activity_method(
-            Messages.set_aside, order, summary=f"{len(keys)} drafts {state}", **MAIL
+        order = SetAside(keys=keys, state=state, reason=reason, now=workflow.now())
+        outcomes = await workflow.execute_local_activity_method(
+            Messages.set_aside, order, summary=f"{len(keys)} drafts {state}", **RECORDS
         )
         self.states.update(outcomes.states)
 

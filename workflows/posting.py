@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from rapport.model.message import Outcomes
+    from rapport.model.workflows import mail_queue
 
 from workflows.options import AT_ONCE, MAIL
 
@@ -38,4 +39,5 @@ async def post(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Giv
     else:
         if not outcomes.under_way():
             return outcomes
-    return await workflow.execute_activity_method(act, given, summary=summary, **MAIL)
+    queue = mail_queue(workflow.info().task_queue)
+    return await workflow.execute_activity_method(act, given, summary=summary, task_queue=queue, **MAIL)

@@ -145,19 +145,28 @@ class Mailer:
         with self._timed():
             try:
                 async with asyncio.timeout(within) as limit:
-                    return await self._send(sender, recipient, raw, commit, limit)
-            except TimeoutError:
+                    return await self._send(sender, recipient, raw, commit, limit, within or COMMAND_TIMEOUT)
+            except (TimeoutError, Deferred):
                 if not limit.expired():
                     raise
                 raise NotAtOnce from None
 
     async def _send(
-        self, sender: str, recipient: str, raw: bytes, commit: Callable[[], Awaitable[None]], limit: asyncio.Timeout
+        self,
+        sender: str,
+        recipient: str,
+        raw: bytes,
+        commit: Callable[[], Awaitable[None]],
+        limit: asyncio.Timeout,
+        patience: float,
     ) -> str:
-        async with self._connection() as connection:
+        async with self._connection(patience) as connection:
             client = connection.client
-            await _command(client.mail(sender))
-            await _command(client.rcpt(recipient))
+            await _command(client.mail(sender, timeout=patience))
+            await _command(client.rcpt(recipient, timeout=patience))
+            # Python 3.11's wait_for, in the client, swallows a cancellation that comes together with an answer.
+            if limit.expired():
+                raise NotAtOnce
             limit.reschedule(None)
             await commit()
             try:
@@ -183,7 +192,7 @@ class Mailer:
         Raises:
             Deferred, Misconfigured: The relay cannot be reached, or not in the way that is set up.
         """
-        client = await self._connect(replace(self.relay, user=None, password=None))
+        client = await self._connect(replace(self.relay, user=None, password=None), COMMAND_TIMEOUT)
         try:
             await _command(client.ehlo())
         finally:
@@ -210,9 +219,9 @@ class Mailer:
             self._was_prompt = dealt_with and time.monotonic() - began < PROMPT
 
     @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Connection]:
+    async def _connection(self, patience: float) -> AsyncIterator[_Connection]:
         async with self._free:
-            connection = await self._take()
+            connection = await self._take(patience)
             try:
                 yield connection
             except Rejected:
@@ -223,13 +232,13 @@ class Mailer:
                 raise
             await self._give_back(connection)
 
-    async def _take(self) -> _Connection:
+    async def _take(self, patience: float) -> _Connection:
         while self._idle:
             connection = self._idle.pop()
             if time.monotonic() - connection.since < MAX_IDLE and connection.client.is_connected:
                 return connection
             await _quit(connection.client)
-        return _Connection(await self._connect(self.relay))
+        return _Connection(await self._connect(self.relay, patience))
 
     async def _give_back(self, connection: _Connection, *, reset: bool = False) -> None:
         connection.used += 1
@@ -239,13 +248,13 @@ class Mailer:
             return
         if reset:
             try:
-                await connection.client.rset()
+                await connection.client.rset(timeout=COMMAND_TIMEOUT)
             except (aiosmtplib.SMTPException, OSError):
                 connection.client.close()
                 return
         self._idle.append(connection)
 
-    async def _connect(self, relay: Relay) -> aiosmtplib.SMTP:
+    async def _connect(self, relay: Relay, patience: float) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
             hostname=relay.host,
             port=relay.port,
@@ -254,7 +263,7 @@ class Mailer:
             start_tls=relay.security == "starttls",
             username=relay.user,
             password=relay.password,
-            timeout=COMMAND_TIMEOUT,
+            timeout=patience,
         )
         try:
             await client.connect()

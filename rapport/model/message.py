@@ -366,6 +366,7 @@ class SetAside(Wire):
     keys: tuple[str, ...]
     state: MessageState
     reason: str
+    now: Instant
 
 
 class Departed(Wire):

@@ -23,6 +23,11 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 
+def mail_queue(task_queue: str) -> str:
+    """The task queue of mails that wait for the relay; so nothing else waits behind them, and be it for an hour."""
+    return f"{task_queue}-mail"
+
+
 @dataclass(frozen=True)
 class Kind(Generic[S, R]):
     """One workflow: its name in Temporal, its input and its result."""

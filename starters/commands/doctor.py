@@ -23,7 +23,7 @@ from rapport.model.base import Refusal, Wire
 from rapport.model.ids import desk_id
 from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
-from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW
+from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW, mail_queue
 from rapport.policy import promises
 from rapport.schedules import registered_mornings
 from rapport.settings import Settings
@@ -263,18 +263,19 @@ async def _schedule(client: Client, settings: Settings) -> Check:
 
 
 async def _worker(client: Client, settings: Settings) -> Check:
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=settings.task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    work, mail = settings.task_queue, mail_queue(settings.task_queue)
+    for queue, kind in (
+        (work, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+        (mail, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    ):
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
         )
-    )
-    if not answer.pollers:
-        what = f"none has asked for work on the task queue {settings.task_queue} in the last minutes"
-        fix = "start `rapport up` or `python worker.py`, with the same RAPPORT_TASK_QUEUE"
-        return Check(check="worker", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
-    return Check(check="worker", verdict=Verdict.OK, what=f"asks for work on the task queue {settings.task_queue}")
+        if not answer.pollers:
+            what = f"none has asked for work on the task queue {queue} in the last minutes"
+            fix = "start `rapport up` or `python worker.py`, with the same RAPPORT_TASK_QUEUE"
+            return Check(check="worker", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
+    return Check(check="worker", verdict=Verdict.OK, what=f"asks for work on the task queues {work} and {mail}")
 
 
 async def _desk(client: Client, _: Settings) -> Check:

@@ -294,7 +294,7 @@ async def test_what_is_put_off_can_still_be_called_back(store: Store, messages: 
     """A workflow that needs a mail no longer drops it; what had joined it says that it did not go either."""
     host = key_of(await send(messages, await note(store, "resources"), NIGHT))
     await send(messages, await note(store, "documents"), NIGHT)
-    order = SetAside(keys=(host,), state=S.SUPPRESSED, reason="a time is booked by now")
+    order = SetAside(keys=(host,), state=S.SUPPRESSED, reason="a time is booked by now", now=NIGHT)
     outcomes = await activity_at(NIGHT).run(messages.set_aside, order)
     assert outcomes.states == {host: S.SUPPRESSED}
     assert outcomes.waits == {}

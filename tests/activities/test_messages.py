@@ -574,7 +574,7 @@ async def test_an_approval_of_some_leaves_the_others(store: Store, messages: Mes
 
 async def set_aside(messages: Messages, keys: tuple[str, ...], state: S) -> Outcomes:
     """Hold drafts back, or suppress them."""
-    return await activity_at(T0).run(messages.set_aside, SetAside(keys=keys, state=state, reason="a reason"))
+    return await activity_at(T0).run(messages.set_aside, SetAside(keys=keys, state=state, reason="a reason", now=T0))
 
 
 async def test_a_held_draft_stays_until_someone_releases_it(

@@ -1,4 +1,4 @@
-"""A relay that lets people wait holds up mails and nothing else."""
+"""A relay that keeps mails waiting holds up nothing else."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 
+from activities import delivery
 from rapport.model.human_task import TaskStart
 from rapport.model.ids import new_id, task_id
-from rapport.model.message import MessageState
-from rapport.model.workflows import HUMAN_TASK
+from rapport.model.message import MessageState, Occasion, Purpose
+from rapport.model.workflows import HUMAN_TASK, NOTICE
+from rapport.storage import people
 from starters.commands import accounts, messages, tasks
+from starters.commands.office import present
 from tests.conftest import Town, account, by, town, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_races import MANAGER, QUESTION
+from tests.support.desk import SAM, ask, open_desk
+from tests.support.pager import pager
+from tests.workflows.test_support_desk import AROUND_THE_CLOCK
+from worker import ACTIVITIES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -77,3 +84,50 @@ async def test_a_mail_that_does_not_go_at_once_is_an_activity_that_temporal_show
             assert shown.activity_type.name == "messages.send"
             assert shown.last_failure.message == "the relay asks to try again later"
             assert shown.next_attempt_schedule_time.seconds > shown.last_attempt_complete_time.seconds
+
+
+async def notices(there: Town, count: int) -> list[WorkflowHandle[Any, Any]]:
+    """So many mails of no account's story, to one member."""
+    async with there.office.store.reading() as connection:
+        member = await people.member_by_email(connection, SAM)
+    assert member is not None
+    given = {"title": "A word", "purpose": Purpose.SIGN_IN, "email": "sign_in", "to": (member.id,), "now": present()}
+    begun = []
+    for number in range(count):
+        id_ = f"notice/{new_id('n')}"
+        occasion = Occasion.model_validate({**given, "step": f"word.{number}", "workflow_id": id_})
+        queue = there.office.settings.task_queue
+        begun.append(await there.client.start_workflow(NOTICE.name, occasion, id=id_, task_queue=queue))
+    return begun
+
+
+async def is_waiting(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether a workflow has an activity that has not come to its end."""
+    return bool((await handle.describe()).raw_description.pending_activities)
+
+
+async def test_whoever_is_on_call_is_paged_while_more_mails_wait_than_a_worker_takes(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a relay that answers nobody, a page still gets through at once: mails have a task queue of their own."""
+    monkeypatch.setattr(delivery, "PROMPT", 0.1)
+    (tmp_path / "support.toml").write_text(AROUND_THE_CLOCK.format(member=SAM))
+    async with scripted_relay() as relay, pager() as webhook:
+        relay.then("greeting", *([HANG] * 1_000))
+        address, hook = SecretStr(f"smtp://127.0.0.1:{relay.port}"), SecretStr(webhook.url)
+        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=address, paging_webhook_url=hook) as there:
+            await open_desk(there, day=None)
+            waiting = await notices(there, ACTIVITIES + 8)
+
+            async def all_wait() -> bool:
+                return all([await is_waiting(handle) for handle in waiting])
+
+            await until(all_wait, "mails that wait for the relay")
+            await ask(there, "All is down", severity=1)
+
+            async def paged() -> bool:
+                return bool(webhook.pages)
+
+            await until(paged, "the page", limit=10)
+            assert relay.accepted == []
+            relay.release.set()

@@ -25,7 +25,10 @@ class Paused(Smooth):
     resumed: bool = False
 
     async def act(self, life: Life) -> None:
-        """Pause after two weeks and resume six weeks later; in between everyone goes on answering."""
+        """Pause after two weeks and resume six weeks later; at all other times everyone goes on answering.
+
+        What comes of such a word is there at the next look, not at the same one: some of it is done at once.
+        """
         since = life.now - life.began
         if not self.paused and since >= timedelta(weeks=2):
             self.paused = True
@@ -33,7 +36,8 @@ class Paused(Smooth):
         elif not self.resumed and since >= timedelta(weeks=8):
             self.resumed = True
             await self._say(life, Operate.RESUME, "They are back")
-        await super().act(life)
+        else:
+            await super().act(life)
 
     async def _say(self, life: Life, kind: Operate, why: str) -> None:
         await operations.operate(life.office, life.account, kind, OperationWritten(reason=why), life.acting_tam)
@@ -47,7 +51,7 @@ class ChampionLeaves(Smooth):
     left: bool = False
 
     async def act(self, life: Life) -> None:
-        """Name the successor after two weeks."""
+        """Name the successor after two weeks; what comes of that is there at the next look."""
         if not self.left and life.now - life.began >= timedelta(weeks=2):
             self.left = True
             successor = Successor(
@@ -57,7 +61,8 @@ class ChampionLeaves(Smooth):
                 reason="Luca moved to another team",
             )
             await successions.replace_contact(life.office, life.account, successor, life.acting_tam)
-        await super().act(life)
+        else:
+            await super().act(life)
 
 
 OWN: Final[dict[str, Callable[[], Scenario]]] = {"paused": Paused, "champion_leaves": ChampionLeaves}
