@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
@@ -54,20 +55,39 @@ _VERIFIED: Final[dict[Channel, Verification]] = {
 }
 
 
+class Starts:
+    """The onboardings that this process is starting: a few at a time, the others wait for their turn."""
+
+    def __init__(self) -> None:
+        """Nothing is being started."""
+        self._turns = asyncio.Semaphore(STARTS_IN_FLIGHT)
+        self._under_way = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """Wait for one's turn; say whether no other is being started then."""
+        async with self._turns:
+            self._under_way += 1
+            try:
+                yield self._under_way == 1
+            finally:
+                self._under_way -= 1
+
+
 @dataclass(frozen=True)
 class Office:
     """The parts that use cases work with.
 
     Attributes:
         errands: What goes on beside a request whose answer must not tell how long it takes.
-        starting: What holds starts back while many come at once.
+        starts: What holds starts back while many come at once.
     """
 
     settings: Settings
     store: Store
     client: Client
     errands: set[asyncio.Task[None]] = field(default_factory=set)
-    starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
+    starts: Starts = field(default_factory=Starts)
 
 
 @dataclass(frozen=True)

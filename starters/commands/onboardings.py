@@ -122,8 +122,8 @@ async def start(office: Office, request: StartRequest) -> Started:
             )
         return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
     playbook = load(request.playbook or contract.playbook, office.settings.data / PLAYBOOKS)
-    async with office.starting:
-        return await _start(office, account, file, contract, playbook, request.at)
+    async with office.starts.turn() as alone:
+        return await _start(office, account, file, contract, playbook, request.at, eagerly=alone)
 
 
 async def _start(
@@ -133,6 +133,8 @@ async def _start(
     contract: WrittenContract,
     playbook: Playbook,
     at: str | None,
+    *,
+    eagerly: bool,
 ) -> Started:
     names = [step.name for step in playbook.steps]
     if at is not None and at not in names:
@@ -183,8 +185,9 @@ async def _start(
             task_queue=office.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            # A worker in this process gets the first task with the answer, without asking for it.
-            request_eager_start=True,
+            # A worker in this process gets the first task with the answer, without asking for it. Where many start at
+            # once, other processes are to have their share of the tasks: whoever has the first gets the next as well.
+            request_eager_start=eagerly,
             memo={"contract": contract.id, "playbook": f"{playbook.name} {playbook.version}"},
             search_attributes=TypedSearchAttributes(
                 [SearchAttributePair(ACCOUNT, account), SearchAttributePair(STAGE, plan.current_stage(steps) or "done")]
