@@ -160,7 +160,10 @@ def _release(
     if receipt.outcome == LATER:
         out.print(f"{receipt.outcome.capitalize()}.")
         return
-    out.print(f"{len(shown)} drafts {'are held back' if hold else 'go out'}.")
+    if len(shown) == 1:
+        out.print(f"1 draft {'is held back' if hold else 'goes out'}.")
+    else:
+        out.print(f"{len(shown)} drafts {'are held back' if hold else 'go out'}.")
     for draft in shown:
         if draft.goes_at and not hold:
             words = f"To {draft.to} on {when(draft.goes_at)}: until then it is outside their working time."
