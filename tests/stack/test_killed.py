@@ -6,22 +6,27 @@ import asyncio
 import contextlib
 import sqlite3
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 from temporalio.client import Client
 
+from rapport.mail.outbox import LEASE
 from rapport.model.human_task import Decision, TaskStart
 from rapport.model.ids import new_id, task_id
+from rapport.model.message import MessageState
 from rapport.model.workflows import HUMAN_TASK
 from rapport.settings import Settings
 from rapport.storage import people, timeline
 from rapport.storage.database import Store
-from starters.commands import accounts, audit, tasks, timelines
+from rapport.storage.tables import MessageRow
+from starters.commands import accounts, audit, messages, tasks, timelines
 from starters.commands.office import Office, submission
 from tests.conftest import ROOT, account, by, until
+from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_demo import LIMIT, environment
 from tests.stack.test_races import MANAGER, QUESTION
 from worker import build
@@ -85,3 +90,57 @@ async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, t
     assert (told.count("decision.made"), told.count("task.closed")) == (1, 1)
     assert (await audit.verify(office, key)).whole
     await store.close()
+
+
+async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Client, tmp_path: Path) -> None:
+    """Killed before it heard the relay's answer, a worker leaves the mail to the next, which sends the same bytes."""
+    key, queue = new_id("a").replace("_", "-"), new_id("queue")
+    async with scripted_relay() as relay:
+        relay.then("body", HANG, HANG)
+        address = f"smtp://127.0.0.1:{relay.port}"
+        given = {"data": tmp_path, "task_queue": queue, "smtp_url": SecretStr(address), "mail_mode": "live"}
+        settings = Settings(secret=SecretStr("a secret of the tests"), **given)
+        store = Store(settings.database)
+        await store.migrate()
+        office = Office(settings, store, dev_server)
+        await accounts.import_account(office, account(key, new_id("C")))
+        env = environment(
+            TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
+            RAPPORT_DATA=str(tmp_path),
+            RAPPORT_SECRET="a secret of the tests",
+            RAPPORT_TASK_QUEUE=queue,
+            RAPPORT_SMTP_URL=address,
+            RAPPORT_MAIL_MODE="live",
+        )
+        killed = await asyncio.create_subprocess_exec(sys.executable, "worker.py", env=env, cwd=ROOT)
+        try:
+            start = TaskStart(
+                account=key, contract=key, subject=key, step="choice", title="A choice", definition=QUESTION
+            )
+            await dev_server.start_workflow(
+                HUMAN_TASK.name,
+                start,
+                id=task_id(key, "choice", 1),
+                task_queue=queue,
+                task_timeout=timedelta(seconds=1),
+            )
+            await relay.reached("body", 2, limit=LIMIT)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                killed.kill()
+            await killed.wait()
+        sending = await messages.listed(office, key)
+        assert [line.state for line in sending] == [MessageState.SENDING] * 2
+        async with store.writing() as connection:
+            # As if the lease had run out: nobody is at these any more.
+            await connection.execute(update(MessageRow).values(lease_until=datetime.now(UTC) - LEASE))
+        async with build(dev_server, settings) as parts, parts.worker:
+
+            async def sent() -> bool:
+                return {line.state for line in await messages.listed(office, key)} == {MessageState.SENT}
+
+            await until(sent, "both mails to be on record as sent")
+        twice = [mail.raw for mail in relay.received if mail.recipient == MANAGER]
+        assert len(twice) == 2
+        assert twice[0] == twice[1]
+        await store.close()
