@@ -98,8 +98,13 @@ async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Cl
     async with scripted_relay() as relay:
         relay.then("body", HANG, HANG)
         address = f"smtp://127.0.0.1:{relay.port}"
-        given = {"data": tmp_path, "task_queue": queue, "smtp_url": SecretStr(address), "mail_mode": "live"}
-        settings = Settings(secret=SecretStr("a secret of the tests"), **given)
+        settings = Settings(
+            data=tmp_path,
+            secret=SecretStr("a secret of the tests"),
+            task_queue=queue,
+            smtp_url=SecretStr(address),
+            mail_mode="live",
+        )
         store = Store(settings.database)
         await store.migrate()
         office = Office(settings, store, dev_server)
