@@ -28,6 +28,7 @@ from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
 FEED_TIMEOUT: Final = 10.0
+FEED_ATTEMPTS: Final = 5
 
 
 class Dues(Wire):
@@ -308,7 +309,8 @@ class Planning:
         """When a member is not free, by their iCalendar address, if they have one.
 
         Raises:
-            ApplicationError: `CalendarUnreadable`; its text says neither the address nor what it holds.
+            ApplicationError: `CalendarUnreadable`; its text says neither the address nor what it holds. It is tried
+                again, and refused at the last of `FEED_ATTEMPTS`.
         """
         if member.calendar_url is None:
             return []
@@ -324,7 +326,11 @@ class Planning:
                 feed.busy, bytes(body), first - timedelta(days=1), last + timedelta(days=1), zone=member.schedule.zone
             )
         except (httpx.HTTPError, ValueError):
-            raise ApplicationError("the TAM's calendar cannot be fetched or read", type="CalendarUnreadable") from None
+            raise ApplicationError(
+                "the TAM's calendar cannot be fetched or read",
+                type="CalendarUnreadable",
+                non_retryable=activity.info().attempt >= FEED_ATTEMPTS,
+            ) from None
         return [Interval(start, end) for start, end in busy]
 
 

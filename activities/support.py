@@ -33,6 +33,7 @@ from rapport.storage.database import Connection, Store
 from rapport.support_rules import Rules
 
 PAGE_SECONDS: Final = 10.0
+PAGE_ATTEMPTS: Final = 20
 """How long the paging webhook may take."""
 
 
@@ -158,7 +159,8 @@ class Support:
         """Page whoever is on call.
 
         Raises:
-            ApplicationError: `Unpaged`: the webhook did not take it; it is tried again.
+            ApplicationError: `Unpaged`: the webhook did not take it; it is tried again, and given up after some half
+                an hour.
         """
         if self.paging is None:
             return
@@ -181,7 +183,10 @@ class Support:
             answer = await self.http.post(self.paging, json=said, headers=headers, timeout=PAGE_SECONDS)
             answer.raise_for_status()
         except httpx.HTTPError:
-            raise ApplicationError("the paging webhook did not take it", type="Unpaged") from None
+            given_up = activity.info().attempt >= PAGE_ATTEMPTS
+            raise ApplicationError(
+                "the paging webhook did not take it", type="Unpaged", non_retryable=given_up
+            ) from None
 
     @activity.defn(name="support.project")
     async def project(self, projection: CaseProjection) -> None:

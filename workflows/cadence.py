@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.records import Records
@@ -38,9 +37,10 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
+from workflows.outcomes import Refused, attempted, done, ended, started
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
-from workflows.waiting import Alarm, start_child, steer
+from workflows.waiting import Alarm, steer
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
@@ -65,7 +65,7 @@ class Cadence(Rhythms):
         self.adoptions = Adoptions(self)
         self.alarm = Alarm()
         self.review_over = False
-        self._open: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self._open: list[str] = []
         self._seeing_to: set[asyncio.Task[None]] = set()
         self._telling: asyncio.Task[Any] | None = None
 
@@ -213,8 +213,8 @@ class Cadence(Rhythms):
         self.tell_everyone_of_changes()
         await self.carry_out_releases(self.diary.tell_release)
         await self.drop_drafts("what recurs has come to its end")
-        for child in self._open.values():
-            await steer(child, Steering.CLOSE)
+        for id_ in list(self._open):
+            await steer(id_, Steering.CLOSE)
         self.diary.tell("cadence.ended")
         await self.all_posted()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -257,12 +257,12 @@ class Cadence(Rhythms):
     async def _seek(self, sync: Sync) -> SyncPlan:
         question = SeekTime(account=self.account, step=sync.step, now=workflow.now())
         summary = f"Find a standing time for {sync.step.title}"
-        try:
-            return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
-        except ActivityError:
+        found = await attempted(Planning.seek, question, summary, CALENDARS)
+        if isinstance(found, Refused):
             self.diary.tell("calendar.unreadable", step=sync.step.name)
             question = question.model_copy(update={"without_calendar": True})
-            return await workflow.execute_activity_method(Planning.seek, question, summary=summary, **CALENDARS)
+            return await done(Planning.seek, question, summary, CALENDARS)
+        return found
 
     async def plan_sync(self, sync: Sync, after: datetime | None = None) -> SyncPlan:
         """Find out when a standing meeting takes place next.
@@ -281,9 +281,7 @@ class Cadence(Rhythms):
             announced=None if sync.wanted is not None else sync.announced,
             now=workflow.now(),
         )
-        return await workflow.execute_local_activity_method(
-            Planning.plan, question, summary=f"When is {sync.step.title} held next?", **PLANNING
-        )
+        return await done(Planning.plan, question, f"When is {sync.step.title} held next?", PLANNING)
 
     def _is_due(self, name: str) -> bool:
         plan = self.reviews[name].plan
@@ -294,9 +292,7 @@ class Cadence(Rhythms):
         review = self.reviews[name]
         step, began = review.step, review.counted_from or self.began
         question = PlanReview(account=self.account, step=step, began=began, number=number, before=review.before)
-        answer = await workflow.execute_local_activity_method(
-            Planning.review, question, summary=f"When is the next {step.title} due?", **PLANNING
-        )
+        answer = await done(Planning.review, question, f"When is the next {step.title} due?", PLANNING)
         self.reviews[name] = self.reviews[name].model_copy(update={"plan": answer.plan, "tam": answer.tam})
         self.stale.add(name)
         return answer.plan
@@ -330,8 +326,7 @@ class Cadence(Rhythms):
         opened = self.reviews[name].opened
         if opened is not None and opened.number == plan.number:
             self.reviews[name] = self.reviews[name].model_copy(update={"briefed": True})
-        preparing = self._open.get(self._preparation_of(name, plan))
-        if preparing is not None:
+        if (preparing := self._preparation_of(name, plan)) in self._open:
             await steer(preparing, Steering.CLOSE)
         outcome = result.outcome if result is not None else "failed"
         self.diary.tell("review.ended", step=name, about=outcome)
@@ -360,21 +355,19 @@ class Cadence(Rhythms):
 
     async def _child(self, kind: Any, start: Any, id_: str, summary: str, about: str) -> Any:
         """Start a workflow of its own and give what it gives; nothing if it fails, or one of its name runs."""
-        try:
-            child = await start_child(kind, start, id_, summary=summary, about=about)
-            self._open[id_] = child
-            self.todos.add(child)
-            self.stale |= set(self.reviews)
-            self.changed = True
-            return await child
-        except (FailureError, WorkflowAlreadyStartedError):
+        child = await started(kind, start, id_, summary=summary, about=about)
+        if child is None:
             return None
-        finally:
-            ended = self._open.pop(id_, None)
-            if ended is not None:
-                self.todos.discard(ended)
-            self.stale |= set(self.reviews)
-            self.changed = True
+        self._open.append(id_)
+        self.todos.append(id_)
+        self.stale |= set(self.reviews)
+        self.changed = True
+        result = await ended(child)
+        self._open.remove(id_)
+        self.todos.remove(id_)
+        self.stale |= set(self.reviews)
+        self.changed = True
+        return None if isinstance(result, Refused) else result
 
     @property
     def is_seeing_to(self) -> bool:
@@ -464,6 +457,4 @@ class Cadence(Rhythms):
         """Write down what no activity has taken along, in one local activity."""
         news = self._news()
         if news is not None:
-            await workflow.execute_local_activity_method(
-                Records.tell_cadence, news, summary="Write down what happened", **RECORDS
-            )
+            await done(Records.tell_cadence, news, "Write down what happened", RECORDS)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.announcements import Announcements
@@ -17,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import onboarding_id
 
 from workflows.options import WEBHOOKS
+from workflows.outcomes import Refused, attempted, told
 
 _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
     {
@@ -86,8 +85,7 @@ class Channel:
         if self._gates_moved:
             self._gates_moved = False
             # An account without an onboarding waits for no gate.
-            with contextlib.suppress(ApplicationError):
-                await workflow.get_external_workflow_handle(onboarding_id(self.account)).signal("gates_changed")
+            await told(onboarding_id(self.account), "gates_changed")
 
     async def all_said(self) -> None:
         """Wait until nothing is left to be told."""
@@ -96,12 +94,7 @@ class Channel:
     async def _say_all(self) -> None:
         while self._words:
             order = self._words.pop(0)
-            try:
-                await workflow.execute_activity_method(
-                    Announcements.announce,
-                    order,
-                    summary=f"Tell the channel: {order.what.replace('_', ' ')}",
-                    **WEBHOOKS,
-                )
-            except ActivityError:
-                workflow.logger.exception("the review channel could not be told")
+            summary = f"Tell the channel: {order.what.replace('_', ' ')}"
+            if isinstance(await attempted(Announcements.announce, order, summary, WEBHOOKS), Refused):
+                # What it was to be told by mail cannot be written; `rapport doctor` lists what never reached it.
+                workflow.logger.error("the review channel could not be told")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
@@ -33,7 +33,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import RECORDS
-from workflows.posting import REFUSED, post
+from workflows.outcomes import REFUSED, Refused, attempted, done
+from workflows.posting import post
 from workflows.waiting import Alarm, steer
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Correspondence:
         self.changed = False
         self.paused_at: datetime | None = None
         self.closing = False
-        self.todos: set[workflow.ChildWorkflowHandle[Any, Any]] = set()
+        self.todos: list[str] = []
         self.drafts: list[str] = []
         self.unread: dict[str, tuple[datetime, datetime]] = {}
         self.states: dict[str, MessageState] = {}
@@ -161,7 +162,7 @@ class Correspondence:
             A task that gives the keys of the mails, or nothing if they could not be written.
         """
         writing = (
-            workflow.execute_local_activity_method(Messages.draft, occasion, summary=summary, **RECORDS)
+            attempted(Messages.draft, occasion, summary, RECORDS)
             if reviewed
             else post(Messages.send, occasion, summary)
         )
@@ -248,9 +249,7 @@ class Correspondence:
     async def set_aside(self, keys: tuple[str, ...], state: MessageState, reason: str) -> None:
         """Keep drafts from going."""
         order = SetAside(keys=keys, state=state, reason=reason, now=workflow.now())
-        outcomes = await workflow.execute_local_activity_method(
-            Messages.set_aside, order, summary=f"{len(keys)} drafts {state}", **RECORDS
-        )
+        outcomes = await done(Messages.set_aside, order, f"{len(keys)} drafts {state}", RECORDS)
         self.states.update(outcomes.states)
 
     def release_by(self, result: TaskResult, keys: tuple[str, ...]) -> None:
@@ -264,9 +263,7 @@ class Correspondence:
         """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
         if keys := (*self.drafts, *self.put_off):
             order = Departed(keys=keys, now=workflow.now())
-            gone = await workflow.execute_local_activity_method(
-                Messages.drop_departed, order, summary="Suppress the drafts to those who have left", **RECORDS
-            )
+            gone = await done(Messages.drop_departed, order, "Suppress the drafts to those who have left", RECORDS)
             self.drafts = [key for key in self.drafts if key not in gone.states]
             self.put_off = {key: at for key, at in self.put_off.items() if key not in gone.states}
             self.states.update(gone.states)
@@ -321,11 +318,10 @@ class Correspondence:
         task.add_done_callback(self._posting.discard)
         return task
 
-    async def _written(self, writing: Awaitable[Outcomes]) -> tuple[str, ...] | None:
-        try:
-            outcomes = await writing
-        except ActivityError as error:
-            self._in_trouble(error)
+    async def _written(self, writing: Awaitable[Outcomes | Refused]) -> tuple[str, ...] | None:
+        outcomes = await writing
+        if isinstance(outcomes, Refused):
+            self._in_trouble(outcomes)
             return None
         self._note(outcomes)
         if ready := outcomes.ready():
@@ -360,10 +356,9 @@ class Correspondence:
         self._post(self._delivered(order))
 
     async def _delivered(self, order: Deliver) -> None:
-        try:
-            outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails")
-        except ActivityError as error:
-            self._in_trouble(error)
+        outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails")
+        if isinstance(outcomes, Refused):
+            self._in_trouble(outcomes)
         else:
             self._note(outcomes)
 
@@ -381,10 +376,9 @@ class Correspondence:
                 self._waits_to_send = True
                 self._post(self._send_in_time())
 
-    def _in_trouble(self, error: ActivityError) -> None:
+    def _in_trouble(self, refused: Refused) -> None:
         """A mail that cannot be written at all: it is told, and the story goes on without it."""
-        cause = error.cause
-        self.troubles.append(cause.message if isinstance(cause, ApplicationError) else "a mail could not be sent")
+        self.troubles.append(refused.reason)
         self.changed = True
 
 

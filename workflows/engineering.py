@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from activities.support import Support, TeamAsked
     from rapport.model.human_task import TaskDefinition, TaskOption, TaskResult, TaskStart
     from rapport.model.ids import task_id
-    from rapport.model.workflows import HUMAN_TASK
 
 from workflows.options import PLANNING
-from workflows.waiting import Owner, start_child
+from workflows.outcomes import done
+from workflows.waiting import Owner, ask
 
 STEP = "escalation"
 OPTIONS = (
@@ -32,9 +31,7 @@ async def ask_engineering(
         requester: The case's owner, by id.
         dossier: The submission with all that engineering needs.
     """
-    found = await workflow.execute_local_activity_method(
-        Support.team, TeamAsked(area=area, now=workflow.now()), summary="Whose area is it?", **PLANNING
-    )
+    found = await done(Support.team, TeamAsked(area=area, now=workflow.now()), "Whose area is it?", PLANNING)
     definition = TaskDefinition(
         task="approval",
         question=f"What is the answer to {ref}? It goes to the support engineer, never to the customer",
@@ -52,17 +49,4 @@ async def ask_engineering(
         requester=requester,
         request=dossier,
     )
-    task = await start_child(
-        HUMAN_TASK,
-        given,
-        task_id(ref, STEP, number),
-        summary=f"{ref} is put to engineering",
-        about=definition.question,
-    )
-    owner.todos.add(task)
-    try:
-        return await task
-    except ChildWorkflowError:
-        return TaskResult(outcome=definition.on_timeout, at=workflow.now())
-    finally:
-        owner.todos.discard(task)
+    return await ask(given, task_id(ref, STEP, number), f"{ref} is put to engineering", todos=owner.todos)

@@ -10,11 +10,12 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import GAP
 
 from workflows.options import WEBHOOKS
+from workflows.outcomes import Refused, attempted
 
 
 @workflow.defn(name=GAP.name)
 class GapDelivery:
-    """Sends a gap until the CRM has it as it stands; what the CRM refuses fails here, where Temporal shows it.
+    """Sends a gap until the CRM has it as it stands; what the CRM refuses for good is listed by `rapport doctor`.
 
     Each change starts it, or tells the one that runs.
     """
@@ -31,9 +32,8 @@ class GapDelivery:
         sent = GapSent(state="off")
         while self.changed:
             self.changed = False
-            sent = await workflow.execute_activity_method(
-                Gaps.deliver, self.start, summary=f"Send {self.start.ref}", **WEBHOOKS
-            )
+            answer = await attempted(Gaps.deliver, self.start, f"Send {self.start.ref}", WEBHOOKS)
+            sent = GapSent(state="failed") if isinstance(answer, Refused) else answer
         return sent
 
     @workflow.signal(name="gap_changed", description="There is something new to send")

@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import RECORDS
+from workflows.outcomes import done
 from workflows.waiting import Alarm, Errand
 
 
@@ -352,6 +353,4 @@ class Gathering(Correspondence):
         self.diary.tell_troubles(self.troubles)
         if self.diary.turn_to(wait):
             workflow.set_current_details(details.meeting(self.view()))
-            await workflow.execute_local_activity_method(
-                Records.tell_step, self.diary.page(), summary="Write down what happened", **RECORDS
-            )
+            await done(Records.tell_step, self.diary.page(), "Write down what happened", RECORDS)

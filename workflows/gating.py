@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.gates import Standing
 
 from workflows.options import PLANNING
+from workflows.outcomes import done
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -52,9 +53,7 @@ class Gating:
             question = GatesAsked(
                 account=self.steps.start.account, gates=tuple(dict.fromkeys(waiting.values())), now=workflow.now()
             )
-            found = await workflow.execute_local_activity_method(
-                Gates.look, question, summary="Are these gates open?", **PLANNING
-            )
+            found = await done(Gates.look, question, "Are these gates open?", PLANNING)
             self._take(found)
 
     def _take(self, found: GatesFound) -> None:

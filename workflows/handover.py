@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
@@ -15,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import HANDOVER
 
 from workflows.options import RECORDS
+from workflows.outcomes import done, told
 from workflows.posting import post
 
 
@@ -27,15 +25,12 @@ class Handover:
         """Sleep, give back, tell."""
         await workflow.sleep(start.until - workflow.now(), summary="The account goes back to its regular TAM")
         order = HandBack(account=start.account, key=workflow.info().workflow_id, now=workflow.now())
-        back = await workflow.execute_local_activity_method(
-            Records.hand_back, order, summary="Give the account back", **RECORDS
-        )
+        back = await done(Records.hand_back, order, "Give the account back", RECORDS)
         if back.tam is None or back.former is None:
             return
         for id_ in back.listeners:
             # One that has ended meanwhile goes by nothing any more.
-            with contextlib.suppress(ApplicationError):
-                await workflow.get_external_workflow_handle(id_).signal("people_changed")
+            await told(id_, "people_changed")
         await self.write_to_the_tam(start.account, back.tam, back.former)
 
     async def write_to_the_tam(self, account: str, tam: str, former: str) -> None:
@@ -52,5 +47,4 @@ class Handover:
             handover=HandoverFacts(former=former, back=True),
         )
         # A mail that cannot be written at all changes nothing of what happened.
-        with contextlib.suppress(ActivityError):
-            await post(Messages.send, occasion, "Tell the TAM")
+        await post(Messages.send, occasion, "Tell the TAM")

@@ -34,6 +34,7 @@ from workflows.circle import Circle
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
+from workflows.outcomes import done
 from workflows.waiting import Alarm
 
 _TO_CUSTOMERS: Final = {
@@ -363,9 +364,7 @@ class HumanTask(Correspondence):
             deadline=deadline,
             now=workflow.now(),
         )
-        seated = await workflow.execute_local_activity_method(
-            Tasks.seat, question, summary="Who is asked, and when are they reminded?", **PLANNING
-        )
+        seated = await done(Tasks.seat, question, "Who is asked, and when are they reminded?", PLANNING)
         self.circle = circle = Circle(ladder, requester, seated)
         return circle
 
@@ -420,9 +419,7 @@ class HumanTask(Correspondence):
             now=workflow.now(),
             backup=backup,
         )
-        seated = await workflow.execute_local_activity_method(
-            Tasks.reseat, question, summary="Who is asked now?", **PLANNING
-        )
+        seated = await done(Tasks.reseat, question, "Who is asked now?", PLANNING)
         new = circle.reseat(seated)
         for member in new:
             self.diary.tell("task.backup_added" if backup else "task.moved", who=member)
@@ -565,9 +562,7 @@ class HumanTask(Correspondence):
             fixed=fixed,
             now=workflow.now(),
         )
-        resumed = await workflow.execute_local_activity_method(
-            Tasks.resume, question, summary="What time is left?", **PLANNING
-        )
+        resumed = await done(Tasks.resume, question, "What time is left?", PLANNING)
         circle.rungs = list(resumed.rungs)
 
     async def _project(self, wait: Wait) -> None:
@@ -598,9 +593,7 @@ class HumanTask(Correspondence):
             now=workflow.now(),
             news=self.diary.page().model_copy(update={"wait": None}) if self.start.about else self.diary.page(),
         )
-        await workflow.execute_local_activity_method(
-            Tasks.project, projection, summary="Write down what happened", **RECORDS
-        )
+        await done(Tasks.project, projection, "Write down what happened", RECORDS)
 
     def _holders(self) -> tuple[TaskHolder, ...]:
         """Whom it waits for: those of silent seats, each once; then who else can decide, or change their mind."""

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
@@ -30,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.gathering import Gathering
 from workflows.options import CALENDARS, PLANNING
+from workflows.outcomes import Refused, attempted, done
 
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
@@ -210,12 +210,12 @@ class Meeting(Gathering):
             account=self.account, step=self.step, round=self.round, now=workflow.now(), opens=self.start.opens
         )
         summary = "Find times in everyone's calendars"
-        try:
-            return await workflow.execute_activity_method(Planning.propose, question, summary=summary, **CALENDARS)
-        except ActivityError:
+        found = await attempted(Planning.propose, question, summary, CALENDARS)
+        if isinstance(found, Refused):
             self.diary.tell("calendar.unreadable")
             question = question.model_copy(update={"without_calendar": True})
-            return await workflow.execute_activity_method(Planning.propose, question, summary=summary, **CALENDARS)
+            return await done(Planning.propose, question, summary, CALENDARS)
+        return found
 
     @property
     def _proposal_mail(self) -> str:
@@ -232,9 +232,7 @@ class Meeting(Gathering):
             voting=self.phase in (MeetingPhase.VOTING, MeetingPhase.STUCK),
             now=workflow.now(),
         )
-        there = await workflow.execute_local_activity_method(
-            Planning.gather, question, summary="Who takes part now?", **PLANNING
-        )
+        there = await done(Planning.gather, question, "Who takes part now?", PLANNING)
         self.vacant, self.successor_by = there.vacant, there.ask_again
         before, self.proposal = self.proposal, there.proposal or self.proposal
         await self.drop_departed()
@@ -303,9 +301,7 @@ class Meeting(Gathering):
         """Count the voting period from now."""
         if self.phase is MeetingPhase.DRAFTED:
             question = Reopen(account=self.account, step=self.step, proposal=self._current, now=workflow.now())
-            self.proposal = await workflow.execute_local_activity_method(
-                Planning.reopen, question, summary="Count the voting period from now", **PLANNING
-            )
+            self.proposal = await done(Planning.reopen, question, "Count the voting period from now", PLANNING)
         self.nudges = list(self._current.nudges)
         self.phase = MeetingPhase.VOTING
 
@@ -314,17 +310,11 @@ class Meeting(Gathering):
         proposal = self._current
         by: Literal["vote", "deadline"] = "vote" if workflow.now() < proposal.deadline else "deadline"
         booking = Booking(start=slot.start, end=slot.end, by=by)
-        try:
-            free = await workflow.execute_activity_method(
-                Planning.confirm,
-                Confirm(account=self.account, booking=booking),
-                summary="Is the TAM still free then?",
-                **CALENDARS,
-            )
-        except ActivityError:
+        question = Confirm(account=self.account, booking=booking)
+        free = await attempted(Planning.confirm, question, "Is the TAM still free then?", CALENDARS)
+        if isinstance(free, Refused):
             self.diary.tell("calendar.unreadable")
-            free = True
-        if not free:
+        if free is False:
             self.diary.tell("meeting.time_taken", instant=slot.start)
             left = tuple(other for other in proposal.slots if other.id != slot.id)
             self.proposal = proposal.model_copy(update={"slots": left})
@@ -362,11 +352,11 @@ class Meeting(Gathering):
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
         """When to follow up what the TAM is asked to do."""
-        answer = await workflow.execute_local_activity_method(
+        answer = await done(
             Planning.follow_up,
             FollowUp(account=self.account, since=since, days=days),
-            summary="When is this followed up?",
-            **PLANNING,
+            "When is this followed up?",
+            PLANNING,
         )
         return answer.at
 
@@ -456,9 +446,7 @@ class Meeting(Gathering):
                 now=workflow.now(),
                 instants=(self._current.deadline, *(nudge.at for nudge in self.nudges)),
             )
-            answer = await workflow.execute_local_activity_method(
-                Planning.resumed, question, summary="What time is left to vote?", **PLANNING
-            )
+            answer = await done(Planning.resumed, question, "What time is left to vote?", PLANNING)
             deadline, *nudges = answer.at
             self.proposal = self._current.model_copy(update={"deadline": deadline})
             self.nudges = [nudge.model_copy(update={"at": at}) for nudge, at in zip(self.nudges, nudges, strict=True)]

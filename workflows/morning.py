@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.reports import MorningsAsked, Reports
@@ -18,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import MORNING, NOTICE
 
 from workflows.options import PLANNING
+from workflows.outcomes import done, started
 
 PATIENCE: Final = timedelta(minutes=10)
 """How long a round stays for its mails. Shorter than the time between two, as none begins while another runs."""
@@ -36,9 +35,7 @@ class Morning:
     async def run(self, start: MorningStart) -> MorningResult:  # noqa: ARG002 - nothing has to be known yet
         """Find whose morning it is, and see to each."""
         question = MorningsAsked(started=workflow.info().start_time, now=workflow.now())
-        mornings = await workflow.execute_local_activity_method(
-            Reports.mornings, question, summary="Whose morning is it?", **PLANNING
-        )
+        mornings = await done(Reports.mornings, question, "Whose morning is it?", PLANNING)
         started = [await self._write(due) for due in mornings.due]
         mails = [mail for mail in started if mail is not None]
         if mails:
@@ -58,16 +55,8 @@ class Morning:
             now=workflow.now(),
             stale_at=due.over_at,
         )
-        try:
-            mail = await workflow.start_child_workflow(
-                NOTICE.name,
-                occasion,
-                id=id_,
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=occasion.title,
-            )
-        except WorkflowAlreadyStartedError:
+        mail = await started(NOTICE, occasion, id_, summary=occasion.title, once=True)
+        if mail is None:
             return None
         # A mail that cannot be written fails by itself, where it is seen, and not the round of everyone else's.
         mail.add_done_callback(asyncio.Task.exception)

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import Occasion, Outcomes
     from rapport.model.workflows import NOTICE
 
+from workflows.outcomes import Refused
 from workflows.posting import post
 
 
@@ -18,5 +19,6 @@ class Notice:
 
     @workflow.run
     async def run(self, occasion: Occasion) -> Outcomes:
-        """Write the mails and send them."""
-        return await post(Messages.send, occasion, occasion.title)
+        """Write the mails and send them; none, where they cannot be written."""
+        outcomes = await post(Messages.send, occasion, occasion.title)
+        return Outcomes(states={}) if isinstance(outcomes, Refused) else outcomes

@@ -1,7 +1,8 @@
-"""The named sets of timeouts and retries, each for one nature of work."""
+"""The named sets of timeouts and retries, each for one nature of work. None has an end: see `outcomes`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypedDict
 
@@ -21,64 +22,83 @@ class Remote(Local):
     heartbeat_timeout: timedelta | None
 
 
-MAIL: Final = Remote(
-    # Without an end: what waits for a stopped mail or a patient relay names its own next attempt, and gives up itself.
-    start_to_close_timeout=timedelta(minutes=3),
-    heartbeat_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(minutes=5),
-        non_retryable_error_types=["Refused", "PayloadsTooLarge"],
-    ),
-)
+@dataclass(frozen=True)
+class Nature:
+    """One nature of work.
+
+    Attributes:
+        local: How it is tried in the workflow task itself, if it is, before it gets a task of its own.
+        remote: How it is tried after that.
+        mails: Whether it waits for the relay, on the task queue for that.
+    """
+
+    local: Local | None
+    remote: Remote
+    mails: bool = False
+
 
 AT_ONCE: Final = Local(
-    # Once: what does not go at once goes by MAIL. A relay that has a mail's data may take a minute to answer.
+    # Once: what does not go at once goes on the task queue. A relay that has a mail's data may take a minute to answer.
     start_to_close_timeout=timedelta(seconds=80),
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 
-CALENDARS: Final = Remote(
-    # A calendar that stays unreadable for a minute is left out, and that is told.
+MAIL: Final = Nature(
+    # What waits for a stopped mail or a patient relay names its own next attempt, and gives up itself.
+    local=AT_ONCE,
+    remote=Remote(
+        start_to_close_timeout=timedelta(minutes=3),
+        heartbeat_timeout=timedelta(seconds=10),
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)),
+    ),
+    mails=True,
+)
+
+CALENDARS: Final = Nature(
+    # A calendar that stays unreadable refuses by itself after some attempts, and is left out.
+    local=None,
+    remote=Remote(
+        start_to_close_timeout=timedelta(seconds=30),
+        heartbeat_timeout=None,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(seconds=30)),
+    ),
+)
+
+WEBHOOKS: Final = Nature(
+    # What other systems refuse for good, or do not take for two days, the activity itself gives up.
+    local=None,
+    remote=Remote(
+        start_to_close_timeout=timedelta(minutes=2),
+        heartbeat_timeout=timedelta(seconds=10),
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5)),
+    ),
+)
+
+PAGING: Final = Nature(
+    # A page that does not get through gives up itself; the case's mails have long gone by then.
+    local=None,
+    remote=Remote(
+        start_to_close_timeout=timedelta(seconds=30),
+        heartbeat_timeout=None,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=2)),
+    ),
+)
+
+_QUICK: Final = Local(
+    # Long enough for a lock that somebody holds; an outage is waited out on the task queue, where it is seen.
+    start_to_close_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=5
+    ),
+)
+
+_PATIENT: Final = Remote(
     start_to_close_timeout=timedelta(seconds=30),
     heartbeat_timeout=None,
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=2),
-        maximum_attempts=5,
-        non_retryable_error_types=["PayloadsTooLarge"],
-    ),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20)),
 )
 
-WEBHOOKS: Final = Remote(
-    # Without an end: what other systems refuse for good, or do not take for two days, the activity itself gives up.
-    start_to_close_timeout=timedelta(minutes=2),
-    heartbeat_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=2),
-        maximum_interval=timedelta(minutes=5),
-        non_retryable_error_types=["Refused", "PayloadsTooLarge"],
-    ),
-)
+PLANNING: Final = Nature(local=_QUICK, remote=_PATIENT)
 
-PAGING: Final = Remote(
-    # A page that does not get through in half an hour is told; the case's mails have long gone by then.
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=None,
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=2),
-        maximum_interval=timedelta(minutes=2),
-        maximum_attempts=20,
-        non_retryable_error_types=["PayloadsTooLarge"],
-    ),
-)
-
-PLANNING: Final = Local(
-    start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
-)
-
-RECORDS: Final = Local(
-    # Retried without limit: a projection is late, never lost.
-    start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
-)
+RECORDS: Final = Nature(local=_QUICK, remote=_PATIENT)
+"""A projection is late, never lost."""

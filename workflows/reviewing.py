@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviews import LaidOut, Reviews, Settle, Until
@@ -17,7 +16,6 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import task_id
     from rapport.model.meeting import Receipt
     from rapport.model.message import Occasion, Purpose
-    from rapport.model.operations import Steering
     from rapport.model.records import Wait
     from rapport.model.review_facts import Remark, RemarkKind, ReviewPhase, TechReviewFacts, Verdict
     from rapport.model.tech_review import (
@@ -28,14 +26,14 @@ with workflow.unsafe.imports_passed_through():
         ReviewView,
         ReviewWord,
     )
-    from rapport.model.workflows import HUMAN_TASK
     from rapport.policy import details, review
 
 from workflows.channel import Channel
 from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.waiting import start_child, steer
+from workflows.outcomes import Refused, attempted, done
+from workflows.waiting import ask
 
 HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
@@ -184,9 +182,7 @@ class Reviewing(Correspondence):
         if phase is ReviewPhase.MESSAGE:
             return self.round.needed_by
         question = Until(phase=phase, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
-        deadline = await workflow.execute_local_activity_method(
-            Reviews.deadline, question, summary=f"How long is there for the {phase}?", **PLANNING
-        )
+        deadline = await done(Reviews.deadline, question, f"How long is there for the {phase}?", PLANNING)
         self._stop_if_interrupted()
         return deadline.at
 
@@ -208,20 +204,10 @@ class Reviewing(Correspondence):
     async def _put(self, step: str, title: str, definition: TaskDefinition, **told: Any) -> TaskResult:
         """Put a question to people and give what came of it; if the review is interrupted, what came until then."""
         attempt = self.attempts[step] = self.attempts.get(step, 0) + 1
-        child = await start_child(
-            HUMAN_TASK,
-            self._task(step, title, definition, attempt, **told),
-            task_id(self.ref, step, attempt),
-            summary=f"{title}, for {self.account}",
-            about=definition.question,
+        given = self._task(step, title, definition, attempt, **told)
+        return await ask(
+            given, task_id(self.ref, step, attempt), f"{title}, for {self.account}", is_over=self._is_interrupted
         )
-        await workflow.wait_condition(lambda: child.done() or self._is_interrupted())
-        if not child.done():
-            await steer(child, Steering.CLOSE)
-        try:
-            return await child
-        except ChildWorkflowError:
-            return TaskResult(outcome=definition.on_timeout, at=workflow.now())
 
     def _remember_all(self, kind: RemarkKind, result: TaskResult, *, seat: str | None = None) -> None:
         """Keep what each person said; a leader's vote for the seat that they filled."""
@@ -299,11 +285,8 @@ class Reviewing(Correspondence):
         question = Settle(
             ref=self.ref, round=self.round.number, by=self.round.by, submission=submission, now=workflow.now()
         )
-        try:
-            settled = await workflow.execute_local_activity_method(
-                Reviews.settle, question, summary="What does the message promise?", **RECORDS
-            )
-        except ActivityError:
+        settled = await attempted(Reviews.settle, question, "What does the message promise?", RECORDS)
+        if isinstance(settled, Refused):
             self._tell("tech_review.unsettled")
             return
         self.revisit = settled.revisit
@@ -372,6 +355,4 @@ class Reviewing(Correspondence):
             wait=self.diary.wait,
             now=workflow.now(),
         )
-        await workflow.execute_local_activity_method(
-            Reviews.project, projection, summary="Write down what happened", **RECORDS
-        )
+        await done(Reviews.project, projection, "Write down what happened", RECORDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from temporalio import workflow
 
@@ -18,6 +18,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.plan import StepState
 
 from workflows.options import PLANNING
+from workflows.outcomes import REFUSED, Refused, done
+
+UNWRITTEN: Final = Refused(REFUSED, "a mail cannot be written")
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -59,11 +62,11 @@ class StepMails:
         )
         return self.steps.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
 
-    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str:
+    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Refused:
         """How many of a step's mails have gone, once each has or was kept from it."""
         keys = await writing
         if keys is None:
-            return "failed"
+            return UNWRITTEN
         told = await self.told_of(step.name, keys)
         # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
         while self.steps.letters.departed & set(keys) and await self.goes_on(step.name):
@@ -112,9 +115,7 @@ class StepMails:
             return known[0]
         # Some of them were written by an attempt that nobody heard of.
         question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=PATIENCE)
-        answer = await workflow.execute_local_activity_method(
-            Planning.follow_up, question, summary="When is this followed up?", **PLANNING
-        )
+        answer = await done(Planning.follow_up, question, "When is this followed up?", PLANNING)
         insist, given_until = answer.at
         return insist, given_until
 

@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Dues, Planning, Resumed, Stagger
@@ -33,11 +32,12 @@ from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
+from workflows.outcomes import OfAccount, Refused, done, ended, started
 from workflows.step_mails import StepMails
 from workflows.successors import Successors
 from workflows.users import Users
 from workflows.venues import Venues
-from workflows.waiting import Alarm, Errand, OfAccount, start_child, steer
+from workflows.waiting import Alarm, Errand, steer
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
@@ -71,7 +71,7 @@ class Steps:
         self.successors = Successors(self)
         self._venues = Venues(self)
         self._gating = Gating(self)
-        self._open: dict[str, list[workflow.ChildWorkflowHandle[Any, Any]]] = {}
+        self._open: dict[str, list[str]] = {}
         self._steers: dict[str, Steer] = {}
         self._staggers = False
         self._paused_since: datetime | None = None
@@ -158,8 +158,8 @@ class Steps:
         """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
         steers, self._steers = self._steers, {}
         for name, word in steers.items():
-            for child in list(self._open.get(name, ())):
-                await steer(child, word.kind)
+            for id_ in list(self._open.get(name, ())):
+                await steer(id_, word.kind)
             if word.kind is Steering.CLOSE:
                 await self.letters.drop_drafts("the step is over", name)
 
@@ -178,11 +178,11 @@ class Steps:
             else:
                 waits.append((name, step.definition.offset, since))
         if waits:
-            answer = await workflow.execute_local_activity_method(
+            answer = await done(
                 Planning.dues,
                 Dues(account=self.start.account, waits=tuple(waits)),
-                summary="When do the next steps become due?",
-                **PLANNING,
+                "When do the next steps become due?",
+                PLANNING,
             )
             self._set_dues(answer.due)
         if self._staggers:
@@ -196,9 +196,7 @@ class Steps:
             question = Resumed(
                 account=self.start.account, paused_at=paused_at, now=workflow.now(), instants=tuple(waits.values())
             )
-            answer = await workflow.execute_local_activity_method(
-                Planning.resumed, question, summary="What time is left until the next steps?", **PLANNING
-            )
+            answer = await done(Planning.resumed, question, "What time is left until the next steps?", PLANNING)
             self._set_dues(dict(zip(waits, answer.at, strict=True)))
 
     async def _stagger(self) -> None:
@@ -206,11 +204,11 @@ class Steps:
         waiting = {name: step for name, step in self.progress.items() if step.state is StepState.WAITING}
         dues = {name: step.due for name, step in waiting.items() if step.due is not None}
         if len(plan.due_now(self.progress, workflow.now())) > 1:
-            answer = await workflow.execute_local_activity_method(
+            answer = await done(
                 Planning.stagger,
                 Stagger(account=self.start.account, dues=dues, now=workflow.now()),
-                summary="Which of these steps begins when?",
-                **PLANNING,
+                "Which of these steps begins when?",
+                PLANNING,
             )
             self._set_dues(answer.due)
 
@@ -272,22 +270,20 @@ class Steps:
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 
-    async def _perform(self, name: str, work: Coroutine[Any, Any, str]) -> None:
+    async def _perform(self, name: str, work: Coroutine[Any, Any, str | Refused]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
-        attempt, state, outcome = self.progress[name].attempt, StepState.DONE, "failed"
-        try:
-            outcome = await work
-        except FailureError:
-            state = StepState.FAILED
+        attempt = self.progress[name].attempt
+        result = await work
         self._open.pop(name, None)
         self.letters.changed = True
         if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
             # Somebody has skipped it, or completed it elsewhere: that is on record.
             return
+        state, outcome = (StepState.FAILED, "failed") if isinstance(result, Refused) else (StepState.DONE, result)
         self._set(name, state=state, ended=workflow.now(), outcome=outcome)
         self.diary.tell("step.ended", step=name, about=outcome)
 
-    async def _meet(self, step: MeetingStep) -> str:
+    async def _meet(self, step: MeetingStep) -> str | Refused:
         if step.merged_into is not None and self._venues.was_onsite(step.merged_into):
             return f"with_{step.merged_into}"
         attempt = self.progress[step.name].attempt
@@ -310,25 +306,24 @@ class Steps:
             summary=f"{step.title} with {self.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
+        if isinstance(result, Refused):
+            return result
         self._agreed.update({one.step: one.start for one in result.agreed})
         return result.outcome
 
-    async def _decide(self, step: TaskStep) -> str:
+    async def _decide(self, step: TaskStep) -> str | Refused:
         """Put a question to people, and tell the meetings that wait for its outcome."""
         if step.for_each is not None:
             return await self.users.ask_about_each(step, step.for_each)
-        try:
-            result = await self.ask_people(step, step.definition())
-        except FailureError:
-            # Nobody will say any more; whoever waits for word must not wait for ever.
-            await self._venues.tell(step.name, None)
-            raise
-        await self._venues.tell(step.name, result.outcome)
-        return result.outcome
+        result = await self.ask_people(step, step.definition())
+        # Also where nobody will say any more: whoever waits for word must not wait for ever.
+        outcome = result if isinstance(result, Refused) else result.outcome
+        await self._venues.tell(step.name, None if isinstance(outcome, Refused) else outcome)
+        return outcome
 
     async def ask_people(
         self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
-    ) -> TaskResult:
+    ) -> TaskResult | Refused:
         """Put one question.
 
         Args:
@@ -370,46 +365,40 @@ class Steps:
         steps = (step.definition for step in self.progress.values() if step.state not in gone)
         rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
         account = self.start.account
-        try:
-            cadence = await start_child(
-                CADENCE,
-                CadenceStart(
-                    account=account,
-                    contract=self.start.contract,
-                    steps=rhythms,
-                    playbook=self.playbook.name,
-                    version=self.playbook.version,
-                ),
-                cadence_id(account),
-                summary=f"What recurs for {account}",
-                about=", ".join(f"{step.title}, every {step.every}" for step in rhythms),
-            )
-        except WorkflowAlreadyStartedError:
+        start = CadenceStart(
+            account=account,
+            contract=self.start.contract,
+            steps=rhythms,
+            playbook=self.playbook.name,
+            version=self.playbook.version,
+        )
+        about = ", ".join(f"{step.title}, every {step.every}" for step in rhythms)
+        cadence = await started(CADENCE, start, cadence_id(account), summary=f"What recurs for {account}", about=about)
+        if cadence is None:
             return "ran already"
         # How it ends is its own affair, and seen where it runs.
         cadence.add_done_callback(asyncio.Task.exception)
         return "runs"
 
-    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R:
+    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R | Refused:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
-        child = await start_child(kind, start, id_, summary=summary, about=about)
+        child = await started(kind, start, id_, summary=summary, about=about)
         if self.progress[name].state is not StepState.RUNNING:
             # Somebody has ended the step while its workflow was being started.
-            await steer(child, Steering.CLOSE)
+            await steer(id_, Steering.CLOSE)
         else:
-            self._open.setdefault(name, []).append(child)
+            self._open.setdefault(name, []).append(id_)
             if self.is_paused:
-                await steer(child, Steering.PAUSE)
-        return await child
+                await steer(id_, Steering.PAUSE)
+        return await ended(child)
 
     async def withdraw(self, name: str, about: str) -> None:
         """End a step's to-do about somebody who has left."""
         id_ = task_id(self.start.account, name, self.progress[name].attempt, about)
-        for child in self._open.get(name, ()):
-            if child.id == id_:
-                await steer(child, Steering.CLOSE)
+        if id_ in self._open.get(name, ()):
+            await steer(id_, Steering.CLOSE)
 
-    def _write(self, step: MessageStep) -> Coroutine[Any, Any, str]:
+    def _write(self, step: MessageStep) -> Coroutine[Any, Any, str | Refused]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)
@@ -466,6 +455,4 @@ class Steps:
         """Write down what no activity has taken along, in one local activity."""
         news = self.take_news()
         if news is not None:
-            await workflow.execute_local_activity_method(
-                Records.project, news, summary="Write down what happened", **RECORDS
-            )
+            await done(Records.project, news, "Write down what happened", RECORDS)

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import NAME_A_SUCCESSOR, PATIENCE
 
 from workflows.options import PLANNING
+from workflows.outcomes import done
 from workflows.waiting import Errand, wait_until
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ class Successors:
         while self.moved:
             self.moved = False
             question = Vacancies(account=self.steps.start.account, now=workflow.now())
-            answer = await workflow.execute_local_activity_method(
-                Planning.vacancies, question, summary="Is anybody missing?", **PLANNING
-            )
+            answer = await done(Planning.vacancies, question, "Is anybody missing?", PLANNING)
             await self.steps.letters.drop_departed()
             searched = bool(self.vacant)
             if answer.personas != self.vacant:
@@ -81,9 +80,7 @@ class Successors:
             await errand.put(is_over)
             if not is_over():
                 question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=PATIENCE[1:])
-                answer = await workflow.execute_local_activity_method(
-                    Planning.follow_up, question, summary="When is this asked again?", **PLANNING
-                )
+                answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
                 self.hold = self._wait(answer.at[0])
                 self.steps.show_anew(plan.held(self.steps.progress, self.vacant))
                 await wait_until(self.steps.letters, answer.at[0], is_over, "Ask again who follows")

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.support import PageOrder, Support
@@ -42,6 +41,7 @@ from workflows.correspondence import Correspondence, refused
 from workflows.diary import Diary
 from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING, RECORDS
+from workflows.outcomes import Refused, attempted, done, told
 from workflows.waiting import Alarm, steer
 
 DESK_AGAIN: Final = timedelta(minutes=1)
@@ -406,9 +406,7 @@ class SupportCase(Correspondence):
                 silence_told=self.status.silence_told,
                 now=workflow.now(),
             )
-            self.foreseen = await workflow.execute_local_activity_method(
-                Support.outlook, question, summary="When is what due, and who is there?", **PLANNING
-            )
+            self.foreseen = await done(Support.outlook, question, "When is what due, and who is there?", PLANNING)
             self.status = self.status.model_copy(update={"follow_up": self.foreseen.follow_up})
 
     async def _through_engineering(self, escalation: Escalation, act: CaseAct) -> None:
@@ -452,21 +450,13 @@ class SupportCase(Correspondence):
             member=member,
             now=workflow.now(),
         )
-        try:
-            await workflow.execute_activity_method(Support.page, order, summary="Page whoever is on call", **PAGING)
-        except ActivityError:
-            self.diary.tell("case.unpaged", who=member)
-        else:
-            self.diary.tell("case.paged", who=member)
+        paged = await attempted(Support.page, order, "Page whoever is on call", PAGING)
+        self.diary.tell("case.unpaged" if isinstance(paged, Refused) else "case.paged", who=member)
         self.changed = True
 
     async def _to_desk(self, name: str, word: Waiting | Word | Escalation) -> bool:
         """Tell the desk; nothing is lost if it does not run: it is asked again, or asks nothing."""
-        try:
-            await workflow.get_external_workflow_handle(desk_id(self.start.desk)).signal(name, word)
-        except ApplicationError:
-            return False
-        return True
+        return await told(desk_id(self.start.desk), name, word)
 
     def _mail(
         self,
@@ -585,9 +575,7 @@ class SupportCase(Correspondence):
         )
         self.told_to_sql = projection.model_copy(update={"entries": (), "log": ()})
         workflow.set_current_details(details.case(self.view()))
-        await workflow.execute_local_activity_method(
-            Support.project, projection, summary="Write down what happened", **RECORDS
-        )
+        await done(Support.project, projection, "Write down what happened", RECORDS)
 
     @staticmethod
     def _but_counts(status: CaseStatus) -> CaseStatus:

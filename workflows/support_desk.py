@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.support import Support
@@ -29,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import details, interruptions
 
 from workflows.options import RECORDS
+from workflows.outcomes import done, told
 from workflows.waiting import Alarm
 
 REPEAT: Final = timedelta(minutes=5)
@@ -85,9 +85,7 @@ class SupportDesk:
         if not asked:
             return
         question = Assigning(desk=self.start.name, waiting=asked, loads=self._loads(), now=workflow.now())
-        answer = await workflow.execute_local_activity_method(
-            Support.assign, question, summary=f"Who takes these {len(asked)}?", **RECORDS
-        )
+        answer = await done(Support.assign, question, f"Who takes these {len(asked)}?", RECORDS)
         if answer.look_again is not None:
             earlier = self.looks_again_at
             self.looks_again_at = answer.look_again if earlier is None else min(earlier, answer.look_again)
@@ -218,11 +216,7 @@ class SupportDesk:
 
     @staticmethod
     async def _signal(ref: str, name: str, word: Assigned | Escalation) -> bool:
-        try:
-            await workflow.get_external_workflow_handle(case_id(ref)).signal(name, word)
-        except ApplicationError:
-            return False
-        return True
+        return await told(case_id(ref), name, word)
 
     def _loads(self) -> dict[str, Load]:
         """What each member has open, as numbers: a thousand cases are a line for each member."""

@@ -6,22 +6,21 @@ import asyncio
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviews import Again, LayOut, Reviews
     from rapport.model.ids import task_id
-    from rapport.model.operations import Steering
     from rapport.model.records import Wait
     from rapport.model.review_facts import ReviewPhase, Verdict
     from rapport.model.tech_review import WITHDRAWN, ReviewResult, ReviewStart
-    from rapport.model.workflows import HUMAN_TASK, TECH_REVIEW
+    from rapport.model.workflows import TECH_REVIEW
     from rapport.policy import details, review
     from rapport.policy.review import Spoken
 
 from workflows.options import PLANNING, RECORDS
+from workflows.outcomes import done
 from workflows.reviewing import HEALTH, MAILS, STAGE, Interrupted, Reviewing
-from workflows.waiting import Alarm, start_child, steer
+from workflows.waiting import Alarm, ask
 
 OVERDUE = "overdue"
 ON_TIME = "on_time"
@@ -65,9 +64,7 @@ class TechReview(Reviewing):
         question = LayOut(
             ref=self.ref, account=self.account, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now()
         )
-        self.people = await workflow.execute_local_activity_method(
-            Reviews.lay_out, question, summary="Whom does it concern, and by when?", **PLANNING
-        )
+        self.people = await done(Reviews.lay_out, question, "Whom does it concern, and by when?", PLANNING)
         again = self.round.again
         what = "revisit" if again else "submitted" if self.round.number == 1 else "edited"
         self._tell(f"tech_review.{what}", who=self.round.by, submission=None if again else self.round.submission)
@@ -253,11 +250,11 @@ class TechReview(Reviewing):
         alarm.set(self.revisit, f"{self.ref} comes back")
         await workflow.wait_condition(lambda: alarm.rings or self._is_interrupted())
         self._stop_if_interrupted()
-        self.next_round = await workflow.execute_local_activity_method(
+        self.next_round = await done(
             Reviews.again,
             Again(ref=self.ref, round=self.round, now=workflow.now()),
-            summary="Begin a round that comes by itself",
-            **RECORDS,
+            "Begin a round that comes by itself",
+            RECORDS,
         )
         return True
 
@@ -302,16 +299,12 @@ class TechReview(Reviewing):
         definition = review.MEETING.model_copy(update={"assign": (self.round.by,)})
         others = None if requester == self.round.by else requester
         given = self._task("meeting", f"{self.ref}: a live meeting", definition, number, mails={}, requester=others)
-        child = await start_child(
-            HUMAN_TASK, given, task_id(self.ref, "meeting", number), summary=given.title, about=definition.question
+        result = await ask(
+            given,
+            task_id(self.ref, "meeting", number),
+            given.title,
+            is_over=lambda: self.ended or self.withdrawn is not None,
         )
-        await workflow.wait_condition(lambda: child.done() or self.ended or self.withdrawn is not None)
-        if not child.done():
-            await steer(child, Steering.CLOSE)
-        try:
-            result = await child
-        except ChildWorkflowError:
-            return
         self._remember("meeting", by=result.by, option=result.outcome, submission=result.submission)
         self._tell("tech_review.meeting", who=result.by, about=result.outcome, submission=result.submission)
 

@@ -18,6 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import details, todos
 
 from workflows.options import PLANNING
+from workflows.outcomes import Refused, done
+from workflows.step_mails import UNWRITTEN
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -63,7 +65,7 @@ class Users:
         self.steps = steps
         self._mailings: dict[str, Mailing] = {}
 
-    async def ask_about_each(self, step: TaskStep, persona: str) -> str:
+    async def ask_about_each(self, step: TaskStep, persona: str) -> str | Refused:
         """Put the same question once for everyone of a persona; give how many came to its first option."""
         everyone = await self._known((persona,))
         self._wait(step.name, details.roles(step.assign), step.question)
@@ -72,10 +74,15 @@ class Users:
             *(self.steps.ask_people(step, definition, about=one.contact) for one in everyone)
         )
         self.steps.mails.keep_waiting(step.name, None)
+        for result in results:
+            if isinstance(result, Refused):
+                return result
         first = definition.options[0].id
-        return f"{sum(result.outcome == first for result in results)} of {len(results)} {first}"
+        return (
+            f"{sum(not isinstance(one, Refused) and one.outcome == first for one in results)} of {len(results)} {first}"
+        )
 
-    async def write_to_those_known(self, step: MessageStep) -> str:
+    async def write_to_those_known(self, step: MessageStep) -> str | Refused:
         """Write to those of whose work enough is known; have the TAM find out the rest, and write then.
 
         Whoever follows somebody who left before their mail went is seen to like everyone else.
@@ -89,8 +96,8 @@ class Users:
         del self._mailings[step.name]
         self.steps.mails.keep_waiting(step.name, None)
         written = [work.result() for work in mailing.work]
-        if written and all(some is None for some in written):
-            return "failed"
+        if any(some is None for some in written):
+            return UNWRITTEN
         keys = tuple(key for key in mailing.keys if person_of(key) not in mailing.owed_to)
         told = await self.steps.mails.told_of(step.name, keys)
         left_out = len(mailing.readers - mailing.owed_to) - len(keys)
@@ -144,7 +151,7 @@ class Users:
         """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
         step = mailing.step
         result = await self.steps.ask_people(step, todos.finding_out(reader.missing), about=reader.contact)
-        if result.outcome != todos.FOUND:
+        if isinstance(result, Refused) or result.outcome != todos.FOUND:
             return ()
         writing = self.steps.mails.write(step, to=(reader.contact,), occurrence=occurrence)
         return await self._see_off(mailing, writing)
@@ -160,9 +167,7 @@ class Users:
     async def _known(self, personas: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> tuple[Known, ...]:
         """Everyone of some personas, with what is not known of their work."""
         question = Knowing(account=self.steps.start.account, personas=personas, facts=facts)
-        answer = await workflow.execute_local_activity_method(
-            Tasks.known, question, summary="Who are they, and what is known of their work?", **PLANNING
-        )
+        answer = await done(Tasks.known, question, "Who are they, and what is known of their work?", PLANNING)
         return answer.contacts
 
     def _wait(self, name: str, on: tuple[str, ...], what: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from rapport.model.human_task import LateDecision
@@ -15,6 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.playbook import MeetingStep, Onsite
     from rapport.policy.chores import CONVERT
     from rapport.policy.plan import StepState
+
+from workflows.outcomes import told
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -84,8 +84,5 @@ class Venues:
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
-        meeting = workflow.get_external_workflow_handle(
-            meeting_id(self.steps.start.account, name, self.steps.progress[name].attempt)
-        )
-        with contextlib.suppress(ApplicationError):
-            await meeting.signal("settle", venue)
+        attempt = self.steps.progress[name].attempt
+        await told(meeting_id(self.steps.start.account, name, attempt), "settle", venue)

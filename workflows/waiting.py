@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import task_id
     from rapport.model.operations import Steer, Steering
-    from rapport.model.workflows import HUMAN_TASK, Kind
+    from rapport.model.workflows import HUMAN_TASK
     from rapport.policy.chores import Chore
 
-ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
+from workflows.outcomes import Refused, ended, started, told
 
 
 class Alarm:
@@ -62,42 +59,34 @@ async def wait_until(owner: Owner, at: datetime, is_done: Callable[[], bool], su
     await workflow.wait_condition(lambda: is_done() or (alarm.rings and owner.paused_at is None))
 
 
-class OfAccount(Protocol):
-    """What a child workflow is given: at least, whose it is."""
-
-    @property
-    def account(self) -> str:
-        """The account's key."""
+async def steer(workflow_id: str, kind: Steering) -> None:
+    """Tell a workflow to stand still, to go on or to come to its end; one that has ended is no error."""
+    await told(workflow_id, "steer", Steer(kind=kind))
 
 
-S = TypeVar("S", bound=OfAccount)
-R = TypeVar("R")
-
-
-async def start_child(
-    kind: Kind[S, R], given: S, id_: str, *, summary: str, about: str
-) -> workflow.ChildWorkflowHandle[object, R]:
-    """Start one; awaiting what comes back gives its result.
+async def ask(
+    given: TaskStart, id_: str, summary: str, *, is_over: Callable[[], bool] = bool, todos: list[str] | None = None
+) -> TaskResult:
+    """Put a question to people, and take it back once nobody needs the answer any more.
 
     Args:
-        summary, about: What Temporal's UI shows of it.
+        summary: What Temporal's UI shows of it.
+        is_over: Whether the answer is needed no more.
+        todos: Where its id stands for as long as it is open.
+
+    Returns:
+        What came of it. A task whose workflow was ended from outside counts as one that nobody answered.
     """
-    return await workflow.start_child_workflow(
-        kind.name,
-        given,
-        id=id_,
-        result_type=kind.gives,
-        parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-        search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, given.account)]),
-        static_summary=summary,
-        static_details=about,
-    )
-
-
-async def steer(child: workflow.ChildWorkflowHandle[Any, Any], kind: Steering) -> None:
-    """Tell a child workflow to stand still, to go on or to come to its end; one that has ended is no error."""
-    with contextlib.suppress(ApplicationError):
-        await child.signal("steer", Steer(kind=kind))
+    task = await started(HUMAN_TASK, given, id_, summary=summary, about=given.definition.question)
+    if task is not None:
+        open_, task_ = todos if todos is not None else [], task
+        open_.append(id_)
+        await workflow.wait_condition(lambda: task_.done() or is_over())
+        open_.remove(id_)
+        if not task.done():
+            await steer(id_, Steering.CLOSE)
+    result = await ended(task)
+    return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Refused) else result
 
 
 class Owner(Protocol):
@@ -105,12 +94,12 @@ class Owner(Protocol):
 
     Attributes:
         paused_at: Since when it is paused, if it is.
-        todos: The to-dos that are open for it.
+        todos: The ids of the to-dos that are open for it, in their order.
     """
 
     account: str
     paused_at: datetime | None
-    todos: set[workflow.ChildWorkflowHandle[Any, Any]]
+    todos: list[str]
 
 
 @dataclass(frozen=True)
@@ -165,23 +154,8 @@ class Errand:
             deadline=deadline,
             unblock=self.unblock,
         )
-        todo = await start_child(
-            HUMAN_TASK,
-            given,
-            task_id(account, step, self.number),
-            summary=f"{self._title}, for {account}",
-            about=self.chore.definition.question,
-        )
-        self.owner.todos.add(todo)
-        await workflow.wait_condition(lambda: is_done() or todo.done())
-        self.owner.todos.discard(todo)
-        if not todo.done():
-            await steer(todo, Steering.CLOSE)
-        try:
-            result = await todo
-        except ChildWorkflowError:
-            # It cannot insist any more; the wait ends as if nobody had answered.
-            result = TaskResult(outcome=self.chore.definition.on_timeout, at=workflow.now())
+        id_ = task_id(account, step, self.number)
+        result = await ask(given, id_, f"{self._title}, for {account}", is_over=is_done, todos=self.owner.todos)
         return None if is_done() else result
 
     @property

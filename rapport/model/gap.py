@@ -72,9 +72,9 @@ class GapStart(Wire):
 
 
 class GapSent(Wire):
-    """What became of it: which version the CRM has, or that there is no CRM."""
+    """What became of it: which version the CRM has, that there is no CRM, or that it refuses it for good."""
 
-    state: Literal["sent", "off"]
+    state: Literal["sent", "off", "failed"]
     version: int = 0
 
 

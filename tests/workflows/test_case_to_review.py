@@ -146,8 +146,12 @@ async def test_the_portfolio_says_what_waits_of_cases_and_reviews(skipping: Town
     drafted = (await cases.to_review(office, ref, Say(text="Well?"), by(SAM))).draft
     request = review_files.parse_request(completed(drafted), "draft.toml")
     review = (await reviews.submit(office, request, by(CE))).ref
-    await standing(skipping, review, lambda one: bool(one.asks))
-    (line,) = await accounts.portfolio(office)
+
+    async def asks() -> accounts.AccountLine | None:
+        (line,) = await accounts.portfolio(office)
+        return line if any(one.kind == "review" and one.unblock for one in line.others) else None
+
+    line = await until(asks, "the review to wait for its answers")
     assert [(one.kind, one.ref) for one in line.others] == [("case", ref), ("review", review)]
     case, asked = line.others
     assert (case.waiting_on, case.unblock) == (("support_engineer",), f"rapport case answer {ref} --text …")

@@ -1,0 +1,186 @@
+"""Every way in which what a workflow asks for can end, as values that its story handles.
+
+The SDK raises a failed local activity as a bare `ApplicationError`, a failed activity as `ActivityError`, a child that
+failed as `ChildWorkflowError`, and a signal to a workflow that is gone as `ApplicationError`. This module alone catches
+them (a test holds it), so that no story handles one shape and misses the other.
+
+What an activity was asked for is done in the end: it is tried without limit, first in the workflow task itself and then
+on the task queue, where Temporal's UI shows the attempts and what they meet. Only the activity itself says that trying
+again changes nothing, by an `ApplicationError` that is not retryable; that is an outcome, `Refused`. See
+docs/adr/0024-outcomes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Protocol, TypeVar
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.workflows import Kind, mail_queue
+
+from workflows.options import Local, Nature, Remote
+
+A = TypeVar("A")
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+class OfAccount(Protocol):
+    """What a workflow is given: at least, whose account it is about, if about any."""
+
+    @property
+    def account(self) -> str | None:
+        """The account's key."""
+
+
+G = TypeVar("G", bound=OfAccount)
+
+ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
+
+REFUSED: Final = "Refused"
+"""The type of an error whose text is shown as it is, and that trying again does not change."""
+
+ASK_AGAIN: Final = timedelta(hours=1)
+"""How long a refusal is left alone that no story foresees. It is a fault of this program, and goes with the next."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What was asked for is not done, and asking again changes nothing.
+
+    Attributes:
+        type: The error's type, such as `Refused` or `CalendarUnreadable`.
+        reason: Fixed words of the activity; never a name, an address or somebody's text.
+    """
+
+    type: str
+    reason: str
+
+
+async def done(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, nature: Nature) -> R:
+    """Have an activity do what it never refuses, however long that takes.
+
+    Args:
+        summary: What it does, as Temporal's UI shows it.
+    """
+    while isinstance(answer := await attempted(act, given, summary, nature), Refused):
+        workflow.logger.error("an activity refused what it never should", extra={"type": answer.type})
+        await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
+    return answer
+
+
+async def attempted(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, nature: Nature) -> R | Refused:
+    """Have an activity do something, however long that takes, unless it refuses.
+
+    Args:
+        summary: What it does, as Temporal's UI shows it.
+    """
+    if nature.local is not None:
+        answer = await at_once(act, given, summary, nature.local)
+        if answer is not None:
+            return answer
+    return await in_the_end(act, given, summary, nature.remote, mails=nature.mails)
+
+
+async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Local) -> R | Refused | None:
+    """Have an activity try in the workflow task itself.
+
+    Returns:
+        Nothing where it did not succeed within its limits; it may have done its work nonetheless.
+    """
+    try:
+        return await workflow.execute_local_activity_method(act, given, summary=summary, **limits)
+    except (ApplicationError, ActivityError) as error:
+        return _refusal(error)
+
+
+async def in_the_end(
+    act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Remote, *, mails: bool = False
+) -> R | Refused:
+    """Have an activity try on the task queue, without limit.
+
+    Args:
+        mails: On the task queue of mails that wait for the relay.
+    """
+    queue = mail_queue(workflow.info().task_queue) if mails else None
+    while True:
+        try:
+            return await workflow.execute_activity_method(act, given, summary=summary, task_queue=queue, **limits)
+        except ActivityError as error:
+            if (refused := _refusal(error)) is not None:
+                return refused
+        # Its retry policy has no end, so it was ended from outside, such as by hand in Temporal's UI.
+        await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
+
+
+def _refusal(error: FailureError) -> Refused | None:
+    """What an activity refused; nothing where it failed for another reason, such as a database that does not answer."""
+    if is_cancelled_exception(error):
+        raise error
+    cause = error.cause if isinstance(error, ActivityError) else error
+    if isinstance(cause, ApplicationError) and cause.non_retryable:
+        return Refused(cause.type or "", cause.message)
+    return None
+
+
+async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None) -> R | Refused:
+    """Wait for the end of another workflow; one that was terminated, failed, or never began gives no result."""
+    if child is None:
+        return Refused("Runs", "a workflow of this name runs already")
+    try:
+        return await child
+    except ChildWorkflowError as error:
+        if is_cancelled_exception(error) and workflow.cancellation_reason() is not None:
+            raise
+        return Refused("Ended", "its workflow ended without a result")
+
+
+async def told(workflow_id: str, signal: str, word: object = None) -> bool:
+    """Tell another workflow something; whether it was there to hear it."""
+    handle = workflow.get_external_workflow_handle(workflow_id)
+    try:
+        await (handle.signal(signal) if word is None else handle.signal(signal, word))
+    except ApplicationError:
+        return False
+    return True
+
+
+async def started(
+    kind: Kind[G, R], given: G, id_: str, *, summary: str, about: str = "", once: bool = False
+) -> workflow.ChildWorkflowHandle[Any, R] | None:
+    """Start another workflow, which ends by its own work alone; nothing where one of this name runs already.
+
+    Args:
+        summary, about: What Temporal's UI shows of it.
+        once: Nothing also where it has ever run, as far back as Temporal remembers.
+    """
+    of = given.account
+    found_by = TypedSearchAttributes([SearchAttributePair(ACCOUNT, of)]) if of is not None else None
+    policy = WorkflowIDReusePolicy.REJECT_DUPLICATE if once else WorkflowIDReusePolicy.ALLOW_DUPLICATE
+    try:
+        return await workflow.start_child_workflow(
+            kind.name,
+            given,
+            id=id_,
+            result_type=kind.gives,
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            id_reuse_policy=policy,
+            search_attributes=found_by,
+            static_summary=summary,
+            static_details=about or None,
+        )
+    except WorkflowAlreadyStartedError:
+        return None
