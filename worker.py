@@ -247,6 +247,7 @@ async def build(
                 messages.deliver,
                 messages.set_aside,
                 messages.drop_departed,
+                messages.drop_left_behind,
                 planning.dues,
                 planning.propose,
                 planning.reopen,

@@ -30,7 +30,7 @@ from rapport.mail.compose import Edits
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.rhythms import OnRecord
 from rapport.mail.smtp import Mailer
-from rapport.model.base import Refusal
+from rapport.model.base import Instant, Refusal, Wire
 from rapport.model.message import (
     Bundle,
     Deliver,
@@ -44,10 +44,26 @@ from rapport.model.message import (
 from rapport.policy import attention, calendar, chores
 from rapport.policy.attachments import File
 from rapport.policy.attention import Verdict
-from rapport.storage import attachments, contracts, rhythms, support
+from rapport.storage import attachments, contracts, rhythms, support, tasks
 from rapport.storage.access import Link, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
+
+
+class LeftBehind(Wire):
+    """A step that failed."""
+
+    account: str
+    contract: str
+    step: str
+    attempt: int
+    now: Instant
+
+
+class LeftTasks(Wire):
+    """The to-dos of a step that are still open, by the ids of their workflows."""
+
+    tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -156,6 +172,16 @@ class Messages:
         entries = [entry for one in dropped for entry in suppressed(one, present, one.reason or reason)]
         # What had joined another has told so under the key of its state.
         await append(connection, [entry.model_copy(update={"key": f"{entry.key}/dropped"}) for entry in entries])
+
+    @activity.defn(name="messages.drop_left_behind")
+    async def drop_left_behind(self, order: LeftBehind) -> LeftTasks:
+        """Suppress what a step that failed has not sent yet, and find its open to-dos, whose answers nobody hears."""
+        async with asked_at(order.now), self.store.writing() as connection:
+            gone = await outbox.drop_of_step(connection, order.contract, order.step, order.attempt, now())
+            entries = [entry for one in gone for entry in suppressed(one, now(), outbox.LEFT_BEHIND)]
+            await append(connection, entries)
+            left = await tasks.open_of_step(connection, order.contract, order.step, order.attempt)
+            return LeftTasks(tasks=tuple(left))
 
     @activity.defn(name="messages.drop_departed")
     async def drop_departed(self, order: Departed) -> Outcomes:

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
+from workflows.failures import Failures
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import OfAccount, Refused, done, ended, started
@@ -71,6 +72,7 @@ class Steps:
         self.successors = Successors(self)
         self._venues = Venues(self)
         self._gating = Gating(self)
+        self._failures = Failures(self)
         self._open: dict[str, list[str]] = {}
         self._steers: dict[str, Steer] = {}
         self._staggers = False
@@ -282,6 +284,8 @@ class Steps:
         state, outcome = (StepState.FAILED, "failed") if isinstance(result, Refused) else (StepState.DONE, result)
         self._set(name, state=state, ended=workflow.now(), outcome=outcome)
         self.diary.tell("step.ended", step=name, about=outcome)
+        if state is StepState.FAILED:
+            self._failures.follow_up(name)
 
     async def _meet(self, step: MeetingStep) -> str | Refused:
         if step.merged_into is not None and self._venues.was_onsite(step.merged_into):
@@ -423,7 +427,7 @@ class Steps:
             return None
         stale, self._stale = self._stale, set()
         held = dict.fromkeys(plan.held(self.progress, self.successors.vacant), self.successors.hold or Wait())
-        waits = held | self._gating.waits | self.mails.waits
+        waits = held | self._gating.waits | self.mails.waits | self._failures.waits
         self._projected += 1
         workflow.set_current_details(
             details.onboarding(

@@ -142,21 +142,29 @@ class Errand:
         Returns:
             As `see_to`.
         """
-        account, step = self.owner.account, f"{self.step}.{self.chore.name}"
+        account = self.owner.account
         given = TaskStart(
             account=account,
             contract=self.contract,
             subject=account,
-            step=step,
+            step=self._step,
             title=self._title,
             attempt=self.number,
             definition=self.chore.definition,
             deadline=deadline,
             unblock=self.unblock,
         )
-        id_ = task_id(account, step, self.number)
-        result = await ask(given, id_, f"{self._title}, for {account}", is_over=is_done, todos=self.owner.todos)
+        result = await ask(given, self.id, f"{self._title}, for {account}", is_over=is_done, todos=self.owner.todos)
         return None if is_done() else result
+
+    @property
+    def id(self) -> str:
+        """The to-do's workflow."""
+        return task_id(self.owner.account, self._step, self.number)
+
+    @property
+    def _step(self) -> str:
+        return f"{self.step}.{self.chore.name}"
 
     @property
     def _title(self) -> str:

@@ -48,6 +48,7 @@ GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
 
 DEPARTED: Final = LEFT
+LEFT_BEHIND: Final = "its step failed"
 STALE: Final = "it came too late to be of use"
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
@@ -215,6 +216,25 @@ async def drop_drafts(connection: Connection, keys: Sequence[str], now: datetime
     )
     suppressed = select(MessageRow.key).where(*concerned, MessageRow.state == MessageState.SUPPRESSED)
     return list(await connection.scalars(suppressed))
+
+
+async def drop_of_step(connection: Connection, contract: str, step: str, attempt: int, now: datetime) -> list[Message]:
+    """Suppress what one attempt at a step has written and not sent; give what will not go."""
+    prefix = f"{contract}/{step}/{attempt}/"
+    waiting = (MessageState.DRAFT, MessageState.HELD, MessageState.READY, MessageState.DEFERRED)
+    gone = await connection.scalars(
+        update(MessageRow)
+        .where(
+            MessageRow.contract == contract,
+            MessageRow.step == step,
+            MessageRow.key.startswith(prefix, autoescape=True),
+            MessageRow.state.in_(waiting),
+            or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now),
+        )
+        .values(state=MessageState.SUPPRESSED, reason=LEFT_BEHIND, settled_at=now, lease_until=None)
+        .returning(MessageRow.key)
+    )
+    return [await message(connection, key) for key in sorted(gone)]
 
 
 async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rapport.model.human_task import TaskDefinition, TaskOption
+from rapport.model.operations import Operate
 
 PATIENCE: Final = (2, 12)
 """The business days of the TAM's after which a to-do insists, and after which nobody is waited for any more."""
@@ -19,6 +20,7 @@ NO_TIME: Final = "no_time"
 UNREPORTED: Final = "unreported"
 UNREAD: Final = "unread"
 UNNAMED: Final = "unnamed"
+AGAIN, ELSEWHERE = "again", "elsewhere"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Chore:
     name: str
     title: str
     definition: TaskDefinition
+
+    @property
+    def options(self) -> frozenset[str]:
+        """What somebody may answer."""
+        return frozenset(option.id for option in self.definition.options)
 
 
 READ_DRAFTS: Final = Chore(
@@ -104,3 +111,35 @@ CONVERT: Final = Chore(
         on_timeout="left_as_it_is",
     ),
 )
+DECIDE_ON_FAILURE: Final = Chore(
+    "failed",
+    "{} failed: decide what follows",
+    TaskDefinition(
+        task="to_do",
+        question="This step failed, and what comes after it is on hold. How should it continue?",
+        options=(
+            TaskOption(id=Operate.REDO, title="Do it again"),
+            TaskOption(id=Operate.COMPLETE, title="It was done another way", needs_reason=True),
+            TaskOption(id=Operate.SKIP, title="Continue without it", needs_reason=True),
+        ),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+"""Its options are what an operation on the step does."""
+REWRITE: Final = Chore(
+    "unwritten",
+    "{}: an email couldn't be written",
+    TaskDefinition(
+        task="to_do",
+        question="An email couldn't be written; the timeline says why. Try again once that is corrected?",
+        options=(
+            TaskOption(id=AGAIN, title="Try again"),
+            TaskOption(id=ELSEWHERE, title="I've told them another way"),
+        ),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+OF_MEETINGS: Final = (FIND_A_TIME.name, SAY_HOW_IT_WENT.name, READ_DRAFTS.name)
+"""The to-dos that a meeting puts to its TAM; nobody hears the answer once its workflow is gone."""

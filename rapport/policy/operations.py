@@ -40,7 +40,7 @@ def judge(steps: Steps, operation: Operation) -> str | None:
     step = steps.get(operation.step or "")
     if step is None:
         return f"there is no step {operation.step!r}; it has {', '.join(steps)}"
-    if operation.kind is Operate.REDO and not step.state.ended:
+    if operation.kind is Operate.REDO and not (step.state.ended or step.state is StepState.FAILED):
         return f"{operation.step} has not ended; skip or complete it instead, or wait"
     if operation.kind is not Operate.REDO and step.state.ended and step.state is not _ENDS[operation.kind]:
         return f"{operation.step} has ended already: {step.outcome or step.state}; redo it if it has to be done again"

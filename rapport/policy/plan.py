@@ -25,8 +25,8 @@ class StepState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens to it, so that steps after it may begin."""
-        return self not in (StepState.WAITING, StepState.RUNNING)
+        """Whether nothing more happens to it, so that steps after it may begin. Of what failed, somebody decides."""
+        return self not in (StepState.WAITING, StepState.RUNNING, StepState.FAILED)
 
 
 class Progress(Wire):

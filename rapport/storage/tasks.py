@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
+from rapport.policy.chores import OF_MEETINGS
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
@@ -123,6 +124,18 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
     if open_only:
         query = query.where(_OPEN)
     return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
+
+
+async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:
+    """The open to-dos that the meeting of a step has put to its TAM, by id.
+
+    Args:
+        attempt: Which time the step is done; from the second on, the to-dos' steps carry its number.
+    """
+    of = step if attempt == 1 else f"{step}.{attempt}"
+    names = [f"{of}.{name}" for name in OF_MEETINGS]
+    query = select(TaskRow.id).where(TaskRow.contract == contract, TaskRow.step.in_(names), _OPEN)
+    return list(await connection.scalars(query.order_by(TaskRow.id)))
 
 
 async def waiting_for(connection: Connection, member: str | None = None, *, limit: int | None = None) -> list[Task]:

@@ -1,0 +1,72 @@
+"""What becomes of a step whose work failed: what is left of it is taken back, and its TAM decides what follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.messages import LeftBehind, Messages
+    from rapport.model.operations import Operate, Operation, Steering
+    from rapport.model.records import Wait
+    from rapport.policy.chores import DECIDE_ON_FAILURE
+    from rapport.policy.plan import StepState
+
+from workflows.options import RECORDS
+from workflows.outcomes import done
+from workflows.waiting import steer
+
+if TYPE_CHECKING:
+    from workflows.steps import Steps
+
+
+class Failures:
+    """The part of an onboarding's steps that takes care of those that failed.
+
+    Attributes:
+        waits: What each of them is waiting for, by step.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        """Nothing has failed."""
+        self.steps = steps
+        self.waits: dict[str, Wait] = {}
+
+    def follow_up(self, name: str) -> None:
+        """Take care of a step that has just failed."""
+        self.steps.go_on(self._follow_up(name, self.steps.progress[name].attempt))
+
+    async def _follow_up(self, name: str, attempt: int) -> None:
+        """Take back what is left of it, and have the TAM decide, as often as it takes: what is after it holds."""
+
+        def is_over() -> bool:
+            step = self.steps.progress.get(name)
+            return step is None or step.state is not StepState.FAILED or step.attempt != attempt
+
+        account = self.steps.start.account
+        unblock = f"rapport onboarding redo {account} {name} --reason …"
+        self.waits[name] = Wait(
+            on=("tam",), what="the TAM, to decide what follows: it failed", unblock=unblock, since=workflow.now()
+        )
+        self.steps.show_anew([name])
+        await self._take_back(name, attempt)
+        while not is_over():
+            errand = self.steps.errand(DECIDE_ON_FAILURE, name, unblock)
+            result = await errand.put(is_over)
+            if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
+                kind = Operate(result.outcome)
+                self.steps.operate(Operation(id=result.submission or errand.id, by=result.by, kind=kind, step=name))
+        self.waits.pop(name, None)
+        self.steps.show_anew([name])
+
+    async def _take_back(self, name: str, attempt: int) -> None:
+        """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to."""
+        await self.steps.letters.drop_drafts("its step failed", name)
+        start = self.steps.start
+        order = LeftBehind(
+            account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()
+        )
+        left = await done(Messages.drop_left_behind, order, "Take back what a failed step has left", RECORDS)
+        for id_ in left.tasks:
+            await steer(id_, Steering.CLOSE)
