@@ -42,6 +42,8 @@ from activities.reviews import Reviews
 from activities.rhythms import Rhythms
 from activities.support import Support
 from activities.tasks import Tasks
+from activities.undelivered import Sweeping
+from activities.undelivered import Undelivered as Mails
 from rapport import support_rules
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
@@ -63,7 +65,9 @@ from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 from workflows.support_case import SupportCase
 from workflows.support_desk import SupportDesk
+from workflows.sweep import Sweep
 from workflows.tech_review import TechReview
+from workflows.undelivered import Undelivered
 
 WORKFLOWS = (
     Onboarding,
@@ -77,6 +81,8 @@ WORKFLOWS = (
     Notice,
     Handover,
     GapDelivery,
+    Undelivered,
+    Sweep,
 )
 """Every workflow there is."""
 
@@ -219,6 +225,8 @@ async def build(
     async with httpx.AsyncClient(follow_redirects=True) as http:
         messages = Messages(store, mailer, stationery(settings), policy)
         planning = Planning(store, http)
+        undelivered = Mails(store)
+        sweeping = Sweeping(store, policy)
         records = Records(store)
         gates = Gates(store)
         gaps = Gaps(store, http, _crm(settings))
@@ -248,6 +256,9 @@ async def build(
                 messages.set_aside,
                 messages.drop_departed,
                 messages.drop_left_behind,
+                undelivered.look,
+                undelivered.settle,
+                sweeping.look,
                 planning.dues,
                 planning.propose,
                 planning.reopen,

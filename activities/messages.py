@@ -318,6 +318,7 @@ class Messages:
             "reply": None,
             "approved_by": None,
             "submission": None,
+            "resolution": None,
         }
         return Row(letter.key, state, row, token, link, letter)
 

@@ -20,35 +20,50 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from rapport.model import ids
 from rapport.model.morning import MorningStart
-from rapport.model.workflows import MORNING
+from rapport.model.undelivered import SweepStart
+from rapport.model.workflows import MORNING, SWEEP
 from rapport.policy.morning import EVERY
 
 MORNINGS: Final = "morning"
 """The schedule that looks every half hour for members whose working day has begun."""
 
+SWEEPS: Final = ids.SWEEP
+"""The schedule that looks for what is on record and nobody is at work on."""
+
+PATIENCE: Final = 5
+"""After how many rounds what is due counts as that. Longer than a mail waits for its next attempt."""
+
 CATCH_UP: Final = timedelta(minutes=10)
 """How late a round may still be started after an outage. Shorter than `EVERY`, so that old mornings never pile up."""
 
 
-async def register_schedules(client: Client, task_queue: str) -> None:
-    """Create what is missing and bring the rest up to date. Safe to repeat; what an operator paused stays paused."""
-    wanted = _mornings(task_queue)
+async def register_schedules(client: Client, task_queue: str, sweep_seconds: int) -> None:
+    """Create what is missing and bring the rest up to date. Safe to repeat; what an operator paused stays paused.
 
+    Args:
+        sweep_seconds: How often it is looked for what nobody is at work on.
+    """
+    for name, wanted in ((MORNINGS, _mornings(task_queue)), (SWEEPS, _sweeps(task_queue, sweep_seconds))):
+        await _register(client, name, wanted)
+
+
+async def _register(client: Client, name: str, wanted: Schedule) -> None:
     def renewed(there: ScheduleUpdateInput) -> ScheduleUpdate:
         wanted.state = there.description.schedule.state
         return ScheduleUpdate(schedule=wanted)
 
     try:
-        await client.create_schedule(MORNINGS, wanted)
+        await client.create_schedule(name, wanted)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(MORNINGS).update(renewed)
+        await client.get_schedule_handle(name).update(renewed)
 
 
-async def registered_mornings(client: Client) -> ScheduleDescription | None:
-    """The mornings' schedule as it stands; nothing if it was never registered."""
+async def registered(client: Client, name: str) -> ScheduleDescription | None:
+    """A schedule as it stands; nothing if it was never registered."""
     try:
-        return await client.get_schedule_handle(MORNINGS).describe()
+        return await client.get_schedule_handle(name).describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -66,4 +81,18 @@ def _mornings(task_queue: str) -> Schedule:
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+    )
+
+
+def _sweeps(task_queue: str, seconds: int) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            SWEEP.name,
+            SweepStart(patience=PATIENCE * seconds),
+            id=SWEEPS,
+            task_queue=task_queue,
+            static_summary="Find what nobody is at work on",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=seconds))]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10 + seconds)),
     )

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
             sign-in of their own. Weaker: whoever gets hold of the mail can decide.
         paging_webhook_url: Where whoever is on call is paged; without it severity 1 keeps the desk's hours.
         task_queue: Temporal's task queue.
+        sweep_seconds: How often it is looked for what is due and nobody is at work on.
         slack_webhook_url: Where reviews are mirrored into a Slack channel: the address of an incoming webhook. Whoever
             knows it can write there, so it is as secret as a password.
         review_channel_mail: The mailbox that gets the same, such as a list's.
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     review_channel_mail: Email | None = None
     crm_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     crm_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
+    sweep_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

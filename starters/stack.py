@@ -280,7 +280,7 @@ async def running(
         parts.push_async_callback(catcher.stop)
         built = await parts.enter_async_context(build(client, settings))
         await built.store.migrate()
-        await register_schedules(client, settings.task_queue)
+        await register_schedules(client, settings.task_queue, settings.sweep_seconds)
         token = await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())
         parts.push_async_callback(_finish, working, built)

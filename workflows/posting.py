@@ -9,23 +9,41 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
-    from rapport.model.message import Outcomes
+    from rapport.model.ids import UNDELIVERED as STEP
+    from rapport.model.ids import step_of, undelivered_id
+    from rapport.model.message import Bundle, Deliver, Occasion, Outcomes
+    from rapport.model.undelivered import UndeliveredStart
+    from rapport.model.workflows import UNDELIVERED
 
 from workflows.options import AT_ONCE, MAIL
-from workflows.outcomes import Refused, at_once, in_the_end
+from workflows.outcomes import Refused, at_once, in_the_end, started
 
-Given = TypeVar("Given")
+Given = TypeVar("Given", Occasion, Bundle, Deliver)
 
 
 async def post(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Given, summary: str) -> Outcomes | Refused:
+    """Have mails written and sent, and each that failed, or may not have arrived, followed up by a workflow of its own.
+
+    Returns:
+        What became of each mail; or why they cannot be written at all.
+    """
+    outcomes = await sent(act, given, summary)
+    if isinstance(outcomes, Outcomes) and given.account is not None:
+        for key in outcomes.undelivered():
+            if step_of(key).endswith(f".{STEP}"):
+                # A to-do about an email stands in an inbox, whether its own emails arrive or not.
+                continue
+            start = UndeliveredStart(account=given.account, key=key)
+            await started(UNDELIVERED, start, undelivered_id(key), summary="Take care of an email")
+    return outcomes
+
+
+async def sent(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Given, summary: str) -> Outcomes | Refused:
     """Have mails written and sent in the workflow task itself, as far as they go at once; else by an activity.
 
     That saves a task and three answers of the server for each mail that simply goes. What does not is what somebody
     may want to see: Temporal's UI shows the activity, its attempts and what the relay says. See
     docs/adr/0022-mails-that-go-at-once.md.
-
-    Returns:
-        What became of each mail; or why they cannot be written at all.
     """
     outcomes = await at_once(act, given, summary, AT_ONCE)
     if outcomes is None or (isinstance(outcomes, Outcomes) and outcomes.under_way()):

@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.ids import UNDELIVERED
 from rapport.model.message import MessageState, Outcomes, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
@@ -49,6 +50,7 @@ GIVE_UP: Final = timedelta(hours=48)
 
 DEPARTED: Final = LEFT
 LEFT_BEHIND: Final = "its step failed"
+BY_HAND: Final = "somebody confirmed that it arrived"
 STALE: Final = "it came too late to be of use"
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
@@ -68,15 +70,23 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
             MessageState.SENDING,
         }
     ),
-    MessageState.UNKNOWN: frozenset(),
+    MessageState.UNKNOWN: frozenset({MessageState.READY, MessageState.SENT}),
     MessageState.SENT: frozenset(),
-    MessageState.FAILED: frozenset(),
+    MessageState.FAILED: frozenset({MessageState.READY}),
     MessageState.HELD: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
     MessageState.SUPPRESSED: frozenset(),
 }
-"""Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again."""
+"""Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again. What
+failed, or may not have arrived, goes on by a person's decision alone."""
+
+UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
 
 UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+UNRESOLVED: Final = and_(
+    MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]),
+    MessageRow.resolution.is_(None),
+    MessageRow.account.is_not(None),
+)
 
 
 class Message(Wire):
@@ -101,6 +111,14 @@ class Message(Wire):
     not_before: Instant | None
     attempts: int
     approved_by: str | None
+    resolution: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has to go, or somebody has to take care of it."""
+        if self.state in (MessageState.FAILED, MessageState.UNKNOWN):
+            return self.resolution is None
+        return self.state in UNDER_WAY
 
 
 class Lease(Wire):
@@ -194,6 +212,73 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
         },
         joined={row.key: row.joined for row in rows if row.joined is not None},
     )
+
+
+async def strays(connection: Connection, before: datetime, *, goes: bool, limit: int) -> list[Message]:
+    """What has been due since before an instant and did not go, and what failed or may not have arrived and was not
+    taken care of; the oldest first.
+
+    Args:
+        goes: Whether mail goes out at all; if not, nothing is late.
+    """
+    due = func.max if connection.dialect.name == "sqlite" else func.greatest
+    moment = due(
+        MessageRow.created_at,
+        *(
+            func.coalesce(column, MessageRow.created_at)
+            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.lease_until)
+        ),
+        type_=UtcInstant,
+    )
+    late = and_(MessageRow.state.in_(UNDER_WAY), moment < before)
+    # A to-do about an email stands in an inbox, whether its own emails arrive or not.
+    unresolved = and_(UNRESOLVED, MessageRow.step.not_like(f"%.{UNDELIVERED}"))
+    query = MESSAGES.where(or_(late, unresolved) if goes else unresolved)
+    rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key).limit(limit))
+    return [Message.model_validate(row._mapping) for row in rows]
+
+
+async def fail(connection: Connection, key: str, reason: str, now: datetime) -> None:
+    """Give up a message that cannot be written again, so that a person hears of it."""
+    waiting = (MessageState.READY, MessageState.DEFERRED)
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == key, MessageRow.state.in_(waiting))
+        .values(state=MessageState.FAILED, reason=reason, settled_at=now, lease_until=None)
+    )
+
+
+async def settle_by_hand(connection: Connection, key: str, how: str, address: str, now: datetime) -> bool:
+    """Do with a message that failed, or may not have arrived, what a person decided; say whether it was open.
+
+    What nobody can say whether it arrived goes again with the same bytes and Message-ID. What failed did not arrive: it
+    is written anew, to where its reader is reached by now.
+
+    Args:
+        how: `resend`, `sent` or `elsewhere`.
+        address: Where its reader is reached by now.
+    """
+    afresh: dict[str, Any] = {
+        "state": MessageState.READY,
+        "fence": MessageRow.fence + 1,
+        "attempts": 0,
+        **dict.fromkeys(("first_tried_at", "retry_at", "lease_until", "not_before", "settled_at", "reason", "reply")),
+    }
+    values: dict[str, dict[str, Any]] = {
+        "sent": {"state": MessageState.SENT, "settled_at": now, "reason": BY_HAND},
+        "elsewhere": {"resolution": "elsewhere"},
+    }
+    anew = {**afresh, "raw": None, "address": address}
+    changes = {
+        MessageState.UNKNOWN: {"resend": afresh, **values},
+        MessageState.FAILED: {"resend": anew, "elsewhere": values["elsewhere"]},
+    }
+    changed = 0
+    for state, ways in changes.items():
+        if how in ways:
+            these = (MessageRow.key == key, MessageRow.state == state, MessageRow.resolution.is_(None))
+            changed += (await connection.execute(update(MessageRow).where(*these).values(ways[how]))).rowcount
+    return changed == 1
 
 
 async def drop_departed(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
@@ -344,7 +429,7 @@ async def lease(connection: Connection, key: str, now: datetime) -> Lease | None
 
 @cache
 def _move(state: MessageState) -> Update:
-    sources = [source for source, targets in NEXT.items() if state in targets]
+    sources = [source for source, targets in NEXT.items() if state in targets and source in UNDER_WAY]
     return (
         update(MessageRow)
         .where(
@@ -541,6 +626,7 @@ MESSAGES = select(
     MessageRow.not_before,
     MessageRow.attempts,
     MessageRow.approved_by,
+    MessageRow.resolution,
 )
 
 

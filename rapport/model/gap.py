@@ -66,8 +66,9 @@ class GapChange(Written):
 
 
 class GapStart(Wire):
-    """A gap to be sent."""
+    """A gap to be sent. It may concern several accounts, and is found by none."""
 
+    account: None = None
     ref: str
 
 

@@ -42,6 +42,9 @@ Quorum = Annotated[str, AfterValidator(_quorum)]
 
 _ROLES: Final = tuple(f"role:{role}" for role in Role)
 
+MEMBER_PREFIX: Final = "m_"
+"""What a member's id begins with."""
+
 CONTACT_PREFIX: Final = "contact:"
 """What an assignee begins with who is whoever has a persona at the account, and no member."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from datetime import date, datetime
+
+UNDELIVERED = "undelivered"
+"""What the step of a to-do about a mail ends with, behind the step that the mail is for."""
 
 
 def onboarding_id(account: str) -> str:
@@ -109,3 +113,17 @@ def timeline_key(contract: str, workflow_id: str, sequence: int) -> str:
 def new_id(prefix: str) -> str:
     """An opaque id for a person or a submission, safe to stand in a history: it says nothing of whom it names."""
     return f"{prefix}_{secrets.token_hex(8)}"
+
+
+def undelivered_id(message: str) -> str:
+    """The workflow that takes care of one mail that did not go, or may not have arrived."""
+    return f"undelivered/{message}"
+
+
+def undelivered_task(account: str, message: str, number: int) -> str:
+    """The to-do about one mail; `number` counts how often somebody was asked, from 1."""
+    return task_id(account, UNDELIVERED, number, hashlib.sha256(message.encode()).hexdigest()[:12])
+
+
+SWEEP = "sweep"
+"""The workflow, and the schedule, that looks for what nobody is at work on."""

@@ -342,6 +342,11 @@ class Bundle(Wire):
         """When it was asked for."""
         return self.occasions[0].now
 
+    @property
+    def account(self) -> str | None:
+        """Whose story it is."""
+        return self.occasions[0].account
+
 
 class Deliver(Wire):
     """Send these messages: freeze what is still a draft, on this person's word.
@@ -399,6 +404,11 @@ class Outcomes(Wire):
         """The keys that nobody has to read, that have not gone yet, and that need not wait."""
         ready = (key for key, state in self.states.items() if state is MessageState.READY)
         return tuple(key for key in ready if key not in self.waits)
+
+    def undelivered(self) -> tuple[str, ...]:
+        """The keys of what failed, or may not have arrived."""
+        troubles = (MessageState.FAILED, MessageState.UNKNOWN)
+        return tuple(key for key, state in self.states.items() if state in troubles)
 
     def under_way(self) -> tuple[str, ...]:
         """The keys of what is neither settled, nor a draft, nor put off."""

@@ -180,13 +180,18 @@ class WrittenMember(Schedule):
 
 
 class WrittenWork(Written):
-    """What is newly known of a contact's work. What is left out stays as it is; an empty list takes it back."""
+    """What is newly known of a contact. What is left out stays as it is; an empty list takes it back.
+
+    Attributes:
+        new_email: Where they are reached from now on; what failed goes there when it is sent again.
+    """
 
     languages: tuple[Name, ...] | None = None
     projects: tuple[Name, ...] | None = None
     deployment: tuple[Name, ...] | None = None
     previous_tools: tuple[Name, ...] | None = None
     chat_channel: Name | None = None
+    new_email: Email | None = None
 
 
 class Vendor(Written):

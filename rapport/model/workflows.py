@@ -18,6 +18,7 @@ from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.successions import HandoverStart
 from rapport.model.support import CaseResult, CaseStart, DeskStart
 from rapport.model.tech_review import ReviewResult, ReviewStart
+from rapport.model.undelivered import SweepStart, Swept, UndeliveredStart
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -46,4 +47,6 @@ GAP: Final = Kind("GapDelivery", GapStart, GapSent)
 TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)
 SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
+UNDELIVERED: Final = Kind("Undelivered", UndeliveredStart, type(None))
+SWEEP: Final = Kind("Sweep", SweepStart, Swept)
 SUPPORT_DESK: Final = Kind("SupportDesk", DeskStart, type(None))

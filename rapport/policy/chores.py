@@ -127,6 +127,31 @@ DECIDE_ON_FAILURE: Final = Chore(
     ),
 )
 """Its options are what an operation on the step does."""
+RESEND, ARRIVED = "resend", "sent"
+_RESEND: Final = TaskOption(id=RESEND, title="Send it again")
+_ELSEWHERE: Final = TaskOption(id=ELSEWHERE, title="I've told them another way")
+UNDELIVERED: Final = Chore(
+    "undelivered",
+    "{}: an email wasn't delivered",
+    TaskDefinition(
+        task="to_do",
+        question="The mail server refused an email for good. Correct the address if it's wrong, then send it again?",
+        options=(_RESEND, _ELSEWHERE),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+UNKNOWN: Final = Chore(
+    "undelivered",
+    "{}: we can't tell whether an email arrived",
+    TaskDefinition(
+        task="to_do",
+        question="The connection broke before the mail server confirmed an email. Ask its reader: did it arrive?",
+        options=(TaskOption(id=ARRIVED, title="It arrived"), _RESEND, _ELSEWHERE),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
 REWRITE: Final = Chore(
     "unwritten",
     "{}: an email couldn't be written",

@@ -110,6 +110,13 @@ async def undelivered(connection: Connection) -> list[Gap]:
     return await _read(connection, _GAPS.where(GapRow.delivery.in_([FAILED, OFF])).order_by(GapRow.number))
 
 
+async def pending(connection: Connection, before: datetime) -> list[str]:
+    """The gaps that changed before an instant, and that nobody has begun to send since."""
+    waiting = (GapRow.delivery == WAITING, GapRow.first_tried_at.is_(None), GapRow.changed_at < before)
+    numbers = await connection.scalars(select(GapRow.number).where(*waiting).order_by(GapRow.number))
+    return [gap_ref(number) for number in numbers]
+
+
 async def try_now(connection: Connection, ref: str, now: datetime) -> tuple[Gap, datetime]:
     """A gap that is about to be sent, and since when its newest version is tried."""
     number = _number(ref)

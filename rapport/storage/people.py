@@ -186,6 +186,21 @@ async def contacts_with(connection: Connection, ids: Iterable[str]) -> list[Cont
     return [_contact(row) for row in await connection.execute(_CONTACTS_WITH, {"ids": wanted})] if wanted else []
 
 
+async def put_address(connection: Connection, contact: str, address: str) -> None:
+    """Note where a contact is reached from now on."""
+    await connection.execute(update(ContactRow).where(ContactRow.id == contact).values(email=address))
+
+
+async def holder_of(connection: Connection, account: str, address: str) -> str | None:
+    """Whose address this is already: a contact's of the account, or a member's; by name."""
+    same = func.lower(ContactRow.email) == address.lower()
+    contact: str | None = await connection.scalar(select(ContactRow.name).where(ContactRow.account == account, same))
+    if contact is not None:
+        return contact
+    member = await member_by_email(connection, address)
+    return member.name if member is not None else None
+
+
 async def put_work(connection: Connection, contact: str, work: Work) -> None:
     """Keep what is known of a contact's work."""
     changed = update(ContactRow).where(ContactRow.id == contact).values(work=work.model_dump(mode="json"))

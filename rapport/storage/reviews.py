@@ -348,6 +348,13 @@ async def case_owner(connection: Connection, ref: str) -> str | None:
     return owner
 
 
+async def pending(connection: Connection, before: datetime) -> list[KnownReview]:
+    """The reviews that were put on record before an instant and that no workflow has taken."""
+    new = (ReviewRow.projected == 0, ReviewRow.closed.is_(None), ReviewRow.submitted < before)
+    query = select(ReviewRow.__table__).where(*new).order_by(ReviewRow.number)
+    return [KnownReview.model_validate(row._asdict()) for row in await connection.execute(query)]
+
+
 async def rounds(connection: Connection, ref: str) -> list[KnownRound]:
     """The versions of a review's request, the oldest first."""
     query = select(ReviewRoundRow.__table__).where(ReviewRoundRow.ref == ref).order_by(ReviewRoundRow.round)

@@ -366,6 +366,7 @@ class MessageRow(Base):
         joined: The message that it became a part of.
         guests: How many others have joined this one.
         account, contract: Nothing for a mail that belongs to no account's story.
+        resolution: How a person took care of it, where it was not sent again.
     """
 
     __tablename__ = "messages"
@@ -404,6 +405,16 @@ class MessageRow(Base):
     reply: Mapped[str | None]
     approved_by: Mapped[str | None]
     submission: Mapped[str | None]
+    resolution: Mapped[str | None]
+
+
+class SweepRow(Base):
+    """When it was last looked for what nobody is at work on, and how many of each were found."""
+
+    __tablename__ = "sweeps"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    found: Mapped[dict[str, Any]]
 
 
 class LinkRow(Base):

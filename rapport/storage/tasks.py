@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
+from rapport.model.ids import UNDELIVERED, undelivered_task
 from rapport.policy.chores import OF_MEETINGS
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
@@ -124,6 +125,19 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
     if open_only:
         query = query.where(_OPEN)
     return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
+
+
+async def open_about_emails(connection: Connection) -> list[str]:
+    """The open to-dos about emails that failed or may not have arrived, by id."""
+    return list(await connection.scalars(select(TaskRow.id).where(TaskRow.step.endswith(f".{UNDELIVERED}"), _OPEN)))
+
+
+async def open_about_email(connection: Connection, account: str, message: str) -> str | None:
+    """The open to-do about one email, if somebody is asked about it; by id."""
+    *_, digest = undelivered_task(account, message, 1).split("/")
+    query = select(TaskRow.id).where(TaskRow.id.like(f"task/{account}/{UNDELIVERED}/%/{digest}"), _OPEN)
+    found: str | None = await connection.scalar(query)
+    return found
 
 
 async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:

@@ -64,11 +64,14 @@ def edit_contact(
     deployment: Annotated[Several, typer.Option("--deployment", help="What they deploy with.")] = None,
     previous_tools: Annotated[Several, typer.Option("--previous-tools", help="What they used before.")] = None,
     chat_channel: Annotated[str | None, typer.Option("--chat-channel", help="Where they can be reached.")] = None,
+    new_email: Annotated[
+        str | None, typer.Option("--new-email", help="Their corrected address.", metavar="EMAIL")
+    ] = None,
     as_: As = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Record what is known of a contact's work; an empty text takes it back. To-dos to find it out end by it."""
+    """Record what is known of a contact; an empty text takes it back. To-dos to find it out end by it."""
     lists = {
         "languages": languages,
         "projects": projects,
@@ -78,6 +81,8 @@ def edit_contact(
     given: dict[str, object] = {name: _split(said) for name, said in lists.items() if said is not None}
     if chat_channel is not None:
         given["chat_channel"] = chat_channel or None
+    if new_email is not None:
+        given["new_email"] = new_email
 
     async def work(office: Office) -> PersonShown:
         return await accounts.edit_contact(office, account, email, check(WrittenWork, given, ""), acting(office, as_))

@@ -13,10 +13,11 @@ from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
-from starters.commands import messages
+from starters.commands import messages, undelivered
 from starters.commands.files import read_file
 from starters.commands.messages import Edit, MessageShown
 from starters.commands.office import LATER, Office
+from starters.commands.undelivered import Resolution
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 
@@ -132,6 +133,45 @@ def hold(
 ) -> None:
     """Hold drafts back; they do not go."""
     _release(keys, account, as_, data, json, hold=True, reason=reason)
+
+
+@app.command()
+def resolve(
+    key: str,
+    how: Annotated[
+        Resolution,
+        typer.Argument(help="sent: it arrived. resend: send it again. elsewhere: they were told another way."),
+    ],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Settle an email that failed, or that may not have arrived."""
+    _resolve(key, how, reason, as_, data, json=json)
+
+
+@app.command()
+def resend(key: str, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Send a failed email again, to the address that its reader has now."""
+    _resolve(key, "resend", None, as_, data, json=json)
+
+
+def _resolve(key: str, how: Resolution, reason: str | None, as_: str | None, data: Data, *, json: bool) -> None:
+    receipt = with_office(
+        data, lambda office: undelivered.resolve(office, key, how, acting(office, as_), reason), as_json=json
+    )
+    if json:
+        print_json(receipt)
+    elif receipt.outcome == LATER:
+        out.print(f"{receipt.outcome.capitalize()}.")
+    else:
+        said = {
+            "sent": "Marked as delivered.",
+            "resend": "Sending it again.",
+            "elsewhere": "Marked as told another way.",
+        }
+        out.print(said[how])
 
 
 def _release(

@@ -104,7 +104,7 @@ async def _set_up(data: Path | None) -> None:
         await store.migrate()
         client = await connect()
         await register_search_attributes(client)
-        await register_schedules(client, settings.task_queue)
+        await register_schedules(client, settings.task_queue, settings.sweep_seconds)
         await desk.start(client, settings.task_queue)
     finally:
         await store.close()

@@ -123,10 +123,11 @@ async def import_account(office: Office, file: AccountFile) -> AccountShown:
 
 
 async def edit_contact(office: Office, account: str, email: str, change: WrittenWork, actor: Actor) -> PersonShown:
-    """Record what is known of a contact's work; to-dos that were to find it out end by themselves.
+    """Record what is known of a contact's work, or a new address; to-dos that were to find it out end by themselves.
 
     Raises:
-        Refusal: The member may not act on accounts, nothing is to be changed, or there is no such contact.
+        Refusal: The member may not act on accounts, nothing is to be changed, there is no such contact, or the address
+            is somebody else's.
     """
     member = await member_acting(office, actor)
     given = change.model_dump(exclude_unset=True)
@@ -134,8 +135,11 @@ async def edit_contact(office: Office, account: str, email: str, change: Written
         raise Refusal("is missing", field="languages", fix="say what is known, such as --languages Python")
     async with office.store.reading() as connection:
         contact = await _contact(connection, account, email)
+    address = given.pop("new_email", None) or contact.email
     work = contact.work.model_copy(update=given)
-    if work != contact.work:
+    moves = address != contact.email
+    if work != contact.work or moves:
+        given |= {"address": address} if moves else {}
         said = submission(member.id, actor, "contact.edit", contact.id)
         entry = Entry(
             key=f"{account}/{contact.id}/edited/{said.id}",
@@ -149,10 +153,21 @@ async def edit_contact(office: Office, account: str, email: str, change: Written
         async with office.store.writing() as connection:
             await timeline.submit(connection, said)
             await people.put_work(connection, contact.id, work)
+            if moves:
+                await _refuse_taken(connection, account, address)
+                await people.put_address(connection, contact.id, address)
             await timeline.append(connection, [entry])
-    changed = contact.model_copy(update={"work": work})
+    changed = contact.model_copy(update={"work": work, "email": address})
     await found_out(office, [changed])
     return _person(changed)
+
+
+async def _refuse_taken(connection: Connection, account: str, address: str) -> None:
+    holder = await people.holder_of(connection, account, address)
+    if holder is not None:
+        raise Refusal(
+            f"{address} is {holder}'s address", field="new_email", fix="check the address", kind=Refused.CONFLICT
+        )
 
 
 async def record_for(office: Office, task: str, typed: Mapping[str, str], actor: Actor) -> Receipt:

@@ -25,7 +25,7 @@ from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
 from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW, mail_queue
 from rapport.policy import promises
-from rapport.schedules import registered_mornings
+from rapport.schedules import MORNINGS, registered
 from rapport.settings import Settings
 from rapport.storage import announcements, gaps
 from rapport.storage.access import mail_switch
@@ -248,7 +248,7 @@ async def _search_attributes(client: Client, _: Settings) -> Check:
 
 
 async def _schedule(client: Client, settings: Settings) -> Check:
-    found = await registered_mornings(client)
+    found = await registered(client, MORNINGS)
     if found is None:
         return Check(check="schedule", verdict=Verdict.TROUBLE, what="no morning mail is scheduled", fix=_SETUP)
     action = found.schedule.action

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from rapport.model.announcement import Announce
 from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
 from rapport.model.people import Role
-from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered_mornings
+from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered
 from rapport.storage import announcements
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.support_tables import CaseRow
@@ -51,7 +51,7 @@ def reached(dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def scheduled(here: Town) -> None:
     """The mornings are scheduled, as `rapport setup` does it."""
-    await register_schedules(here.client, here.office.settings.task_queue)
+    await register_schedules(here.client, here.office.settings.task_queue, 3600)
 
 
 async def started(here: Town, *, visited: bool = False) -> str:
@@ -167,7 +167,7 @@ async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here:
     await scheduled(here)
     listed = [one.id async for one in await here.client.list_schedules()]
     assert listed.count(MORNINGS) <= 1  # the list lags behind; what is described does not
-    found = await registered_mornings(here.client)
+    found = await registered(here.client, MORNINGS)
     assert found is not None
     assert found.schedule.state.paused
     assert found.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP

@@ -13,13 +13,14 @@ from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.people import AccountFile, WrittenWork
 from rapport.storage.timeline import Verified
-from starters.commands import accounts, audit, meetings, messages, onboardings, timelines
+from starters.commands import accounts, audit, meetings, messages, onboardings, timelines, undelivered
 from starters.commands.accounts import AccountLine, AccountShown, PersonShown
 from starters.commands.audit import Export
 from starters.commands.meetings import MeetingShown
 from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
 from starters.commands.onboardings import Started, StartRequest, Status
 from starters.commands.timelines import EntryShown
+from starters.commands.undelivered import Resolution
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
@@ -67,6 +68,14 @@ class KeysBody(Written):
 
     as_: Annotated[Email, Field(alias="as")]
     keys: tuple[str, ...]
+    reason: Prose | None = None
+
+
+class ResolveBody(Written):
+    """What becomes of an email that failed, or may not have arrived."""
+
+    as_: Annotated[Email, Field(alias="as")]
+    how: Resolution
     reason: Prose | None = None
 
 
@@ -169,6 +178,20 @@ async def no_show(account: str, step: str, request: Request, office: TheOffice, 
 async def show_message(key: str, office: TheOffice) -> MessageShown:
     """One message with its words; personal links in it do not work."""
     return await messages.show(office, key)
+
+
+@router.post("/messages/{key:path}/resolve", openapi_extra=schema(ResolveBody))
+async def resolve_message(key: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Settle an email that failed, or that may not have arrived: it arrived, send it again, or told another way."""
+    body = await read_body(request, ResolveBody)
+    return await undelivered.resolve(office, key, body.how, api_actor(office, token, body.as_), body.reason)
+
+
+@router.post("/messages/{key:path}/resend", openapi_extra=schema(SwitchBody))
+async def resend_message(key: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+    """Send a failed email again, to the address that its reader has now."""
+    body = await read_body(request, SwitchBody)
+    return await undelivered.resolve(office, key, "resend", api_actor(office, token, body.as_))
 
 
 @router.put("/messages/{key:path}/files/{name}", openapi_extra=_BYTES)

@@ -1,0 +1,202 @@
+"""Emails that did not go, or may not have arrived, and all else on record that nobody is at work on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio import activity
+
+from activities.clock import asked_at, now
+from activities.delivery import Policy
+from activities.writing import told
+from rapport.mail import outbox
+from rapport.model.gap import GapStart
+from rapport.model.human_task import MEMBER_PREFIX
+from rapport.model.ids import undelivered_task
+from rapport.model.message import MessageState, Occasion
+from rapport.model.people import Role
+from rapport.model.support import CaseStart
+from rapport.model.tech_review import ReviewRound, ReviewStart
+from rapport.model.undelivered import Looked, Settling, Strays, SweepAsked, Trouble, UndeliveredStart
+from rapport.policy import audit
+from rapport.storage import gaps, people, reviews, support, sweeps, tasks, timeline
+from rapport.storage.access import mail_switch
+from rapport.storage.database import Connection, Store
+from rapport.storage.timeline import Submission
+
+BY_RAPPORT: Final = "rapport"
+"""Who says, in a to-do, what happened to an email."""
+
+SAID: Final = {"resend": "sent_again", "sent": "confirmed", "elsewhere": "told_elsewhere"}
+"""What the timeline calls each way in which a person settles it."""
+
+AT_MOST: Final = 200
+"""How many emails one sweep has go on; the next takes the rest."""
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """Says how an email stands that somebody has to take care of, and writes down what becomes of it."""
+
+    store: Store
+
+    @activity.defn(name="undelivered.look")
+    async def look(self, start: UndeliveredStart) -> Looked:
+        """How an email stands, and who is asked about it; nothing where nothing is left to do. Safe to repeat."""
+        async with self.store.writing() as connection:
+            message = await outbox.message(connection, start.key)
+            if not message.is_open or await _has_left(connection, message.person):
+                return Looked()
+            draft = await outbox.draft(connection, start.key)
+            assert draft is not None
+            occasion = Occasion.model_validate(draft.occasion)
+            said = None
+            if message.state in (MessageState.FAILED, MessageState.UNKNOWN):
+                said = await self._say(connection, message)
+            case = occasion.case.ref if occasion.case is not None else None
+            review = occasion.tech_review.ref if occasion.tech_review is not None else None
+            member = message.person.startswith(MEMBER_PREFIX)
+            return Looked(
+                trouble=Trouble(
+                    state=message.state,
+                    contract=message.contract or start.account,
+                    step=message.step,
+                    title=occasion.title,
+                    subject=case or review or start.account,
+                    assign=await _who(connection, start.account, message.person if member else None, case),
+                    about=None if member else message.person,
+                    said=said,
+                )
+            )
+
+    async def _say(self, connection: Connection, message: outbox.Message) -> str:
+        """Say in words which email it is and what happened, once for each attempt."""
+        words = {
+            "email": f"{message.subject}, to {message.address}",
+            "what happened": message.reason or "the mail server didn't take it",
+        }
+        digest = hashlib.sha256(f"{message.key}/{message.state}/{message.attempts}".encode()).hexdigest()
+        id_ = f"s_{digest[:16]}"
+        if not await timeline.submissions(connection, [id_]):
+            text, salt = json.dumps(words, ensure_ascii=False), secrets.token_hex(16)
+            said = Submission(
+                id=id_,
+                at=message.settled_at or message.created_at,
+                actor=BY_RAPPORT,
+                channel="rapport",
+                kind="message.undelivered",
+                workflow_id=f"undelivered/{message.account}/{digest[:12]}",
+                verified="rapport",
+                text=text,
+                salt=salt,
+                text_hash=audit.text_hash(salt, text),
+            )
+            await timeline.submit(connection, said)
+        return id_
+
+    @activity.defn(name="undelivered.settle")
+    async def settle(self, order: Settling) -> None:
+        """Write down what becomes of an email, with an entry on the timeline. Safe to repeat."""
+        async with asked_at(order.now), self.store.writing() as connection:
+            message = await outbox.message(connection, order.key)
+            if order.how == "unwritten":
+                await outbox.fail(connection, order.key, order.reason or "it cannot be written", now())
+                return
+            to = await _address(connection, message)
+            if await outbox.settle_by_hand(connection, order.key, order.how, to, now()):
+                message = await outbox.message(connection, order.key)
+                key = f"{order.key}/settled/{order.submission or order.how}"
+                by = {"key": key, "who": order.by, "submission": order.submission}
+                entries = told(message, f"message.{SAID[order.how]}", message.state, now())
+                await timeline.append(connection, [entry.model_copy(update=by) for entry in entries])
+
+
+async def _has_left(connection: Connection, person: str) -> bool:
+    return not person.startswith(MEMBER_PREFIX) and await people.has_left(connection, person)
+
+
+async def _address(connection: Connection, message: outbox.Message) -> str:
+    """Where it goes by now."""
+    if message.person.startswith(MEMBER_PREFIX):
+        return (await people.member(connection, message.person)).email
+    found = await people.contacts_with(connection, [message.person])
+    return found[0].email if found else message.address
+
+
+async def _who(connection: Connection, account: str, member: str | None, case: str | None) -> tuple[str, ...]:
+    """Who is asked about an email: a case's owner, the manager of a TAM who was not reached, or else the TAM."""
+    if case is not None:
+        owner = (await support.case(connection, case)).owner
+        if owner is not None and owner != member:
+            return (owner,)
+        return (f"role:{Role.SUPPORT_LEAD}",)
+    if member is not None and member == await people.tam_of(connection, account):
+        return ("manager",)
+    return ("tam",)
+
+
+@dataclass(frozen=True)
+class Sweeping:
+    """Finds what is on record, is due, and has nobody at work on it."""
+
+    store: Store
+    policy: Policy
+
+    @activity.defn(name="sweep.look")
+    async def look(self, question: SweepAsked) -> Strays:
+        """Find it, and note that it was looked for."""
+        before = question.now - timedelta(seconds=question.patience)
+        async with self.store.writing() as connection:
+            goes = self.policy.mode != "off" and not (await mail_switch(connection)).stopped
+            mails = await outbox.strays(connection, before, goes=goes, limit=AT_MOST)
+            asked = set(await tasks.open_about_emails(connection))
+            strays = Strays(
+                mails=tuple(
+                    UndeliveredStart(account=one.account, key=one.key)
+                    for one in mails
+                    if one.account is not None and not _is_asked(one, asked)
+                ),
+                cases=tuple(
+                    CaseStart(
+                        ref=case.ref,
+                        account=case.account,
+                        contact=case.contact,
+                        question=case.question,
+                        severity=case.severity,
+                        area=case.area,
+                        channel=case.channel,
+                    )
+                    for case in await support.pending(connection, before)
+                ),
+                reviews=tuple([await _review(connection, one) for one in await reviews.pending(connection, before)]),
+                gaps=tuple(GapStart(ref=ref) for ref in await gaps.pending(connection, before)),
+            )
+            await sweeps.note(connection, question.now, strays)
+            return strays
+
+
+def _is_asked(message: outbox.Message, open_tasks: set[str]) -> bool:
+    """Whether somebody is being asked about it; how often they were does not matter."""
+    *_, digest = undelivered_task(message.account or "", message.key, 1).split("/")
+    return any(id_.endswith(f"/{digest}") for id_ in open_tasks)
+
+
+async def _review(connection: Connection, known: reviews.KnownReview) -> ReviewStart:
+    last = (await reviews.rounds(connection, known.ref))[-1]
+    return ReviewStart(
+        ref=known.ref,
+        account=known.account,
+        round=ReviewRound(
+            number=last.round,
+            submission=last.submission,
+            by=last.by,
+            stage=known.stage,
+            ask=known.ask,
+            needed_by=last.needed_by,
+        ),
+    )

@@ -1,0 +1,100 @@
+"""A mail that did not go, or may not have arrived; and what is on record that nobody is at work on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rapport.model.base import Instant, Wire
+from rapport.model.gap import GapStart
+from rapport.model.message import MessageState
+from rapport.model.support import CaseStart
+from rapport.model.tech_review import ReviewStart
+
+
+class UndeliveredStart(Wire):
+    """Which mail it is about, by its key."""
+
+    account: str
+    key: str
+
+
+class Trouble(Wire):
+    """How a mail stands that somebody or something has to take care of.
+
+    Attributes:
+        state: `failed` and `unknown` are for a person; all other states only have to go on.
+        contract, step, title: What it is for.
+        subject: What its to-do is about: the account, or the review's or case's reference.
+        assign: Who is asked: the account's TAM, a case's owner, or the manager of a member who was not reached.
+        about: The contact whom it was for, by id; nothing where it was for a member.
+        said: The submission that says in words which mail it is and what happened.
+    """
+
+    state: MessageState
+    contract: str
+    step: str
+    title: str
+    subject: str
+    assign: tuple[str, ...]
+    about: str | None = None
+    said: str | None = None
+
+
+class Looked(Wire):
+    """What there is to take care of; nothing once it has gone, or somebody has taken care of it."""
+
+    trouble: Trouble | None = None
+
+
+class Settling(Wire):
+    """What becomes of a mail that failed, or of which nobody can say whether it arrived.
+
+    Attributes:
+        how: It is sent again, it did arrive, its reader was told another way, or it could not be written again.
+        by, submission: Who decided that, and what they said with it.
+        reason: Why it could not be written, in fixed words.
+    """
+
+    account: str
+    key: str
+    how: Literal["resend", "sent", "elsewhere", "unwritten"]
+    by: str | None = None
+    submission: str | None = None
+    reason: str | None = None
+    now: Instant
+
+
+class SweepStart(Wire):
+    """What a sweep goes by.
+
+    Attributes:
+        patience: After how many seconds what is due counts as something that nobody is at work on.
+    """
+
+    account: None = None
+    patience: int
+
+
+class SweepAsked(Wire):
+    """What is nobody at work on?"""
+
+    patience: int
+    now: Instant
+
+
+class Strays(Wire):
+    """What is on record and has nobody at work on it, to be gone on with once."""
+
+    mails: tuple[UndeliveredStart, ...] = ()
+    cases: tuple[CaseStart, ...] = ()
+    reviews: tuple[ReviewStart, ...] = ()
+    gaps: tuple[GapStart, ...] = ()
+
+
+class Swept(Wire):
+    """How many of each a sweep had go on."""
+
+    mails: int = 0
+    cases: int = 0
+    reviews: int = 0
+    gaps: int = 0

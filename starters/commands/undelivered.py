@@ -1,0 +1,39 @@
+"""Emails that failed, or of which nobody can tell whether they arrived: a member's word on them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rapport.mail import outbox
+from rapport.model.base import Refusal, Refused
+from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState
+from rapport.storage import tasks as task_records
+from starters.commands import tasks
+from starters.commands.office import Actor, Office
+
+Resolution = Literal["sent", "resend", "elsewhere"]
+"""What a member says of an email that failed, or may not have arrived: it arrived, send it again, or they were told
+another way."""
+
+
+async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor, reason: str | None = None) -> Receipt:
+    """Say what becomes of an email that failed, or of which nobody can tell whether it arrived.
+
+    It answers the to-do that stands in the TAM's inbox for it, or in that of a case's owner.
+
+    Raises:
+        Refusal: It did not fail, nobody is asked about it yet, or the actor may not decide it.
+    """
+    async with office.store.reading() as connection:
+        message = await outbox.message(connection, key)
+        asked = await task_records.open_about_email(connection, message.account or "", key)
+    if asked is None:
+        if message.state not in (MessageState.FAILED, MessageState.UNKNOWN):
+            problem, fix = f"is {message.state}; there is nothing to settle", "see `rapport message show`"
+        elif message.resolution is not None:
+            problem, fix = "was taken care of already: its reader was told another way", "write to them yourself"
+        else:
+            problem, fix = "is being looked at; nobody is asked about it yet", "try again in a minute"
+        raise Refusal(problem, field="key", fix=fix, kind=Refused.CONFLICT)
+    return await tasks.decide(office, asked, resolution, actor, reason)

@@ -1,0 +1,152 @@
+"""Emails that fail, or may not have arrived, on a real Temporal server: somebody hears of each, and can act."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import new_id, undelivered_id
+from rapport.model.message import MessageState
+from rapport.model.people import WrittenWork
+from starters.commands import accounts, messages, onboardings, tasks, timelines, undelivered
+from starters.commands.messages import MessageLine
+from starters.commands.onboardings import StartRequest
+from starters.commands.tasks_shown import TaskLine
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, account, town, until
+from tests.helpers_mail import DROP, ScriptedRelay, scripted_relay
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+UNKNOWN_USER = "550 5.1.1 no such user here"
+
+
+@asynccontextmanager
+async def welcomed(
+    server: Client, data: Path, prepare: Callable[[ScriptedRelay], None]
+) -> AsyncIterator[tuple[Town, ScriptedRelay, str]]:
+    """An account whose welcomes were handed to a relay that does as it was told; its key."""
+    async with scripted_relay() as relay:
+        prepare(relay)
+        async with town(server, data, new_id("queue"), smtp_url=SecretStr(f"smtp://127.0.0.1:{relay.port}")) as made:
+            key = new_id("a").replace("_", "-")
+            await onboardings.start(made.office, StartRequest(file=account(key, new_id("C"))))
+            yield made, relay, key
+
+
+async def in_state(here: Town, key: str, to: str, state: MessageState) -> MessageLine:
+    """The welcome to one person, once it is in this state."""
+
+    async def there() -> MessageLine | None:
+        listed = await messages.listed(here.office, key)
+        return next((one for one in listed if one.to == to and one.state is state), None)
+
+    line: MessageLine = await until(there, f"the welcome to {to} to be {state}")
+    return line
+
+
+async def asked(here: Town, count: int = 1) -> list[TaskLine]:
+    """What the TAM is asked about emails, once it is so much."""
+
+    async def there() -> list[TaskLine]:
+        mine = (await tasks.inbox(here.office, TAM)).mine
+        found = [line for line in mine if "/undelivered/" in line.task]
+        return found if len(found) >= count else []
+
+    found: list[TaskLine] = await until(there, "the TAM to be asked")
+    return found
+
+
+async def is_over(here: Town, message: str) -> None:
+    """Wait until nobody has to take care of an email any more."""
+
+    async def ended() -> bool:
+        described = await here.client.get_workflow_handle(undelivered_id(message)).describe()
+        return described.status is WorkflowExecutionStatus.COMPLETED
+
+    await until(ended, "the email's workflow to end")
+
+
+async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_server: Client, tmp_path: Path) -> None:
+    """A 550 is the TAM's task with the server's words; with the corrected address the email goes there, once."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, relay, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        (line,) = await asked(here)
+        assert line.subject == key
+        shown = await tasks.show(here.office, line.task)
+        assert "550 5.1.1 no such user here" in str(shown.said)
+        assert failed.subject in str(shown.said)
+        new = "mara.osei@new.example"
+        await accounts.edit_contact(here.office, key, USER, WrittenWork(new_email=new), TAM)
+        assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
+        await in_state(here, key, new, MessageState.SENT)
+        await is_over(here, failed.key)
+        assert (len(relay.to(new)), len(relay.to(USER))) == (1, 0)
+        assert f"To: Mara Osei <{new}>".encode() in relay.to(new)[0].raw
+        told = [entry.kind for entry in await timelines.timeline_of(here.office, key)]
+        assert told.count("message.sent_again") == 1
+        with pytest.raises(Refusal, match="sent") as refused:
+            await undelivered.resolve(here.office, failed.key, "resend", TAM)
+        assert refused.value.kind is Refused.CONFLICT
+
+
+async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_server: Client, tmp_path: Path) -> None:
+    """A break after the data leaves it unknown: confirmed, nothing goes; sent again, the same bytes go."""
+
+    def drop_two(relay: ScriptedRelay) -> None:
+        relay.then_for(USER, "250 ok")
+        relay.then("body", DROP, DROP)
+
+    async with welcomed(dev_server, tmp_path, drop_two) as (here, relay, key):
+        await asked(here, 2)
+        unknown = await messages.listed(here.office, key, MessageState.UNKNOWN)
+        assert len(unknown) == 2
+        arrived, lost = unknown
+        assert (await undelivered.resolve(here.office, arrived.key, "sent", TAM)).accepted
+        await in_state(here, key, arrived.to, MessageState.SENT)
+        assert (await undelivered.resolve(here.office, lost.key, "resend", TAM)).accepted
+        await in_state(here, key, lost.to, MessageState.SENT)
+        await is_over(here, arrived.key)
+        await is_over(here, lost.key)
+        assert [mail.answer[:3] for mail in relay.received if mail.recipient == arrived.to] == [DROP[:3]]
+        first, second = (mail.raw for mail in relay.received if mail.recipient == lost.to)
+        assert first == second
+
+
+async def test_whoever_was_told_another_way_gets_no_email(dev_server: Client, tmp_path: Path) -> None:
+    """It stays failed, nobody is asked again, and what it did not carry is on record as told."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(BUSINESS, UNKNOWN_USER)) as (
+        here,
+        relay,
+        key,
+    ):
+        failed = await in_state(here, key, BUSINESS, MessageState.FAILED)
+        (line,) = await asked(here)
+        assert (await tasks.decide(here.office, line.task, "elsewhere", TAM)).accepted
+        await is_over(here, failed.key)
+        assert (await in_state(here, key, BUSINESS, MessageState.FAILED)).key == failed.key
+        assert not relay.to(BUSINESS)
+
+
+async def test_every_refused_reader_is_a_task_of_their_own(dev_server: Client, tmp_path: Path) -> None:
+    """Four refused welcomes are four tasks; the emails about these tasks, refused too, are no further ones."""
+
+    def refuse(relay: ScriptedRelay) -> None:
+        for reader in (USER, BUSINESS, CHAMPION, SECOND_USER):
+            relay.then_for(reader, UNKNOWN_USER)
+        relay.then_for(TAM.email, *[UNKNOWN_USER] * 20)
+
+    async with welcomed(dev_server, tmp_path, refuse) as (here, _, key):
+        assert len({line.task for line in await asked(here, 4)}) == 4
+
+        async def refused() -> bool:
+            listed = await messages.listed(here.office, key, MessageState.FAILED)
+            return sum(".undelivered" in one.step for one in listed) == 4
+
+        await until(refused, "the TAM's own emails to fail")
+        assert len(await asked(here, 4)) == 4

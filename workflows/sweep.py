@@ -1,0 +1,47 @@
+"""The sweep: nothing that is on record rests on a workflow's memory alone."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.undelivered import Sweeping
+    from rapport.model.ids import case_id, gap_id, review_id, undelivered_id
+    from rapport.model.undelivered import SweepAsked, SweepStart, Swept
+    from rapport.model.workflows import GAP, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
+
+from workflows.options import PLANNING
+from workflows.outcomes import done, started
+
+
+@workflow.defn(name=SWEEP.name)
+class Sweep:
+    """One round, started by the schedule: has everything go on that is on record and that nobody is at work on.
+
+    Each goes on in a workflow of its own, named by its business key, so that none is begun twice.
+    """
+
+    @workflow.run
+    async def run(self, start: SweepStart) -> Swept:
+        """Look, and start what is missing."""
+        asked = SweepAsked(patience=start.patience, now=workflow.now())
+        strays = await done(Sweeping.look, asked, "What is nobody at work on?", PLANNING)
+        mails = [
+            await started(UNDELIVERED, mail, undelivered_id(mail.key), summary="Take care of an email")
+            for mail in strays.mails
+        ]
+        cases = [
+            await started(SUPPORT_CASE, case, case_id(case.ref), summary=f"{case.ref}, in {case.area}", once=True)
+            for case in strays.cases
+        ]
+        reviews = [
+            await started(TECH_REVIEW, one, review_id(one.ref), summary=f"Technical review {one.ref}", once=True)
+            for one in strays.reviews
+        ]
+        gaps = [await started(GAP, gap, gap_id(gap.ref), summary=f"Send {gap.ref} to the CRM") for gap in strays.gaps]
+        return Swept(
+            mails=sum(one is not None for one in mails),
+            cases=sum(one is not None for one in cases),
+            reviews=sum(one is not None for one in reviews),
+            gaps=sum(one is not None for one in gaps),
+        )

@@ -1,0 +1,109 @@
+"""An email that did not go, or may not have arrived: it goes on by itself, or somebody says what becomes of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.messages import Messages
+    from activities.undelivered import Undelivered as Mails
+    from rapport.model.human_task import TaskResult, TaskStart
+    from rapport.model.ids import UNDELIVERED as STEP
+    from rapport.model.ids import undelivered_task
+    from rapport.model.message import Deliver, MessageState
+    from rapport.model.undelivered import Settling, Trouble, UndeliveredStart
+    from rapport.model.workflows import UNDELIVERED
+    from rapport.policy import chores
+
+from workflows.options import RECORDS
+from workflows.outcomes import Refused, done
+from workflows.posting import sent
+from workflows.waiting import ask
+
+AGAIN: Final = timedelta(days=1)
+"""How long nobody is asked again after a to-do that everyone let pass."""
+
+
+@workflow.defn(name=UNDELIVERED.name)
+class Undelivered:
+    """Follows one email until it was sent, or somebody has taken care of it.
+
+    Whatever sent it starts this, and so does the sweep for what nobody is at work on. One email has one of these at a
+    time, named by its key, so nothing is asked or sent twice.
+    """
+
+    @workflow.init
+    def __init__(self, start: UndeliveredStart) -> None:
+        """Nobody was asked."""
+        self.start = start
+        self.asked = 0
+
+    @workflow.run
+    async def run(self, start: UndeliveredStart) -> None:  # noqa: ARG002 - taken by __init__
+        """Look how it stands; send it, or have somebody decide, until there is nothing left to take care of."""
+        while (trouble := await self.look()) is not None:
+            if trouble.state not in (MessageState.FAILED, MessageState.UNKNOWN):
+                await self.send()
+            else:
+                await self.carry_out(await self.have_decided(trouble))
+
+    async def look(self) -> Trouble | None:
+        """How it stands."""
+        looked = await done(Mails.look, self.start, "How does this email stand?", RECORDS)
+        return looked.trouble
+
+    async def have_decided(self, trouble: Trouble) -> TaskResult:
+        """Ask what becomes of it."""
+        self.asked += 1
+        chore = chores.UNKNOWN if trouble.state is MessageState.UNKNOWN else chores.UNDELIVERED
+        given = TaskStart(
+            account=self.start.account,
+            contract=trouble.contract,
+            subject=trouble.subject,
+            step=f"{trouble.step}.{STEP}",
+            title=chore.title.format(trouble.title),
+            attempt=self.asked,
+            about=trouble.about,
+            definition=chore.definition.model_copy(update={"assign": trouble.assign}),
+            request=trouble.said,
+        )
+        id_ = undelivered_task(self.start.account, self.start.key, self.asked)
+        return await ask(given, id_, f"{given.title}, for {self.start.account}")
+
+    async def carry_out(self, result: TaskResult) -> None:
+        """Do what was decided; where nobody decided, ask again later."""
+        if result.outcome in (chores.RESEND, chores.ARRIVED, chores.ELSEWHERE):
+            how = {chores.RESEND: "resend", chores.ARRIVED: "sent"}.get(result.outcome, "elsewhere")
+            await self.settle(
+                Settling.model_validate(
+                    {
+                        "account": self.start.account,
+                        "key": self.start.key,
+                        "how": how,
+                        "by": result.by,
+                        "submission": result.submission,
+                        "now": workflow.now(),
+                    }
+                )
+            )
+        else:
+            await workflow.sleep(AGAIN, summary="Ask again what becomes of the email")
+
+    async def send(self) -> None:
+        """Send it, at the instant at which its reader may be written to."""
+        order = Deliver(account=self.start.account, keys=(self.start.key,), now=workflow.now())
+        outcomes = await sent(Messages.deliver, order, "Send one email")
+        if isinstance(outcomes, Refused):
+            unwritten = Settling(
+                account=order.account, key=self.start.key, how="unwritten", reason=outcomes.reason, now=workflow.now()
+            )
+            await self.settle(unwritten)
+        elif (until := outcomes.waits.get(self.start.key)) is not None and until > workflow.now():
+            await workflow.sleep(until - workflow.now(), summary="Its reader's working time begins")
+
+    async def settle(self, order: Settling) -> None:
+        """Write down what becomes of it."""
+        await done(Mails.settle, order, "Write down what becomes of the email", RECORDS)
