@@ -1,0 +1,130 @@
+"""The sweep, on a real Temporal server: what is on record and nobody is at work on goes on, once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from rapport.mail import outbox
+from rapport.model.ids import case_id, new_id, undelivered_id
+from rapport.model.message import MessageState
+from rapport.model.support import WrittenCase
+from rapport.model.undelivered import SweepStart, Swept
+from rapport.model.workflows import SWEEP
+from rapport.storage import people, support, sweeps, timeline
+from rapport.storage.tables import MessageRow
+from starters.commands import messages, onboardings
+from starters.commands.office import submission
+from starters.commands.onboardings import StartRequest
+from tests.conftest import TAM, USER, Town, account, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
+
+
+async def sweep(here: Town) -> Swept:
+    """One round, as the schedule starts it; what is due for a minute counts."""
+    swept = await here.client.execute_workflow(
+        SWEEP.name,
+        SweepStart(patience=60),
+        id=new_id("sweep"),
+        task_queue=here.office.settings.task_queue,
+        result_type=Swept,
+    )
+    assert isinstance(swept, Swept)
+    return swept
+
+
+async def drafted(here: Town) -> tuple[str, list[str]]:
+    """An account with four drafts, and their keys."""
+    key = new_id("a").replace("_", "-")
+    file = account(key, new_id("C"))
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
+    await onboardings.start(here.office, StartRequest(file=file))
+
+    async def four() -> bool:
+        return len(await messages.listed(here.office, key, MessageState.DRAFT)) == 4
+
+    await until(four, "four drafts")
+    return key, [one.key for one in await messages.listed(here.office, key)]
+
+
+async def left_behind(here: Town, key: str, **values: object) -> None:
+    """Leave a message as an attempt leaves it that died, with nobody at work on it."""
+    async with here.office.store.writing() as connection:
+        stands = {"state": MessageState.READY, "created_at": LONG_AGO, **values}
+        await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**stands))
+
+
+async def test_what_was_left_behind_goes_once(here: Town) -> None:
+    """Ready for an hour, deferred past its time, and under a lease that ran out: each is sent, however often swept."""
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0])
+    await left_behind(here, keys[1], state=MessageState.DEFERRED, retry_at=LONG_AGO, raw=b"Subject: Hi\r\n\r\nHi.\r\n")
+    await left_behind(here, keys[2], lease_until=LONG_AGO, fence=3)
+    assert (await sweep(here)).mails == 3
+    for key in keys[:3]:
+        await here.client.get_workflow_handle(undelivered_id(key)).result()
+    assert (await sweep(here)).mails == 0
+    assert len(here.mails()) == 3
+    async with here.office.store.reading() as connection:
+        states = await outbox.states(connection, keys)
+        last = await sweeps.last(connection)
+    assert sorted(states.values()) == ["draft", "sent", "sent", "sent"]
+    assert last is not None
+    assert (last.found["mails"], datetime.now(UTC) - last.at < timedelta(minutes=1)) == (0, True)
+
+
+async def test_what_waits_for_its_time_is_left_alone(here: Town) -> None:
+    """Put off, deferred until later, leased, fresh, or a draft: nobody has to go on with it."""
+    _, keys = await drafted(here)
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    await left_behind(here, keys[0], not_before=soon)
+    await left_behind(here, keys[1], state=MessageState.DEFERRED, retry_at=soon)
+    await left_behind(here, keys[2], lease_until=soon)
+    await left_behind(here, keys[3], created_at=datetime.now(UTC))
+    assert (await sweep(here)).mails == 0
+
+
+async def test_nothing_is_late_while_mail_is_stopped(here: Town) -> None:
+    """Stopped by hand, mail waits; once it goes again, what was left behind does."""
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0])
+    await messages.stop_mail(here.office, TAM)
+    assert (await sweep(here)).mails == 0
+    await messages.start_mail(here.office, TAM)
+    assert (await sweep(here)).mails == 1
+
+
+async def test_a_case_that_never_began_begins(here: Town) -> None:
+    """A case that was put on record while Temporal was away is begun by the sweep, once."""
+    key, _ = await drafted(here)
+    async with here.office.store.reading() as connection:
+        asker = next(one for one in await people.contacts(connection, key) if one.email == USER)
+    said = submission(asker.id, TAM, "case.open", "case", "It is slow.")
+    async with here.office.store.writing() as connection:
+        await timeline.submit(connection, said)
+        written = WrittenCase(account=key, contact=USER, question="It is slow.")
+        ref = await support.add(connection, written, asker.id, said.id, asker.id, LONG_AGO)
+    swept = await sweep(here)
+    assert swept.cases >= 1
+    described = await here.client.get_workflow_handle(case_id(ref)).describe()
+    assert described.status is not None
+
+    async def told() -> bool:
+        async with here.office.store.reading() as connection:
+            return (await support.case(connection, ref)).status is not None
+
+    await until(told, "the case to be told")
+    assert (await sweep(here)).cases == 0
+
+
+async def test_what_failed_and_nobody_is_asked_about_is_asked_about(here: Town) -> None:
+    """A failed email without anybody at work on it becomes a task, and only one."""
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0], state=MessageState.FAILED, reason="550 gone", settled_at=LONG_AGO)
+    assert (await sweep(here)).mails == 1
+    assert (await sweep(here)).mails == 0
