@@ -146,7 +146,7 @@ class StepMails:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
         drafted = {step_of(key) for key in self.steps.letters.drafts} | self._kept_waits
         put_off = {step_of(key): at for key, at in self.steps.letters.put_off.items()}
-        for name in set(self.waits) - drafted - set(put_off):
+        for name in [name for name in self.waits if name not in drafted and name not in put_off]:
             del self.waits[name]
             self.steps.tell_anew([name])
         for name, at in put_off.items():

@@ -426,8 +426,9 @@ class Steps:
         if not self._stale and not self.diary.has_entries:
             return None
         stale, self._stale = self._stale, set()
-        held = dict.fromkeys(plan.held(self.progress, self.successors.vacant), self.successors.hold or Wait())
-        waits = held | self._gating.waits | self.mails.waits | self._failures.waits
+        held, hold = plan.held(self.progress, self.successors.vacant), self.successors.hold or Wait()
+        waits = {name: hold for name in self.progress if name in held}
+        waits |= self._gating.waits | self.mails.waits | self._failures.waits
         self._projected += 1
         workflow.set_current_details(
             details.onboarding(
