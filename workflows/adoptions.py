@@ -88,10 +88,10 @@ class Adoptions:
         self.of.stale.add(name)
         self.of.diary.tell("rhythm.added", step=name)
 
-    async def _redefine_sync(self, step: SyncStep, fields: Collection[str]) -> None:
+    async def _redefine_sync(self, step: SyncStep, fields: set[str]) -> None:
         name, sync = step.name, self.of.syncs[step.name]
         self.of.stale.add(name)
-        if sync.standing is None or sync.wanted is not None or not IN_THE_CALENDAR & set(fields):
+        if sync.standing is None or sync.wanted is not None or not IN_THE_CALENDAR & fields:
             again = {"step": step} if sync.standing is not None else {"step": step, "seek_at": None}
             self.of.put(name, sync.model_copy(update=again))
             return
@@ -107,14 +107,14 @@ class Adoptions:
         before = sync.party.everyone if sync.party else ()
         self.of.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
 
-    async def _redefine_review(self, step: ReviewStep, fields: Collection[str]) -> None:
+    async def _redefine_review(self, step: ReviewStep, fields: set[str]) -> None:
         """Take another definition; the next one that can still be prepared by then is planned anew by it."""
         name, review = step.name, self.of.reviews[step.name]
         self.of.reviews[name] = review.model_copy(update={"step": step})
         self.of.stale.add(name)
-        if review.plan is None or not PLANNED_BY & set(fields):
+        if review.plan is None or not PLANNED_BY & fields:
             return
-        if not COUNTED_BY & set(fields):
+        if not COUNTED_BY & fields:
             await self.of.plan_review(name, review.plan.number)
             return
         # They are counted on from the last one: no number, and so no key, is given twice.

@@ -50,7 +50,7 @@ class Successors:
             await self.steps.letters.drop_departed()
             searched = bool(self.vacant)
             if answer.personas != self.vacant:
-                self.steps.show_anew(plan.held(self.steps.progress, self.vacant or answer.personas))
+                self.steps.show_anew(sorted(plan.held(self.steps.progress, self.vacant or answer.personas)))
                 self.vacant = answer.personas
                 self.steps.diary.tell(
                     "account.vacant" if self.vacant else "account.complete", about=",".join(self.vacant)
@@ -82,7 +82,7 @@ class Successors:
                 question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=PATIENCE[1:])
                 answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
                 self.hold = self._wait(answer.at[0])
-                self.steps.show_anew(plan.held(self.steps.progress, self.vacant))
+                self.steps.show_anew(sorted(plan.held(self.steps.progress, self.vacant)))
                 await wait_until(self.steps.letters, answer.at[0], is_over, "Ask again who follows")
         self.steps.letters.changed = True
 

@@ -412,7 +412,7 @@ class Outcomes(Wire):
 
     def under_way(self) -> tuple[str, ...]:
         """The keys of what is neither settled, nor a draft, nor put off."""
-        ended = (MessageState.DRAFT, *SETTLED)
+        ended = SETTLED | {MessageState.DRAFT}
         return tuple(key for key, state in self.states.items() if state not in ended and key not in self.waits)
 
 

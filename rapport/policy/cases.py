@@ -70,7 +70,7 @@ def judge(act: CaseAct, status: CaseStatus, ref: str, *, escalated: bool) -> str
         return "nothing was said with it; add --text"
     if status.state is CaseState.MERGED and act.kind not in _ALWAYS:
         return f"{ref} has become a part of {status.merged_into}; go on there"
-    if status.state is CaseState.RESOLVED and act.kind not in (*_ALWAYS, ActKind.REOPEN, ActKind.CUSTOMER_SAID):
+    if status.state is CaseState.RESOLVED and act.kind not in _ALWAYS | {ActKind.REOPEN, ActKind.CUSTOMER_SAID}:
         return f"{ref} is resolved; reopen it first: rapport case reopen {ref} --reason …"
     match act.kind:
         case ActKind.REOPEN if status.state is not CaseState.RESOLVED:

@@ -6,7 +6,7 @@ reaches the requester, it ends there and the matter goes up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
@@ -357,5 +357,5 @@ def _concerned(seat: Seat) -> list[str]:
     return list(dict.fromkeys(member for member in members if member is not None))
 
 
-def _in_order(roles: Iterable[Role]) -> list[Role]:
-    return sorted(roles, key=list(Role).index)
+def _in_order(roles: Container[Role]) -> list[Role]:
+    return [role for role in Role if role in roles]

@@ -42,7 +42,7 @@ class Naming:
         parts = {part for part in name.split() if len(part) >= _SHORTEST and part.casefold() not in shared}
         whole = [re.escape(address), r"\s+".join(re.escape(part) for part in name.split())]
         self._whole = re.compile(rf"(?<!\w)(?:{'|'.join(whole)})(?!\w)", re.IGNORECASE)
-        some = "|".join(re.escape(part) for part in sorted(parts, key=len, reverse=True))
+        some = "|".join(re.escape(part) for part in sorted(sorted(parts), key=len, reverse=True))
         self._parts = re.compile(rf"(?<!\w)(?:{some})(?!\w)") if some else None
 
     def in_full(self) -> Naming:

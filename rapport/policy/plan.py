@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -44,17 +44,16 @@ class Progress(Wire):
 Steps = Mapping[str, Progress]
 
 
-def applies(when: Sequence[str], facts: Facts, present: Iterable[str]) -> bool:
+def applies(when: Sequence[str], facts: Facts, present: Container[str]) -> bool:
     """Whether a step is part of an account's plan: if it has no `when`, or one of its predicates holds.
 
     Args:
         present: The personas that the account has.
     """
-    personas = set(present)
-    return not when or any(_holds(predicate, facts, personas) for predicate in when)
+    return not when or any(_holds(predicate, facts, present) for predicate in when)
 
 
-def _holds(predicate: str, facts: Facts, present: Collection[str]) -> bool:
+def _holds(predicate: str, facts: Facts, present: Container[str]) -> bool:
     name, _, persona = predicate.partition(":")
     return persona in present if persona else bool(getattr(facts, name))
 

@@ -43,8 +43,8 @@ def judge_vote(vote: Vote, proposal: Proposal | None, phase: MeetingPhase) -> st
         return "these times were replaced by newer ones; please use the latest mail"
     if vote.voter != proposal.tam and all(vote.voter != invitee.id for invitee in proposal.invitees):
         return "you are not invited to this meeting"
-    known = {slot.id for slot in proposal.slots}
-    if not set(vote.slots) <= known:
+    known = tuple(slot.id for slot in proposal.slots)
+    if not set(vote.slots) <= set(known):
         return f"there is no such time; choose among {', '.join(sorted(known, key=int)) or 'none'}"
     return None
 
