@@ -25,13 +25,13 @@ types:
 imports:
     uv run lint-imports
 
-# Write the pinned versions for the image
-lock:
-    uv export --quiet --no-emit-project --no-dev --no-annotate --no-header --output-file requirements.lock
+# Write down the versions; those that are named, or with --all every one, move to the newest that fits
+lock *names:
+    uv run python .ci/versions.py lock {{names}}
 
-# Fail if the pinned versions for the image are out of date
+# Fail unless a new machine would install exactly the versions that are written down
 lock-is-current:
-    uv export --quiet --no-emit-project --no-dev --no-annotate --no-header | diff - requirements.lock
+    uv run python .ci/versions.py check
 
 # The benchmark, with its floor
 bench *arguments:
