@@ -166,16 +166,10 @@ def stationery(settings: Settings) -> Stationery:
     Raises:
         Refusal: No secret is set, or the installation's own resources are wrong.
     """
-    if settings.secret is None:
-        raise Refusal(
-            "is not set",
-            field="RAPPORT_SECRET",
-            fix="set it to a long random text, the same for every process; `rapport up` makes one by itself",
-        )
     return Stationery(
         sender=settings.mail_from,
         public_url=settings.public_url.rstrip("/"),
-        secret=settings.secret.get_secret_value().encode(),
+        secret=settings.secret_bytes,
         library=library(settings.data),
         channel=settings.review_channel_mail,
     )
@@ -235,7 +229,7 @@ async def build(
         reports = Reports(store, rules.desk)
         rhythms = Rhythms(store, planning)
         announcements = Announcements(store, http, messages, settings.slack_webhook_url)
-        reviews = Reviews(store, Signer(settings.data))
+        reviews = Reviews(store, Signer(settings.secret_bytes))
         paging = settings.paging_webhook_url
         support = Support(
             store,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from rapport.model.base import Email, mail_address
+from rapport.model.base import Email, Refusal, mail_address
 
 
 def _mail_mode(value: str) -> str:
@@ -127,6 +127,21 @@ class Settings(BaseSettings):
         data = Path(handed_in or os.environ.get("RAPPORT_DATA", ".rapport"))
         file = TomlConfigSettingsSource(settings_cls, data / "rapport.toml")
         return init_settings, env_settings, file, file_secret_settings
+
+    @property
+    def secret_bytes(self) -> bytes:
+        """The secret, where nothing goes without it.
+
+        Raises:
+            Refusal: None is set.
+        """
+        if self.secret is None:
+            raise Refusal(
+                "is not set",
+                field="RAPPORT_SECRET",
+                fix="set it to a long random text, the same for every process; `rapport up` makes one by itself",
+            )
+        return self.secret.get_secret_value().encode()
 
     @property
     def database(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -43,15 +43,15 @@ def sign(key: Ed25519PrivateKey, text: str) -> tuple[str, str]:
     return key.sign(text.encode()).hex(), key.public_key().public_bytes_raw().hex()
 
 
-def fault(receipt: Mapping[str, str], expected: str | None, trusted: str) -> str | None:
+def fault(receipt: Mapping[str, str], expected: str | None, trusted: Collection[str]) -> str | None:
     """What is wrong with a receipt, in words; nothing if it is whole.
 
     Args:
         receipt: `document`, `signature` and `public_key`, as they are stored.
         expected: The document that follows from what is on record now; nothing where the decision is gone.
-        trusted: The public key that signs here, in hex.
+        trusted: The public keys that have signed here, in hex.
     """
-    if receipt["public_key"] != trusted:
+    if receipt["public_key"] not in trusted:
         return "was signed with another key than this installation's"
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipt["public_key"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from rapport.storage.tables import Base
@@ -116,3 +116,18 @@ class ReviewReceiptRow(Base):
     document: Mapped[str] = mapped_column(Text)
     signature: Mapped[str] = mapped_column(String(128))
     public_key: Mapped[str] = mapped_column(String(64))
+
+
+class SigningKeyRow(Base):
+    """A key that signs receipts.
+
+    Attributes:
+        seal: Which of the installation's secrets opens it.
+        public_key: Ed25519, in hex.
+        sealed: The private key, encrypted (AES-GCM).
+    """
+
+    __tablename__ = "signing_keys"
+    seal: Mapped[str] = mapped_column(String(64), primary_key=True)
+    public_key: Mapped[str] = mapped_column(String(64))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)

@@ -213,10 +213,12 @@ async def project(connection: Connection, projection: ReviewProjection, signer: 
     await append(connection, projection.entries)
     decisions = [remark for remark in projection.remarks if remark.kind in receipts.DECISIONS]
     hashes = await text_hashes(connection, [one.submission for one in decisions if one.submission])
+    key = await signer.key(connection) if decisions else None
     signed = []
     for remark in decisions:
+        assert key is not None
         words = receipts.document(projection.ref, projection.account, remark, hashes.get(remark.submission or ""))
-        signature, public_key = signer.sign(words)
+        signature, public_key = receipts.sign(key, words)
         signed.append(
             {
                 "ref": projection.ref,

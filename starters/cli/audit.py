@@ -9,7 +9,6 @@ import typer
 from rapport.model.base import Refused
 from starters.cli.common import EXIT, Data, Json, out, print_json, table, with_office
 from starters.commands import audit
-from starters.commands.office import Office
 
 app = typer.Typer(
     help="The timeline's hash chain and the receipts of decisions: verify them, export them.", no_args_is_help=True
@@ -45,15 +44,13 @@ def verify(
 @app.command()
 def key(data: Data = None, json: Json = False) -> None:
     """The public key that signs the receipts of decisions; keep it elsewhere to check them without this place."""
-
-    async def work(office: Office) -> audit.Key:
-        return audit.key(office)
-
-    found = with_office(data, work, as_json=json)
+    found = with_office(data, audit.key, as_json=json)
     if json:
         print_json(found)
     else:
         out.print(found.public_key)
+        for earlier in found.earlier:
+            out.print(f"{earlier}  (an earlier one)")
 
 
 @app.command()

@@ -6,7 +6,7 @@ from rapport.model.base import Wire
 from rapport.policy import receipts
 from rapport.storage import people, reviews, timeline
 from rapport.storage.database import Connection
-from rapport.storage.signing import Signer
+from rapport.storage.signing import Signer, hexed, public_keys
 from rapport.storage.timeline import ReceiptFault, Verified
 from starters.commands.office import Office
 
@@ -62,9 +62,15 @@ class Export(Wire):
 
 
 class Key(Wire):
-    """What the receipts of this installation are checked with: an Ed25519 public key, in hex."""
+    """What the receipts of this installation are checked with: Ed25519 public keys, in hex.
+
+    Attributes:
+        public_key: The one that signs now.
+        earlier: Those that signed with an earlier secret. One that nobody knows of was put there by somebody else.
+    """
 
     public_key: str
+    earlier: tuple[str, ...] = ()
 
 
 async def verify(office: Office, account: str | None = None) -> Verified:
@@ -77,14 +83,15 @@ async def verify(office: Office, account: str | None = None) -> Verified:
         if account is not None:
             await people.account(connection, account)
         verified = await timeline.verify(connection, account)
-        count, faults = await _receipts(connection, account, Signer(office.settings.data))
+        count, faults = await _receipts(connection, account)
     return verified.model_copy(
         update={"whole": verified.whole and not faults, "receipts": count, "faults": tuple(faults)}
     )
 
 
-async def _receipts(connection: Connection, account: str | None, signer: Signer) -> tuple[int, list[ReceiptFault]]:
-    """Check the receipts of decisions against what is on record, with the key that signs here; nothing is asked."""
+async def _receipts(connection: Connection, account: str | None) -> tuple[int, list[ReceiptFault]]:
+    """Check the receipts of decisions against what is on record, with the keys that sign here; nothing is asked."""
+    trusted = await public_keys(connection)
     faults, count = [], 0
     for known in await reviews.listed(connection, account):
         remarks = {one.key: one for one in await reviews.remarks(connection, known.ref)}
@@ -95,7 +102,7 @@ async def _receipts(connection: Connection, account: str | None, signer: Signer)
             expected = None
             if one is not None:
                 expected = receipts.document(known.ref, known.account, one, hashes.get(one.submission or ""))
-            if (what := receipts.fault(receipt.model_dump(), expected, signer.public_key)) is not None:
+            if (what := receipts.fault(receipt.model_dump(), expected, trusted)) is not None:
                 faults.append(ReceiptFault(ref=known.ref, key=receipt.key, what=f"the receipt {what}"))
         missing = {key for key, one in remarks.items() if one.kind in receipts.DECISIONS} - {one.key for one in kept}
         faults += [ReceiptFault(ref=known.ref, key=key, what="the decision has no receipt") for key in sorted(missing)]
@@ -103,9 +110,15 @@ async def _receipts(connection: Connection, account: str | None, signer: Signer)
     return count, faults
 
 
-def key(office: Office) -> Key:
-    """The public key of this installation."""
-    return Key(public_key=Signer(office.settings.data).public_key)
+async def key(office: Office) -> Key:
+    """The public keys of this installation.
+
+    Raises:
+        Refusal: No secret is set.
+    """
+    async with office.store.writing() as connection:
+        current = hexed(await Signer(office.settings.secret_bytes).key(connection))
+        return Key(public_key=current, earlier=tuple(sorted(await public_keys(connection) - {current})))
 
 
 async def export(office: Office, account: str) -> Export:

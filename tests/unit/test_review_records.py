@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
-from sqlalchemy import delete, update
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
+from sqlalchemy import delete, select, update
 from temporalio.client import Client
 
+from rapport.model.base import Refusal
 from rapport.model.people import Facts
 from rapport.model.records import Wait
 from rapport.model.review_facts import Remark, ReviewPhase
 from rapport.model.tech_review import Ask, Design, ReviewProjection, ReviewRound, ReviewStage
+from rapport.policy import receipts
 from rapport.policy.gates import standing
 from rapport.settings import Settings
 from rapport.storage import gates, people, reviews, timeline
 from rapport.storage.database import Connection, Store
-from rapport.storage.review_tables import ReviewReceiptRow, ReviewRow
-from rapport.storage.signing import Signer
+from rapport.storage.review_tables import ReviewReceiptRow, ReviewRow, SigningKeyRow
+from rapport.storage.signing import Signer, hexed, public_keys
 from rapport.storage.tables import SubmissionRow
 from starters.commands import audit
 from starters.commands.office import Actor, Office, submission
 from tests.support.reviews import request
 
 T0: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)
+SECRET: Final = b"a secret of the tests"
 HIGH_RISK: Final = Facts(high_risk=True)
 
 
 class Told:
     """A review that tells of itself, as its workflow would."""
 
-    def __init__(self, connection: Connection, data: Path, member: str) -> None:
+    def __init__(self, connection: Connection, member: str) -> None:
         """Nobody has asked yet."""
-        self.connection, self.signer, self.member = connection, Signer(data), member
+        self.connection, self.signer, self.member = connection, Signer(SECRET), member
         self.number = 0
 
     async def ask(self, version: str, **changes: Any) -> None:
@@ -94,11 +100,11 @@ class Told:
         return Design.model_validate({"link": "https://docs.foobar.example/design", "version": version})
 
 
-async def begun(connection: Connection, data: Path) -> Told:
+async def begun(connection: Connection) -> Told:
     """A review of the design's second version that was decided with a yes, engineering heard, on one condition."""
     member = await people.member_by_email(connection, "robin.keller@foobar.example")
     assert member is not None
-    made = Told(connection, data, member.id)
+    made = Told(connection, member.id)
     await made.ask("2")
     await made.tell("feedback", "recommendation")
     await made.tell("verdict", outcome="approved", decided=True)
@@ -106,10 +112,15 @@ async def begun(connection: Connection, data: Path) -> Told:
     return made
 
 
-async def test_a_gate_goes_by_the_round_that_stands(store: Store, tmp_path: Path) -> None:
+def office_of(store: Store, secret: bytes) -> Office:
+    """What audits need: the database, and the secret."""
+    return Office(Settings(secret=SecretStr(secret.decode())), store, cast("Client", None))
+
+
+async def test_a_gate_goes_by_the_round_that_stands(store: Store) -> None:
     """A yes to an older version of the design, and who was heard on it, open nothing once there is a newer one."""
     async with store.writing() as connection:
-        made = await begun(connection, tmp_path)
+        made = await begun(connection)
         found = await gates.reviewed(connection, "versayce")
         assert standing("versayce", "production", HIGH_RISK, found).open
         await made.ask_anew("3")
@@ -124,12 +135,10 @@ async def test_a_gate_goes_by_the_round_that_stands(store: Store, tmp_path: Path
 
 
 @pytest.mark.parametrize(("outcome", "stands"), [("approved", True), ("declined", False), ("withdrawn", False)])
-async def test_what_was_granted_stands_until_there_is_another_answer(
-    store: Store, tmp_path: Path, outcome: str, stands: bool
-) -> None:
+async def test_what_was_granted_stands_until_there_is_another_answer(store: Store, outcome: str, stands: bool) -> None:
     """A review that came back takes nothing away while it is looked at again: support reads the conditions on."""
     async with store.writing() as connection:
-        made = await begun(connection, tmp_path)
+        made = await begun(connection)
         before = await reviews.deviations(connection, "versayce")
         assert [(one.ref, one.conditions) for one in before] == [(made.ref, ("You tell us of each site",))]
         await made.ask_anew("3")
@@ -142,11 +151,11 @@ async def test_what_was_granted_stands_until_there_is_another_answer(
     assert [one.conditions for one in after] == [("Twice a year",)] * stands
 
 
-async def test_a_receipt_that_is_missing_or_of_other_words_is_found(store: Store, tmp_path: Path) -> None:
+async def test_a_receipt_that_is_missing_or_of_other_words_is_found(store: Store) -> None:
     """Every decision has its receipt, and what was said with it is what was signed."""
     async with store.writing() as connection:
-        made = await begun(connection, tmp_path)
-    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+        made = await begun(connection)
+    office = office_of(store, SECRET)
     whole = await audit.verify(office)
     assert (whole.whole, whole.receipts) == (True, 2)
     async with store.writing() as connection:
@@ -161,11 +170,11 @@ async def test_a_receipt_that_is_missing_or_of_other_words_is_found(store: Store
     ]
 
 
-async def test_what_is_overdue_comes_first_however_old_it_is(store: Store, tmp_path: Path) -> None:
+async def test_what_is_overdue_comes_first_however_old_it_is(store: Store) -> None:
     """A list that is cut short loses nothing that is overdue, and says how much there is of either."""
     async with store.writing() as connection:
-        older = await begun(connection, tmp_path)
-        newer = Told(connection, tmp_path, older.member)
+        older = await begun(connection)
+        newer = Told(connection, older.member)
         await newer.ask("2", title="Another")
         assert [one.ref for one in await reviews.listed(connection)] == [newer.ref, older.ref]
         await connection.execute(update(ReviewRow).where(ReviewRow.ref == older.ref).values(overdue=True))
@@ -174,3 +183,70 @@ async def test_what_is_overdue_comes_first_however_old_it_is(store: Store, tmp_p
         assert [one.ref for one in await reviews.listed(connection, overdue_only=True)] == [older.ref]
         assert await reviews.counted(connection) == (2, 1)
         assert await reviews.counted(connection, words=["another"]) == (1, 0)
+
+
+async def test_receipts_need_nothing_but_the_database(store: Store) -> None:
+    """Whoever has the same database and the same secret signs with the same key; no file is read or written."""
+    async with store.writing() as connection:
+        made = await begun(connection)
+    async with store.writing() as connection:
+        elsewhere = Told(connection, made.member)
+        await elsewhere.ask("2", title="Another")
+        await elsewhere.tell("verdict", outcome="approved", decided=True)
+        kept = await reviews.kept_receipts(connection)
+    assert len(kept) == 3
+    assert len({one.public_key for one in kept}) == 1
+    assert (await audit.verify(office_of(store, SECRET))).whole
+
+
+async def test_workers_that_sign_for_the_first_time_at_once_take_one_key(store: Store) -> None:
+    """Each asks in a transaction of its own, before any other is committed."""
+
+    async def key() -> str:
+        async with store.writing() as connection:
+            return hexed(await Signer(SECRET).key(connection))
+
+    keys = await asyncio.gather(*(key() for _ in range(8)))
+    async with store.reading() as connection:
+        assert await public_keys(connection) == set(keys)
+    assert len(set(keys)) == 1
+
+
+async def test_another_secret_signs_with_another_key(store: Store) -> None:
+    """After the secret was changed, reviews go on, and what was signed before is still whole."""
+    async with store.writing() as connection:
+        made = await begun(connection)
+        made.signer = Signer(b"another secret")
+        await made.ask_anew("3")
+        await made.tell("verdict", outcome="approved", decided=True)
+    before = await audit.key(office_of(store, SECRET))
+    after = await audit.key(office_of(store, b"another secret"))
+    assert after.earlier == (before.public_key,)
+    assert before.earlier == (after.public_key,)
+    whole = await audit.verify(office_of(store, b"another secret"))
+    assert (whole.whole, whole.receipts) == (True, 3)
+
+
+async def test_the_database_alone_signs_nothing(store: Store) -> None:
+    """The private key is sealed: without the secret it cannot be read, and what was put in its place is refused."""
+    async with store.writing() as connection:
+        raw = (await Signer(SECRET).key(connection)).private_bytes_raw()
+        row = (await connection.execute(select(SigningKeyRow.__table__))).one()
+        assert raw not in row.sealed
+        await connection.execute(update(SigningKeyRow).values(sealed=os.urandom(len(row.sealed))))
+        with pytest.raises(Refusal, match="signing_keys"):
+            await Signer(SECRET).key(connection)
+
+
+async def test_a_receipt_of_a_key_that_is_not_on_record_is_found(store: Store) -> None:
+    """Whoever may write a receipt, and has another key, is found out."""
+    async with store.writing() as connection:
+        made = await begun(connection)
+        (one, *_) = await reviews.kept_receipts(connection, made.ref)
+        signature, public_key = receipts.sign(Ed25519PrivateKey.generate(), one.document)
+        forged = {"signature": signature, "public_key": public_key}
+        await connection.execute(update(ReviewReceiptRow).where(ReviewReceiptRow.key == one.key).values(**forged))
+    found = await audit.verify(office_of(store, SECRET))
+    assert [fault.what for fault in found.faults] == [
+        "the receipt was signed with another key than this installation's"
+    ]

@@ -406,7 +406,7 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tm
     assert (verified.whole, verified.receipts) == (True, 8)
     key = skipping.office.settings.data / "receipts.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert audit.key(skipping.office).public_key in markdown
+    assert (await audit.key(skipping.office)).public_key in markdown
     async with skipping.office.store.writing() as connection:
         await connection.execute(update(ReviewRemarkRow).where(ReviewRemarkRow.seat == "vp_sales").values(option="no"))
     verified = await audit.verify(skipping.office)

@@ -104,5 +104,5 @@ async def withdraw(ref: str, request: Request, office: TheOffice, token: Bearer)
 
 @router.get("/receipts/key")
 async def key(office: TheOffice) -> Key:
-    """The public key that checks the receipts of decisions."""
-    return audit.key(office)
+    """The public keys that check the receipts of decisions."""
+    return await audit.key(office)

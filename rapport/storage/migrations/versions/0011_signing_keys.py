@@ -1,0 +1,17 @@
+"""The keys that sign receipts, sealed"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "signing_keys",
+        sa.Column("seal", sa.String(64), nullable=False),
+        sa.Column("public_key", sa.String(64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seal"),
+    )
