@@ -208,7 +208,7 @@ async def build(
         pollers: How many ask for work; `STEADY` on the time-skipping server.
     """
     store = Store(settings.database)
-    mailer = Mailer(Relay.parse(settings.smtp_url.get_secret_value()), hostname=settings.mail_from.partition("@")[2])
+    mailer = Mailer(Relay.parse(settings.relay), hostname=settings.mail_from.partition("@")[2])
     policy = Policy(
         mode=settings.mail_mode,
         allowed_domains=frozenset(settings.mail_allowed_domains),

@@ -6,7 +6,7 @@ import base64
 import os
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -32,8 +32,13 @@ def _webhook(value: SecretStr) -> SecretStr:
 
 def _smtp_url(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
+    if parts.scheme not in ("smtp", "smtp+starttls", "smtps", "smtp+plain") or not parts.hostname:
         raise ValueError('is not an SMTP address; write "smtp+starttls://user:password@host:587"')
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        # Everything from the first of these characters on would silently be no part of the password.
+        raise ValueError("goes on after the host; a password with / ? or # belongs into RAPPORT_SMTP_PASSWORD")
+    if parts.scheme == "smtp+plain" and parts.username:
+        raise ValueError("would send user and password in clear; write smtp+starttls:// or smtps://")
     if parts.port == 0:  # a port over 65535 is refused by the property itself
         raise ValueError("names port 0; write the relay's port, such as 587")
     return value
@@ -57,6 +62,16 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _with_password(url: SecretStr, password: SecretStr | None) -> str:
+    """An address with the password in it, encoded (RFC 3986), so that it may hold any character."""
+    parts = urlsplit(url.get_secret_value())
+    if password is None or not parts.netloc:
+        return url.get_secret_value()
+    userinfo, _, host = parts.netloc.rpartition("@")
+    user = userinfo.partition(":")[0]
+    return parts._replace(netloc=f"{user}:{quote(password.get_secret_value(), safe='')}@{host}").geturl()
+
+
 _SHORTEST_KEY = 24
 """How many bytes Standard Webhooks wants at least."""
 
@@ -67,7 +82,10 @@ class Settings(BaseSettings):
     Attributes:
         data: The one directory that Rapport writes to.
         database_url: SQLAlchemy's address of the database; by default SQLite in the data directory.
-        smtp_url: The relay: `smtp://`, `smtp+starttls://` or `smtps://`, with user and password.
+        database_password: The password for it, where that is not in the address. Any character is taken as it is.
+        smtp_url: The relay: `smtp://`, `smtp+starttls://` or `smtps://`, with user and password; `smtp+plain://` sends
+            without encryption.
+        smtp_password: The password for it, likewise.
         mail_from: The mailbox that every mail comes from, and that organises the meetings.
         mail_mode: `off`, `redirect:ADDRESS` or `live`.
         mail_allowed_domains: Where not empty, mails go to these domains only.
@@ -90,7 +108,9 @@ class Settings(BaseSettings):
 
     data: Path = Path(".rapport")
     database_url: SecretStr | None = None
+    database_password: SecretStr | None = None
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] = SecretStr("smtp://127.0.0.1:8025")
+    smtp_password: SecretStr | None = None
     mail_from: Email = "rapport@vendor.example"
     mail_mode: Annotated[str, AfterValidator(_mail_mode)] = "off"
     mail_allowed_domains: tuple[str, ...] = ()
@@ -147,5 +167,10 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
+            return _with_password(self.database_url, self.database_password)
         return f"sqlite:///{self.data.absolute() / 'rapport.db'}"
+
+    @property
+    def relay(self) -> str:
+        """The relay's address, with its password."""
+        return _with_password(self.smtp_url, self.smtp_password)

@@ -61,17 +61,18 @@ class Relay:
 
     @classmethod
     def parse(cls, url: str) -> Relay:
-        """Read `smtp://`, `smtp+starttls://` or `smtps://`.
+        """Read `smtp://`, `smtp+starttls://`, `smtps://` or `smtp+plain://`.
 
         Plain SMTP to anything but the loopback is upgraded to STARTTLS and fails without it; asked softly, clients
-        send in clear to any server that does not offer encryption.
+        send in clear to any server that does not offer encryption. Whoever wants that, such as for a catcher in a
+        network of its own, has to say `smtp+plain`.
         """
         parts = urlsplit(url)
         host = parts.hostname or "127.0.0.1"
         security: Literal["none", "starttls", "tls"] = "starttls"
         if parts.scheme == "smtps":
             security = "tls"
-        elif parts.scheme == "smtp" and _is_loopback(host):
+        elif parts.scheme == "smtp+plain" or (parts.scheme == "smtp" and _is_loopback(host)):
             security = "none"
         return cls(
             host=host,

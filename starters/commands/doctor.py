@@ -199,7 +199,7 @@ def _smtp_url(settings: Settings) -> str:
     stack = stack_of(settings.data)
     if stack is not None and "smtp_url" not in settings.model_fields_set:
         return f"smtp://{stack.smtp}"
-    return settings.smtp_url.get_secret_value()
+    return settings.relay
 
 
 async def _database(settings: Settings) -> tuple[Check, Store | None]:

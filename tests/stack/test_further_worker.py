@@ -29,6 +29,8 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 CHOSEN: Mapping[str, st.SearchStrategy[Any]] = {
     "data": WORDS.map(lambda name: Path("/somewhere") / name.replace("/", "-")),
     "database_url": st.none() | WORDS.map(SecretStr),
+    "database_password": st.none() | WORDS.map(SecretStr),
+    "smtp_password": st.none() | WORDS.map(SecretStr),
     "smtp_url": st.sampled_from(["smtp://127.0.0.1:25", "smtps://me:pass@relay.example"]).map(SecretStr),
     "mail_mode": st.sampled_from(["off", "live", "redirect:me@foobar.example"]),
     "mail_allowed_domains": st.lists(st.sampled_from(["a.example", "b.example"]), unique=True).map(tuple),

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import make_url
 
+from rapport.mail.smtp import Relay
 from rapport.settings import Settings
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.stack import _embedded
@@ -43,3 +48,45 @@ def test_a_demo_lets_mails_go_at_any_hour_unless_it_is_told_not_to(tmp_path: Pat
 def test_other_commands_take_the_running_stacks_address(restarted: Path) -> None:
     """A command beside a running stack knows where its pages are."""
     assert settings_of(restarted).public_url == EARLIER
+
+
+@given(password=st.text(st.characters(codec="utf-8"), min_size=1))
+@example(password="p@ss/w:o#r?d%41 &$")
+@example(password="http://[::1]")
+def test_a_password_may_hold_any_character(password: str) -> None:
+    """A password that is set by itself reaches the database's driver and the relay as it is."""
+    kept = SecretStr(password)
+    url = SecretStr("postgresql+asyncpg://rapport@database:5432/rapport?ssl=disable")
+    database = make_url(Settings(database_url=url, database_password=kept).database)
+    assert (database.username, database.password, database.host) == ("rapport", password, "database")
+    assert (database.port, database.database, database.query) == (5432, "rapport", {"ssl": "disable"})
+    address = SecretStr("smtp+starttls://robin%40foobar.example:other@relay.example:587")
+    relay = Relay.parse(Settings(smtp_url=address, smtp_password=kept).relay)
+    assert (relay.user, relay.password, relay.host, relay.port) == (
+        "robin@foobar.example",
+        password,
+        "relay.example",
+        587,
+    )
+
+
+def test_a_database_in_a_file_needs_no_password(tmp_path: Path) -> None:
+    """A password without a server changes nothing."""
+    assert Settings(data=tmp_path, database_password=SecretStr("x")).database == f"sqlite:///{tmp_path}/rapport.db"
+    url = SecretStr("sqlite:////var/rapport.db")
+    assert Settings(database_url=url, database_password=SecretStr("x")).database == "sqlite:////var/rapport.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("smtp+starttls://robin:p/w@relay.example", "SMTP address|RAPPORT_SMTP_PASSWORD"),
+        ("smtp+starttls://robin:1#2@relay.example", "RAPPORT_SMTP_PASSWORD"),
+        ("smtp+starttls://robin:1?2@relay.example", "RAPPORT_SMTP_PASSWORD"),
+        ("smtp+plain://robin:word@relay.example", "in clear"),
+    ],
+)
+def test_a_relay_that_would_get_half_a_password_is_refused(url: str, why: str) -> None:
+    """A character that ends the host ends nothing silently, and no password is sent in clear."""
+    with pytest.raises(ValidationError, match=why):
+        Settings(smtp_url=SecretStr(url))

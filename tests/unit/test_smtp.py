@@ -336,10 +336,11 @@ async def test_nobody_listening_is_patience() -> None:
         ("smtp://0.0.0.0:25", "0.0.0.0", 25, "starttls"),
         ("smtp+starttls://127.0.0.1:587", "127.0.0.1", 587, "starttls"),
         ("smtps://mail.foobar.example", "mail.foobar.example", 465, "tls"),
+        ("smtp+plain://mail:1025", "mail", 1025, "none"),
     ],
 )
 def test_mail_leaves_the_loopback_encrypted(url: str, host: str, port: int, security: str) -> None:
-    """Plain SMTP is for the loopback; anywhere else encryption is insisted on, whatever the relay offers."""
+    """Plain SMTP is for the loopback; anywhere else encryption is insisted on, unless the address says `plain`."""
     relay = Relay.parse(url)
     assert (relay.host, relay.port, relay.security) == (host, port, security)
 
