@@ -24,6 +24,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     collate,
     func,
     insert,
@@ -214,12 +215,15 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
     )
 
 
-async def strays(connection: Connection, before: datetime, *, goes: bool, limit: int) -> list[Message]:
+async def strays(
+    connection: Connection, before: datetime, *, goes: bool, limit: int, of_todos: bool = False
+) -> list[Message]:
     """What has been due since before an instant and did not go, and what failed or may not have arrived and was not
     taken care of; the oldest first.
 
     Args:
         goes: Whether mail goes out at all; if not, nothing is late.
+        of_todos: Also those about a to-do about an email: it stands in an inbox, whether its own emails arrive or not.
     """
     due = func.max if connection.dialect.name == "sqlite" else func.greatest
     moment = due(
@@ -231,11 +235,28 @@ async def strays(connection: Connection, before: datetime, *, goes: bool, limit:
         type_=UtcInstant,
     )
     late = and_(MessageRow.state.in_(UNDER_WAY), moment < before)
-    # A to-do about an email stands in an inbox, whether its own emails arrive or not.
-    unresolved = and_(UNRESOLVED, MessageRow.step.not_like(f"%.{UNDELIVERED}"))
+    unresolved = UNRESOLVED if of_todos else and_(UNRESOLVED, MessageRow.step.not_like(f"%.{UNDELIVERED}"))
     query = MESSAGES.where(or_(late, unresolved) if goes else unresolved)
     rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key).limit(limit))
     return [Message.model_validate(row._mapping) for row in rows]
+
+
+class Standing(Wire):
+    """How many messages are in one state, since when the oldest is, and how many of them nobody has taken care of."""
+
+    state: MessageState
+    count: int
+    oldest: Instant
+    unresolved: int
+
+
+async def standings(connection: Connection) -> list[Standing]:
+    """How many messages are in each state."""
+    open_ = func.sum(case((UNRESOLVED, 1), else_=0)).label("unresolved")
+    oldest = func.min(MessageRow.created_at, type_=UtcInstant).label("oldest")
+    query = select(MessageRow.state, func.count().label("count"), oldest, open_).group_by(MessageRow.state)
+    rows = await connection.execute(query.order_by(MessageRow.state))
+    return [Standing.model_validate(row._mapping) for row in rows]
 
 
 async def fail(connection: Connection, key: str, reason: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,16 +19,18 @@ from temporalio.client import Client, ScheduleActionStartWorkflow, WorkflowExecu
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport import support_rules
+from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
 from rapport.model.ids import desk_id
+from rapport.model.message import MessageState
 from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
 from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW, mail_queue
 from rapport.policy import promises
-from rapport.schedules import MORNINGS, registered
+from rapport.schedules import MORNINGS, PATIENCE, SWEEPS, registered
 from rapport.settings import Settings
-from rapport.storage import announcements, gaps
+from rapport.storage import announcements, gaps, sweeps
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
@@ -42,6 +45,17 @@ MAX_DESCRIBED: Final = 100
 
 SETTLE_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
+
+MOST_NAMED: Final = 50
+"""How many emails are named one by one."""
+
+_HOW: Final = {
+    MessageState.FAILED: "failed",
+    MessageState.UNKNOWN: "nobody can tell whether it arrived",
+    MessageState.READY: "is ready and doesn't go",
+    MessageState.SENDING: "was being sent when its worker died",
+    MessageState.DEFERRED: "is due again and doesn't go",
+}
 
 SHORT_SECRET: Final = 16
 _KINDS: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
@@ -101,10 +115,12 @@ async def examine(settings: Settings) -> Diagnosis:
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
         checks.append(await _relay(settings))
         if store is None:
-            checks += [_skipped(name, "the database") for name in ("mail", "channel", "crm", "waits", "workflows")]
+            missed = ("mail", "emails", "sweep", "channel", "crm", "waits", "workflows")
+            checks += [_skipped(name, "the database") for name in missed]
         else:
             mail = await _mail(store, settings)
-            checks += [mail, await _channel(store, settings), await _crm(store, settings), await _waits(store)]
+            checks += [mail, await _emails(store, settings), await _sweep(store, settings)]
+            checks += [await _channel(store, settings), await _crm(store, settings), await _waits(store)]
             if client is None:
                 checks.append(_skipped("workflows", "Temporal"))
             else:
@@ -259,7 +275,9 @@ async def _schedule(client: Client, settings: Settings) -> Check:
     if found.schedule.state.paused:
         fix = "unpause the schedule `morning` in Temporal's UI, unless this is meant"
         return Check(check="schedule", verdict=Verdict.NOTE, what="the morning mails are paused", fix=fix)
-    return Check(check="schedule", verdict=Verdict.OK, what="the morning mails are scheduled")
+    if await registered(client, SWEEPS) is None:
+        return Check(check="schedule", verdict=Verdict.TROUBLE, what="no sweep is scheduled", fix=_SETUP)
+    return Check(check="schedule", verdict=Verdict.OK, what="the morning mails and the sweep are scheduled")
 
 
 async def _worker(client: Client, settings: Settings) -> Check:
@@ -329,6 +347,61 @@ async def _mail(store: Store, settings: Settings) -> Check:
     at_any_hour = settings.quiet_hours == "ignore"
     what = "goes out, whatever the hour is where it is read" if at_any_hour else "goes out"
     return Check(check="mail", verdict=Verdict.OK, what=what)
+
+
+async def _emails(store: Store, settings: Settings) -> Check:
+    """Whether any email is late, failed, or may not have arrived, each with its age."""
+    present = datetime.now(UTC)
+    late = present - timedelta(seconds=settings.sweep_seconds * PATIENCE)
+    async with store.reading() as connection:
+        goes = settings.mail_mode != "off" and not (await mail_switch(connection)).stopped
+        found = await outbox.strays(connection, late, goes=goes, limit=MOST_NAMED + 1, of_todos=True)
+    if not found:
+        return Check(check="emails", verdict=Verdict.OK, what="each went, is on its way, or was taken care of")
+    named = [
+        Finding(
+            where=one.key,
+            problem=f"{_HOW[one.state]}, for {_age(present - (one.settled_at or one.created_at))}"
+            + (f": {one.reason}" if one.reason else ""),
+            fix=_settles(one),
+        )
+        for one in found[:MOST_NAMED]
+    ]
+    count = f"{MOST_NAMED} and more" if len(found) > MOST_NAMED else str(len(found))
+    what = f"{count} emails need attention" if len(found) > 1 else "1 email needs attention"
+    fix = "the account's TAM has a task for each that failed; the rest go on with the next sweep"
+    return Check(check="emails", verdict=Verdict.TROUBLE, what=what, fix=fix, findings=tuple(named))
+
+
+def _settles(message: outbox.Message) -> str:
+    match message.state:
+        case MessageState.FAILED:
+            return f"rapport message resend {message.key}"
+        case MessageState.UNKNOWN:
+            return f"rapport message resolve {message.key} sent|resend"
+        case _:
+            return "nothing; the sweep has it go on. If it stays, see Temporal's UI"
+
+
+def _age(since: timedelta) -> str:
+    minutes = int(since.total_seconds() // 60)
+    if minutes >= 2880:
+        return f"{minutes // 1440} days"
+    return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"
+
+
+async def _sweep(store: Store, settings: Settings) -> Check:
+    """When it was last looked for what nobody is at work on."""
+    async with store.reading() as connection:
+        last = await sweeps.last(connection)
+    fix = "see that a worker runs; `rapport setup` registers the schedule `sweep`"
+    if last is None:
+        return Check(check="sweep", verdict=Verdict.NOTE, what="hasn't run yet", fix=fix)
+    since = datetime.now(UTC) - last.at
+    what = f"last ran {_age(since)} ago, at {last.at:%Y-%m-%d %H:%M} UTC"
+    if since > timedelta(seconds=settings.sweep_seconds * PATIENCE):
+        return Check(check="sweep", verdict=Verdict.TROUBLE, what=what, fix=fix)
+    return Check(check="sweep", verdict=Verdict.OK, what=what)
 
 
 async def _channel(store: Store, settings: Settings) -> Check:

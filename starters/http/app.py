@@ -20,8 +20,8 @@ from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal, Refused
 from rapport.model.reading import MAX_BYTES
 from rapport.policy.attachments import MAX_TOTAL
-from starters.commands.office import Office
-from starters.http import api, hooks, pages
+from starters.commands.office import Office, present
+from starters.http import api, hooks, metrics, pages
 from starters.http.api import (
     cadences,
     cases,
@@ -36,7 +36,7 @@ from starters.http.api import (
     reviews,
     tasks,
 )
-from starters.http.auth import SignInNeeded
+from starters.http.auth import Bearer, SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
 
@@ -130,6 +130,11 @@ def _health(app: FastAPI, office: Office) -> None:
         parts = {"database": await office.store.is_current(), "temporal": await _temporal_answers(office)}
         ready = all(parts.values())
         return JSONResponse({"ready": ready, **parts}, status_code=200 if ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def figures(_: Bearer) -> Response:
+        """Figures for Prometheus."""
+        return Response(await metrics.exposed(office.store, present()), media_type=metrics.CONTENT_TYPE)
 
 
 async def _temporal_answers(office: Office) -> bool:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from sqlalchemy import update
+from temporalio.client import Client
 
 from rapport.mail import outbox
 from rapport.model.ids import case_id, new_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.support import WrittenCase
-from rapport.model.undelivered import SweepStart, Swept
+from rapport.model.undelivered import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
 from rapport.storage import people, support, sweeps, timeline
 from rapport.storage.tables import MessageRow
-from starters.commands import messages, onboardings
+from starters.commands import doctor, messages, onboardings, tokens
+from starters.commands.doctor import Verdict
 from starters.commands.office import submission
 from starters.commands.onboardings import StartRequest
+from starters.http.app import create_app
 from tests.conftest import TAM, USER, Town, account, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -76,6 +81,37 @@ async def test_what_was_left_behind_goes_once(here: Town) -> None:
     assert sorted(states.values()) == ["draft", "sent", "sent", "sent"]
     assert last is not None
     assert (last.found["mails"], datetime.now(UTC) - last.at < timedelta(minutes=1)) == (0, True)
+
+
+async def test_doctor_and_metrics_name_what_nobody_is_at_work_on(
+    here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with its state, its age and the way on; and since when nobody looked. A stranger gets no figures."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0])
+    await left_behind(here, keys[1], state=MessageState.FAILED, reason="550 gone", settled_at=LONG_AGO)
+    await left_behind(here, keys[2], state=MessageState.UNKNOWN, settled_at=LONG_AGO)
+    async with here.office.store.writing() as connection:
+        await sweeps.note(connection, LONG_AGO, Strays())
+    found = {check.check: check for check in (await doctor.examine(here.office.settings)).checks}
+    emails, last = found["emails"], found["sweep"]
+    assert (emails.verdict, last.verdict) == (Verdict.TROUBLE, Verdict.TROUBLE)
+    assert {one.where: one.fix for one in emails.findings} == {
+        keys[0]: "nothing; the sweep has it go on. If it stays, see Temporal's UI",
+        keys[1]: f"rapport message resend {keys[1]}",
+        keys[2]: f"rapport message resolve {keys[2]} sent|resend",
+    }
+    assert all("60 minutes" in one.problem for one in emails.findings)
+    secret = await tokens.create(here.office, "prometheus", ("viewer",))
+    transport = httpx.ASGITransport(create_app(here.office))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as client:
+        assert (await client.get("/metrics")).status_code == 401
+        figures = (await client.get("/metrics", headers={"Authorization": f"Bearer {secret}"})).text
+    assert 'rapport_messages{state="draft"} 1.0' in figures
+    assert "rapport_messages_unresolved 2.0" in figures
+    (swept,) = re.findall(r"^rapport_sweep_last_timestamp_seconds (\S+)$", figures, re.MULTILINE)
+    assert float(swept) == pytest.approx(LONG_AGO.timestamp())
 
 
 async def test_what_waits_for_its_time_is_left_alone(here: Town) -> None:
