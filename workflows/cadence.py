@@ -44,6 +44,8 @@ from workflows.waiting import Alarm, steer
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
+IT_IS_OVER: Final = "what recurs has come to its end"
+
 
 @workflow.defn(name=CADENCE.name)
 class Cadence(Rhythms):
@@ -212,7 +214,7 @@ class Cadence(Rhythms):
                 self.announce(name, "closed")
         self.tell_everyone_of_changes()
         await self.carry_out_releases(self.diary.tell_release)
-        await self.drop_drafts("what recurs has come to its end")
+        await self.drop_drafts(IT_IS_OVER)
         for id_ in list(self._open):
             await steer(id_, Steering.CLOSE)
         self.diary.tell("cadence.ended")
@@ -221,6 +223,10 @@ class Cadence(Rhythms):
         await self.carry_out_releases(self.diary.tell_release)
         await self._project()
         return CadenceResult()
+
+    def why_not(self, key: str) -> str | None:  # noqa: ARG002 - of no use is every mail that need not go at once
+        """What was put off makes no sense any more once nothing recurs."""
+        return IT_IS_OVER if self.closing else None
 
     @workflow.query(name="view", description="What recurs, as it stands")
     def view(self) -> CadenceView:
@@ -362,7 +368,7 @@ class Cadence(Rhythms):
         self.todos.append(id_)
         self.stale |= set(self.reviews)
         self.changed = True
-        result = await ended(child)
+        result = await ended(child, kind)
         self._open.remove(id_)
         self.todos.remove(id_)
         self.stale |= set(self.reviews)

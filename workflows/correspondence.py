@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import RECORDS
-from workflows.outcomes import REFUSED, Refused, attempted, done
+from workflows.outcomes import REFUSED, Refused, attempted, done, say_the_end
 from workflows.posting import post
 from workflows.waiting import Alarm, steer
 
@@ -70,6 +70,7 @@ class Correspondence:
         self._posting: set[asyncio.Task[Any]] = set()
         self._sends = Alarm()
         self._waits_to_send = False
+        self._held_up = False
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
@@ -164,7 +165,7 @@ class Correspondence:
         writing = (
             attempted(Messages.draft, occasion, summary, RECORDS)
             if reviewed
-            else post(Messages.send, occasion, summary)
+            else post(Messages.send, occasion, summary, self._hold_up)
         )
         return self._post(self._written(writing))
 
@@ -172,7 +173,7 @@ class Correspondence:
         """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
         if bundle.aside is not None:
             self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
-        return self._post(self._written(post(Messages.send_bundle, bundle, summary)))
+        return self._post(self._written(post(Messages.send_bundle, bundle, summary, self._hold_up)))
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
@@ -304,13 +305,24 @@ class Correspondence:
             await steer(todo, Steering.RESUME)
         return since
 
-    async def all_posted(self) -> None:
+    async def all_posted(self, result: object = None) -> None:
         """Wait until no mail is under way or put off, and nothing else beside the story.
 
         What was put off and makes no sense any more is dropped.
+
+        Args:
+            result: What came of this workflow, if one above waits for it. That one hears it at once where mails have to
+                wait, for the relay or for their readers' working time: a last mail of a step never holds up the next.
         """
         await self._weed_out()
+        await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.put_off))
+        if self._posting and result is not None:
+            await say_the_end(result)
         await workflow.wait_condition(lambda: not self._posting)
+
+    def _hold_up(self) -> None:
+        """Take note that a mail does not simply go; and wake `run`, which may wait for that at its end."""
+        self._held_up = True
 
     def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(sending)
@@ -331,6 +343,9 @@ class Correspondence:
     async def _send_in_time(self) -> None:
         """Send what is put off when its time has come, but nothing while the onboarding is paused."""
         while self.put_off:
+            await self._weed_out()
+            if not self.put_off:
+                break
             self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
             await workflow.wait_condition(lambda: not self.put_off or (self.paused_at is None and bool(self._due())))
             await self._weed_out()
@@ -356,7 +371,7 @@ class Correspondence:
         self._post(self._delivered(order))
 
     async def _delivered(self, order: Deliver) -> None:
-        outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails")
+        outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails", self._hold_up)
         if isinstance(outcomes, Refused):
             self._in_trouble(outcomes)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from temporalio import workflow
 
@@ -34,6 +34,8 @@ from workflows.diary import Diary
 from workflows.options import RECORDS
 from workflows.outcomes import done
 from workflows.waiting import Alarm, Errand
+
+IT_IS_OVER: Final = "the meeting is over"
 
 
 class Gathering(Correspondence):
@@ -169,6 +171,8 @@ class Gathering(Correspondence):
     def why_not(self, key: str) -> str | None:
         """A mail that asks for an answer makes no sense once there is one, or nothing is asked any more."""
         purpose = purpose_of(key)
+        if self.phase is MeetingPhase.ENDED and purpose in (Purpose.MESSAGE, Purpose.PROPOSAL, Purpose.REMINDER):
+            return IT_IS_OVER
         if purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
             return None
         if round_of(key) != self.round:

@@ -153,9 +153,7 @@ class HumanTask(Correspondence):
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._tell_the_refused()
-        await self.all_posted()
-        await self._project(Wait())
-        return TaskResult(
+        result = TaskResult(
             outcome=self.outcome,
             by=last.by if last else None,
             submission=last.submission if last else None,
@@ -166,6 +164,9 @@ class HumanTask(Correspondence):
             votes=human_task.votes(self.deciding.seats, self.decisions) if self.deciding else {},
             filled=human_task.filled(self.deciding.seats, self.decisions) if self.deciding else {},
         )
+        await self.all_posted(result)
+        await self._project(Wait())
+        return result
 
     # Decisions: these record, and `run` acts
 

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import quorum
     from rapport.policy.chores import FIND_A_TIME, NO_TIME, PATIENCE, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED
 
-from workflows.gathering import Gathering
+from workflows.gathering import IT_IS_OVER, Gathering
 from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Refused, attempted, done
 
@@ -166,17 +166,19 @@ class Meeting(Gathering):
         outcome = self.outcome or "closed"
         if outcome in (NO_TIME, UNREPORTED):
             self.diary.tell("meeting.given_up", about=outcome)
-        await self.drop_drafts("the meeting is over")
-        await self.all_posted()
-        await self._project(Wait())
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._act_on_releases()
-        await self._project(Wait())
-        return MeetingResult(
+        result = MeetingResult(
             outcome=outcome,
             start=self.booking.start if self.booking else None,
             agreed=self.report.agreed if self.report else (),
         )
+        await self.drop_drafts(IT_IS_OVER)
+        await self._project(Wait())
+        await self.all_posted(result)
+        await self._project(Wait())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._act_on_releases()
+        await self._project(Wait())
+        return result
 
     def begin_round(self) -> None:
         """Start from nothing; what was voted and booked in an earlier round is void."""

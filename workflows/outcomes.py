@@ -12,13 +12,20 @@ docs/adr/0024-outcomes.md.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import (
+    RawValue,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -136,16 +143,44 @@ def _refusal(error: FailureError) -> Refused | None:
     return None
 
 
-async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None) -> R | Refused:
-    """Wait for the end of another workflow; one that was terminated, failed, or never began gives no result."""
+async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None, kind: Kind[Any, R]) -> R | Refused:
+    """Wait for what comes of another workflow; one that was terminated, failed, or never began gives no result.
+
+    It has ended, or has said by `say_the_end` what came of it, and only its last mails still wait.
+    """
     if child is None:
         return Refused("Runs", "a workflow of this name runs already")
+    said: list[R] = []
+
+    def hear(word: RawValue) -> None:
+        said.append(workflow.payload_converter().from_payload(word.payload, kind.gives))
+
+    # What was said before anybody listened is given to whoever listens now.
+    workflow.set_signal_handler(_end_of(child.id), hear)
+    await workflow.wait_condition(lambda: child.done() or bool(said))
+    workflow.set_signal_handler(_end_of(child.id), None)
+    if said:
+        # How its mails fare is its own affair, and seen where it runs.
+        child.add_done_callback(asyncio.Task.exception)
+        return said[0]
     try:
         return await child
     except ChildWorkflowError as error:
         if is_cancelled_exception(error) and workflow.cancellation_reason() is not None:
             raise
         return Refused("Ended", "its workflow ended without a result")
+
+
+async def say_the_end(result: object) -> None:
+    """Tell the workflow that started this one what came of it, before it has ended; there may be none, or none left."""
+    info = workflow.info()
+    if info.parent is not None:
+        await told(info.parent.workflow_id, _end_of(info.workflow_id), result)
+
+
+def _end_of(workflow_id: str) -> str:
+    """The signal that tells the end of a workflow."""
+    return f"ended {workflow_id}"
 
 
 async def told(workflow_id: str, signal: str, word: object = None) -> bool:

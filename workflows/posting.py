@@ -21,13 +21,21 @@ from workflows.outcomes import Refused, at_once, in_the_end, started
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
 
 
-async def post(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Given, summary: str) -> Outcomes | Refused:
+async def post(
+    act: Callable[[Messages, Given], Awaitable[Outcomes]],
+    given: Given,
+    summary: str,
+    on_wait: Callable[[], object] = bool,
+) -> Outcomes | Refused:
     """Have mails written and sent, and each that failed, or may not have arrived, followed up by a workflow of its own.
+
+    Args:
+        on_wait: Called once they do not simply go: from then on they may wait, for as long as the relay has them wait.
 
     Returns:
         What became of each mail; or why they cannot be written at all.
     """
-    outcomes = await sent(act, given, summary)
+    outcomes = await sent(act, given, summary, on_wait)
     if isinstance(outcomes, Outcomes) and given.account is not None:
         for key in outcomes.undelivered():
             if step_of(key).endswith(f".{STEP}"):
@@ -38,7 +46,12 @@ async def post(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Giv
     return outcomes
 
 
-async def sent(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Given, summary: str) -> Outcomes | Refused:
+async def sent(
+    act: Callable[[Messages, Given], Awaitable[Outcomes]],
+    given: Given,
+    summary: str,
+    on_wait: Callable[[], object] = bool,
+) -> Outcomes | Refused:
     """Have mails written and sent in the workflow task itself, as far as they go at once; else by an activity.
 
     That saves a task and three answers of the server for each mail that simply goes. What does not is what somebody
@@ -47,5 +60,6 @@ async def sent(act: Callable[[Messages, Given], Awaitable[Outcomes]], given: Giv
     """
     outcomes = await at_once(act, given, summary, AT_ONCE)
     if outcomes is None or (isinstance(outcomes, Outcomes) and outcomes.under_way()):
+        on_wait()
         return await in_the_end(act, given, summary, MAIL.remote, mails=True)
     return outcomes

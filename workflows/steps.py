@@ -394,7 +394,7 @@ class Steps:
             self._open.setdefault(name, []).append(id_)
             if self.is_paused:
                 await steer(id_, Steering.PAUSE)
-        return await ended(child)
+        return await ended(child, kind)
 
     async def withdraw(self, name: str, about: str) -> None:
         """End a step's to-do about somebody who has left."""

@@ -78,14 +78,16 @@ async def ask(
         What came of it. A task whose workflow was ended from outside counts as one that nobody answered.
     """
     task = await started(HUMAN_TASK, given, id_, summary=summary, about=given.definition.question)
+    answer = ended(task, HUMAN_TASK)
+    ending = asyncio.create_task(answer)
     if task is not None:
-        open_, task_ = todos if todos is not None else [], task
+        open_ = todos if todos is not None else []
         open_.append(id_)
-        await workflow.wait_condition(lambda: task_.done() or is_over())
+        await workflow.wait_condition(lambda: ending.done() or is_over())
         open_.remove(id_)
-        if not task.done():
+        if not ending.done():
             await steer(id_, Steering.CLOSE)
-    result = await ended(task)
+    result = await ending
     return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Refused) else result
 
 
