@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
-    from rapport.model.human_task import TaskResult
-    from rapport.model.ids import purpose_of, step_of
+    from rapport.model.human_task import TaskResult, TaskStart
+    from rapport.model.ids import UNWRITTEN, purpose_of, step_of, step_of_to_do, unwritten_task
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
@@ -30,12 +30,12 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.operations import Steer, Steering
     from rapport.model.records import Projection
-    from rapport.policy.chores import SEND, UNREAD
+    from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
 from workflows.outcomes import REFUSED, Refused, attempted, done, say_the_end
 from workflows.posting import post
-from workflows.waiting import Alarm, steer
+from workflows.waiting import Alarm, ask, steer
 
 T = TypeVar("T")
 
@@ -71,6 +71,7 @@ class Correspondence:
         self._sends = Alarm()
         self._waits_to_send = False
         self._held_up = False
+        self._unwritten = 0
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
@@ -152,28 +153,33 @@ class Correspondence:
         return self._receipts.get(id_)
 
     def write(
-        self, occasion: Occasion, summary: str, *, reviewed: bool = False
+        self, occasion: Occasion, summary: str, *, reviewed: bool = False, insists: bool = True
     ) -> asyncio.Task[tuple[str, ...] | None]:
         """Write the mails of an occasion, and send those that nobody has to read first. It begins at once.
 
         Args:
             reviewed: Someone is likely to have to read them first; then nothing is sent in the same breath.
+            insists: Where they cannot be written, the TAM is asked to correct what is wrong. A step's own mails fail
+                the step instead.
 
         Returns:
             A task that gives the keys of the mails, or nothing if they could not be written.
         """
-        writing = (
-            attempted(Messages.draft, occasion, summary, RECORDS)
-            if reviewed
-            else post(Messages.send, occasion, summary, self._hold_up)
-        )
-        return self._post(self._written(writing))
+
+        def begin() -> Awaitable[Outcomes | Refused]:
+            if reviewed:
+                return attempted(Messages.draft, occasion, summary, RECORDS)
+            return post(Messages.send, occasion, summary, self._hold_up)
+
+        return self._post(self._written(begin, occasion if insists else None))
 
     def write_bundle(self, bundle: Bundle, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
         """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
         if bundle.aside is not None:
             self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
-        return self._post(self._written(post(Messages.send_bundle, bundle, summary, self._hold_up)))
+        return self._post(
+            self._written(lambda: post(Messages.send_bundle, bundle, summary, self._hold_up), bundle.occasions[0])
+        )
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
@@ -330,15 +336,39 @@ class Correspondence:
         task.add_done_callback(self._posting.discard)
         return task
 
-    async def _written(self, writing: Awaitable[Outcomes | Refused]) -> tuple[str, ...] | None:
-        outcomes = await writing
-        if isinstance(outcomes, Refused):
+    async def _written(
+        self, begin: Callable[[], Awaitable[Outcomes | Refused]], about: Occasion | None
+    ) -> tuple[str, ...] | None:
+        while isinstance(outcomes := await begin(), Refused):
             self._in_trouble(outcomes)
-            return None
+            if about is None or not await self._is_tried_again(about):
+                return None
         self._note(outcomes)
         if ready := outcomes.ready():
             self._deliver(Deliver(account=self.account, keys=ready, now=workflow.now()))
         return tuple(outcomes.states)
+
+    async def _is_tried_again(self, occasion: Occasion) -> bool:
+        """Have the TAM correct what keeps mails from being written, as often as it takes; whether to try again."""
+        if occasion.account is None or step_of_to_do(occasion.step):
+            return False
+        self._hold_up()
+        while not self.closing:
+            self._unwritten += 1
+            given = TaskStart(
+                account=occasion.account,
+                contract=occasion.contract or occasion.account,
+                subject=occasion.account,
+                step=f"{occasion.step}.{UNWRITTEN}",
+                title=REWRITE.title.format(occasion.title),
+                attempt=self._unwritten,
+                definition=REWRITE.definition,
+            )
+            id_ = unwritten_task(occasion.account, workflow.info().workflow_id, self._unwritten)
+            result = await ask(given, id_, given.title, is_over=lambda: self.closing, todos=self.todos)
+            if result.outcome in (AGAIN, ELSEWHERE):
+                return result.outcome == AGAIN
+        return False
 
     async def _send_in_time(self) -> None:
         """Send what is put off when its time has come, but nothing while the onboarding is paused."""

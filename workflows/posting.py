@@ -9,8 +9,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
-    from rapport.model.ids import UNDELIVERED as STEP
-    from rapport.model.ids import step_of, undelivered_id
+    from rapport.model.ids import step_of, step_of_to_do, undelivered_id
     from rapport.model.message import Bundle, Deliver, Occasion, Outcomes
     from rapport.model.undelivered import UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
@@ -38,8 +37,7 @@ async def post(
     outcomes = await sent(act, given, summary, on_wait)
     if isinstance(outcomes, Outcomes) and given.account is not None:
         for key in outcomes.undelivered():
-            if step_of(key).endswith(f".{STEP}"):
-                # A to-do about an email stands in an inbox, whether its own emails arrive or not.
+            if step_of_to_do(step_of(key)):
                 continue
             start = UndeliveredStart(account=given.account, key=key)
             await started(UNDELIVERED, start, undelivered_id(key), summary="Take care of an email")

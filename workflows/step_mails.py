@@ -60,7 +60,7 @@ class StepMails:
             now=workflow.now(),
             news=news,
         )
-        return self.steps.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed)
+        return self.steps.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
 
     async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Refused:
         """How many of a step's mails have gone, once each has or was kept from it."""

@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.ids import UNDELIVERED
+from rapport.model.ids import UNDELIVERED, UNWRITTEN
 from rapport.model.message import MessageState, Outcomes, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
@@ -83,6 +83,7 @@ failed, or may not have arrived, goes on by a person's decision alone."""
 UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
 
 UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+_TO_DOS: Final = (UNDELIVERED, UNWRITTEN)
 UNRESOLVED: Final = and_(
     MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]),
     MessageRow.resolution.is_(None),
@@ -235,7 +236,9 @@ async def strays(
         type_=UtcInstant,
     )
     late = and_(MessageRow.state.in_(UNDER_WAY), moment < before)
-    unresolved = UNRESOLVED if of_todos else and_(UNRESOLVED, MessageRow.step.not_like(f"%.{UNDELIVERED}"))
+    unresolved = (
+        UNRESOLVED if of_todos else and_(UNRESOLVED, *(MessageRow.step.not_like(f"%.{end}") for end in _TO_DOS))
+    )
     query = MESSAGES.where(or_(late, unresolved) if goes else unresolved)
     rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key).limit(limit))
     return [Message.model_validate(row._mapping) for row in rows]

@@ -6,8 +6,8 @@ import hashlib
 import secrets
 from datetime import date, datetime
 
-UNDELIVERED = "undelivered"
-"""What the step of a to-do about a mail ends with, behind the step that the mail is for."""
+UNDELIVERED, UNWRITTEN = "undelivered", "unwritten"
+"""What the step of a to-do about an email ends with, behind the step that the email is for."""
 
 
 def onboarding_id(account: str) -> str:
@@ -123,6 +123,16 @@ def undelivered_id(message: str) -> str:
 def undelivered_task(account: str, message: str, number: int) -> str:
     """The to-do about one mail; `number` counts how often somebody was asked, from 1."""
     return task_id(account, UNDELIVERED, number, hashlib.sha256(message.encode()).hexdigest()[:12])
+
+
+def unwritten_task(account: str, workflow_id: str, number: int) -> str:
+    """The to-do about an email that cannot be written; `number` counts those of one workflow, from 1."""
+    return task_id(account, UNWRITTEN, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
+
+
+def step_of_to_do(step: str) -> bool:
+    """Whether this is the step of a to-do about an email. It stands in an inbox, whether its own emails go or not."""
+    return step.endswith((f".{UNDELIVERED}", f".{UNWRITTEN}"))
 
 
 SWEEP = "sweep"
