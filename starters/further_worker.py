@@ -57,10 +57,12 @@ async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncI
 
 def environment(settings: Settings) -> Mapping[str, str]:
     """The settings as the variables that they are read from."""
-    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
-    return {
-        str(aliases[name] or f"RAPPORT_{name.upper()}"): _text(value) for name, value in settings if value is not None
-    }
+    return {variable(name): _text(value) for name, value in settings if value is not None}
+
+
+def variable(name: str) -> str:
+    """The variable that a setting is read from."""
+    return str(Settings.model_fields[name].validation_alias or f"RAPPORT_{name.upper()}")
 
 
 def _text(value: Any) -> str:

@@ -33,15 +33,19 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """A server that listens in a folder of its own, and nowhere else."""
+    """A server that listens in a folder of its own, and nowhere else unless it asks for a password."""
 
-    def __init__(self, where: Path) -> None:
+    def __init__(self, where: Path, password: str | None = None, port: int = 5432) -> None:
         """Make its files and start it.
 
         Args:
             where: The folder of the server's programs.
+            password: What it asks for; by default it trusts whoever gets into its folder.
+            port: Where on the loopback it listens, if it asks for a password.
         """
         self._where = where
+        self._password = password
+        self._port = port
         self._folder = Path(tempfile.mkdtemp(prefix="rapport-postgres-"))
         # It refuses to run as root; Debian's package brings a user for it.
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -52,8 +56,10 @@ class Postgres:
         self._templates: set[str] = set()
         # It orders texts as people do, unlike SQLite, which goes by their bytes: nothing of ours may rely on either.
         language = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
-        self._run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8", *language, "--no-sync")
+        self._run("initdb", "-D", self._data, "-U", USER, *self._asking(), "-E", "UTF8", *language, "--no-sync")
         settings = [word for setting in _HASTY for word in ("-c", setting)]
+        if password is not None:
+            settings += ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"]
         self._server = subprocess.Popen(
             [where / "postgres", "-D", self._data, "-k", self._folder, *settings],
             user=self._user,
@@ -62,7 +68,7 @@ class Postgres:
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + 30
-        while subprocess.run([where / "pg_isready", "-q", "-h", self._folder], check=False).returncode:
+        while subprocess.run([where / "pg_isready", "-q", "-h", self._folder, "-p", str(port)], check=False).returncode:
             if time.monotonic() > until or self._server.poll() is not None:
                 self.stop()
                 raise RuntimeError("PostgreSQL does not start")
@@ -95,7 +101,9 @@ class Postgres:
         return name
 
     def address(self, name: str) -> str:
-        """SQLAlchemy's address of a database."""
+        """SQLAlchemy's address of a database, without the password if there is one."""
+        if self._password is not None:
+            return f"postgresql+asyncpg://{USER}@127.0.0.1:{self._port}/{name}"
         return f"postgresql+asyncpg://{USER}@/{name}?host={self._folder}"
 
     def stop(self) -> None:
@@ -108,6 +116,13 @@ class Postgres:
             self._server.wait()
         shutil.rmtree(self._folder)
 
+    def _asking(self) -> tuple[str | Path, ...]:
+        if self._password is None:
+            return "-A", "trust"
+        file = self._folder / "password"
+        file.write_text(self._password)
+        return "-A", "scram-sha-256", "--pwfile", file
+
     def _sql(self, statement: str) -> None:
         self._run("psql", "-q", "-h", self._folder, "-U", USER, "-d", "postgres", "-c", statement)
 
@@ -116,6 +131,7 @@ class Postgres:
             [self._where / program, *arguments],
             user=self._user,
             cwd=self._folder,
+            env={**os.environ, "PGPASSWORD": self._password or "", "PGPORT": str(self._port)},
             capture_output=True,
             text=True,
             check=False,
@@ -136,16 +152,21 @@ def everywhere(wanted: bool) -> None:
     _Run.everywhere = wanted
 
 
+def insisted() -> Path:
+    """Where a server's programs are; without them the test is skipped, or fails."""
+    where = programs()
+    if where is None:
+        why = "there is no PostgreSQL server; CONTRIBUTING.md says how to have it"
+        if os.environ.get("RAPPORT_POSTGRES_TESTS") == "required":
+            pytest.fail(why)
+        pytest.skip(why)
+    return where
+
+
 def server() -> Postgres:
-    """This process's server, started when it is first asked for; without one the test is skipped, or fails."""
+    """This process's server, started when it is first asked for."""
     if _Run.server is None:
-        where = programs()
-        if where is None:
-            why = "there is no PostgreSQL server; CONTRIBUTING.md says how to have it"
-            if os.environ.get("RAPPORT_POSTGRES_TESTS") == "required":
-                pytest.fail(why)
-            pytest.skip(why)
-        _Run.server = Postgres(where)
+        _Run.server = Postgres(insisted())
     return _Run.server
 
 
