@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -404,8 +403,6 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tm
     verified = await audit.verify(skipping.office)
     # The recommendation, three votes, the verdict, the approval, the reading and the acknowledgement.
     assert (verified.whole, verified.receipts) == (True, 8)
-    key = skipping.office.settings.data / "receipts.key"
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert (await audit.key(skipping.office)).public_key in markdown
     async with skipping.office.store.writing() as connection:
         await connection.execute(update(ReviewRemarkRow).where(ReviewRemarkRow.seat == "vp_sales").values(option="no"))
