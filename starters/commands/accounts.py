@@ -16,6 +16,7 @@ from rapport.storage import contracts, imports, people, successions, timeline
 from rapport.storage.account_waits import OtherWait, other_waits
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
+from rapport.storage.unreached import unreached, with_unreached
 from starters.commands import tasks
 from starters.commands.files import read_written
 from starters.commands.members import people_changed, tell_people_changed
@@ -258,8 +259,9 @@ async def portfolio(office: Office) -> list[AccountLine]:
         current = await contracts.latest_of_all(connection)
         waiting = await contracts.first_waiting(connection)
         others = await other_waits(connection)
+        missed = await unreached(connection)
     lines = [
-        _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []))
+        _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []), missed)
         for key, name in names.items()
         for contract in [current.get(key)]
     ]
@@ -271,7 +273,12 @@ def _is_late(line: AccountLine) -> bool:
 
 
 def _line(
-    key: str, name: str, contract: contracts.Contract | None, waiting: Shown | None, others: Sequence[OtherWait]
+    key: str,
+    name: str,
+    contract: contracts.Contract | None,
+    waiting: Shown | None,
+    others: Sequence[OtherWait],
+    missed: Mapping[tuple[str, str], tuple[str, ...]],
 ) -> AccountLine:
     deadline = waiting.wait.deadline if waiting else None
     stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
@@ -280,7 +287,9 @@ def _line(
         name=name,
         stage=stage,
         waiting_on=waiting.wait.on if waiting else (),
-        waiting_for=waiting.wait.what if waiting else None,
+        waiting_for=with_unreached(waiting.wait.what, missed.get((contract.id, waiting.step), ()))
+        if waiting and contract
+        else None,
         since=waiting.wait.since if waiting else None,
         deadline=deadline,
         overdue=bool(waiting and waiting.wait.on) and deadline is not None and deadline < present(),

@@ -21,6 +21,7 @@ from rapport.storage.access import Link
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
+from rapport.storage.unreached import unreached, with_unreached
 from starters.commands import minutes
 from starters.commands.minutes import MinutesLine, MinutesShown
 from starters.commands.office import Actor, Office, Over, answered, decided, member_acting, present, submission
@@ -111,7 +112,11 @@ async def show(office: Office, account: str, step: str, reader: str = "") -> Mee
         names = await people.names(connection, account)
         _, steps = await _steps(connection, account)
         said = await minutes.shown(connection, handle.id, steps, reader)
-    return _shown(view, names).model_copy(update={"minutes": said})
+        missed = await unreached(connection, account)
+    shown = _shown(view, names)
+    silent = tuple({name for (_, of), people_ in missed.items() if of == step for name in people_})
+    waiting_for = with_unreached(shown.waiting_for, tuple(sorted(silent)))
+    return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for})
 
 
 def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:

@@ -27,6 +27,7 @@ from rapport.playbooks import load
 from rapport.policy import audience, plan
 from rapport.storage import contracts, imports, people
 from rapport.storage.contracts import Contract
+from rapport.storage.unreached import unreached, with_unreached
 from starters.commands.office import Office, answered, present
 from workflows.onboarding import Onboarding
 
@@ -283,6 +284,7 @@ async def status(office: Office, account: str) -> Status:
         await people.account(connection, account)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
+        missed = await unreached(connection, account)
     if contract is None:
         raise Refusal(
             f'no onboarding was started for "{account}"',
@@ -301,7 +303,7 @@ async def status(office: Office, account: str) -> Status:
             at=states[step.step].at if step.step in states else step.ended or step.began or step.due,
             outcome=step.outcome,
             waiting_on=step.wait.on,
-            waiting_for=step.wait.what,
+            waiting_for=with_unreached(step.wait.what, missed.get((contract.id, step.step), ())),
             since=step.wait.since,
             deadline=step.wait.deadline,
             unblock=step.wait.unblock,

@@ -14,7 +14,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.people import WrittenWork
-from starters.commands import accounts, messages, onboardings, tasks, timelines, undelivered
+from starters.commands import accounts, meetings, messages, onboardings, tasks, timelines, undelivered
 from starters.commands.messages import MessageLine
 from starters.commands.onboardings import StartRequest
 from starters.commands.tasks_shown import TaskLine
@@ -150,3 +150,25 @@ async def test_every_refused_reader_is_a_task_of_their_own(dev_server: Client, t
 
         await until(refused, "the TAM's own emails to fail")
         assert len(await asked(here, 4)) == 4
+
+
+async def test_a_wait_says_who_was_never_reached(dev_server: Client, tmp_path: Path) -> None:
+    """Portfolio, status and meeting name the reader whose question failed, until it has gone."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, _, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+
+        async def said() -> list[bool]:
+            (line,) = [one for one in await accounts.portfolio(here.office) if one.account == key]
+            (step,) = [one for one in (await onboardings.status(here.office, key)).milestones if one.step == "kickoff"]
+            meeting = await meetings.show(here.office, key, "kickoff")
+            texts = (line.waiting_for, step.waiting_for, meeting.waiting_for)
+            return ["not reached by email: Mara Osei" in (text or "") for text in texts]
+
+        async def everywhere() -> bool:
+            return all(await said())
+
+        await until(everywhere, "all to say so")
+        await asked(here)
+        assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
+        await in_state(here, key, USER, MessageState.SENT)
+        assert not any(await said())
