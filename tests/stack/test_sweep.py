@@ -83,6 +83,7 @@ async def test_what_was_left_behind_goes_once(here: Town) -> None:
     assert (last.found["mails"], datetime.now(UTC) - last.at < timedelta(minutes=1)) == (0, True)
 
 
+@pytest.mark.sqlite
 async def test_doctor_and_metrics_name_what_nobody_is_at_work_on(
     here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
