@@ -10,14 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+
+from rapport.mail.tokens import NoToken, Tokens
+from rapport.model.relay import FaultKind, described
 
 DATA_TIMEOUT: Final = 60.0
 COMMAND_TIMEOUT: Final = 20.0
@@ -33,6 +38,14 @@ class Deferred(Exception):  # noqa: N818 - an answer of the relay, not a fault o
     """The relay asks to try again later (4xx), or could not be reached."""
 
 
+class Lost(Deferred):
+    """The connection broke before any data went out; nothing was handed over."""
+
+    def __init__(self) -> None:
+        """Nothing more is known of it."""
+        super().__init__("the connection was lost before the message went out")
+
+
 class NotAtOnce(Exception):  # noqa: N818
     """The relay was not ready for this message's data in the time that was given; nothing went out."""
 
@@ -46,7 +59,17 @@ class Unanswered(Exception):  # noqa: N818
 
 
 class Misconfigured(Exception):  # noqa: N818
-    """The relay cannot be used as it is set up: wrong password, bad certificate, no encryption on offer."""
+    """The relay takes no mail at all of ours: wrong password, bad certificate, no encryption, sender refused.
+
+    Attributes:
+        code: The relay's own (RFC 5321), where it gave one.
+    """
+
+    def __init__(self, kind: FaultKind, code: int | None = None) -> None:
+        """Met with this answer, if there was any."""
+        super().__init__(described(kind, code))
+        self.kind = kind
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -100,20 +123,26 @@ class _Connection:
 class Mailer:
     """Hands messages to one relay, over at most `MAX_CONNECTIONS` connections at a time."""
 
-    def __init__(self, relay: Relay, *, hostname: str, data_timeout: float = DATA_TIMEOUT) -> None:
+    def __init__(
+        self, relay: Relay, *, hostname: str, data_timeout: float = DATA_TIMEOUT, tokens: Tokens | None = None
+    ) -> None:
         """Prepare; nothing is opened before the first message.
 
         Args:
             hostname: What the client calls itself in EHLO.
             data_timeout: Seconds to wait for the answer to a message's data.
+            tokens: Where access tokens come from, to sign in with instead of a password.
         """
         self.relay = relay
+        self._tokens = tokens
         self._hostname = hostname
         self._data_timeout = data_timeout
         self._idle: deque[_Connection] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._began: list[float] = []
         self._was_prompt = True
+        self._opens = False
+        self._first: asyncio.Future[Misconfigured | None] | None = None
 
     @property
     def is_prompt(self) -> bool:
@@ -163,39 +192,81 @@ class Mailer:
     ) -> str:
         async with self._connection(patience) as connection:
             client = connection.client
-            await _command(client.mail(sender, timeout=patience))
-            await _command(client.rcpt(recipient, timeout=patience))
+            await self._envelope(client, sender, recipient, patience)
             # Python 3.11's wait_for, in the client, swallows a cancellation that comes together with an answer.
             if limit.expired():
                 raise NotAtOnce
             limit.reschedule(None)
             await commit()
-            try:
-                # The client's own timeout holds for each of the two answers that DATA has, this one for both.
-                async with asyncio.timeout(self._data_timeout):
-                    answer = await client.data(raw, timeout=self._data_timeout)
-            except aiosmtplib.SMTPDataError as error:
-                if not 400 <= error.code < 600:
-                    client.close()
-                    raise Unanswered(f"{error.code} is no answer to a message") from None
-                raise _refusal(error) from None
-            except BaseException as error:
-                # Also a cancellation: the client would call itself connected, and its next message would hang.
-                client.close()
-                if isinstance(error, (aiosmtplib.SMTPException, OSError)):
-                    raise Unanswered(type(error).__name__) from None
-                raise
-            return f"{answer.code} {answer.message}"[:500]
+            return await self._data(client, raw)
 
-    async def greet(self) -> None:
-        """Open a connection, encrypted as it is set up, say EHLO and goodbye. No sign-in, no mail.
+    async def _envelope(self, client: aiosmtplib.SMTP, sender: str, recipient: str, patience: float) -> None:
+        """Name sender and recipient; whoever is refused as a sender is so for all mails alike."""
+        await _named(client.mail(sender, timeout=patience))
+        try:
+            await client.rcpt(recipient, timeout=patience)
+        except aiosmtplib.SMTPResponseException as error:
+            if _may_be_ours(error) and await self._refuses_us(client, sender, patience):
+                raise Misconfigured(FaultKind.SENDER, error.code) from None
+            raise _refusal(error) from None
+        except (aiosmtplib.SMTPException, OSError):
+            raise Lost from None
+
+    async def _refuses_us(self, client: aiosmtplib.SMTP, sender: str, patience: float) -> bool:
+        """Whether the relay takes no mail of ours to our own mailbox either; then the recipient is not the reason."""
+        try:
+            await client.rset(timeout=patience)
+            await _named(client.mail(sender, timeout=patience))
+            await client.rcpt(sender, timeout=patience)
+        except aiosmtplib.SMTPResponseException as error:
+            if error.code < _FOR_GOOD:
+                raise Deferred(_words(error)) from None
+            return _may_be_ours(error)
+        except Misconfigured:
+            return True
+        except (aiosmtplib.SMTPException, OSError):
+            raise Lost from None
+        return False
+
+    async def _data(self, client: aiosmtplib.SMTP, raw: bytes) -> str:
+        """Send the data. The client's own method does not say on which side of the 354 a connection broke."""
+        protocol, went_out = client.protocol, False
+        try:
+            # One timeout for both of the answers that DATA has.
+            async with asyncio.timeout(self._data_timeout):
+                answer = await client.execute_command(b"DATA", timeout=None)
+                if answer.code == aiosmtplib.SMTPStatus.start_input and protocol is not None:
+                    went_out = True
+                    protocol.write(_on_the_wire(raw))
+                    answer = await protocol.read_response()
+        except BaseException as error:
+            # Also a cancellation: the client would call itself connected, and its next message would hang.
+            client.close()
+            if isinstance(error, (aiosmtplib.SMTPException, OSError)):
+                raise (Unanswered(type(error).__name__) if went_out else Lost()) from None
+            raise
+        if went_out and answer.code == aiosmtplib.SMTPStatus.completed:
+            return f"{answer.code} {answer.message}"[:500]
+        if not 400 <= answer.code < 600:
+            client.close()
+            odd = f"{answer.code} is no answer to a message"
+            raise Unanswered(odd) if went_out else Deferred(odd)
+        raise _refusal(aiosmtplib.SMTPResponseException(answer.code, answer.message))
+
+    async def probe(self, sender: str) -> None:
+        """Sign in as for a message, and ask whether one to the sender themself would be taken. None is sent.
 
         Raises:
-            Deferred, Misconfigured: The relay cannot be reached, or not in the way that is set up.
+            Deferred, Misconfigured: The relay cannot be reached, or takes nothing of ours.
         """
-        client = await self._connect(replace(self.relay, user=None, password=None), COMMAND_TIMEOUT)
+        client = await self._connect(COMMAND_TIMEOUT)
         try:
-            await _command(client.ehlo())
+            await self._envelope(client, sender, sender, COMMAND_TIMEOUT)
+        except Lost:
+            raise
+        except (Rejected, Deferred):
+            # What concerns this one recipient, or asks for patience, does not concern all that we send.
+            return
         finally:
             await _quit(client)
 
@@ -239,7 +310,32 @@ class Mailer:
             if time.monotonic() - connection.since < MAX_IDLE and connection.client.is_connected:
                 return connection
             await _quit(connection.client)
-        return _Connection(await self._connect(self.relay, patience))
+        return _Connection(await self._open(patience))
+
+    async def _open(self, patience: float) -> aiosmtplib.SMTP:
+        """Open a connection. Until one could be opened the others wait for the first, and share it if that is a fault.
+
+        So a wrong password is tried once, and not once for each message that wants to go.
+        """
+        first = self._first
+        if self._opens or first is None:
+            return await self._connect(patience) if self._opens else await self._connect_first(patience)
+        await asyncio.wait([first])
+        if (met := first.result()) is not None:
+            raise Misconfigured(met.kind, met.code)
+        return await self._connect(patience)
+
+    async def _connect_first(self, patience: float) -> aiosmtplib.SMTP:
+        first = self._first = asyncio.get_running_loop().create_future()
+        met = None
+        try:
+            return await self._connect(patience)
+        except Misconfigured as fault:
+            met = fault
+            raise
+        finally:
+            self._first = None
+            first.set_result(met)
 
     async def _give_back(self, connection: _Connection, *, reset: bool = False) -> None:
         connection.used += 1
@@ -255,64 +351,160 @@ class Mailer:
                 return
         self._idle.append(connection)
 
-    async def _connect(self, relay: Relay, patience: float) -> aiosmtplib.SMTP:
+    async def _connect(self, patience: float) -> aiosmtplib.SMTP:
+        relay = self.relay
         client = aiosmtplib.SMTP(
             hostname=relay.host,
             port=relay.port,
             local_hostname=self._hostname,
             use_tls=relay.security == "tls",
             start_tls=relay.security == "starttls",
-            username=relay.user,
-            password=relay.password,
             timeout=patience,
         )
         try:
             await client.connect()
-        except aiosmtplib.SMTPAuthenticationError as error:
+            if relay.user is not None:
+                await self._sign_in(client, relay.user)
+            self._opens = True
+        except BaseException as error:
             client.close()
-            if error.code < 500:
-                raise Deferred(f"sign-in: {error.code}") from None
-            raise Misconfigured(f"the relay refuses the user or the password ({error.code})") from None
-        except aiosmtplib.SMTPConnectResponseError as error:
-            client.close()
-            raise Deferred(f"greeting: {error.code}") from None
-        except (aiosmtplib.SMTPException, OSError) as error:
-            client.close()
-            if _is_certificate(error):
-                raise Misconfigured("the relay's certificate cannot be trusted for its name") from None
-            if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):
-                # The client says by its bare base class what the relay does not offer; what goes wrong has a subclass.
-                raise Misconfigured(
-                    "the relay does not offer what the settings ask for: encryption or sign-in"
-                ) from None
-            raise Deferred("the relay cannot be reached") from None
-        except BaseException:
-            client.close()
-            raise
+            met = _met(error)
+            if isinstance(met, Misconfigured | Deferred):
+                self._opens = False
+            if met is error:
+                raise
+            raise met from None
         return client
 
+    async def _sign_in(self, client: aiosmtplib.SMTP, user: str) -> None:
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()
+        if self._tokens is not None:
+            await self._by_token(client, user, self._tokens)
+            return
+        code = None
+        for method in client.supported_auth_methods:
+            sign_in = getattr(client, f"auth_{method.replace('-', '')}")
+            try:
+                await sign_in(user, self.relay.password or "")
+            except aiosmtplib.SMTPAuthenticationError as error:
+                # A wrong password is as wrong by another method, and some relays count.
+                if error.code not in _ANOTHER_METHOD:
+                    raise
+                code = error.code
+            else:
+                return
+        raise Misconfigured(FaultKind.SIGN_IN, code)
 
-def _is_certificate(error: BaseException | None) -> bool:
+    async def _by_token(self, client: aiosmtplib.SMTP, user: str, tokens: Tokens) -> None:
+        if "xoauth2" not in client.server_auth_methods:
+            raise Misconfigured(FaultKind.SIGN_IN)
+        while True:
+            was_known = tokens.is_known
+            try:
+                token = await tokens.token()
+            except NoToken:
+                raise Misconfigured(FaultKind.TOKEN) from None
+            try:
+                await client.auth_xoauth2(user, token)
+            except aiosmtplib.SMTPAuthenticationError as error:
+                if error.code < _FOR_GOOD:
+                    raise
+                tokens.forget(token)
+                # One that was given long ago may have run out; one of this moment is refused for another reason.
+                if not was_known:
+                    raise
+            else:
+                return
+
+
+_FOR_GOOD: Final = 500
+_ANOTHER_METHOD: Final = (504, 534, 538)
+"""Codes by which a relay refuses a method of signing in, and not who signs in (RFC 4954)."""
+
+
+def _met(error: BaseException) -> BaseException:
+    """What an error on the way to a signed-in connection means."""
+    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
+        if error.code < _FOR_GOOD:
+            return Deferred(f"sign-in: {error.code}")
+        return Misconfigured(FaultKind.PASSWORD, error.code)
+    if isinstance(error, aiosmtplib.SMTPConnectResponseError | aiosmtplib.SMTPHeloError):
+        if error.code < _FOR_GOOD:
+            return Deferred(f"greeting: {error.code}")
+        return Misconfigured(FaultKind.SENDER, error.code)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        # What is left is STARTTLS.
+        if error.code < _FOR_GOOD:
+            return Deferred(f"encryption: {error.code}")
+        return Misconfigured(FaultKind.ENCRYPTION, error.code)
+    if not isinstance(error, aiosmtplib.SMTPException | OSError):
+        return error
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Misconfigured(FaultKind.CERTIFICATE)
+    # The client says by its bare base class what the relay does not offer; what goes wrong has a subclass.
+    unoffered = type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported)
+    if unoffered or any(_speaks_otherwise(cause) for cause in causes):
+        return Misconfigured(FaultKind.ENCRYPTION)
+    return Deferred("the relay cannot be reached")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
 
 
-async def _command(command: Awaitable[object]) -> None:
-    """Await MAIL or RCPT, of which a failure leaves nothing behind."""
+def _speaks_otherwise(error: BaseException) -> bool:
+    """Whether TLS found no TLS, or no version of it in common; a connection that was cut in it says nothing."""
+    return isinstance(error, ssl.SSLError) and not isinstance(
+        error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError
+    )
+
+
+async def _named(command: Awaitable[object]) -> None:
+    """Await MAIL, of which a failure leaves nothing behind. Its sender is the same for every mail."""
     try:
         await command
     except aiosmtplib.SMTPResponseException as error:
-        raise _refusal(error) from None
+        if error.code == _OUT_OF_ORDER or not _FOR_GOOD <= error.code < 600:
+            raise Deferred(_words(error)) from None
+        raise Misconfigured(FaultKind.SENDER, error.code) from None
     except (aiosmtplib.SMTPException, OSError):
-        raise Deferred("the connection was lost before the message went out") from None
+        raise Lost from None
+
+
+_OUT_OF_ORDER: Final = 503
+"""Says something of the connection's past and nothing of its future."""
+
+_OF_POLICY: Final = re.compile(r"\s*5\.(?:7\.\d+|1\.[78])\b")
+"""Enhanced codes of policy and of a bad sender (RFC 3463)."""
+
+
+def _may_be_ours(error: aiosmtplib.SMTPResponseException) -> bool:
+    """Whether a recipient may have been refused for who we are: many relays say only then that they block us."""
+    return error.code == _SIGN_IN_FIRST or (
+        _FOR_GOOD <= error.code < 600 and _OF_POLICY.match(error.message) is not None
+    )
+
+
+_SIGN_IN_FIRST: Final = 530
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
-    words = f"{error.code} {error.message}"[:500]
-    return Rejected(words) if 500 <= error.code < 600 else Deferred(words)
+    return Rejected(_words(error)) if _FOR_GOOD <= error.code < 600 else Deferred(_words(error))
+
+
+def _words(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"{error.code} {error.message}"[:500]
+
+
+def _on_the_wire(raw: bytes) -> bytes:
+    """A message as DATA wants it (RFC 5321, 2.3.8 and 4.5.2): CR LF alone ends a line, and dots at its start double."""
+    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
+    lines = re.sub(rb"(?m)^\.", b"..", lines)
+    return lines + (b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:

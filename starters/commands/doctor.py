@@ -321,7 +321,7 @@ async def _relay(settings: Settings) -> Check:
     relay = Relay.parse(_smtp_url(settings))
     mailer = Mailer(relay, hostname=settings.mail_from.partition("@")[2])
     try:
-        await mailer.greet()
+        await mailer.probe(settings.mail_from)
     except Misconfigured as fault:
         fix = "correct RAPPORT_SMTP_URL, or the relay"
         return Check(check="relay", verdict=Verdict.TROUBLE, what=str(fault), fix=fix)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +16,13 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rapport.mail import smtp
+from rapport.mail import smtp, tokens
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered
+from rapport.mail.tokens import Tokens
+from rapport.model.relay import FaultKind
 from tests.helpers_mail import DROP, HANG, ScriptedRelay, mailer_to, nothing, until
 
 SENDER = "onboarding@foobar.example"
@@ -94,10 +101,9 @@ async def test_a_lost_connection_before_the_data_is_patience(relay: ScriptedRela
             await mailer.send(SENDER, TO, RAW, nothing)
 
 
-@pytest.mark.parametrize("point", ["DATA", "body"])
-async def test_a_drop_in_the_data_is_unanswered(relay: ScriptedRelay, point: str) -> None:
-    """A connection that is cut after the DATA verb or after the final dot leaves nobody able to say (RFC 1047)."""
-    relay.then(point, DROP)
+async def test_a_drop_after_the_data_is_unanswered(relay: ScriptedRelay) -> None:
+    """A connection that is cut after the final dot leaves nobody able to say (RFC 1047)."""
+    relay.then("body", DROP)
     async with mailer_to(relay.port) as mailer:
         with pytest.raises(Unanswered):
             await mailer.send(SENDER, TO, RAW, nothing)
@@ -105,14 +111,67 @@ async def test_a_drop_in_the_data_is_unanswered(relay: ScriptedRelay, point: str
     assert len(relay.accepted) == 1
 
 
-@pytest.mark.parametrize(("point", "answer"), [("body", "299 what"), ("DATA", "250 no need"), ("body", "nonsense")])
-async def test_an_answer_that_is_none_is_unanswered(relay: ScriptedRelay, point: str, answer: str) -> None:
+@pytest.mark.parametrize("point", ["greeting", "EHLO", "MAIL", "RCPT", "DATA"])
+async def test_a_drop_before_the_354_has_sent_nothing(relay: ScriptedRelay, point: str) -> None:
+    """A connection that is cut anywhere before the relay asks for the data has sent nothing; the mail goes again."""
+    relay.then(point, DROP)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert relay.received == []
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.accepted) == 1
+
+
+async def test_silence_before_the_354_has_sent_nothing(relay: ScriptedRelay) -> None:
+    """A relay that never asks for the data was given none of it."""
+    relay.then("DATA", HANG)
+    async with mailer_to(relay.port, data_timeout=0.2) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        relay.release.set()
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.received) == 1
+
+
+async def test_a_refusal_of_data_itself_is_told(relay: ScriptedRelay) -> None:
+    """A 5xx instead of the 354 is final for that message, and its connection serves the next."""
+    relay.then("DATA", "554 5.5.1 no valid recipients")
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Rejected, match="554"):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert (relay.connections, len(relay.accepted)) == (1, 1)
+
+
+@pytest.mark.parametrize("answer", ["299 what", "nonsense"])
+async def test_an_answer_that_is_none_is_unanswered(relay: ScriptedRelay, answer: str) -> None:
     """An answer to the data that neither accepts nor refuses is never taken for a refusal, so it is not sent again."""
-    relay.then(point, answer)
+    relay.then("body", answer)
     async with mailer_to(relay.port) as mailer:
         with pytest.raises(Unanswered):
             await mailer.send(SENDER, TO, RAW, nothing)
         assert not mailer._idle
+
+
+async def test_an_answer_to_the_verb_that_is_none_has_sent_nothing(relay: ScriptedRelay) -> None:
+    """A relay that answers DATA with neither 354 nor a refusal is given nothing, over a connection that ends there."""
+    relay.then("DATA", "250 no need")
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert (relay.received, list(mailer._idle)) == ([], [])
+
+
+@given(st.lists(st.sampled_from([b".", b"..", b"a", b"\r\n", b"\r", b"\n", b"\r\n.\r\n", b" "]), max_size=12))
+def test_what_goes_over_the_wire_ends_once(parts: list[bytes]) -> None:
+    """Whatever a message holds, its data ends with the one dot that ends it, and the relay reads the same lines."""
+    raw = b"".join(parts)
+    wire = b"\r\n" + smtp._on_the_wire(raw)
+    assert wire.index(b"\r\n.\r\n") == len(wire) - 5
+    read = wire[2:-3].replace(b"\r\n.", b"\r\n").removeprefix(b".")
+    plain = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
+    assert read == plain + (b"" if plain.endswith(b"\r\n") else b"\r\n")
 
 
 async def test_acceptance_later_than_the_timeout_is_unanswered(relay: ScriptedRelay) -> None:
@@ -496,3 +555,235 @@ async def test_sign_in_that_is_not_offered_is_an_alarm(relay: ScriptedRelay) -> 
     with pytest.raises(Misconfigured):
         await send_over(f"smtp://robin:secret@127.0.0.1:{relay.port}")
     assert relay.received == []
+
+
+# --- what concerns all that we send, and no mail in particular
+
+
+BLOCKED = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using a list"
+
+
+@pytest.mark.parametrize(
+    ("point", "answers", "code"),
+    [
+        ("greeting", ["554 5.7.1 no service for you"], 554),
+        ("EHLO", ["550 5.7.1 bad name"], 550),
+        ("MAIL", ["553 5.7.1 not your address"], 553),
+        ("MAIL", ["530 5.7.0 authentication required"], 530),
+        ("RCPT", [BLOCKED, BLOCKED], 554),
+        ("RCPT", ["530 5.7.0 sign in first", "530 5.7.0 sign in first"], 530),
+        ("RCPT", ["550 5.1.8 sender's domain not found", "550 5.1.8 sender's domain not found"], 550),
+    ],
+)
+async def test_a_refused_sender_is_the_installations_fault(
+    relay: ScriptedRelay, point: str, answers: list[str], code: int
+) -> None:
+    """A relay that refuses whoever we are, early or with the first recipient, refuses no mail in particular."""
+    relay.then(point, *answers)
+    if point == "EHLO":
+        relay.then("HELO", *answers)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Misconfigured) as met:
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert (met.value.kind, met.value.code) == (FaultKind.SENDER, code)
+        assert await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "own"),
+    [
+        ("550 5.1.1 no such user", None),
+        ("550 no", None),
+        (BLOCKED, "250 ok"),
+        ("554 5.7.1 relay access denied", "250 ok"),
+        (BLOCKED, "550 5.1.1 no such user"),
+    ],
+)
+async def test_a_refused_recipient_is_the_mails_own(relay: ScriptedRelay, refusal: str, own: str | None) -> None:
+    """A recipient who is refused while the relay would take a mail to ourselves is refused alone."""
+    relay.then_for(TO, refusal)
+    if own is not None:
+        relay.then_for(SENDER, own)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Rejected, match=refusal[:3]):
+            await mailer.send(SENDER, TO, RAW, nothing)
+        await mailer.send(SENDER, "other@versayce.example", RAW, nothing)
+    assert (relay.connections, len(relay.accepted), relay.seen.get("DATA")) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("answer", [DROP, "451 4.3.0 later"])
+async def test_a_doubt_that_is_not_settled_is_patience(relay: ScriptedRelay, answer: str) -> None:
+    """Where nobody can say whether a refusal concerns us or the recipient, the mail is not given up."""
+    relay.then_for(TO, BLOCKED)
+    relay.then("RSET", answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+@pytest.mark.parametrize("point", ["greeting", "EHLO", "MAIL", "RCPT"])
+async def test_patience_is_no_fault(relay: ScriptedRelay, point: str) -> None:
+    """A 4xx anywhere is a relay that is busy, whatever enhanced code it has."""
+    relay.then(point, "451 4.7.1 slow down", "451 4.7.1 slow down")
+    relay.then("HELO", "451 4.7.1 slow down")
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+async def test_tls_that_finds_none_is_an_alarm(relay: ScriptedRelay) -> None:
+    """A relay that speaks in clear on a port where encryption was to begin at once is set up wrongly."""
+    with pytest.raises(Misconfigured) as met:
+        await send_over(f"smtps://127.0.0.1:{relay.port}")
+    assert met.value.kind is FaultKind.ENCRYPTION
+
+
+async def test_a_refused_sign_in_is_tried_once_for_all_mails(relay: ScriptedRelay) -> None:
+    """Many mails that want to go at once cost one sign-in, by one method, while it is refused; then all go."""
+    relay.then("EHLO", *["250-scripted\r\n250 AUTH PLAIN LOGIN"] * 9)
+    relay.then("AUTH", "535 5.7.8 wrong", *["235 ok"] * 8)
+    mailer = Mailer(Relay("127.0.0.1", relay.port, "none", "robin", "secret"), hostname="foobar.example")
+    met = await asyncio.gather(*(mailer.send(SENDER, TO, RAW, nothing) for _ in range(4)), return_exceptions=True)
+    assert [type(one) for one in met] == [Misconfigured] * 4
+    assert (relay.connections, relay.seen["AUTH"]) == (1, 1)
+    await asyncio.gather(*(mailer.send(SENDER, TO, RAW, nothing) for _ in range(4)))
+    await mailer.close()
+    assert len(relay.accepted) == 4
+
+
+async def test_a_first_connection_that_hangs_holds_up_no_other(relay: ScriptedRelay) -> None:
+    """Whoever gives up on the first connection leaves the way to those who waited for it."""
+    relay.then("greeting", HANG)
+    async with mailer_to(relay.port) as mailer:
+        hangs = mailer.send(SENDER, TO, RAW, nothing, within=0.1)
+        others = [mailer.send(SENDER, TO, RAW, nothing) for _ in range(3)]
+        met, *_ = await asyncio.gather(hangs, *others, return_exceptions=True)
+        assert isinstance(met, NotAtOnce)
+    assert len(relay.accepted) == 3
+
+
+async def test_a_probe_sends_nothing(relay: ScriptedRelay) -> None:
+    """A probe goes as far as the recipient, and says goodbye; who is refused as a recipient is not its matter."""
+    async with mailer_to(relay.port) as mailer:
+        await mailer.probe(SENDER)
+        for answer in ("550 5.1.1 no such user", "450 greylisted"):
+            relay.then("RCPT", answer)
+            await mailer.probe(SENDER)
+        relay.then("RCPT", BLOCKED, BLOCKED)
+        with pytest.raises(Misconfigured):
+            await mailer.probe(SENDER)
+        relay.then("RCPT", DROP)
+        with pytest.raises(Deferred):
+            await mailer.probe(SENDER)
+    assert (relay.received, relay.seen.get("DATA"), relay.seen["QUIT"]) == ([], None, 3 + 1)
+
+
+# --- access tokens
+
+
+class Provider(Inbox):
+    """A server of XOAUTH2, as Google describes it: who it is for is told in JSON before the 535."""
+
+    def __init__(self, *good: str) -> None:
+        """These tokens are good."""
+        super().__init__()
+        self.good = good
+        self.shown: list[str] = []
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+        """Take a token."""
+        user, bearer = base64.b64decode(args[1]).decode().strip("\x01").split("\x01")
+        token = bearer.removeprefix("auth=Bearer ")
+        self.shown.append(token)
+        if (user, token in self.good) == ("user=robin", True):
+            return AuthResult(success=True, auth_data=user)
+        # It answers 334 with a document, and waits for the client's empty line.
+        await server.challenge_auth('{"status":"401"}')
+        return AuthResult(success=False, handled=False)
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[tuple[int, Provider]]:
+    """It, on a free port of the loopback."""
+    made, loop = Provider("fresh"), asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(made, hostname="relay.example", loop=loop, auth_require_tls=False),
+        *("127.0.0.1", 0),
+    )
+    yield int(server.sockets[0].getsockname()[1]), made
+    server.close()
+
+
+def giving(tmp_path: Path, *some: str) -> Tokens:
+    """A command that gives these in turn, and counts."""
+    file = tmp_path / "tokens"
+    file.write_text("\n".join(some))
+    program = (
+        "import pathlib, sys; file = pathlib.Path(sys.argv[1]); first, *rest = file.read_text().split('\\n'); "
+        "file.write_text('\\n'.join(rest or [first])); print(first)"
+    )
+    return Tokens((sys.executable, "-c", program, str(file)))
+
+
+def by_token(port: int, given: Tokens) -> Mailer:
+    """A mailer that signs in with what a command gives."""
+    return Mailer(Relay("127.0.0.1", port, "none", "robin"), hostname="foobar.example", tokens=given)
+
+
+async def test_a_token_signs_in_and_is_kept_until_it_is_refused(provider: tuple[int, Provider], tmp_path: Path) -> None:
+    """A token serves every sign-in until the server refuses it; then the command is asked for another, at once."""
+    port, server = provider
+    mailer = by_token(port, giving(tmp_path, "old", "fresh"))
+    server.good = ("old",)
+    await mailer.send(SENDER, TO, RAW, nothing)
+    await mailer.close()
+    await mailer.send(SENDER, TO, RAW, nothing)
+    assert server.shown == ["old", "old"]
+    await mailer.close()
+    server.good = ("fresh",)
+    await mailer.send(SENDER, TO, RAW, nothing)
+    await mailer.close()
+    assert (server.shown, len(server.mails)) == (["old", "old", "old", "fresh"], 3)
+
+
+async def test_a_token_of_this_moment_that_is_refused_is_an_alarm(
+    provider: tuple[int, Provider], tmp_path: Path
+) -> None:
+    """A token that is refused although it was given this moment is the installation's fault; no other is asked for."""
+    port, server = provider
+    mailer = by_token(port, giving(tmp_path, "wrong"))
+    with pytest.raises(Misconfigured) as met:
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert (met.value.kind, met.value.code, server.shown) == (FaultKind.PASSWORD, 535, ["wrong"])
+    assert "wrong" not in str(met.value)
+
+
+@pytest.mark.parametrize(
+    "program", ["import sys; print('secret'); sys.exit(1)", "pass", "print('two words')", "print('x' * 20_000)", None]
+)
+async def test_a_command_that_gives_no_token_is_an_alarm(provider: tuple[int, Provider], program: str | None) -> None:
+    """A command that fails, is not there, or prints what is no token is an alarm that repeats nothing of it."""
+    command = (sys.executable, "-c", program) if program is not None else ("/nowhere/to/be-found",)
+    with pytest.raises(Misconfigured) as met:
+        await by_token(provider[0], Tokens(command)).send(SENDER, TO, RAW, nothing)
+    assert (met.value.kind, provider[1].shown) == (FaultKind.TOKEN, [])
+    assert "secret" not in str(met.value)
+
+
+async def test_a_command_that_takes_too_long_is_ended(
+    provider: tuple[int, Provider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that says nothing is ended after its time, and no process of it stays."""
+    monkeypatch.setattr(tokens, "TIMEOUT", 0.2)
+    slow = Tokens((sys.executable, "-c", "import time; time.sleep(60)"))
+    with pytest.raises(Misconfigured):
+        await by_token(provider[0], slow).send(SENDER, TO, RAW, nothing)
+
+
+async def test_a_relay_without_xoauth2_is_an_alarm(relay: ScriptedRelay, tmp_path: Path) -> None:
+    """Where the relay knows no access tokens none is asked for, and none is shown."""
+    with pytest.raises(Misconfigured) as met:
+        await by_token(relay.port, giving(tmp_path, "fresh")).send(SENDER, TO, RAW, nothing)
+    assert met.value.kind is FaultKind.SIGN_IN
+    assert (tmp_path / "tokens").read_text() == "fresh"
