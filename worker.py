@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import pkgutil
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -37,6 +38,7 @@ from activities.gates import Gates
 from activities.messages import Messages
 from activities.planning import Planning
 from activities.records import Records
+from activities.relay import Alarm, Relays
 from activities.reports import Reports
 from activities.reviews import Reviews
 from activities.rhythms import Rhythms
@@ -47,9 +49,11 @@ from activities.undelivered import Undelivered as Mails
 from rapport import support_rules
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
+from rapport.mail.tokens import Tokens
 from rapport.model.base import Refusal
 from rapport.model.resources import library
 from rapport.model.workflows import mail_queue
+from rapport.policy.pace import Pace
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
@@ -63,6 +67,7 @@ from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
+from workflows.relay import RelayAlarm
 from workflows.support_case import SupportCase
 from workflows.support_desk import SupportDesk
 from workflows.sweep import Sweep
@@ -83,6 +88,7 @@ WORKFLOWS = (
     GapDelivery,
     Undelivered,
     Sweep,
+    RelayAlarm,
 )
 """Every workflow there is."""
 
@@ -175,6 +181,36 @@ def stationery(settings: Settings) -> Stationery:
     )
 
 
+RATE: Final = 30
+"""How many mails a minute a mailbox on the network sends, unless a setting says otherwise: the least that the large
+providers allow."""
+
+
+def pace_of(relay: Relay, settings: Settings) -> Pace | None:
+    """How fast mails may go; nothing where as fast as they come, as to a relay on this machine."""
+    rate = settings.mail_rate
+    if rate is None:
+        rate = 0 if relay.is_local else RATE
+    return Pace(rate) if rate else None
+
+
+def mailer_of(relay: Relay, settings: Settings) -> Mailer:
+    """The mailer, with whatever it signs in by.
+
+    Raises:
+        Refusal: There is a command for access tokens, and nobody whom they are for.
+    """
+    command = settings.smtp_token_command
+    if command is not None and (relay.user is None or relay.password is not None):
+        raise Refusal(
+            "needs a user and no password" if relay.password is not None else "names no user",
+            field="RAPPORT_SMTP_URL",
+            fix="with RAPPORT_SMTP_TOKEN_COMMAND write smtp+starttls://USER@HOST:587, with %40 for an @ in the user",
+        )
+    tokens = Tokens(shlex.split(command.get_secret_value())) if command is not None else None
+    return Mailer(relay, hostname=settings.mail_from.partition("@")[2], tokens=tokens)
+
+
 def _crm(settings: Settings) -> Crm | None:
     """Where product gaps go, if anywhere.
 
@@ -208,16 +244,19 @@ async def build(
         pollers: How many ask for work; `STEADY` on the time-skipping server.
     """
     store = Store(settings.database)
-    mailer = Mailer(Relay.parse(settings.relay), hostname=settings.mail_from.partition("@")[2])
+    relay = Relay.parse(settings.relay)
+    mailer = mailer_of(relay, settings)
     policy = Policy(
         mode=settings.mail_mode,
         allowed_domains=frozenset(settings.mail_allowed_domains),
         quiet_hours=settings.quiet_hours == "keep",
+        pace=pace_of(relay, settings),
     )
     # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     async with httpx.AsyncClient(follow_redirects=True) as http:
-        messages = Messages(store, mailer, stationery(settings), policy)
+        messages = Messages(store, mailer, stationery(settings), policy, Alarm(client, settings.task_queue))
+        relays = Relays(store, mailer, settings.mail_from)
         planning = Planning(store, http)
         undelivered = Mails(store)
         sweeping = Sweeping(store, policy)
@@ -288,6 +327,8 @@ async def build(
                 support.team,
                 support.page,
                 support.project,
+                relays.tell,
+                relays.probe,
             ],
             workflow_runner=runner or Runner.sharing(MECHANICS),
             interceptors=interceptors,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
 from activities.clock import now
+from activities.waits import later
 from activities.writing import told
 from rapport.mail import outbox
 from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered
 from rapport.model.message import MessageState, Outcomes
-from rapport.storage.access import mail_switch
+from rapport.policy.pace import Pace
+from rapport.storage import relay
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append
 
@@ -29,7 +32,11 @@ STOPPED_PAUSE = timedelta(seconds=20)
 SOON = timedelta(seconds=1)
 """The shortest wait that an attempt asks for."""
 
-MISCONFIGURED_PAUSE = timedelta(minutes=2)
+FAULT_PAUSES = (timedelta(seconds=20), timedelta(seconds=60))
+"""How soon and how late a message looks again whether the relay takes our mail; the relay is not asked by it."""
+
+UNASKED = timedelta(minutes=2)
+"""After how long without a probe whoever waits for the relay raises the alarm once more."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,13 @@ class Policy:
         mode: `off`, `live` or `redirect:ADDRESS`.
         allowed_domains: Where not empty, the only domains that mail goes to.
         quiet_hours: Whether what need not go at once waits for its reader's working time.
+        pace: How fast mails may go.
     """
 
     mode: str
     allowed_domains: frozenset[str] = frozenset()
     quiet_hours: bool = True
+    pace: Pace | None = None
 
     def recipient(self, address: str) -> str:
         """The address that the relay is given."""
@@ -69,13 +78,30 @@ class Delivery:
     mailer: Mailer
     sender: str
     policy: Policy
+    alarm: Callable[[], Awaitable[None]]
 
     async def may_take(self, connection: Connection) -> bool:
         """Whether this attempt may take messages to hand them over."""
-        return (self.mailer.is_prompt or not activity.info().is_local) and await self._may_send(connection)
+        if not self.mailer.is_prompt and activity.info().is_local:
+            return False
+        gate = await relay.mail_gate(connection)
+        return self._is_open(gate)
 
-    async def _may_send(self, connection: Connection) -> bool:
-        return self.policy.mode != "off" and not (await mail_switch(connection)).stopped
+    def _is_open(self, gate: relay.MailGate) -> bool:
+        return self.policy.mode != "off" and not gate.stopped and gate.fault is None
+
+    async def take_new(self, connection: Connection, values: dict[str, Any], present: datetime) -> outbox.Lease | None:
+        """Take a message that is just being written, or note in its values when its turn is."""
+        if self.policy.pace is not None:
+            turn = await outbox.first_turn(connection, values["purpose"], present, self.policy.pace)
+            if turn is not None:
+                values["turn_at"] = turn
+                return None
+        return outbox.leased(values, present)
+
+    async def take(self, connection: Connection, key: str, present: datetime) -> outbox.Lease | None:
+        """Take the right to send a message, if there is anything to send and it is its turn."""
+        return await outbox.lease(connection, key, present, self.policy.pace)
 
     async def deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:
         """Send whatever of these can go now.
@@ -85,24 +111,22 @@ class Delivery:
                 next attempt. A local activity gives what is stopped or deferred back as under way instead.
         """
         present, at_once = now(), activity.info().is_local
+        shut: relay.MailGate | None = None
         if not leases:
             async with self.store.writing() as connection:
                 before = await outbox.outcomes(connection, keys, present)
                 waiting = before.under_way()
                 if not waiting:
                     return before
-                if not await self.may_take(connection):
-                    if at_once:
+                if at_once:
+                    if not await self.may_take(connection):
                         return before
-                    raise _later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
-                await outbox.drop_departed(connection, waiting, present)
-                taken = [await outbox.lease(connection, key, present) for key in waiting]
-                states = await outbox.states(connection, waiting)
-                lost = [key for key, state in states.items() if state is MessageState.UNKNOWN]
-                for key in lost:
-                    message = await outbox.message(connection, key)
-                    await append(connection, told(message, "message.unknown", MessageState.UNKNOWN, present))
-            leases = [lease for lease in taken if lease is not None]
+                elif not self._is_open(gate := await relay.mail_gate(connection)):
+                    shut = gate
+                if shut is None:
+                    leases = await self._take_all(connection, waiting, present)
+            if shut is not None:
+                raise await self._shut(shut, present)
         results = await asyncio.gather(*(self._hand_over(lease) for lease in leases), return_exceptions=True)
         ended = {
             lease.key: state for lease, state in zip(leases, results, strict=True) if isinstance(state, MessageState)
@@ -114,12 +138,44 @@ class Delivery:
             waiting = after.under_way()
             again = await outbox.next_try(connection, waiting) if waiting else None
         for result in results:
+            if isinstance(result, Misconfigured):
+                raise await self._refused(result)
+        for result in results:
             if isinstance(result, BaseException):
                 raise result
         if waiting and not at_once:
             wait = again - now() if again else outbox.LEASE
-            raise _later("the relay asks to try again later", "Deferred", max(wait, SOON))
+            why = "the relay asks to try again later"
+            if self.policy.pace is not None:
+                why += ", or the mailbox has sent as much as it may for now"
+            raise later(why, "Deferred", max(wait, SOON))
         return after
+
+    async def _take_all(self, connection: Connection, keys: Sequence[str], present: datetime) -> list[outbox.Lease]:
+        """Take what can go now of these, and tell of what nobody can say whether it went."""
+        await outbox.drop_departed(connection, keys, present)
+        taken = [await self.take(connection, key, present) for key in keys]
+        states = await outbox.states(connection, keys)
+        lost = [key for key, state in states.items() if state is MessageState.UNKNOWN]
+        for key in lost:
+            message = await outbox.message(connection, key)
+            await append(connection, told(message, "message.unknown", MessageState.UNKNOWN, present))
+        return [lease for lease in taken if lease is not None]
+
+    async def _shut(self, gate: relay.MailGate, present: datetime) -> ApplicationError:
+        """Why nothing goes now, and when to look again. While the relay has a fault, its alarm runs."""
+        if gate.fault is None or gate.stopped:
+            return later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
+        if present - gate.fault.probed_at > UNASKED:
+            await self.alarm()
+        return later(gate.fault.what, "Misconfigured", _a_while())
+
+    async def _refused(self, met: Misconfigured) -> ApplicationError:
+        """Keep that the relay takes none of our mail, and raise the alarm; all sending waits until it does."""
+        async with self.store.writing() as connection:
+            await relay.meet_fault(connection, met.kind, met.code, now())
+        await self.alarm()
+        return later(str(met), "Misconfigured", _a_while(), alarm=True)
 
     async def _hand_over(self, held: outbox.Lease) -> MessageState | None:
         """Hand one message to the relay and record what became of it.
@@ -131,7 +187,7 @@ class Delivery:
         async def commit() -> None:
             async with self.store.writing() as connection:
                 if not await outbox.move(connection, held, MessageState.SENDING, now=now()):
-                    raise _later("another attempt took this message over", "Overtaken", outbox.LEASE)
+                    raise later("another attempt took this message over", "Overtaken", outbox.LEASE)
 
         try:
             reply = await self.mailer.send(
@@ -144,9 +200,9 @@ class Delivery:
         except NotAtOnce:
             await self._let_go(held)
             return None
-        except Misconfigured as fault:
+        except Misconfigured:
             await self._let_go(held)
-            raise _later(str(fault), "Misconfigured", MISCONFIGURED_PAUSE, alarm=True) from None
+            raise
         except Rejected as refusal:
             return await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
         except Unanswered:
@@ -190,7 +246,7 @@ class Delivery:
         return state
 
 
-def _later(why: str, kind: str, wait: timedelta, *, alarm: bool = False) -> ApplicationError:
-    """Ask Temporal for another attempt after a while; an alarm only if the installation is at fault."""
-    category = ApplicationErrorCategory.UNSPECIFIED if alarm else ApplicationErrorCategory.BENIGN
-    return ApplicationError(why, type=kind, next_retry_delay=wait, category=category)
+def _a_while() -> timedelta:
+    """Spread, so that not all that waits for a relay comes back at once."""
+    soonest, latest = FAULT_PAUSES
+    return soonest + (latest - soonest) * random.random()  # noqa: S311 - jitter

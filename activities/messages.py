@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -78,10 +78,11 @@ class Messages:
     mailer: Mailer
     stationery: Stationery
     policy: Policy
+    alarm: Callable[[], Awaitable[None]]
 
     @property
     def _delivery(self) -> Delivery:
-        return Delivery(self.store, self.mailer, self.stationery.sender, self.policy)
+        return Delivery(self.store, self.mailer, self.stationery.sender, self.policy, self.alarm)
 
     @activity.defn(name="messages.send")
     async def send(self, occasion: Occasion) -> Outcomes:
@@ -211,7 +212,8 @@ class Messages:
             rows, entries = await plan(connection, rows, present, quiet_hours=self.policy.quiet_hours)
             if take and not _is_stale(occasion, present) and await self._delivery.may_take(connection):
                 goes = (row for row in rows if row.state is MessageState.READY and row.values["raw"] is not None)
-                leases = [outbox.leased(row.values, present) for row in goes]
+                taken = [await self._delivery.take_new(connection, row.values, present) for row in goes]
+                leases = [lease for lease in taken if lease is not None]
             await outbox.intend(connection, [row.values for row in rows])
             for row in rows:
                 if row.link is not None:
@@ -314,6 +316,7 @@ class Messages:
             "fence": 0,
             "lease_until": None,
             "retry_at": None,
+            "turn_at": None,
             "settled_at": present if suppressed else None,
             "reply": None,
             "approved_by": None,
@@ -365,7 +368,7 @@ class Messages:
             goes = bool(frozen) and await self._delivery.may_take(connection)
             for one in frozen:
                 kept = await self._keep(connection, one, order, present)
-                leases.append(await outbox.lease(connection, one.draft.key, present) if kept and goes else None)
+                leases.append(await self._delivery.take(connection, one.draft.key, present) if kept and goes else None)
         return [lease for lease in leases if lease is not None]
 
     def _frozen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
@@ -41,6 +42,16 @@ def _smtp_url(value: SecretStr) -> SecretStr:
         raise ValueError("would send user and password in clear; write smtp+starttls:// or smtps://")
     if parts.port == 0:  # a port over 65535 is refused by the property itself
         raise ValueError("names port 0; write the relay's port, such as 587")
+    return value
+
+
+def _command(value: SecretStr) -> SecretStr:
+    try:
+        words = shlex.split(value.get_secret_value())
+    except ValueError:
+        words = []
+    if not words:
+        raise ValueError("is not a command; write its path and arguments, with quotation marks around blanks")
     return value
 
 
@@ -86,6 +97,9 @@ class Settings(BaseSettings):
         smtp_url: The relay: `smtp://`, `smtp+starttls://` or `smtps://`, with user and password; `smtp+plain://` sends
             without encryption.
         smtp_password: The password for it, likewise.
+        smtp_token_command: A command whose output is an access token, to sign in with instead of a password
+            (XOAUTH2). It is run without a shell, as whoever runs the workers.
+        mail_rate: How many mails a minute the mailbox sends at the most; 0 is no limit.
         mail_from: The mailbox that every mail comes from, and that organises the meetings.
         mail_mode: `off`, `redirect:ADDRESS` or `live`.
         mail_allowed_domains: Where not empty, mails go to these domains only.
@@ -111,6 +125,8 @@ class Settings(BaseSettings):
     database_password: SecretStr | None = None
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] = SecretStr("smtp://127.0.0.1:8025")
     smtp_password: SecretStr | None = None
+    smtp_token_command: Annotated[SecretStr, AfterValidator(_command)] | None = None
+    mail_rate: Annotated[int, Field(ge=0, le=100_000)] | None = None
     mail_from: Email = "rapport@vendor.example"
     mail_mode: Annotated[str, AfterValidator(_mail_mode)] = "off"
     mail_allowed_domains: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import multiprocessing
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from rapport.model.message import MeetingFacts, Occasion, Purpose
 from rapport.model.playbook import Review
 from rapport.model.records import Entry
 from rapport.policy import audience
+from rapport.policy.pace import Pace
 from rapport.storage.database import Store
 from rapport.storage.tables import TimelineRow
 from rapport.storage.timeline import append
@@ -217,10 +218,12 @@ def messages_with(
     allowed: frozenset[str] = frozenset(),
     *,
     quiet_hours: bool = False,
+    pace: Pace | None = None,
+    alarm: Callable[[], Awaitable[None]] = nothing,
 ) -> Messages:
     """The activities, as `worker.py` puts them together; whatever the hour, unless a test is about hours."""
-    policy = Policy(mode=mode, allowed_domains=allowed, quiet_hours=quiet_hours)
-    return Messages(store, mailer, STATIONERY, policy)
+    policy = Policy(mode=mode, allowed_domains=allowed, quiet_hours=quiet_hours, pace=pace)
+    return Messages(store, mailer, STATIONERY, policy, alarm)
 
 
 def slots(count: int = 3) -> tuple[Slot, ...]:

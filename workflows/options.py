@@ -84,6 +84,16 @@ PAGING: Final = Nature(
     ),
 )
 
+PROBES: Final = Nature(
+    # Each attempt names the next one, until the relay takes mail again.
+    local=None,
+    remote=Remote(
+        start_to_close_timeout=timedelta(minutes=3),
+        heartbeat_timeout=timedelta(seconds=10),
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=5), maximum_interval=timedelta(seconds=30)),
+    ),
+)
+
 _QUICK: Final = Local(
     # Long enough for a lock that somebody holds; an outage is waited out on the task queue, where it is seen.
     start_to_close_timeout=timedelta(seconds=10),

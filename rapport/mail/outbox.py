@@ -36,8 +36,10 @@ from sqlalchemy import (
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import UNDELIVERED, UNWRITTEN
 from rapport.model.message import MessageState, Outcomes, Purpose
+from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
+from rapport.storage.relay import take_turn
 from rapport.storage.tables import ContactRow, MessageRow, UtcInstant
 
 LEASE: Final = timedelta(seconds=90)
@@ -365,7 +367,7 @@ def dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
 
 async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | None:
     """When the first of these messages can be tried again, if any waits."""
-    moment = func.coalesce(MessageRow.lease_until, MessageRow.retry_at)
+    moment = func.coalesce(MessageRow.lease_until, MessageRow.turn_at, MessageRow.retry_at)
     waiting = [MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]
     first: datetime | None = await connection.scalar(
         select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(waiting))
@@ -391,17 +393,18 @@ _LOSE: Final = (
         lease_until=None,
     )
 )
+_TO_LEASE: Final = (
+    MessageRow.key == bindparam("which"),
+    MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
+    or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
+    _FREE,
+    _DUE,
+    MessageRow.raw.is_not(None),
+    or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
+)
 _LEASE: Final = (
     update(MessageRow)
-    .where(
-        MessageRow.key == bindparam("which"),
-        MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
-        or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
-        _FREE,
-        _DUE,
-        MessageRow.raw.is_not(None),
-        or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
-    )
+    .where(*_TO_LEASE)
     .values(
         fence=MessageRow.fence + 1,
         attempts=MessageRow.attempts + 1,
@@ -422,16 +425,22 @@ _LEASE: Final = (
 )
 
 
-async def lease(connection: Connection, key: str, now: datetime) -> Lease | None:
+async def lease(connection: Connection, key: str, now: datetime, pace: Pace | None = None) -> Lease | None:
     """Take the right to send one message, or learn that there is nothing to send.
 
     A message left in `sending` by an attempt that died is taken again if its bytes may go twice, else it becomes
     `unknown` here.
 
+    Args:
+        pace: How fast the mailbox may send; without it nothing waits for a turn.
+
     Returns:
-        Nothing where the message is settled, a draft, put off until later, or in another attempt's hands right now.
+        Nothing where the message is settled, a draft, put off until later, in another attempt's hands right now, or
+        where it is not its turn.
     """
     at = {"which": key, "present": now}
+    if pace is not None and not await _is_its_turn(connection, at, now, pace):
+        return None
     row = (await connection.execute(_LEASE, at | {"until": now + LEASE})).one_or_none()
     if row is None:
         await connection.execute(_LOSE, at)
@@ -451,6 +460,37 @@ async def lease(connection: Connection, key: str, now: datetime) -> Lease | None
     )
 
 
+_TURN: Final = select(MessageRow.turn_at, MessageRow.purpose).where(*_TO_LEASE)
+_HAS_TURN: Final = (
+    update(MessageRow).where(MessageRow.key == bindparam("which")).values(turn_at=bindparam("turn", type_=UtcInstant))
+)
+
+KEPT: Final = timedelta(seconds=10)
+"""How long a turn is kept for a message. One that was missed, while mail was stopped or no worker ran, is given anew:
+all that were missed would else go at once."""
+
+
+async def _is_its_turn(connection: Connection, at: dict[str, object], now: datetime, pace: Pace) -> bool:
+    row = (await connection.execute(_TURN, at)).one_or_none()
+    if row is None or (row.turn_at is not None and row.turn_at <= now < row.turn_at + KEPT):
+        return True
+    if row.turn_at is not None and row.turn_at > now:
+        return False
+    turn = await first_turn(connection, row.purpose, now, pace)
+    if turn is not None:
+        await connection.execute(_HAS_TURN, {"which": at["which"], "turn": turn})
+    return turn is None
+
+
+async def first_turn(connection: Connection, purpose: str, now: datetime, pace: Pace) -> datetime | None:
+    """Give a message its turn: nothing where that is now, else the instant.
+
+    Somebody sits before their screen and waits for a link to sign in: that one goes first, and the others after it.
+    """
+    turn = await take_turn(connection, pace, now)
+    return turn if turn > now and purpose != Purpose.SIGN_IN else None
+
+
 @cache
 def _move(state: MessageState) -> Update:
     sources = [source for source, targets in NEXT.items() if state in targets and source in UNDER_WAY]
@@ -466,6 +506,7 @@ def _move(state: MessageState) -> Update:
             lease_until=bindparam("until"),
             settled_at=bindparam("settled"),
             retry_at=func.coalesce(bindparam("again", type_=UtcInstant), MessageRow.retry_at),
+            turn_at=None,
             reason=bindparam("why"),
             reply=bindparam("said"),
         )

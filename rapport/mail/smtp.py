@@ -82,6 +82,11 @@ class Relay:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine."""
+        return _is_loopback(self.host)
+
     @classmethod
     def parse(cls, url: str) -> Relay:
         """Read `smtp://`, `smtp+starttls://`, `smtps://` or `smtp+plain://`.

@@ -25,7 +25,8 @@ class TaskPhase(StrEnum):
     CLOSED = "closed"
 
 
-TaskKind = Literal["approval", "sign_off", "panel", "to_do", "review"]
+TaskKind = Literal["approval", "sign_off", "panel", "to_do", "review", "alarm"]
+"""What sort of task it is. An alarm offers no options: it ends once its cause has."""
 
 _COUNT = re.compile(r"[1-9][0-9]{0,2}")
 
@@ -199,7 +200,7 @@ class TaskDefinition(Written):
 
     task: TaskKind
     question: Name
-    options: tuple[TaskOption, ...] = Field(min_length=1, max_length=9)
+    options: tuple[TaskOption, ...] = Field(max_length=9)
     assign: tuple[Annotated[str, AfterValidator(_assignee)], ...] = Field(min_length=1, max_length=20)
     quorum: Quorum = "any"
     otherwise: StepName | None = None
@@ -212,6 +213,8 @@ class TaskDefinition(Written):
     def _sound(self) -> Self:
         ids = [option.id for option in self.options]
         faults = []
+        if (not ids) is not (self.task == "alarm"):
+            faults.append("options: there is none; write at least one")
         if len(set(ids)) != len(ids):
             faults.append("options: one id stands twice; give each option its own")
         if self.otherwise is not None and self.otherwise not in ids:
@@ -223,7 +226,7 @@ class TaskDefinition(Written):
                 faults.append("options: one returns to whoever asked, and nobody asks; fill in asks")
             if not all(option.needs_reason for option in self.options if option.returns):
                 faults.append("options: one returns without a word on what to change; give it needs_reason = true")
-            if all(option.returns for option in self.options):
+            if self.options and all(option.returns for option in self.options):
                 faults.append("options: all of them return to whoever asked; add one that closes it")
         if self.on_timeout in ids:
             faults.append(
@@ -236,7 +239,7 @@ class TaskDefinition(Written):
 
     @property
     def fallback(self) -> str:
-        """The option that stands where people do not agree; the last one where none is named."""
+        """The option that counts where people do not agree; the last one where none is named."""
         return self.otherwise or self.options[-1].id
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import date, datetime
+from typing import Final
 
 UNDELIVERED, UNWRITTEN = "undelivered", "unwritten"
 """What the step of a to-do about an email ends with, behind the step that the email is for."""
@@ -57,6 +58,10 @@ def desk_id(name: str) -> str:
 def handover_id(account: str, until: datetime) -> str:
     """The workflow that gives an account back to its regular TAM; `until` is the instant, in UTC."""
     return f"hand-over/{account}/{until:%Y-%m-%dT%H:%MZ}"
+
+
+RELAY_ALARM: Final = "relay/mail"
+"""The workflow that asks the relay until it takes our mail again, and the task that says so."""
 
 
 def gap_ref(number: int) -> str:

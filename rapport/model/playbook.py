@@ -212,6 +212,7 @@ class TaskStep(TaskDefinition, StepBase):
     """
 
     kind: Literal["task"]
+    task: Literal["approval", "sign_off", "panel", "to_do", "review"]
     for_each: Persona | None = None
 
     def definition(self) -> TaskDefinition:

@@ -64,7 +64,28 @@ class RelayFault(Wire):
     @property
     def fix(self) -> str:
         """What to do about it."""
-        return _FIX[self.kind]
+        return fixed(self.kind)
+
+
+class RelayAsked(Wire):
+    """What the workflow of an alarm asks for: at which instant is all that it knows."""
+
+    now: Instant
+
+
+class RelayStart(Wire):
+    """What starts the workflow of an alarm: what the relay does not take is on record in SQL.
+
+    Attributes:
+        account: It is about none.
+    """
+
+    account: None = None
+
+
+def fixed(kind: FaultKind) -> str:
+    """What to do about a fault."""
+    return _FIX[kind]
 
 
 def described(kind: FaultKind, code: int | None) -> str:

@@ -15,6 +15,7 @@ from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
 from rapport.model.message import Occasion, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
+from rapport.model.relay import RelayStart
 from rapport.model.successions import HandoverStart
 from rapport.model.support import CaseResult, CaseStart, DeskStart
 from rapport.model.tech_review import ReviewResult, ReviewStart
@@ -46,6 +47,7 @@ HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
 GAP: Final = Kind("GapDelivery", GapStart, GapSent)
 TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)
+RELAY: Final = Kind("RelayAlarm", RelayStart, type(None))
 SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
 UNDELIVERED: Final = Kind("Undelivered", UndeliveredStart, type(None))
 SWEEP: Final = Kind("Sweep", SweepStart, Swept)

@@ -365,6 +365,7 @@ class MessageRow(Base):
         not_before: The instant until which it is put off. Without bytes, it is rendered when it goes.
         joined: The message that it became a part of.
         guests: How many others have joined this one.
+        turn_at: When it may go at the mailbox's pace, where it waits for that.
         account, contract: Nothing for a mail that belongs to no account's story.
         resolution: How a person took care of it, where it was not sent again.
     """
@@ -401,6 +402,7 @@ class MessageRow(Base):
     fence: Mapped[int]
     lease_until: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
+    turn_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     reply: Mapped[str | None]
     approved_by: Mapped[str | None]
@@ -574,6 +576,25 @@ class SwitchRow(Base):
     stopped: Mapped[bool]
     by: Mapped[str]
     at: Mapped[datetime]
+
+
+class RelayRow(Base):
+    """How it stands with the relay that a mailbox sends by; one row, as there is one mailbox: `mail`.
+
+    Attributes:
+        kind, code: What it does not take, as `RelayFault`; nothing while it takes our mail.
+        since: When that was first met.
+        probed_at: When it was last asked.
+        next_at: What the mailbox's pace remembers of the turn that was given last.
+    """
+
+    __tablename__ = "relays"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str | None]
+    code: Mapped[int | None]
+    since: Mapped[datetime | None]
+    probed_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]
 
 
 class RhythmRow(Base):

@@ -66,16 +66,19 @@ _HOLDERS = insert(TaskHolderRow)
 
 async def project(connection: Connection, projection: TaskProjection) -> None:
     """Write down what a human task says of itself."""
-    written = projection.model_dump(mode="json", include={"definition", "answers"})
-    plain = projection.model_dump(exclude={"definition", "answers", "holders", "now", "news"})
-    closed = projection.now if projection.phase is TaskPhase.CLOSED else None
-    await connection.execute(_put(connection.dialect.name), plain | written | {"closed": closed})
-    await connection.execute(_DROP_HOLDERS, {"of_task": projection.id})
-    if projection.holders and projection.phase is not TaskPhase.CLOSED:
-        await connection.execute(
-            _HOLDERS, [{"task": projection.id, **holder.model_dump()} for holder in projection.holders]
-        )
+    await put(connection, projection, projection.now)
     await tell_step(connection, projection.news)
+
+
+async def put(connection: Connection, task: TaskRecord, now: datetime) -> None:
+    """Write down a task that belongs to no account's story, or the part of one that is none."""
+    written = task.model_dump(mode="json", include={"definition", "answers"})
+    plain = task.model_dump(include=set(TaskRecord.model_fields) - {"definition", "answers", "holders"})
+    closed = now if task.phase is TaskPhase.CLOSED else None
+    await connection.execute(_put(connection.dialect.name), plain | written | {"closed": closed})
+    await connection.execute(_DROP_HOLDERS, {"of_task": task.id})
+    if task.holders and task.phase is not TaskPhase.CLOSED:
+        await connection.execute(_HOLDERS, [{"task": task.id, **holder.model_dump()} for holder in task.holders])
 
 
 _COLUMNS = tuple(column for column in TaskRow.__table__.columns)

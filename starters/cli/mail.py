@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 
 from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
 from starters.commands import messages
-from starters.commands.messages import MailStatus
+from starters.commands.messages import FaultShown, MailStatus
 
 app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
 
@@ -31,6 +32,14 @@ def start(as_: As = None, data: Data = None, json: Json = False) -> None:
     _print(shown, as_json=json)
 
 
+def print_fault(fault: FaultShown) -> None:
+    """Why no email goes out, since when, and what to do."""
+    said = f"{fault.problem[0].upper()}{fault.problem[1:]}, since {when(fault.since)}"
+    out.print(f"[bold red]Emails aren't going out.[/bold red] {escape(said)}.", soft_wrap=True)
+    out.print(f"To fix it: {escape(fault.remedy)}.", soft_wrap=True)
+    out.print(f"Last tried {when(fault.probed_at)}. Once it works, everything goes out automatically.", soft_wrap=True)
+
+
 def _print(shown: MailStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(shown)
@@ -41,7 +50,11 @@ def _print(shown: MailStatus, *, as_json: bool) -> None:
     )
     if shown.quiet_hours == "ignore":
         out.print("quiet hours are ignored: mails go whatever the hour is where they are read")
-    if shown.why_not:
+    if shown.fault:
+        print_fault(shown.fault)
+    elif shown.why_not:
         out.print(shown.why_not)
+    if shown.rate:
+        out.print(f"at most {shown.rate} emails a minute")
     if shown.stopped:
         out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}")

@@ -20,10 +20,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport import support_rules
 from rapport.mail import outbox
-from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Relay
+from rapport.mail.smtp import Deferred, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
 from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
+from rapport.model.relay import fixed
 from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
 from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW, mail_queue
@@ -33,9 +34,11 @@ from rapport.settings import Settings
 from rapport.storage import announcements, gaps, sweeps
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
+from rapport.storage.relay import relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import connect, missing_search_attributes
 from starters.installation import insist_on_database, stack_of, temporal_of
+from worker import mailer_of
 
 MAX_LISTED: Final = 5000
 """How many running workflows are looked at."""
@@ -56,6 +59,9 @@ _HOW: Final = {
     MessageState.SENDING: "was being sent when its worker died",
     MessageState.DEFERRED: "is due again and doesn't go",
 }
+
+RELAY_SECONDS: Final = 30.0
+"""How long the relay may take to let us sign in and name a recipient."""
 
 SHORT_SECRET: Final = 16
 _KINDS: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
@@ -319,21 +325,28 @@ _OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] =
 
 async def _relay(settings: Settings) -> Check:
     relay = Relay.parse(_smtp_url(settings))
-    mailer = Mailer(relay, hostname=settings.mail_from.partition("@")[2])
     try:
-        await mailer.probe(settings.mail_from)
+        async with asyncio.timeout(RELAY_SECONDS):
+            await mailer_of(relay, settings).probe(settings.mail_from)
+    except Refusal as refusal:
+        return Check(check="relay", verdict=Verdict.TROUBLE, what=refusal.problem, fix=refusal.fix)
     except Misconfigured as fault:
-        fix = "correct RAPPORT_SMTP_URL, or the relay"
-        return Check(check="relay", verdict=Verdict.TROUBLE, what=str(fault), fix=fix)
-    except Deferred as patience:
+        return Check(check="relay", verdict=Verdict.TROUBLE, what=str(fault), fix=fixed(fault.kind))
+    except (Deferred, TimeoutError) as error:
+        patience = error if isinstance(error, Deferred) else f"no answer within {RELAY_SECONDS:.0f} seconds"
         what, fix = f"{relay.host}:{relay.port}: {patience}", "see that it runs, and that RAPPORT_SMTP_URL names it"
         return Check(check="relay", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
-    return Check(check="relay", verdict=Verdict.OK, what=f"{relay.host}:{relay.port} answers")
+    return Check(check="relay", verdict=Verdict.OK, what=f"{relay.host}:{relay.port} lets us in")
 
 
 async def _mail(store: Store, settings: Settings) -> Check:
     async with store.reading() as connection:
         switch = await mail_switch(connection)
+        fault = await relay_fault(connection)
+    if fault is not None:
+        what = f"doesn't go out since {fault.since:%Y-%m-%d %H:%M} UTC: {fault.what}"
+        fix = f"{fault.fix}; what waits then goes out automatically"
+        return Check(check="mail", verdict=Verdict.TROUBLE, what=what, fix=fix)
     if switch.stopped:
         fix = "`rapport mail start` lets it go again"
         return Check(check="mail", verdict=Verdict.NOTE, what="is stopped by hand", fix=fix)

@@ -11,10 +11,12 @@ from rapport.mail import compose, outbox, put_off, rhythms
 from rapport.mail.compose import Edits
 from rapport.mail.letters import House, Letter
 from rapport.mail.outbox import Message
+from rapport.mail.smtp import Relay
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Occasion, Purpose, Release
 from rapport.model.people import Member
+from rapport.model.relay import RelayFault
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
@@ -22,8 +24,9 @@ from rapport.storage import access, attachments, people, support, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
+from rapport.storage.relay import relay_fault
 from starters.commands.office import LATER, SUPPORT, Actor, Office, decided, may_act, present, submission, who_acts
-from worker import stationery
+from worker import pace_of, stationery
 from workflows.correspondence import Correspondence
 
 
@@ -73,8 +76,20 @@ class Edit(Written):
     body: Prose | None = None
 
 
+class FaultShown(RelayFault):
+    """Why the relay takes nothing, in words."""
+
+    problem: str
+    remedy: str
+
+
 class MailStatus(Wire):
-    """Whether mail goes out, and why not."""
+    """Whether mail goes out, and why not.
+
+    Attributes:
+        fault: What the relay does not take, since when, and what to do about it.
+        rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
+    """
 
     mode: str
     quiet_hours: str
@@ -83,6 +98,8 @@ class MailStatus(Wire):
     stopped_at: Instant | None
     sends: bool
     why_not: str | None
+    fault: FaultShown | None = None
+    rate: int | None = None
 
 
 async def listed(office: Office, account: str, state: MessageState | None = None) -> list[MessageLine]:
@@ -375,7 +392,7 @@ def _no_draft(state: MessageState) -> Refusal:
 async def mail_status(office: Office) -> MailStatus:
     """Whether mail goes out."""
     async with office.store.reading() as connection:
-        return _status(office, await access.mail_switch(connection))
+        return _status(office, await access.mail_switch(connection), await relay_fault(connection))
 
 
 async def stop_mail(office: Office, actor: Actor) -> MailStatus:
@@ -392,13 +409,17 @@ async def _throw(office: Office, actor: Actor, *, stopped: bool) -> MailStatus:
     switch = MailSwitch(stopped=stopped, by=actor.email or actor.entered_by or "operator", at=present())
     async with office.store.writing() as connection:
         await access.throw_mail_switch(connection, switch)
-    return _status(office, switch)
+        fault = await relay_fault(connection)
+    return _status(office, switch, fault)
 
 
-def _status(office: Office, switch: MailSwitch) -> MailStatus:
+def _status(office: Office, switch: MailSwitch, fault: RelayFault | None) -> MailStatus:
     mode = office.settings.mail_mode
+    pace = pace_of(Relay.parse(office.settings.smtp_url.get_secret_value()), office.settings)
     why_not = None
-    if switch.stopped:
+    if fault is not None:
+        why_not = fault.what
+    elif switch.stopped:
         why_not = "stopped by hand; `rapport mail start` lets it go again"
     elif mode == "off":
         why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
@@ -410,4 +431,6 @@ def _status(office: Office, switch: MailSwitch) -> MailStatus:
         stopped_at=switch.at if switch.stopped else None,
         sends=why_not is None,
         why_not=why_not,
+        fault=None if fault is None else FaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
+        rate=pace.a_minute if pace is not None else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import os
 import signal
@@ -18,22 +19,29 @@ from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import delivery
-from activities.delivery import MISCONFIGURED_PAUSE, PATIENCE, STOPPED_PAUSE, Policy
+from activities.delivery import FAULT_PAUSES, PATIENCE, STOPPED_PAUSE, UNASKED, Policy
 from activities.messages import Messages
+from activities.relay import PROBE_EVERY, Relays, alarm_task
 from rapport.mail import outbox
 from rapport.mail.compose import readable
 from rapport.mail.outbox import LEASE
 from rapport.mail.smtp import Mailer, Relay
+from rapport.model.human_task import TaskPhase
+from rapport.model.ids import RELAY_ALARM
 from rapport.model.message import Deliver, MessageState, Occasion, Outcomes, Purpose, SetAside
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.storage import access, imports, timeline
+from rapport.model.relay import FaultKind, RelayAsked, RelayFault
+from rapport.policy.pace import Pace
+from rapport.storage import access, imports, people, tasks, timeline
+from rapport.storage import relay as relays
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection, Store
-from rapport.storage.tables import LinkRow, MessageRow, VendorRow
+from rapport.storage.tables import LinkRow, MemberRow, MessageRow, VendorRow
 from tests.helpers_mail import (
     DROP,
     HANG,
+    STATIONERY,
     ScriptedRelay,
     activity_at,
     company_of,
@@ -57,6 +65,7 @@ OVER = T0 + LEASE + timedelta(seconds=1)
 DANA, LUCA, MARA, JONAS = (
     f"{name}@versayce.example" for name in ("dana.whitfield", "luca.bianchi", "mara.osei", "jonas.lindqvist")
 )
+MANAGER = "ines.moreau@foobar.example"
 EVERYONE = sorted((DANA, LUCA, MARA, JONAS))
 
 
@@ -299,20 +308,229 @@ async def test_patience_ends_after_48_hours(
     assert ("48 hours" in found["reason"]) is (state is S.FAILED)
 
 
-async def test_a_relay_that_cannot_be_used_stops_the_queue(
-    store: Store, messages: Messages, relay: ScriptedRelay
+class Raised:
+    """Counts how often the alarm was raised."""
+
+    times = 0
+
+    async def __call__(self) -> None:
+        """Once more."""
+        self.times += 1
+
+
+async def probe(store: Store, mailer: Mailer, at: datetime) -> None:
+    """One attempt at asking whether the relay takes our mail."""
+    await activity_at(at).run(Relays(store, mailer, STATIONERY.sender).probe, RelayAsked(now=at))
+
+
+async def managers_task(store: Store) -> tuple[TaskPhase, str | None, list[str]] | None:
+    """The task that tells of a fault: how it is, how it ended, and in whose inbox it is."""
+    async with store.reading() as connection:
+        task = await tasks.task(connection, RELAY_ALARM)
+        names = {member.id: member.email for member in await people.members(connection)}
+    return None if task is None else (task.phase, task.outcome, [names[holder.member] for holder in task.holders])
+
+
+@pytest.mark.parametrize("local", [False, True])
+async def test_a_relay_that_cannot_be_used_stops_all_sending(
+    store: Store, mailer: Mailer, relay: ScriptedRelay, local: bool
 ) -> None:
-    """A relay that is set up wrongly is an alarm with a long wait, costs no attempt, and sends nothing in clear."""
-    what = await one(store)
+    """A relay that is set up wrongly costs no attempt, gets nothing in clear, and is left alone; one alarm."""
+    raised = Raised()
     wrong = Mailer(Relay("127.0.0.1", relay.port, "starttls", "robin", "secret"), hostname="foobar.example")
+    shut = messages_with(store, wrong, alarm=raised)
     with pytest.raises(ApplicationError) as caught:
-        await send(messages_with(store, wrong), what)
-    assert (caught.value.type, later(caught)) == ("Misconfigured", MISCONFIGURED_PAUSE)
+        await activity_at(T0, is_local=local).run(shut.send, occasion(await company_of(store)))
+    assert caught.value.type == "Misconfigured"
+    assert FAULT_PAUSES[0] <= later(caught) <= FAULT_PAUSES[1]
     assert caught.value.category is not ApplicationErrorCategory.BENIGN
-    found = (await rows(store))[LUCA]
-    assert (found["state"], found["attempts"], relay.received) == (S.READY, 0, [])
-    await send(messages, what, T0 + MISCONFIGURED_PAUSE)
+    assert {(row["state"], row["attempts"]) for row in (await rows(store)).values()} == {(S.READY, 0)}
+    assert (relay.connections, relay.received, raised.times) == (1, [], 1)
+    # Whoever comes later, in whatever process, does not connect, and waits without a noise.
+    others = messages_with(store, mailer, alarm=raised)
+    for what in (occasion(await company_of(store)), await one(store, Purpose.REMINDER)):
+        with pytest.raises(ApplicationError) as caught:
+            await send(others, what, T0 + timedelta(seconds=30))
+        assert (caught.value.type, caught.value.category) == ("Misconfigured", ApplicationErrorCategory.BENIGN)
+        assert FAULT_PAUSES[0] <= later(caught) <= FAULT_PAUSES[1]
+        outcomes = await send_at_once(others, what, T0 + timedelta(seconds=30))
+        assert set(outcomes.states.values()) == {S.READY}
+    assert (relay.connections, raised.times) == (1, 1)
+
+
+async def test_a_relay_that_is_mended_is_noticed_by_one_probe_and_everything_goes(
+    store: Store, messages: Messages, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """The alarm's probe finds out, the task leaves the inbox, and what waited goes, once, within two minutes."""
+    relay.then("greeting", *["554 5.7.1 blocked"] * 2)
+    what = occasion(await company_of(store))
+    with pytest.raises(ApplicationError):
+        await send(messages, what)
+    alarm = Relays(store, mailer, STATIONERY.sender)
+    for _ in range(2):
+        await activity_at(T0).run(alarm.tell, RelayAsked(now=T0))
+    assert await managers_task(store) == (TaskPhase.OPEN, None, [MANAGER])
+    with pytest.raises(ApplicationError) as caught:
+        await probe(store, mailer, T0 + PROBE_EVERY)
+    assert later(caught) == PROBE_EVERY
+    with pytest.raises(ApplicationError):
+        await send(messages, what, T0 + PROBE_EVERY)
+    assert relay.connections == 2
+    await probe(store, mailer, T0 + 2 * PROBE_EVERY)
+    assert await managers_task(store) == (TaskPhase.CLOSED, "mended", [])
+    mended = T0 + PROBE_EVERY
+    assert PROBE_EVERY + FAULT_PAUSES[1] < timedelta(minutes=2)
+    outcomes = await send(messages, what, mended + PROBE_EVERY + FAULT_PAUSES[1])
+    assert set(outcomes.states.values()) == {S.SENT}
+    assert sorted(mail.recipient for mail in relay.accepted) == EVERYONE
+
+
+async def test_a_fault_that_becomes_another_is_told_as_that(
+    store: Store, messages: Messages, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """What is wrong is told as it is now, with when it began; a relay that is away in between changes nothing."""
+    relay.then("greeting", "554 5.7.1 blocked", DROP)
+    relay.then("MAIL", "530 5.7.0 sign in first")
+    with pytest.raises(ApplicationError):
+        await send(messages, await one(store))
+    with pytest.raises(ApplicationError) as caught:
+        await probe(store, mailer, T0 + timedelta(minutes=1))
+    assert caught.value.type == "Deferred"
+    with pytest.raises(ApplicationError):
+        await probe(store, mailer, T0 + timedelta(minutes=2))
+    async with store.reading() as connection:
+        fault = await relays.relay_fault(connection)
+    assert fault is not None
+    assert (fault.kind, fault.code, fault.since) == (FaultKind.SENDER, 530, T0)
+    assert fault.probed_at == T0 + timedelta(minutes=2)
+
+
+async def test_an_alarm_that_nobody_sees_to_is_raised_again(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
+    """Where nobody has asked the relay for long, whoever waits for it raises the alarm again."""
+    relay.then("greeting", "554 5.7.1 blocked")
+    raised = Raised()
+    messages, what = messages_with(store, mailer, alarm=raised), await one(store)
+    for after, times in ((timedelta(), 1), (UNASKED, 1), (UNASKED + timedelta(seconds=1), 2)):
+        with pytest.raises(ApplicationError):
+            await send(messages, what, T0 + after)
+        assert raised.times == times
+
+
+async def test_a_fault_is_somebodys_where_there_is_no_manager(
+    store: Store, messages: Messages, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """Without a manager whoever is there has the task."""
+    relay.then("greeting", "554 5.7.1 blocked")
+    async with store.writing() as connection:
+        await connection.execute(update(MemberRow).where(MemberRow.email == MANAGER).values(roles=["sales"]))
+    with pytest.raises(ApplicationError):
+        await send(messages, await one(store))
+    await activity_at(T0).run(Relays(store, mailer, STATIONERY.sender).tell, RelayAsked(now=T0))
+    found = await managers_task(store)
+    assert found is not None
+    assert found[2]
+    assert MANAGER not in found[2]
+
+
+@pytest.mark.parametrize("code", [None, 535])
+@pytest.mark.parametrize("kind", FaultKind)
+def test_each_fault_can_be_told(kind: FaultKind, code: int | None) -> None:
+    """Whatever is wrong fits into a task's question, and says what to do."""
+    fault = RelayFault(kind=kind, code=code, since=T0, probed_at=T0)
+    task = alarm_task(fault, TaskPhase.OPEN)
+    assert fault.what.partition(" (")[0][1:] in task.definition.question
+    assert fault.fix
+
+
+# --- the mailbox's rate
+
+
+async def test_mails_go_at_the_mailboxs_rate_whatever_process_sends_them(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """A few go at once, each of the others in its turn and once, from two processes, at once or from the task queue."""
+    pace = Pace(4)
+    one_, other = (messages_with(store, mailer, pace=pace) for _ in range(2))
+    what, reminder = occasion(await company_of(store)), await one(store, Purpose.REMINDER)
+    outcomes = await send_at_once(one_, what)
+    assert sorted(outcomes.states.values()) == [S.READY] * 3 + [S.SENT]
+    with pytest.raises(ApplicationError) as caught:
+        await send(other, reminder)
+    assert (caught.value.type, later(caught)) == ("Deferred", pace.gap * 4)
+    for turn in range(1, 4):
+        with pytest.raises(ApplicationError) as caught:
+            await send(other, what, T0 + pace.gap * turn - timedelta(seconds=1))
+        assert (caught.value.type, later(caught)) == ("Deferred", timedelta(seconds=1))
+        assert len(relay.accepted) == turn
+        with contextlib.suppress(ApplicationError):
+            await send(one_, what, T0 + pace.gap * turn)
+        assert len(relay.accepted) == turn + 1
+    await send(one_, reminder, T0 + pace.gap * 4)
+    assert len(relay.accepted) == 5
+    assert {row["attempts"] for row in (await rows(store)).values()} == {1}
+
+
+async def test_missed_turns_are_not_made_up_for(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
+    """Whatever missed its turn, as mail was stopped or no worker ran, gets a new one; nothing goes in a heap."""
+    pace = Pace(4)
+    messages, what = messages_with(store, mailer, pace=pace), occasion(await company_of(store))
+    await send_at_once(messages, what)
+    long_after = T0 + timedelta(hours=3)
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what, long_after)
+    assert (len(relay.accepted), later(caught)) == (2, pace.gap)
+
+
+async def test_a_patient_mail_waits_for_its_time_and_then_for_its_turn(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """A greylisted mail comes back when the relay wants it, and takes a turn as any other."""
+    pace = Pace(1)
+    messages, what = messages_with(store, mailer, pace=pace), await one(store)
+    relay.then("RCPT", "450 greylisted")
+    for one_of_two in (what, await one(store, Purpose.REMINDER)):
+        with pytest.raises(ApplicationError) as caught:
+            await send(messages, one_of_two)
+    assert later(caught) == pace.gap
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what, T0 + timedelta(seconds=70))
+    assert later(caught) == 2 * pace.gap - timedelta(seconds=70)
+    await send(messages, what, T0 + 2 * pace.gap)
     assert len(relay.accepted) == 1
+
+
+async def test_a_link_to_sign_in_goes_before_all_that_waits(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
+    """Somebody who waits before their screen does not wait for digests; their mail counts all the same."""
+    pace = Pace(4)
+    messages = messages_with(store, mailer, pace=pace)
+    await send_at_once(messages, occasion(await company_of(store)))
+    outcomes = await send_at_once(messages, await sign_in(store))
+    assert set(outcomes.states.values()) == {S.SENT}
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, await one(store, Purpose.REMINDER))
+    assert later(caught) == pace.gap * 5
+
+
+async def test_without_a_rate_a_mail_costs_as_many_statements_as_before(
+    store: Store, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nothing holds back asks once whether mail goes, and for no turn."""
+
+    async def no_turn(*given: object) -> datetime:
+        raise AssertionError(given)
+
+    monkeypatch.setattr(outbox, "take_turn", no_turn)
+    asked = 0
+    gate = relays.mail_gate
+
+    async def counted(connection: Connection) -> relays.MailGate:
+        nonlocal asked
+        asked += 1
+        return await gate(connection)
+
+    monkeypatch.setattr(relays, "mail_gate", counted)
+    await send_at_once(messages, occasion(await company_of(store)))
+    assert asked == 1
 
 
 # --- whether mail goes at all
@@ -464,7 +682,8 @@ async def test_what_does_not_go_at_once_goes_from_the_task_queue(
 ) -> None:
     """A relay that keeps mails waiting gets nothing at once; they are ready for the attempt that can wait for it."""
     monkeypatch.setattr(delivery, "PROMPT", 0.05)
-    relay.then(point, *([HANG] * 4))
+    # The others wait for the first connection, and then for nothing any more.
+    relay.then(point, *([HANG] * (1 if point == "greeting" else 4)))
     what = occasion(await company_of(store))
     outcomes = await send_at_once(messages, what)
     assert len(outcomes.under_way()) == 4
@@ -728,13 +947,28 @@ def assert_kept(purpose: Purpose, before: dict[str, Any], after: dict[str, Any],
 
 
 @KINDS
-@pytest.mark.parametrize("point", ["DATA", "body"])
-async def test_no_answer_after_the_data(
+@pytest.mark.parametrize("point", ["greeting", "MAIL", "RCPT", "DATA"])
+async def test_a_line_that_breaks_before_the_data_has_sent_nothing(
     store: Store, messages: Messages, relay: ScriptedRelay, purpose: Purpose, point: str
+) -> None:
+    """Until the relay has asked for the data nothing is unknown: whatever the mail is, it simply goes again."""
+    what = await one(store, purpose)
+    relay.then(point, DROP)
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what)
+    assert caught.value.type == "Deferred"
+    assert await states(store) == {LUCA: S.DEFERRED}
+    assert set((await send(messages, what, T0 + timedelta(minutes=2))).states.values()) == {S.SENT}
+    assert len(relay.received) == 1
+
+
+@KINDS
+async def test_no_answer_after_the_data(
+    store: Store, messages: Messages, relay: ScriptedRelay, purpose: Purpose
 ) -> None:
     """When the line goes dead in the data a one-off is unknown and told at once; the others go again, the same."""
     what = await one(store, purpose)
-    relay.then(point, DROP)
+    relay.then("body", DROP)
     if purpose in AGAIN:
         with pytest.raises(ApplicationError) as caught:
             await send(messages, what)
