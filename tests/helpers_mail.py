@@ -41,6 +41,7 @@ HANG: Final = "hang"
 USUAL: Final = {
     "greeting": "220 scripted ESMTP",
     "EHLO": "250-scripted\r\n250 8BITMIME",
+    "AUTH": "235 2.7.0 welcome",
     "MAIL": "250 2.1.0 sender ok",
     "RCPT": "250 2.1.5 recipient ok",
     "DATA": "354 go ahead",

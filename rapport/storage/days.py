@@ -157,7 +157,8 @@ async def day(connection: Connection, member: Member, now: datetime) -> Day:
     end = wall(today + timedelta(days=1), time(), member.schedule.zone)
     steps = [_Step.model_validate(row._mapping) for row in await connection.execute(_STEPS, {"member": member.id})]
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
-    held = await tasks.waiting_for(connection, member.id)
+    # That no mail goes is no news for a mail.
+    held = [task for task in await tasks.waiting_for(connection, member.id) if task.definition.task != "alarm"]
     asked = await tasks.asked_by(connection, member.id)
     names = await _names(connection, [task.account for task in (*held, *asked)])
     drafts, waits = _beside(steps, written, {(task.account, task.step) for task in (*held, *asked)})

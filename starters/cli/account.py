@@ -11,8 +11,10 @@ from rapport.model.people import WrittenWork
 from rapport.model.reading import check
 from starters.cli import people
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import accounts
+from starters.cli.mail import print_fault
+from starters.commands import accounts, messages
 from starters.commands.accounts import AccountLine, AccountShown, PersonShown
+from starters.commands.messages import MailStatus
 from starters.commands.office import Office
 
 Several = list[str] | None
@@ -38,11 +40,7 @@ def import_(
 @app.command("list")
 def list_(data: Data = None, json: Json = False) -> None:
     """Every account: its stage, and what it waits for."""
-    lines = with_office(data, accounts.portfolio, as_json=json)
-    if json:
-        print_json(lines)
-    else:
-        print_portfolio(lines)
+    show_portfolio(data, as_json=json)
 
 
 @app.command()
@@ -106,8 +104,24 @@ def _print_work(shown: PersonShown) -> None:
         out.print(f"  {name.replace('_', ' ')}: {text or 'not known'}", markup=False)
 
 
-def print_portfolio(lines: list[AccountLine]) -> None:
-    """Every account, with what it waits for, since when, and the way out."""
+def show_portfolio(data: Path | None, *, as_json: bool) -> None:
+    """Read and print every account."""
+
+    async def work(office: Office) -> tuple[list[AccountLine], MailStatus]:
+        return await accounts.portfolio(office), await messages.mail_status(office)
+
+    lines, mail = with_office(data, work, as_json=as_json)
+    if as_json:
+        print_json(lines)
+    else:
+        print_portfolio(lines, mail)
+
+
+def print_portfolio(lines: list[AccountLine], mail: MailStatus | None = None) -> None:
+    """Every account, with what it waits for, since when, and the way out; above them, why no email goes out."""
+    if mail is not None and mail.fault is not None:
+        print_fault(mail.fault)
+        out.print()
     if not lines:
         out.print("No accounts yet. Bring one in with `rapport account import FILE`.")
         return

@@ -213,12 +213,12 @@ def _print_further(count: int) -> None:
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
     rows = table("task", "options" if mine else "waits for", "when")
     # Whoever answers copies the task; titles break, it does not.
-    rows.columns[0].width = max(len(line.task) for line in lines) - len("task/")
+    rows.columns[0].width = max(len(line.task.removeprefix("task/")) for line in lines)
     rows.columns[2].no_wrap = True
     for line in lines:
         until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
         span = f"since {when(line.since)}\nuntil {until}"
-        options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options)
+        options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options) or "ends automatically"
         instead = f", for {line.on_behalf_of}" if line.on_behalf_of else ""
         second = options + instead if mine else ", ".join(line.assignees) or "nobody"
         what = f"{escape(line.title)}\n[dim]{line.task.removeprefix('task/')}[/dim]"
@@ -241,7 +241,7 @@ def _print_task(shown: TaskShown) -> None:
         out.print(f"  {name.replace('_', ' ')}: {text.replace(chr(10), chr(10) + '    ')}", markup=False)
     if shown.requester_name:
         out.print(f"Asked for by {shown.requester_name}.", markup=False)
-    if shown.subject != shown.account:
+    if shown.account and shown.subject != shown.account:
         kind = "review" if is_review_ref(shown.subject) else "case"
         out.print(f"All of it: rapport {kind} show {shown.subject}", markup=False)
     for word in shown.talk:
@@ -255,15 +255,22 @@ def _print_task(shown: TaskShown) -> None:
         )
     if shown.decisions:
         out.print(rows)
-    if shown.phase is not TaskPhase.CLOSED:
+    if shown.phase is not TaskPhase.CLOSED and shown.kind == "alarm":
+        _print_whose(shown)
+        out.print("There is nothing to decide. This ends automatically once its cause is fixed.")
+    elif shown.phase is not TaskPhase.CLOSED:
         _print_open(shown)
 
 
-def _print_open(shown: TaskShown) -> None:
+def _print_whose(shown: TaskShown) -> None:
     for holder in shown.holders:
         instead = f", in place of {holder.on_behalf_of}" if holder.on_behalf_of else ""
         why = f" ({holder.reason})" if holder.reason else ""
         out.print(f"Waits for {holder.name}{instead}{why}.", markup=False)
+
+
+def _print_open(shown: TaskShown) -> None:
+    _print_whose(shown)
     if shown.deadline:
         out.print(f"Until {'[red]' if shown.overdue else ''}{when(shown.deadline)}{'[/red]' if shown.overdue else ''}.")
     if shown.phase is TaskPhase.PREPARING:

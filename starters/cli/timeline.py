@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from starters.cli.account import print_portfolio
+from starters.cli.account import show_portfolio
 from starters.cli.common import Data, Json, out, parse_instant, print_json, table, when, with_office
-from starters.commands import accounts, timelines
+from starters.commands import timelines
 from starters.commands.office import Office
 from starters.commands.timelines import EntryShown
 
@@ -43,11 +43,7 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def portfolio(data: Data = None, json: Json = False) -> None:
         """Every account: stage, what it waits for, since when, and how to move it on."""
-        lines = with_office(data, accounts.portfolio, as_json=json)
-        if json:
-            print_json(lines)
-        else:
-            print_portfolio(lines)
+        show_portfolio(data, as_json=json)
 
 
 def by_way_of(entry: EntryShown) -> str:

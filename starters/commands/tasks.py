@@ -191,6 +191,7 @@ async def decide(
             decided already: then who decided what and when, and this decision is recorded as late.
     """
     found = await _find(office, task)
+    _refuse_alarm(found)
     _refuse_operator(office, found, actor)
     member = await _decider(office, found, actor)
     reason = check(_Reason, {"reason": reason}, "").reason or None
@@ -237,6 +238,17 @@ async def decide(
         fix="your decision is on record as a late one and changes nothing",
         kind=Refused.CONFLICT,
     )
+
+
+def _refuse_alarm(found: Task) -> None:
+    """Refuse an answer to what only its cause can end."""
+    if found.definition.task == "alarm":
+        raise Refusal(
+            "takes no decision: it ends once its cause is gone",
+            field="task",
+            fix="see `rapport mail status` for what to do",
+            kind=Refused.CONFLICT,
+        )
 
 
 def _refuse_operator(office: Office, found: Task, actor: Actor) -> None:
@@ -366,6 +378,7 @@ async def decline(office: Office, task: str, actor: Actor, reason: str | None = 
     """
     member = await member_acting(office, actor)
     found = await _find(office, task)
+    _refuse_alarm(found)
     if is_review_ref(found.subject):
         raise Refusal(
             "the customer waits for this message",
@@ -412,6 +425,7 @@ async def answer(office: Office, task: str, text: str, actor: Actor) -> Receipt:
 async def _speak(office: Office, task: str, text: str, actor: Actor, what: str) -> tuple[Task, Member, Submission]:
     member = await member_named(office, actor)
     found = await _find(office, task)
+    _refuse_alarm(found)
     said = submission(member.id, actor, f"task.{what}", found.id, text)
     async with office.store.writing() as connection:
         await timeline.submit(connection, said)

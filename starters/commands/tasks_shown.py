@@ -239,6 +239,8 @@ def line_of(task: Task, known: Mapping[str, Person], now: datetime, reader: Pers
 
 async def in_full(office: Office, task: Task, reader: Person | None = None) -> TaskShown:
     """A task with all that there is to see of it, for a reader or for anybody."""
+    if task.definition.task == "alarm":
+        return await _alarm(office, task, reader)
     async with office.store.reading() as connection:
         known = await people_of(connection, [task])
         account, tam, vendor = await people.surroundings(connection, task.account)
@@ -267,17 +269,7 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
         record=audience.recording(task.account, about.email, unknown) if about and unknown else None,
         requester=requester.email if requester else None,
         requester_name=requester.name if requester else None,
-        holders=tuple(
-            HolderShown(
-                email=known[holder.member].email,
-                name=known[holder.member].name,
-                on_behalf_of=names.get(holder.on_behalf_of or ""),
-                via=holder.via,
-                reason=holder.reason,
-            )
-            for holder in task.awaited
-            if holder.member in known
-        ),
+        holders=_holders(task, known),
         others=tuple(
             known[holder.member].email for holder in task.holders if not holder.awaited and holder.member in known
         ),
@@ -290,6 +282,55 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
         closed=task.closed,
         zone=zone,
         tam=tam.email,
+    )
+
+
+async def _alarm(office: Office, task: Task, reader: Person | None) -> TaskShown:
+    """An alarm: it concerns the installation and no account, and nobody decides it."""
+    async with office.store.reading() as connection:
+        known = await people_of(connection, [task])
+    return TaskShown(
+        **line_of(task, known, present(), reader),
+        account_name=INSTALLATION,
+        kind=task.definition.task,
+        quorum=task.definition.quorum,
+        asks=(),
+        said={},
+        prefilled={},
+        by_customer=False,
+        about=None,
+        unknown=(),
+        record=None,
+        requester=None,
+        requester_name=None,
+        holders=_holders(task, known),
+        others=(),
+        decisions=(),
+        talk=(),
+        outcome=task.outcome,
+        ended=None if task.outcome is None else "ended: email goes out again",
+        closed=task.closed,
+        zone=reader.schedule.zone if reader is not None else "UTC",
+        tam="",
+    )
+
+
+INSTALLATION: Final = "Rapport"
+"""What a task is about that concerns no account."""
+
+
+def _holders(task: Task, known: Mapping[str, Person]) -> tuple[HolderShown, ...]:
+    names = {id_: person.name for id_, person in known.items()}
+    return tuple(
+        HolderShown(
+            email=known[holder.member].email,
+            name=known[holder.member].name,
+            on_behalf_of=names.get(holder.on_behalf_of or ""),
+            via=holder.via,
+            reason=holder.reason,
+        )
+        for holder in task.awaited
+        if holder.member in known
     )
 
 

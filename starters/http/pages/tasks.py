@@ -61,6 +61,8 @@ def can(task: TaskShown, own: str | None, operator_as: str) -> Can:
     """
     holders = tuple(holder.email for holder in task.holders)
     me = own or operator_as
+    if task.kind == "alarm":
+        return Can()
     if task.phase is TaskPhase.PREPARING:
         return Can(request=me if own is None or own in (*holders, task.tam) else None)
     if task.phase is TaskPhase.OPEN:

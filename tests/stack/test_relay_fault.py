@@ -1,0 +1,231 @@
+"""A relay that takes nothing of ours: told everywhere, asked by one probe, and forgotten once it is mended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client, WorkflowExecutionStatus
+from typer.testing import CliRunner
+
+from activities import delivery
+from activities import relay as asking
+from rapport.model.base import Refusal
+from rapport.model.ids import RELAY_ALARM, new_id
+from rapport.model.message import MessageState
+from rapport.storage import access
+from starters.cli.main import app
+from starters.commands import accounts, doctor, messages, onboardings, tasks
+from starters.commands.doctor import Verdict
+from starters.commands.office import present
+from starters.commands.onboardings import StartRequest
+from starters.http.app import create_app
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, USER, Town, account, by, town, until
+from tests.helpers_mail import ScriptedRelay, scripted_relay
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MANAGER = "ines.moreau@foobar.example"
+REFUSED = "535 5.7.8 wrong user or password"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, dev_server: Client) -> None:
+    """Half a minute passes in half a second, and commands find the server by Temporal's own variable."""
+    monkeypatch.setattr(asking, "PROBE_EVERY", timedelta(seconds=0.5))
+    monkeypatch.setattr(delivery, "FAULT_PAUSES", (timedelta(seconds=0.3), timedelta(seconds=1)))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+
+
+@asynccontextmanager
+async def refusing(client: Client, data: Path, **settings: Any) -> AsyncIterator[tuple[Town, ScriptedRelay]]:
+    """An installation whose relay refuses its password from the beginning."""
+    async with scripted_relay() as relay:
+        relay.then("EHLO", *(["250-scripted\r\n250 AUTH PLAIN LOGIN"] * 10_000))
+        relay.then("AUTH", *([REFUSED] * 10_000))
+        url = SecretStr(f"smtp://rapport:wrong@127.0.0.1:{relay.port}")
+        async with town(client, data, new_id("queue"), smtp_url=url, **settings) as there:
+            yield there, relay
+
+
+async def started(there: Town) -> str:
+    """An account whose four welcomes are about to go."""
+    key = new_id("a").replace("_", "-")
+    await onboardings.start(there.office, StartRequest(file=account(key, new_id("C"))))
+
+    async def written() -> bool:
+        return len(await messages.listed(there.office, key)) >= 4
+
+    await until(written, "four welcomes")
+    return key
+
+
+async def alarmed(there: Town) -> bool:
+    """Whether the managers have their task."""
+    return any(line.task == RELAY_ALARM for line in (await tasks.inbox(there.office, by(MANAGER))).mine)
+
+
+async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_is_right(
+    dev_server: Client, tmp_path: Path
+) -> None:
+    """Four mails cost one sign-in and then one a probe; everything says so; once it is mended, all go, once."""
+    async with refusing(dev_server, tmp_path) as (there, relay):
+        key = await started(there)
+        await until(lambda: alarmed(there), "the managers' task")
+        assert relay.connections <= 3
+        lines = await messages.listed(there.office, key)
+        assert {line.state for line in lines} == {MessageState.READY}
+
+        status = await messages.mail_status(there.office)
+        assert (status.sends, status.fault and (status.fault.kind, status.fault.code)) == (False, ("password", 535))
+        assert "RAPPORT_SMTP_URL" in status.fault.remedy if status.fault else False
+        await pages_say_so(there)
+        await answers_say_what_ends_it(there)
+        await commands_say_so(there, relay)
+
+        # One probe, however many wait.
+        others = [await started(there) for _ in range(2)]
+        before, probes = relay.connections, relay.seen["AUTH"]
+        await relay.reached("AUTH", probes + 3)
+        assert relay.connections - before <= relay.seen["AUTH"] - probes + 1
+        handle = dev_server.get_workflow_handle(RELAY_ALARM)
+        (asked,) = (await handle.describe()).raw_description.pending_activities
+        assert asked.activity_type.name == "relay.probe"
+
+        relay.script["AUTH"].clear()
+
+        async def all_sent() -> bool:
+            found = [line for one in (key, *others) for line in await messages.listed(there.office, one)]
+            return len(found) >= 12 and {line.state for line in found} == {MessageState.SENT}
+
+        await until(all_sent, "all welcomes to go")
+        for one in (BUSINESS, CHAMPION, USER, SECOND_USER):
+            assert len(relay.to(one)) == 3
+        assert not await alarmed(there)
+        assert (await messages.mail_status(there.office)).sends
+        shown = await tasks.show(there.office, RELAY_ALARM)
+        assert (shown.outcome, shown.ended) == ("mended", "ended: email goes out again")
+        await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+        found = await doctor.examine(there.office.settings)
+        assert {check.check: check.verdict for check in found.checks}["mail"] is Verdict.OK
+        assert {check.check: check.verdict for check in found.checks}["workflows"] is Verdict.OK
+
+
+async def pages_say_so(there: Town) -> None:
+    """Every page of a member has the alarm, the task has a page of its own, and the API's status has it."""
+    async with there.office.store.writing() as connection:
+        secret = await access.create_token(connection, new_id("t"), ("operator",), present())
+    transport = httpx.ASGITransport(create_app(there.office))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", follow_redirects=True) as web:
+        answer = await web.get("/v1/mail", headers={"Authorization": f"Bearer {secret}"})
+        assert answer.json()["fault"]["kind"] == "password"
+        signed = await web.post(
+            "/sign-in", data={"key": secret, "next": "/"}, headers={"Origin": "http://127.0.0.1:8700"}
+        )
+        assert signed.status_code == 200
+        for path in ("/", "/inbox", "/reviews", "/support", f"/tasks/{RELAY_ALARM}"):
+            page = await web.get(path)
+            assert page.status_code == 200, path
+            assert "Emails aren’t going out." in page.text
+            assert "refuses our user name or password (535)" in page.text
+        assert "There is nothing to decide." in page.text
+        assert 'action="/tasks/relay' not in page.text
+
+
+async def answers_say_what_ends_it(there: Town) -> None:
+    """Whoever wants to decide it is told that only its cause ends it."""
+    for act in (
+        tasks.decide(there.office, RELAY_ALARM, "mended", by(MANAGER)),
+        tasks.ask(there.office, RELAY_ALARM, "Why?", by(MANAGER)),
+        tasks.decline(there.office, RELAY_ALARM, by(MANAGER)),
+    ):
+        with pytest.raises(Refusal, match="once its cause is gone"):
+            await act
+
+
+async def commands_say_so(there: Town, relay: ScriptedRelay) -> None:
+    """`mail status`, the portfolio, the inbox, the task and the doctor, which signs in, tell it."""
+    environment = {
+        "RAPPORT_SMTP_URL": there.office.settings.smtp_url.get_secret_value(),
+        "RAPPORT_SECRET": "a secret of the tests",
+        "RAPPORT_MAIL_MODE": "live",
+        "RAPPORT_TASK_QUEUE": there.office.settings.task_queue,
+        "COLUMNS": "200",
+    }
+
+    async def said(*words: str) -> tuple[int, str]:
+        data = str(there.office.settings.data)
+        done = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--data", data], env=environment)
+        return done.exit_code, done.output
+
+    for words in (["mail", "status"], ["portfolio"], ["account", "list"]):
+        code, output = await said(*words)
+        assert code == 0, output
+        assert "Emails aren't going out. The mail server refuses our user name or password (535), since" in output
+    _, output = await said("inbox", "--as", MANAGER, "--json")
+    assert [line["task"] for line in json.loads(output)] == [RELAY_ALARM]
+    assert "relay/mail" in (await said("inbox", "--as", MANAGER))[1]
+    code, output = await said("task", "show", RELAY_ALARM)
+    assert "There is nothing to decide." in output
+    signed_in = relay.seen["AUTH"]
+    code, output = await said("doctor", "--json")
+    checks = {check["check"]: check for check in json.loads(output)["checks"]}
+    assert code == 4
+    assert (checks["relay"]["verdict"], checks["mail"]["verdict"]) == ("trouble", "trouble")
+    assert "password (535)" in checks["relay"]["what"]
+    assert "goes out automatically" in checks["mail"]["fix"]
+    assert checks["workflows"]["verdict"] == "ok"
+    assert relay.seen["AUTH"] > signed_in
+
+
+async def test_an_alarm_that_was_ended_by_hand_comes_back(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for the relay raises the alarm again where nobody asks any more; mail goes once it is mended."""
+    monkeypatch.setattr(delivery, "UNASKED", timedelta(seconds=2))
+    async with refusing(dev_server, tmp_path) as (there, relay):
+        key = await started(there)
+        await until(lambda: alarmed(there), "the managers' task")
+        handle = dev_server.get_workflow_handle(RELAY_ALARM)
+        await handle.terminate("a hand that slipped")
+
+        async def runs() -> bool:
+            return (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+        await until(runs, "the alarm to be raised again")
+        relay.script["AUTH"].clear()
+
+        async def sent() -> bool:
+            return {line.state for line in await messages.listed(there.office, key)} == {MessageState.SENT}
+
+        await until(sent, "the welcomes to go")
+        await accounts.portfolio(there.office)
+
+
+async def test_a_rate_is_kept_over_many_mails(dev_server: Client, tmp_path: Path) -> None:
+    """With a rate mails go in their turns through the task queue, each once, and no faster than they may."""
+    async with scripted_relay() as relay:
+        url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        arrived: list[float] = []
+        relay.after["body"] = lambda: arrived.append(asyncio.get_running_loop().time())
+        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url, mail_rate=60) as there:
+            assert (await messages.mail_status(there.office)).rate == 60
+            for _ in range(5):
+                await started(there)
+
+            async def all_there() -> bool:
+                return len(relay.accepted) == 20
+
+            await until(all_there, "all mails")
+    # Fifteen at once, then one each 60 / 46 seconds.
+    assert arrived[19] - arrived[0] >= 5 * 60 / 46 - 0.5
+    assert arrived[14] - arrived[0] < arrived[19] - arrived[0] - 3
