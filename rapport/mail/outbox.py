@@ -348,9 +348,9 @@ async def drop_of_step(connection: Connection, contract: str, step: str, attempt
     return [await message(connection, key) for key in sorted(gone)]
 
 
-async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> None:
-    """Suppress what has not gone out by the time at which it makes no sense any more."""
-    await connection.execute(dropped(keys, STALE, now))
+async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
+    """Suppress what has not gone out by the time at which it makes no sense any more; give the keys."""
+    return list(await connection.scalars(dropped(keys, STALE, now).returning(MessageRow.key)))
 
 
 def dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:

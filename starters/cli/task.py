@@ -235,7 +235,8 @@ PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a quest
 
 def _print_task(shown: TaskShown) -> None:
     phase = shown.phase.replace("_", " ")
-    out.print(f"[bold]{escape(shown.title)}[/bold] of {escape(shown.account_name)}: {phase}, round {shown.round}")
+    of = f" of {escape(shown.account_name)}: {phase}, round {shown.round}" if shown.account else f": {phase}"
+    out.print(f"[bold]{escape(shown.title)}[/bold]{of}")
     out.print(shown.question, markup=False)
     for name, text in shown.said.items():
         out.print(f"  {name.replace('_', ' ')}: {text.replace(chr(10), chr(10) + '    ')}", markup=False)

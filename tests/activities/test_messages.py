@@ -442,6 +442,26 @@ def test_each_fault_can_be_told(kind: FaultKind, code: int | None) -> None:
     assert fault.fix
 
 
+async def test_what_made_sense_before_an_outage_is_not_sent_after_it(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """A mail that was approved for a date, and waited for the relay beyond it, does not go; the timeline says so."""
+    soon = T0 + timedelta(hours=1)
+    await drafted(store, messages)
+    what = (await one(store)).model_copy(update={"attempt": 2, "stale_at": soon})
+    outcomes = await send(messages, what)
+    order = Deliver(account="versayce", keys=outcomes.drafts(), approved_by="m_1", submission="s_1", now=T0)
+    relay.then("greeting", "554 5.7.1 blocked")
+    with pytest.raises(ApplicationError):
+        await deliver(messages, order)
+    async with store.writing() as connection:
+        await relays.mend(connection)
+    after = await deliver(messages, order, soon)
+    assert set(after.states.values()) == {S.SUPPRESSED}
+    assert relay.received == []
+    assert ("message.suppressed", outbox.STALE) in await told(store)
+
+
 # --- the mailbox's rate
 
 
