@@ -25,8 +25,8 @@ from rapport.model.tech_review import ReviewRound, ReviewStart
 from rapport.model.undelivered import Looked, Settling, Strays, SweepAsked, Trouble, UndeliveredStart
 from rapport.policy import audit
 from rapport.storage import gaps, people, reviews, support, sweeps, tasks, timeline
-from rapport.storage.access import mail_switch
 from rapport.storage.database import Connection, Store
+from rapport.storage.relay import mail_gate
 from rapport.storage.timeline import Submission
 
 BY_RAPPORT: Final = "rapport"
@@ -152,7 +152,8 @@ class Sweeping:
         """Find it, and note that it was looked for."""
         before = question.now - timedelta(seconds=question.patience)
         async with self.store.writing() as connection:
-            goes = self.policy.mode != "off" and not (await mail_switch(connection)).stopped
+            gate = await mail_gate(connection)
+            goes = self.policy.mode != "off" and not gate.stopped and gate.fault is None
             mails = await outbox.strays(connection, before, goes=goes, limit=AT_MOST)
             asked = set(await tasks.open_about_emails(connection))
             strays = Strays(

@@ -85,6 +85,7 @@ failed, or may not have arrived, goes on by a person's decision alone."""
 UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
 
 UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+_OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
 _TO_DOS: Final = (UNDELIVERED, UNWRITTEN)
 UNRESOLVED: Final = and_(
     MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]),
@@ -233,7 +234,7 @@ async def strays(
         MessageRow.created_at,
         *(
             func.coalesce(column, MessageRow.created_at)
-            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.lease_until)
+            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.lease_until, MessageRow.turn_at)
         ),
         type_=UtcInstant,
     )
@@ -288,7 +289,7 @@ async def settle_by_hand(connection: Connection, key: str, how: str, address: st
         "state": MessageState.READY,
         "fence": MessageRow.fence + 1,
         "attempts": 0,
-        **dict.fromkeys(("first_tried_at", "retry_at", "lease_until", "not_before", "settled_at", "reason", "reply")),
+        **dict.fromkeys((*_OF_ATTEMPTS, "not_before", "settled_at", "reason", "reply")),
     }
     values: dict[str, dict[str, Any]] = {
         "sent": {"state": MessageState.SENT, "settled_at": now, "reason": BY_HAND},

@@ -34,7 +34,7 @@ from rapport.settings import Settings
 from rapport.storage import announcements, gaps, sweeps
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
-from rapport.storage.relay import relay_fault
+from rapport.storage.relay import mail_gate, relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import connect, missing_search_attributes
 from starters.installation import insist_on_database, stack_of, temporal_of
@@ -367,7 +367,8 @@ async def _emails(store: Store, settings: Settings) -> Check:
     present = datetime.now(UTC)
     late = present - timedelta(seconds=settings.sweep_seconds * PATIENCE)
     async with store.reading() as connection:
-        goes = settings.mail_mode != "off" and not (await mail_switch(connection)).stopped
+        gate = await mail_gate(connection)
+        goes = settings.mail_mode != "off" and not gate.stopped and gate.fault is None
         found = await outbox.strays(connection, late, goes=goes, limit=MOST_NAMED + 1, of_todos=True)
     if not found:
         return Check(check="emails", verdict=Verdict.OK, what="each went, is on its way, or was taken care of")
