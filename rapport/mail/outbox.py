@@ -247,6 +247,11 @@ async def strays(
     return [Message.model_validate(row._mapping) for row in rows]
 
 
+async def count_unresolved(connection: Connection) -> int:
+    """How many messages failed, or may not have arrived, and nobody has taken care of."""
+    return int(await connection.scalar(select(func.count()).select_from(MessageRow).where(UNRESOLVED)) or 0)
+
+
 class Standing(Wire):
     """How many messages are in one state, since when the oldest is, and how many of them nobody has taken care of."""
 

@@ -32,6 +32,11 @@ def start(as_: As = None, data: Data = None, json: Json = False) -> None:
     _print(shown, as_json=json)
 
 
+def undelivered(count: int) -> str:
+    """How many emails somebody has to take care of."""
+    return "1 email wasn't delivered" if count == 1 else f"{count} emails weren't delivered"
+
+
 def print_fault(fault: FaultShown) -> None:
     """Why no email goes out, since when, and what to do."""
     said = f"{fault.problem[0].upper()}{fault.problem[1:]}, since {when(fault.since)}"
@@ -56,5 +61,11 @@ def _print(shown: MailStatus, *, as_json: bool) -> None:
         out.print(shown.why_not)
     if shown.rate:
         out.print(f"at most {shown.rate} emails a minute")
+    if shown.undelivered:
+        out.print(
+            f"[red]{undelivered(shown.undelivered)}[/red]: see `rapport inbox` and `rapport doctor`", soft_wrap=True
+        )
+    if shown.swept:
+        out.print(f"last looked for stuck emails {when(shown.swept)}")
     if shown.stopped:
         out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}")

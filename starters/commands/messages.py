@@ -20,7 +20,7 @@ from rapport.model.relay import RelayFault
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
-from rapport.storage import access, attachments, people, support, timeline
+from rapport.storage import access, attachments, people, support, sweeps, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
@@ -89,6 +89,8 @@ class MailStatus(Wire):
     Attributes:
         fault: What the relay does not take, since when, and what to do about it.
         rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
+        undelivered: How many emails failed, or may not have arrived, and nobody has taken care of yet.
+        swept: When it was last looked for what nobody is at work on.
     """
 
     mode: str
@@ -100,6 +102,8 @@ class MailStatus(Wire):
     why_not: str | None
     fault: FaultShown | None = None
     rate: int | None = None
+    undelivered: int = 0
+    swept: Instant | None = None
 
 
 async def listed(office: Office, account: str, state: MessageState | None = None) -> list[MessageLine]:
@@ -392,7 +396,7 @@ def _no_draft(state: MessageState) -> Refusal:
 async def mail_status(office: Office) -> MailStatus:
     """Whether mail goes out."""
     async with office.store.reading() as connection:
-        return _status(office, await access.mail_switch(connection), await relay_fault(connection))
+        return await _status(office, connection, await access.mail_switch(connection))
 
 
 async def stop_mail(office: Office, actor: Actor) -> MailStatus:
@@ -409,11 +413,11 @@ async def _throw(office: Office, actor: Actor, *, stopped: bool) -> MailStatus:
     switch = MailSwitch(stopped=stopped, by=actor.email or actor.entered_by or "operator", at=present())
     async with office.store.writing() as connection:
         await access.throw_mail_switch(connection, switch)
-        fault = await relay_fault(connection)
-    return _status(office, switch, fault)
+        return await _status(office, connection, switch)
 
 
-def _status(office: Office, switch: MailSwitch, fault: RelayFault | None) -> MailStatus:
+async def _status(office: Office, connection: Connection, switch: MailSwitch) -> MailStatus:
+    fault, last = await relay_fault(connection), await sweeps.last(connection)
     mode = office.settings.mail_mode
     pace = pace_of(Relay.parse(office.settings.smtp_url.get_secret_value()), office.settings)
     why_not = None
@@ -433,4 +437,6 @@ def _status(office: Office, switch: MailSwitch, fault: RelayFault | None) -> Mai
         why_not=why_not,
         fault=None if fault is None else FaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
         rate=pace.a_minute if pace is not None else None,
+        undelivered=await outbox.count_unresolved(connection),
+        swept=last.at if last is not None else None,
     )
