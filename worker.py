@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from temporalio.client import Client
@@ -139,9 +139,10 @@ class Workers:
         for one in self.each:
             await self._open.enter_async_context(one)
 
-    async def __aexit__(self, *why: object) -> None:
-        """Let what is under way come to its end."""
-        await self._open.aclose()
+    async def __aexit__(self, *why: Any) -> None:
+        """Let what is under way come to its end, everywhere at once: one after the other, each would take its grace."""
+        await self.shutdown()
+        await self._open.__aexit__(*why)
 
     async def run(self) -> None:
         """Ask for work until shut down. The end of one, for whatever reason, is the end of all."""
