@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from rapport.model.base import Email, Refusal, mail_address
 
@@ -29,6 +37,20 @@ def _webhook(value: SecretStr) -> SecretStr:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError('is not a web address; write "https://pager.example.com/hooks/support"')
     return value
+
+
+def _listed(value: object) -> object:
+    """A list in JSON, or with commas between."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else value.split(",") if value.strip() else ()
+
+
+def _domain(value: str) -> str:
+    name = value.strip().lower()
+    if not _DOMAIN.fullmatch(name):
+        raise ValueError('is not a domain; write "foobar.example", with commas between several')
+    return name
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
@@ -87,6 +109,10 @@ _SHORTEST_KEY = 24
 """How many bytes Standard Webhooks wants at least."""
 
 
+_DOMAIN = re.compile(r"[^\s@,/:]+")
+_Domain = Annotated[str, AfterValidator(_domain)]
+
+
 class Settings(BaseSettings):
     """Everything that an installation can set. The names in the environment begin with `RAPPORT_`.
 
@@ -129,7 +155,7 @@ class Settings(BaseSettings):
     mail_rate: Annotated[int, Field(ge=0, le=100_000)] | None = None
     mail_from: Email = "rapport@vendor.example"
     mail_mode: Annotated[str, AfterValidator(_mail_mode)] = "off"
-    mail_allowed_domains: tuple[str, ...] = ()
+    mail_allowed_domains: Annotated[tuple[_Domain, ...], NoDecode, BeforeValidator(_listed)] = ()
     quiet_hours: Literal["keep", "ignore"] = "keep"
     public_url: str = "http://127.0.0.1:8700"
     secret: SecretStr | None = None

@@ -36,7 +36,7 @@ DOTENV = {
     "RAPPORT_SECRET": "'a' long # random @ text",
     "POSTGRES_PASSWORD": "p@ss/w:o#r?d%41 &x",
     "RAPPORT_MAIL_MODE": "live",
-    "RAPPORT_MAIL_ALLOWED_DOMAINS": '["foobar.example"]',
+    "RAPPORT_MAIL_ALLOWED_DOMAINS": "foobar.example",
     "RAPPORT_QUIET_HOURS": "ignore",
 }
 # A disk that takes nothing but what goes to /tmp, and a root without its powers, as the file asks Docker for both.

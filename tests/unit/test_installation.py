@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import make_url
 
 from rapport.mail.smtp import Relay
+from rapport.model.base import Refusal
 from rapport.settings import Settings
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.stack import _embedded
@@ -90,3 +91,18 @@ def test_a_relay_that_would_get_half_a_password_is_refused(url: str, why: str) -
     """A character that ends the host ends nothing silently, and no password is sent in clear."""
     with pytest.raises(ValidationError, match=why):
         Settings(smtp_url=SecretStr(url))
+
+
+@pytest.mark.parametrize("text", ['["Foobar.example", "versayce.example"]', "foobar.example, versayce.example"])
+def test_domains_are_listed_as_people_write_them(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list in JSON, and one with commas, however it is spelled, is the same list."""
+    monkeypatch.setenv("RAPPORT_MAIL_ALLOWED_DOMAINS", text)
+    assert Settings().mail_allowed_domains == ("foobar.example", "versayce.example")
+
+
+@pytest.mark.parametrize("text", ["robin@foobar.example", "foobar.example,,", "foobar.example versayce.example", "["])
+def test_what_is_no_list_of_domains_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that would let nobody through, or everybody, starts nothing; the refusal names the setting."""
+    monkeypatch.setenv("RAPPORT_MAIL_ALLOWED_DOMAINS", text)
+    with pytest.raises(Refusal, match="RAPPORT_MAIL_ALLOWED_DOMAINS"):
+        settings_of(None)
