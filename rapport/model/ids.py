@@ -137,7 +137,7 @@ def unwritten_task(account: str, workflow_id: str, number: int) -> str:
 
 def step_of_to_do(step: str) -> bool:
     """Whether this is the step of a to-do about an email. It stands in an inbox, whether its own emails go or not."""
-    return step.endswith((f".{UNDELIVERED}", f".{UNWRITTEN}"))
+    return not {UNDELIVERED, UNWRITTEN}.isdisjoint(step.split(".")[1:])
 
 
 SWEEP = "sweep"

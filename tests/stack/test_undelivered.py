@@ -16,6 +16,7 @@ from rapport.model.message import MessageState
 from rapport.model.people import WrittenWork
 from starters.commands import accounts, meetings, messages, onboardings, tasks, timelines, undelivered
 from starters.commands.messages import MessageLine
+from starters.commands.office import Actor
 from starters.commands.onboardings import StartRequest
 from starters.commands.tasks_shown import TaskLine
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, account, town, until
@@ -150,6 +151,8 @@ async def test_every_refused_reader_is_a_task_of_their_own(dev_server: Client, t
 
         await until(refused, "the TAM's own emails to fail")
         assert len(await asked(here, 4)) == 4
+        everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+        assert sum("/undelivered/" in line.task for line in everyone.mine) == 4
 
 
 async def test_a_wait_says_who_was_never_reached(dev_server: Client, tmp_path: Path) -> None:
