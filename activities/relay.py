@@ -91,7 +91,7 @@ class Relays:
                     await relay.note_probe(connection, now())
                 else:
                     await _close(connection, now())
-                    await relay.mend(connection)
+                    await relay.mend(connection, now())
             if met is not None:
                 raise _again(met) from None
 

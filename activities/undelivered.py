@@ -152,8 +152,7 @@ class Sweeping:
         """Find it, and note that it was looked for."""
         before = question.now - timedelta(seconds=question.patience)
         async with self.store.writing() as connection:
-            gate = await mail_gate(connection)
-            goes = self.policy.mode != "off" and not gate.stopped and gate.fault is None
+            goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
             mails = await outbox.strays(connection, before, goes=goes, limit=AT_MOST)
             asked = set(await tasks.open_about_emails(connection))
             strays = Strays(

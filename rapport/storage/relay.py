@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, case, select, update
 
-from rapport.model.base import Wire
+from rapport.model.base import Instant, Wire
 from rapport.model.relay import FaultKind, RelayFault
 from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.tables import RelayRow, SwitchRow, UtcInstant
 
 OUTGOING: Final = "mail"
-"""The row's name; migration 0011 has made it."""
+"""The row's name, and that of the switch that stops it by hand; migration 0011 has made it."""
 
 
 class MailGate(Wire):
@@ -23,22 +23,33 @@ class MailGate(Wire):
     Attributes:
         stopped: By hand.
         fault: What the relay does not take, if it was met.
+        mended_at: When the relay took our mail again, if it ever had a fault.
     """
 
     stopped: bool
     fault: RelayFault | None = None
+    mended_at: Instant | None = None
+
+    def has_gone_since(self, instant: datetime) -> bool:
+        """Whether mail goes, and the relay has taken it since then; if not, what waits is not late yet."""
+        if self.stopped or self.fault is not None:
+            return False
+        return self.mended_at is None or self.mended_at < instant
 
 
 _FAULT: Final = (RelayRow.kind, RelayRow.code, RelayRow.since, RelayRow.probed_at)
-_GATE: Final = select(
-    select(SwitchRow.stopped).where(SwitchRow.name == "mail").scalar_subquery().label("stopped"), *_FAULT
-).where(RelayRow.name == OUTGOING)
+_GATE: Final = (
+    select(SwitchRow.stopped, *_FAULT)
+    .outerjoin(SwitchRow, SwitchRow.name == RelayRow.name)
+    .where(RelayRow.name == OUTGOING)
+)
 
 
 async def mail_gate(connection: Connection) -> MailGate:
     """Whether mail goes now, by one statement."""
     row = (await connection.execute(_GATE)).one()
-    return MailGate(stopped=bool(row.stopped), fault=_fault(row))
+    fault = _fault(row)
+    return MailGate(stopped=bool(row.stopped), fault=fault, mended_at=row.probed_at if fault is None else None)
 
 
 async def relay_fault(connection: Connection) -> RelayFault | None:
@@ -80,10 +91,10 @@ async def note_probe(connection: Connection, now: datetime) -> None:
     await connection.execute(update(RelayRow).where(RelayRow.name == OUTGOING).values(probed_at=now))
 
 
-async def mend(connection: Connection) -> None:
-    """Keep that the relay takes our mail again."""
+async def mend(connection: Connection, now: datetime) -> None:
+    """Keep that the relay takes our mail again, and since when."""
     await connection.execute(
-        update(RelayRow).where(RelayRow.name == OUTGOING).values(kind=None, code=None, since=None, probed_at=None)
+        update(RelayRow).where(RelayRow.name == OUTGOING).values(kind=None, code=None, since=None, probed_at=now)
     )
 
 

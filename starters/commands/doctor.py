@@ -367,8 +367,7 @@ async def _emails(store: Store, settings: Settings) -> Check:
     present = datetime.now(UTC)
     late = present - timedelta(seconds=settings.sweep_seconds * PATIENCE)
     async with store.reading() as connection:
-        gate = await mail_gate(connection)
-        goes = settings.mail_mode != "off" and not gate.stopped and gate.fault is None
+        goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
         found = await outbox.strays(connection, late, goes=goes, limit=MOST_NAMED + 1, of_todos=True)
     if not found:
         return Check(check="emails", verdict=Verdict.OK, what="each went, is on its way, or was taken care of")

@@ -455,7 +455,7 @@ async def test_what_made_sense_before_an_outage_is_not_sent_after_it(
     with pytest.raises(ApplicationError):
         await deliver(messages, order)
     async with store.writing() as connection:
-        await relays.mend(connection)
+        await relays.mend(connection, T0)
     after = await deliver(messages, order, soon)
     assert set(after.states.values()) == {S.SUPPRESSED}
     assert relay.received == []

@@ -13,10 +13,11 @@ from temporalio.client import Client
 from rapport.mail import outbox
 from rapport.model.ids import case_id, new_id, undelivered_id
 from rapport.model.message import MessageState
+from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
 from rapport.model.undelivered import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
-from rapport.storage import people, support, sweeps, timeline
+from rapport.storage import people, relay, support, sweeps, timeline
 from rapport.storage.tables import MessageRow
 from starters.commands import doctor, messages, onboardings, tokens
 from starters.commands.doctor import Verdict
@@ -134,6 +135,30 @@ async def test_nothing_is_late_while_mail_is_stopped(here: Town) -> None:
     assert (await sweep(here)).mails == 0
     await messages.start_mail(here.office, TAM)
     assert (await sweep(here)).mails == 1
+
+
+async def test_nothing_is_late_while_the_relay_takes_nothing(here: Town) -> None:
+    """What waits for the relay goes on by itself, and has some time for that once it is mended; then it is late."""
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0])
+    store, present = here.office.store, datetime.now(UTC)
+    async with store.writing() as connection:
+        await relay.meet_fault(connection, FaultKind.SENDER, 554, present - timedelta(hours=1))
+    assert (await sweep(here)).mails == 0
+    for mended, found in ((present, 0), (present - timedelta(seconds=90), 1)):
+        async with store.writing() as connection:
+            await relay.mend(connection, mended)
+        check = next(one for one in (await doctor.examine(here.office.settings)).checks if one.check == "emails")
+        assert check.verdict is Verdict.OK
+        assert (await sweep(here)).mails == found
+    assert (await messages.mail_status(here.office)).sends
+
+
+async def test_a_mail_that_waits_for_its_turn_is_not_late(here: Town) -> None:
+    """At the mailbox's rate a mail may wait for an hour, and nobody else takes it up meanwhile."""
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0], turn_at=datetime.now(UTC) + timedelta(hours=1))
+    assert (await sweep(here)).mails == 0
 
 
 async def test_a_case_that_never_began_begins(here: Town) -> None:
