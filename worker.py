@@ -20,6 +20,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import httpx
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import (
     Interceptor,
@@ -33,7 +34,7 @@ from temporalio.worker import (
 import workflows
 from activities.announcements import Announcements
 from activities.delivery import Policy
-from activities.gaps import Crm, Gaps
+from activities.gaps import Gaps
 from activities.gates import Gates
 from activities.messages import Messages
 from activities.planning import Planning
@@ -46,6 +47,7 @@ from activities.support import Support
 from activities.tasks import Tasks
 from activities.undelivered import Sweeping
 from activities.undelivered import Undelivered as Mails
+from activities.webhooks import Hook
 from rapport import support_rules
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
@@ -212,7 +214,7 @@ def mailer_of(relay: Relay, settings: Settings) -> Mailer:
     return Mailer(relay, hostname=settings.mail_from.partition("@")[2], tokens=tokens)
 
 
-def _crm(settings: Settings) -> Crm | None:
+def _crm(settings: Settings) -> Hook | None:
     """Where product gaps go, if anywhere.
 
     Raises:
@@ -226,7 +228,11 @@ def _crm(settings: Settings) -> Crm | None:
             field="RAPPORT_CRM_WEBHOOK_SECRET",
             fix="set it to the secret that the CRM checks signatures with; nothing is sent unsigned",
         )
-    return Crm(settings.crm_webhook_url, settings.crm_webhook_secret)
+    return Hook(settings.crm_webhook_url, settings.crm_webhook_secret)
+
+
+def _hook(url: SecretStr | None, secret: SecretStr | None = None) -> Hook | None:
+    return Hook(url, secret) if url is not None else None
 
 
 @asynccontextmanager
@@ -255,7 +261,7 @@ async def build(
     )
     # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    async with httpx.AsyncClient(follow_redirects=True) as http:
+    async with httpx.AsyncClient() as http:
         messages = Messages(store, mailer, stationery(settings), policy, Alarm(client, settings.task_queue))
         relays = Relays(store, mailer, settings.mail_from)
         planning = Planning(store, http)
@@ -268,14 +274,14 @@ async def build(
         rules = support_rules.load(settings.data)
         reports = Reports(store, rules.desk)
         rhythms = Rhythms(store, planning)
-        announcements = Announcements(store, http, messages, settings.slack_webhook_url)
+        announcements = Announcements(store, http, messages, _hook(settings.slack_webhook_url))
         reviews = Reviews(store, Signer(settings.secret_bytes))
-        paging = settings.paging_webhook_url
         support = Support(
             store,
             rules,
             http,
-            paging=paging.get_secret_value() if paging is not None else None,
+            paging=_hook(settings.paging_webhook_url, settings.paging_webhook_secret),
+            lead_paging=_hook(settings.paging_lead_webhook_url, settings.paging_webhook_secret),
             public_url=settings.public_url.rstrip("/"),
         )
         worker = Worker(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import httpx
-from pydantic import SecretStr
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
 from activities.messages import Messages
-from activities.webhooks import GIVE_UP, Later, Turned, post
+from activities.webhooks import GIVE_UP, Hook, Later, Turned, post
 from rapport.model.announcement import Announce, Announced
 from rapport.model.ids import review_id
 from rapport.model.message import CHANNEL, AnnouncementFacts, MessageState, Occasion, Purpose
@@ -27,13 +26,13 @@ class Announcements:
     """Mirrors reviews into their channel.
 
     Attributes:
-        slack: The address of Slack's incoming webhook, if there is one.
+        slack: Slack's incoming webhook, if there is one; it knows no signatures.
     """
 
     store: Store
     http: httpx.AsyncClient
     messages: Messages
-    slack: SecretStr | None = field(default=None, repr=False)
+    slack: Hook | None = None
 
     @activity.defn(name="announcements.announce")
     async def announce(self, order: Announce) -> Announced:
@@ -98,7 +97,7 @@ class Announcements:
         words = announcing.slack(facts.headline, facts.text, facts.url)
         content = json.dumps({"text": words, "unfurl_links": False}).encode()
         try:
-            await post(self.http, self.slack, content, {"content-type": "application/json"}, present)
+            await post(self.http, self.slack, order.key, content, present)
         except Turned as refusal:
             return await self._fail(order, str(refusal))
         except Later as patience:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
-from pydantic import SecretStr
-from standardwebhooks import Webhook
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
-from activities.webhooks import GIVE_UP, Later, Turned, post
+from activities.webhooks import GIVE_UP, Hook, Later, Turned, post
 from rapport.model.gap import Gap, GapSent, GapStart
 from rapport.storage import gaps
 from rapport.storage.database import Store
-
-
-@dataclass(frozen=True)
-class Crm:
-    """Where product gaps are sent, and what that is signed with."""
-
-    url: SecretStr
-    secret: SecretStr = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -32,7 +22,7 @@ class Gaps:
 
     store: Store
     http: httpx.AsyncClient
-    crm: Crm | None = None
+    crm: Hook | None = None
 
     @activity.defn(name="gaps.deliver")
     async def deliver(self, order: GapStart) -> GapSent:
@@ -55,16 +45,8 @@ class Gaps:
             if gap.sent_version >= gap.version and gap.delivery == gaps.SENT:
                 return GapSent(state="sent", version=gap.version)
             body = json.dumps(_event(gap), ensure_ascii=False)
-            id_ = f"{gap.ref}.{gap.version}"
-            # The signature's time is the attempt's: receivers refuse what is older than five minutes.
-            headers = {
-                "content-type": "application/json",
-                "webhook-id": id_,
-                "webhook-timestamp": str(int(present.timestamp())),
-                "webhook-signature": Webhook(self.crm.secret.get_secret_value()).sign(id_, present, body),
-            }
             try:
-                await post(self.http, self.crm.url, body.encode(), headers, present)
+                await post(self.http, self.crm, f"{gap.ref}.{gap.version}", body.encode(), present)
             except Turned as refusal:
                 raise await self._failed(gap, f"the CRM refuses it: {refusal}", "CrmRefused") from None
             except Later as patience:

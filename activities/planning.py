@@ -315,7 +315,9 @@ class Planning:
         if member.calendar_url is None:
             return []
         try:
-            async with self.http.stream("GET", member.calendar_url, timeout=FEED_TIMEOUT) as answer:
+            async with self.http.stream(
+                "GET", member.calendar_url, timeout=FEED_TIMEOUT, follow_redirects=True
+            ) as answer:
                 answer.raise_for_status()
                 body = bytearray()
                 async for chunk in answer.aiter_bytes():

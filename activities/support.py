@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.clock import now
+from activities.webhooks import Hook, Later, Turned, post
 from rapport.model.base import Instant, Wire
 from rapport.model.people import Availability, Member, Role
 from rapport.model.support import (
@@ -32,18 +35,29 @@ from rapport.storage import people, side_projects, support
 from rapport.storage.database import Connection, Store
 from rapport.support_rules import Rules
 
-PAGE_SECONDS: Final = 10.0
-PAGE_ATTEMPTS: Final = 20
-"""How long the paging webhook may take."""
+PAGE_ATTEMPTS: Final = 3
+"""How often the webhook may refuse before somebody else is told."""
+
+PAGE_ON: Final = 17
+"""How often it is tried after that: for some half an hour."""
 
 
 class PageOrder(Wire):
-    """Page whoever is on call; the webhook gets the number, the severity and a link, never the question."""
+    """Page whoever is on call; the webhook gets the number, the severity and a link, never the question.
+
+    Attributes:
+        turn: The turn at which the desk chose them.
+        lead: Whether it is the lead who is paged, because nobody else could be.
+        attempts: After how many it is given up.
+    """
 
     ref: str
     account: str
     severity: int
-    member: str | None
+    turn: int
+    member: str
+    lead: bool = False
+    attempts: int = PAGE_ATTEMPTS
     now: Instant
 
 
@@ -67,14 +81,16 @@ class Support:
 
     Attributes:
         paging: The webhook that pages whoever is on call; without it severity 1 keeps the desk's hours.
+        lead_paging: The one that pages the lead; without it, the same does.
         public_url: What links to pages begin with.
     """
 
     store: Store
     rules: Rules
     http: httpx.AsyncClient
-    paging: str | None
+    paging: Hook | None
     public_url: str
+    lead_paging: Hook | None = None
 
     @activity.defn(name="support.assign")
     async def assign(self, question: Assigning) -> Assignments:
@@ -156,37 +172,37 @@ class Support:
 
     @activity.defn(name="support.page")
     async def page(self, order: PageOrder) -> None:
-        """Page whoever is on call.
+        """Page whoever is on call, and put on record that they were once the webhook has taken it.
+
+        The same page may arrive twice, with the same id.
 
         Raises:
-            ApplicationError: `Unpaged`: the webhook did not take it; it is tried again, and given up after some half
-                an hour.
+            ApplicationError: `Unpaged`: the webhook did not take it; it is tried again, as often as the order says.
         """
-        if self.paging is None:
-            return
-        name = None
-        if order.member is not None:
-            async with self.store.reading() as connection:
-                found = await people.members(connection, [order.member])
-            name = found[0].email if found else None
+        hook = self.lead_paging or self.paging if order.lead else self.paging
+        if hook is None:
+            raise ApplicationError("there is no paging webhook", type="Unpaged", non_retryable=True)
+        async with self.store.reading() as connection:
+            found = await people.members(connection, [order.member])
         said = {
             "case": order.ref,
             "account": order.account,
             "severity": order.severity,
-            "on_call": name,
+            "on_call": found[0].email if found else None,
             "at": order.now.isoformat(),
             "url": f"{self.public_url}/cases/{order.ref}",
         }
+        id_ = f"{order.ref}.{order.turn}" + (f".{order.member}" if order.lead else "")
         try:
-            # The same page may arrive twice: the key tells the receiver.
-            headers = {"Idempotency-Key": f"{order.ref}/{order.now.isoformat()}"}
-            answer = await self.http.post(self.paging, json=said, headers=headers, timeout=PAGE_SECONDS)
-            answer.raise_for_status()
-        except httpx.HTTPError:
-            given_up = activity.info().attempt >= PAGE_ATTEMPTS
-            raise ApplicationError(
-                "the paging webhook did not take it", type="Unpaged", non_retryable=given_up
-            ) from None
+            await post(self.http, hook, id_, json.dumps(said).encode(), now())
+        except (Turned, Later) as refusal:
+            # Also where it refuses for good: somebody may be setting it right, and nobody is to sleep through this.
+            given_up = activity.info().attempt >= order.attempts
+            reason = f"the paging webhook did not take it: {refusal}"
+            raise ApplicationError(reason, type="Unpaged", non_retryable=given_up) from None
+        if not order.lead:
+            async with self.store.writing() as connection:
+                await support.put_paged(connection, order.ref, order.turn, now())
 
     @activity.defn(name="support.project")
     async def project(self, projection: CaseProjection) -> None:

@@ -6,13 +6,14 @@ failure are the receiver's status and our own words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
 from pydantic import SecretStr
+from standardwebhooks import Webhook
 
 TIMEOUT: Final = 15.0
 """Seconds that a receiver has to answer."""
@@ -22,6 +23,27 @@ LONGEST: Final = timedelta(hours=1)
 
 GIVE_UP: Final = timedelta(hours=48)
 """How long one thing is tried, as mails are."""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Another system's webhook: where it is, and what its posts are signed with, where that is known."""
+
+    url: SecretStr = field(repr=False)
+    secret: SecretStr | None = field(default=None, repr=False)
+
+    def headers(self, id_: str, content: bytes, now: datetime) -> dict[str, str]:
+        """What a post says of itself: signed as Standard Webhooks says, where there is a secret.
+
+        Args:
+            id_: The event's; the same over all attempts, so that a receiver that keeps the ids takes each once.
+            now: The attempt's time: receivers refuse what is older than five minutes.
+        """
+        said = {"content-type": "application/json", "webhook-id": id_, "webhook-timestamp": str(int(now.timestamp()))}
+        if self.secret is not None:
+            said["webhook-signature"] = Webhook(self.secret.get_secret_value()).sign(id_, now, content.decode())
+        return said
+
 
 _OK: Final = range(200, 300)
 _REFUSED: Final = range(300, 500)
@@ -45,10 +67,8 @@ class Later(Exception):  # noqa: N818 - as `Turned`
         self.wait = wait
 
 
-async def post(
-    http: httpx.AsyncClient, url: SecretStr, content: bytes, headers: Mapping[str, str], now: datetime
-) -> None:
-    """Post once.
+async def post(http: httpx.AsyncClient, hook: Hook, id_: str, content: bytes, now: datetime) -> None:
+    """Post JSON once; only a 2xx answer says that it arrived (RFC 9110, 15.3).
 
     A redirect is not followed: it would carry what is meant for one receiver to another.
 
@@ -58,7 +78,11 @@ async def post(
     """
     try:
         answer = await http.post(
-            url.get_secret_value(), content=content, headers=dict(headers), timeout=TIMEOUT, follow_redirects=False
+            hook.url.get_secret_value(),
+            content=content,
+            headers=hook.headers(id_, content, now),
+            timeout=TIMEOUT,
+            follow_redirects=False,
         )
     except (httpx.HTTPError, httpx.InvalidURL):
         # Its words can hold the address.

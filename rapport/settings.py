@@ -32,13 +32,6 @@ def _mail_mode(value: str) -> str:
     raise ValueError('is not a mail mode; write "off", "live" or "redirect:someone@example.com"')
 
 
-def _webhook(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError('is not a web address; write "https://pager.example.com/hooks/support"')
-    return value
-
-
 def _listed(value: object) -> object:
     """A list in JSON, or with commas between."""
     if not isinstance(value, str):
@@ -136,6 +129,9 @@ class Settings(BaseSettings):
         links_sign_in: Whether opening the mailed link of a task signs its reader in for that one decision, without a
             sign-in of their own. Weaker: whoever gets hold of the mail can decide.
         paging_webhook_url: Where whoever is on call is paged; without it severity 1 keeps the desk's hours.
+        paging_lead_webhook_url: Where the support lead is paged once that one has refused three times; without it, by
+            the same webhook.
+        paging_webhook_secret: What both are signed with.
         task_queue: Temporal's task queue.
         sweep_seconds: How often it is looked for what is due and nobody is at work on.
         slack_webhook_url: Where reviews are mirrored into a Slack channel: the address of an incoming webhook. Whoever
@@ -161,7 +157,9 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     as_: Annotated[Email | None, Field(validation_alias="RAPPORT_AS")] = None
     links_sign_in: bool = False
-    paging_webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
+    paging_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
+    paging_lead_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
+    paging_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
     task_queue: str = "rapport"
     slack_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     review_channel_mail: Email | None = None

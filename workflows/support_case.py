@@ -8,7 +8,7 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.support import PageOrder, Support
+    from activities.support import PAGE_ON, PageOrder, Support
     from rapport.model.human_task import WITHDRAWN
     from rapport.model.ids import desk_id
     from rapport.model.meeting import Receipt
@@ -191,7 +191,7 @@ class SupportCase(Correspondence):
         self.diary.tell("case.assigned", who=word.member, about=word.reason)
         self._mail("case_assigned", (word.member,), Purpose.NOTICE, "Tell the owner", word=word)
         if word.paged:
-            self.beside(self._page(word.member))
+            self.beside(self._page(word.member, word.turn))
         if not self.status.context_asked and self.foreseen.tam is not None:
             self.status = self.status.model_copy(update={"context_asked": True})
             self._mail("case_context", (self.foreseen.tam,), Purpose.NOTICE, "Ask for context")
@@ -442,16 +442,36 @@ class SupportCase(Correspondence):
         mine = self.escalation
         return mine is None or mine.number != number or mine.granted or self.status.state.is_over
 
-    async def _page(self, member: str) -> None:
+    async def _page(self, member: str, turn: int) -> None:
+        """Page whoever is on call. Where that is refused three times, the lead is told at once, by mail and page."""
         order = PageOrder(
             ref=self.ref,
             account=self.account,
             severity=self.status.severity,
+            turn=turn,
             member=member,
             now=workflow.now(),
         )
-        paged = await attempted(Support.page, order, "Page whoever is on call", PAGING)
-        self.diary.tell("case.unpaged" if isinstance(paged, Refused) else "case.paged", who=member)
+        paged = await self._has_paged(order)
+        if not paged:
+            self._tell_paging("case.unpaged", member)
+            leads = self.foreseen.leads
+            self._mail("case_unpaged", leads, Purpose.NOTICE, "Tell the lead that the page was refused", by=member)
+            for lead in leads:
+                self.beside(self._page_lead(order.model_copy(update={"member": lead, "lead": True})))
+            paged = await self._has_paged(order.model_copy(update={"attempts": PAGE_ON}))
+        if paged:
+            self._tell_paging("case.paged", member)
+
+    async def _page_lead(self, order: PageOrder) -> None:
+        paged = await self._has_paged(order)
+        self._tell_paging("case.lead_paged" if paged else "case.lead_unpaged", order.member)
+
+    async def _has_paged(self, order: PageOrder) -> bool:
+        return not isinstance(await attempted(Support.page, order, "Page whoever is on call", PAGING), Refused)
+
+    def _tell_paging(self, kind: str, member: str) -> None:
+        self.diary.tell(kind, who=member)
         self.changed = True
 
     async def _to_desk(self, name: str, word: Waiting | Word | Escalation) -> bool:

@@ -101,7 +101,12 @@ class Considered(Wire):
 
 
 class Assignment(Wire):
-    """What the desk decided at one turn, and what it looked at."""
+    """What the desk decided at one turn, and what it looked at.
+
+    Attributes:
+        to_page: Whether whoever got it had to be paged.
+        paged: Whether they were: the webhook has taken it.
+    """
 
     ref: str
     turn: int
@@ -109,6 +114,7 @@ class Assignment(Wire):
     at: Instant
     member: str | None
     reason: str
+    to_page: bool
     paged: bool
     considered: tuple[Considered, ...]
 
@@ -345,7 +351,7 @@ async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice
             "at": now,
             "member": choice.to,
             "reason": choice.reason,
-            "paged": choice.paged,
+            "to_page": choice.paged,
             "considered": [
                 Considered.model_validate(one._asdict() | {"bar": one.bar}).model_dump(mode="json")
                 for one in choice.considered
@@ -360,10 +366,18 @@ async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice
     await connection.execute(insert(AssignmentRow), rows)
 
 
+async def put_paged(connection: Connection, ref: str, turn: int, now: datetime) -> None:
+    """Keep that whoever got a case was paged."""
+    mine = update(AssignmentRow).where(AssignmentRow.ref == ref, AssignmentRow.turn == turn)
+    await connection.execute(mine.values(paged_at=now))
+
+
 async def assignments(connection: Connection, ref: str) -> list[Assignment]:
     """What the desk decided of a case, turn by turn."""
     rows = await connection.execute(
-        select(AssignmentRow.__table__).where(AssignmentRow.ref == ref).order_by(AssignmentRow.turn)
+        select(AssignmentRow.__table__, AssignmentRow.paged_at.is_not(None).label("paged"))
+        .where(AssignmentRow.ref == ref)
+        .order_by(AssignmentRow.turn)
     )
     return [Assignment.model_validate(row._mapping) for row in rows]
 

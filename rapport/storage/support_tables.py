@@ -78,6 +78,7 @@ class AssignmentRow(Base):
 
     Attributes:
         severity: As it was then; what everybody was given lately goes by it.
+        to_page, paged_at: Whether they had to be paged, and when the webhook took that.
         considered: Everybody as they stood, for `why`.
     """
 
@@ -89,5 +90,6 @@ class AssignmentRow(Base):
     at: Mapped[datetime]
     member: Mapped[str | None]
     reason: Mapped[str]
-    paged: Mapped[bool]
+    to_page: Mapped[bool]
+    paged_at: Mapped[datetime | None]
     considered: Mapped[list[Any]]

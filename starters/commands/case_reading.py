@@ -66,12 +66,18 @@ class Looked(Wire):
 
 
 class Why(Wire):
-    """One choice of the desk, and all that it went by."""
+    """One choice of the desk, and all that it went by.
+
+    Attributes:
+        to_page: Whether whoever got it had to be paged.
+        paged: Whether they were: the paging webhook has taken it.
+    """
 
     turn: int
     at: Instant
     owner: str | None
     reason: str
+    to_page: bool
     paged: bool
     considered: tuple[Looked, ...]
 
@@ -216,6 +222,7 @@ async def show(office: Office, ref: str) -> CaseShown:
                 at=one.at,
                 owner=names.get(one.member or "", "someone who has left") if one.member else None,
                 reason=one.reason,
+                to_page=one.to_page,
                 paged=one.paged,
                 considered=tuple(
                     Looked(

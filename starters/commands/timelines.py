@@ -262,7 +262,9 @@ def _of_case(kind: str, entry: Told, who: str, when: str, about: str, names: Map
         "case.resolved": f"{who} resolved {case}",
         "case.reopened": f"{who} opened {case} again",
         "case.paged": f"{who} was paged for {case}",
-        "case.unpaged": f"{case}: {who} could not be paged",
+        "case.unpaged": f"{case}: {who} could not be paged; the lead is told",
+        "case.lead_paged": f"{who}, who leads support, was paged for {case}",
+        "case.lead_unpaged": f"{case}: {who}, who leads support, could not be paged either",
         "case.desk_silent": f"{case}: the desk does not answer; it is asked again every minute",
         "case.refused": f"{case}: something that {who} did came too late: {about}",
     }.get(kind, kind)

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 
 from activities.announcements import Announcements
-from activities.webhooks import GIVE_UP
+from activities.webhooks import GIVE_UP, Hook
 from rapport.mail.smtp import Mailer
 from rapport.model.announcement import Announce, Announced
 from rapport.storage import announcements, people
@@ -55,7 +55,7 @@ def channel(store: Store, mailer: Mailer, http: httpx.AsyncClient, slack: Receiv
     """Both channels."""
     messages = messages_with(store, mailer)
     messages = replace(messages, stationery=replace(messages.stationery, channel="tech-reviews@foobar.example"))
-    return Announcements(store, http, messages, SecretStr(slack.url))
+    return Announcements(store, http, messages, Hook(SecretStr(slack.url)))
 
 
 async def said(store: Store, text: str) -> Announce:
@@ -160,7 +160,7 @@ async def test_nobody_reads_the_address_of_the_webhook(
     slack.answers.append((500, {}))
     with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as caught:
         await tell(channel, order)
-    nowhere = replace(channel, slack=SecretStr("http://127.0.0.1:1/services/a-secret-path"))
+    nowhere = replace(channel, slack=Hook(SecretStr("http://127.0.0.1:1/services/a-secret-path")))
     with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as silent:
         await tell(nowhere, order)
     for text in (caplog.text, str(caught.value), str(silent.value), repr(silent.value.__cause__), repr(channel)):

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 from temporalio.exceptions import ApplicationError
 
-from activities.gaps import Crm, Gaps
-from activities.webhooks import GIVE_UP, LONGEST, Later, Turned, post
+from activities.gaps import Gaps
+from activities.webhooks import GIVE_UP, LONGEST, Hook, Later, Turned, post
 from rapport.model.gap import GapSent, GapStart, NewGap
 from rapport.storage import gaps
 from rapport.storage.database import Store
@@ -35,7 +35,7 @@ async def crm() -> AsyncIterator[Receiver]:
 async def delivery(store: Store, crm: Receiver) -> AsyncIterator[Gaps]:
     """Sends gaps there."""
     async with httpx.AsyncClient() as http:
-        yield Gaps(store, http, Crm(SecretStr(crm.url), SecretStr(SECRET)))
+        yield Gaps(store, http, Hook(SecretStr(crm.url), SecretStr(SECRET)))
 
 
 async def logged(store: Store) -> GapStart:
@@ -70,7 +70,7 @@ async def test_what_a_receiver_refuses_is_not_tried_again_and_what_it_cannot_tak
     headers = {"retry-after": asks} if asks else {}
     transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers))
     async with httpx.AsyncClient(transport=transport) as http:
-        sent = post(http, SecretStr("https://crm.example/a-secret-path"), b"{}", {}, T0)
+        sent = post(http, Hook(SecretStr("https://crm.example/a-secret-path")), "id", b"{}", T0)
         if expected is None:
             await sent
             return
@@ -100,7 +100,7 @@ async def test_a_receiver_can_ask_for_an_hour_at_most(asks: str | None, wait: ti
     transport = httpx.MockTransport(lambda _: httpx.Response(503, headers=headers))
     async with httpx.AsyncClient(transport=transport) as http:
         with pytest.raises(Later) as later:
-            await post(http, SecretStr("https://crm.example/"), b"{}", {}, T0)
+            await post(http, Hook(SecretStr("https://crm.example/")), "id", b"{}", T0)
     assert later.value.wait == wait
 
 

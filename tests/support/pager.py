@@ -7,7 +7,10 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+
+from standardwebhooks import Webhook
 
 
 @dataclass
@@ -16,25 +19,44 @@ class Pager:
 
     Attributes:
         refuse: How many requests it refuses first.
+        refusal: With what status it does so.
+        location: Where it sends them instead.
+        secret: What every page has to be signed with, where it is known.
+        asked: The first line of every request.
     """
 
     url: str = ""
     refuse: int = 0
+    refusal: str = "503 Unavailable"
+    location: str | None = None
+    secret: str | None = None
     pages: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one request."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.partition("content-length:")[2].split()[0])
-        body = json.loads(await reader.readexactly(length))
-        status = "503 Unavailable" if self.refuse > 0 else "204 No Content"
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        self.asked.append(first)
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        raw = await reader.readexactly(int(headers.get("content-length", "0")))
+        more = ""
         if self.refuse > 0:
-            self.refuse -= 1
+            status, self.refuse = self.refusal, self.refuse - 1
+            more = f"Location: {self.location}\r\n" if self.location else ""
         else:
-            self.pages.append(body)
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            status = "204 No Content"
+            # Without its check of the time: on the time-skipping server it is another day.
+            signed = self.secret is None or headers["webhook-signature"] == Webhook(self.secret).sign(
+                headers["webhook-id"], _instant(headers["webhook-timestamp"]), raw.decode()
+            )
+            self.pages.append(json.loads(raw) if signed else {"unsigned": raw})
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n{more}\r\n".encode())
         await writer.drain()
         writer.close()
+
+
+def _instant(timestamp: str) -> datetime:
+    return datetime.fromtimestamp(int(timestamp), tz=UTC)
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ def test_every_word_has_its_sentence() -> None:
 @pytest.mark.parametrize("url", ["http://hooks.example/secret", "ftp://x/secret", "secret", "https:///secret"])
 def test_no_webhook_goes_unencrypted(tmp_path: Path, url: str) -> None:
     """An address that is none, or not encrypted, is refused without being shown; the loopback may be plain."""
-    for name in ("slack_webhook_url", "crm_webhook_url"):
+    for name in ("slack_webhook_url", "crm_webhook_url", "paging_webhook_url", "paging_lead_webhook_url"):
         with pytest.raises(ValidationError) as caught:
             Settings.model_validate({"data": tmp_path, name: SecretStr(url)})
         assert "secret" not in str(caught.value)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from rapport.model.ids import desk_id
@@ -13,7 +14,7 @@ from rapport.model.support import DESK, Assigned, DeskStart, Waiting
 from starters.commands import case_reading, cases, desk, timelines
 from starters.commands.cases import Say
 from starters.commands.members import people_changed
-from tests.conftest import Town, by, skipping_town, until
+from tests.conftest import Town, by, skipping_town, text_of, until
 from tests.support.desk import (
     KIM,
     LEAD,
@@ -185,6 +186,47 @@ async def test_severity_one_wakes_whoever_is_on_call(tmp_path: Path) -> None:
 
 async def _paged(webhook: Pager) -> bool:
     return len(webhook.pages) >= 1
+
+
+@pytest.mark.parametrize("refusal", ["404 Not Found", "302 Found", "503 Unavailable"])
+async def test_whoever_cannot_be_paged_is_not_said_to_be_and_the_lead_hears_at_once(
+    tmp_path: Path, refusal: str
+) -> None:
+    """After three refusals, of any kind, the lead has a mail and a page; once the webhook takes it, it says so."""
+    (tmp_path / "support.toml").write_text(AROUND_THE_CLOCK.format(member=SAM))
+    async with pager() as elsewhere, pager() as lead, pager() as webhook:
+        webhook.refuse, webhook.refusal, webhook.location = 1_000, refusal, elsewhere.url
+        lead.secret = webhook.secret = "whsec_c2VjcmV0LW9mLXRoZS10ZXN0cy1sb25nLWVub3VnaA=="
+        settings = {
+            "paging_webhook_url": SecretStr(webhook.url),
+            "paging_lead_webhook_url": SecretStr(lead.url),
+            "paging_webhook_secret": SecretStr(lead.secret),
+        }
+        async with skipping_town(tmp_path, **settings) as town:
+            await open_desk(town, hour=23)
+            began = await town.now()
+            ref = (await ask(town, "All is down at Versayce", severity=1)).ref
+            assert await owner_of(town, ref) == SAM
+            await town.sleep_until(began + timedelta(seconds=30))
+            mail = await mail_about(town, LEAD, f"{ref}: Sam Okafor couldn't be paged")
+            assert "the paging service refused three pages" in text_of(mail)
+            await until(lambda: _paged(lead), "the lead's page")
+            assert await town.now() - began < timedelta(minutes=1)
+            assert LEAD in [page["on_call"] for page in lead.pages]
+            (why,) = (await case_reading.show(town.office, ref)).why
+            assert (why.to_page, why.paged) == (True, False)
+
+            webhook.refuse = 0
+            await town.sleep_until(began + timedelta(minutes=5))
+
+            async def paged() -> bool:
+                return (await case_reading.show(town.office, ref)).why[0].paged
+
+            await until(paged, "the page to be on record")
+            assert [page["case"] for page in webhook.pages] == [ref]
+            told = [line.kind for line in await timelines.timeline_of(town.office, "versayce")]
+            assert [kind for kind in told if kind in ("case.unpaged", "case.paged")] == ["case.unpaged", "case.paged"]
+        assert elsewhere.asked == []
 
 
 async def test_without_a_webhook_severity_one_keeps_desk_hours_and_says_so(skipping: Town) -> None:
