@@ -9,7 +9,7 @@ from temporalio import activity
 from rapport.model.cadence import CadenceNews
 from rapport.model.records import Projection, StepNews
 from rapport.model.successions import HandBack, HandedBack
-from rapport.storage import contracts, rhythms, successions
+from rapport.storage import contracts, minutes, rhythms, successions
 from rapport.storage.database import Store
 
 
@@ -30,6 +30,8 @@ class Records:
         """Write down what a running step waits for, and its entries."""
         async with self.store.writing() as connection:
             await contracts.tell_step(connection, news)
+            for entry in news.entries:
+                await minutes.keep_reported(connection, entry)
 
     @activity.defn(name="records.tell_cadence")
     async def tell_cadence(self, news: CadenceNews) -> None:

@@ -26,9 +26,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from rapport.mail.catcher import Catcher
+from rapport.model.base import Wire
 from rapport.model.ids import new_id
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
+from rapport.model.words import Left
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
@@ -63,6 +65,11 @@ hours = { start = 08:00:00, end = 18:00:00 }
 def free_port() -> int:
     """A port that is free at this moment."""
     return take_port(0, "--smtp-port")
+
+
+def left(update: str, word: Wire) -> Left:
+    """A word as it is left at a workflow's door while no worker answers."""
+    return Left(update=update, word=word.model_dump(mode="json"))
 
 
 def by(email: str) -> Actor:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
@@ -33,17 +32,15 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
-from workflows.outcomes import REFUSED, Refused, attempted, done, say_the_end
+from workflows.outcomes import Refused, attempted, done, say_the_end
 from workflows.posting import post
 from workflows.waiting import Alarm, ask, steer
+from workflows.words import Door, Words
 
 T = TypeVar("T")
 
-REMEMBERED: Final = 500
-"""How many decisions a workflow remembers, to recognise a repeated one."""
 
-
-class Correspondence:
+class Correspondence(Words):
     """What a workflow that writes mail is.
 
     Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
@@ -52,8 +49,8 @@ class Correspondence:
 
     def __init__(self, account: str) -> None:
         """No mail yet."""
+        super().__init__()
         self.account = account
-        self.changed = False
         self.paused_at: datetime | None = None
         self.closing = False
         self.todos: list[str] = []
@@ -66,7 +63,6 @@ class Correspondence:
         self.departed: set[str] = set()
         self._releases: list[Release] = []
         self._too_late: list[tuple[Release, str]] = []
-        self._receipts: dict[str, Receipt] = {}
         self._posting: set[asyncio.Task[Any]] = set()
         self._sends = Alarm()
         self._waits_to_send = False
@@ -76,33 +72,32 @@ class Correspondence:
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
         """A member's word on drafts."""
-        return self.receipt(release.id) or self._take_release(release)
+        return self.take_word("release", release)
 
     @release.validator
     def _validate_release(self, release: Release) -> None:
-        reason = self._judge_release(release)
-        if reason is not None and self.receipt(release.id) is None:
-            raise refused(reason)
+        self.check_word("release", release)
 
-    @workflow.signal(name="release_later", description="A word on drafts that no worker could take at once")
-    def release_later(self, release: Release) -> None:
-        """The same word, left at the door; where it came too late, the timeline says so."""
-        if self.receipt(release.id) is not None:
-            return
-        reason = self._judge_release(release)
-        if reason is None:
-            self._take_release(release)
-            return
-        self._too_late.append((release, reason))
-        self.changed = True
-        self.remember(release.id, Receipt(accepted=False, reason=reason))
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said to every workflow that writes mail."""
+        return {"release": Door(Release, self._judge_release, self._take_release)}
 
-    def _take_release(self, release: Release) -> Receipt:
+    def turn_away(self, word: Any, reason: str) -> None:
+        """Where a word on drafts came too late, the timeline says so, as soon as releases are carried out."""
+        if isinstance(word, Release):
+            self._too_late.append((word, reason))
+        else:
+            self.tell_refused(word, reason)
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """Tell the timeline that a word does not count."""
+        raise NotImplementedError
+
+    def _take_release(self, release: Release) -> str:
         for key in release.keys:
             self.drafts.remove(key)
         self._releases.append(release)
-        self.changed = True
-        return self.remember(release.id, Receipt(accepted=True, outcome="held" if release.hold else "sending"))
+        return "held" if release.hold else "sending"
 
     def _judge_release(self, release: Release) -> str | None:
         """Why a word on drafts does not count, if so."""
@@ -126,31 +121,15 @@ class Correspondence:
             case Steering.CLOSE:
                 self.closing = True
 
-    def remember(self, id_: str, receipt: Receipt) -> Receipt:
-        """Keep a decision's receipt, so that the same decision again gets the same answer."""
-        self._receipts[id_] = receipt
-        if len(self._receipts) > REMEMBERED:
-            del self._receipts[next(iter(self._receipts))]
-        return receipt
-
-    @property
-    def receipts(self) -> dict[str, Receipt]:
-        """Every receipt that is remembered, the oldest first."""
-        return dict(self._receipts)
-
     def recall(self, receipts: Mapping[str, Receipt], drafts: Iterable[str]) -> None:
         """Take over what an earlier run of the same workflow remembered: receipts, and drafts that still wait."""
-        self._receipts = dict(receipts)
+        self.recall_receipts(receipts)
         self.drafts = list(drafts)
 
     @property
     def is_posting(self) -> bool:
         """Whether a mail is under way."""
         return bool(self._posting)
-
-    def receipt(self, id_: str) -> Receipt | None:
-        """The receipt of a decision that was seen before."""
-        return self._receipts.get(id_)
 
     def write(
         self, occasion: Occasion, summary: str, *, reviewed: bool = False, insists: bool = True
@@ -425,8 +404,3 @@ class Correspondence:
         """A mail that cannot be written at all: it is told, and the story goes on without it."""
         self.troubles.append(refused.reason)
         self.changed = True
-
-
-def refused(reason: str) -> ApplicationError:
-    """A refusal for the person who asked; its text is shown as it is."""
-    return ApplicationError(reason, type=REFUSED, non_retryable=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from temporalio import workflow
 
@@ -29,11 +30,12 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import audience, details, quorum
     from rapport.policy.chores import Chore
 
-from workflows.correspondence import Correspondence, refused
+from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import RECORDS
 from workflows.outcomes import done
 from workflows.waiting import Alarm, Errand
+from workflows.words import Door
 
 IT_IS_OVER: Final = "the meeting is over"
 
@@ -50,7 +52,7 @@ class Gathering(Correspondence):
         self.venue: Venue | None = None
         self.proposal: Proposal | None = None
         self.votes: dict[str, Vote] = {}
-        self.wanted: Book | None = None
+        self.wanted: list[Book] = []
         self.booking: Booking | None = None
         self.report: Report | None = None
         self.why_stuck: str | None = None
@@ -76,18 +78,11 @@ class Gathering(Correspondence):
     @workflow.update(name="vote", description="Say which of the times suit")
     def vote(self, vote: Vote) -> Receipt:
         """One person's answer; a later one replaces it for as long as the vote is open."""
-        return self._take_vote(vote)
+        return self.take_word("vote", vote)
 
     @vote.validator
     def _validate_vote(self, vote: Vote) -> None:
-        reason = quorum.judge_vote(vote, self.proposal, self.phase)
-        if reason is not None and self.receipt(vote.id) is None:
-            raise refused(reason)
-
-    @workflow.signal(name="vote_later", description="A vote that no worker could take at once")
-    def vote_later(self, vote: Vote) -> None:
-        """The same vote, left at the door while no worker was there; judged by the same rule."""
-        self._take_vote(vote)
+        self.check_word("vote", vote)
 
     @workflow.signal(name="settle", description="Whether it is held on site is decided")
     def settle(self, venue: Venue) -> None:
@@ -97,46 +92,36 @@ class Gathering(Correspondence):
     @workflow.update(name="book", description="Set the time by hand, or move it")
     def book(self, book: Book) -> Receipt:
         """A member's word on the time, whoever voted for what."""
-        if (seen := self.receipt(book.id)) is not None:
-            return seen
-        self.wanted = book
-        self.changed = True
-        return self.remember(book.id, Receipt(accepted=True, outcome="moved" if self.booking else "booked"))
+        return self.take_word("book", book)
 
     @book.validator
     def _validate_book(self, book: Book) -> None:
-        if self.receipt(book.id) is not None:
-            return
-        if self.phase is MeetingPhase.ENDED:
-            raise refused("the meeting is over")
-        if self.proposal is None:
-            raise refused("the meeting is still being prepared; try again in a moment")
-        if self.vacant and self.booking is None:
-            raise refused(f"it is held: {audience.missing(self.vacant)}; name a successor first")
-        if book.start <= workflow.now():
-            raise refused("the time is in the past; choose a later one")
+        self.check_word("book", book)
 
     @workflow.update(name="report", description="Say whether it was held")
     def take_report(self, report: Report) -> Receipt:
         """A member's word on how it went."""
-        if (seen := self.receipt(report.id)) is not None:
-            return seen
-        self.report = report
-        self.changed = True
-        return self.remember(report.id, Receipt(accepted=True, outcome=report.outcome))
+        return self.take_word("report", report)
 
     @take_report.validator
     def _validate_report(self, report: Report) -> None:
-        if self.receipt(report.id) is not None:
-            return
-        if self.report is not None:
-            raise refused("someone has already said how it went")
-        if self.booking is None:
-            raise refused("no time is booked yet; book one first")
-        if workflow.now() < self.booking.start:
-            raise refused("the meeting has not begun yet; move it or wait until then")
-        if any(agreed.start <= workflow.now() for agreed in report.agreed):
-            raise refused("the time agreed for the next meeting is in the past; choose a later one")
+        self.check_word("report", report)
+
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said to it."""
+        return {
+            **super().doors(),
+            "vote": Door(Vote, self._judge_vote, self._take_vote),
+            "book": Door(Book, self._judge_book, self._take_book),
+            "report": Door(Report, self._judge_report, self._take_report),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        if isinstance(word, Vote):
+            self.diary.tell("vote.refused", who=word.voter, submission=word.id, about=reason)
+        else:
+            self.diary.tell("word.refused", who=word.by, submission=word.id, about=reason)
 
     @workflow.signal(name="people_changed", description="Somebody came, left or took over")
     def people_changed(self) -> None:
@@ -208,19 +193,46 @@ class Gathering(Correspondence):
     @property
     def _is_diverted(self) -> bool:
         """Whether nobody's answers are waited for any more: the time is set by hand, or the round is over."""
-        return self.wanted is not None or self._starts_over
+        return bool(self.wanted) or self._starts_over
 
-    def _take_vote(self, vote: Vote) -> Receipt:
-        if (seen := self.receipt(vote.id)) is not None:
-            return seen
-        self.changed = True
-        reason = quorum.judge_vote(vote, self.proposal, self.phase)
-        if reason is not None:
-            self.diary.tell("vote.refused", who=vote.voter, submission=vote.id, about=reason)
-            return self.remember(vote.id, Receipt(accepted=False, reason=reason))
+    def _judge_vote(self, vote: Vote) -> str | None:
+        return quorum.judge_vote(vote, self.proposal, self.phase)
+
+    def _take_vote(self, vote: Vote) -> str:
         self.votes[vote.voter] = vote
         self.diary.tell("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
-        return self.remember(vote.id, Receipt(accepted=True, outcome="counted"))
+        return "counted"
+
+    def _judge_book(self, book: Book) -> str | None:
+        if self.phase is MeetingPhase.ENDED:
+            return "the meeting is over"
+        if self.proposal is None:
+            return "the meeting is still being prepared; try again in a moment"
+        if self.vacant and self.booking is None:
+            return f"it is held: {audience.missing(self.vacant)}; name a successor first"
+        if book.start <= workflow.now():
+            return "the time is in the past; choose a later one"
+        return None
+
+    def _take_book(self, book: Book) -> str:
+        moves = self.booking is not None or bool(self.wanted)
+        self.wanted.append(book)
+        return "moved" if moves else "booked"
+
+    def _judge_report(self, report: Report) -> str | None:
+        if self.report is not None:
+            return "someone has already said how it went"
+        if self.booking is None:
+            return "no time is booked yet; book one first"
+        if workflow.now() < self.booking.start:
+            return "the meeting has not begun yet; move it or wait until then"
+        if any(agreed.start <= workflow.now() for agreed in report.agreed):
+            return "the time agreed for the next meeting is in the past; choose a later one"
+        return None
+
+    def _take_report(self, report: Report) -> str:
+        self.report = report
+        return report.outcome
 
     # Its mails and errands
 

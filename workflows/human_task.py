@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from temporalio import workflow
 
@@ -31,17 +31,21 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import details, human_task
 
 from workflows.circle import Circle
-from workflows.correspondence import Correspondence, refused
+from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import done
 from workflows.waiting import Alarm
+from workflows.words import Door
 
 _TO_CUSTOMERS: Final = {
     "task_opened": "sign_off_opened",
     "task_reminder": "sign_off_reminder",
     "task_manager": "sign_off_silent",
 }
+UNTOLD: Final = ""
+"""The request of a task that nobody was told of yet: not even that it has none."""
+
 _TO_WRITERS: Final = ("task_request", "task_reminder")
 
 
@@ -60,6 +64,7 @@ class HumanTask(Correspondence):
         self.requester = start.requester
         self.asked_of: str | None = None
         self.request_said: str | None = None
+        self.told_request: str | None = UNTOLD
         self.asked: TaskQuestion | None = None
         self.answered: str | None = None
         self.changes: str | None = None
@@ -103,9 +108,7 @@ class HumanTask(Correspondence):
         ladder: Ladder = "customers" if self.definition.is_put_to_customers else self.definition.task
         deciding = await self._ask(self.definition.assign, ladder, self.start.deadline, self.requester)
         self.phase = TaskPhase.OPEN
-        self.diary.tell(
-            "task.opened" if self.round == 1 else "task.changed", who=self.requester, submission=self.request_said
-        )
+        self._tell_request()
         self._write("task_opened", deciding.holders(), "Put the question")
         return deciding
 
@@ -173,87 +176,54 @@ class HumanTask(Correspondence):
     @workflow.update(name="decide", description="Choose one of the options")
     def decide(self, decision: Decision) -> Receipt:
         """One person's word; a later one replaces it for as long as the task is open."""
-        return self._take(decision)
+        return self.take_word("decide", decision)
 
     @decide.validator
     def _validate_decide(self, decision: Decision) -> None:
-        reason = self._judge(decision)
-        if reason is not None and self.receipt(decision.id) is None:
-            raise refused(reason)
-
-    @workflow.signal(name="decide_later", description="A decision that no worker could take at once")
-    def decide_later(self, decision: Decision) -> None:
-        """The same decision, left at the door while no worker was there; whoever is refused is told by mail."""
-        known = self.receipt(decision.id) is not None
-        receipt = self._take(decision)
-        if not known and receipt.reason is not None:
-            self.turned_away.append((decision.by, receipt.reason))
+        self.check_word("decide", decision)
 
     @workflow.update(name="request", description="Say what is asked for, change it, or do without")
     def request(self, request: TaskRequest) -> Receipt:
         """What is asked for; a change makes a new round, in which everyone decides anew."""
-        if (seen := self.receipt(request.id)) is not None:
-            return seen
-        self.changed = True
-        if request.declined:
-            self.diary.tell("task.declined", who=request.by, submission=request.id)
-            self._end(NOT_REQUESTED)
-            return self.remember(request.id, Receipt(accepted=True, outcome=NOT_REQUESTED))
-        if self.phase is not TaskPhase.PREPARING or self.request_said is not None:
-            self.round += 1
-            self.decisions = ()
-            self.edited = True
-            self.phase = TaskPhase.OPEN
-            self.asked = self.answered = None
-        asked = (seat.owner for seat in (self.circle.seats if self.circle else ()) if seat.of_tam)
-        self.asked_of = next(asked, self.asked_of)
-        self.requester, self.request_said = request.by, request.id
-        return self.remember(request.id, Receipt(accepted=True, outcome="asked"))
+        return self.take_word("request", request)
 
     @request.validator
     def _validate_request(self, request: TaskRequest) -> None:
-        if self.receipt(request.id) is None and self._is_over():
-            raise refused(self._closed_text())
+        self.check_word("request", request)
 
     @workflow.update(name="ask", description="Say that information is missing")
     def ask(self, question: TaskQuestion) -> Receipt:
         """Someone who decides asks the one who asked them; reminders stop until there is an answer."""
-        if (seen := self.receipt(question.id)) is not None:
-            return seen
-        self.phase, self.asked, self.answered, self.changed = TaskPhase.NEEDS_INFO, question, None, True
-        self.diary.tell("task.info_asked", who=question.by, submission=question.id)
-        return self.remember(question.id, Receipt(accepted=True, outcome="asked"))
+        return self.take_word("ask", question)
 
     @ask.validator
     def _validate_ask(self, question: TaskQuestion) -> None:
-        if self.receipt(question.id) is not None:
-            return
-        if self._is_over():
-            raise refused(self._closed_text())
-        if self.phase is not TaskPhase.OPEN:
-            raise refused("a question is open already; wait for its answer")
-        if question.round != self.round:
-            raise refused("the request was changed; use the latest mail")
-        if self.deciding is None or question.by not in self.deciding.holders():
-            raise refused("you are not asked to decide this")
+        self.check_word("ask", question)
 
     @workflow.update(name="answer", description="Give the information that is missing")
     def answer(self, answer: TaskQuestion) -> Receipt:
         """What was missing; reminders start again."""
-        if (seen := self.receipt(answer.id)) is not None:
-            return seen
-        self.phase, self.answered, self.changed = TaskPhase.OPEN, answer.id, True
-        self.diary.tell("task.info_given", who=answer.by, submission=answer.id)
-        return self.remember(answer.id, Receipt(accepted=True, outcome="answered"))
+        return self.take_word("answer", answer)
 
     @answer.validator
     def _validate_answer(self, answer: TaskQuestion) -> None:
-        if self.receipt(answer.id) is not None:
-            return
-        if self._is_over():
-            raise refused(self._closed_text())
-        if self.phase is not TaskPhase.NEEDS_INFO:
-            raise refused("no question is open")
+        self.check_word("answer", answer)
+
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said to it."""
+        return {
+            **super().doors(),
+            "decide": Door(Decision, self._judge, self._take),
+            "request": Door(TaskRequest, self._judge_request, self._take_request),
+            "ask": Door(TaskQuestion, self._judge_question, self._take_question),
+            "answer": Door(TaskQuestion, self._judge_answer, self._take_answer),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline, and by mail to whoever said it."""
+        kind = "decision.refused" if isinstance(word, Decision) else "word.refused"
+        self.diary.tell(kind, who=word.by, submission=word.id, about=reason)
+        self.turned_away.append((word.by, reason))
 
     @workflow.signal(name="people_changed", description="Somebody came, left, stands in or took over")
     def people_changed(self) -> None:
@@ -304,14 +274,7 @@ class HumanTask(Correspondence):
             closed_text=self._closed_text(),
         )
 
-    def _take(self, decision: Decision) -> Receipt:
-        if (seen := self.receipt(decision.id)) is not None:
-            return seen
-        self.changed = True
-        reason = self._judge(decision)
-        if reason is not None:
-            self.diary.tell("decision.refused", who=decision.by, submission=decision.submission, about=reason)
-            return self.remember(decision.id, Receipt(accepted=False, reason=reason))
+    def _take(self, decision: Decision) -> str:
         self.decisions = (*(known for known in self.decisions if known.by != decision.by), decision)
         self.diary.tell("decision.made", who=decision.by, submission=decision.submission, about=decision.option)
         assert self.deciding is not None
@@ -321,7 +284,60 @@ class HumanTask(Correspondence):
             self.diary.tell("task.returned", who=decision.by)
         elif outcome is not None:
             self._end(outcome)
-        return self.remember(decision.id, Receipt(accepted=True, outcome=outcome or "counted"))
+        return outcome or "counted"
+
+    def _judge_request(self, request: TaskRequest) -> str | None:  # noqa: ARG002 - whatever is asked for
+        return self._closed_text() if self._is_over() else None
+
+    def _take_request(self, request: TaskRequest) -> str:
+        if request.declined:
+            self.diary.tell("task.declined", who=request.by, submission=request.id)
+            self._end(NOT_REQUESTED)
+            return NOT_REQUESTED
+        if self.phase is not TaskPhase.PREPARING or self.request_said is not None:
+            self._tell_request()
+            self.round += 1
+            self.decisions = ()
+            self.edited = True
+            self.phase = TaskPhase.OPEN
+            self.asked = self.answered = None
+        asked = (seat.owner for seat in (self.circle.seats if self.circle else ()) if seat.of_tam)
+        self.asked_of = next(asked, self.asked_of)
+        self.requester, self.request_said = request.by, request.id
+        return "asked"
+
+    def _judge_question(self, question: TaskQuestion) -> str | None:
+        if self._is_over():
+            return self._closed_text()
+        if self.phase is not TaskPhase.OPEN:
+            return "a question is open already; wait for its answer"
+        if question.round != self.round:
+            return "the request was changed; use the latest mail"
+        if self.deciding is None or question.by not in self.deciding.holders():
+            return "you are not asked to decide this"
+        return None
+
+    def _take_question(self, question: TaskQuestion) -> str:
+        self.phase, self.asked, self.answered = TaskPhase.NEEDS_INFO, question, None
+        self.diary.tell("task.info_asked", who=question.by, submission=question.id)
+        return "asked"
+
+    def _judge_answer(self, answer: TaskQuestion) -> str | None:  # noqa: ARG002 - whatever is answered
+        if self._is_over():
+            return self._closed_text()
+        return None if self.phase is TaskPhase.NEEDS_INFO else "no question is open"
+
+    def _take_answer(self, answer: TaskQuestion) -> str:
+        self.phase, self.answered = TaskPhase.OPEN, answer.id
+        self.diary.tell("task.info_given", who=answer.by, submission=answer.id)
+        return "answered"
+
+    def _tell_request(self) -> None:
+        """Tell what is asked for, once, even where it is changed before anybody was asked."""
+        if self.told_request != self.request_said:
+            self.told_request = self.request_said
+            kind = "task.opened" if self.round == 1 else "task.changed"
+            self.diary.tell(kind, who=self.requester, submission=self.request_said)
 
     def _counted(self, deciding: Circle, *, hear_all: bool = False) -> str | None:
         """What the decisions add up to, if they do."""

@@ -11,7 +11,6 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
     from rapport.model.meeting import (
-        Book,
         Booking,
         MeetingPhase,
         MeetingResult,
@@ -128,8 +127,8 @@ class Meeting(Gathering):
         while self.booking is None and not self._starts_over:
             tally = quorum.tally(self._current, self.votes, workflow.now())
             reason = HELD_BACK if self.held_back else tally.reason
-            if self.wanted is not None:
-                self._book_by_hand(self.wanted)
+            if self.wanted:
+                self._book_by_hand()
             elif tally.slot is not None:
                 await self._book_if_still_free(tally.slot)
             elif reason is not None:
@@ -146,8 +145,8 @@ class Meeting(Gathering):
         """Invite everyone, and ask the TAM once it is over; until then the time can still be moved by hand."""
         asks = await self._invite() if self.booking is not None else ()
         while self.booking is not None and self.report is None and not self._starts_over:
-            if self.wanted is not None:
-                self._book_by_hand(self.wanted)
+            if self.wanted:
+                self._book_by_hand()
                 asks = await self._invite()
             elif asks and asks[0] <= workflow.now():
                 self._ask_how_it_went(self.booking, *asks[1:])
@@ -164,6 +163,8 @@ class Meeting(Gathering):
         """Leave nothing behind: no mail under way, no draft, no unread decision, no entry unwritten."""
         self.phase = MeetingPhase.ENDED
         outcome = self.outcome or "closed"
+        for book in self.wanted:
+            self.turn_away(book, "the meeting was over before it could be moved")
         if outcome in (NO_TIME, UNREPORTED):
             self.diary.tell("meeting.given_up", about=outcome)
         result = MeetingResult(
@@ -320,29 +321,36 @@ class Meeting(Gathering):
             self.diary.tell("meeting.time_taken", instant=slot.start)
             left = tuple(other for other in proposal.slots if other.id != slot.id)
             self.proposal = proposal.model_copy(update={"slots": left})
-        elif self.wanted is None:
+        elif not self.wanted:
             self.booking = booking
 
-    def _book_by_hand(self, book: Book) -> None:
-        sequence = self.booking.sequence + 1 if self.booking else 0
-        end = book.start + timedelta(minutes=self.step.minutes)
-        self.booking = Booking(
-            start=book.start, end=end, sequence=sequence, by="hand", member=book.by, submission=book.id
+    def _book_by_hand(self) -> None:
+        """As members said, in order. Each is on record; people are told of the last alone, which is what it came to."""
+        wanted, self.wanted = self.wanted, []
+        for book in wanted:
+            sequence = self.booking.sequence + 1 if self.booking else 0
+            end = book.start + timedelta(minutes=self.step.minutes)
+            self.booking = Booking(
+                start=book.start, end=end, sequence=sequence, by="hand", member=book.by, submission=book.id
+            )
+            if book is not wanted[-1]:
+                self._tell_booked(self.booking)
+
+    def _tell_booked(self, booking: Booking) -> None:
+        self.diary.tell(
+            "meeting.moved" if booking.sequence else "meeting.booked",
+            who=booking.member,
+            about=booking.by,
+            instant=booking.start,
+            submission=booking.submission,
         )
-        self.wanted = None
 
     async def _invite(self) -> tuple[datetime, ...]:
         """Send everyone the invitation, and learn when to ask how it went, when to insist, and when to give up."""
         assert self.booking is not None
         self.given_until = None
         self.phase = MeetingPhase.BOOKED
-        self.diary.tell(
-            "meeting.moved" if self.booking.sequence else "meeting.booked",
-            who=self.booking.member,
-            about=self.booking.by,
-            instant=self.booking.start,
-            submission=self.booking.submission,
-        )
+        self._tell_booked(self.booking)
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         self.newcomers = []
         update: Literal["time"] | None = "time" if self.booking.sequence else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -14,8 +17,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import operations, plan
     from rapport.policy.adoption import Plan
 
-from workflows.correspondence import Correspondence, refused
+from workflows.correspondence import Correspondence
 from workflows.steps import Steps
+from workflows.words import Door
 
 
 @workflow.defn(name="Onboarding")
@@ -53,15 +57,25 @@ class Onboarding(Correspondence):
     @workflow.update(name="operate", description="Pause, resume, skip, redo, complete, adopt, cancel")
     def operate(self, operation: Operation) -> Receipt:
         """A member's word on the whole; the same again changes nothing."""
-        if (seen := self.receipt(operation.id)) is not None:
-            return seen
-        return self.remember(operation.id, self.steps.operate(operation))
+        return self.take_word("operate", operation)
 
     @operate.validator
     def _validate_operate(self, operation: Operation) -> None:
-        reason = operations.judge(self.steps.progress, operation)
-        if reason is not None and self.receipt(operation.id) is None:
-            raise refused(reason)
+        self.check_word("operate", operation)
+
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said to it."""
+        return {**super().doors(), "operate": Door(Operation, self._judge_operation, self._take_operation)}
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        self.steps.diary.tell("word.refused", who=word.by, submission=word.id, about=reason)
+
+    def _judge_operation(self, operation: Operation) -> str | None:
+        return operations.judge(self.steps.progress, operation)
+
+    def _take_operation(self, operation: Operation) -> Receipt:
+        return self.steps.operate(operation)
 
     @workflow.signal(name="late_decision", description="A decision that came after its task was closed")
     def late_decision(self, decision: LateDecision) -> None:

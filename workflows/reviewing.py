@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -29,11 +29,12 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import details, review
 
 from workflows.channel import Channel
-from workflows.correspondence import Correspondence, refused
+from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import Refused, attempted, done
 from workflows.waiting import ask
+from workflows.words import Door
 
 HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
@@ -83,55 +84,53 @@ class Reviewing(Correspondence):
     @workflow.update(name="say", description="Say something about it")
     def say(self, word: ReviewWord) -> Receipt:
         """What somebody says of their own accord; it stands on record."""
-        if (seen := self.receipt(word.id)) is not None:
-            return seen
-        self._remember("said", by=word.by, submission=word.id)
-        self._tell("tech_review.said", who=word.by, submission=word.id)
-        return self.remember(word.id, Receipt(accepted=True, outcome="said"))
+        return self.take_word("say", word)
 
     @say.validator
     def _validate_say(self, word: ReviewWord) -> None:
-        self._refuse_over(word.id)
+        self.check_word("say", word)
 
     @workflow.update(name="request_meeting", description="Ask to talk about it live")
     def request_meeting(self, word: ReviewWord) -> Receipt:
         """Any participant can ask for a meeting."""
-        if (seen := self.receipt(word.id)) is not None:
-            return seen
-        self.wanted_meetings.append(word)
-        self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
-        return self.remember(word.id, Receipt(accepted=True, outcome="asked"))
+        return self.take_word("request_meeting", word)
 
     @request_meeting.validator
     def _validate_request_meeting(self, word: ReviewWord) -> None:
-        self._refuse_over(word.id)
+        self.check_word("request_meeting", word)
 
     @workflow.update(name="edit", description="Change the request; everybody is heard anew")
     def edit(self, edit: ReviewEdit) -> Receipt:
         """Another version of the request, in a new round; what was said stays on record."""
-        if (seen := self.receipt(edit.id)) is not None:
-            return seen
-        self.next_round, self.changed = edit.round, True
-        return self.remember(edit.id, Receipt(accepted=True, outcome=f"round {edit.round.number}"))
+        return self.take_word("edit", edit)
 
     @edit.validator
     def _validate_edit(self, edit: ReviewEdit) -> None:
-        if self.receipt(edit.id) is None:
-            self._refuse_over(edit.id)
-            if edit.round.number != self.next_round.number + 1:
-                raise refused("somebody else changed it meanwhile; look at it again")
+        self.check_word("edit", edit)
 
     @workflow.update(name="withdraw", description="It is not needed any more")
     def withdraw(self, word: ReviewWord) -> Receipt:
         """Nobody needs it any more."""
-        if (seen := self.receipt(word.id)) is not None:
-            return seen
-        self.withdrawn, self.changed = word, True
-        return self.remember(word.id, Receipt(accepted=True, outcome=WITHDRAWN))
+        return self.take_word("withdraw", word)
 
     @withdraw.validator
     def _validate_withdraw(self, word: ReviewWord) -> None:
-        self._refuse_over(word.id)
+        self.check_word("withdraw", word)
+
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said to it."""
+        return {
+            **super().doors(),
+            "say": Door(ReviewWord, self._judge_word, self._take_remark),
+            "request_meeting": Door(ReviewWord, self._judge_word, self._take_wish),
+            "edit": Door(ReviewEdit, self._judge_edit, self._take_edit),
+            "withdraw": Door(ReviewWord, self._judge_word, self._take_withdrawal),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        by = word.round.by if isinstance(word, ReviewEdit) else word.by
+        self._tell("word.refused", who=by, submission=word.id, about=reason)
 
     @workflow.query(name="view", description="The review as it stands")
     def view(self) -> ReviewView:
@@ -153,9 +152,32 @@ class Reviewing(Correspondence):
 
     # How it is done
 
-    def _refuse_over(self, id_: str) -> None:
-        if self.receipt(id_) is None and (self.ended or self.withdrawn is not None):
-            raise refused(f"{self.ref} is over: {self.outcome or WITHDRAWN}")
+    def _judge_word(self, word: ReviewWord | ReviewEdit) -> str | None:  # noqa: ARG002 - whatever is said
+        over = self.ended or self.withdrawn is not None
+        return f"{self.ref} is over: {self.outcome or WITHDRAWN}" if over else None
+
+    def _judge_edit(self, edit: ReviewEdit) -> str | None:
+        if edit.round.number != self.next_round.number + 1:
+            return self._judge_word(edit) or "somebody else changed it meanwhile; look at it again"
+        return self._judge_word(edit)
+
+    def _take_remark(self, word: ReviewWord) -> str:
+        self._remember("said", by=word.by, submission=word.id)
+        self._tell("tech_review.said", who=word.by, submission=word.id)
+        return "said"
+
+    def _take_wish(self, word: ReviewWord) -> str:
+        self.wanted_meetings.append(word)
+        self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
+        return "asked"
+
+    def _take_edit(self, edit: ReviewEdit) -> str:
+        self.next_round = edit.round
+        return f"round {edit.round.number}"
+
+    def _take_withdrawal(self, word: ReviewWord) -> str:
+        self.withdrawn = word
+        return WITHDRAWN
 
     def _is_interrupted(self) -> bool:
         return self.withdrawn is not None or self.next_round.number != self.round.number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import adoption, cadence
     from rapport.policy.operations import UNCHANGED
 
-from workflows.correspondence import Correspondence, refused
+from workflows.correspondence import Correspondence
 from workflows.diary import Diary
+from workflows.words import Door
 
 OPERATIONS: Final = MappingProxyType(
     {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.ADOPT: "adopted", Operate.CANCEL: "cancelled"}
@@ -61,92 +62,62 @@ class Rhythms(Correspondence):
     @workflow.update(name="set", description="Set the standing time")
     def set_rhythm(self, op: SetRhythm) -> Receipt:
         """A member's word on the day and the time; everyone gets the series anew."""
-
-        def record() -> str:
-            sync = self.syncs[op.step]
-            self.put(op.step, sync.model_copy(update={"wanted": op}))
-            self.diary.tell("sync.set", step=op.step, who=op.by, submission=op.id)
-            return "set"
-
-        return self._take(op.id, record)
+        return self.take_word("set", op)
 
     @set_rhythm.validator
     def _validate_set(self, op: SetRhythm) -> None:
-        self._judge(op.id, cadence.judge_set(op, self.syncs))
+        self.check_word("set", op)
 
     @workflow.update(name="skip", description="Call one occurrence off")
     def skip(self, op: SkipOne) -> Receipt:
         """A member's word that one occurrence does not take place; everyone's calendar loses it."""
-
-        def record() -> str:
-            self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
-            return "skipped"
-
-        return self._take(op.id, record)
+        return self.take_word("skip", op)
 
     @skip.validator
     def _validate_skip(self, op: SkipOne) -> None:
-        self._judge(op.id, cadence.judge_skip(op, self.syncs, workflow.now()))
+        self.check_word("skip", op)
 
     @workflow.update(name="move", description="Move one occurrence")
     def move(self, op: MoveOne) -> Receipt:
         """A member's word that one occurrence takes place at another time."""
-
-        def record() -> str:
-            one = self._named(op.step, op.day)
-            at = cadence.lead(one, op.start, workflow.now())
-            times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
-            self._alter(op.step, op.day, "moved", op, times)
-            return "moved"
-
-        return self._take(op.id, record)
+        return self.take_word("move", op)
 
     @move.validator
     def _validate_move(self, op: MoveOne) -> None:
-        self._judge(op.id, cadence.judge_move(op, self.syncs, workflow.now()))
+        self.check_word("move", op)
 
     @workflow.update(name="report", description="Say that an occurrence was not held")
     def report(self, op: NotHeld) -> Receipt:
         """A member's word that nobody met, though nobody had called it off."""
-
-        def record() -> str:
-            one = self._named(op.step, op.day)
-            self.put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
-            self.diary.tell("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
-            return "not_held"
-
-        return self._take(op.id, record)
+        return self.take_word("report", op)
 
     @report.validator
     def _validate_report(self, op: NotHeld) -> None:
-        self._judge(op.id, cadence.judge_not_held(op, self.syncs, workflow.now()))
+        self.check_word("report", op)
 
     @workflow.update(name="operate", description="Pause, resume, adopt another playbook, or cancel what recurs")
     def operate(self, operation: Operation) -> Receipt:
         """A member's word on all of it, as on an onboarding."""
-
-        def record() -> str:
-            if operation.playbook is not None and not self._adopts(operation.playbook, operation.left_out):
-                return UNCHANGED
-            self.diary.tell(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
-            match operation.kind:
-                case Operate.ADOPT:
-                    pass
-                case Operate.PAUSE:
-                    self.paused_at = self.paused_at or workflow.now()
-                case Operate.RESUME:
-                    self.paused_at = None
-                case _:
-                    self.closing = True
-            return OPERATIONS[operation.kind]
-
-        return self._take(operation.id, record)
+        return self.take_word("operate", operation)
 
     @operate.validator
     def _validate_operate(self, operation: Operation) -> None:
-        known = operation.kind in OPERATIONS
-        fine = "what recurs can be paused, resumed, cancelled or follow another playbook"
-        self._judge(operation.id, None if known else f"{fine}, not {operation.kind}")
+        self.check_word("operate", operation)
+
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said of it."""
+        return {
+            **super().doors(),
+            "set": Door(SetRhythm, self._judge, self._take_set),
+            "skip": Door(SkipOne, self._judge, self._take_skip),
+            "move": Door(MoveOne, self._judge, self._take_move),
+            "report": Door(NotHeld, self._judge, self._take_report),
+            "operate": Door(Operation, self._judge, self._take_operation),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        self.diary.tell("word.refused", step=getattr(word, "step", None), who=word.by, submission=word.id, about=reason)
 
     @workflow.query(name="plan", description="What recurs, by which playbook")
     def plan(self) -> CadencePlan:
@@ -188,15 +159,59 @@ class Rhythms(Correspondence):
         self.adopting = wanted
         return True
 
-    def _judge(self, id_: str, reason: str | None) -> None:
-        if self.receipt(id_) is None and (reason is not None or self.closing):
-            raise refused(reason or "nothing recurs any more; the cadence was closed")
+    def _judge(self, word: SetRhythm | SkipOne | MoveOne | NotHeld | Operation) -> str | None:
+        reason = None
+        match word:
+            case SetRhythm():
+                reason = cadence.judge_set(word, self.syncs)
+            case SkipOne():
+                reason = cadence.judge_skip(word, self.syncs, workflow.now())
+            case MoveOne():
+                reason = cadence.judge_move(word, self.syncs, workflow.now())
+            case NotHeld():
+                reason = cadence.judge_not_held(word, self.syncs, workflow.now())
+            case Operation() if word.kind not in OPERATIONS:
+                fine = "what recurs can be paused, resumed, cancelled or follow another playbook"
+                reason = f"{fine}, not {word.kind}"
+        return reason or ("nothing recurs any more; the cadence was closed" if self.closing else None)
 
-    def _take(self, id_: str, record: Callable[[], str]) -> Receipt:
-        if (seen := self.receipt(id_)) is not None:
-            return seen
-        self.changed = True
-        return self.remember(id_, Receipt(accepted=True, outcome=record()))
+    def _take_set(self, op: SetRhythm) -> str:
+        sync = self.syncs[op.step]
+        self.put(op.step, sync.model_copy(update={"wanted": op}))
+        self.diary.tell("sync.set", step=op.step, who=op.by, submission=op.id)
+        return "set"
+
+    def _take_skip(self, op: SkipOne) -> str:
+        self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
+        return "skipped"
+
+    def _take_move(self, op: MoveOne) -> str:
+        one = self._named(op.step, op.day)
+        at = cadence.lead(one, op.start, workflow.now())
+        times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
+        self._alter(op.step, op.day, "moved", op, times)
+        return "moved"
+
+    def _take_report(self, op: NotHeld) -> str:
+        one = self._named(op.step, op.day)
+        self.put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
+        self.diary.tell("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
+        return "not_held"
+
+    def _take_operation(self, operation: Operation) -> str:
+        if operation.playbook is not None and not self._adopts(operation.playbook, operation.left_out):
+            return UNCHANGED
+        self.diary.tell(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
+        match operation.kind:
+            case Operate.ADOPT:
+                pass
+            case Operate.PAUSE:
+                self.paused_at = self.paused_at or workflow.now()
+            case Operate.RESUME:
+                self.paused_at = None
+            case _:
+                self.closing = True
+        return OPERATIONS[operation.kind]
 
     def _named(self, step: str, day: object) -> Occurrence:
         sync = self.syncs[step]

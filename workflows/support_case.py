@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio import workflow
 
@@ -37,12 +38,13 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import SUPPORT_CASE
     from rapport.policy import cases, details
 
-from workflows.correspondence import Correspondence, refused
+from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING, RECORDS
 from workflows.outcomes import Refused, attempted, done, told
 from workflows.waiting import Alarm, steer
+from workflows.words import Door
 
 DESK_AGAIN: Final = timedelta(minutes=1)
 """How soon a desk that does not run is asked again."""
@@ -138,8 +140,7 @@ class SupportCase(Correspondence):
             await self.look_ahead()
             self._mail("case_acknowledged", (start.contact,), Purpose.NOTICE, "Acknowledge the question")
         elif start.reopened is not None:
-            self._take(start.reopened)
-            self.remember(start.reopened.id, Receipt(accepted=True, outcome=self.status.state))
+            self.take_word("act", start.reopened)
 
     async def act(self) -> None:
         """Tell whoever has to know of what was done, and of who has it."""
@@ -309,31 +310,19 @@ class SupportCase(Correspondence):
     @workflow.update(name="act", description="Do something to the case")
     def act_on(self, act: CaseAct) -> Receipt:
         """An answer, a note, a hand-off: whatever one command does."""
-        if (seen := self.receipt(act.id)) is not None:
-            return seen
-        self._take(act)
-        return self.remember(act.id, Receipt(accepted=True, outcome=self.status.state))
+        return self.take_word("act", act)
 
     @act_on.validator
     def _validate_act(self, act: CaseAct) -> None:
-        if self.receipt(act.id) is not None:
-            return
-        reason = self._judge(act)
-        if reason is not None:
-            raise refused(reason)
+        self.check_word("act", act)
 
-    @workflow.signal(name="act_later", description="What no worker could take at once")
-    def act_later(self, act: CaseAct) -> None:
-        """The same, left at the door; what cannot be done any more is left out and told on the timeline."""
-        if self.receipt(act.id) is not None:
-            return
-        reason = self._judge(act)
-        if reason is not None:
-            self.diary.tell("case.refused", who=act.by, submission=act.submission, about=reason)
-            self.changed = True
-        else:
-            self._take(act)
-        self.remember(act.id, Receipt(accepted=reason is None, reason=reason, outcome=self.status.state))
+    def doors(self) -> Mapping[str, Door[Any]]:
+        """What may be said to it."""
+        return {**super().doors(), "act": Door(CaseAct, self._judge, self._take)}
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        self.diary.tell("case.refused", who=word.by, submission=word.submission, about=reason)
 
     @workflow.signal(name="assigned", description="Who has it from now on, or why nobody")
     def assigned(self, word: Assigned) -> None:
@@ -372,7 +361,7 @@ class SupportCase(Correspondence):
     def _judge(self, act: CaseAct) -> str | None:
         return cases.judge(act, self.status, self.ref, escalated=self.escalation is not None)
 
-    def _take(self, act: CaseAct) -> None:
+    def _take(self, act: CaseAct) -> str:
         now, before = workflow.now(), self.status
         self.status = cases.apply(act, before, now)
         if act.kind in (ActKind.ASSIGN, ActKind.HAND_OFF):
@@ -386,7 +375,8 @@ class SupportCase(Correspondence):
         about = f"{act.other}: {act.outcome}" if act.outcome is not None else act.other or act.member
         self._log(act.kind, act.by, act.submission if act.has_words else None, about)
         self.acts.append(act)
-        self.stale = self.changed = True
+        self.stale = True
+        return self.status.state
 
     def _log(self, kind: str, by: str | None, submission: str | None, about: str | None = None) -> None:
         self.status = self.status.model_copy(update={"log": self.status.log + 1})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, delete, insert, select
+from sqlalchemy import Row, Table, case, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Wire
 from rapport.model.minutes import ActionRecord, BlockerRecord, MinutesRecord
+from rapport.model.records import Entry
 from rapport.storage import actions, blockers
 from rapport.storage.actions import KnownAction
 from rapport.storage.blockers import KnownBlocker
@@ -52,11 +53,14 @@ class NewMinutes(Wire):
 
 
 async def keep(connection: Connection, new: NewMinutes, submission: str) -> None:
-    """Write down a meeting's minutes, or put them in the place of those that are there.
+    """Write down a meeting's minutes, or put them in the place of those that are there; the same again is no change.
 
     Args:
         submission: What says them, by id.
     """
+    same = MinutesRow.meeting == new.meeting, MinutesRow.submission == submission
+    if await connection.scalar(select(MinutesRow.meeting).where(*same)) is not None:
+        return
     table = cast("Table", MinutesRow.__table__)
     insert_ = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     meeting, account, record = new.meeting, new.account, new.record
@@ -65,7 +69,9 @@ async def keep(connection: Connection, new: NewMinutes, submission: str) -> None
     first = {"meeting": meeting, "account": account, "step": new.step, "written_at": new.at, "corrected_at": None}
     await connection.execute(
         insert_.values(**first, **values).on_conflict_do_update(
-            index_elements=["meeting"], set_=values | {"corrected_at": new.at}
+            index_elements=["meeting"],
+            set_=values
+            | {"corrected_at": case((table.c.submission == submission, table.c.corrected_at), else_=new.at)},
         )
     )
     await connection.execute(delete(GoalRow).where(GoalRow.meeting == meeting))
@@ -78,6 +84,33 @@ async def keep(connection: Connection, new: NewMinutes, submission: str) -> None
         await connection.execute(insert(GoalRow), goals)
     await actions.replace(connection, account, meeting, record.actions, new.at)
     await blockers.replace(connection, account, meeting, record.blockers, new.at)
+
+
+async def keep_reported(connection: Connection, entry: Entry) -> None:
+    """Keep the minutes of a report that its workflow has taken by now, unless there are some."""
+    if entry.kind != "meeting.held" or entry.submission is None:
+        return
+    query = select(SubmissionRow.workflow_id, SubmissionRow.actor, SubmissionRow.at).where(
+        SubmissionRow.id == entry.submission
+    )
+    said = (await connection.execute(query)).one_or_none()
+    if (
+        said is None
+        or not said.workflow_id.startswith("meeting/")
+        or await of_meeting(connection, said.workflow_id) is not None
+    ):
+        return
+    report = await reported(connection, said.workflow_id)
+    if report is not None and entry.step is not None:
+        new = NewMinutes(
+            meeting=said.workflow_id,
+            account=entry.account,
+            step=entry.step,
+            by=said.actor,
+            at=said.at,
+            record=report.record,
+        )
+        await keep(connection, new, report.submission)
 
 
 async def of_meeting(connection: Connection, meeting: str) -> KnownMinutes | None:

@@ -26,14 +26,14 @@ async def note(connection: Connection, meeting: str) -> PrivateNote | None:
     return None if row is None else PrivateNote(by=row.by, text=row.text)
 
 
-async def write(connection: Connection, meeting: str, by: str, text: str) -> None:
+async def write(connection: Connection, account: str, meeting: str, by: str, text: str) -> None:
     """Keep a note, or replace it; an empty one takes it away."""
     if not text:
         await connection.execute(delete(PrivateNoteRow).where(PrivateNoteRow.meeting == meeting))
         return
     table = cast("Table", PrivateNoteRow.__table__)
     new = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    put = new.values(meeting=meeting, by=by, text=text)
+    put = new.values(meeting=meeting, account=account, by=by, text=text)
     await connection.execute(
         put.on_conflict_do_update(index_elements=["meeting"], set_={"by": put.excluded.by, "text": put.excluded.text})
     )

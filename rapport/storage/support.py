@@ -341,6 +341,12 @@ async def open_refs(connection: Connection, *, owner: str | None = None) -> list
     return list(await connection.scalars(query))
 
 
+async def asked_by(connection: Connection, question: str) -> str | None:
+    """The case that was opened with this submission, if there is one."""
+    ref: str | None = await connection.scalar(select(CaseRow.ref).where(CaseRow.question == question))
+    return ref
+
+
 async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice, int, int]], now: datetime) -> None:
     """Keep what the desk decided: each choice with the case's turn and severity. The latest word on a turn stands."""
     rows = [

@@ -336,9 +336,12 @@ class SubmissionRow(Base):
         verified: How the person was verified: operator, token, session, link or signature; or `unverified`.
         on_behalf_of: The member for whom they decided, by id.
         shown: The SHA-256 of what they were shown.
+        about: The SHA-256 of what they chose beside the text, by which the same word is known when it is said again.
+        answered_at: When whoever said it to a workflow was told what became of it; until then they may say it again.
     """
 
     __tablename__ = "submissions"
+    __table_args__ = (Index("submissions_by_workflow", "workflow_id", "at"),)
     id: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     actor: Mapped[str]
@@ -352,6 +355,8 @@ class SubmissionRow(Base):
     verified: Mapped[str]
     on_behalf_of: Mapped[str | None]
     shown: Mapped[str | None] = mapped_column(String(64))
+    about: Mapped[str | None] = mapped_column(String(64))
+    answered_at: Mapped[datetime | None]
 
 
 class MessageRow(Base):
@@ -510,10 +515,14 @@ class BlockerRow(Base):
 
 
 class PrivateNoteRow(Base):
-    """A note on a meeting for the TAM alone. It has a table of its own, so that nothing reads it along with others."""
+    """A note on a meeting for the TAM alone. It has a table of its own, so that nothing reads it along with others.
+
+    It may be there before the meeting's minutes: these wait for a worker, and no workflow ever hears of it.
+    """
 
     __tablename__ = "private_notes"
-    meeting: Mapped[str] = mapped_column(ForeignKey("minutes.meeting"), primary_key=True)
+    meeting: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.key"))
     by: Mapped[str]
     text: Mapped[str] = mapped_column(Text)
 
@@ -532,7 +541,7 @@ class TimelineRow(Base):
     """
 
     __tablename__ = "timeline"
-    __table_args__ = (UniqueConstraint("account", "sequence"),)
+    __table_args__ = (UniqueConstraint("account", "sequence"), Index("timeline_by_submission", "submission"))
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     key: Mapped[str] = mapped_column(unique=True)
     account: Mapped[str]

@@ -33,6 +33,8 @@ class Submission(Wire):
         shown: The SHA-256 of what they were shown, in hex.
         salt: 16 random bytes in hex, where there is a text.
         text_hash: SHA-256(salt‖text), where there is a text.
+        about: The SHA-256 of what they chose beside the text, in hex.
+        answered_at: When they were told what became of it, where it was said to a workflow.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Submission(Wire):
     text: str | None = None
     salt: str | None = None
     text_hash: str | None = None
+    about: str | None = None
+    answered_at: Instant | None = None
 
 
 @cache

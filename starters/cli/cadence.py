@@ -13,7 +13,7 @@ from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
 from starters.commands import cadences
 from starters.commands.cadences import CadenceShown
-from starters.commands.office import Actor, Office, member_acting
+from starters.commands.office import LATER, Actor, Office, member_acting
 
 app = typer.Typer(help="What recurs: standing meetings and reviews.", no_args_is_help=True)
 
@@ -122,7 +122,7 @@ def _say(
     if as_json:
         print_json(receipt)
     else:
-        out.print(said)
+        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
 def _print(shown: CadenceShown) -> None:

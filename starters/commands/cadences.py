@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from temporalio.client import WorkflowHandle
+from temporalio.workflow import UpdateMethodMultiParam
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.cadence import CadenceResult, MoveOne, NotHeld, RhythmView, SetRhythm, SkipOne, Standing
@@ -14,13 +14,13 @@ from rapport.model.ids import cadence_id
 from rapport.model.meeting import Receipt
 from rapport.model.people import WEEKDAYS
 from rapport.model.records import Wait
-from rapport.storage import people, rhythms, timeline
+from rapport.storage import people, rhythms
 from rapport.storage.rhythms import Rhythm
 from starters.commands.office import Actor, Office, answered, member_acting, present, submission
+from starters.commands.words import hand_over, once
 from workflows.cadence import Cadence
 
-Ask = Callable[[WorkflowHandle[Cadence, CadenceResult], str, str], Awaitable[Receipt]]
-"""Sends a member's word to the workflow: with the submission's id, by the member of this id."""
+W = TypeVar("W", SetRhythm, SkipOne, MoveOne, NotHeld)
 
 
 class DateShown(Wire):
@@ -174,12 +174,8 @@ async def set_time(office: Office, account: str, step: str, day: str, at: str, a
             fix='write it as "10:00"; it counts in the champion\'s zone',
         )
     weekday = WEEKDAYS.index(day.lower())
-
-    def ask(handle: WorkflowHandle[Cadence, CadenceResult], id_: str, by: str) -> Awaitable[Receipt]:
-        word = SetRhythm(id=id_, by=by, step=step, weekday=weekday, at=clock)
-        return handle.execute_update(Cadence.set_rhythm, word, id=id_)
-
-    return await _say(office, account, "cadence.set", actor, None, ask)
+    word = SetRhythm(id="", by="", step=step, weekday=weekday, at=clock)
+    return await _say(office, account, "cadence.set", actor, None, Cadence.set_rhythm, word)
 
 
 async def skip(office: Office, account: str, step: str, day: date, actor: Actor, reason: str | None = None) -> Receipt:
@@ -188,11 +184,8 @@ async def skip(office: Office, account: str, step: str, day: date, actor: Actor,
     Raises:
         Refusal: The member may not, or there is no such date, or it is off or over already.
     """
-
-    def ask(handle: WorkflowHandle[Cadence, CadenceResult], id_: str, by: str) -> Awaitable[Receipt]:
-        return handle.execute_update(Cadence.skip, SkipOne(id=id_, by=by, step=step, day=day), id=id_)
-
-    return await _say(office, account, "cadence.skip", actor, reason, ask)
+    word = SkipOne(id="", by="", step=step, day=day)
+    return await _say(office, account, "cadence.skip", actor, reason, Cadence.skip, word)
 
 
 async def move(
@@ -205,12 +198,8 @@ async def move(
     """
     if start.second or start.microsecond:
         raise Refusal("is not on a whole minute", field="start", fix="leave the seconds out")
-
-    def ask(handle: WorkflowHandle[Cadence, CadenceResult], id_: str, by: str) -> Awaitable[Receipt]:
-        word = MoveOne(id=id_, by=by, step=step, day=day, start=start)
-        return handle.execute_update(Cadence.move, word, id=id_)
-
-    return await _say(office, account, "cadence.move", actor, reason, ask)
+    word = MoveOne(id="", by="", step=step, day=day, start=start)
+    return await _say(office, account, "cadence.move", actor, reason, Cadence.move, word)
 
 
 async def report(
@@ -221,22 +210,28 @@ async def report(
     Raises:
         Refusal: The member may not, there was no such date, it has not begun, or it is too long ago.
     """
-
-    def ask(handle: WorkflowHandle[Cadence, CadenceResult], id_: str, by: str) -> Awaitable[Receipt]:
-        return handle.execute_update(Cadence.report, NotHeld(id=id_, by=by, step=step, day=day), id=id_)
-
-    return await _say(office, account, "cadence.report", actor, reason, ask)
+    word = NotHeld(id="", by="", step=step, day=day)
+    return await _say(office, account, "cadence.report", actor, reason, Cadence.report, word)
 
 
-async def _say(office: Office, account: str, kind: str, actor: Actor, reason: str | None, ask: Ask) -> Receipt:
+async def _say(
+    office: Office,
+    account: str,
+    kind: str,
+    actor: Actor,
+    reason: str | None,
+    update: UpdateMethodMultiParam[[Any, W], Receipt],
+    word: W,
+) -> Receipt:
+    """Say something of what recurs; the word gets its id, and whose it is, here."""
     member = await member_acting(office, actor)
     async with office.store.reading() as connection:
         await people.account(connection, account)
     handle = _handle(office, account)
     said = submission(member.id, actor, kind, handle.id, reason)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-    return await answered(ask(handle, said.id, member.id), f"cadence of {account}")
+    said = await once(office, said, by_state=True, word=word.model_dump(mode="json"))
+    mine = word.model_copy(update={"id": said.id, "by": member.id})
+    return await hand_over(office, handle, update, mine, f"cadence of {account}")
 
 
 def _handle(office: Office, account: str) -> WorkflowHandle[Cadence, CadenceResult]:

@@ -33,8 +33,9 @@ from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
 from starters.commands import case_reading
 from starters.commands.case_reading import CaseShown
-from starters.commands.office import SUPPORT, Actor, Office, Over, answered, decided, member_named, present, submission
+from starters.commands.office import SUPPORT, Actor, Office, Over, member_named, present, submission
 from starters.commands.onboardings import ACCOUNT
+from starters.commands.words import hand_over, heard, once
 from workflows.support_case import SupportCase
 
 AROUND: Final = frozenset({*SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT})
@@ -332,13 +333,16 @@ async def split(office: Office, ref: str, wanted: Split, actor: Actor) -> Opened
         partner=case.partner,
     )
     case_reading.rules(office).area(written.area)
-    said = submission(member.id, actor, "case.open", "case", written.question)
+    # Not among the words to the case itself: the one that tells it of the split comes after.
+    said = await once(office, submission(member.id, actor, "case.open", f"{case_id(ref)}/split", written.question))
     async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-        new = await support.add(connection, written, case.contact, said.id, member.id, present(), split_from=ref)
+        new = await support.asked_by(connection, said.id)
+        if new is None:
+            new = await support.add(connection, written, case.contact, said.id, member.id, present(), split_from=ref)
         made = await support.case(connection, new)
     await _start(office, made)
     await _act(office, case, ActKind.SPLIT, member.id, actor, None, other=new)
+    await heard(office, said.id)
     return Opened(ref=new, workflow_id=case_id(new), created=True)
 
 
@@ -420,17 +424,11 @@ async def _by_support(
 
 async def _act(office: Office, case: Case, kind: ActKind, by: str, actor: Actor, text: str | None, **more: Any) -> Done:
     """Hand one act to the case; a case whose workflow has ended goes on in a new run where it comes back."""
-    said = submission(by, actor, f"case.{kind}", case_id(case.ref), text)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, submission(by, actor, f"case.{kind}", case_id(case.ref), text), **more)
     act = CaseAct(id=said.id, kind=kind, by=by, at=said.at, submission=said.id, has_words=bool(text), **more)
     handle = office.client.get_workflow_handle(case_id(case.ref))
     try:
-        receipt = await decided(
-            handle.execute_update(SupportCase.act_on, act, id=act.id),
-            case.ref,
-            handle.signal(SupportCase.act_later, act),
-        )
+        receipt = await hand_over(office, handle, SupportCase.act_on, act, case.ref)
     except Over:
         receipt = await _revive(office, case, act)
     return Done(ref=case.ref, accepted=receipt.accepted, outcome=receipt.outcome, reason=receipt.reason)
@@ -463,7 +461,8 @@ async def _revive(office: Office, case: Case, act: CaseAct) -> Receipt:
     except WorkflowAlreadyStartedError:
         # Somebody else has opened it again in this moment.
         handle = office.client.get_workflow_handle(case_id(case.ref))
-        return await answered(handle.execute_update(SupportCase.act_on, act, id=act.id), case.ref)
+        return await hand_over(office, handle, SupportCase.act_on, act, case.ref)
+    await heard(office, act.id)
     return Receipt(accepted=True, outcome="reopened")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from temporalio.client import WorkflowHandle
@@ -24,7 +24,8 @@ from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
 from starters.commands import minutes
 from starters.commands.minutes import MinutesLine, MinutesShown
-from starters.commands.office import Actor, Office, Over, answered, decided, member_acting, present, submission
+from starters.commands.office import LATER, Actor, Office, Over, answered, member_acting, present, submission
+from starters.commands.words import hand_over, once
 from workflows.meeting import Meeting
 
 
@@ -207,15 +208,10 @@ async def _vote(
     actor: Actor,
     comment: str | None,
 ) -> Receipt:
-    said = submission(voter, actor, "vote", handle.id, comment)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-    answer = Vote(id=said.id, voter=voter, round=round_, slots=tuple(sorted(set(slots), key=lambda s: (len(s), s))))
-    return await decided(
-        handle.execute_update(Meeting.vote, answer, id=said.id),
-        "meeting",
-        handle.signal(Meeting.vote_later, answer),
-    )
+    chosen = tuple(sorted(set(slots), key=lambda s: (len(s), s)))
+    said = await once(office, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
+    answer = Vote(id=said.id, voter=voter, round=round_, slots=chosen)
+    return await hand_over(office, handle, Meeting.vote, answer, "meeting")
 
 
 async def poll(office: Office, token: str) -> Poll:
@@ -286,13 +282,9 @@ async def book(office: Office, account: str, step: str, start: datetime, actor: 
         raise Refusal("is not on a whole minute", field="start", fix="leave the seconds out")
     member = await member_acting(office, actor)
     handle = await _handle(office, account, step)
-    said = submission(member.id, actor, "book", handle.id)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-    return await answered(
-        handle.execute_update(Meeting.book, Book(id=said.id, by=member.id, start=start), id=said.id),
-        f'meeting "{step}" of {account}',
-    )
+    said = await once(office, submission(member.id, actor, "book", handle.id), start=start.astimezone(UTC))
+    word = Book(id=said.id, by=member.id, start=start)
+    return await hand_over(office, handle, Meeting.book, word, f'meeting "{step}" of {account}')
 
 
 async def report(
@@ -321,22 +313,19 @@ async def report(
         found = await people.account(connection, account)
         _, steps = await _steps(connection, account)
         record = await minutes.resolve(connection, found, step, steps, written)
-    said = submission(member.id, actor, outcome, handle.id, record.as_text())
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, submission(member.id, actor, outcome, handle.id, record.as_text()), by_state=True)
     word = Report(id=said.id, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
     try:
-        receipt = await answered(
-            handle.execute_update(Meeting.take_report, word, id=said.id), f'meeting "{step}" of {account}'
-        )
+        receipt = await hand_over(office, handle, Meeting.take_report, word, f'meeting "{step}" of {account}')
     except Refusal as refusal:
         return await _or_correct_it(office, refusal, account, step, actor, written, outcome)
     if outcome == "held":
-        # Only what the workflow has taken is kept. Should this process end here, saying it again keeps it.
         new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
         async with office.store.writing() as connection:
-            await records.keep(connection, new, said.id)
-            await minutes.keep_note(connection, handle.id, member, written.private_note)
+            if receipt.accepted and receipt.outcome != LATER:
+                # Only what the workflow has taken is kept. Should nobody be here by then, its projection keeps it.
+                await records.keep(connection, new, said.id)
+            await minutes.keep_note(connection, account, handle.id, member, written.private_note)
     return receipt
 
 
@@ -411,7 +400,7 @@ async def correct(office: Office, account: str, step: str, written: Minutes, act
             await records.keep(connection, new, said.id)
         elif kept is None and first is not None:
             await records.keep(connection, new, first.submission)
-        await minutes.keep_note(connection, handle.id, member, written.private_note)
+        await minutes.keep_note(connection, account, handle.id, member, written.private_note)
     return await minutes_of(office, account, step, member.email)
 
 

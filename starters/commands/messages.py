@@ -20,12 +20,14 @@ from rapport.model.relay import RelayFault
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
-from rapport.storage import access, attachments, people, support, sweeps, timeline
+from rapport.storage import access, attachments, people, support, sweeps
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
 from rapport.storage.relay import relay_fault
-from starters.commands.office import LATER, SUPPORT, Actor, Office, decided, may_act, present, submission, who_acts
+from rapport.storage.timeline import Submission
+from starters.commands.office import LATER, SUPPORT, Actor, Office, may_act, present, submission, who_acts
+from starters.commands.words import hand_over, once
 from worker import pace_of, stationery
 from workflows.correspondence import Correspondence
 
@@ -301,33 +303,42 @@ async def release(
     Raises:
         Refusal: One of them is no draft any more, or the member may not.
     """
-    by_workflow: dict[str, list[str]] = {}
+    by_workflow: dict[str, list[Message]] = {}
     async with office.store.reading() as connection:
         found = [await outbox.message(connection, key) for key in keys]
         member = await _reader_of(connection, actor, found)
-        for message in found:
-            if message.state is not MessageState.DRAFT:
-                raise _no_draft(message.state)
-            by_workflow.setdefault(message.workflow_id, []).append(message.key)
-        if not hold:
-            await _refuse_to_send(office, connection, keys)
+    for message in found:
+        by_workflow.setdefault(message.workflow_id, []).append(message)
+    # Before any goes: either all are still drafts, or this is the same word again.
+    words = [
+        await _releases(office, submission(member.id, actor, "hold" if hold else "approve", workflow_id, reason), some)
+        for workflow_id, some in by_workflow.items()
+    ]
     receipts = []
-    for workflow_id, some in by_workflow.items():
-        said = submission(member.id, actor, "hold" if hold else "approve", workflow_id, reason)
-        async with office.store.writing() as connection:
-            await timeline.submit(connection, said)
-        handle = office.client.get_workflow_handle(workflow_id)
-        word = Release(id=said.id, by=member.id, keys=tuple(some), hold=hold)
-        receipts.append(
-            await decided(
-                handle.execute_update(Correspondence.release, word, id=said.id),
-                "draft",
-                handle.signal(Correspondence.release_later, word),
-            )
-        )
+    for said, some in zip(words, by_workflow.values(), strict=True):
+        word = Release(id=said.id, by=member.id, keys=tuple(message.key for message in some), hold=hold)
+        handle = office.client.get_workflow_handle(said.workflow_id)
+        receipts.append(await hand_over(office, handle, Correspondence.release, word, "draft"))
     if not receipts:
         return Receipt(accepted=True, outcome="nothing to do")
     return next((one for one in receipts if one.outcome == LATER), receipts[0])
+
+
+async def _releases(office: Office, said: Submission, drafts: Sequence[Message]) -> Submission:
+    """Put a word on drafts on record.
+
+    Raises:
+        Refusal: One of them is no draft any more, and not because this very word was said before; or it cannot go.
+    """
+
+    async def refuse() -> None:
+        if gone := next((message for message in drafts if message.state is not MessageState.DRAFT), None):
+            raise _no_draft(gone.state)
+        if said.kind == "approve":
+            async with office.store.reading() as connection:
+                await _refuse_to_send(office, connection, [message.key for message in drafts])
+
+    return await once(office, said, refuse, keys=sorted(message.key for message in drafts))
 
 
 async def _refuse_to_send(office: Office, connection: Connection, keys: Sequence[str]) -> None:

@@ -241,10 +241,10 @@ async def refuse_foreign_note(
         )
 
 
-async def keep_note(connection: Connection, meeting: str, member: Member, note: str | None) -> None:
+async def keep_note(connection: Connection, account: str, meeting: str, member: Member, note: str | None) -> None:
     """Write a private note down; without one, the note that may be there stays. No timeline tells of it."""
     if note is not None:
-        await private_notes.write(connection, meeting, member.id, note)
+        await private_notes.write(connection, account, meeting, member.id, note)
 
 
 async def shown(connection: Connection, meeting: str, steps: Sequence[Shown], reader: str = "") -> MinutesShown | None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -17,7 +17,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from rapport import clock
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id
-from rapport.model.meeting import Receipt
 from rapport.model.people import Member, Role
 from rapport.policy import audit
 from rapport.settings import Settings
@@ -255,30 +254,3 @@ def _told(error: RPCError, subject: str) -> Refusal:
             kind=Refused.UNREACHABLE,
         )
     return Refusal(f"Temporal refused: {error.status.name.lower()}", kind=Refused.UNREACHABLE)
-
-
-async def decided(call: Awaitable[Receipt], subject: str, leave: Awaitable[Any]) -> Receipt:
-    """Hand a decision over; if no worker takes it in time, leave it at the workflow's door as a signal.
-
-    Args:
-        call: The update, with the decision's id.
-        leave: The signal with the same id; the workflow knows both for one.
-
-    Raises:
-        Refusal: As `answered`, but never because no worker answers.
-    """
-    try:
-        receipt = await answered(call, subject)
-    except Refusal as refusal:
-        if refusal.kind is not Refused.UNREACHABLE:
-            _forget(leave)
-            raise
-        await answered(leave, subject)
-        return Receipt(accepted=True, outcome=LATER)
-    _forget(leave)
-    return receipt
-
-
-def _forget(leave: Awaitable[Any]) -> None:
-    if asyncio.iscoroutine(leave):
-        leave.close()

@@ -18,10 +18,11 @@ from rapport.playbooks import load
 from rapport.policy import operations, plan
 from rapport.policy.adoption import Plan
 from rapport.policy.calendar import apply_offset
-from rapport.storage import contracts, timeline
+from rapport.storage import contracts
 from rapport.storage.database import Connection
 from starters.commands.office import Actor, Office, Over, answered, member_acting, present, submission
 from starters.commands.onboardings import PLAYBOOKS
+from starters.commands.words import hand_over, once
 from workflows.cadence import Cadence
 from workflows.onboarding import Onboarding
 
@@ -88,11 +89,11 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
         async with office.store.reading() as connection:
             left_out = await left_out_for(connection, account, playbook)
     said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    plan_ = playbook.model_dump(mode="json") if playbook else None
+    said = await once(office, said, by_state=True, step=written.step, playbook=plan_)
     operation = Operation(id=said.id, by=member.id, kind=kind, step=written.step, playbook=playbook, left_out=left_out)
     handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
-    asked = answered(handle.execute_update(Onboarding.operate, operation, id=said.id), f"onboarding of {account}")
+    asked = hand_over(office, handle, Onboarding.operate, operation, f"onboarding of {account}")
     if kind in OF_A_STEP:
         return await _of_a_running_one(account, asked)
     return await _of_either(office, account, asked, operation)
@@ -118,8 +119,7 @@ async def _of_either(office: Office, account: str, asked: Awaitable[Receipt], op
     except Over as over:
         kind = over.kind
     with suppress(Over):
-        word = cadence.execute_update(Cadence.operate, operation, id=operation.id)
-        also = await answered(word, f"cadence of {account}")
+        also = await hand_over(office, cadence, Cadence.operate, operation, f"cadence of {account}")
         receipt = also if receipt is None or receipt.outcome == operations.UNCHANGED else receipt
     if receipt is None:
         raise Refusal(

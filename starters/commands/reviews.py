@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Final, Literal
 
 from temporalio.client import WorkflowHandle
@@ -52,6 +53,7 @@ from starters.commands.office import (
     submission,
 )
 from starters.commands.review_shown import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
+from starters.commands.words import hand_over, once
 from workflows.tech_review import TechReview
 
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
@@ -194,10 +196,16 @@ def _words(request: ReviewRequest) -> str:
     return json.dumps(request.model_dump(mode="json", exclude_none=True), ensure_ascii=False)
 
 
-def _round(request: ReviewRequest, said: str, member: Member, number: int) -> ReviewRound:
+def _refuse_past(request: ReviewRequest, member: Member) -> datetime:
+    """Give the instant by which the customer needs to know, if it is to come."""
     needed = policy.needed_at(request.needed_by, member.schedule)
     if needed <= present():
         raise Refusal("is past", field="needed_by", fix="name the day by which the customer needs to know")
+    return needed
+
+
+def _round(request: ReviewRequest, said: str, member: Member, number: int) -> ReviewRound:
+    needed = _refuse_past(request, member)
     return ReviewRound(
         number=number,
         submission=said,
@@ -230,24 +238,26 @@ async def edit(office: Office, ref: str, request: ReviewRequest, actor: Actor) -
     """
     member = await member_acting(office, actor)
     found = await _find(office, ref)
-    _refuse_over(found)
-    if request.account != found.account:
-        raise Refusal(
-            f"is {found.account} in {found.ref}", field="account", fix="submit another review for another account"
-        )
-    async with office.store.reading() as connection:
-        versions = await reviews.rounds(connection, found.ref)
-        words = await timeline.words(connection, [one.submission for one in versions])
-    if read(words.get(versions[-1].submission)) == read(_words(request)):
-        raise Refusal(
-            "nothing has changed", field="request", fix="change something, or leave it", kind=Refused.CONFLICT
-        )
+
+    async def refuse() -> None:
+        _refuse_over(found)
+        if request.account != found.account:
+            raise Refusal(
+                f"is {found.account} in {found.ref}", field="account", fix="submit another review for another account"
+            )
+        async with office.store.reading() as connection:
+            versions = await reviews.rounds(connection, found.ref)
+            words = await timeline.words(connection, [one.submission for one in versions])
+        if read(words.get(versions[-1].submission)) == read(_words(request)):
+            raise Refusal(
+                "nothing has changed", field="request", fix="change something, or leave it", kind=Refused.CONFLICT
+            )
+        _refuse_past(request, member)
+
     said = submission(member.id, actor, "review.edit", review_id(found.ref), _words(request))
-    round_ = _round(request, said.id, member, found.round + 1)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-    call = _handle(office, found).execute_update(TechReview.edit, ReviewEdit(id=said.id, round=round_), id=said.id)
-    return await answered(call, f"review {found.ref}")
+    said = await once(office, said, refuse, by_state=True)
+    word = ReviewEdit(id=said.id, round=_round(request, said.id, member, found.round + 1))
+    return await hand_over(office, _handle(office, found), TechReview.edit, word, f"review {found.ref}")
 
 
 # Saying something
@@ -279,12 +289,9 @@ async def feedback(office: Office, ref: str, written: Feedback, actor: Actor) ->
         )
     if asked is not None and written.stance is not None:
         return await tasks.decide(office, asked.id, written.stance, actor, text)
-    said = submission(speaker.id, actor, "review.feedback", review_id(found.ref), text)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, submission(speaker.id, actor, "review.feedback", review_id(found.ref), text))
     word = ReviewWord(id=said.id, by=speaker.id)
-    call = _handle(office, found).execute_update(TechReview.say, word, id=said.id)
-    return await answered(call, f"review {found.ref}")
+    return await hand_over(office, _handle(office, found), TechReview.say, word, f"review {found.ref}")
 
 
 async def _spoken(office: Office, written: Feedback, actor: Actor) -> tuple[Member, Actor, str]:
@@ -329,12 +336,9 @@ async def request_meeting(office: Office, ref: str, written: Reason, actor: Acto
     member = await member_named(office, actor)
     found = await _find(office, ref)
     _refuse_over(found)
-    said = submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason))
     word = ReviewWord(id=said.id, by=member.id)
-    call = _handle(office, found).execute_update(TechReview.request_meeting, word, id=said.id)
-    return await answered(call, f"review {found.ref}")
+    return await hand_over(office, _handle(office, found), TechReview.request_meeting, word, f"review {found.ref}")
 
 
 async def withdraw(office: Office, ref: str, written: Reason, actor: Actor) -> Receipt:
@@ -347,13 +351,14 @@ async def withdraw(office: Office, ref: str, written: Reason, actor: Actor) -> R
     if not member.roles & (CUSTOMER_FACING | {Role.CE_VP}):
         await member_acting(office, actor)
     found = await _find(office, ref)
-    _refuse_over(found)
+
+    async def refuse() -> None:
+        _refuse_over(found)
+
     said = submission(member.id, actor, "review.withdraw", review_id(found.ref), written.reason)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, said, refuse, by_state=True)
     word = ReviewWord(id=said.id, by=member.id)
-    call = _handle(office, found).execute_update(TechReview.withdraw, word, id=said.id)
-    return await answered(call, f"review {found.ref}")
+    return await hand_over(office, _handle(office, found), TechReview.withdraw, word, f"review {found.ref}")
 
 
 # Looking

@@ -41,7 +41,6 @@ from starters.commands.office import (
     Office,
     Over,
     answered,
-    decided,
     member_acting,
     member_named,
     present,
@@ -59,6 +58,7 @@ from starters.commands.tasks_shown import (
     overdue_first,
     people_of,
 )
+from starters.commands.words import hand_over, once
 from workflows.human_task import HumanTask
 from workflows.onboarding import Onboarding
 
@@ -195,10 +195,13 @@ async def decide(
     _refuse_operator(office, found, actor)
     member = await _decider(office, found, actor)
     reason = check(_Reason, {"reason": reason}, "").reason or None
-    if found.phase is not TaskPhase.CLOSED:
-        _refuse_incomplete(found.definition, option, reason)
-        await _refuse_unrecorded(office, found, option)
-        await _refuse_unwritten(office, found, option)
+
+    async def refuse() -> None:
+        if found.phase is not TaskPhase.CLOSED:
+            _refuse_incomplete(found.definition, option, reason)
+            await _refuse_unrecorded(office, found, option)
+            await _refuse_unwritten(office, found, option)
+
     said = submission(
         member.id,
         actor,
@@ -208,8 +211,7 @@ async def decide(
         on_behalf_of=next((holder.on_behalf_of for holder in found.holders if holder.member == member.id), None),
         shown=found.shown,
     )
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, said, refuse, option=option, round=round_)
     decision = Decision(
         id=said.id,
         round=found.round if round_ is None else round_,
@@ -219,13 +221,8 @@ async def decide(
         at=said.at,
         reasoned=reason is not None,
     )
-    handle = _handle(office, found)
     try:
-        return await decided(
-            handle.execute_update(HumanTask.decide, decision, id=said.id),
-            _called(found),
-            handle.signal(HumanTask.decide_later, decision),
-        )
+        return await hand_over(office, _handle(office, found), HumanTask.decide, decision, _called(found))
     except Refusal as refusal:
         if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, Over):
             raise
@@ -391,11 +388,9 @@ async def decline(office: Office, task: str, actor: Actor, reason: str | None = 
 
 
 async def _requested(office: Office, found: Task, member: Member, actor: Actor, kind: str, text: str | None) -> Receipt:
-    said = submission(member.id, actor, kind, found.id, text)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
+    said = await once(office, submission(member.id, actor, kind, found.id, text))
     asked = TaskRequest(id=said.id, by=member.id, declined=kind == "task.decline")
-    return await answered(_handle(office, found).execute_update(HumanTask.request, asked, id=said.id), _called(found))
+    return await hand_over(office, _handle(office, found), HumanTask.request, asked, _called(found))
 
 
 async def ask(office: Office, task: str, question: str, actor: Actor) -> Receipt:
@@ -408,7 +403,7 @@ async def ask(office: Office, task: str, question: str, actor: Actor) -> Receipt
         office, task, check(_Question, {"question": question}, "").question, actor, "ask"
     )
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)
-    return await answered(_handle(office, found).execute_update(HumanTask.ask, word, id=said.id), _called(found))
+    return await hand_over(office, _handle(office, found), HumanTask.ask, word, _called(found))
 
 
 async def answer(office: Office, task: str, text: str, actor: Actor) -> Receipt:
@@ -419,17 +414,14 @@ async def answer(office: Office, task: str, text: str, actor: Actor) -> Receipt:
     """
     found, member, said = await _speak(office, task, check(_Answer, {"text": text}, "").text, actor, "answer")
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)
-    return await answered(_handle(office, found).execute_update(HumanTask.answer, word, id=said.id), _called(found))
+    return await hand_over(office, _handle(office, found), HumanTask.answer, word, _called(found))
 
 
 async def _speak(office: Office, task: str, text: str, actor: Actor, what: str) -> tuple[Task, Member, Submission]:
     member = await member_named(office, actor)
     found = await _find(office, task)
     _refuse_alarm(found)
-    said = submission(member.id, actor, f"task.{what}", found.id, text)
-    async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
-    return found, member, said
+    return found, member, await once(office, submission(member.id, actor, f"task.{what}", found.id, text))
 
 
 def _filled(value: str) -> str:

@@ -177,6 +177,8 @@ def sentence(
             return f"Nobody read {_drafts(count)} in time; held back"
         case "drafts.refused":
             return f"What {who} said of drafts came too late: {about}"
+        case "word.refused":
+            return f"What {who} said came too late: {about}"
         case "message.drafted":
             return f"Draft to {who} waits for the TAM"
         case "message.sent":

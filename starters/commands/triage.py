@@ -13,6 +13,7 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport.model.base import Email, Prose, Refusal, Refused, Slug, Written
@@ -28,6 +29,7 @@ from rapport.policy.triage import Door
 from rapport.storage import people, timeline
 from starters.commands import cases
 from starters.commands.office import Actor, Office, member_named, submission
+from starters.commands.words import heard, once
 from workflows.human_task import HumanTask
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
@@ -118,8 +120,11 @@ async def _broken(office: Office, matter: Matter, door: Door, actor: Actor) -> S
 async def _ask_leadership(office: Office, matter: Matter, door: Door, member: Member, actor: Actor) -> Shown:
     """Open a to-do for whoever leads the submitter; it climbs its ladder, and its outcome is told to the submitter."""
     leader, name = await _leader(office, member)
-    said = submission(
-        member.id, actor, "triage", matter.account, json.dumps({"matter": matter.what}, ensure_ascii=False)
+    said = await once(
+        office,
+        submission(member.id, actor, "triage", matter.account, json.dumps({"matter": matter.what}, ensure_ascii=False)),
+        by_state=True,
+        kind=door.kind,
     )
     ref = f"Q-{said.id.removeprefix('s_')[:8]}"
     id_ = task_id(ref, door.kind, 1)
@@ -132,7 +137,6 @@ async def _ask_leadership(office: Office, matter: Matter, door: Door, member: Me
         about=door.kind,
     )
     async with office.store.writing() as connection:
-        await timeline.submit(connection, said)
         await timeline.append(connection, [entry])
     title = "An escalation" if door.kind is Kind.ESCALATION else "Where it belongs"
     given = TaskStart(
@@ -155,10 +159,14 @@ async def _ask_leadership(office: Office, matter: Matter, door: Door, member: Me
             search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, matter.account)]),
             static_summary=f"{title}, for {matter.account}",
         )
+    except WorkflowAlreadyStartedError:
+        # The same word again, whose answer was lost.
+        pass
     except RPCError:
         raise Refusal(
             "Temporal did not take it", fix="repeat it once Temporal is back", kind=Refused.UNREACHABLE
         ) from None
+    await heard(office, said.id)
     return Shown(**door.model_dump(), task=id_, asked=name)
 
 

@@ -41,6 +41,13 @@ async def test_a_portal_opens_a_case_once_and_support_resolves_it(here: Town, ap
     question = {"account": "versayce", "question": "Why E42?", "area": "api", "id": "portal-1", "as": CHAMPION}
     opened = await post(api, "cases", 201, **question)
     assert (await post(api, "cases", 200, **question))["ref"] == opened["ref"]
+    del question["id"]
+    keyed = {"Idempotency-Key": "portal-1"}
+    assert (await api.post("/v1/cases", json=question, headers=keyed)).json()["ref"] == opened["ref"]
+    keyed = {"Idempotency-Key": new_id("k")}
+    first, second = [(await api.post("/v1/cases", json=question, headers=keyed)) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["ref"] == second.json()["ref"] != opened["ref"]
     ref = opened["ref"]
 
     async def begun() -> bool:
@@ -55,6 +62,7 @@ async def test_a_portal_opens_a_case_once_and_support_resolves_it(here: Town, ap
     drafted = await post(api, f"cases/{ref}/to-review", text="Is it supported?", **{"as": SAM})
     assert drafted["draft"].startswith("# A draft")
     split = await post(api, f"cases/{ref}/split", question="And E43?", **{"as": SAM})
+    assert (await post(api, f"cases/{ref}/split", question="And E43?", **{"as": SAM}))["ref"] == split["ref"]
     await post(api, f"cases/{split['ref']}/merge", into=ref, **{"as": LEAD})
     await post(api, f"cases/{ref}/resolve", text="Rotated.", **{"as": SAM})
     listed = (await api.get("/v1/cases", params={"account": "versayce", "all": True})).json()

@@ -766,15 +766,14 @@ async def test_a_link_of_older_times_says_so(house: House) -> None:
     assert "checkbox" not in html
 
 
-async def test_a_date_that_nobody_could_change_says_why(house: House) -> None:
-    """Where no worker answers, or nothing recurs, the account's page tells it, and what was typed."""
+async def test_a_date_that_nobody_could_change_at_once_says_so(house: House) -> None:
+    """Where no worker answers, the account's page tells that it waits for one; what is wrong is told as before."""
     await house.enter()
     typed = {"csrf": await house.csrf(), "date": "2030-01-15", "reason": "a fair"}
     house.workflows.view = None
     answer = await house.reader.post("/accounts/versayce/cadence/weekly/skip", data=typed)
-    assert answer.status_code == 503
-    assert "Temporal does not answer" in answer.text
-    assert "You entered: 2030-01-15" in answer.text
+    assert answer.headers["location"] == "/accounts/versayce?done=kept"
+    assert [(left.update, left.word["day"]) for left in house.workflows.signalled] == [("skip", "2030-01-15")]
     wrong = await house.reader.post("/accounts/versayce/cadence/weekly/skip", data=typed | {"date": "soon"})
     assert wrong.status_code == 422
     assert "That was not done" in wrong.text
@@ -817,7 +816,7 @@ async def test_without_a_worker_an_answer_is_left_at_the_door(house: House) -> N
     assert answer.status_code == 200
     assert "Your answer is recorded" in answer.text
     assert "2 of the times" in answer.text
-    assert [vote.slots for vote in house.workflows.signalled] == [("1", "2")]
+    assert [(left.update, left.word["slots"]) for left in house.workflows.signalled] == [("vote", ["1", "2"])]
 
 
 # Caught mail

@@ -414,7 +414,7 @@ async def test_each_link_that_cannot_decide_says_why(here: Town, house: House) -
     assert (await house.stranger.get(f"/m/{access.new_token()}")).status_code == 404
     assert "This went to somebody else" in (await house.stranger.get(elsewhere)).text
     assert "You asked for this" in (await house.stranger.get(own)).text
-    assert (await tasks.request(here.office, task.task, WORDS, TAM)).accepted
+    assert (await tasks.request(here.office, task.task, {**WORDS, "cost": "1500 CHF"}, TAM)).accepted
     await seen(here, task.task, lambda shown: shown.round == 2)
     assert "The request was changed" in (await house.stranger.get(link)).text
     newer = await house.link(task, MANAGER, round_=2)

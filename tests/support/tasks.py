@@ -16,7 +16,8 @@ from rapport.storage.timeline import submit
 from starters.commands import onboardings
 from starters.commands.office import Actor, submission
 from starters.commands.onboardings import StartRequest
-from tests.conftest import Town, by, example, until
+from tests.conftest import Town, by, example, left, until
+from workflows.correspondence import Correspondence
 from workflows.human_task import HumanTask
 
 MANAGER = "ines.moreau@foobar.example"
@@ -119,5 +120,5 @@ async def leave_at_the_door(town: Town, email: str, option: str) -> Decision:
     """Decide by signal, as when no worker answers in time."""
     member, said = await _said(town, by(email), "task.decide", None)
     decision = Decision(id=said, round=1, option=option, by=member, submission=said, at=datetime.now(UTC))
-    await town.client.get_workflow_handle(TASK).signal("decide_later", decision)
+    await town.client.get_workflow_handle(TASK).signal(Correspondence.hear_later, left("decide", decision))
     return decision

@@ -56,7 +56,7 @@ async def office(store: Store, tmp_path: Path) -> Office:
         await timeline.append(connection, [entry])
         new = NewMinutes(meeting=MEETING, account="versayce", step="kickoff", by=member.id, at=said.at, record=record)
         await records.keep(connection, new, said.id)
-        await minutes.keep_note(connection, MEETING, member, example().private_note)
+        await minutes.keep_note(connection, "versayce", MEETING, member, example().private_note)
     await blockers.add(made, "versayce", NewBlocker(title="Budget", owner=CHAMPION, next_check=date(2026, 12, 3)), TAM)
     return made
 
@@ -185,7 +185,7 @@ async def test_nobody_replaces_a_note_that_they_may_not_read(office: Office) -> 
             await minutes.refuse_foreign_note(connection, account, MEETING, example(), manager)
     assert (error.value.kind, error.value.field) == (Refused.FORBIDDEN, "private_note")
     async with office.store.writing() as connection:
-        await minutes.keep_note(connection, MEETING, tam, None)
+        await minutes.keep_note(connection, "versayce", MEETING, tam, None)
         assert await private_notes.note(connection, MEETING) is not None
-        await minutes.keep_note(connection, MEETING, tam, "")
+        await minutes.keep_note(connection, "versayce", MEETING, tam, "")
         assert await private_notes.note(connection, MEETING) is None

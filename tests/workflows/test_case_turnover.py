@@ -16,8 +16,9 @@ from starters.commands import case_reading, cases, timelines
 from starters.commands.case_reading import CaseLine
 from starters.commands.cases import Reclassify, Say
 from starters.commands.office import submission
-from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
+from tests.conftest import CHAMPION, TAM, Town, by, left, text_of, until
 from tests.support.desk import ask, desk_of, let_a_draft_go, listed, mail_about, open_desk, over, owner_of
+from workflows.correspondence import Correspondence
 from workflows.support_case import SupportCase
 
 
@@ -131,7 +132,7 @@ async def test_an_act_that_comes_again_after_a_new_run_is_no_second_one(skipping
     await until(taken, "the case to take the answer")
     await mail_about(skipping, CHAMPION, "Re: [C-00001]")
     now = await turned(skipping, ref, before)
-    await handle.signal(SupportCase.act_later, act)
+    await handle.signal(Correspondence.hear_later, left("act", act))
     receipt = await handle.execute_update(SupportCase.act_on, act, id=new_id("u"))
     assert receipt.accepted
     await cases.note(skipping.office, ref, Say(text="They use a proxy."), by("priya.raman@foobar.example"))

@@ -15,7 +15,7 @@ from rapport.model.people import WrittenAbsence
 from rapport.model.workflows import HUMAN_TASK
 from starters.commands import accounts, meetings, members, messages, onboardings, timelines
 from starters.commands.onboardings import StartRequest
-from tests.conftest import CHAMPION, TAM, Town, account, by, text_of, until
+from tests.conftest import CHAMPION, TAM, Town, account, by, left, text_of, until
 from tests.support.kickoff import in_phase as meeting_in_phase
 from tests.support.tasks import (
     MANAGER,
@@ -31,6 +31,7 @@ from tests.support.tasks import (
     request,
     view,
 )
+from workflows.correspondence import Correspondence
 
 BOTH = TaskDefinition(
     task="approval",
@@ -307,7 +308,7 @@ async def test_a_decision_left_at_the_door_is_judged_and_its_refusal_mailed(skip
     assert "not asked" in mail or "who decide" in mail, mail
     assert (await view(skipping)).phase == "open"
     decision = await leave_at_the_door(skipping, MANAGER, "approve")
-    await skipping.client.get_workflow_handle(TASK).signal("decide_later", decision)
+    await skipping.client.get_workflow_handle(TASK).signal(Correspondence.hear_later, left("decide", decision))
     assert (await in_phase(skipping, "closed")).outcome == "approve"
     assert (await kinds(skipping)).count("decision.made") == 1
     assert len(skipping.mails(stranger)) == 1

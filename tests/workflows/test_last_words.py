@@ -17,13 +17,14 @@ from rapport.model.ids import cadence_id, meeting_id
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate, Steer, Steering
 from rapport.storage.database import Connection
-from starters.commands import cases, messages, operations, timelines
+from starters.commands import cases, meetings, messages, operations, timelines
 from starters.commands import office as office_module
 from starters.commands.cases import Say
+from starters.commands.minutes import MinutesShown
 from starters.commands.office import LATER, Office
 from starters.commands.operations import OperationWritten
 from tests.conftest import CHAMPION, TAM, Town, by, until
-from tests.support import kickoff, rhythm
+from tests.support import kickoff, minutes, rhythm
 from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
 
 
@@ -139,6 +140,27 @@ async def test_a_word_on_drafts_of_a_meeting_that_is_over_is_told_as_too_late(
     assert {await state_of(skipping, key) for key in keys} == {MessageState.SUPPRESSED}
     assert "came too late: it is over" in await told(skipping, "drafts.refused")
     assert skipping.mails(CHAMPION) == []
+
+
+async def test_minutes_that_nobody_could_take_at_once_are_kept_once(
+    skipping: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said twice while no worker answers, they are on record once, with all that was promised, as soon as one does."""
+    await minutes.begun(skipping)
+    meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
+    say = partial(meetings.report, skipping.office, "versayce", "kickoff", "held", TAM, written=minutes.example())
+    async with all_at_once(skipping, monkeypatch, partial(meeting.signal, "people_changed")):
+        assert [(await say()).outcome for _ in range(2)] == [LATER, LATER]
+        assert (await meetings.noted(skipping.office, "versayce", "kickoff")).minutes is None
+
+    async def kept() -> MinutesShown | None:
+        return (await meetings.noted(skipping.office, "versayce", "kickoff", TAM.email)).minutes
+
+    shown = await until(kept, "the minutes")
+    assert (len(shown.actions), len(shown.blockers), shown.corrected_at) == (2, 1, None)
+    assert shown.private_note is not None
+    assert (await say()).outcome == "held"
+    assert "was held" in await told(skipping, "meeting.held")
 
 
 async def digest(town: Town) -> str:

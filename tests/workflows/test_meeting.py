@@ -32,12 +32,14 @@ from tests.conftest import (
     Town,
     by,
     example,
+    left,
     link_of,
     skipping_town,
     text_of,
     until,
 )
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
+from workflows.correspondence import Correspondence
 from workflows.meeting import Meeting
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -199,9 +201,9 @@ async def test_the_same_decision_twice_counts_once(skipping: Town) -> None:
     champion = next(invitee.id for invitee in view.proposal.invitees if invitee.persona == "primary_champion")
     ballot = Vote(id="s_same", voter=champion, round=1, slots=("1",))
     first = await handle.execute_update(Meeting.vote, ballot, id="s_same")
-    await handle.signal(Meeting.vote_later, ballot)
+    await handle.signal(Correspondence.hear_later, left("vote", ballot))
     changed = ballot.model_copy(update={"slots": ("2",)})
-    await handle.signal(Meeting.vote_later, changed)
+    await handle.signal(Correspondence.hear_later, left("vote", changed))
     assert await handle.execute_update(Meeting.vote, changed) == first
     assert (await handle.query(Meeting.view)).votes == (ballot,)
 
@@ -287,8 +289,10 @@ async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: To
         assert (await meetings.poll(skipping.office, link_of(mail))).reader == "Luca Bianchi"
     states = {line.key: line.state for line in await messages.listed(skipping.office, "versayce")}
     assert states[keys[0]] is MessageState.HELD
+    assert (await messages.release(skipping.office, keys[1:], TAM)).outcome == "sending"
     with pytest.raises(Refusal, match="no draft any more"):
-        await messages.release(skipping.office, keys[1:], TAM)
+        await messages.release(skipping.office, keys[2:], TAM)
+    assert len(skipping.mails()) == 3
 
 
 async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -> None:

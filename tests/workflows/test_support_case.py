@@ -15,7 +15,7 @@ from rapport.storage.waits import open_waits
 from starters.commands import case_reading, cases, messages, tasks, timelines
 from starters.commands.cases import Assign, HandOff, Merge, Say, Split
 from starters.commands.office import present
-from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
+from tests.conftest import CHAMPION, TAM, Town, by, left, text_of, until
 from tests.support.desk import (
     DEV,
     DOSSIER,
@@ -36,6 +36,7 @@ from tests.support.desk import (
     owner_of,
     sleep_past,
 )
+from workflows.correspondence import Correspondence
 from workflows.support_case import SupportCase
 
 
@@ -325,7 +326,7 @@ async def test_whatever_is_done_twice_with_one_id_counts_once(skipping: Town) ->
         (line,) = await support.log(connection, ref)
     act = CaseAct(id=line.submission or "", kind=ActKind.ANSWER, by=line.by or "", at=line.at, has_words=True)
     handle = skipping.client.get_workflow_handle(case_id(ref))
-    await handle.signal(SupportCase.act_later, act)
+    await handle.signal(Correspondence.hear_later, left("act", act))
     assert (await handle.execute_update(SupportCase.act_on, act)).accepted
     assert len(await cases_log(skipping, ref)) == 1
 
@@ -343,7 +344,7 @@ async def test_a_late_act_at_the_door_is_told_and_changes_nothing(skipping: Town
     async with skipping.office.store.reading() as connection:
         member = (await support.case(connection, ref)).owner or ""
     act = CaseAct(id="s_1", kind=ActKind.REOPEN, by=member, at=await skipping.now(), has_words=True)
-    await skipping.client.get_workflow_handle(case_id(ref)).signal(SupportCase.act_later, act)
+    await skipping.client.get_workflow_handle(case_id(ref)).signal(Correspondence.hear_later, left("act", act))
 
     async def told() -> bool:
         return "case.refused" in [line.kind for line in await timelines.timeline_of(skipping.office, "versayce")]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from rapport.model.base import Email
+from rapport.model.reading import check
 from rapport.model.support import Channel, Dossier, WrittenCase
 from starters.commands import case_reading, cases, desk
 from starters.commands.case_reading import CaseLine, CaseShown
@@ -72,9 +73,13 @@ class SplitBody(Split):
 
 @router.post("/cases", openapi_extra=schema(OpenBody))
 async def open_case(request: Request, response: Response, office: TheOffice, token: Bearer) -> Opened:
-    """Take a question in; the same key or thread once more gives the case that it opened."""
+    """Take a question in; the same key or thread once more gives the case that it opened.
+
+    The key is the body's `id`, or else the header `Idempotency-Key`.
+    """
     body = await read_body(request, OpenBody)
-    written = WrittenCase.model_validate(body.model_dump(exclude={"as_"}))
+    key = {"id": body.id or request.headers.get("idempotency-key")}
+    written = check(WrittenCase, body.model_dump(exclude={"as_"}) | key, "")
     opened = await cases.open_case(office, written, api_actor(office, token, body.as_))
     response.status_code = 201 if opened.created else 200
     return opened

@@ -11,7 +11,7 @@ from rapport.model.reading import check
 from starters.commands import accounts, cadences
 from starters.http.auth import SignedIn, TheOffice, check_form
 from starters.http.pages.members import RefusedForm, account_page, acting, wall_time
-from starters.http.pages.rendering import fields, see_other
+from starters.http.pages.rendering import done_of, fields, see_other
 
 router = APIRouter(prefix="/accounts/{key}/cadence/{step}")
 
@@ -43,10 +43,10 @@ async def skip(request: Request, key: str, step: str, office: TheOffice, session
     actor = acting(office, session, await accounts.show(office, key))
     try:
         day, reason = _said(typed)
-        await cadences.skip(office, key, step, day, actor, reason)
+        receipt = await cadences.skip(office, key, step, day, actor, reason)
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("skip", step, refusal, typed))
-    return see_other(f"/accounts/{key}?done=called_off")
+    return see_other(f"/accounts/{key}?done={done_of(receipt, 'called_off')}")
 
 
 @router.post("/move")
@@ -58,10 +58,10 @@ async def move(request: Request, key: str, step: str, office: TheOffice, session
     try:
         day, reason = _said(typed)
         start = wall_time(typed.get("start", ""), shown.tam.zone)
-        await cadences.move(office, key, step, day, start, acting(office, session, shown), reason)
+        receipt = await cadences.move(office, key, step, day, start, acting(office, session, shown), reason)
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("move", step, refusal, typed))
-    return see_other(f"/accounts/{key}?done=moved")
+    return see_other(f"/accounts/{key}?done={done_of(receipt, 'moved')}")
 
 
 @router.post("/set")
@@ -71,7 +71,7 @@ async def set_time(request: Request, key: str, step: str, office: TheOffice, ses
     typed = await fields(request)
     actor = acting(office, session, await accounts.show(office, key))
     try:
-        await cadences.set_time(office, key, step, typed.get("day", ""), typed.get("at", ""), actor)
+        receipt = await cadences.set_time(office, key, step, typed.get("day", ""), typed.get("at", ""), actor)
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("set", step, refusal, typed))
-    return see_other(f"/accounts/{key}?done=standing")
+    return see_other(f"/accounts/{key}?done={done_of(receipt, 'standing')}")

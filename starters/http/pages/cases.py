@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -12,11 +12,11 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.reading import check
 from rapport.model.support import GENERAL, Dossier, WrittenCase
 from starters.commands import accounts, case_reading, cases, desk
-from starters.commands.cases import Assign, HandOff, Merge, Reclassify, Say
+from starters.commands.cases import Assign, Done, HandOff, Merge, Reclassify, Say
 from starters.commands.office import SUPPORT, Actor, Office
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
 from starters.http.deciding import acting
-from starters.http.pages.rendering import fields, member_page, see_other
+from starters.http.pages.rendering import done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 
 router = APIRouter()
@@ -80,44 +80,45 @@ async def act(request: Request, ref: str, verb: str, office: TheOffice, session:
     if work is None:
         raise Refusal("there is no such page", kind=Refused.NOT_FOUND)
     try:
-        await work(office, ref, typed, _actor(office, session, typed))
+        done = await work(office, ref, typed, _actor(office, session, typed))
     except Refusal as refusal:
         return await _case_page(request, office, session, ref, RefusedForm(verb, refusal, typed))
-    return see_other(f"/cases/{ref}?done=case_{verb.replace('-', '_')}")
+    told = done_of(done, f"case_{verb.replace('-', '_')}")
+    return see_other(f"/cases/{ref}?done={told}")
 
 
 _OPEN: Final = ("account", "question", "contact", "severity", "area", "channel", "partner", "id")
-Work = Callable[[Office, str, dict[str, str], Actor], Awaitable[Any]]
+Work = Callable[[Office, str, dict[str, str], Actor], Awaitable[Done]]
 
 
-def _saying(command: Callable[[Office, str, Say, Actor], Awaitable[Any]]) -> Work:
-    async def work(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> None:
-        await command(office, ref, check(Say, {"text": typed.get("text", "")}, ""), actor)
+def _saying(command: Callable[[Office, str, Say, Actor], Awaitable[Done]]) -> Work:
+    async def work(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> Done:
+        return await command(office, ref, check(Say, {"text": typed.get("text", "")}, ""), actor)
 
     return work
 
 
-async def _assign(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> None:
-    await cases.assign(office, ref, check(Assign, {"to": typed.get("to", "")}, ""), actor)
+async def _assign(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> Done:
+    return await cases.assign(office, ref, check(Assign, {"to": typed.get("to", "")}, ""), actor)
 
 
-async def _hand_off(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> None:
+async def _hand_off(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> Done:
     said = {"text": typed.get("text", ""), "to": typed.get("to") or None}
-    await cases.hand_off(office, ref, check(HandOff, said, ""), actor)
+    return await cases.hand_off(office, ref, check(HandOff, said, ""), actor)
 
 
-async def _classify(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> None:
+async def _classify(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> Done:
     said = {name: typed[name] for name in ("severity", "area") if typed.get(name)}
-    await cases.classify(office, ref, check(Reclassify, said, ""), actor)
+    return await cases.classify(office, ref, check(Reclassify, said, ""), actor)
 
 
-async def _escalate(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> None:
+async def _escalate(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> Done:
     said = {name: typed[name] for name, _ in DOSSIER if typed.get(name, "").strip()}
-    await cases.escalate(office, ref, check(Dossier, said, ""), actor)
+    return await cases.escalate(office, ref, check(Dossier, said, ""), actor)
 
 
-async def _merge(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> None:
-    await cases.merge(office, ref, check(Merge, {"into": typed.get("into", "").strip()}, ""), actor)
+async def _merge(office: Office, ref: str, typed: dict[str, str], actor: Actor) -> Done:
+    return await cases.merge(office, ref, check(Merge, {"into": typed.get("into", "").strip()}, ""), actor)
 
 
 _VERBS: Final[dict[str, Work]] = {

@@ -39,7 +39,7 @@ from starters.commands.office import LISTED, Actor, Office, present
 from starters.commands.onboardings import MilestoneShown, Status
 from starters.commands.timelines import EntryShown
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
-from starters.http.pages.rendering import day, fields, member_page, see_other
+from starters.http.pages.rendering import day, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 
 router = APIRouter()
@@ -97,10 +97,10 @@ async def book(request: Request, key: str, step: str, office: TheOffice, session
     shown = await accounts.show(office, key)
     try:
         start = wall_time(typed.get("start", ""), shown.tam.zone)
-        await meetings.book(office, key, step, start, acting(office, session, shown))
+        receipt = await meetings.book(office, key, step, start, acting(office, session, shown))
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("book", step, refusal, typed))
-    return see_other(f"/accounts/{key}?done=booked")
+    return see_other(f"/accounts/{key}?done={done_of(receipt, 'booked')}")
 
 
 @router.post("/accounts/{key}/meetings/{step}/report")
@@ -111,10 +111,10 @@ async def report(request: Request, key: str, step: str, office: TheOffice, sessi
     shown = await accounts.show(office, key)
     try:
         said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
-        await meetings.report(office, key, step, said.outcome, acting(office, session, shown), said.note)
+        receipt = await meetings.report(office, key, step, said.outcome, acting(office, session, shown), said.note)
     except Refusal as refusal:
         return await account_page(request, office, session, key, RefusedForm("report", step, refusal, typed))
-    return see_other(f"/accounts/{key}?done={said.outcome}")
+    return see_other(f"/accounts/{key}?done={done_of(receipt, said.outcome)}")
 
 
 def acting(office: Office, session: Session, shown: AccountShown) -> Actor:

@@ -20,7 +20,7 @@ from starters.commands.minutes import MinutesShown
 from starters.commands.office import Office, present
 from starters.http.auth import Session, SignedIn, TheOffice, check_form
 from starters.http.pages.members import acting
-from starters.http.pages.rendering import fields, member_page, see_other
+from starters.http.pages.rendering import done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 
 router = APIRouter()
@@ -92,16 +92,15 @@ async def take(request: Request, key: str, step: str, office: TheOffice, session
     ticked = (await request.form()).getlist("attended")
     typed = Typed(await fields(request), tuple(text for text in ticked if isinstance(text, str)))
     actor = acting(office, session, await accounts.show(office, key))
-    correcting = typed.fields.get("do") == "correct"
+    done = "corrected" if (correcting := typed.fields.get("do") == "correct") else "held"
     try:
         written = check(Minutes, _data(typed), "")
         if correcting:
             await meetings.correct(office, key, step, written, actor)
         else:
-            await meetings.report(office, key, step, "held", actor, written=written)
+            done = done_of(await meetings.report(office, key, step, "held", actor, written=written), done)
     except Refusal as refusal:
         return await _page(request, office, session, key, step, typed, _fault(refusal, typed))
-    done = "corrected" if correcting else "held"
     return see_other(f"/accounts/{key}/meetings/{step}/minutes?done={done}")
 
 

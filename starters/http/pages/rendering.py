@@ -19,10 +19,12 @@ from markupsafe import Markup, escape
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.evidence import Series
+from rapport.model.meeting import Receipt
 from rapport.model.people import personas
 from rapport.policy import figures
 from starters.commands import messages, tasks
-from starters.commands.office import Office, present
+from starters.commands.cases import Done
+from starters.commands.office import LATER, Office, present
 from starters.http.auth import Session, office_of, session_of
 from starters.http.deciding import inbox_of
 from starters.http.limits import TooMany
@@ -47,6 +49,7 @@ DONE: Final = {
     "declined": "Closed. Nobody is asked.",
     "asked": "Your question is on its way. You can still decide without the answer.",
     "answered": "Your answer is on its way to those who decide.",
+    "kept": "Saved. It's applied as soon as Rapport is running again. You don't need to do it twice.",
     "recorded": "Your decision is recorded. It will be checked when a worker is back; you need not do it again.",
     "put_off": "Approved. Whoever does not work now gets it when they do; the list of messages says when.",
     "review_asked": "The review is asked for. Those who have to stand behind it get a mail.",
@@ -146,6 +149,11 @@ def _in_new_tabs(html: str) -> str:
     base = '<base target="_blank">'
     changed, count = re.subn(r"(<head\b[^>]*>)", rf"\1{base}", html, count=1, flags=re.IGNORECASE)
     return changed if count else base + html
+
+
+def done_of(receipt: Receipt | Done, done: str) -> str:
+    """What to say of a form that was taken: what it did, or that it waits for a worker."""
+    return "kept" if receipt.outcome == LATER else done
 
 
 def see_other(path: str) -> RedirectResponse:

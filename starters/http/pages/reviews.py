@@ -19,13 +19,13 @@ from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.triage import Kind
 from starters.commands import accounts, cases, review_record, reviews, triage
-from starters.commands.office import LISTED, Actor, Office
+from starters.commands.office import LATER, LISTED, Actor, Office
 from starters.commands.review_shown import ReviewShown
 from starters.commands.reviews import Feedback, Reason
 from starters.commands.triage import Matter
 from starters.http.auth import Session, SignedIn, TheOffice, check_form, signed_in
 from starters.http.pages.members import acting
-from starters.http.pages.rendering import MAIL_POLICY, fields, member_page, see_other
+from starters.http.pages.rendering import MAIL_POLICY, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 
 router = APIRouter()
@@ -127,11 +127,12 @@ async def edit(request: Request, ref: str, office: TheOffice, session: SignedIn)
     shown = await reviews.show(office, ref)
     try:
         asked = check(ReviewRequest, _data(typed), "")
-        await reviews.edit(office, ref, asked, await _actor(office, session, shown.account))
+        receipt = await reviews.edit(office, ref, asked, await _actor(office, session, shown.account))
     except Refusal as refusal:
         return await _form(request, office, session, typed, RefusedForm("edit", refusal, typed), ref=shown.ref)
-    await _settled(office, shown)
-    return see_other(f"/reviews/{shown.ref}?done=review_changed")
+    if receipt.outcome != LATER:
+        await _settled(office, shown)
+    return see_other(f"/reviews/{shown.ref}?done={done_of(receipt, 'review_changed')}")
 
 
 @router.get("/reviews/{ref}/record", dependencies=[Depends(signed_in)])
@@ -195,12 +196,13 @@ async def _take(
     typed = await fields(request)
     before = await reviews.show(office, ref)
     try:
-        await work(typed, await _actor(office, session, before.account))
+        receipt = await work(typed, await _actor(office, session, before.account))
     except Refusal as refusal:
         shown = await reviews.show(office, ref)
         return await _page(request, office, session, shown, RefusedForm(name, refusal, typed))
-    await _settled(office, before, spoken=name == "feedback")
-    return see_other(f"/reviews/{before.ref}?done=review_{name}")
+    if receipt.outcome != LATER:
+        await _settled(office, before, spoken=name == "feedback")
+    return see_other(f"/reviews/{before.ref}?done={done_of(receipt, f'review_{name}')}")
 
 
 async def _settled(office: Office, before: ReviewShown, *, spoken: bool = False) -> None:

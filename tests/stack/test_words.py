@@ -1,0 +1,252 @@
+"""What people say twice, or say while nobody is there to hear it, on a real Temporal server: it counts once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+
+from rapport.model.base import Refusal, Refused
+from rapport.model.ids import meeting_id, new_id, onboarding_id
+from rapport.model.message import MessageState
+from rapport.model.operations import Operate
+from rapport.policy.operations import UNCHANGED
+from starters.commands import meetings, messages, onboardings, operations, tasks, timelines
+from starters.commands import office as office_module
+from starters.commands import words as words_module
+from starters.commands.office import LATER, Office
+from starters.commands.onboardings import StartRequest
+from starters.commands.operations import OperationWritten
+from tests.conftest import TAM, Town, account, by, town, until
+from tests.support.approval import MANAGER, WORDS, opened, prepared, seen
+from tests.support.playbooks import excerpt
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Begin = Callable[[Town], Awaitable[str]]
+WHY = OperationWritten(reason="They asked us to wait.")
+
+
+@asynccontextmanager
+async def without_a_worker(office: Office, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+    """The same installation while no worker runs; nobody waits long for an answer."""
+    reopened = replace(office, store=type(office.store)(office.settings.database))
+    with monkeypatch.context() as patched:
+        patched.setattr(office_module, "ANSWER_SECONDS", 0.5)
+        yield reopened
+    await reopened.store.close()
+
+
+async def kinds(office: Office, key: str) -> list[str]:
+    """What stands on an account's timeline, by kind."""
+    return [entry.kind for entry in await timelines.timeline_of(office, key)]
+
+
+async def an_approval(made: Town) -> str:
+    """A task that waits for its request."""
+    return (await prepared(made)).task
+
+
+async def an_open_approval(made: Town) -> str:
+    """A task that waits for its decision."""
+    return (await opened(made)).task
+
+
+async def a_kickoff(made: Town) -> str:
+    """An account whose kickoff is put to the vote."""
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    await onboardings.start(made.office, StartRequest(file=file))
+    await made.mailed(4)
+    return file.account.key
+
+
+def _in_a_week() -> datetime:
+    return (datetime.now(UTC) + timedelta(days=7)).replace(second=0, microsecond=0)
+
+
+TWICE: dict[str, tuple[Begin, Callable[[Office, str], Awaitable[Any]], str]] = {
+    "request": (an_approval, lambda office, it: tasks.request(office, it, WORDS, TAM), "task.opened"),
+    "decline": (an_approval, lambda office, it: tasks.decline(office, it, TAM, "No need"), "task.declined"),
+    "decide": (
+        an_open_approval,
+        lambda office, it: tasks.decide(office, it, "deny", by(MANAGER), "Too far"),
+        "decision.made",
+    ),
+    "ask": (an_open_approval, lambda office, it: tasks.ask(office, it, "Which site?", by(MANAGER)), "task.info_asked"),
+    "book": (a_kickoff, lambda office, it: meetings.book(office, it, "kickoff", _in_a_week(), TAM), "meeting.booked"),
+    "pause": (
+        a_kickoff,
+        lambda office, it: operations.operate(office, it, Operate.PAUSE, WHY, TAM),
+        "operation.pause",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+async def test_what_is_said_twice_without_a_worker_counts_once(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each answer says that it is recorded; one of them takes effect, and saying it once more tells what it did."""
+    begin, say, kind = TWICE[name]
+    queue = new_id("queue")
+    async with town(dev_server, tmp_path, queue) as made:
+        it = await begin(made)
+        office = made.office
+    at = _in_a_week()
+    monkeypatch.setattr(f"{__name__}._in_a_week", lambda: at)
+    async with without_a_worker(office, monkeypatch) as alone:
+        both = [*await asyncio.gather(say(alone, it), say(alone, it)), await say(alone, it)]
+    assert [(one.accepted, one.outcome) for one in both] == [(True, LATER)] * 3
+    async with town(dev_server, tmp_path, queue) as made:
+        key = it.split("/")[1] if it.startswith("task/") else it
+
+        async def told() -> bool:
+            return kind in await kinds(made.office, key)
+
+        await until(told, kind)
+        again = await say(made.office, it)
+        assert again.accepted
+        assert again.outcome not in (LATER, UNCHANGED, None)
+        assert (await kinds(made.office, key)).count(kind) == 1
+        assert "word.refused" not in await kinds(made.office, key)
+        if name == "request":
+            shown = await seen(made, it, lambda task: task.phase == "open")
+            assert shown.round == 1
+            await made.mailed(1, MANAGER)
+            # Other words are another request.
+            other = {**WORDS, "cost": "1500 CHF"}
+            await tasks.request(made.office, it, other, TAM)
+            await seen(made, it, lambda task: task.round == 2)
+            assert len(await made.mailed(2, MANAGER)) == 2
+
+
+async def test_a_word_that_cannot_count_any_more_is_told_and_may_be_said_anew(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question left at the door of a task that was decided meanwhile stands on the timeline, with why not."""
+    queue = new_id("queue")
+    async with town(dev_server, tmp_path, queue) as made:
+        it = await an_open_approval(made)
+        office = made.office
+    async with without_a_worker(office, monkeypatch) as alone:
+        assert (await tasks.answer(alone, it, "In Basel", TAM)).outcome == LATER
+    async with town(dev_server, tmp_path, queue) as made:
+
+        async def told() -> list[str]:
+            said = await timelines.timeline_of(made.office, it.split("/")[1])
+            return [entry.what for entry in said if entry.kind == "word.refused"]
+
+        (what,) = await until(told, "the refusal")
+        assert what == "What Robin Keller said came too late: no question is open"
+        assert not (await tasks.answer(made.office, it, "In Basel", TAM)).accepted
+        await tasks.ask(made.office, it, "Which site?", by(MANAGER))
+        assert (await tasks.answer(made.office, it, "In Basel", TAM)).outcome == "answered"
+
+
+@asynccontextmanager
+async def answers_lost(
+    monkeypatch: pytest.MonkeyPatch, handle: WorkflowHandle[Any, Any], status: WorkflowExecutionStatus
+) -> AsyncIterator[None]:
+    """The worker takes a word so late that nobody waits for its answer any more, and the workflow has gone by then."""
+    heard = office_module.answered
+
+    async def late(call: Awaitable[Any], subject: str) -> Any:
+        receipt = await heard(call, subject)
+        if receipt is not None:
+
+            async def gone() -> bool:
+                return (await handle.describe()).status is status
+
+            await until(gone, "the end of the workflow")
+            raise Refusal("no worker answers", kind=Refused.UNREACHABLE)
+        return receipt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(words_module, "answered", late)
+        yield
+
+
+async def test_an_approval_is_answered_with_what_happened_though_its_workflow_has_gone(
+    here: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The draft is sent once, and both the late answer and a repeated request say so; another word is refused."""
+    folder = here.office.settings.data / "playbooks"
+    (folder / "note.toml").write_text(excerpt("note", "welcome", of="self_serve"))
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
+    await onboardings.start(here.office, StartRequest(file=file, playbook="note"))
+
+    async def drafts() -> list[str]:
+        found = await messages.listed(here.office, file.account.key, MessageState.DRAFT)
+        return [line.key for line in found] if len(found) == 3 else []
+
+    keys = tuple(await until(drafts, "the drafts"))
+    handle = here.client.get_workflow_handle(onboarding_id(file.account.key))
+    async with answers_lost(monkeypatch, handle, WorkflowExecutionStatus.COMPLETED):
+        receipt = await messages.release(here.office, keys, TAM)
+    assert (receipt.accepted, receipt.outcome) == (True, "sending")
+    assert await messages.release(here.office, keys, TAM) == receipt
+    assert len(await here.mailed(3)) == 3
+    with pytest.raises(Refusal, match="no draft any more"):
+        await messages.release(here.office, keys, TAM, hold=True)
+    assert (await kinds(here.office, file.account.key)).count("drafts.approved") == 1
+
+
+async def test_a_decision_is_answered_with_what_happened_though_its_task_has_closed(
+    here: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever's answer was lost is told that it counts, also when they repeat it; nothing of it is recorded as late."""
+    task = await opened(here)
+    handle = here.client.get_workflow_handle(task.task)
+    async with answers_lost(monkeypatch, handle, WorkflowExecutionStatus.COMPLETED):
+        receipt = await tasks.decide(here.office, task.task, "deny", by(MANAGER), "Too far")
+    assert receipt.accepted
+    assert (await tasks.decide(here.office, task.task, "deny", by(MANAGER), "Too far")).accepted
+    with pytest.raises(Refusal, match="already"):
+        await tasks.decide(here.office, task.task, "approve", by(MANAGER), "After all")
+    told = await kinds(here.office, task.account)
+    assert (told.count("decision.made"), told.count("decision.late")) == (1, 1)
+
+
+async def test_moves_at_once_are_all_on_record(here: Town) -> None:
+    """Each that is answered has its entry, in the order of the answers' effects; what it came to is what stands."""
+    key = await a_kickoff(here)
+    first = _in_a_week()
+    assert (await meetings.book(here.office, key, "kickoff", first, TAM)).outcome == "booked"
+    times = [first + timedelta(hours=hour) for hour in range(1, 6)]
+    moved = await asyncio.gather(*(meetings.book(here.office, key, "kickoff", at, TAM) for at in times))
+    assert {receipt.outcome for receipt in moved} == {"moved"}
+
+    async def all_told() -> list[str]:
+        told = [entry for entry in await timelines.timeline_of(here.office, key) if entry.kind == "meeting.moved"]
+        return [entry.what for entry in told] if len(told) == len(times) else []
+
+    assert len(set(await until(all_told, "five moves on record"))) == len(times)
+    booked = (await meetings.show(here.office, key, "kickoff")).booked
+    assert booked in times
+    handle = here.client.get_workflow_handle(meeting_id(key, "kickoff", 1))
+    assert (await handle.query("view"))["booking"]["sequence"] == len(times)
+
+
+async def test_a_meeting_that_was_moved_away_can_be_moved_back(here: Town) -> None:
+    """The same words are another word once something else was said: at once by the same person, or by somebody else."""
+    key = await a_kickoff(here)
+    first = _in_a_week()
+    second = first + timedelta(hours=1)
+    colleague = by("tomas.novak@foobar.example")
+    for at, actor in ((first, TAM), (second, TAM), (first, TAM), (second, colleague), (first, TAM)):
+        assert (await meetings.book(here.office, key, "kickoff", at, actor)).accepted
+
+    async def back() -> bool:
+        handle = here.client.get_workflow_handle(meeting_id(key, "kickoff", 1))
+        return bool((await handle.query("view"))["booking"]["sequence"] == 4)
+
+    await until(back, "the last move")
+    assert (await meetings.show(here.office, key, "kickoff")).booked == first
