@@ -37,9 +37,9 @@ lock-is-current:
 bench *arguments:
     uv run python -m bench {{arguments}}
 
-# Record the histories that later versions have to replay
-record:
-    uv run python -m tests.replay.record
+# Record the histories that later versions have to replay; all of this version anew with --anew
+record *arguments:
+    uv run python -m tests.replay.record {{arguments}}
 
 # Live the years of tests/years anew, and write down what happens in them
 years:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import sysconfig
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Interceptor
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Wire
@@ -215,7 +216,13 @@ class Elsewhere(Settings):
 
 @asynccontextmanager
 async def town(
-    client: Client, data: Path, task_queue: str, *, pollers: Pollers = POLLERS, **settings: Any
+    client: Client,
+    data: Path,
+    task_queue: str,
+    *,
+    pollers: Pollers = POLLERS,
+    interceptors: Sequence[Interceptor] = (),
+    **settings: Any,
 ) -> AsyncIterator[Town]:
     """Open an installation on a Temporal server."""
     port = free_port()
@@ -239,7 +246,8 @@ async def town(
         store = Store(made.database)
         await store.migrate()
         # The whole sandbox, for every module: here is where it finds what a workflow must not do.
-        async with build(client, made, runner=Runner(), pollers=pollers) as parts, parts.worker:
+        built = build(client, made, runner=Runner(), pollers=pollers, interceptors=interceptors)
+        async with built as parts, parts.worker:
             yield Town(Office(made, parts.store, client), client, catcher)
         await store.close()
     await catcher.stop()

@@ -1,22 +1,39 @@
-"""Record the histories that later code has to replay: `uv run python -m tests.replay.record`.
+"""Record the histories that later code has to replay: `just record`.
 
 Run it when a version is released, and when a workflow learns something new: each history lands in a folder of its
-version, and none is ever changed afterwards.
+version, and none is ever changed afterwards; until the version is released, `just record --anew` replaces them all.
+
+A new workflow needs one function here that lives through it as people would, or the name of a test that does, and one
+line in `SCENARIOS`. What is registered and in no history is told at the end, and so is what could not be lived through.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
+import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import update
+from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHistory
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
 
 from rapport.model.base import Refusal
 from rapport.model.gap import NewGap
@@ -29,17 +46,34 @@ from rapport.model.ids import (
     onboarding_id,
     review_id,
     task_id,
+    undelivered_id,
 )
 from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
+from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.people import WrittenAbsence, WrittenWork
 from rapport.model.support import DESK
-from rapport.model.workflows import MORNING
+from rapport.model.undelivered import SweepStart
+from rapport.model.workflows import MORNING, SWEEP
 from rapport.storage.tables import MessageRow
-from starters.commands import accounts, cadences, gaps, meetings, members, messages, onboardings, sign_ins, timelines
+from starters.commands import (
+    accounts,
+    cadences,
+    gaps,
+    meetings,
+    members,
+    messages,
+    onboardings,
+    operations,
+    sign_ins,
+    timelines,
+    undelivered,
+)
+from starters.commands import office as office_module
 from starters.commands import tasks as use
 from starters.commands.messages import Edit
 from starters.commands.onboardings import StartRequest
+from starters.commands.operations import OperationWritten
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, skipping_town, until
 from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
@@ -57,6 +91,7 @@ from tests.workflows import (
     test_tech_review,
     test_waits,
 )
+from worker import WORKFLOWS
 
 SUPPORT: Final = (case_id("C-00001"), desk_id(DESK))
 HISTORIES: Final = Path(__file__).parent / "histories"
@@ -377,6 +412,119 @@ async def a_gap_is_logged_without_a_crm(town: Town) -> None:
     await until(status_of(town, gap_id(gap.ref)), "the end")
 
 
+async def what_was_left_behind_is_swept(town: Town) -> None:
+    """An email was ready for an hour, and nobody at work on it: the sweep has it go."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    key = await left_behind(town, state=MessageState.READY)
+    await until(status_of(town, undelivered_id(key)), "the end")
+
+
+async def nobody_knew_what_became_of_an_email(town: Town) -> None:
+    """The TAM lets one to-do about it pass, and has it sent again at the second."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    key = await left_behind(town, state=MessageState.FAILED, reason="550 no such user here")
+
+    async def asked() -> datetime | None:
+        lines = (await use.inbox(town.office, TAM)).mine
+        return next((line.deadline for line in lines if "/undelivered/" in line.task), None)
+
+    deadline = await until(asked, "the to-do")
+    await town.sleep_until(deadline + timedelta(days=30))
+    await until(asked, "the second to-do")
+    assert (await undelivered.resolve(town.office, key, "resend", TAM)).accepted
+    await until(status_of(town, undelivered_id(key)), "the end")
+
+
+async def operated(town: Town, kind: Operate) -> None:
+    """Do something to the whole onboarding."""
+    await operations.operate(town.office, "versayce", kind, OperationWritten(reason="They move house"), TAM)
+
+
+async def a_pause_finds_a_to_do_open(town: Town) -> None:
+    """Nobody read the drafts, and the TAM has a to-do, when all is paused; then it goes on."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    await town.sleep_until(await town.now() + timedelta(days=4))
+
+    async def asked() -> bool:
+        return any("/kickoff.drafts/" in line.task for line in (await use.inbox(town.office, TAM)).mine)
+
+    await until(asked, "the to-do")
+    told = len(await timelines.timeline_of(town.office, "versayce"))
+    await operated(town, Operate.PAUSE)
+    await town.sleep_until(await town.now() + timedelta(hours=3))
+    await operated(town, Operate.RESUME)
+    await drafted(town)
+
+    async def on_record() -> bool:
+        return len(await timelines.timeline_of(town.office, "versayce")) >= told + 2
+
+    await until(on_record, "both on record")
+
+
+async def drafts_are_dropped_with_their_meeting(town: Town) -> None:
+    """The onboarding is cancelled while its first mails wait to be read."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    await operated(town, Operate.CANCEL)
+    await until(status_of(town, meeting_id("versayce", "kickoff", 1)), "the end of the meeting")
+
+
+async def a_pause_gives_back_what_was_left(town: Town) -> None:
+    """Mails that go by themselves after some days go later by what a pause has taken."""
+    await town.sleep_to(0, 10)
+    await onboardings.start(town.office, StartRequest(file=example(), playbook="self_serve"))
+    await town.mailed(3)
+    await operated(town, Operate.PAUSE)
+    await town.sleep_until(await town.now() + timedelta(days=3))
+    await operated(town, Operate.RESUME)
+    await town.sleep_until(await town.now() + timedelta(days=40))
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
+async def what_recurs_is_closed_with_a_review_open(town: Town) -> None:
+    """The times of a review are out, and its preparation is asked for, when all comes to its end."""
+    await rhythm.begin(town, rhythm.WEEKLY + rhythm.QBR)
+    await town.mailed(4)
+    qbr = next(one for one in (await rhythm.view(town)).rhythms if one.step == "qbr")
+    assert qbr.offer_at is not None
+    await town.sleep_until(qbr.offer_at + timedelta(hours=1))
+
+    async def voting() -> bool:
+        try:
+            return (await meetings.show(town.office, "versayce", "qbr")).phase == "voting"
+        except Refusal:
+            return False
+
+    await until(voting, "the review's times")
+    handle = town.client.get_workflow_handle(cadence_id("versayce"))
+    await handle.signal("steer", Steer(kind=Steering.PAUSE))
+    await town.sleep_until(await town.now() + timedelta(hours=3))
+    await handle.signal("steer", Steer(kind=Steering.RESUME))
+    await handle.signal("close")
+    await until(status_of(town, cadence_id("versayce")), "the end")
+
+
+async def a_review_comes_to_its_end(town: Town) -> None:
+    """It is withdrawn, and everything is written down."""
+    await test_tech_review.test_a_withdrawn_review_asks_nobody_any_more(town)
+    await until(status_of(town, review_id("TR-0001")), "the end")
+
+
+async def left_behind(town: Town, **values: object) -> str:
+    """Leave a draft as an attempt leaves it that died, and have the sweep look; give the draft's key."""
+    key = (await messages.drafts(town.office, "versayce"))[0].key
+    now = await town.now()
+    async with town.office.store.writing() as connection:
+        stands = {"created_at": now - timedelta(hours=1), "settled_at": now - timedelta(minutes=50), **values}
+        await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**stands))
+    await town.client.start_workflow(SWEEP.name, SweepStart(patience=60), id="sweep/1", task_queue="rapport")
+    await until(status_of(town, "sweep/1"), "the end of the sweep")
+    return key
+
+
 BOTH: Final = ("onboarding", "meeting")
 ALL: Final = (*BOTH, "task")
 REVIEW: Final = (review_id("TR-0001"),)
@@ -403,6 +551,13 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     mails_wait_for_the_morning: BOTH,
     what_waits_is_overtaken: BOTH,
     a_gap_is_logged_without_a_crm: (gap_id("GAP-0001"),),
+    what_was_left_behind_is_swept: ("sweep", "undelivered"),
+    nobody_knew_what_became_of_an_email: ("undelivered",),
+    a_pause_finds_a_to_do_open: BOTH,
+    drafts_are_dropped_with_their_meeting: BOTH,
+    a_pause_gives_back_what_was_left: ("onboarding",),
+    what_recurs_is_closed_with_a_review_open: ("cadence",),
+    a_review_comes_to_its_end: REVIEW,
     # Lives that tests live as well.
     test_gates.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding",),
     test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: ("onboarding",),
@@ -421,12 +576,24 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     test_operations.test_a_paused_approval_climbs_no_ladder: ALL,
     test_operations.test_what_is_due_at_once_after_a_pause_is_previewed_and_staggered: ("onboarding",),
     test_operations.test_a_skipped_step_takes_back_what_it_has_under_way: BOTH,
+    test_operations.test_a_cancelled_onboarding_ends_and_leaves_nothing_open: BOTH,
     test_operations.test_an_account_adopts_a_newer_playbook: ("onboarding",),
     test_people.test_a_champion_replaced_during_the_vote_hands_it_to_the_successor: BOTH,
     test_people.test_a_champion_replaced_after_the_booking_is_taken_off_alone: BOTH,
     test_people.test_without_a_successor_the_vote_is_held_until_one_is_named: BOTH,
     test_people.test_hand_over_moves_tasks_meetings_and_mails: BOTH,
     test_people.test_what_is_held_can_be_cancelled: BOTH,
+    test_people.test_a_draft_to_somebody_replaced_goes_to_the_successor: BOTH,
+    test_people.test_a_pending_mail_of_a_step_goes_to_the_successor: ("onboarding",),
+    test_rollout.test_each_developer_has_a_project_of_their_own: ("onboarding",),
+    test_rollout.test_a_time_agreed_in_the_room_needs_no_vote: (
+        "onboarding",
+        meeting_id("versayce", "rollout_planning", 1),
+    ),
+    test_support_case.test_a_case_that_is_over_interrupts_engineering_no_longer: SUPPORT,
+    test_tech_review.test_the_vp_engineering_commits: REVIEW,
+    test_cadence_adoption.test_reviews_are_counted_on_from_the_last_by_the_new_distance: ("cadence",),
+    test_people.test_a_hand_over_for_a_while_ends_by_itself: ("hand-over",),
     test_support_case.test_a_question_gets_a_number_an_owner_an_answer_and_an_end: SUPPORT,
     test_support_case.test_half_a_promise_reminds_most_of_it_drafts_and_its_end_is_told_to_the_lead: SUPPORT,
     test_support_case.test_a_draft_that_its_owner_sends_keeps_the_promise: SUPPORT,
@@ -452,28 +619,82 @@ def called(scenario: Callable[[Town], Awaitable[None]]) -> str:
 QUIET: Final = (mails_wait_for_the_morning, what_waits_is_overtaken)
 """The scenarios in which mails wait for their readers' working time; in the others the hour is of no account."""
 
+DONE: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
-async def workflows_of(town: Town, kinds: Sequence[str]) -> list[str]:
-    """The ids of the workflows of these kinds that ran."""
-    ids = {
-        "onboarding": onboarding_id("versayce"),
-        "meeting": meeting_id("versayce", "kickoff", 1),
-        "task": tasks.TASK,
-        "cadence": cadence_id("versayce"),
-    }
-    if "notice" in kinds:
-        async with town.office.store.reading() as connection:
-            ids["notice"] = await connection.scalar(select(MessageRow.workflow_id))
-    return [ids.get(kind, kind) for kind in kinds]
+LIMIT: Final = timedelta(minutes=3)
+"""How long a scenario may take, on a machine that does other things as well."""
+
+BY_NAME: Final = {called(scenario): scenario for scenario in SCENARIOS}
 
 
-async def record(scenario: Callable[[Town], Awaitable[None]], kinds: Sequence[str]) -> dict[str, str]:
-    """Live through a scenario and give each workflow's history as JSON."""
+class Noting(Interceptor):
+    """Notes what begins on a worker: the server that skips time gives no list of it."""
+
+    begun: ClassVar[dict[str, list[str]]] = {}
+    """The runs of each workflow in their order, by its id."""
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+        """What goes into each run; it may keep nothing, and so writes into what is shared."""
+        return NotingInbound
+
+
+class NotingInbound(WorkflowInboundInterceptor):
+    """Notes one run."""
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        """Note it, and let it go."""
+        info = workflow.info()
+        runs = Noting.begun.setdefault(info.workflow_id, [])
+        if info.run_id not in runs:
+            runs.append(info.run_id)
+        return await self.next.execute_workflow(input)
+
+
+def files_of(scenario: Callable[[Town], Awaitable[None]]) -> list[str]:
+    """The names of the histories that a scenario leaves at least."""
+    return [f"{called(scenario)}.{kind.partition('/')[0]}.json" for kind in SCENARIOS[scenario]]
+
+
+async def lived(scenario: Callable[[Town], Awaitable[None]]) -> dict[str, str]:
+    """Live through a scenario, and give each workflow's history as JSON, by the name of its file.
+
+    Of a workflow that went on in many runs, they are the last, and the first, which shows how it turned the page.
+    """
+    Noting.begun.clear()
+    histories: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as data:
-        async with skipping_town(Path(data), quiet_hours="keep" if scenario in QUIET else "ignore") as town:
+        quiet = "keep" if scenario in QUIET else "ignore"
+        async with skipping_town(Path(data), quiet_hours=quiet, interceptors=[Noting()]) as town:
             await scenario(town)
-            ids = await workflows_of(town, kinds)
-            return {id_: (await town.client.get_workflow_handle(id_).fetch_history()).to_json() for id_ in ids}
+            for wanted in SCENARIOS[scenario]:
+                kind = wanted.partition("/")[0]
+                id_ = next(id_ for id_ in Noting.begun if wanted in (id_, kind) and id_.startswith(f"{kind}/"))
+                runs = Noting.begun[id_]
+                for name, run in ((kind, runs[-1]), *([(f"first-{kind}", runs[0])] if len(runs) > 1 else [])):
+                    history = await until(partial(begun, town, id_, run), f"{id_} to have done something")
+                    histories[f"{called(scenario)}.{name}.json"] = history.to_json()
+    return histories
+
+
+async def begun(town: Town, id_: str, run: str) -> WorkflowHistory | None:
+    """A run's history, once a worker has done anything in it; before that, any code would replay it."""
+    history = await town.client.get_workflow_handle(id_, run_id=run).fetch_history()
+    return history if any(event.event_type == DONE for event in history.events) else None
+
+
+def live(name: str) -> dict[str, str] | str:
+    """Live through a scenario in a process of its own; give its histories, or what went wrong."""
+    # A busy machine takes its time, as in tests.
+    office_module.ANSWER_SECONDS = 30.0  # type: ignore[misc]
+
+    async def in_time() -> dict[str, str]:
+        async with asyncio.timeout(LIMIT.total_seconds()):
+            return await lived(BY_NAME[name])
+
+    try:
+        return asyncio.run(in_time())
+    except (Exception, pytest.fail.Exception) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def anonymous(value: Any) -> Any:
@@ -483,21 +704,60 @@ def anonymous(value: Any) -> Any:
     return [anonymous(inner) for inner in value] if isinstance(value, list) else value
 
 
-async def main() -> None:
-    """Record every scenario that this version has not recorded yet."""
+def workflow_of(file: Path) -> str:
+    """The name of the workflow whose history a file holds."""
+    started = json.loads(file.read_text())["events"][0]["workflowExecutionStartedEventAttributes"]
+    return str(started["workflowType"]["name"])
+
+
+def registered() -> dict[str, type]:
+    """Every workflow that a worker knows, by name."""
+    return {str(workflow._Definition.must_from_class(kind).name): kind for kind in WORKFLOWS}
+
+
+def unrecorded() -> list[str]:
+    """The workflows that a worker knows, and that are in no history."""
+    return sorted(set(registered()) - {workflow_of(file) for file in HISTORIES.glob("*/*.json")})
+
+
+def main(anew: bool) -> int:
+    """Record every scenario that this version has not recorded yet, some at a time; give how many things are missing.
+
+    Args:
+        anew: Also those that it has.
+    """
     folder = HISTORIES / version("rapport")
     folder.mkdir(parents=True, exist_ok=True)
-    for scenario, kinds in SCENARIOS.items():
-        if all((folder / f"{called(scenario)}.{kind.partition('/')[0]}.json").exists() for kind in kinds):
-            continue
-        for workflow_id, history in (await record(scenario, kinds)).items():
-            file = folder / f"{called(scenario)}.{workflow_id.partition('/')[0]}.json"
-            if file.exists():
-                sys.stdout.write(f"kept     {file.name}\n")
+    before = set(folder.glob("*.json"))
+    wanted = [
+        called(scenario)
+        for scenario in SCENARIOS
+        if anew or not all((folder / file).exists() for file in files_of(scenario))
+    ]
+    missing, written = 0, set()
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
+        for name, histories in zip(wanted, processes.map(live, wanted), strict=True):
+            if isinstance(histories, str):
+                sys.stdout.write(f"FAILED   {name}: {histories}\n")
+                missing += 1
                 continue
-            file.write_text(json.dumps(anonymous(json.loads(history)), indent=1) + "\n")
-            sys.stdout.write(f"recorded {file.name}\n")
+            for file, history in histories.items():
+                if (folder / file).exists() and not anew:
+                    sys.stdout.write(f"kept     {file}\n")
+                    continue
+                (folder / file).write_text(json.dumps(anonymous(json.loads(history)), indent=1) + "\n")
+                written.add(folder / file)
+                sys.stdout.write(f"recorded {file}\n")
+            sys.stdout.flush()
+    if anew and not missing:
+        for old in before - written:
+            old.unlink()
+            sys.stdout.write(f"removed  {old.name}\n")
+    for name in unrecorded():
+        sys.stdout.write(f"MISSING  {name}: no scenario of tests/replay/record.py leaves a history of it; add one\n")
+        missing += 1
+    return missing
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(1 if main("--anew" in sys.argv[1:]) else 0)
