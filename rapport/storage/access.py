@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.storage.database import Connection
 from rapport.storage.tables import LinkRow, SwitchRow, TokenRow
+from rapport.storage.upserts import insert_new, put
 
 LINK_LIFE = timedelta(days=30)
 SIGN_IN_LIFE = timedelta(minutes=15)
@@ -92,14 +93,13 @@ async def create_token(
     Raises:
         Refusal: The name is taken.
     """
-    if await connection.scalar(select(TokenRow.name).where(TokenRow.name == name)) is not None:
+    secret = secret or f"rapport_{secrets.token_urlsafe(32)}"
+    new = {"name": name, "digest": digest(secret), "roles": list(roles), "created_at": now, "revoked_at": None}
+    await insert_new(connection, TokenRow, [new])
+    if await connection.scalar(select(TokenRow.digest).where(TokenRow.name == name)) != new["digest"]:
         raise Refusal(
             f'there is a token "{name}" already', field="name", fix="choose another name", kind=Refused.CONFLICT
         )
-    secret = secret or f"rapport_{secrets.token_urlsafe(32)}"
-    await connection.execute(
-        insert(TokenRow).values(name=name, digest=digest(secret), roles=list(roles), created_at=now, revoked_at=None)
-    )
     return secret
 
 
@@ -159,6 +159,4 @@ async def mail_switch(connection: Connection) -> MailSwitch:
 
 async def throw_mail_switch(connection: Connection, switch: MailSwitch) -> None:
     """Stop all mail, or let it go again."""
-    changed = await connection.execute(update(SwitchRow).where(SwitchRow.name == "mail").values(**switch.model_dump()))
-    if changed.rowcount == 0:
-        await connection.execute(insert(SwitchRow).values(name="mail", **switch.model_dump()))
+    await put(connection, SwitchRow, [{"name": "mail", **switch.model_dump()}])

@@ -12,7 +12,7 @@ from rapport.model.message import CHANNEL, MessageState
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import AnnouncementRow
 from rapport.storage.tables import MessageRow
-from rapport.storage.timeline import insert_new
+from rapport.storage.upserts import insert_new
 
 WAITING, POSTED, FAILED = "waiting", "posted", "failed"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 
 from rapport.model.base import Wire
 from rapport.policy.attachments import File
 from rapport.storage.database import Connection
 from rapport.storage.tables import AttachmentRow
+from rapport.storage.upserts import put
 
 
 class Attached(Wire):
@@ -23,18 +24,16 @@ class Attached(Wire):
 
 async def attach(connection: Connection, message: str, file: File, by: str, now: datetime) -> None:
     """Keep a file for a draft; one of the same name is replaced."""
-    await detach(connection, message, file.name)
-    await connection.execute(
-        insert(AttachmentRow).values(
-            message=message,
-            name=file.name,
-            type=file.type,
-            size=len(file.content),
-            content=file.content,
-            added_by=by,
-            added_at=now,
-        )
-    )
+    values = {
+        "message": message,
+        "name": file.name,
+        "type": file.type,
+        "size": len(file.content),
+        "content": file.content,
+        "added_by": by,
+        "added_at": now,
+    }
+    await put(connection, AttachmentRow, [values])
 
 
 async def detach(connection: Connection, message: str, name: str) -> bool:

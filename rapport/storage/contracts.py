@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Executable, Row, Table, bindparam, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, bindparam, delete, or_, select, update
 
 from rapport.model.base import Instant, Wire
 from rapport.model.people import WrittenContract
@@ -16,7 +14,8 @@ from rapport.model.playbook import Playbook
 from rapport.model.records import Milestone, Projection, StepNews, Wait
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MilestoneRow
-from rapport.storage.timeline import append, insert_new
+from rapport.storage.timeline import append
+from rapport.storage.upserts import insert_new, put
 
 
 class Contract(Wire):
@@ -137,19 +136,6 @@ _PROJECT = (
 )
 
 
-@cache
-def _put_milestone(dialect: str, *, waiting: bool) -> Executable:
-    """Write a step, or what is new of it; what it waits for stays as it is unless that is known."""
-    table = cast("Table", MilestoneRow.__table__)
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    kept = {"contract", "step", *(() if waiting else _WAITING)}
-    values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
-    put: Executable = new.on_conflict_do_update(
-        index_elements=["contract", "step"], set_=values, where=table.c.projected <= new.excluded["projected"]
-    )
-    return put
-
-
 async def project(connection: Connection, projection: Projection) -> None:
     """Write down what an onboarding says of itself; what it said later already stands."""
     await connection.execute(
@@ -178,8 +164,7 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
         told_elsewhere = milestone.state == "running" or (milestone.kind == "cadence" and milestone.state == "done")
         rows[not told_elsewhere or milestone.wait is not None].append(values | _waiting(milestone.wait or Wait()))
     for waiting, some in rows.items():
-        if some:
-            await connection.execute(_put_milestone(connection.dialect.name, waiting=waiting), some)
+        await put(connection, MilestoneRow, some, kept=() if waiting else _WAITING, version="projected")
 
 
 async def tell_step(connection: Connection, news: StepNews) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from typing import Any, Final, Generic, TypeVar, cast
 
-from sqlalchemy import Executable, Table, delete, func, insert, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, func, or_, select
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.evidence import (
@@ -29,7 +27,7 @@ from rapport.model.evidence import (
 from rapport.model.reading import together
 from rapport.model.sheets import Row
 from rapport.policy.calendar import whole_days
-from rapport.storage import people, support
+from rapport.storage import people, support, upserts
 from rapport.storage.blockers import open_blockers
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
@@ -220,10 +218,9 @@ async def put_usage(
     )
     units = {row.metric: row.unit for row in metrics}
     new = _new_metrics(rows, units)
-    if new:
-        await connection.execute(
-            insert(UsageMetricRow), [{"account": account, "metric": metric, "unit": new[metric]} for metric in new]
-        )
+    await upserts.insert_new(
+        connection, UsageMetricRow, [{"account": account, "metric": metric, "unit": new[metric]} for metric in new]
+    )
     query = select(UsageSampleRow.metric, UsageSampleRow.day, UsageSampleRow.value).where(
         UsageSampleRow.account == account,
         UsageSampleRow.metric.in_({row.value.metric for row in rows} - set(new)),
@@ -231,9 +228,9 @@ async def put_usage(
     )
     known = {(row.metric, row.day): row.value for row in await connection.execute(query)}
     put = [one for one in (row.value for row in rows) if known.get((one.metric, one.day)) != one.value]
-    await _upsert(
+    await upserts.put(
         connection,
-        cast("Table", UsageSampleRow.__table__),
+        UsageSampleRow,
         [{"account": account, "metric": one.metric, "day": one.day, "value": one.value} for one in put],
     )
     changed = sum((one.metric, one.day) in known for one in put)
@@ -283,7 +280,7 @@ async def put(connection: Connection, noun: Noun[T], account: str, given: Sequen
         if after != before:
             put.append({"account": account, **values})
             told.append(after)
-    await _upsert(connection, noun.table, put)
+    await upserts.put(connection, noun.table, put)
     changed = sum(values["id"] in known for values in put)
     return Kept(new=len(put) - changed, changed=changed, unchanged=len(given) - len(put)), told
 
@@ -333,20 +330,20 @@ async def put_roadmap(
                 touched.setdefault(one.account, {})[id_] = items[id_][0]
     await _forget_touches(connection, put)
     every = {id_: next((one.touches for one in items[id_] if one.account == EVERYONE), None) for id_ in put}
-    await _upsert(
+    await upserts.put(
         connection,
-        cast("Table", RoadmapItemRow.__table__),
+        RoadmapItemRow,
         [
             {"id": id_, "title": items[id_][0].title, "expected": items[id_][0].expected, "touches": every[id_]}
             for id_ in put
         ],
     )
     own = [one for id_ in put for one in items[id_] if one.account not in (None, EVERYONE)]
-    if own:
-        await connection.execute(
-            insert(RoadmapTouchRow),
-            [{"item": one.id, "account": one.account, "touches": one.touches} for one in own],
-        )
+    await upserts.put(
+        connection,
+        RoadmapTouchRow,
+        [{"item": one.id, "account": one.account, "touches": one.touches} for one in own],
+    )
     changed = len(known.keys() & set(put))
     kept = Kept(new=len(put) - changed, changed=changed, unchanged=len(items) - len(put))
     return kept, {account: list(some.values()) for account, some in touched.items()}
@@ -455,18 +452,3 @@ async def _lock(connection: Connection, account: str) -> None:
 
 async def _forget_touches(connection: Connection, items: Sequence[str]) -> None:
     await connection.execute(delete(RoadmapTouchRow).where(RoadmapTouchRow.item.in_(items)))
-
-
-async def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        # The rows are handed over beside the statement: as a part of it, they would have it compiled at each call.
-        await connection.execute(_put(connection.dialect.name, table), rows)
-
-
-@cache
-def _put(dialect: str, table: Table) -> Executable:
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    keys = [column.name for column in table.primary_key]
-    values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in keys}
-    put: Executable = new.on_conflict_do_update(index_elements=keys, set_=values)
-    return put

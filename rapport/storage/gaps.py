@@ -13,7 +13,7 @@ from rapport.model.gap import Gap, GapStatus, Kind, NewGap
 from rapport.model.ids import gap_ref
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import GapLinkRow, GapRow
-from rapport.storage.timeline import insert_new
+from rapport.storage.upserts import insert_new
 
 WAITING, SENT, FAILED, OFF = "waiting", "sent", "failed", "off"
 """What can have become of sending the newest version; `off` where there is no CRM."""

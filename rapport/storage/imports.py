@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any, Final, cast
 
 from sqlalchemy import Executable, Table, bindparam, case, func, insert, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Refusal
 from rapport.model.ids import new_id
@@ -16,6 +15,7 @@ from rapport.model.people import AccountFile, MembersFile, Role, Vendor, Written
 from rapport.storage import people
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContactRow, MemberRow, VendorRow
+from rapport.storage.upserts import insert_into, insert_new, put
 
 
 async def save(connection: Connection, file: AccountFile, now: datetime) -> None:
@@ -67,17 +67,18 @@ _NEW_CONTACTS: Final = insert(ContactRow)
 @cache
 def _put_account(dialect: str) -> Executable:
     table = cast("Table", AccountRow.__table__)
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    new = insert_into(dialect, table)
     kept = {"key", "created_at", "regular_tam", "tam_until"}
-    values = {column.name: new.excluded[column.name] for column in table.columns if column.name not in kept}
+    values: dict[str, Any] = {
+        column.name: new.excluded[column.name] for column in table.columns if column.name not in kept
+    }
     # While somebody stands in, a file's TAM is the one to whom the account goes back.
     stands_in, named = table.c.regular_tam.is_not(None), new.excluded["tam"]
     values |= {
         "tam": case((stands_in, table.c.tam), else_=named),
         "regular_tam": case((stands_in, named), else_=null()),
     }
-    put: Executable = new.on_conflict_do_update(index_elements=["key"], set_=values)
-    return put
+    return new.on_conflict_do_update(index_elements=["key"], set_=values)
 
 
 async def save_members(connection: Connection, file: MembersFile) -> list[str]:
@@ -92,22 +93,20 @@ async def save_members(connection: Connection, file: MembersFile) -> list[str]:
 
 
 async def _save_vendor(connection: Connection, vendor: Vendor) -> None:
-    changed = await connection.execute(update(VendorRow).where(VendorRow.id == 1).values(**vendor.model_dump()))
-    if changed.rowcount == 0:
-        await connection.execute(insert(VendorRow).values(id=1, **vendor.model_dump()))
+    await put(connection, VendorRow, [{"id": 1, **vendor.model_dump()}])
 
 
 async def _save_members(connection: Connection, written: Sequence[WrittenMember]) -> list[str]:
+    # In one order everywhere, so that two files that come at once never wait for each other.
+    in_order = sorted(enumerate(written), key=lambda one: one[1].email.lower())
     ids = await _member_ids(connection, written)
     # Everyone comes first, and whom they lean on after that: the order of a file does not matter then.
-    new = []
-    for member in written:
-        if member.email.lower() not in ids:
-            ids[member.email.lower()] = id_ = new_id("m")
-            new.append({"id": id_, **_values(member)})
+    new = [{"id": new_id("m"), **_values(member)} for _, member in in_order if member.email.lower() not in ids]
     if new:
-        await connection.execute(insert(MemberRow), new)
-    for index, member in enumerate(written):
+        await insert_new(connection, MemberRow, new)
+        # Somebody else may have brought the same people meanwhile: their ids stand then.
+        ids = await _member_ids(connection, written)
+    for index, member in in_order:
         others = {
             field: _lookup(ids, getattr(member, field), f"members[{index}].{field}")
             for field in ("manager", "backup", "delegate")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from sqlalchemy import Row, Table, case, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.model.base import Instant, Wire
 from rapport.model.minutes import ActionRecord, BlockerRecord, MinutesRecord
@@ -15,6 +14,7 @@ from rapport.storage.actions import KnownAction
 from rapport.storage.blockers import KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.tables import GoalRow, MinutesRow, SubmissionRow, TimelineRow
+from rapport.storage.upserts import insert_into
 
 
 class KnownMinutes(Wire):
@@ -62,13 +62,14 @@ async def keep(connection: Connection, new: NewMinutes, submission: str) -> None
     if await connection.scalar(select(MinutesRow.meeting).where(*same)) is not None:
         return
     table = cast("Table", MinutesRow.__table__)
-    insert_ = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     meeting, account, record = new.meeting, new.account, new.record
     said = record.model_dump(mode="json", include={"attended", "agreed", "next", "note"})
     values = {"by": new.by, "submission": submission, **said}
     first = {"meeting": meeting, "account": account, "step": new.step, "written_at": new.at, "corrected_at": None}
     await connection.execute(
-        insert_.values(**first, **values).on_conflict_do_update(
+        insert_into(connection.dialect.name, table)
+        .values(**first, **values)
+        .on_conflict_do_update(
             index_elements=["meeting"],
             set_=values
             | {"corrected_at": case((table.c.submission == submission, table.c.corrected_at), else_=new.at)},

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from sqlalchemy import Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select
 
 from rapport.model.base import Wire
 from rapport.storage.database import Connection
 from rapport.storage.tables import PrivateNoteRow
+from rapport.storage.upserts import put
 
 
 class PrivateNote(Wire):
@@ -31,9 +29,4 @@ async def write(connection: Connection, account: str, meeting: str, by: str, tex
     if not text:
         await connection.execute(delete(PrivateNoteRow).where(PrivateNoteRow.meeting == meeting))
         return
-    table = cast("Table", PrivateNoteRow.__table__)
-    new = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    put = new.values(meeting=meeting, account=account, by=by, text=text)
-    await connection.execute(
-        put.on_conflict_do_update(index_elements=["meeting"], set_={"by": put.excluded.by, "text": put.excluded.text})
-    )
+    await put(connection, PrivateNoteRow, [{"meeting": meeting, "account": account, "by": by, "text": text}])

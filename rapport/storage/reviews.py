@@ -25,7 +25,8 @@ from rapport.storage.review_tables import (
 from rapport.storage.signing import Signer
 from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import SubmissionRow
-from rapport.storage.timeline import append, insert_new
+from rapport.storage.timeline import append
+from rapport.storage.upserts import insert_new, put
 
 
 class KnownReview(Wire):
@@ -166,14 +167,16 @@ async def come_back(connection: Connection, ref: str, round_: ReviewRound, now: 
 async def settle(connection: Connection, ref: str, round_: int, conditions: Sequence[str]) -> None:
     """Write down what a yes depends on, in place of what this round said before."""
     await connection.execute(
-        delete(ReviewConditionRow).where(ReviewConditionRow.ref == ref, ReviewConditionRow.round == round_)
+        delete(ReviewConditionRow).where(
+            ReviewConditionRow.ref == ref,
+            ReviewConditionRow.round == round_,
+            ReviewConditionRow.position >= len(conditions),
+        )
     )
-    if conditions:
-        rows = [
-            {"ref": ref, "round": round_, "position": position, "text": text_}
-            for position, text_ in enumerate(conditions)
-        ]
-        await connection.execute(insert(ReviewConditionRow), rows)
+    rows = [
+        {"ref": ref, "round": round_, "position": position, "text": text_} for position, text_ in enumerate(conditions)
+    ]
+    await put(connection, ReviewConditionRow, rows)
 
 
 async def project(connection: Connection, projection: ReviewProjection, signer: Signer) -> None:

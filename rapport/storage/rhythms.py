@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
-from sqlalchemy import Executable, Row, Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, bindparam, select, update
 
 from rapport.model.base import Instant, Wire
 from rapport.model.cadence import CadenceNews, Occurrence
@@ -16,6 +14,7 @@ from rapport.storage import contracts
 from rapport.storage.database import Connection
 from rapport.storage.tables import RhythmRow
 from rapport.storage.timeline import append
+from rapport.storage.upserts import put
 
 
 class Rhythm(Wire):
@@ -40,17 +39,6 @@ class Rhythm(Wire):
     target: Instant | None
 
 
-@cache
-def _put(dialect: str) -> Executable:
-    table = cast("Table", RhythmRow.__table__)
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    values = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
-    put: Executable = new.on_conflict_do_update(
-        index_elements=["account", "step"], set_=values, where=table.c.projected <= new.excluded["projected"]
-    )
-    return put
-
-
 async def project(connection: Connection, news: CadenceNews) -> None:
     """Write down what a cadence says of itself; what it said later already stands."""
     rows = [
@@ -73,8 +61,7 @@ async def project(connection: Connection, news: CadenceNews) -> None:
         }
         for view in news.rhythms
     ]
-    if rows:
-        await connection.execute(_put(connection.dialect.name), rows)
+    await put(connection, RhythmRow, rows, version="projected")
     for step in news.gone:
         await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
         await contracts.tell_wait(connection, news.contract, step, Wait())

@@ -18,7 +18,6 @@ from sqlalchemy import (
     column,
     delete,
     func,
-    insert,
     literal_column,
     select,
     table,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 
 from rapport.model.base import Instant, Wire
 from rapport.model.support import CaseState
+from rapport.storage import upserts
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import CaseTextRow
 from rapport.storage.support_tables import CaseLogRow, CaseRow
@@ -98,22 +98,21 @@ async def put(connection: Connection, ref: str) -> None:
     To be called in the transaction that opens a case, and in each that writes down what it has become.
     """
     row = (await connection.execute(_CASE, {"case": ref})).one_or_none()
-    await connection.execute(delete(CaseTextRow).where(CaseTextRow.ref == ref))
     if row is None or row.text is None or row.state == CaseState.MERGED:
+        await connection.execute(delete(CaseTextRow).where(CaseTextRow.ref == ref))
         return
     said = await connection.scalars(_SAID, {"case": ref})
-    await connection.execute(
-        insert(CaseTextRow).values(
-            ref=ref,
-            account=row.account,
-            contact=row.contact,
-            area=row.area,
-            question=row.text,
-            answer="\n\n".join(text for text in said if text),
-            opened_at=row.opened_at,
-            solved_at=row.resolved_at if row.state == CaseState.RESOLVED else None,
-        )
-    )
+    values = {
+        "ref": ref,
+        "account": row.account,
+        "contact": row.contact,
+        "area": row.area,
+        "question": row.text,
+        "answer": "\n\n".join(text for text in said if text),
+        "opened_at": row.opened_at,
+        "solved_at": row.resolved_at if row.state == CaseState.RESOLVED else None,
+    }
+    await upserts.put(connection, CaseTextRow, [values], keys=("ref",))
 
 
 async def drop(connection: Connection, refs: Select[str]) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from rapport.model.base import Refusal
 from rapport.storage.database import Connection
 from rapport.storage.review_tables import SigningKeyRow
-from rapport.storage.timeline import insert_new
+from rapport.storage.upserts import insert_new
 
 _NONCE: Final = 12
 

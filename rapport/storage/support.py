@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.evidence import Question
@@ -20,7 +20,8 @@ from rapport.storage import search
 from rapport.storage.database import Connection
 from rapport.storage.support_tables import AssignmentRow, CaseLogRow, CaseRow
 from rapport.storage.tables import SubmissionRow
-from rapport.storage.timeline import append, insert_new
+from rapport.storage.timeline import append
+from rapport.storage.upserts import insert_new, put
 
 OPEN: Final = (CaseState.QUEUED, CaseState.OPEN, CaseState.WAITING)
 """The states in which something is still owed."""
@@ -365,11 +366,7 @@ async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice
         }
         for choice, turn, severity in choices
     ]
-    if not rows:
-        return
-    gone = delete(AssignmentRow).where(AssignmentRow.ref == bindparam("of"), AssignmentRow.turn == bindparam("at_turn"))
-    await connection.execute(gone, [{"of": row["ref"], "at_turn": row["turn"]} for row in rows])
-    await connection.execute(insert(AssignmentRow), rows)
+    await put(connection, AssignmentRow, rows)
 
 
 async def put_paged(connection: Connection, ref: str, turn: int, now: datetime) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Executable, Select, Table, bindparam, delete, func, insert, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, func, insert, or_, select
 
 from rapport.model.base import Instant
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
 from rapport.model.ids import UNDELIVERED, undelivered_task
 from rapport.policy.chores import OF_MEETINGS
+from rapport.storage import upserts
 from rapport.storage.contracts import tell_step
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
@@ -51,15 +50,6 @@ class Task(TaskRecord):
         return hashlib.sha256(json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-@cache
-def _put(dialect: str) -> Executable:
-    table = cast("Table", TaskRow.__table__)
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    values = {column.name: new.excluded[column.name] for column in table.columns if column.name != "id"}
-    put: Executable = new.on_conflict_do_update(index_elements=["id"], set_=values)
-    return put
-
-
 _DROP_HOLDERS = delete(TaskHolderRow).where(TaskHolderRow.task == bindparam("of_task"))
 _HOLDERS = insert(TaskHolderRow)
 
@@ -75,7 +65,7 @@ async def put(connection: Connection, task: TaskRecord, now: datetime) -> None:
     written = task.model_dump(mode="json", include={"definition", "answers"})
     plain = task.model_dump(include=set(TaskRecord.model_fields) - {"definition", "answers", "holders"})
     closed = now if task.phase is TaskPhase.CLOSED else None
-    await connection.execute(_put(connection.dialect.name), plain | written | {"closed": closed})
+    await upserts.put(connection, TaskRow, [plain | written | {"closed": closed}])
     await connection.execute(_DROP_HOLDERS, {"of_task": task.id})
     if task.holders and task.phase is not TaskPhase.CLOSED:
         await connection.execute(_HOLDERS, [{"task": task.id, **holder.model_dump()} for holder in task.holders])

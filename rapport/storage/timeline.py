@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import Executable, Table, bindparam, insert, literal, select, type_coerce, union
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, bindparam, insert, literal, select, type_coerce, union
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType
 
 from rapport.model.base import Instant, Wire
@@ -18,6 +17,7 @@ from rapport.policy import audit
 from rapport.policy.audit import Finding, Link, Walk
 from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineRow
+from rapport.storage.upserts import putting
 
 _BATCH: Final = 500
 """How many entries are read at a time to be verified."""
@@ -54,20 +54,6 @@ class Submission(Wire):
     answered_at: Instant | None = None
 
 
-@cache
-def _insert_new(dialect: str, table: Table) -> Executable:
-    insert_ = (postgresql if dialect == "postgresql" else sqlite).insert
-    new: Executable = insert_(table).on_conflict_do_nothing().inline()
-    return new
-
-
-async def insert_new(connection: Connection, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows whose unique keys are not there yet."""
-    if rows:
-        # The rows are handed over beside the statement: as a part of it, they would have it compiled at each call.
-        await connection.execute(_insert_new(connection.dialect.name, cast("Table", table.__table__)), list(rows))
-
-
 async def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Write entries at the end of their accounts' chains; those already written are left as they are."""
     chains: dict[str, dict[str, Entry]] = {}
@@ -97,15 +83,6 @@ _NEW_HEAD = postgresql.insert(_HEADS)
 _LOCK = _NEW_HEAD.on_conflict_do_update(index_elements=["account"], set_={"account": _NEW_HEAD.excluded.account})
 
 
-@cache
-def _put_head(dialect: str) -> Executable:
-    new = (postgresql if dialect == "postgresql" else sqlite).insert(_HEADS)
-    put: Executable = new.on_conflict_do_update(
-        index_elements=["account"], set_={"sequence": new.excluded.sequence, "hash": new.excluded.hash}
-    )
-    return put
-
-
 def _extend(connection: SyncConnection, account: str, entries: Mapping[str, Entry]) -> None:
     """Write the new ones among an account's entries, by their keys."""
     dialect = connection.dialect.name
@@ -127,7 +104,7 @@ def _extend(connection: SyncConnection, account: str, entries: Mapping[str, Entr
         rows.append(values | {"sequence": sequence, "previous": previous, "hash": hash_})
         previous = hash_
     connection.execute(_INSERT, rows)
-    connection.execute(_put_head(dialect), {"account": account, "sequence": last + len(new), "hash": previous})
+    connection.execute(putting(dialect, _HEADS), {"account": account, "sequence": last + len(new), "hash": previous})
 
 
 def _said(connection: SyncConnection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:

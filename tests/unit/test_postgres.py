@@ -6,7 +6,7 @@ With `--postgres` all that is tested on SQLite runs on it as well.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +14,24 @@ from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from rapport.mail import outbox
+from rapport.model.base import Refusal
+from rapport.model.people import AccountFile, MembersFile
+from rapport.model.reading import read_toml
 from rapport.model.records import Entry
 from rapport.model.support import WrittenCase
 from rapport.model.tech_review import ReviewRound
-from rapport.storage import people, reviews, search, support, timeline
+from rapport.policy.attachments import File
+from rapport.policy.dispatch import Choice
+from rapport.storage import access, attachments, imports, people, reviews, search, support, timeline
 from rapport.storage.database import Connection, Store
+from rapport.storage.desk_tables import CaseTextRow
+from rapport.storage.review_tables import ReviewConditionRow
 from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import TimelineRow
 from starters.commands import review_files
 from tests.conftest import ROOT
 from tests.helpers_mail import NOW
-from tests.mail_fixtures import with_example
+from tests.mail_fixtures import EXAMPLE, with_example
 from tests.support import postgres
 from tests.unit.test_outbox import put, row
 from tests.unit.test_storage import test_the_migrations_make_exactly_the_tables as same_tables
@@ -178,3 +185,132 @@ async def test_a_snapshot_sees_one_state_throughout(store: Store) -> None:
         async with store.writing() as connection:
             await opened(connection, "meanwhile")
         assert await reading.scalar(select(func.count()).select_from(CaseRow)) == before
+
+
+# --- what was not there when several looked
+
+
+@pytest.fixture
+async def fresh() -> AsyncIterator[Store]:
+    """A store on a database of its own, with the tables and nothing in them."""
+    server = postgres.server()
+    with server.database(server.template("fresh", Store.migrate)) as url:
+        store = Store(url)
+        yield store
+        await store.close()
+
+
+async def at_once(store: Store, write: Callable[[Connection, int], Awaitable[Any]]) -> list[Any]:
+    """What came of several that wrote in the same moment, each in a transaction of its own."""
+
+    async def one(number: int) -> Any:
+        async with store.writing() as connection:
+            return await write(connection, number)
+
+    return await asyncio.gather(*(one(number) for number in range(WRITERS)))
+
+
+def written(number: int) -> AccountFile:
+    """The example under another key and contract, as everybody sends it with the vendor and the members in it."""
+    file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
+    members = file.members[::-1] if number % 2 else file.members
+    account = file.account.model_copy(update={"key": f"account-{number}"})
+    return file.model_copy(update={"account": account, "members": members})
+
+
+async def test_the_first_contracts_may_come_at_once(fresh: Store) -> None:
+    """On a database without vendor and members, files that bring them at once all get in, in whatever order they
+    name people: there is one vendor, and one member an address."""
+    await at_once(fresh, lambda connection, number: imports.save(connection, written(number), NOW))
+    async with fresh.reading() as connection:
+        assert len(await people.account_names(connection)) == WRITERS
+        known = [member.email for member in await people.members(connection)]
+    assert sorted(known) == sorted(member.email for member in written(0).members)
+
+
+async def test_the_same_account_may_come_at_once(fresh: Store) -> None:
+    """The same file from several at once is one account, each contact once."""
+    await at_once(fresh, lambda connection, _: imports.save(connection, written(0), NOW))
+    async with fresh.reading() as connection:
+        assert len(await people.contacts(connection, "account-0")) == len(written(0).contacts)
+
+
+async def test_members_may_come_at_once(fresh: Store) -> None:
+    """Members put by several at once, however each cases their letters, are there once, and all learn the same ids."""
+    file = MembersFile(vendor=written(0).vendor, members=written(0).members)
+
+    def cased(number: int) -> MembersFile:
+        some = [
+            member.model_copy(update={"email": member.email.swapcase() if number % 2 else member.email})
+            for member in (file.members[::-1] if number % 3 else file.members)
+        ]
+        return file.model_copy(update={"members": tuple(some)})
+
+    ids = await at_once(fresh, lambda connection, number: imports.save_members(connection, cased(number)))
+    assert len({frozenset(some) for some in ids}) == 1
+    async with fresh.reading() as connection:
+        assert len(await people.members(connection)) == len(file.members)
+
+
+async def test_a_token_has_one_secret(fresh: Store) -> None:
+    """Of several who make a token of the same name at once one has it; the others are refused."""
+
+    async def make(connection: Connection, _: int) -> str | None:
+        try:
+            return await access.create_token(connection, "crm", ("service",), NOW)
+        except Refusal:
+            return None
+
+    [secret] = [one for one in await at_once(fresh, make) if one is not None]
+    async with fresh.reading() as connection:
+        assert await access.find_token(connection, secret) is not None
+
+
+async def test_the_mail_switch_may_be_thrown_at_once(fresh: Store) -> None:
+    """Several who stop all mail for the first time at once have stopped it."""
+    switch = access.MailSwitch(stopped=True, by="m", at=NOW)
+    await at_once(fresh, lambda connection, _: access.throw_mail_switch(connection, switch))
+    async with fresh.reading() as connection:
+        assert (await access.mail_switch(connection)).stopped
+
+
+async def test_a_file_may_be_attached_at_once(store: Store) -> None:
+    """A file of the same name from several at once is there once."""
+    await put(store, row("attached"))
+    file = File(name="plan.pdf", type="application/pdf", content=b"%PDF")
+    await at_once(store, lambda connection, _: attachments.attach(connection, "attached", file, "m", NOW))
+    async with store.reading() as connection:
+        assert len(await attachments.listed(connection, "attached")) == 1
+
+
+async def test_what_is_searched_of_a_case_may_be_written_at_once(store: Store) -> None:
+    """A case that changes twice in the same moment is searched by one text."""
+    async with store.writing() as connection:
+        ref = await opened(connection, "twice")
+    await at_once(store, lambda connection, _: search.put(connection, ref))
+    async with store.reading() as connection:
+        assert await connection.scalar(select(func.count()).where(CaseTextRow.ref == ref)) == 1
+
+
+async def test_what_the_desk_decided_may_be_written_at_once(store: Store) -> None:
+    """An activity of the desk that runs twice at once keeps each choice once."""
+    async with store.writing() as connection:
+        ref = await opened(connection, "assigned")
+    choice = Choice(ref=ref, to=None, reason="nobody is there", considered=())
+    await at_once(store, lambda connection, _: support.put_assignments(connection, [(choice, 1, 2)], NOW))
+    async with store.reading() as connection:
+        assert len(await support.assignments(connection, ref)) == 1
+
+
+async def test_conditions_may_be_settled_at_once(store: Store) -> None:
+    """An activity of a review that runs twice at once keeps each condition once, and none of an earlier word."""
+    ref = await submitted(store, "Conditions")
+    assert ref is not None
+    async with store.writing() as connection:
+        await reviews.settle(connection, ref, 1, ["one", "two", "three"])
+    await at_once(store, lambda connection, _: reviews.settle(connection, ref, 1, ["first", "second"]))
+    async with store.reading() as connection:
+        found = await connection.scalars(
+            select(ReviewConditionRow.text).where(ReviewConditionRow.ref == ref).order_by(ReviewConditionRow.position)
+        )
+    assert list(found) == ["first", "second"]
