@@ -22,6 +22,7 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import (
     Interceptor,
     PollerBehavior,
@@ -52,15 +53,16 @@ from rapport import support_rules
 from rapport.mail.letters import Stationery
 from rapport.mail.smtp import Mailer, Relay
 from rapport.mail.tokens import Tokens
-from rapport.model.base import Refusal
+from rapport.model.base import Refusal, Refused
 from rapport.model.resources import library
 from rapport.model.workflows import mail_queue
 from rapport.policy.pace import Pace
 from rapport.runner import Runner
-from rapport.settings import Settings
-from rapport.storage.database import Store
+from rapport.settings import Settings, read_settings
+from rapport.storage.database import Store, opened
+from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer
-from rapport.temporal import connect, missing_search_attributes
+from rapport.temporal import connect, missing_search_attributes, run_to_end
 from workflows.cadence import Cadence
 from workflows.gap import GapDelivery
 from workflows.handover import Handover
@@ -378,9 +380,21 @@ async def run(settings: Settings) -> None:
 
     Raises:
         Refusal: Temporal does not answer, or the installation was not set up.
+        DatabaseFault: The database does not answer, or is of another version.
     """
+    # First of all, before there is anything of Temporal's: that has to run before it can be put away.
+    async with opened(settings.database) as store:
+        await store.check()
     client = await connect()
-    missing = await missing_search_attributes(client)
+    try:
+        missing = await missing_search_attributes(client)
+    except RPCError as error:
+        raise Refusal(
+            f"Temporal does not let a worker into {client.namespace}: {error.message}",
+            field="TEMPORAL_NAMESPACE",
+            fix="correct it, or the connection's key",
+            kind=Refused.UNREACHABLE,
+        ) from None
     if missing:
         raise Refusal(
             f"search attributes are missing: {', '.join(missing)}", field="namespace", fix="run `rapport setup` first"
@@ -389,12 +403,6 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with build(client, settings) as parts:
-        if not await parts.store.is_current():
-            raise Refusal(
-                "the database does not answer, or is not up to date",
-                field="RAPPORT_DATABASE_URL",
-                fix="run `rapport setup`",
-            )
         freeze_what_is_loaded()
         async with parts.worker:
             logging.getLogger("rapport").info("worker is ready, on task queue %s", settings.task_queue)
@@ -403,12 +411,12 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     """Run one worker from the environment."""
-    settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel("WARNING")
     try:
-        asyncio.run(run(settings))
-    except Refusal as refusal:
+        settings = read_settings()
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        run_to_end(run(settings))
+    except (Refusal, DatabaseFault) as refusal:
         sys.exit(str(refusal))
 
 

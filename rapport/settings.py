@@ -7,11 +7,12 @@ import json
 import os
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,6 +20,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from rapport.model.base import Email, Refusal, mail_address
 
@@ -67,6 +70,19 @@ def _command(value: SecretStr) -> SecretStr:
         words = []
     if not words:
         raise ValueError("is not a command; write its path and arguments, with quotation marks around blanks")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    try:
+        known = make_url(value.get_secret_value()).drivername in ("sqlite", "postgresql+asyncpg")
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:
+        raise ValueError(
+            'is not the address of a database; write "postgresql+asyncpg://user:password@host/name", with what is '
+            "special in user and password percent-encoded"
+        )
     return value
 
 
@@ -143,7 +159,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RAPPORT_", extra="ignore", hide_input_in_errors=True)
 
     data: Path = Path(".rapport")
-    database_url: SecretStr | None = None
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
     database_password: SecretStr | None = None
     smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] = SecretStr("smtp://127.0.0.1:8025")
     smtp_password: SecretStr | None = None
@@ -214,3 +230,26 @@ class Settings(BaseSettings):
     def relay(self) -> str:
         """The relay's address, with its password."""
         return _with_password(self.smtp_url, self.smtp_password)
+
+
+def read_settings(data: Path | None = None) -> Settings:
+    """The settings of this process.
+
+    Args:
+        data: The data directory, unless the environment names it.
+
+    Raises:
+        Refusal: A setting has a value that makes no sense, or `rapport.toml` is none.
+    """
+    try:
+        return Settings(data=data) if data is not None else Settings()
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in detail["loc"]).upper()
+        field = name if name.startswith("RAPPORT_") else f"RAPPORT_{name}"
+        raise Refusal(detail["msg"].removeprefix("Value error, "), field=field, fix="correct the setting") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        file = (data or Path(os.environ.get("RAPPORT_DATA", ".rapport"))) / "rapport.toml"
+        raise Refusal(f"is no TOML: {error}", field=str(file), fix="correct the file") from None
+    except OSError as error:
+        raise Refusal(f"cannot be read: {error.strerror}", field=str(error.filename), fix="see who owns it") from None

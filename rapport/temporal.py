@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -22,6 +22,8 @@ from rapport.model.base import Refusal, Refused
 
 if TYPE_CHECKING:
     from temporalio.testing import WorkflowEnvironment
+
+T = TypeVar("T")
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_SECONDS: Final = 10.0
@@ -73,6 +75,21 @@ async def connect(address: str | None = None) -> Client:
             fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
             kind=Refused.UNREACHABLE,
         ) from None
+
+
+def run_to_end(work: Awaitable[T]) -> T:
+    """Run a program's work, and give the client of Temporal the moment that it needs to come to its end.
+
+    Programs that end at once after using it crash at exit, one time in ten (temporalio/sdk-python#300).
+    """
+
+    async def whole() -> T:
+        try:
+            return await work
+        finally:
+            await asyncio.sleep(0.02)
+
+    return asyncio.run(whole())
 
 
 async def missing_search_attributes(client: Client) -> list[str]:

@@ -5,7 +5,6 @@ It asks Temporal who has asked for work lately. That a process is there says les
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from temporalio.client import Client
 
 from rapport.model.base import Refusal
 from rapport.model.workflows import mail_queue
-from rapport.temporal import connect
+from rapport.temporal import connect, run_to_end
 from starters.installation import settings_of
 
 LATELY: Final = timedelta(minutes=2)
@@ -51,6 +50,6 @@ async def _main() -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(_main())
+        run_to_end(_main())
     except Refusal as refusal:
         sys.exit(str(refusal))

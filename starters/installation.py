@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from rapport.model.base import Refusal, Refused, Wire
 from rapport.model.reading import read_json
-from rapport.settings import Settings
-from rapport.storage.database import Store
+from rapport.settings import Settings, read_settings
+from rapport.storage.database import opened
 from rapport.temporal import connect
 from starters.commands.office import Office
 
@@ -56,13 +56,7 @@ def settings_of(data: Path | None, *, beside_stack: bool = True) -> Settings:
     Raises:
         Refusal: A setting has a value that makes no sense.
     """
-    try:
-        settings = Settings(data=data) if data is not None else Settings()
-    except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        name = "_".join(str(part) for part in detail["loc"]).upper()
-        field = name if name.startswith("RAPPORT_") else f"RAPPORT_{name}"
-        raise Refusal(detail["msg"].removeprefix("Value error, "), field=field, fix="correct the setting") from None
+    settings = read_settings(data)
     found: dict[str, object] = {}
     secret = settings.data / "secret"
     if settings.secret is None and secret.exists():
@@ -116,15 +110,14 @@ async def office(data: Path | None) -> AsyncIterator[Office]:
 
     Raises:
         Refusal: There is no installation here, or Temporal does not answer.
+        DatabaseFault: The database does not answer, or is of another version.
     """
     settings = settings_of(data)
     insist_on_database(settings)
-    store = Store(settings.database)
-    try:
+    async with opened(settings.database) as store:
+        await store.check()
         client = await connect(temporal_of(settings))
         yield Office(settings, store, client)
-    finally:
-        await store.close()
 
 
 def os_user() -> str:

@@ -33,7 +33,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.schedules import register_schedules
 from rapport.settings import Settings
 from rapport.storage import access
-from rapport.storage.database import Store
+from rapport.storage.database import Store, opened
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
 from starters.commands import cases, desk
 from starters.commands.office import Office
@@ -278,8 +278,10 @@ async def running(
         catcher = Catcher(settings.caught)
         await catcher.start(HOST, ports.smtp)
         parts.push_async_callback(catcher.stop)
+        # Before there is a worker: that has to run before it can be put away.
+        async with opened(settings.database) as store:
+            await store.migrate()
         built = await parts.enter_async_context(build(client, settings))
-        await built.store.migrate()
         await register_schedules(client, settings.task_queue, settings.sweep_seconds)
         token = await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())

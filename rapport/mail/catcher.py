@@ -70,7 +70,13 @@ class Catcher:
         assert isinstance(content, bytes)
         self._last += 1
         stamp = int(datetime.now(UTC).timestamp() * 1000)
-        (self.folder / f"{self._last:08d}-{stamp}.eml").write_bytes(content)
+        path = self.folder / f"{self._last:08d}-{stamp}.eml"
+        try:
+            path.write_bytes(content)
+        except OSError:
+            # Half of a mail is none. Whoever sends it keeps it, and tries again.
+            path.unlink(missing_ok=True)
+            return "452 4.3.1 the disk is full, or cannot be written; try again later"
         for name in self._names()[:-MAX_MAILS]:
             (self.folder / name).unlink(missing_ok=True)
         return "250 2.0.0 caught, and not really sent"

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
 import sqlalchemy
-from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult, text
+from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from rapport.storage.faults import DatabaseFault, Where
 from rapport.storage.sqlite import Sqlite
-
-if TYPE_CHECKING:
-    from alembic.config import Config
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 5.0
+"""How long a server may take to answer before it counts as away. By itself the driver waits for a minute, and whoever
+asked for a page with it."""
 
 
 class Connection(Protocol):
@@ -53,41 +58,73 @@ class Store:
             url: SQLAlchemy's address: `sqlite:` or `postgresql+asyncpg:`.
         """
         self.url = url
-        self._engine: Sqlite | _Server = Sqlite(url) if url.startswith("sqlite") else _Server(url)
+        self.file = Path(make_url(url).database or "") if url.startswith("sqlite") else None
+        self._where = Where(self.file)
+        self._engine: Sqlite | _Server = Sqlite(url) if self.file is not None else _Server(url, self._where)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
-        """A transaction that writes; committed at the end, rolled back on an error."""
-        async with self._engine.writing() as connection:
-            yield connection
+        """A transaction that writes; committed at the end, rolled back on an error.
+
+        Raises:
+            DatabaseFault: The database cannot do its part. Where that comes at the end, nobody can say whether what was
+                written stands: everything of ours may be written again.
+        """
+        with self._where.told():
+            async with self._engine.writing() as connection:
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
-        """A transaction that only reads."""
-        async with self._engine.reading() as connection:
-            yield connection
+        """A transaction that only reads.
+
+        Raises:
+            DatabaseFault: The database cannot do its part.
+        """
+        with self._where.told():
+            async with self._engine.reading() as connection:
+                yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A transaction that only reads, and sees one state of the database throughout, however long it takes."""
-        async with self._engine.reading() as connection:
+        async with self.reading() as connection:
             if connection.dialect.name == "postgresql":
                 # SQLite's transactions are so anyway.
                 await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
 
     async def migrate(self) -> None:
-        """Bring the schema up to date."""
+        """Bring the schema up to date.
+
+        Raises:
+            DatabaseFault: It is of a newer version, or the database cannot do its part.
+        """
         async with self.writing() as connection:
+            if (revision := await connection.run_sync(_revision)) not in (None, *revisions()):
+                raise self._where.newer(str(revision))
             await connection.run_sync(_upgrade)
+
+    async def check(self) -> None:
+        """Insist that the database answers, and that its schema is the one that this code expects.
+
+        Raises:
+            DatabaseFault: It does not, or its schema is of another version.
+        """
+        async with self.reading() as connection:
+            revision = await connection.run_sync(_revision)
+        if revision is not None and revision not in revisions():
+            raise self._where.newer(revision)
+        if revision != revisions()[-1]:
+            raise self._where.unprepared()
 
     async def is_current(self) -> bool:
         """Whether the database answers, and its schema is the one that this code expects."""
         try:
-            async with self.reading() as connection:
-                return await connection.run_sync(_is_head)
-        except (SQLAlchemyError, OSError):
+            await self.check()
+        except DatabaseFault:
             return False
+        return True
 
     async def close(self) -> None:
         """Close every connection."""
@@ -97,46 +134,82 @@ class Store:
 class _Server:
     """A PostgreSQL database."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=10)
+    def __init__(self, url: str, where: Where) -> None:
+        self._engine = create_async_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=10,
+            connect_args={"timeout": CONNECT_SECONDS},
+        )
+        self._where = where
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
-        async with self._engine.begin() as connection:
-            # Its overloads say more than this, in other words.
-            yield cast("Connection", connection)
+        connection = await self._connected()
+        try:
+            async with connection.begin():
+                # Its overloads say more than this, in other words.
+                yield cast("Connection", connection)
+        finally:
+            # Also where whoever asked has gone away: a connection that is not given back is lost.
+            await asyncio.shield(connection.close())
 
     reading = writing
+
+    async def _connected(self) -> AsyncConnection:
+        from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]
+
+        try:
+            return await self._engine.connect()
+        # The driver's own, and the network's: SQLAlchemy gives its own names to what comes after this alone.
+        except (SQLAlchemyError, InterfaceError, PostgresError, OSError) as error:
+            raise self._where.fault(error) or self._where.silent() from None
 
     async def close(self) -> None:
         await self._engine.dispose()
 
 
-# Alembic takes a third of a second to import, which commands that do not migrate should not wait for.
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """A store for as long as it is needed.
 
-
-def _config(connection: sqlalchemy.Connection, location: str) -> Config:
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", location)
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
+    Args:
+        url: As for `Store`.
+    """
+    store = Store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def _upgrade(connection: sqlalchemy.Connection) -> None:
+    # It takes a third of a second to import, which commands that do not migrate should not wait for.
     from alembic import command
+    from alembic.config import Config
 
-    with as_file(files("rapport.storage").joinpath("migrations")) as location:
-        command.upgrade(_config(connection, str(location)), "head")
+    with as_file(_MIGRATIONS) as location:
+        config = Config()
+        config.set_main_option("script_location", str(location))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
-def _is_head(connection: sqlalchemy.Connection) -> bool:
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
+@cache
+def revisions() -> tuple[str, ...]:
+    """The revisions of the schema that this code knows, in their order: the beginnings of the migrations' names."""
+    scripts = _MIGRATIONS.joinpath("versions").iterdir()
+    return tuple(sorted(one.name.partition("_")[0] for one in scripts if one.name.endswith(".py")))
 
-    with as_file(files("rapport.storage").joinpath("migrations")) as location:
-        scripts = ScriptDirectory.from_config(_config(connection, str(location)))
-        current = MigrationContext.configure(connection).get_current_revision()
-        return current == scripts.get_current_head()
+
+def _revision(connection: sqlalchemy.Connection) -> str | None:
+    """The revision of a database; nothing if it has no tables yet."""
+    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+_MIGRATIONS: Final = files("rapport.storage").joinpath("migrations")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import SWEEP
 from rapport.model.undelivered import Strays
 from rapport.storage.database import Connection
 from rapport.storage.tables import SweepRow
+from rapport.storage.upserts import put
 
 
 class LastSweep(Wire):
@@ -23,8 +24,7 @@ class LastSweep(Wire):
 async def note(connection: Connection, at: datetime, strays: Strays) -> None:
     """Note that it was looked, and what was found."""
     found = {name: len(some) for name, some in strays}
-    await connection.execute(delete(SweepRow).where(SweepRow.name == SWEEP))
-    await connection.execute(insert(SweepRow).values(name=SWEEP, at=at, found=found))
+    await put(connection, SweepRow, [{"name": SWEEP, "at": at, "found": found}])
 
 
 async def last(connection: Connection) -> LastSweep | None:

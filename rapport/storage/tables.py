@@ -606,6 +606,18 @@ class RelayRow(Base):
     next_at: Mapped[datetime | None]
 
 
+class ProbeRow(Base):
+    """When somebody last looked whether anything can be written.
+
+    Attributes:
+        name: Who looked.
+    """
+
+    __tablename__ = "probes"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
 class RhythmRow(Base):
     """The projection of one rhythm of an account's cadence.
 

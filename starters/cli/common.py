@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,8 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from rapport.model.base import Refusal, Refused
+from rapport.storage.faults import DatabaseFault, file_fault
+from rapport.temporal import run_to_end
 from starters.commands.office import Actor, Office
 from starters.installation import office, os_user
 
@@ -67,18 +68,12 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
         typer.Exit: It was refused.
     """
 
-    async def whole() -> T:
-        try:
-            return await work
-        finally:
-            # Short programs that end at once after using Temporal's client crash at exit, one time in ten
-            # (temporalio/sdk-python#300).
-            await asyncio.sleep(0.02)
-
     try:
-        return asyncio.run(whole())
+        return run_to_end(work)
     except Refusal as refusal:
         raise fail(refusal, as_json=as_json) from None
+    except DatabaseFault as fault:
+        raise fail(fault.refusal(), as_json=as_json) from None
     except (DBAPIError, ConnectionError):
         silent = Refusal(
             "the database does not answer as it should",
@@ -87,6 +82,10 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
             kind=Refused.UNREACHABLE,
         )
         raise fail(silent, as_json=as_json) from None
+    except OSError as error:
+        if (told := file_fault(error)) is None:
+            raise
+        raise fail(told, as_json=as_json) from None
 
 
 def with_office(data: Path | None, work: Callable[[Office], Awaitable[T]], *, as_json: bool) -> T:

@@ -27,7 +27,11 @@ def add_to(app: typer.Typer) -> None:
     @app.command("doctor")
     def examine(data: Data = None, json: Json = False) -> None:
         """Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable."""
-        found = finish(doctor.examine(settings_of(data)), as_json=json)
+
+        async def work() -> Diagnosis:
+            return await doctor.examine(settings_of(data))
+
+        found = finish(work(), as_json=json)
         if json:
             print_json(found)
         else:

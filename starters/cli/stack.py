@@ -13,8 +13,8 @@ from rich.markup import escape
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.schedules import register_schedules
-from rapport.settings import Settings
-from rapport.storage.database import Store
+from rapport.settings import read_settings
+from rapport.storage.database import opened
 from rapport.temporal import connect, register_search_attributes
 from starters.cli.common import Data, Json, finish, out, print_json
 from starters.commands import desk, onboardings
@@ -99,15 +99,12 @@ async def _set_up(data: Path | None) -> None:
     if settings.database_url is None:
         make_private(settings.data)
         kept(settings.data / "secret")
-    store = Store(settings.database)
-    try:
+    async with opened(settings.database) as store:
         await store.migrate()
-        client = await connect()
-        await register_search_attributes(client)
-        await register_schedules(client, settings.task_queue, settings.sweep_seconds)
-        await desk.start(client, settings.task_queue)
-    finally:
-        await store.close()
+    client = await connect()
+    await register_search_attributes(client)
+    await register_schedules(client, settings.task_queue, settings.sweep_seconds)
+    await desk.start(client, settings.task_queue)
 
 
 async def _serve(
@@ -119,7 +116,7 @@ async def _serve(
     asked = signals()
     sender = f"onboarding@{example.account.tam.partition('@')[2]}" if example else None
     parts = running(
-        data or Settings().data,
+        data or read_settings().data,
         ports,
         workers=workers,
         durable=durable,

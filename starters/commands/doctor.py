@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, ScheduleActionStartWorkflow, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from rapport import support_rules
+from rapport import clock, support_rules
 from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
@@ -34,6 +33,8 @@ from rapport.settings import Settings
 from rapport.storage import announcements, gaps, sweeps
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
+from rapport.storage.faults import DatabaseFault
+from rapport.storage.probes import probe
 from rapport.storage.relay import mail_gate, relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import connect, missing_search_attributes
@@ -64,6 +65,10 @@ RELAY_SECONDS: Final = 30.0
 """How long the relay may take to let us sign in and name a recipient."""
 
 SHORT_SECRET: Final = 16
+
+LITTLE: Final = 200_000_000
+"""Fewer bytes than this on the disk call for somebody before it is full."""
+
 _KINDS: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SETUP: Final = "run `rapport setup`"
@@ -109,7 +114,10 @@ class Diagnosis(Wire):
 
 
 async def examine(settings: Settings) -> Diagnosis:
-    """Look at every part, in the order in which they depend on each other. Changes nothing, and sends no mail."""
+    """Look at every part, in the order in which they depend on each other.
+
+    Changes nothing but the note that it looked, which tells whether anything can be written; and sends no mail.
+    """
     checks: list[Check] = [*_settings(settings), _support_rules(settings), _scenarios(settings)]
     async with contextlib.AsyncExitStack() as stack:
         database, store = await _database(settings)
@@ -231,16 +239,18 @@ async def _database(settings: Settings) -> tuple[Check, Store | None]:
         return _unreachable("database", refusal), None
     store = Store(settings.database)
     try:
-        async with store.reading() as connection:
-            await connection.execute(text("SELECT 1"))
-    except (SQLAlchemyError, OSError):
+        await probe(store, "doctor", clock.present())
+    except DatabaseFault as fault:
         await store.close()
-        fix = "see that it runs, and that RAPPORT_DATABASE_URL names it"
-        return Check(check="database", verdict=Verdict.UNREACHABLE, what="does not answer", fix=fix), None
-    if not await store.is_current():
-        await store.close()
-        return Check(check="database", verdict=Verdict.TROUBLE, what="is of another version", fix=_SETUP), None
-    return Check(check="database", verdict=Verdict.OK, what="answers and is up to date"), store
+        verdict = Verdict.TROUBLE if fault.answers else Verdict.UNREACHABLE
+        return Check(check="database", verdict=verdict, what=fault.problem, fix=fault.fix), None
+    folder = store.file.parent if store.file is not None else settings.data
+    left = shutil.disk_usage(folder).free if folder.is_dir() else LITTLE
+    if left < LITTLE:
+        what = f"answers and is up to date; only {left // 1_000_000} MB are left in {folder}"
+        fix = "free some space there, or move it to a larger disk: nothing is recorded once it is full"
+        return Check(check="database", verdict=Verdict.TROUBLE, what=what, fix=fix), store
+    return Check(check="database", verdict=Verdict.OK, what="answers, takes what is written, and is up to date"), store
 
 
 async def _temporal(settings: Settings) -> tuple[Check, Client | None]:

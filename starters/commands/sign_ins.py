@@ -13,6 +13,7 @@ from rapport.model.people import Member
 from rapport.model.workflows import NOTICE
 from rapport.storage import access, people, timeline
 from rapport.storage.access import SIGN_IN_LIFE, Link
+from rapport.storage.faults import DatabaseFault
 from starters.commands.office import Actor, Office, answered, present, submission
 
 PURPOSE: Final = "sign_in"
@@ -43,7 +44,7 @@ def ask_later(office: Office, email: str, onward: str) -> None:
     async def errand() -> None:
         try:
             await ask(office, email, onward)
-        except Refusal as refusal:
+        except (Refusal, DatabaseFault) as refusal:
             log.warning("a sign-in link was not sent: %s", refusal.problem)
 
     task = asyncio.create_task(errand())

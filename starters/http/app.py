@@ -20,6 +20,8 @@ from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal, Refused
 from rapport.model.reading import MAX_BYTES
 from rapport.policy.attachments import MAX_TOTAL
+from rapport.storage.faults import DatabaseFault, file_fault
+from rapport.storage.probes import probe
 from starters.commands.office import Office, present
 from starters.http import api, hooks, metrics, pages
 from starters.http.api import (
@@ -39,6 +41,9 @@ from starters.http.api import (
 from starters.http.auth import Bearer, SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
+
+READY_SECONDS: Final = 3.0
+"""How long each part may take to answer whoever asks whether this process is ready."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -127,9 +132,11 @@ def _health(app: FastAPI, office: Office) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         """Whether the parts that this process needs answer."""
-        parts = {"database": await office.store.is_current(), "temporal": await _temporal_answers(office)}
+        fault = await _database_fault(office)
+        parts = {"database": fault is None, "temporal": await _temporal_answers(office)}
         ready = all(parts.values())
-        return JSONResponse({"ready": ready, **parts}, status_code=200 if ready else 503)
+        why = {} if fault is None else {"why": str(fault)}
+        return JSONResponse({"ready": ready, **parts, **why}, status_code=200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def figures(_: Bearer) -> Response:
@@ -137,9 +144,23 @@ def _health(app: FastAPI, office: Office) -> None:
         return Response(await metrics.exposed(office.store, present()), media_type=metrics.CONTENT_TYPE)
 
 
+async def _database_fault(office: Office) -> DatabaseFault | None:
+    """What keeps the database from taking something new."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await probe(office.store, "readyz", present())
+    except DatabaseFault as fault:
+        return fault
+    except TimeoutError:
+        return DatabaseFault(
+            f"the database did not answer within {READY_SECONDS:.0f} seconds", "see what keeps it so busy"
+        )
+    return None
+
+
 async def _temporal_answers(office: Office) -> bool:
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(READY_SECONDS):
             return await office.client.service_client.check_health()
     except (RPCError, TimeoutError):
         return False
@@ -151,6 +172,16 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> Response:
         return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
+
+    @app.exception_handler(DatabaseFault)
+    async def unreachable(request: Request, fault: DatabaseFault) -> Response:
+        return await refused(request, fault.refusal())
+
+    @app.exception_handler(OSError)
+    async def unwritable(request: Request, error: OSError) -> Response:
+        if (refusal := file_fault(error)) is None:
+            raise error
+        return await refused(request, refusal)
 
     @app.exception_handler(SignInNeeded)
     async def sign_in(request: Request, _: SignInNeeded) -> Response:

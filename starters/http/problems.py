@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 
@@ -19,6 +19,9 @@ STATUS = {
     Refused.FORBIDDEN: HTTPStatus.FORBIDDEN,
 }
 
+RETRY_SECONDS: Final = 10
+"""When a program may ask again for what a part that does not answer kept from it."""
+
 
 def status_of(refusal: Refusal) -> HTTPStatus:
     """The HTTP status that tells a refusal's kind."""
@@ -31,6 +34,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
     """The headers that tell a program what to do about a refusal."""
     if isinstance(refusal, TooMany):
         return {"Retry-After": str(refusal.wait)}
+    if refusal.kind is Refused.UNREACHABLE:
+        return {"Retry-After": str(RETRY_SECONDS)}
     return {"WWW-Authenticate": "Bearer"} if isinstance(refusal, Unauthorized) else {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from typing import Annotated
@@ -11,6 +10,8 @@ import typer
 import uvicorn
 
 from rapport.model.base import Refusal
+from rapport.storage.faults import DatabaseFault
+from rapport.temporal import run_to_end
 from starters.http.app import create_app
 from starters.installation import office
 from worker import stationery
@@ -20,16 +21,11 @@ async def serve(host: str, port: int) -> None:
     """Serve pages, API and webhooks until told to stop.
 
     Raises:
-        Refusal: A setting is missing, Temporal does not answer, or the database is not up to date.
+        Refusal: A setting is missing, or Temporal does not answer.
+        DatabaseFault: The database does not answer, or is of another version.
     """
     async with office(None) as parts:
         stationery(parts.settings)
-        if not await parts.store.is_current():
-            raise Refusal(
-                "the database does not answer, or is not up to date",
-                field="RAPPORT_DATABASE_URL",
-                fix="run `rapport setup`",
-            )
         config = uvicorn.Config(create_app(parts), host=host, port=port, access_log=False, server_header=False)
         await uvicorn.Server(config).serve()
 
@@ -44,8 +40,8 @@ def main(
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel("WARNING")
     try:
-        asyncio.run(serve(host, port))
-    except Refusal as refusal:
+        run_to_end(serve(host, port))
+    except (Refusal, DatabaseFault) as refusal:
         sys.exit(str(refusal))
 
 

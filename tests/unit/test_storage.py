@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, func, insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from rapport.model.base import Refusal
 from rapport.model.people import AccountFile
@@ -35,6 +35,7 @@ from rapport.storage import (  # the tables of the support desk belong to the me
 )
 from rapport.storage.access import Link, MailSwitch
 from rapport.storage.database import Store
+from rapport.storage.faults import DatabaseFault
 from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
 from tests.helpers_mail import NOW, processes_apart, write_many
 from tests.mail_fixtures import EXAMPLE, migrated
@@ -232,7 +233,7 @@ async def test_a_writer_that_waits_can_be_called_off_or_told_that_it_waited_too_
         async with asyncio.timeout(0.05):
             await write()
     monkeypatch.setattr("rapport.storage.sqlite.BUSY_SECONDS", 0.05)
-    with pytest.raises(OperationalError, match="locked"):
+    with pytest.raises(DatabaseFault, match="another process keeps the database busy"):
         await write()
     other.execute("ROLLBACK")
     other.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -22,6 +23,7 @@ from rapport.model.evidence import Series
 from rapport.model.meeting import Receipt
 from rapport.model.people import personas
 from rapport.policy import figures
+from rapport.storage.faults import DatabaseFault
 from starters.commands import messages, tasks
 from starters.commands.cases import Done
 from starters.commands.office import LATER, Office, present
@@ -118,7 +120,11 @@ async def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
     """A refusal for a person: what is wrong, and what to do about it."""
     title = "Too many requests" if isinstance(refusal, TooMany) else _TITLES[refusal.kind]
     personal = request.url.path.startswith("/m/")
-    session = None if personal else await session_of(request, await office_of(request))
+    session = None
+    if not personal:
+        # Who is signed in stands in the database, which may be what does not answer.
+        with contextlib.suppress(DatabaseFault):
+            session = await session_of(request, await office_of(request))
     answer = page(
         "refusal.html",
         status=status_of(refusal),
