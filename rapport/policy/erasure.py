@@ -1,7 +1,8 @@
 """Which words name a person who is to be erased, and a text without them.
 
 Erased is what says who somebody is: their address and their name in full, however they are cased and spaced, and each
-part of the name that is written as a name, unless another person around the account bears it too.
+part of the name that is written as a name, unless another person around the account bears it too. Where a text belongs
+to no account, a name says who somebody is only if nobody else anywhere bears it: a namesake's records are not theirs.
 """
 
 from __future__ import annotations
@@ -32,23 +33,29 @@ def is_erased(address: str) -> bool:
 class Naming:
     """Everything by which one person is named."""
 
-    def __init__(self, name: str, address: str, others: Iterable[str] = ()) -> None:
-        """Know a person by name and address.
+    def __init__(self, name: str, address: str, others: Iterable[str] = (), strangers: Iterable[str] = ()) -> None:
+        """Know a person by name and address. A whole name that somebody else bears as well says nobody's.
 
         Args:
             others: The names of the other people around the account.
+            strangers: Those of everybody else.
         """
-        shared = {part.casefold() for other in others for part in other.split()}
+        around = [other.casefold().split() for other in others]
+        shared = {part for other in around for part in other}
         parts = {part for part in name.split() if len(part) >= _SHORTEST and part.casefold() not in shared}
-        whole = [re.escape(address), r"\s+".join(re.escape(part) for part in name.split())]
-        self._whole = re.compile(rf"(?<!\w)(?:{'|'.join(whole)})(?!\w)", re.IGNORECASE)
+        same = name.casefold().split()
+        here = same not in around
+        self._whole = _whole(address, name if here else None)
+        self._anywhere = _whole(
+            address, name if here and all(same != one.casefold().split() for one in strangers) else None
+        )
         some = "|".join(re.escape(part) for part in sorted(sorted(parts), key=len, reverse=True))
         self._parts = re.compile(rf"(?<!\w)(?:{some})(?!\w)") if some else None
 
-    def in_full(self) -> Naming:
-        """The same by the whole name and the address alone, for texts that are about anybody."""
+    def anywhere(self) -> Naming:
+        """The same for texts that may be about anybody: by the address, and by a whole name that is nobody else's."""
         whole = copy(self)
-        whole._parts = None
+        whole._whole, whole._parts = self._anywhere, None
         return whole
 
     def redacted(self, text: str) -> str:
@@ -88,3 +95,11 @@ class Naming:
                 if self.named_in(content.replace("\n ", "") if part.get_content_subtype() == "calendar" else content):
                     return True
         return False
+
+
+def _whole(address: str, name: str | None) -> re.Pattern[str]:
+    """An address, and a name in full where it says whose it is."""
+    whole = [re.escape(address)]
+    if name is not None:
+        whole.append(r"\s+".join(re.escape(part) for part in name.split()))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(whole)})(?!\w)", re.IGNORECASE)

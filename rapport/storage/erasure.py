@@ -5,6 +5,8 @@ It walks the tables themselves, so that a table which comes later is searched as
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,9 +39,15 @@ from rapport.storage.tables import (
 )
 
 _APART: Final = frozenset(
-    {"contacts", "submissions", "timeline", "timeline_heads", "members", "absences", "vendor", "tokens", "switches"}
+    {
+        *("contacts", "submissions", "timeline", "timeline_heads"),
+        *("members", "absences", "vendor", "tokens", "switches", "probes"),
+    }
 )
 """What is not searched: it is erased in its own way, holds nothing but ids, or is about the vendor's own people."""
+
+_AT_ONCE: Final = 500
+"""How many Message-IDs are asked for at a time: SQLite takes some 32,000 parameters, and 500 are quick."""
 
 _WAITING: Final = (MessageState.READY, MessageState.DEFERRED)
 _UNSENT: Final = (MessageState.DRAFT, MessageState.HELD, *_WAITING)
@@ -70,7 +78,51 @@ async def naming(connection: Connection, account: str, contact: str) -> Naming:
     ).all()
     one = next(row for row in everyone if row.id == contact)
     members = await connection.scalars(select(MemberRow.name))
-    return Naming(one.name, one.email, [*members, *(row.name for row in everyone if row.id != contact)])
+    strangers = await connection.scalars(select(ContactRow.name).where(ContactRow.account != account))
+    return Naming(one.name, one.email, [*members, *(row.name for row in everyone if row.id != contact)], strangers)
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """Which mails that are kept elsewhere are to be forgotten with a contact: by whose they are, not by a name alone.
+
+    Attributes:
+        theirs: The Message-IDs of mails to the contact.
+        around: Those of the other mails of their account, each unless it does not name them.
+        others: Those of the mails of other accounts, whoever is named in them.
+        named: By what the contact is named.
+    """
+
+    theirs: frozenset[str]
+    around: frozenset[str]
+    others: frozenset[str]
+    named: Naming
+
+    def includes(self, message_id: str, raw: bytes) -> bool:
+        """Whether a mail is to be forgotten."""
+        if message_id in self.theirs or message_id in self.others:
+            return message_id in self.theirs
+        naming = self.named if message_id in self.around else self.named.anywhere()
+        return naming.named_in_mail(raw)
+
+
+async def concerned(
+    connection: Connection, account: str, contact: str, named: Naming, message_ids: Iterable[str]
+) -> Concerned:
+    """What is to be forgotten of the mails with these Message-IDs; to be asked before the contact is erased."""
+    theirs, around, others = set[str](), set[str](), set[str]()
+    known = sorted(set(message_ids))
+    for first in range(0, len(known), _AT_ONCE):
+        some = known[first : first + _AT_ONCE]
+        rows = await connection.execute(
+            select(MessageRow.message_id, MessageRow.account, MessageRow.person).where(MessageRow.message_id.in_(some))
+        )
+        for row in rows:
+            if row.account == account:
+                (theirs if row.person == contact else around).add(row.message_id)
+            elif row.account is not None:
+                others.add(row.message_id)
+    return Concerned(frozenset(theirs), frozenset(around), frozenset(others), named)
 
 
 async def erase(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> Erased:
@@ -83,7 +135,7 @@ async def erase(connection: Connection, account: str, contact: str, named: Namin
     for table in Base.metadata.sorted_tables:
         if table.name not in _APART:
             scope = _of_account(table, account)
-            records += await _redact(connection, table, scope, named if scope is not None else named.in_full())
+            records += await _redact(connection, table, scope, named if scope is not None else named.anywhere())
     await connection.execute(
         update(ContactRow)
         .where(ContactRow.id == contact)
@@ -116,7 +168,7 @@ async def _erase_words(connection: Connection, account: str, contact: str, named
             ),
         )
     )
-    by_words = {EVERYONE: named.in_full()}
+    by_words = {EVERYONE: named.anywhere()}
     theirs = [row.id for row in rows if row.actor == contact or by_words.get(row.workflow_id, named).named_in(row.text)]
     if theirs:
         erased = update(SubmissionRow).where(SubmissionRow.id.in_(theirs)).values(text=None, salt=None)
@@ -164,14 +216,17 @@ def _gaps_of(account: str) -> ColumnElement[bool]:
 
 
 async def _erase_mails(connection: Connection, account: str, contact: str, named: Naming, now: datetime) -> int:
-    """Take the bytes of mails to them, and of those that name them."""
+    """Take the bytes of mails to them, and of those that name them: the account's, and members' own."""
     rows = await connection.execute(
-        select(MessageRow.key, MessageRow.person, MessageRow.state, MessageRow.raw).where(MessageRow.account == account)
+        select(MessageRow.key, MessageRow.account, MessageRow.person, MessageRow.state, MessageRow.raw).where(
+            or_(MessageRow.account == account, MessageRow.account.is_(None))
+        )
     )
     count = 0
     for row in rows.all():
         to_them = row.person == contact
-        if not to_them and (row.raw is None or not named.named_in_mail(row.raw)):
+        naming = named if row.account == account else named.anywhere()
+        if not to_them and (row.raw is None or not naming.named_in_mail(row.raw)):
             continue
         values: dict[str, Any] = {"raw": None}
         if to_them:

@@ -6,7 +6,10 @@ Each is safe to repeat: what stands already is said to stand, and only whoever g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import date, datetime
+from email.parser import BytesHeaderParser
+from email.policy import default
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -41,10 +44,10 @@ from rapport.model.records import Entry
 from rapport.model.successions import HandoverStart
 from rapport.model.workflows import NOTICE
 from rapport.policy import calendar
-from rapport.policy.erasure import Naming, is_erased
+from rapport.policy.erasure import is_erased
 from rapport.storage import erasure, people, successions, timeline
 from rapport.storage.database import Connection
-from rapport.storage.erasure import Erased
+from rapport.storage.erasure import Concerned, Erased
 from rapport.storage.successions import Known
 from starters.commands import accounts
 from starters.commands.accounts import AccountShown
@@ -222,33 +225,45 @@ async def erase_contact(office: Office, account: str, email: str, actor: Actor, 
     """
     by = await member_acting(office, actor)
     now = present()
+    caught = await asyncio.to_thread(_caught_ids, office.settings.caught)
     async with office.store.writing() as connection:
         await _known_account(connection, account)
         known = await successions.everyone(connection, account)
         there = _with_address(known, email) or next((one for one in known if one.id == email), None)
         if there is None:
             raise _no_contact(account, email)
-        named = None
+        concerned = None
         erased = Erased(contact=there.id, messages=0, texts=0, records=0)
         if not is_erased(there.email):
             named = await erasure.naming(connection, account, there.id)
             reason = named.redacted(reason) if reason is not None else None
+            concerned = await erasure.concerned(connection, account, there.id, named, caught.values())
             erased = await erasure.erase(connection, account, there.id, named, now)
             await _record(connection, account, "contact.erased", there.id, there.persona, by, actor, reason, now)
         listeners = await successions.listeners(connection, account)
-    if named is not None:
-        await asyncio.to_thread(_forget_caught, office.settings.caught, named.in_full())
+    if concerned is not None:
+        await asyncio.to_thread(_forget_caught, office.settings.caught, concerned)
     if await tell_people_changed(office, listeners) > 0:
         # The address is no more, so the same command finds them by what is left.
         raise _untold(f"repeat it with {there.id} in place of the address once Temporal is back")
     return erased
 
 
-def _forget_caught(folder: Path, named: Naming) -> None:
-    """Delete what the mail catcher of an embedded stack has of somebody."""
-    for mail in folder.glob("*.eml"):
-        if named.named_in_mail(mail.read_bytes()):
-            mail.unlink(missing_ok=True)
+def _caught_ids(folder: Path) -> dict[Path, str]:
+    """The Message-ID of each mail that the catcher of an embedded stack has kept."""
+    found = {}
+    for path in folder.glob("*.eml"):
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            found[path] = str(BytesHeaderParser(policy=default).parse(file)["message-id"] or "")
+    return found
+
+
+def _forget_caught(folder: Path, concerned: Concerned) -> None:
+    """Delete what the mail catcher of an embedded stack has of somebody, also what it has got meanwhile."""
+    for path, message_id in _caught_ids(folder).items():
+        with contextlib.suppress(FileNotFoundError):
+            if concerned.includes(message_id, path.read_bytes()):
+                path.unlink()
 
 
 async def hand_over(office: Office, account: str, order: HandOver, actor: Actor) -> Change:

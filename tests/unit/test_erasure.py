@@ -9,18 +9,29 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, LargeBinary, String, Table, insert, select, text
+from temporalio.client import Client
 
+from rapport.mail import outbox
+from rapport.model.message import MessageState
+from rapport.model.people import AccountFile
+from rapport.model.reading import read_toml
 from rapport.policy.erasure import ERASED, Naming
 from rapport.settings import Settings
-from rapport.storage import erasure
+from rapport.storage import erasure, imports, people
 from rapport.storage.database import Connection, Store
-from rapport.storage.tables import Base, UtcInstant
+from rapport.storage.tables import Base, MessageRow, UtcInstant
+from starters.commands import successions
+from starters.commands.office import Office
+from tests.conftest import TAM
+from tests.helpers_mail import NOW
+from tests.mail_fixtures import EXAMPLE
+from tests.unit import test_outbox
 
 LETTERS = st.text(st.characters(categories=["Lu", "Ll"]), min_size=3, max_size=12).map(str.title)
 NAMES = st.lists(LETTERS, min_size=1, max_size=3).map(" ".join)
@@ -74,7 +85,17 @@ def test_a_part_that_another_bears_too_stays() -> None:
     """Where two have a name in common, it alone names neither."""
     naming = Naming("Luca Bianchi", ADDRESS, ["Luca Rossi"])
     assert naming.redacted("Luca Rossi, Luca, Bianchi") == f"Luca Rossi, Luca, {ERASED}"
-    assert naming.in_full().redacted("Bianchi, Luca Bianchi") == f"Bianchi, {ERASED}"
+    assert naming.anywhere().redacted("Bianchi, Luca Bianchi") == f"Bianchi, {ERASED}"
+
+
+def test_a_namesakes_name_is_nobodys() -> None:
+    """A whole name that somebody of another account bears too names nobody where a text is no account's; where another
+    around the same account bears it, nowhere. The address always does."""
+    elsewhere = Naming("Luca Bianchi", ADDRESS, strangers=["luca  BIANCHI"])
+    assert elsewhere.redacted("Luca Bianchi") == ERASED
+    assert elsewhere.anywhere().redacted(f"Luca Bianchi, {ADDRESS}") == f"Luca Bianchi, {ERASED}"
+    here = Naming("Luca Bianchi", ADDRESS, ["Luca Bianchi"])
+    assert here.redacted(f"Luca Bianchi, {ADDRESS}") == f"Luca Bianchi, {ERASED}"
 
 
 @pytest.mark.parametrize("where", ["to", "text", "html", "calendar", "file"])
@@ -138,7 +159,7 @@ KNOWN: Final[dict[str, dict[str, Any]]] = {
     # What stands in a file is not looked into.
     "attachments": {"content": b""},
 }
-APART: Final = ("members", "absences", "vendor", "tokens", "switches", "timeline", "timeline_heads")
+APART: Final = ("members", "absences", "vendor", "tokens", "switches", "probes", "timeline", "timeline_heads")
 """What is of the vendor's own people, or holds ids alone."""
 
 
@@ -183,3 +204,60 @@ async def naming_rows(connection: Connection, tables: Sequence[Table]) -> set[st
                 if any(name in said for name in ("Luca", "Bianchi", "luca.bianchi")):
                     found.add(f"{table.name}.{column}")
     return found
+
+
+def mail(number: int, to: str, text: str) -> bytes:
+    """A mail as it went out, and as the catcher keeps it."""
+    message = EmailMessage()
+    message["Message-ID"] = f"<{number}@foobar.example>"
+    message["To"] = to
+    message.set_content(text)
+    return message.as_bytes()
+
+
+async def test_erasing_somebody_leaves_a_namesakes_mails(tmp_path: Path) -> None:
+    """Of two customers' Dev Okafor one is erased: what is kept of the other's mails stays as it is, in the database and
+    with the catcher, whoever got them; what belongs to nobody goes where the address stands, not by the name."""
+    account = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
+    chosen = Settings(data=tmp_path)
+    chosen.caught.mkdir()
+    store = Store(chosen.database)
+    await store.migrate()
+    people_of: dict[str, dict[str, str]] = {}
+    async with store.writing() as connection:
+        for key in ("one", "two"):
+            devs = [account.contacts[0].model_copy(update={"name": "Dev Okafor", "email": f"dev@{key}.example"})]
+            others = [
+                contact.model_copy(update={"email": f"{number}@{key}.example"})
+                for number, contact in enumerate(account.contacts[1:])
+            ]
+            here = account.account.model_copy(update={"key": key})
+            file = account.model_copy(update={"account": here, "contacts": (*devs, *others)})
+            await imports.save(connection, file, NOW)
+            people_of[key] = {one.email: one.id for one in await people.contacts(connection, key)}
+        sent = [
+            ("one", "dev@one.example", "Your link"),
+            ("one", "0@one.example", "With Dev Okafor"),
+            ("one", "0@one.example", "With Dev"),
+            ("one", "0@one.example", "With nobody"),
+            ("two", "dev@two.example", "Dear Dev Okafor"),
+            ("two", "0@two.example", "With Dev Okafor"),
+            (None, "robin@foobar.example", "Dev Okafor has answered"),
+            (None, "robin@foobar.example", "dev@one.example has answered"),
+        ]
+        rows = [
+            test_outbox.row(str(number), state=MessageState.SENT, raw=mail(number, to, said))
+            | {"account": key, "person": people_of[key][to] if key else "m", "message_id": f"<{number}@foobar.example>"}
+            for number, (key, to, said) in enumerate(sent)
+        ]
+        await outbox.intend(connection, rows)
+    for number, (_, to, said) in enumerate([*sent, (None, "x@y.example", "Dev Okafor"), (None, "dev@one.example", "")]):
+        (chosen.caught / f"{number:08d}-1.eml").write_bytes(mail(number, to, said))
+    office = Office(chosen, store, cast("Client", None))
+    await successions.erase_contact(office, "one", "dev@one.example", TAM, "asked for it")
+    async with store.reading() as connection:
+        kept = await connection.scalars(select(MessageRow.key).where(MessageRow.raw.is_not(None)))
+        assert sorted(kept) == ["3", "4", "5", "6"]
+        assert (await people.contacts(connection, "two"))[0].name == "Dev Okafor"
+    await store.close()
+    assert sorted(int(path.name[:8]) for path in chosen.caught.iterdir()) == [3, 4, 5, 6, 8]
