@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 import worker
 from rapport.settings import Settings
+from starters.logs import rotating
 
 _STOP_SECONDS: Final = 45.0
 """Somewhat longer than a worker lets what is under way come to its end."""
@@ -36,23 +37,23 @@ async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncI
         temporal: Where Temporal answers.
         log: Takes what it has to say.
     """
-    with log.open("ab") as file:
+    with rotating(log) as said:
         process = await asyncio.create_subprocess_exec(
             # Not from the current directory, where somebody else's module may have the same name.
             *(sys.executable, "-P", "-m", __name__),
             env={**os.environ, **environment(settings), "TEMPORAL_ADDRESS": temporal},
             stdin=PIPE,
-            stdout=file,
-            stderr=file,
+            stdout=said,
+            stderr=said,
             # Its own session: Ctrl-C reaches the stack alone, which stops its parts in their order.
             start_new_session=True,
         )
-    watching = asyncio.create_task(_warn_of_its_end(process, log))
-    try:
-        yield process
-    finally:
-        watching.cancel()
-        await _end(process)
+        watching = asyncio.create_task(_warn_of_its_end(process, log))
+        try:
+            yield process
+        finally:
+            watching.cancel()
+            await _end(process)
 
 
 def environment(settings: Settings) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import uvicorn
 from google.protobuf.duration_pb2 import Duration
@@ -40,8 +40,9 @@ from starters.commands.office import Office
 from starters.further_worker import further_worker
 from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
+from starters.logs import rotating
 from starters.programs import find
-from starters.secrets import kept, make_private, write_private
+from starters.secrets import kept, make_private, private, write_private
 from worker import Parts, build, freeze_what_is_loaded
 
 HOST: Final = "127.0.0.1"
@@ -152,7 +153,7 @@ async def temporal_server(
         command += ["--sqlite-pragma", pragma]
     for value in _DYNAMIC:
         command += ["--dynamic-config-value", value]
-    with hold(data / "temporal.db.lock"), (data / "temporal.log").open("ab") as log:
+    with hold(data / "temporal.db.lock"), rotating(data / "temporal.log") as log:
         server = _spawn(command, log)
         try:
             client = await _connect(server, f"{HOST}:{ports.temporal}", data / "temporal.log")
@@ -166,7 +167,7 @@ async def temporal_server(
             await _end(server)
 
 
-def _spawn(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], log: int) -> subprocess.Popen[bytes]:
     # Its own session: Ctrl-C reaches this process alone, which stops the parts in their order.
     return subprocess.Popen(  # noqa: S603 - our own binary and arguments
         command,
@@ -264,15 +265,16 @@ async def running(
         quiet_hours: Whether mails wait for their readers' working time, unless the settings say so themselves.
 
     Raises:
-        Refusal: A port is taken, the directory is in use, or a part does not start.
+        Refusal: A port is taken, the directory is in use or others can read it, or a part does not start.
     """
     make_private(data)
-    _log_to(data / "rapport.log")
-    kept(data / "secret")
-    settings = settings_of(data, beside_stack=False)
-    ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
-    settings = _embedded(settings, ports, sender, quiet_hours=quiet_hours)
     async with contextlib.AsyncExitStack() as parts:
+        parts.enter_context(private())
+        _log_to(data / "rapport.log")
+        kept(data / "secret")
+        settings = settings_of(data, beside_stack=False)
+        ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
+        settings = _embedded(settings, ports, sender, quiet_hours=quiet_hours)
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         (data / STACK_FILE).unlink(missing_ok=True)
         catcher = Catcher(settings.caught)

@@ -20,7 +20,7 @@ from starters.cli.common import Data, Json, finish, out, print_json
 from starters.commands import desk, onboardings
 from starters.commands.onboardings import Started, StartRequest
 from starters.installation import Ports, settings_of
-from starters.secrets import kept, make_private
+from starters.secrets import kept, make_private, private
 
 if TYPE_CHECKING:
     from starters.stack import Stack
@@ -99,8 +99,9 @@ async def _set_up(data: Path | None) -> None:
     if settings.database_url is None:
         make_private(settings.data)
         kept(settings.data / "secret")
-    async with opened(settings.database) as store:
-        await store.migrate()
+    with private():
+        async with opened(settings.database) as store:
+            await store.migrate()
     client = await connect()
     await register_search_attributes(client)
     await register_schedules(client, settings.task_queue, settings.sweep_seconds)

@@ -1,0 +1,60 @@
+"""The logs of programs that a stack starts: kept in files that never grow beyond a few megabytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+MAX_BYTES: Final = 5_000_000
+"""How large a log grows before it takes the place of the one before it: twice this is kept of each."""
+
+_CHUNK: Final = 65_536
+
+
+@contextlib.contextmanager
+def rotating(path: Path) -> Iterator[int]:
+    """Keep what a program says.
+
+    A program that is given a file writes to it for as long as it runs. It is given a pipe instead, which is always
+    read, also where nothing more can be written: it must not stand still because of its log.
+
+    Returns:
+        What the program writes to: a file descriptor for its stdout and stderr.
+    """
+    read, write = os.pipe()
+    _open(path).close()
+    keeping = threading.Thread(target=_keep, args=(read, path), name=f"log {path.name}", daemon=True)
+    keeping.start()
+    try:
+        yield write
+    finally:
+        # The program has an end of its own, which closes with it.
+        os.close(write)
+        keeping.join(_JOIN_SECONDS)
+
+
+_JOIN_SECONDS: Final = 5.0
+"""For how long the last words are waited for, where a program of the program's still has the pipe."""
+
+
+def _keep(read: int, path: Path) -> None:
+    with os.fdopen(read, "rb", buffering=0) as said:
+        while chunk := said.read(_CHUNK):
+            with contextlib.suppress(OSError):
+                _write(path, chunk)
+
+
+def _write(path: Path, chunk: bytes) -> None:
+    if path.exists() and path.stat().st_size + len(chunk) > MAX_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    with _open(path) as file:
+        file.write(chunk)
+
+
+def _open(path: Path) -> BinaryIO:
+    """The file at its end; made so that its owner alone can read it."""
+    return cast("BinaryIO", os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0))
