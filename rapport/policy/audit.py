@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rapport.model.base import Wire
 
@@ -133,13 +133,26 @@ class Link:
         return bool(text_hash(self.salt, self.text) == self.said["text_hash"])
 
 
+class Mark(NamedTuple):
+    """The end of a chain when all of it was found as it was written: an entry's place, and its hash."""
+
+    sequence: int
+    hash: str
+
+
 class Walk:
     """A walk along an account's chain, from its first entry to its last. Of what is sound it keeps nothing."""
 
-    def __init__(self, account: str) -> None:
-        """At the start."""
+    def __init__(self, account: str, begin: int = 1) -> None:
+        """Before the first entry.
+
+        Args:
+            begin: The place of the first entry that is looked at; whoever begins later than with 1 has to know by that
+                entry's hash that what comes before it was verified.
+        """
         self.account = account
         self.entries = 0
+        self._begin = begin
         self._findings: list[Finding] = []
         self._suspects: list[Link] = []
         self._gaps: list[range] = []
@@ -149,7 +162,7 @@ class Walk:
     def take(self, link: Link) -> None:
         """Look at the next entry, in the order of their sequences."""
         self.entries += 1
-        due = self._last.sequence + 1 if self._last else 1
+        due = self._last.sequence + 1 if self._last else self._begin
         # SQLite lets a text stand in a column of integers.
         if not isinstance(link.sequence, int) or link.sequence < due:
             self._find(None, Flaw.ADDED, "has no place in the chain", link)
@@ -187,8 +200,15 @@ class Walk:
             self._judge(link)
         return sorted(self._findings, key=lambda finding: finding.sequence or 0)
 
+    @property
+    def mark(self) -> Mark | None:
+        """Where it ended; nothing where there was no entry."""
+        return Mark(self._last.sequence, self._last.hash) if self._last else None
+
     def _follow(self, link: Link) -> None:
         """Hold a sound entry against the one before it: someone may have altered that one and its hash with it."""
+        if self._last is None and self._begin > 1:
+            return
         before = self._last.hash if self._last else START
         if link.previous == before or self._last_faulty:
             return

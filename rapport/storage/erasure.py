@@ -40,7 +40,7 @@ from rapport.storage.tables import (
 
 _APART: Final = frozenset(
     {
-        *("contacts", "submissions", "timeline", "timeline_heads"),
+        *("contacts", "submissions", "timeline", "timeline_heads", "timeline_marks"),
         *("members", "absences", "vendor", "tokens", "switches", "probes"),
     }
 )

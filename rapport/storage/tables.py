@@ -566,6 +566,21 @@ class TimelineHeadRow(Base):
     hash: Mapped[str] = mapped_column(String(64))
 
 
+class TimelineMarkRow(Base):
+    """How far an account's chain was verified: up to this entry it was what was written, at that time.
+
+    Attributes:
+        hash: That entry's.
+        at: When it was verified.
+    """
+
+    __tablename__ = "timeline_marks"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+
 class TokenRow(Base):
     """A bearer token of the JSON API. Only its SHA-256 is kept."""
 

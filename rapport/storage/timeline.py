@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import Table, bindparam, insert, literal, select, type_coerce, union
+from sqlalchemy import Table, bindparam, delete, insert, literal, select, type_coerce, union
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType
 
 from rapport.model.base import Instant, Wire
 from rapport.model.records import Entry
 from rapport.policy import audit
-from rapport.policy.audit import Finding, Link, Walk
+from rapport.policy.audit import Finding, Link, Mark, Walk
 from rapport.storage.database import Connection
-from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineRow
-from rapport.storage.upserts import putting
+from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineMarkRow, TimelineRow
+from rapport.storage.upserts import put, putting
 
 _BATCH: Final = 500
 """How many entries are read at a time to be verified."""
@@ -210,14 +210,21 @@ _LINKS = (
 )
 
 
-async def links(connection: Connection, account: str) -> AsyncIterator[Link]:
-    """An account's chain as it stands, entry by entry."""
-    rows = (await connection.execute(_LINKS, {"of": account})).all()
+_LATER = _LINKS.where(TimelineRow.sequence > bindparam("after"))
+
+
+async def links(connection: Connection, account: str, after: int | None = None) -> AsyncIterator[Link]:
+    """An account's chain as it stands, entry by entry.
+
+    Args:
+        after: The place of the last entry that is left out.
+    """
+    given: dict[str, Any] = {"of": account}
+    rows = (await connection.execute(_LINKS if after is None else _LATER, given | {"after": after})).all()
     while rows:
         for row in rows:
             yield _link(row._asdict())
-        after = _LINKS.where(TimelineRow.sequence > bindparam("after"))
-        rows = (await connection.execute(after, {"of": account, "after": rows[-1].sequence})).all()
+        rows = (await connection.execute(_LATER, given | {"after": rows[-1].sequence})).all()
 
 
 def _link(row: Mapping[str, Any]) -> Link:
@@ -267,6 +274,7 @@ class Verified(Wire):
 
     Attributes:
         entries: How many entries were looked at.
+        before: How many were not looked at, because they were found whole at an earlier time.
         receipts: How many signed receipts of decisions were.
         faults: What is wrong with those, by review.
     """
@@ -274,8 +282,13 @@ class Verified(Wire):
     whole: bool
     entries: int
     findings: tuple[Finding, ...]
+    before: int = 0
     receipts: int = 0
     faults: tuple[ReceiptFault, ...] = ()
+
+
+Marks = dict[str, Mark | None]
+"""How far each account's chain is verified; nothing for one that is not whole."""
 
 
 async def verify(connection: Connection, account: str | None = None) -> Verified:
@@ -283,13 +296,50 @@ async def verify(connection: Connection, account: str | None = None) -> Verified
 
     The connection has to show one state of the database throughout, as `Store.snapshot()` does.
     """
+    return (await verify_from(connection, account, {}))[0]
+
+
+async def verify_from(
+    connection: Connection, account: str | None, marks: Mapping[str, Mark | None]
+) -> tuple[Verified, Marks]:
+    """Do as `verify`, each chain from where it was found whole before, and say how far each is now.
+
+    The entry at that place is looked at again. Where it is not the one that it was, its whole chain is.
+    """
     every = union(select(TimelineRow.account), select(TimelineHeadRow.account)).order_by("account")
     accounts = [account] if account is not None else list(await connection.scalars(every))
-    entries, findings = 0, list[Finding]()
+    entries, before, findings, ends = 0, 0, list[Finding](), Marks()
     for key in accounts:
-        walk = Walk(key)
-        async for link in links(connection, key):
+        begin = await _begin(connection, key, marks.get(key))
+        walk = Walk(key, begin)
+        async for link in links(connection, key, None if begin == 1 else begin - 1):
             walk.take(link)
-        findings += walk.end(await head(connection, key))
+        found = walk.end(await head(connection, key))
+        findings += found
         entries += walk.entries
-    return Verified(whole=not findings, entries=entries, findings=tuple(findings))
+        before += begin - 1
+        ends[key] = None if found else walk.mark
+    return Verified(whole=not findings, entries=entries, findings=tuple(findings), before=before), ends
+
+
+async def _begin(connection: Connection, account: str, mark: Mark | None) -> int:
+    """The place of the first entry to look at."""
+    if mark is None:
+        return 1
+    there = select(TimelineRow.hash).where(TimelineRow.account == account, TimelineRow.sequence == mark.sequence)
+    return mark.sequence if list(await connection.scalars(there)) == [mark.hash] else 1
+
+
+async def marks(connection: Connection) -> Marks:
+    """How far each chain was verified."""
+    rows = await connection.execute(select(TimelineMarkRow.account, TimelineMarkRow.sequence, TimelineMarkRow.hash))
+    return {row.account: Mark(row.sequence, row.hash) for row in rows}
+
+
+async def put_marks(connection: Connection, ends: Marks, now: datetime) -> None:
+    """Note how far each chain is verified; one that is not whole is looked at from its beginning until it is."""
+    broken = [account for account, mark in ends.items() if mark is None]
+    await connection.execute(delete(TimelineMarkRow).where(TimelineMarkRow.account.in_(broken)))
+    whole = [(account, mark) for account, mark in sorted(ends.items()) if mark is not None]
+    rows = [{"account": account, **mark._asdict(), "at": now} for account, mark in whole]
+    await put(connection, TimelineMarkRow, rows)

@@ -18,16 +18,19 @@ app = typer.Typer(
 @app.command()
 def verify(
     account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
+    again: Annotated[bool, typer.Option("--all", help="Also what was found whole before.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Find every entry that is altered, missing, reordered or added, and every receipt of a decision that does not
-    hold. Exit code 4 if there is one."""
-    verified = with_office(data, lambda office: audit.verify(office, account), as_json=json)
+    hold. Goes on from the last entry that was found as it was written. Exit code 4 if there is one."""
+    verified = with_office(data, lambda office: audit.verify(office, account, again=again), as_json=json)
     if json:
         print_json(verified)
     elif verified.whole:
         out.print(f"{verified.entries} entries, all as they were written.")
+        if verified.before:
+            out.print(f"{verified.before} more were so before. Next: rapport audit verify --all looks at them again.")
         if verified.receipts:
             out.print(f"{verified.receipts} receipts of decisions, all as they were signed.")
     else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from rapport.model.base import Wire
 from rapport.policy import receipts
 from rapport.storage import people, reviews, timeline
 from rapport.storage.database import Connection
+from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer, hexed, public_keys
 from rapport.storage.timeline import ReceiptFault, Verified
-from starters.commands.office import Office
+from starters.commands.office import Office, present
 
 
 class SaidRecorded(Wire):
@@ -73,8 +76,11 @@ class Key(Wire):
     earlier: tuple[str, ...] = ()
 
 
-async def verify(office: Office, account: str | None = None) -> Verified:
+async def verify(office: Office, account: str | None = None, *, again: bool = False) -> Verified:
     """Find every altered, missing, reordered or added entry, and every receipt that is not of its decision.
+
+    Args:
+        again: Look at what was found whole before as well. Without it, what was altered there since is not found.
 
     Raises:
         Refusal: There is no such account.
@@ -82,8 +88,14 @@ async def verify(office: Office, account: str | None = None) -> Verified:
     async with office.store.snapshot() as connection:
         if account is not None:
             await people.account(connection, account)
-        verified = await timeline.verify(connection, account)
+        known = {} if again else await timeline.marks(connection)
+        verified, ends = await timeline.verify_from(connection, account, known)
         count, faults = await _receipts(connection, account)
+    if changed := {key: mark for key, mark in ends.items() if mark is None or mark != known.get(key)}:
+        # What was found is told also where nothing can be noted: it only takes longer the next time.
+        with contextlib.suppress(DatabaseFault):
+            async with office.store.writing() as connection:
+                await timeline.put_marks(connection, changed, present())
     return verified.model_copy(
         update={"whole": verified.whole and not faults, "receipts": count, "faults": tuple(faults)}
     )

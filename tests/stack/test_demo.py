@@ -311,7 +311,7 @@ def test_an_audit_finds_what_was_altered_by_hand(shared_demo: Path, tmp_path: Pa
     assert exported["hash"] == previous
     with contextlib.closing(sqlite3.connect(tmp_path / "rapport.db")) as copy, copy:
         copy.execute("UPDATE timeline SET who = 'c_someone_else' WHERE sequence = 2")
-    for arguments in (("audit", "verify"), ("audit", "verify", "versayce")):
+    for arguments in (("audit", "verify", "--all"), ("audit", "verify", "versayce"), ("audit", "verify")):
         done = rapport(tmp_path, *arguments, "--json")
         assert done.exit_code == 4
         findings = json.loads(done.stdout)["findings"]

@@ -28,7 +28,7 @@ from tests.conftest import until
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 CHOSEN: Mapping[str, st.SearchStrategy[Any]] = {
     "data": WORDS.map(lambda name: Path("/somewhere") / name.replace("/", "-")),
-    "database_url": st.none() | WORDS.map(SecretStr),
+    "database_url": st.none() | WORDS.map(lambda name: SecretStr(f"postgresql+asyncpg://me@db.example/{name}")),
     "database_password": st.none() | WORDS.map(SecretStr),
     "smtp_password": st.none() | WORDS.map(SecretStr),
     "smtp_url": st.sampled_from(["smtp://127.0.0.1:25", "smtps://me:pass@relay.example"]).map(SecretStr),

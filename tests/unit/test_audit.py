@@ -12,22 +12,25 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
+from temporalio.client import Client
 
 from rapport.model.ids import new_id
 from rapport.model.records import Entry
 from rapport.policy import audit
 from rapport.policy.audit import Flaw, Link
+from rapport.settings import Settings
 from rapport.storage import timeline
 from rapport.storage.database import Store
 from rapport.storage.tables import TimelineHeadRow, TimelineRow
 from rapport.storage.timeline import Submission, Verified
-from starters.commands.office import Actor, submission
+from starters.commands.audit import verify
+from starters.commands.office import Actor, Office, submission
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import address
 
@@ -286,6 +289,79 @@ async def test_a_long_chain_is_verified_in_pieces(store: Store) -> None:
         (500, "entries 500 to 501 are missing")
     ]
     assert (before.entries, after.entries) == (1199, 1198)
+
+
+# --- going on from where it was whole
+
+
+async def append(store: Store, first: int, last: int) -> None:
+    """Write so many entries."""
+    entries = [Entry(key=str(number), account="versayce", at=NOW, kind="x") for number in range(first, last + 1)]
+    async with store.writing() as connection:
+        await timeline.append(connection, entries)
+
+
+async def change(store: Store, at: int, **values: Any) -> None:
+    """Alter an entry by hand."""
+    async with store.writing() as connection:
+        await connection.execute(update(TimelineRow).where(TimelineRow.sequence == at).values(**values))
+
+
+async def test_an_audit_goes_on_from_where_the_record_was_whole(store: Store, tmp_path: Path) -> None:
+    """What was verified is not looked at again, but for its last entry; what has come since is, each time."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    await append(store, 1, 1200)
+    seen = [await verify(office), await verify(office)]
+    await append(store, 1201, 1203)
+    seen += [await verify(office), await verify(office, again=True), await verify(office)]
+    assert [(one.whole, one.entries, one.before) for one in seen] == [
+        (True, 1200, 0),
+        (True, 1, 1199),
+        (True, 4, 1199),
+        (True, 1203, 0),
+        (True, 1, 1202),
+    ]
+
+
+@pytest.mark.parametrize("at", [5, 6, 8])
+@pytest.mark.parametrize("values", [{"who": "x"}, {"hash": "ab" * 32}, {"previous": "ab" * 32}, {"sequence": 99}])
+async def test_what_is_altered_since_is_found_without_looking_at_the_rest(
+    store: Store, tmp_path: Path, at: int, values: dict[str, Any]
+) -> None:
+    """From the last verified entry on nothing escapes: not in that one, not in those after it; and it is told again
+    until it is mended."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    await append(store, 1, 5)
+    assert (await verify(office)).whole
+    await append(store, 6, 8)
+    await change(store, at, **values)
+    for _ in range(2):
+        assert not (await verify(office)).whole
+
+
+async def test_what_is_altered_before_is_found_by_looking_at_all(store: Store, tmp_path: Path) -> None:
+    """An entry that was verified, and is altered after that, is found by `--all`; from then on by every look, until it
+    is what it was."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    await append(store, 1, 8)
+    assert (await verify(office)).whole
+    await change(store, 3, who="x")
+    assert (await verify(office)).whole
+    found = [await verify(office, again=True), await verify(office), await verify(office)]
+    assert [[(one.sequence, one.what) for one in each.findings] for each in found] == [[(3, Flaw.ALTERED)]] * 3
+    await change(store, 3, who=None)
+    assert [(one.whole, one.before) for one in (await verify(office), await verify(office))] == [(True, 0), (True, 7)]
+
+
+async def test_a_chain_that_was_cut_short_is_looked_at_as_a_whole(store: Store, tmp_path: Path) -> None:
+    """Where the last verified entry is gone, all that is left is looked at, and what is missing named."""
+    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    await append(store, 1, 8)
+    await verify(office)
+    async with store.writing() as connection:
+        await connection.execute(delete(TimelineRow).where(TimelineRow.sequence > 6))
+    found = await verify(office)
+    assert (found.entries, [(one.sequence, one.what) for one in found.findings]) == (6, [(7, Flaw.MISSING)])
 
 
 # --- what was changed by hand

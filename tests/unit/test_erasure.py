@@ -159,7 +159,17 @@ KNOWN: Final[dict[str, dict[str, Any]]] = {
     # What stands in a file is not looked into.
     "attachments": {"content": b""},
 }
-APART: Final = ("members", "absences", "vendor", "tokens", "switches", "probes", "timeline", "timeline_heads")
+APART: Final = (
+    "members",
+    "absences",
+    "vendor",
+    "tokens",
+    "switches",
+    "probes",
+    "timeline",
+    "timeline_heads",
+    "timeline_marks",
+)
 """What is of the vendor's own people, or holds ids alone."""
 
 

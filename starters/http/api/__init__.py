@@ -239,9 +239,16 @@ async def hold(request: Request, office: TheOffice, token: Bearer) -> Receipt:
 
 
 @router.get("/audit")
-async def verify_timeline(office: TheOffice, account: Annotated[str | None, Query()] = None) -> Verified:
-    """Every entry of the timeline that is altered, missing, reordered or added, of one account or of all."""
-    return await audit.verify(office, account)
+async def verify_timeline(
+    office: TheOffice,
+    account: Annotated[str | None, Query()] = None,
+    again: Annotated[bool, Query(alias="all", description="Also what was found whole before.")] = False,
+) -> Verified:
+    """Every entry of the timeline that is altered, missing, reordered or added, of one account or of all.
+
+    It goes on from the last entry that was found as it was written; `all` looks at every entry again.
+    """
+    return await audit.verify(office, account, again=again)
 
 
 @router.get("/audit/{account}")

@@ -1,4 +1,4 @@
-"""One member an address, however its letters are cased; and where it is tried out whether anything can be written"""
+"""One member an address, however it is cased; whether anything can be written; how far the record was verified"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,4 +14,12 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "timeline_marks",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account"),
     )
