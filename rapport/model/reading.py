@@ -24,6 +24,9 @@ _INNER_FIELD = re.compile(r"^([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)*): (.*)$", re.DOT
 EMPTY: Final = "is empty"
 """What is wrong with a list that has to hold something, and does not."""
 
+NULL: Final = "contains U+0000, a character that no store keeps"
+"""What is wrong with a text that is one as far as JSON and TOML are concerned."""
+
 UNKNOWN: Final = "is not known here"
 """What is wrong with a field that a model does not have."""
 
@@ -100,12 +103,32 @@ def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:
         Refusal: It is not what the model asks for; it names the first fault, and carries the others.
     """
     try:
-        return model.model_validate(data)
+        checked = model.model_validate(data)
     except ValidationError as error:
         raise together(faults(error, source), shown) from None
     except UnicodeEncodeError:
         # Pydantic cannot name a field that is no text; a JSON text can hold a lone surrogate.
         raise Refusal("holds half a character", field=source or "body", fix="write whole characters") from None
+    if (field := _with_null(data)) is not None:
+        where = f"{source}: {field}" if source and field else source or field or "body"
+        raise Refusal(NULL, field=where, fix="take it out")
+    return checked
+
+
+def _with_null(data: Any) -> str | None:
+    """The field whose text has U+0000 in it, which PostgreSQL cannot keep, as its author would write it."""
+    todo = [("", data)]
+    while todo:
+        field, value = todo.pop()
+        if isinstance(value, str) and "\0" in value:
+            return field
+        if isinstance(value, dict):
+            if any("\0" in name for name in value):
+                return field
+            todo += [(f"{field}.{name}" if field else name, one) for name, one in value.items()]
+        if isinstance(value, list | tuple):
+            todo += [(f"{field}[{index}]", one) for index, one in enumerate(value)]
+    return None
 
 
 def faults(error: ValidationError, source: str) -> list[Refusal]:

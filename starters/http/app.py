@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refusal, Refused
-from rapport.model.reading import MAX_BYTES
+from rapport.model.reading import MAX_BYTES, NULL
 from rapport.policy.attachments import MAX_TOTAL
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.storage.probes import probe
@@ -97,7 +97,7 @@ _CARRIES_FILES: Final = re.compile(r"^/v1/messages/.+/files/[^/]+$|^/accounts/[^
 
 
 class _Guard:
-    """Refuses large bodies before they are read, and puts the headers on every response."""
+    """Refuses what no store keeps, and large bodies before they are read; and puts the headers on every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -114,6 +114,13 @@ class _Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        if "\0" in scope["path"]:
+            refusal = Refusal("there is nothing here", fix="check the address", kind=Refused.NOT_FOUND)
+            await problem(refusal)(scope, receive, guarded)
+            return
+        if b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+            await problem(Refusal(NULL, field="query", fix="take it out"))(scope, receive, guarded)
+            return
         length = Headers(scope=scope).get("content-length", "0")
         most = MAX_BYTES + (MAX_TOTAL if _CARRIES_FILES.search(scope["path"]) else 0)
         if length.isdigit() and int(length) <= most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -235,3 +236,30 @@ async def test_a_full_disk_is_said_on_every_side(dying: Dying, tmp_path: Path) -
     assert "free some space" in ready.json()["why"]
     assert read.status_code == 200
     assert told(written, f"the disk is full: {tmp_path}".lower()), written.text
+
+
+async def test_text_that_no_store_holds_is_refused_alike(dying: Dying, tmp_path: Path) -> None:
+    """U+0000 is answered with 422 and the field's name, 404 in a path, on either store; a webhook's body that is no
+    text, and a signature of no form, with 401. None is a 500."""
+    priya = {"account": "versayce", "question": "Why?", "as": "priya.raman@foobar.example"}
+    async with reader(dying, tmp_path) as (app, client):
+        for field, document in [("thread", {"thread": "a\0b"}), ("id", {"id": "a\0b"})]:
+            answer = await client.post("/v1/cases", json=priya | document)
+            assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+        await client.get("/sign-in", params={"key": "k"})
+        for route in leaves(app.routes):
+            for method in route.methods or ():
+                path = re.sub(r"{([^}]*)}", "%00", route.path)
+                if "%00" in path:
+                    answer = await client.request(method, path, follow_redirects=False)
+                    assert answer.status_code == 404, (method, path, answer.text)
+        query = await client.get("/v1/inbox", params={"as": "a\0"})
+        form = await client.post("/sign-in", data={"email": "a\0@b.example"})
+        hook = {"webhook-id": "m1", "webhook-timestamp": str(int(time.time()))}
+        hooks = [
+            await client.post("/v1/hooks/contract-signed", content=content, headers=hook | {"webhook-signature": how})
+            for content in (b'{"type": "contract.signed", "name": "Zo\xeb"}', b"{}")
+            for how in ("v1,AAAA", "nonsense", "v1,=")
+        ]
+    assert (query.status_code, form.status_code) == (422, 422)
+    assert {answer.status_code for answer in hooks} == {401}

@@ -22,6 +22,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.evidence import Series
 from rapport.model.meeting import Receipt
 from rapport.model.people import personas
+from rapport.model.reading import NULL
 from rapport.policy import figures
 from rapport.storage.faults import DatabaseFault
 from starters.commands import messages, tasks
@@ -173,12 +174,20 @@ def form_token(office: Office, token: str) -> str:
 
 
 async def fields(request: Request) -> dict[str, str]:
-    """A form's texts, with line feeds alone; of a repeated field the last one."""
-    return {
+    """A form's texts, with line feeds alone; of a repeated field the last one.
+
+    Raises:
+        Refusal: One has a character in it that no store keeps.
+    """
+    found = {
         name: value.replace("\r\n", "\n")
         for name, value in (await request.form()).multi_items()
         if isinstance(value, str)
     }
+    for name, value in found.items():
+        if "\0" in name + value:
+            raise Refusal(NULL, field=name.replace("\0", ""), fix="take it out")
+    return found
 
 
 # How things read
