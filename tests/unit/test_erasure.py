@@ -160,15 +160,8 @@ KNOWN: Final[dict[str, dict[str, Any]]] = {
     "attachments": {"content": b""},
 }
 APART: Final = (
-    "members",
-    "absences",
-    "vendor",
-    "tokens",
-    "switches",
-    "probes",
-    "timeline",
-    "timeline_heads",
-    "timeline_marks",
+    *("members", "absences", "vendor", "tokens", "switches", "probes", "relays", "sweeps", "signing_keys"),
+    *("timeline", "timeline_heads", "timeline_marks"),
 )
 """What is of the vendor's own people, or holds ids alone."""
 
