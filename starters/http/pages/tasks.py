@@ -250,11 +250,13 @@ async def answer_link(request: Request, office: Office, token: str) -> Response:
         if not typed.get("option"):
             raise Refusal("is not chosen", field="option", fix="choose one of the answers")
         reason = typed.get("reason") or None
+        # As anybody sees it: what its reader sees of it differs from that even where nothing has happened.
+        before = await tasks.show(office, link.task.task)
         receipt = await tasks.decide(office, link.task.task, typed["option"], actor, reason, link.round)
     except Refusal as refusal:
         failed = RefusedForm("decide", refusal, typed)
         return await _link(request, office, token, await tasks.by_link(office, token), failed)
-    done = await _done(office, link.task, "decide", receipt)
+    done = await _done(office, before, "decide", receipt)
     return see_other(f"/m/{token}?done={done}")
 
 
