@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.outcomes import Refused, attempted, done, ended, started
+from workflows.outcomes import Refused, attempted, beside, done, ended, started
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
 from workflows.waiting import Alarm, steer
@@ -381,7 +381,7 @@ class Cadence(Rhythms):
         return bool(self._seeing_to)
 
     def _follow(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = beside(work)
         self._seeing_to.add(task)
         task.add_done_callback(self._seen_to)
 

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import onboarding_id
 
 from workflows.options import WEBHOOKS
-from workflows.outcomes import Refused, attempted, told
+from workflows.outcomes import Refused, attempted, beside, told
 
 _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
     {
@@ -81,7 +81,7 @@ class Channel:
     async def speak(self) -> None:
         """Begin to tell what is new, and have the onboarding look at its gates: what they ask is written down now."""
         if self._words and (self._speaking is None or self._speaking.done()):
-            self._speaking = asyncio.create_task(self._say_all())
+            self._speaking = beside(self._say_all())
         if self._gates_moved:
             self._gates_moved = False
             # An account without an onboarding waits for no gate.

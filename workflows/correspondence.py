@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
-from workflows.outcomes import Refused, attempted, done, say_the_end
+from workflows.outcomes import Refused, attempted, beside, done, say_the_end
 from workflows.posting import post
 from workflows.waiting import Alarm, ask, steer
 from workflows.words import Door, Words
@@ -310,7 +310,7 @@ class Correspondence(Words):
         self._held_up = True
 
     def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(sending)
+        task = beside(sending)
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
         return task

@@ -13,7 +13,7 @@ docs/adr/0024-outcomes.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
@@ -75,6 +75,33 @@ class Refused:
 
     type: str
     reason: str
+
+
+def beside(work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+    """Begin something beside what begins it.
+
+    An error in it, which is a fault of this program, fails the workflow's task as one in its story does: it stands in
+    Temporal's UI, and the workflow goes on once it is mended. A task of asyncio's own would keep it to itself, and what
+    it was to do would never be done.
+    """
+    return asyncio.create_task(_seen_through(work))
+
+
+async def _seen_through(work: Coroutine[Any, Any, R]) -> R:
+    try:
+        return await work
+    except Exception as error:
+        if is_cancelled_exception(error):
+            raise
+        fault = RuntimeError("what a workflow has begun beside its story failed")
+        fault.__cause__ = error
+
+        def fail() -> bool:
+            # What a condition raises leaves the workflow's task. As an error that ends no workflow for good.
+            raise fault
+
+        await workflow.wait_condition(fail)
+        raise
 
 
 async def done(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, nature: Nature) -> R:

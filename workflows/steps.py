@@ -33,7 +33,7 @@ from workflows.diary import Diary
 from workflows.failures import Failures
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import OfAccount, Refused, done, ended, started
+from workflows.outcomes import OfAccount, Refused, beside, done, ended, started
 from workflows.step_mails import StepMails
 from workflows.successors import Successors
 from workflows.users import Users
@@ -85,7 +85,7 @@ class Steps:
     async def __aenter__(self) -> Steps:
         """Begin."""
         self.diary.tell("onboarding.started", about=self.start.playbook.name)
-        self._driving = asyncio.create_task(self._drive())
+        self._driving = beside(self._drive())
         return self
 
     async def __aexit__(
@@ -268,7 +268,7 @@ class Steps:
 
     def go_on(self, work: Coroutine[Any, Any, None]) -> None:
         """See to something beside the rest; leaving waits for it."""
-        task = asyncio.create_task(work)
+        task = beside(work)
         self._performing.add(task)
         task.add_done_callback(self._performing.discard)
 

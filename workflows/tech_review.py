@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 from temporalio import workflow
@@ -18,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.review import Spoken
 
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import done
+from workflows.outcomes import beside, done
 from workflows.reviewing import HEALTH, MAILS, STAGE, Interrupted, Reviewing
 from workflows.waiting import Alarm, ask
 
@@ -83,7 +82,7 @@ class TechReview(Reviewing):
             unblock=f"rapport review feedback {self.ref} --text …",
             deadline=deadline,
         )
-        asked = [asyncio.create_task(self.hear(side, deadline)) for side in sides]
+        asked = [beside(self.hear(side, deadline)) for side in sides]
         await workflow.wait_condition(lambda: all(one.done() for one in asked))
         for one in asked:
             one.result()

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import details, todos
 
 from workflows.options import PLANNING
-from workflows.outcomes import Refused, done
+from workflows.outcomes import Refused, beside, done
 from workflows.step_mails import UNWRITTEN
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ class Users:
             self._wait(step.name, ("tam",), "the TAM, to find out what the mails need")
         if known:
             writing = self.steps.mails.write(step, to=known, occurrence=mailing.next_occurrence())
-            mailing.work.append(asyncio.create_task(self._see_off(mailing, writing)))
+            mailing.work.append(beside(self._see_off(mailing, writing)))
         for one in unknown:
             work = self._write_once_known(mailing, one, mailing.next_occurrence())
-            mailing.work.append(asyncio.create_task(work))
+            mailing.work.append(beside(work))
 
     async def _see_to_successors(self, mailing: Mailing) -> None:
         """Look who has left without a mail, and write to those who are new in their place."""

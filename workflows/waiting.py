@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import HUMAN_TASK
     from rapport.policy.chores import Chore
 
-from workflows.outcomes import Refused, ended, started, told
+from workflows.outcomes import Refused, beside, ended, started, told
 
 
 class Alarm:
@@ -40,7 +40,7 @@ class Alarm:
         """
         self._at = at
         if at is not None and at > workflow.now() and at not in self._sleeping:
-            self._sleeping[at] = asyncio.create_task(self._sleep(at, summary))
+            self._sleeping[at] = beside(self._sleep(at, summary))
 
     @property
     def rings(self) -> bool:
@@ -79,7 +79,7 @@ async def ask(
     """
     task = await started(HUMAN_TASK, given, id_, summary=summary, about=given.definition.question)
     answer = ended(task, HUMAN_TASK)
-    ending = asyncio.create_task(answer)
+    ending = beside(answer)
     if task is not None:
         open_ = todos if todos is not None else []
         open_.append(id_)

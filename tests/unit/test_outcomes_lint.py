@@ -16,8 +16,8 @@ CATCHES = {"ActivityError", "ApplicationError", "ChildWorkflowError", "FailureEr
 STARTS = {"execute_activity", "execute_activity_method", "execute_local_activity", "execute_local_activity_method",
           "start_activity", "start_activity_method", "start_local_activity", "start_local_activity_method",
           "execute_child_workflow", "start_child_workflow", "get_external_workflow_handle",
-          "get_external_workflow_handle_for"}  # fmt: skip
-"""What can end in one of these ways."""
+          "get_external_workflow_handle_for", "create_task", "ensure_future"}  # fmt: skip
+"""What can end in one of these ways, the last two unheard."""
 
 
 def faults(source: str) -> list[str]:
@@ -57,6 +57,7 @@ def test_workflows_handle_outcomes_and_no_errors(path: Path) -> None:
         "await workflow.execute_local_activity_method(A.b, c)",
         "workflow.start_child_workflow('x')",
         "workflow.get_external_workflow_handle(id_)",
+        "asyncio.create_task(x())",
     ],
 )
 def test_the_lint_finds_each_way_around_it(source: str) -> None:
