@@ -38,6 +38,7 @@ from temporalio.worker import (
 from rapport.model.base import Refusal
 from rapport.model.gap import NewGap
 from rapport.model.ids import (
+    RELAY_ALARM,
     cadence_id,
     case_id,
     desk_id,
@@ -52,9 +53,11 @@ from rapport.model.message import MessageState
 from rapport.model.morning import MorningStart
 from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.people import WrittenAbsence, WrittenWork
+from rapport.model.relay import FaultKind, RelayStart
 from rapport.model.support import DESK
 from rapport.model.undelivered import SweepStart
-from rapport.model.workflows import MORNING, SWEEP
+from rapport.model.workflows import MORNING, RELAY, SWEEP
+from rapport.storage import relay
 from rapport.storage.tables import MessageRow
 from starters.commands import (
     accounts,
@@ -437,6 +440,14 @@ async def nobody_knew_what_became_of_an_email(town: Town) -> None:
     await until(status_of(town, undelivered_id(key)), "the end")
 
 
+async def the_relay_is_asked_until_it_takes_email(town: Town) -> None:
+    """A fault of the relay's configuration is on record; the managers are told, and the first probe ends it."""
+    async with town.office.store.writing() as connection:
+        await relay.meet_fault(connection, FaultKind.PASSWORD, 535, await town.now())
+    await town.client.start_workflow(RELAY.name, RelayStart(), id=RELAY_ALARM, task_queue="rapport")
+    await until(status_of(town, RELAY_ALARM), "the end of the alarm")
+
+
 async def operated(town: Town, kind: Operate) -> None:
     """Do something to the whole onboarding."""
     await operations.operate(town.office, "versayce", kind, OperationWritten(reason="They move house"), TAM)
@@ -553,6 +564,7 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     a_gap_is_logged_without_a_crm: (gap_id("GAP-0001"),),
     what_was_left_behind_is_swept: ("sweep", "undelivered"),
     nobody_knew_what_became_of_an_email: ("undelivered",),
+    the_relay_is_asked_until_it_takes_email: (RELAY_ALARM,),
     a_pause_finds_a_to_do_open: BOTH,
     drafts_are_dropped_with_their_meeting: BOTH,
     a_pause_gives_back_what_was_left: ("onboarding",),
