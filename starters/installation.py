@@ -33,7 +33,11 @@ class Ports:
 
 
 class Addresses(Wire):
-    """Where the parts of an embedded stack answer, as `rapport up` writes them down for other commands."""
+    """Where the parts of an embedded stack answer, as `rapport up` writes them down for other commands.
+
+    Attributes:
+        relay: The relay of one's own that mails go to, without user and password; nothing where they are caught.
+    """
 
     data: str
     temporal: str
@@ -43,6 +47,7 @@ class Addresses(Wire):
     metrics: str
     mail_mode: str
     quiet_hours: str = "keep"
+    relay: str | None = None
 
 
 def settings_of(data: Path | None, *, beside_stack: bool = True) -> Settings:

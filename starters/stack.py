@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import uvicorn
 from google.protobuf.duration_pb2 import Duration
@@ -274,6 +275,7 @@ async def running(
         kept(data / "secret")
         settings = settings_of(data, beside_stack=False)
         ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")
+        own_relay = "smtp_url" in settings.model_fields_set
         settings = _embedded(settings, ports, sender, quiet_hours=quiet_hours)
         client = await parts.enter_async_context(temporal_server(data, ports, metrics, durable=durable))
         (data / STACK_FILE).unlink(missing_ok=True)
@@ -305,6 +307,7 @@ async def running(
             metrics=f"http://{HOST}:{metrics}/metrics",
             mail_mode=settings.mail_mode,
             quiet_hours=settings.quiet_hours,
+            relay=urlsplit(settings.relay).netloc.rpartition("@")[2] if own_relay else None,
         )
         write_private(data / STACK_FILE, addresses.model_dump_json(indent=2))
         stopped = asyncio.Event()

@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import RECORDS
 from workflows.outcomes import Refused, attempted, beside, done, say_the_end
 from workflows.posting import post
-from workflows.waiting import Alarm, ask, steer
+from workflows.waiting import Alarm, ask, soon, steer
 from workflows.words import Door, Words
 
 T = TypeVar("T")
@@ -342,6 +342,7 @@ class Correspondence(Words):
                 title=REWRITE.title.format(occasion.title),
                 attempt=self._unwritten,
                 definition=REWRITE.definition,
+                deadline=await soon(occasion.account),
             )
             id_ = unwritten_task(occasion.account, workflow.info().workflow_id, self._unwritten)
             result = await ask(given, id_, given.title, is_over=lambda: self.closing, todos=self.todos)

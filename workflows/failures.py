@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import RECORDS
 from workflows.outcomes import done
-from workflows.waiting import steer
+from workflows.waiting import soon, steer
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -53,7 +53,7 @@ class Failures:
         await self._take_back(name, attempt)
         while not is_over():
             errand = self.steps.errand(DECIDE_ON_FAILURE, name, unblock)
-            result = await errand.put(is_over)
+            result = await errand.put(is_over, deadline=await soon(account))
             if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
                 kind = Operate(result.outcome)
                 self.steps.operate(Operation(id=result.submission or errand.id, by=result.by, kind=kind, step=name))

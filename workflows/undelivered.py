@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import RECORDS
 from workflows.outcomes import Refused, done
 from workflows.posting import sent
-from workflows.waiting import ask
+from workflows.waiting import ask, soon
 
 AGAIN: Final = timedelta(days=1)
 """How long nobody is asked again after a to-do that everyone let pass."""
@@ -69,6 +69,7 @@ class Undelivered:
             about=trouble.about,
             definition=chore.definition.model_copy(update={"assign": trouble.assign}),
             request=trouble.said,
+            deadline=await soon(self.start.account),
         )
         id_ = undelivered_task(self.start.account, self.start.key, self.asked)
         return await ask(given, id_, f"{given.title}, for {self.start.account}")

@@ -11,13 +11,15 @@ from typing import Protocol
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.planning import FollowUp, Planning
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import task_id
     from rapport.model.operations import Steer, Steering
     from rapport.model.workflows import HUMAN_TASK
     from rapport.policy.chores import Chore
 
-from workflows.outcomes import Refused, beside, ended, started, told
+from workflows.options import PLANNING
+from workflows.outcomes import Refused, beside, done, ended, started, told
 
 
 class Alarm:
@@ -89,6 +91,12 @@ async def ask(
             await steer(id_, Steering.CLOSE)
     result = await ending
     return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Refused) else result
+
+
+async def soon(account: str) -> datetime:
+    """When a to-do of the TAM's is due that something hangs on: one business day from now."""
+    question = FollowUp(account=account, since=workflow.now(), days=(1,))
+    return (await done(Planning.follow_up, question, "By when is this due?", PLANNING)).at[0]
 
 
 class Owner(Protocol):

@@ -334,6 +334,11 @@ _OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] =
 
 
 async def _relay(settings: Settings) -> Check:
+    stack = stack_of(settings.data)
+    if stack is not None and stack.relay is not None and "smtp_url" not in settings.model_fields_set:
+        what = f"wasn't asked: mails go to {stack.relay}, and how to sign in there is known to what runs alone"
+        fix = "set RAPPORT_SMTP_URL here as well to have it asked"
+        return Check(check="relay", verdict=Verdict.NOTE, what=what, fix=fix)
     relay = Relay.parse(_smtp_url(settings))
     try:
         async with asyncio.timeout(RELAY_SECONDS):
@@ -410,7 +415,9 @@ def _age(since: timedelta) -> str:
     minutes = int(since.total_seconds() // 60)
     if minutes >= 2880:
         return f"{minutes // 1440} days"
-    return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"
+    if minutes >= 120:
+        return f"{minutes // 60} hours"
+    return f"{minutes} minutes" if minutes > 1 else "a minute"
 
 
 async def _sweep(store: Store, settings: Settings) -> Check:
