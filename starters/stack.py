@@ -145,15 +145,7 @@ async def temporal_server(
     Raises:
         Refusal: Another server uses the file, or this one does not start.
     """
-    file = data / "temporal.db"
-    command = [find("temporal"), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
-    command += ["--port", str(ports.temporal), "--ui-port", str(ports.ui)]
-    command += ["--http-port", str(take_port(0, "--temporal-port")), "--metrics-port", str(metrics_port)]
-    command += ["--db-filename", str(file), "--log-level", "error"]
-    for pragma in _DURABLE_PRAGMAS if durable else _PRAGMAS:
-        command += ["--sqlite-pragma", pragma]
-    for value in _DYNAMIC:
-        command += ["--dynamic-config-value", value]
+    command = server_command(data, ports, metrics_port, durable=durable)
     with hold(data / "temporal.db.lock"), rotating(data / "temporal.log") as log:
         server = _spawn(command, log)
         try:
@@ -166,6 +158,19 @@ async def temporal_server(
             yield client
         finally:
             await _end(server)
+
+
+def server_command(data: Path, ports: Ports, metrics_port: int, *, durable: bool = False) -> list[str]:
+    """What starts Temporal's dev server on a file of the data directory."""
+    command = [find("temporal"), "server", "start-dev", "--ip", HOST, "--ui-ip", HOST]
+    command += ["--port", str(ports.temporal), "--ui-port", str(ports.ui)]
+    command += ["--http-port", str(take_port(0, "--temporal-port")), "--metrics-port", str(metrics_port)]
+    command += ["--db-filename", str(data / "temporal.db"), "--log-level", "error"]
+    for pragma in _DURABLE_PRAGMAS if durable else _PRAGMAS:
+        command += ["--sqlite-pragma", pragma]
+    for value in _DYNAMIC:
+        command += ["--dynamic-config-value", value]
+    return command
 
 
 def _spawn(command: list[str], log: int) -> subprocess.Popen[bytes]:

@@ -14,6 +14,7 @@ from starters.cli import (
     case,
     desk,
     doctor,
+    drill,
     evidence,
     gap,
     mail,
@@ -42,6 +43,7 @@ doctor.add_to(app)
 timeline.add_to(app)
 task.add_to(app)
 simulate.add_to(app)
+drill.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")

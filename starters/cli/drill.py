@@ -1,0 +1,106 @@
+"""`rapport drill`: break everything, and tell what was lost (nothing)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rapport.model.base import Refused
+from starters.cli.common import EXIT, Json, err, finish, out, print_json, table
+
+if TYPE_CHECKING:
+    from starters.drill.report import Line, Report
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command, which has no noun."""
+
+    @app.command()
+    def drill(
+        seed: Annotated[int, typer.Option("--seed", help="What is done and broken, and in which order.", min=0)] = 1,
+        minutes: Annotated[
+            float, typer.Option("--minutes", help="For how long things are broken.", min=0, max=600)
+        ] = 1.0,
+        postgres: Annotated[
+            bool, typer.Option("--postgres", help="On a PostgreSQL server of the drill's own, not on SQLite.")
+        ] = False,
+        database_url: Annotated[
+            str | None,
+            typer.Option("--database-url", help="On this PostgreSQL database, which has to be empty.", metavar="URL"),
+        ] = None,
+        fault: Annotated[
+            list[str] | None, typer.Option("--fault", help="Only this one, by name; may be repeated.", metavar="NAME")
+        ] = None,
+        keep: Annotated[
+            Path | None,
+            typer.Option("--keep", help="A new directory for logs, mails and data of the drill.", metavar="DIR"),
+        ] = None,
+        json: Json = False,
+    ) -> None:
+        """Kill, cut, fill and break everything on a private installation. Exit code 4: something was lost or hidden."""
+        from starters.drill.run import Given
+        from starters.drill.run import drill as run
+
+        given = Given(
+            seed=seed,
+            minutes=minutes,
+            postgres=postgres,
+            database_url=database_url,
+            only=tuple(fault or ()),
+            keep=keep,
+        )
+        with err.status("…") as status:
+            report = finish(run(given, lambda what: status.update(f"{what} …")), as_json=json)
+        if json:
+            print_json(report)
+        else:
+            _print(report)
+        if not report.well:
+            raise typer.Exit(EXIT[Refused.CONFLICT])
+
+
+def _print(report: Report) -> None:
+    out.print(
+        f"Seed {report.seed}, {report.minutes:g} min on {report.database}, {report.seconds:.0f} s in all. "
+        f"Disk: {report.disk}.",
+        soft_wrap=True,
+    )
+    broken = table("broken", "at", "for", "doctor")
+    for one in report.faults:
+        knew = {True: "[green]knew[/green]", False: "[red]did not say[/red]", None: "[dim]nothing to say[/dim]"}
+        broken.add_row(one.fault, f"{one.at:.0f} s", f"{one.lasted:.0f} s", knew[one.known])
+    for line in report.skipped:
+        broken.add_row(line.name, "", "", f"[dim]skipped: {line.what}[/dim]")
+    out.print()
+    out.print(broken)
+    acts = table("acknowledged", "", "on record")
+    for kind, count in report.acknowledged.items():
+        acts.add_row(kind, str(count), str(report.on_record.get(kind, 0)))
+    out.print()
+    out.print(acts)
+    mails = ", ".join(f"{count} {state}" for state, count in report.mails.items())
+    out.print(f"\nMails: {mails}; {report.arrived} arrived.\n", soft_wrap=True)
+    for title, lines in (
+        ("doubled", report.doubled),
+        ("unknown", report.unknown),
+        ("failed", report.failed),
+        ("waiting", report.waiting),
+        ("stranded", report.stranded),
+        ("lost", report.lost),
+        ("wrong answers", report.wrong_answers),
+    ):
+        _lines(title, lines)
+    if report.well:
+        out.print("[green]✓[/green] Nothing was lost, stranded or hidden.")
+    for finding in report.findings:
+        out.print("[red]✗[/red] ", end="")
+        out.print(finding, markup=False, soft_wrap=True)
+
+
+def _lines(title: str, lines: tuple[Line, ...]) -> None:
+    out.print(f"{title}: {len(lines)}")
+    for line in lines:
+        told = {True: " (doctor names it)", False: " (doctor does not name it)", None: ""}[line.told]
+        out.print(f"    {line.name}: {line.what}{told}", markup=False, soft_wrap=True)

@@ -1,0 +1,159 @@
+"""What a drill breaks, one thing at a time, and what `rapport doctor` has to say while it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import Final
+
+from starters.drill.private import Private
+
+Broken = Callable[[Private, random.Random], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of trouble.
+
+    Attributes:
+        told_by: The checks of `rapport doctor` of which one has to tell it; none, where the installation as a whole
+            goes on, or where the trouble is over before anybody could look.
+    """
+
+    name: str
+    what: str
+    broken: Broken
+    told_by: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def _worker_killed(private: Private, dice: random.Random) -> AsyncIterator[None]:
+    one = dice.choice(private.workers)
+    await one.kill()
+    yield
+    await one.start()
+
+
+@asynccontextmanager
+async def _workers_killed(private: Private, _: random.Random) -> AsyncIterator[None]:
+    await asyncio.gather(*(one.kill() for one in private.workers))
+    yield
+    await asyncio.gather(*(one.start() for one in private.workers))
+
+
+@asynccontextmanager
+async def _worker_stopped(private: Private, dice: random.Random) -> AsyncIterator[None]:
+    one = dice.choice(private.workers)
+    one.signal(signal.SIGSTOP)
+    yield
+    one.signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _temporal_killed(private: Private, _: random.Random) -> AsyncIterator[None]:
+    await private.temporal.kill()
+    yield
+    await private.temporal.start()
+
+
+@asynccontextmanager
+async def _http_killed(private: Private, _: random.Random) -> AsyncIterator[None]:
+    await private.http.kill()
+    yield
+    await private.http.start()
+
+
+@asynccontextmanager
+async def _relay_killed(private: Private, _: random.Random) -> AsyncIterator[None]:
+    await private.post.kill()
+    yield
+    await private.post.start()
+
+
+def _relay(**conduct: object) -> Broken:
+    @asynccontextmanager
+    async def broken(private: Private, _: random.Random) -> AsyncIterator[None]:
+        private.relay.behave(**conduct)
+        yield
+        private.relay.behave()
+
+    return broken
+
+
+@asynccontextmanager
+async def _database_cut(private: Private, _: random.Random) -> AsyncIterator[None]:
+    assert private.proxy is not None
+    private.proxy.cut()
+    yield
+    await private.proxy.mend()
+
+
+@asynccontextmanager
+async def _database_killed(private: Private, _: random.Random) -> AsyncIterator[None]:
+    assert private.database is not None
+    private.database.signal(signal.SIGQUIT)
+    yield
+    await private.database.stop()
+    await private.database.start()
+
+
+@asynccontextmanager
+async def _database_locked(private: Private, _: random.Random) -> AsyncIterator[None]:
+    file = private.settings.data / "rapport.db"
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=10)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def _disk_full(private: Private, _: random.Random) -> AsyncIterator[None]:
+    parts = [one.process.pid for one in (*private.workers, private.http) if one.process is not None]
+    private.disk.fill(parts)
+    yield
+    private.disk.free()
+    if private.database is not None:
+        # A server that cannot write its log any more gives up.
+        await private.database.revive()
+
+
+FAULTS: Final = (
+    Fault("worker killed", "kill -9 to one of two workers", _worker_killed),
+    Fault("workers killed", "kill -9 to both workers", _workers_killed),
+    Fault("worker stopped", "one of two workers stands still (SIGSTOP), and goes on later", _worker_stopped),
+    Fault("temporal killed", "kill -9 to Temporal's server", _temporal_killed, ("temporal",)),
+    Fault("http killed", "kill -9 to HTTP", _http_killed),
+    Fault("relay killed", "kill -9 to the relay", _relay_killed, ("relay",)),
+    Fault("relay's password", "the relay has another password", _relay(password="another"), ("relay",)),  # noqa: S106
+    Fault("relay blocks", "the relay refuses everybody (554)", _relay(greeting="554 5.7.1 blocked"), ("relay",)),
+    Fault("relay is busy", "the relay asks for patience (451)", _relay(recipient="451 4.7.1 later", one_in=2)),
+    Fault("relay refuses", "the relay refuses recipients (550)", _relay(recipient="550 5.1.1 unknown", one_in=3)),
+    Fault("relay refuses data", "the relay refuses mails (552)", _relay(body="552 5.3.4 too large", one_in=3)),
+    Fault("relay drops", "the relay takes mails and drops the connection", _relay(drop="kept", one_in=2)),
+    Fault("relay loses", "the relay drops the connection after the data", _relay(drop="lost", one_in=2)),
+    Fault("database cut", "the connections to the database are cut", _database_cut, ("database",)),
+    Fault("database killed", "the database's server is ended at once", _database_killed, ("database",)),
+    Fault("database locked", "another process holds the database's write lock", _database_locked),
+    Fault("disk full", "the disk of the database is full", _disk_full, ("database", "disk")),
+)
+
+
+def why_not(fault: Fault, private: Private) -> str | None:
+    """Why this cannot be broken here, if so."""
+    if fault.name == "database cut" and private.proxy is None:
+        return "SQLite is a file; nothing stands between"
+    if fault.name == "database killed" and private.database is None:
+        return "SQLite is a file" if private.proxy is None else "the given database's server is not the drill's"
+    if fault.name == "database locked" and private.proxy is not None:
+        return "PostgreSQL has no such lock"
+    if fault.name == "disk full":
+        if private.disk.means == "none":
+            return "this system offers no means to fill a disk"
+        if private.proxy is not None and (private.database is None or private.disk.means != "tmpfs"):
+            return "the database's files are on no disk of the drill's own"
+    return None

@@ -1,0 +1,256 @@
+"""The reckoning after a drill: what was acknowledged against what is on record, and that against what the relay has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from rapport.model.ids import case_id
+from rapport.model.message import SETTLED, MessageState
+from rapport.storage.waits import open_workflows
+from starters.drill.load import Act, Crowd
+from starters.drill.private import Private
+from starters.drill.records import Mail, Records
+from starters.drill.relay import Taken
+from starters.drill.report import Line
+
+STILL_SECONDS: Final = 30.0
+"""After so long without any change, and with nobody at work, nothing more is to come."""
+
+STUCK_ATTEMPTS: Final = 4
+"""A step of a workflow that has failed so often after everything was mended will not succeed."""
+
+DOCTOR_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What Temporal says of one workflow.
+
+    Attributes:
+        mails: Whether it has a mail's activity under way.
+        trouble: What fails again and again.
+    """
+
+    runs: bool
+    mails: bool = False
+    trouble: str | None = None
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """What `rapport doctor` says.
+
+    Attributes:
+        text: All of it, as it was printed.
+    """
+
+    code: int
+    text: str
+    checks: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def knows(self, checks: Sequence[str]) -> bool:
+        """Whether one of these checks says that something is wrong."""
+        return any(self.checks.get(name, ("ok", ""))[0] in ("trouble", "unreachable") for name in checks)
+
+    def says(self, checks: Sequence[str] = ()) -> tuple[str, ...]:
+        """What it says of these checks; of all that are not well, where none are named."""
+        named = checks or [name for name, (verdict, _) in self.checks.items() if verdict in ("trouble", "unreachable")]
+        return tuple(f"{name}: {self.checks[name][1]}" for name in named if name in self.checks)
+
+
+async def ask_doctor(private: Private) -> Doctor:
+    """`rapport doctor --json`, as an operator calls it."""
+    code, out = await private.rapport("doctor", "--json", seconds=DOCTOR_SECONDS)
+    try:
+        said: dict[str, Any] = json.loads(out)
+    except ValueError:
+        return Doctor(code, out)
+    checks = {one["check"]: (one["verdict"], one["what"]) for one in said.get("checks", ())}
+    return Doctor(code, out, checks)
+
+
+@dataclass
+class Reckoning:
+    """What came of everything."""
+
+    on_record: Counter[str] = field(default_factory=Counter)
+    lost: list[Line] = field(default_factory=list)
+    stranded: list[Line] = field(default_factory=list)
+    waiting: list[Line] = field(default_factory=list)
+    doubled: list[Line] = field(default_factory=list)
+    unknown: list[Line] = field(default_factory=list)
+    failed: list[Line] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+
+async def work_of(private: Private, id_: str) -> Work:
+    """What Temporal says of a workflow."""
+    try:
+        described = await private.client.get_workflow_handle(id_).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return Work(runs=False)
+        raise
+    raw = described.raw_description
+    trouble = None
+    if raw.pending_workflow_task.attempt >= STUCK_ATTEMPTS:
+        trouble = f"its workflow task fails, {raw.pending_workflow_task.attempt} times so far"
+    for one in raw.pending_activities:
+        if one.attempt >= STUCK_ATTEMPTS and not one.activity_type.name.startswith("messages."):
+            trouble = f"{one.activity_type.name} fails: {one.last_failure.message}"
+    return Work(
+        runs=described.status is WorkflowExecutionStatus.RUNNING,
+        mails=any(one.activity_type.name.startswith("messages.") for one in raw.pending_activities),
+        trouble=trouble,
+    )
+
+
+async def sweeps(private: Private) -> bool:
+    """Whether a schedule looks for what nobody works on."""
+    return any(["sweep" in one.id async for one in await private.client.list_schedules()])
+
+
+def due(mail: Mail, now: datetime) -> bool:
+    """Whether a mail should be on its way by now."""
+    if mail.state in SETTLED or mail.state == MessageState.DRAFT:
+        return False
+    instant = {"ready": mail.not_before, "deferred": mail.retry_at, "sending": mail.lease_until}[mail.state]
+    return instant is None or instant <= now
+
+
+def unsettled(records: Records) -> list[Mail]:
+    """The mails that are to go, at once or later."""
+    return [one for one in records.messages.values() if one.state not in SETTLED and one.state != MessageState.DRAFT]
+
+
+async def settle(private: Private, crowd: Crowd, stories: set[asyncio.Task[None]], patience: float) -> None:
+    """Wait until everybody has done what they wanted and every mail has gone, or until nothing moves any more."""
+    limit = time.monotonic() + patience
+    before: object = None
+    since = time.monotonic()
+    while time.monotonic() < limit:
+        records = await Records.read(private.store)
+        mails = unsettled(records)
+        if not mails and all(story.done() for story in stories):
+            return
+        end = datetime.now(UTC) + timedelta(seconds=limit - time.monotonic())
+        state = (len(crowd.acts), len(records.timeline), {one.key: one.state for one in mails})
+        now = datetime.now(UTC)
+        if state != before or any(not due(one, now) and due(one, end) for one in mails):
+            before, since = state, time.monotonic()
+        elif time.monotonic() - since > STILL_SECONDS:
+            works = [await work_of(private, one) for one in {mail.workflow_id for mail in mails}]
+            if not any(one.mails for one in works):
+                return
+        await asyncio.sleep(0.5)
+
+
+async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, Records, Doctor]:
+    """Compare everything with everything."""
+    doctor = await ask_doctor(private)
+    records = await Records.read(private.store)
+    taken = private.relay.taken()
+    found = Reckoning()
+    _acts(found, records, crowd.acts)
+    _arrivals(found, records, taken, doctor)
+    await _mails(found, private, records, doctor)
+    await _workflows(found, private, records, doctor)
+    _stories(found, records, crowd)
+    return found, records, doctor
+
+
+def _stories(found: Reckoning, records: Records, crowd: Crowd) -> None:
+    """Whoever waits for something that did not come: behind a mail that has not gone it may come yet."""
+    mails = {line.name for line in (*found.waiting, *found.failed, *found.unknown)}
+    behind = {records.messages[key].account for key in mails}
+    for name, (account, what) in crowd.waiting_for.items():
+        if account in behind:
+            found.waiting.append(Line(name=name, what=f"waits for {what}, behind a mail"))
+        else:
+            found.stranded.append(Line(name=name, what=f"waited in vain for {what}"))
+
+
+def _acts(found: Reckoning, records: Records, acts: Sequence[Act]) -> None:
+    for act in acts:
+        missing = act.missing(records)
+        if not missing:
+            found.on_record[act.kind] += 1
+        found.lost += [Line(name=act.name, what=f"{act.kind}: {what}") for what in missing]
+
+
+def _arrivals(found: Reckoning, records: Records, taken: Sequence[Taken], doctor: Doctor) -> None:
+    by_key: dict[str, list[Taken]] = {}
+    for mail in taken:
+        by_key.setdefault(mail.key, []).append(mail)
+    for key, some in by_key.items():
+        row = records.messages.get(key)
+        if row is None:
+            found.lost.append(Line(name=key, what="it arrived, and the outbox has no such mail"))
+            continue
+        if row.state in (MessageState.SUPPRESSED, MessageState.HELD, MessageState.DRAFT, MessageState.FAILED):
+            found.lost.append(Line(name=key, what=f"it arrived, and is on record as {row.state}"))
+        if len(some) > 1:
+            kinds = "the same bytes" if len({one.digest for one in some}) == 1 else "different bytes"
+            found.doubled.append(Line(name=key, what=f"{row.kind}: arrived {len(some)} times, {kinds}"))
+            if row.kind == "hold" or kinds == "different bytes":
+                found.findings.append(f"doubled: {key} ({row.kind}) arrived {len(some)} times, {kinds}")
+    for key, row in records.messages.items():
+        if row.state == MessageState.SENT and key not in by_key:
+            found.lost.append(Line(name=key, what="it is on record as sent, and the relay never had it"))
+        if row.state in (MessageState.UNKNOWN, MessageState.FAILED):
+            came = " It arrived." if key in by_key else ""
+            line = Line(name=key, what=f"{row.reason or row.state}.{came}", told=key in doctor.text)
+            (found.unknown if row.state == MessageState.UNKNOWN else found.failed).append(line)
+
+
+async def _mails(found: Reckoning, private: Private, records: Records, doctor: Doctor) -> None:
+    now, swept = datetime.now(UTC), await sweeps(private)
+    for mail in unsettled(records):
+        work = await work_of(private, mail.workflow_id)
+        told = mail.key in doctor.text or None
+        if due(mail, now) and not work.mails:
+            age = (now - mail.created_at).seconds
+            what = f"{mail.state} since {age} s, and nobody works on it"
+            found.stranded.append(Line(name=mail.key, what=what, told=bool(told)))
+        elif not work.runs and not work.mails and not swept:
+            what = f"{mail.state}, to go later, and its workflow is gone"
+            found.stranded.append(Line(name=mail.key, what=what, told=bool(told)))
+        else:
+            found.waiting.append(Line(name=mail.key, what=f"{mail.state}: {mail.reason or 'on its way'}"))
+
+
+async def _workflows(found: Reckoning, private: Private, records: Records, doctor: Doctor) -> None:
+    """What is on record as under way and is not, and what fails again and again."""
+    async with private.store.snapshot() as connection:
+        opened = await open_workflows(connection)
+    for id_ in sorted(opened):
+        work = await work_of(private, id_)
+        if not work.runs:
+            found.stranded.append(
+                Line(name=id_, what="on record as under way, and it does not run", told=id_ in doctor.text)
+            )
+        elif work.trouble:
+            found.stranded.append(Line(name=id_, what=work.trouble, told=id_ in doctor.text))
+    for contract, row in records.contracts.items():
+        if row.run_id is None:
+            what = "its onboarding was asked for, and never began"
+            found.stranded.append(Line(name=contract, what=what, told=contract in doctor.text))
+    for ref, row in records.cases.items():
+        if not row.projected and case_id(ref) in opened:
+            found.stranded.append(Line(name=ref, what="on record, and never begun", told=ref in doctor.text))
+    for ref, row in records.reviews.items():
+        if not row.projected:
+            found.stranded.append(Line(name=ref, what="on record, and never begun", told=ref in doctor.text))
+    ended = 'ExecutionStatus IN ("Failed", "TimedOut", "Terminated")'
+    async for run in private.client.list_workflows(ended):
+        found.stranded.append(Line(name=run.id, what=f"ended as {run.status.name.lower()}" if run.status else "ended"))

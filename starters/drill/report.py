@@ -1,0 +1,81 @@
+"""What a drill tells at its end."""
+
+from __future__ import annotations
+
+from rapport.model.base import Wire
+
+
+class Line(Wire):
+    """One thing to look at.
+
+    Attributes:
+        name: What it is called: a message's key, a workflow, a task, a case.
+        what: What is wrong, or what became of it.
+        told: Whether `rapport doctor` names it at the end; nothing where it need not.
+    """
+
+    name: str
+    what: str
+    told: bool | None = None
+
+
+class FaultShown(Wire):
+    """One thing that was broken.
+
+    Attributes:
+        at, lasted: In seconds since the drill's beginning, and for how long.
+        known: Whether `rapport doctor` told it while it lasted; nothing where there was nothing to tell.
+        doctor: What it said of what it looked at.
+    """
+
+    fault: str
+    what: str
+    at: float
+    lasted: float
+    known: bool | None
+    doctor: tuple[str, ...] = ()
+
+
+class Report(Wire):
+    """What was acknowledged, what became of it, and what went wrong.
+
+    Attributes:
+        well: Whether nothing was lost, stranded or doubled that may not be, and nothing was hidden.
+        findings: Why not, in sentences.
+        disk: How a disk was filled.
+        acknowledged, on_record: How many acts were acknowledged, and how many of them are on record, by kind.
+        mails: How many the outbox has, by state.
+        arrived: How many the relay took.
+        doubled: Mails that it took more than once.
+        unknown, failed: What the outbox says of such mails.
+        waiting: Mails that are to go at a later instant, with somebody at work.
+        lost: What was acknowledged or promised, and is not there.
+        stranded: What nobody works on any more.
+        wrong_answers: Answers with 500, or with none of the documented statuses.
+        refused: Answers that refused; for whoever wants to know why something did not count.
+        skipped: Faults that were not tried, and why.
+        doctor: What `rapport doctor` finds wrong at the end.
+    """
+
+    seed: int
+    minutes: float
+    seconds: float
+    database: str
+    disk: str
+    well: bool
+    findings: tuple[str, ...]
+    acknowledged: dict[str, int]
+    on_record: dict[str, int]
+    mails: dict[str, int]
+    arrived: int
+    doubled: tuple[Line, ...]
+    unknown: tuple[Line, ...]
+    failed: tuple[Line, ...]
+    waiting: tuple[Line, ...]
+    lost: tuple[Line, ...]
+    stranded: tuple[Line, ...]
+    wrong_answers: tuple[Line, ...]
+    refused: tuple[Line, ...]
+    faults: tuple[FaultShown, ...]
+    skipped: tuple[Line, ...]
+    doctor: tuple[str, ...]

@@ -1,0 +1,200 @@
+"""The drill itself: start, break, mend, wait, and count."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from starters.drill import disk, reckoning
+from starters.drill.faults import FAULTS, Fault, why_not
+from starters.drill.load import Crowd
+from starters.drill.private import Commands, Private, running
+from starters.drill.report import FaultShown, Line, Report
+
+PATIENCE: Final = 180.0
+"""How long a drill waits, once all is mended, until all is quiet: somewhat longer than a mail's lease, and than the
+pause after a relay that was set up wrongly."""
+
+SQLITE_MEGABYTES: Final = 64
+POSTGRES_MEGABYTES: Final = 192
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a drill is asked for.
+
+    Attributes:
+        seed: Decides what is done and broken, and in which order; not how fast the machine is.
+        minutes: For how long things are broken.
+        only: The faults to try, by name; all of them, where none is named.
+        keep: A new directory for logs, the relay's mails and the data directory.
+    """
+
+    seed: int = 1
+    minutes: float = 1.0
+    postgres: bool = False
+    database_url: str | None = None
+    only: tuple[str, ...] = ()
+    patience: float = PATIENCE
+    keep: Path | None = None
+    commands: Commands = field(default_factory=Commands)
+
+
+Tell = Callable[[str], None]
+
+
+async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
+    """Start, break, mend, wait, and count.
+
+    Args:
+        tell: Hears what is being done.
+
+    Raises:
+        Refusal: A part does not start, or a given database is not empty.
+    """
+    folder = _folder()
+    small = disk.make(folder / "disk", POSTGRES_MEGABYTES if given.postgres else SQLITE_MEGABYTES)
+    try:
+        tell("starting a private installation")
+        parts = running(folder, small, given.commands, own_postgres=given.postgres, database_url=given.database_url)
+        async with parts as private:
+            try:
+                return await _drilled(given, private, tell)
+            finally:
+                if given.keep is not None:
+                    shutil.copytree(
+                        folder, given.keep, ignore=shutil.ignore_patterns("postgres", "ballast", "compiled")
+                    )
+    finally:
+        disk.unmount(small)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="rapport-drill-"))
+    # The database's own user has to reach its files.
+    folder.chmod(0o711)
+    return folder
+
+
+async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
+    dice = random.Random(given.seed)  # noqa: S311 - a plan that can be repeated, not a secret
+    crowd = Crowd(private, dice)
+    began = time.monotonic()
+    stories: set[asyncio.Task[None]] = set()
+    shown: list[FaultShown] = []
+    wanted = [fault for fault in FAULTS if not given.only or fault.name in given.only]
+    skipped = [Line(name=fault.name, what=why) for fault in wanted if (why := why_not(fault, private))]
+    possible = [fault for fault in wanted if not why_not(fault, private)]
+    try:
+        await crowd.begin()
+        tell("breaking things")
+        order: list[Fault] = []
+        while time.monotonic() - began < given.minutes * 60 and possible:
+            if not order:
+                order = dice.sample(possible, len(possible))
+            stories |= {asyncio.create_task(crowd.story(kind)()) for kind in _beat(dice, len(shown))}
+            shown.append(await _break(order.pop(), private, dice, began, tell))
+        if not shown:
+            stories |= {asyncio.create_task(crowd.story(kind)()) for kind in _beat(dice, 0) * 2}
+        tell("mending everything")
+        await private.mend()
+        tell("waiting until all is quiet")
+        await reckoning.settle(private, crowd, stories, given.patience)
+        tell("counting")
+        crowd.over = True
+        await asyncio.wait(stories, timeout=5)
+        found, records, doctor = await reckoning.reckon(private, crowd)
+    finally:
+        for story in stories:
+            story.cancel()
+        await asyncio.gather(*stories, return_exceptions=True)
+        await crowd.close()
+    for story in stories:
+        if not story.cancelled() and (error := story.exception()) is not None:
+            raise error
+    findings = _findings(found, crowd, shown)
+    return Report(
+        seed=given.seed,
+        minutes=given.minutes,
+        seconds=round(time.monotonic() - began, 1),
+        database="SQLite" if private.proxy is None else "PostgreSQL",
+        disk=disk.WORDS[private.disk.means],
+        well=not findings,
+        findings=tuple(findings),
+        acknowledged=dict(sorted(Counter(act.kind for act in crowd.acts).items())),
+        on_record=dict(sorted(found.on_record.items())),
+        mails=dict(sorted(Counter(mail.state for mail in records.messages.values()).items())),
+        arrived=len(private.relay.taken()),
+        doubled=tuple(found.doubled),
+        unknown=tuple(found.unknown),
+        failed=tuple(found.failed),
+        waiting=tuple(found.waiting),
+        lost=tuple(found.lost),
+        stranded=tuple(found.stranded),
+        wrong_answers=_wrong(crowd),
+        refused=tuple(crowd.refused),
+        faults=tuple(shown),
+        skipped=tuple(skipped),
+        doctor=doctor.says(),
+    )
+
+
+def _beat(dice: random.Random, number: int) -> list[str]:
+    """What is begun together with one fault."""
+    return ["onboarding"] * dice.randint(1, 2) + ["case"] * dice.randint(1, 2) + ["review"] * (number % 3 == 0)
+
+
+async def _break(fault: Fault, private: Private, dice: random.Random, began: float, tell: Tell) -> FaultShown:
+    """Break one thing while people are at work, ask the doctor, and mend it."""
+    await asyncio.sleep(dice.uniform(0.1, 1.5))
+    tell(f"{fault.name}: {fault.what}")
+    at, lasts = time.monotonic(), dice.uniform(3, 7)
+    known: bool | None = None
+    said: tuple[str, ...] = ()
+    async with fault.broken(private, dice):
+        if fault.told_by:
+            # Some of it shows only once somebody has met it.
+            await asyncio.sleep(1)
+            doctor = await reckoning.ask_doctor(private)
+            known, said = doctor.knows(fault.told_by), doctor.says(fault.told_by)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.sleep(max(0.0, at + lasts - time.monotonic()))
+    # What went wrong with it may go on for a moment.
+    return FaultShown(
+        fault=fault.name,
+        what=fault.what,
+        at=round(at - began, 1),
+        lasted=round(time.monotonic() - at, 1),
+        known=known,
+        doctor=said,
+    )
+
+
+def _findings(found: reckoning.Reckoning, crowd: Crowd, faults: list[FaultShown]) -> list[str]:
+    """Why all is not well, in sentences that name what to look at."""
+    findings = [f"lost: {line.name}: {line.what}" for line in found.lost]
+    findings += [f"stranded: {line.name}: {line.what}" for line in found.stranded]
+    findings += found.findings
+    findings += [
+        f"not told: {line.name} is unknown, and doctor does not name it" for line in found.unknown if not line.told
+    ]
+    findings += [f"not told: {line.name} failed, and doctor does not name it" for line in found.failed if not line.told]
+    findings += [
+        f"not told: {line.fault}: doctor did not say so while it lasted" for line in faults if line.known is False
+    ]
+    findings += [f"wrong answer: {line.name}: {line.what}" for line in _wrong(crowd)]
+    return findings
+
+
+def _wrong(crowd: Crowd) -> tuple[Line, ...]:
+    return tuple(Line(name=name, what=f"{what}, {count} times") for (name, what), count in crowd.wrong.items())
