@@ -98,7 +98,7 @@ async def _database_killed(private: Private, _: random.Random) -> AsyncIterator[
     assert private.database is not None
     private.database.signal(signal.SIGQUIT)
     yield
-    await private.database.stop()
+    await private.database.end()
     await private.database.start()
 
 

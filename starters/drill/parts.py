@@ -18,15 +18,22 @@ from rapport.model.base import Refusal, Refused
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 
-# Set in the process itself, before it becomes the part: a `preexec_fn` may hang where other threads run, as
-# Temporal's client has them. Linux alone can do it; elsewhere a drill that is killed leaves its parts behind.
-_ENDS_WITH_PARENT: Final = """
-import ctypes, os, sys
+# In the process itself, before it becomes the part: a `preexec_fn` may hang where other threads run, as Temporal's
+# client has them, and the part's user may not be allowed to run this Python. Linux alone can end a process with its
+# parent; elsewhere a drill that is killed leaves its parts behind.
+_BECOME: Final = """
+import ctypes, os, pwd, sys
+parent, number, user = sys.argv[1:4]
+if user:
+    known = pwd.getpwnam(user)
+    os.initgroups(user, known.pw_gid)
+    os.setgid(known.pw_gid)
+    os.setuid(known.pw_uid)
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, int(sys.argv[2]))
-    if os.getppid() != int(sys.argv[1]):
+    ctypes.CDLL(None).prctl(1, int(number))
+    if os.getppid() != int(parent):
         sys.exit(1)
-os.execvp(sys.argv[3], sys.argv[3:])
+os.execvp(sys.argv[4], sys.argv[4:])
 """
 
 
@@ -62,7 +69,7 @@ class Part:
         """
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", _ENDS_WITH_PARENT, str(os.getpid()), str(int(self.mercy))),
+                *(sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), str(int(self.mercy)), self.user or ""),
                 *self.command,
                 env=dict(self.environment),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -70,7 +77,6 @@ class Part:
                 stderr=log,
                 # Ctrl-C reaches the drill alone, which ends its parts in their order.
                 start_new_session=True,
-                user=self.user,
                 cwd="/",
             )
         until = time.monotonic() + START_SECONDS
@@ -88,22 +94,19 @@ class Part:
 
     async def kill(self) -> None:
         """End it as a power cut would."""
-        await self._end(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+        if self.process is not None:
+            await self.process.wait()
 
-    async def stop(self) -> None:
-        """Ask it to stop; it is killed if it does not."""
+    async def end(self) -> None:
+        """End it as it would end with the drill."""
         self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
+        self.signal(self.mercy)
         if self.process is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self.process.wait()
-        await self._end(signal.SIGKILL)
-
-    async def _end(self, number: int) -> None:
-        self.signal(number)
-        if self.process is not None:
-            await self.process.wait()
+        await self.kill()
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it is there."""

@@ -154,7 +154,7 @@ async def running(
     async with contextlib.AsyncExitStack() as stack:
         database, proxy, direct = await _database(folder, disk, own_postgres, database_url)
         if database is not None:
-            stack.push_async_callback(database.stop)
+            stack.push_async_callback(database.end)
         if proxy is not None:
             stack.callback(proxy.cut)
         data = disk.path / "data"
@@ -192,7 +192,7 @@ async def running(
             environment=ours,
         )
         for part in (temporal, post, *workers, http):
-            stack.push_async_callback(part.stop)
+            stack.push_async_callback(part.end)
         await temporal.start()
         await post.start()
         store = Store(direct or settings.database)

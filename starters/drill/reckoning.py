@@ -162,7 +162,7 @@ async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, Records, Do
     taken = private.relay.taken()
     found = Reckoning()
     _acts(found, records, crowd.acts)
-    _arrivals(found, records, taken, doctor)
+    _arrivals(found, records, taken, private.relay.refused(), doctor)
     await _mails(found, private, records, doctor)
     await _workflows(found, private, records, doctor)
     _stories(found, records, crowd)
@@ -188,7 +188,7 @@ def _acts(found: Reckoning, records: Records, acts: Sequence[Act]) -> None:
         found.lost += [Line(name=act.name, what=f"{act.kind}: {what}") for what in missing]
 
 
-def _arrivals(found: Reckoning, records: Records, taken: Sequence[Taken], doctor: Doctor) -> None:
+def _arrivals(found: Reckoning, records: Records, taken: Sequence[Taken], refused: set[str], doctor: Doctor) -> None:
     by_key: dict[str, list[Taken]] = {}
     for mail in taken:
         by_key.setdefault(mail.key, []).append(mail)
@@ -207,6 +207,9 @@ def _arrivals(found: Reckoning, records: Records, taken: Sequence[Taken], doctor
     for key, row in records.messages.items():
         if row.state == MessageState.SENT and key not in by_key:
             found.lost.append(Line(name=key, what="it is on record as sent, and the relay never had it"))
+        if row.state == MessageState.FAILED and row.address not in refused:
+            what = f"it is on record as failed ({row.reason}), and the relay never refused it"
+            found.lost.append(Line(name=key, what=what))
         if row.state in (MessageState.UNKNOWN, MessageState.FAILED):
             came = " It arrived." if key in by_key else ""
             line = Line(name=key, what=f"{row.reason or row.state}.{came}", told=key in doctor.text)

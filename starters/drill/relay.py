@@ -1,7 +1,8 @@
 """The drill's relay, in a process of its own: just enough ESMTP, and it keeps all that it takes before it says so.
 
 `python -m starters.drill.relay PORT FOLDER`. How it behaves stands in the folder's `conduct.json`, read anew for each
-command, so that killing it changes nothing; `taken.jsonl` has one line a mail that it took, and the mail beside it.
+command, so that killing it changes nothing. `taken.jsonl` has one line a mail that it took, with the mail beside it;
+`refused` has the addresses for which it refused a mail for good.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rapport.model.base import Wire
 
 CONDUCT: Final = "conduct.json"
 TAKEN: Final = "taken.jsonl"
+REFUSED: Final = "refused"
 USER: Final = "drill"
 LOOK_SECONDS: Final = 0.1
 
@@ -99,6 +101,11 @@ class Relay:
         lines = file.read_text().splitlines() if file.exists() else []
         return [Taken.model_validate_json(line) for line in lines]
 
+    def refused(self) -> set[str]:
+        """The addresses for which it refused a mail for good."""
+        file = self.folder / REFUSED
+        return set(file.read_text().splitlines()) if file.exists() else set()
+
     def text(self, mail: Taken) -> str:
         """A mail's words."""
         parsed = message_from_bytes((self.folder / mail.file).read_bytes(), policy=policy.default)
@@ -158,6 +165,8 @@ class _Server:
             elif verb == "RCPT":
                 to = line.partition("<")[2].partition(">")[0]
                 refused = conduct.recipient is not None and conduct.concerns(to)
+                if refused:
+                    self._refuse(to, str(conduct.recipient))
                 say(str(conduct.recipient) if refused else "250 2.1.5 ok")
             elif verb == "DATA":
                 say("354 go on")
@@ -175,6 +184,7 @@ class _Server:
     def _took(self, conduct: Conduct, to: str, wire: bytes, say: Callable[[str], None]) -> bool:
         if conduct.concerns(to):
             if conduct.body is not None:
+                self._refuse(to, conduct.body)
                 say(conduct.body)
                 return True
             if conduct.drop is not None:
@@ -184,6 +194,11 @@ class _Server:
         self._keep(to, wire)
         say("250 2.0.0 taken")
         return True
+
+    def _refuse(self, to: str, answer: str) -> None:
+        if answer.startswith("5"):
+            with (self._folder / REFUSED).open("a") as file:
+                file.write(f"{to}\n")
 
     def _keep(self, to: str, wire: bytes) -> None:
         """On disk before any answer: a relay that is killed has what it said that it has."""
