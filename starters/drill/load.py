@@ -457,7 +457,7 @@ class Crowd:
                 select(TaskRow.id, TaskRow.definition, MemberRow.email)
                 .join(TaskHolderRow, TaskHolderRow.task == TaskRow.id)
                 .join(MemberRow, MemberRow.id == TaskHolderRow.member)
-                .where(TaskRow.subject == ref, TaskRow.phase == "open", TaskRow.step.not_like("feedback_%"))
+                .where(TaskRow.subject == ref, TaskRow.phase == "open", TaskRow.step == "recommendation")
             )
             row = (await connection.execute(query)).first()
             return None if row is None else (row.id, row.definition["options"][0]["id"], row.email)

@@ -169,7 +169,7 @@ async def running(
         if ours.pop("PYTHONDONTWRITEBYTECODE", None):
             # Parts start again and again; nothing is written beside the modules all the same.
             ours["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
-        ours |= {"TEMPORAL_ADDRESS": address, "RAPPORT_SWEEP_SECONDS": str(SWEEP_SECONDS)}
+        ours |= {"TEMPORAL_ADDRESS": address}
         http_port = urlsplit(settings.public_url).port
         smtp_port = urlsplit(settings.smtp_url.get_secret_value()).port
         assert http_port is not None
@@ -265,6 +265,7 @@ def _settings(data: Path, proxy: Proxy | None, direct: str | None) -> Settings:
         # What is drilled is the product, not the hour.
         "quiet_hours": "ignore",
         "log_level": "INFO",
+        "sweep_seconds": SWEEP_SECONDS,
     }
     if proxy is not None and direct is not None:
         url = make_url(direct)

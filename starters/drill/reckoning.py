@@ -115,6 +115,15 @@ async def work_of(private: Private, id_: str) -> Work:
     )
 
 
+async def mails_under_way(private: Private) -> bool:
+    """Whether any workflow has a mail's activity that will be tried again: it may wait for minutes, and then go on."""
+    running = [run.id async for run in private.client.list_workflows('ExecutionStatus = "Running"')]
+    for id_ in running:
+        if (await work_of(private, id_)).mails:
+            return True
+    return False
+
+
 async def sweeps(private: Private) -> bool:
     """Whether a schedule looks for what nobody works on."""
     return any(["sweep" in one.id async for one in await private.client.list_schedules()])
@@ -149,9 +158,9 @@ async def settle(private: Private, crowd: Crowd, stories: set[asyncio.Task[None]
         if state != before or any(not due(one, now) and due(one, end) for one in mails):
             before, since = state, time.monotonic()
         elif time.monotonic() - since > STILL_SECONDS:
-            works = [await work_of(private, one) for one in {mail.workflow_id for mail in mails}]
-            if not any(one.mails for one in works):
+            if not await mails_under_way(private):
                 return
+            since = time.monotonic()
         await asyncio.sleep(0.5)
 
 

@@ -114,7 +114,7 @@ class Records:
 
     def decided(self, account: str, task: str, who: str, kind: str) -> bool:
         """Whether somebody's decision of a task came to this."""
-        _, subject, step, _ = task.split("/")
+        subject, step = task.split("/")[1:3]
         return any(self.told(account, kind, step=name, who=who) for name in (step, f"{subject}.{step}"))
 
     def logged(self, ref: str, kind: str) -> bool:

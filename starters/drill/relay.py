@@ -12,12 +12,12 @@ import base64
 import contextlib
 import hashlib
 import json
-import re
 import sys
 import time
 import zlib
 from collections.abc import Callable
 from email import message_from_bytes, policy
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +28,6 @@ TAKEN: Final = "taken.jsonl"
 REFUSED: Final = "refused"
 USER: Final = "drill"
 LOOK_SECONDS: Final = 0.1
-
-_KEY: Final = re.compile(rb"^X-Rapport-Key:\s*(\S(?:.|\r?\n[ \t])*)", re.MULTILINE | re.IGNORECASE)
-_ID: Final = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 class Conduct(Wire):
@@ -204,12 +201,13 @@ class _Server:
         """On disk before any answer: a relay that is killed has what it said that it has."""
         # Dots that begin a line come doubled (RFC 5321, 4.5.2).
         raw = wire.replace(b"\r\n..", b"\r\n.")
-        key, ident = _KEY.search(raw), _ID.search(raw)
+        # A long key comes as encoded words.
+        head = BytesHeaderParser(policy=policy.default).parsebytes(raw)
         name = f"{time.time_ns()}.eml"
         (self._folder / name).write_bytes(raw)
         mail = Taken(
-            key=re.sub(r"\s+", "", key[1].decode()) if key else "",
-            message_id=ident[1].decode() if ident else "",
+            key="".join(str(head["X-Rapport-Key"]).split()),
+            message_id=str(head["Message-ID"]).strip(),
             to=to,
             digest=hashlib.sha256(raw).hexdigest(),
             at=time.time(),
