@@ -9,11 +9,12 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from rapport.model.base import Refusal
 from starters.drill import disk, reckoning
 from starters.drill.faults import FAULTS, Fault, why_not
 from starters.drill.load import Crowd
@@ -59,8 +60,9 @@ async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
         tell: Hears what is being done.
 
     Raises:
-        Refusal: A part does not start, or a given database is not empty.
+        Refusal: A fault is none, a part does not start, or a given database is not empty.
     """
+    _refuse_unknown(given.only)
     folder = _folder()
     small = disk.make(folder / "disk", POSTGRES_MEGABYTES if given.postgres else SQLITE_MEGABYTES)
     try:
@@ -77,6 +79,13 @@ async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
     finally:
         disk.unmount(small)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    known = [fault.name for fault in FAULTS]
+    for name in names:
+        if name not in known:
+            raise Refusal(f'"{name[:40]}" is no fault', field="--fault", fix=f"use one of {', '.join(known)}")
 
 
 def _folder() -> Path:
