@@ -22,6 +22,7 @@ from rapport.model.tech_review import ReviewRequest
 from rapport.storage.database import Connection
 from rapport.storage.support_tables import CaseRow
 from rapport.storage.tables import ContactRow, MemberRow, MessageRow, TaskHolderRow, TaskRow
+from starters.drill.plan import Story
 from starters.drill.private import Private
 from starters.drill.records import Records
 from starters.drill.report import Line
@@ -78,7 +79,6 @@ class Crowd:
     """
 
     private: Private
-    dice: random.Random
     acts: list[Act] = field(default_factory=list)
     refused: list[Line] = field(default_factory=list)
     wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -115,11 +115,11 @@ class Crowd:
         await self._call("account", "members", "PUT", "/v1/accounts", self._file("first"), lambda _: [])
         await self._call("members", "members", "PUT", "/v1/members", self._members, lambda _: [])
 
-    def story(self, kind: str) -> Callable[[], Coroutine[Any, Any, None]]:
-        """What somebody does from its beginning to its end; its number is given now, so that the seed decides."""
+    def story(self, kind: Story, seed: float) -> Callable[[], Coroutine[Any, Any, None]]:
+        """What somebody does, from its beginning to its end."""
         self._number += 1
         number = self._number
-        dice = random.Random(self.dice.random())  # noqa: S311
+        dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be guessed
         story = {"onboarding": self._onboarding, "case": self._case, "review": self._review}[kind]
 
         async def told() -> None:

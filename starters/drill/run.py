@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import shutil
 import tempfile
@@ -18,12 +17,16 @@ from rapport.model.base import Refusal
 from starters.drill import disk, reckoning
 from starters.drill.faults import FAULTS, Fault, why_not
 from starters.drill.load import Crowd
+from starters.drill.plan import Beat, plan
 from starters.drill.private import Commands, Private, running
 from starters.drill.report import FaultShown, Line, Report
 
 PATIENCE: Final = 180.0
 """How long a drill waits, once all is mended, until all is quiet: somewhat longer than a mail's lease, and than the
 pause after a relay that was set up wrongly."""
+
+SLOWNESS: Final = 2.0
+"""How much longer than asked for a slow machine may take to break everything that is planned."""
 
 SQLITE_MEGABYTES: Final = 64
 POSTGRES_MEGABYTES: Final = 192
@@ -96,25 +99,25 @@ def _folder() -> Path:
 
 
 async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
-    dice = random.Random(given.seed)  # noqa: S311 - a plan that can be repeated, not a secret
-    crowd = Crowd(private, dice)
+    crowd = Crowd(private)
     began = time.monotonic()
     stories: set[asyncio.Task[None]] = set()
     shown: list[FaultShown] = []
-    wanted = [fault for fault in FAULTS if not given.only or fault.name in given.only]
-    skipped = [Line(name=fault.name, what=why) for fault in wanted if (why := why_not(fault, private))]
-    possible = [fault for fault in wanted if not why_not(fault, private)]
+    wanted = {fault.name: fault for fault in FAULTS if not given.only or fault.name in given.only}
+    skipped = [Line(name=name, what=why) for name, fault in wanted.items() if (why := why_not(fault, private))]
+    impossible = {line.name for line in skipped}
+    beats = plan(given.seed, given.minutes, [name for name in wanted if name not in impossible])
     try:
         await crowd.begin()
         tell("breaking things")
-        order: list[Fault] = []
-        while time.monotonic() - began < given.minutes * 60 and possible:
-            if not order:
-                order = dice.sample(possible, len(possible))
-            stories |= {asyncio.create_task(crowd.story(kind)()) for kind in _beat(dice, len(shown))}
-            shown.append(await _break(order.pop(), private, dice, began, tell))
-        if not shown:
-            stories |= {asyncio.create_task(crowd.story(kind)()) for kind in _beat(dice, 0) * 2}
+        for beat in beats:
+            if time.monotonic() - began > SLOWNESS * given.minutes * 60 and shown:
+                skipped.append(Line(name=beat.fault or "", what="the time was over; this machine is slow today"))
+                continue
+            dice = random.Random(beat.seed)  # noqa: S311 - to be repeated, not to be guessed
+            stories |= {asyncio.create_task(crowd.story(kind, dice.random())()) for kind in beat.stories}
+            if beat.fault is not None:
+                shown.append(await _break(wanted[beat.fault], beat, dice, private, began, tell))
         tell("mending everything")
         await private.mend()
         tell("waiting until all is quiet")
@@ -158,16 +161,13 @@ async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
     )
 
 
-def _beat(dice: random.Random, number: int) -> list[str]:
-    """What is begun together with one fault."""
-    return ["onboarding"] * dice.randint(1, 2) + ["case"] * dice.randint(1, 2) + ["review"] * (number % 3 == 0)
-
-
-async def _break(fault: Fault, private: Private, dice: random.Random, began: float, tell: Tell) -> FaultShown:
+async def _break(
+    fault: Fault, beat: Beat, dice: random.Random, private: Private, began: float, tell: Tell
+) -> FaultShown:
     """Break one thing while people are at work, ask the doctor, and mend it."""
-    await asyncio.sleep(dice.uniform(0.1, 1.5))
+    await asyncio.sleep(beat.after)
     tell(f"{fault.name}: {fault.what}")
-    at, lasts = time.monotonic(), dice.uniform(3, 7)
+    at = time.monotonic()
     known: bool | None = None
     said: tuple[str, ...] = ()
     async with fault.broken(private, dice):
@@ -176,9 +176,7 @@ async def _break(fault: Fault, private: Private, dice: random.Random, began: flo
             await asyncio.sleep(1)
             doctor = await reckoning.ask_doctor(private)
             known, said = doctor.knows(fault.told_by), doctor.says(fault.told_by)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.sleep(max(0.0, at + lasts - time.monotonic()))
-    # What went wrong with it may go on for a moment.
+        await asyncio.sleep(max(0.0, at + beat.lasts - time.monotonic()))
     return FaultShown(
         fault=fault.name,
         what=fault.what,
