@@ -51,7 +51,7 @@ class Report(Wire):
         waiting: Mails that are to go at a later instant, with somebody at work.
         lost: What was acknowledged or promised, and is not there.
         stranded: What nobody works on any more.
-        wrong_answers: Answers with 500, or with none of the documented statuses.
+        wrong_answers: Answers with 500, and refusals of what nobody else could have settled.
         refused: Answers that refused; for whoever wants to know why something did not count.
         skipped: Faults that were not tried, and why.
         doctor: What `rapport doctor` finds wrong at the end.

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rapport.model.base import Refusal
+from rapport.model.base import Refusal, Refused
 from starters.drill import disk, reckoning
 from starters.drill.faults import FAULTS, Fault, why_not
 from starters.drill.load import Crowd
@@ -63,9 +63,10 @@ async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
         tell: Hears what is being done.
 
     Raises:
-        Refusal: A fault is none, a part does not start, or a given database is not empty.
+        Refusal: A fault is none, the directory to keep is not new, a part does not start, or a given database is not
+            empty.
     """
-    _refuse_unknown(given.only)
+    _refuse_unusable(given)
     folder = _folder()
     small = disk.make(folder / "disk", POSTGRES_MEGABYTES if given.postgres else SQLITE_MEGABYTES)
     try:
@@ -84,9 +85,11 @@ async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _refuse_unknown(names: Sequence[str]) -> None:
+def _refuse_unusable(given: Given) -> None:
+    if given.keep is not None and given.keep.exists():
+        raise Refusal("is there already", field="--keep", fix="name a new directory", kind=Refused.CONFLICT)
     known = [fault.name for fault in FAULTS]
-    for name in names:
+    for name in given.only:
         if name not in known:
             raise Refusal(f'"{name[:40]}" is no fault', field="--fault", fix=f"use one of {', '.join(known)}")
 
