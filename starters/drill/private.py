@@ -215,8 +215,7 @@ async def _database(
     """The database's process, the proxy before it, and its own address; nothing of it where it is a file."""
     if given is not None:
         await refuse_unless_empty(given)
-        url = make_url(given)
-        proxy = Proxy((url.host or "127.0.0.1", url.port or 5432), take_port(0, "--port"))
+        proxy = Proxy(where_it_listens(given), take_port(0, "--port"))
         await proxy.mend()
         return None, proxy, given
     if not own:
@@ -226,6 +225,14 @@ async def _database(
     proxy = Proxy(where / ".s.PGSQL.5432", take_port(0, "--port"))
     await proxy.mend()
     return server, proxy, f"postgresql+asyncpg://{postgres.USER}@/{postgres.USER}?host={where}"
+
+
+def where_it_listens(address: str) -> Path | tuple[str, int]:
+    """Where a database's server listens: a socket of this machine, or a host and its port."""
+    url = make_url(address)
+    host, port = url.host or url.query.get("host", "127.0.0.1"), url.port or 5432
+    assert isinstance(host, str)
+    return Path(host) / f".s.PGSQL.{port}" if host.startswith("/") else (host, port)
 
 
 async def refuse_unless_empty(url: str) -> None:

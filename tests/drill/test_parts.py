@@ -15,19 +15,22 @@ from typing import Final
 
 import aiosmtplib
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from rapport.model.base import Refusal
+from rapport.storage.database import Store
 from starters.cli.main import app
 from starters.drill.disk import WORDS
 from starters.drill.faults import FAULTS
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
-from starters.drill.private import refuse_unless_empty
+from starters.drill.private import refuse_unless_empty, where_it_listens
 from starters.drill.relay import USER, Relay
 from starters.stack import take_port
 from tests.conftest import ROOT
 from tests.helpers_mail import until
+from tests.support import postgres
 
 SLEEPS: Final = (sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)")
 
@@ -240,6 +243,38 @@ async def test_a_database_that_does_not_answer_is_said_to() -> None:
     url = f"postgresql+asyncpg://rapport@127.0.0.1:{take_port(0, '--port')}/rapport"
     with pytest.raises(Refusal, match="does not answer"):
         await refuse_unless_empty(url)
+
+
+async def test_a_database_with_something_in_it_is_refused() -> None:
+    """An empty database may be drilled; with tables in it, whatever they are, it is left alone."""
+    with postgres.server().database() as url:
+        await refuse_unless_empty(url)
+        store = Store(url)
+        async with store.writing() as connection:
+            await connection.execute(text("CREATE TABLE somebody_elses (id int)"))
+        await store.close()
+        with pytest.raises(Refusal, match="is not empty"):
+            await refuse_unless_empty(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("postgresql+asyncpg://one@db.example/rapport", ("db.example", 5432)),
+        ("postgresql+asyncpg://one:two@127.0.0.1:6000/rapport", ("127.0.0.1", 6000)),
+        ("postgresql+asyncpg://one@/rapport?host=/run/postgresql", Path("/run/postgresql/.s.PGSQL.5432")),
+    ],
+)
+def test_a_given_database_is_reached_where_it_listens(address: str, where: Path | tuple[str, int]) -> None:
+    """By host and port, or by its socket."""
+    assert where_it_listens(address) == where
+
+
+def test_a_directory_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    """What is to be kept goes into a new directory; nothing is started for another."""
+    done = CliRunner().invoke(app, ["drill", "--keep", str(tmp_path)])
+    assert done.exit_code == 4
+    assert "is there already" in done.stderr
 
 
 def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:
