@@ -143,6 +143,14 @@ FAULTS: Final = (
 )
 
 
+def told_by(fault: Fault, private: Private) -> tuple[str, ...]:
+    """The checks of which one has to tell it here."""
+    if fault.name == "disk full" and private.disk.means == "limit":
+        # The files of workers and HTTP may not grow; for the doctor there is room enough.
+        return ()
+    return fault.told_by
+
+
 def why_not(fault: Fault, private: Private) -> str | None:
     """Why this cannot be broken here, if so."""
     if fault.name == "database cut" and private.proxy is None:
