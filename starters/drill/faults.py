@@ -120,6 +120,7 @@ async def _disk_full(private: Private, _: random.Random) -> AsyncIterator[None]:
     if private.database is not None:
         # A server that cannot write its log any more gives up.
         await private.database.revive()
+        await private.database.answers()
 
 
 FAULTS: Final = (

@@ -79,6 +79,10 @@ class Part:
                 start_new_session=True,
                 cwd="/",
             )
+        await self.answers()
+
+    async def answers(self) -> None:
+        """Wait until it answers. Raises as `start`."""
         until = time.monotonic() + START_SECONDS
         while not await self.ready():
             if not self.runs or time.monotonic() > until:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import signal
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from rapport.model.base import Refusal, Refused
 from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Connection, Store
+from rapport.storage.faults import DatabaseFault
 from rapport.temporal import connect, missing_search_attributes
 from starters.drill import postgres
 from starters.drill.disk import Disk
@@ -40,6 +40,9 @@ from starters.installation import Ports
 from starters.stack import server_command, take_port
 
 T = TypeVar("T")
+
+AWAY: Final = (DatabaseFault, SQLAlchemyError, OSError)
+"""How a database that is away for a moment shows."""
 
 WORKERS: Final = 2
 SWEEP_SECONDS: Final = 5
@@ -105,10 +108,13 @@ class Private:
         for part in self.parts:
             part.signal(signal.SIGCONT)
             await part.revive()
+        if self.database is not None:
+            # It may be there, and still see to what its death left behind.
+            await self.database.answers()
 
     async def read(self, look: Callable[[Connection], Any]) -> Any:
         """Ask the database, which may be away for a moment: then nothing."""
-        with contextlib.suppress(SQLAlchemyError, OSError, sqlite3.Error):
+        with contextlib.suppress(*AWAY):
             async with self.store.reading() as connection:
                 return await look(connection)
         return None
@@ -251,7 +257,7 @@ async def refuse_unless_empty(url: str) -> None:
     try:
         async with store.reading() as connection:
             tables = await connection.scalar(query)
-    except (SQLAlchemyError, OSError):
+    except AWAY:
         fix = "see that it runs, and that the address names it"
         raise Refusal("does not answer", field="--database-url", fix=fix, kind=Refused.UNREACHABLE) from None
     finally:

@@ -18,7 +18,7 @@ from rapport.model.ids import case_id
 from rapport.model.message import SETTLED, MessageState
 from rapport.storage.waits import open_workflows
 from starters.drill.load import Act, Crowd
-from starters.drill.private import Private
+from starters.drill.private import AWAY, Private
 from starters.drill.records import Mail, Records
 from starters.drill.relay import Taken
 from starters.drill.report import Line
@@ -148,7 +148,11 @@ async def settle(private: Private, crowd: Crowd, stories: set[asyncio.Task[None]
     before: object = None
     since = time.monotonic()
     while time.monotonic() < limit:
-        records = await Records.read(private.store)
+        try:
+            records = await Records.read(private.store)
+        except AWAY:
+            await asyncio.sleep(0.5)
+            continue
         mails = unsettled(records)
         if not mails and all(story.done() for story in stories):
             return

@@ -64,19 +64,6 @@ def sends_twice() -> None:
     delivery.Delivery._after_silence = again  # type: ignore[method-assign]
 
 
-def fails_for_the_relay() -> None:
-    """A relay that refuses the password is taken for one that refuses the mail."""
-    send = smtp.Mailer.send
-
-    async def failed(self: Any, *given: Any, **named: Any) -> str:
-        try:
-            return await send(self, *given, **named)
-        except smtp.Misconfigured as fault:
-            raise smtp.Rejected(str(fault)) from None
-
-    smtp.Mailer.send = failed  # type: ignore[method-assign]
-
-
 def forgets_votes() -> None:
     """Votes are acknowledged, and nothing is written down of them."""
     append = timeline.append
@@ -147,7 +134,6 @@ FAULTS: Final[dict[str, Callable[[], None]]] = {
         gives_mails_up,
         says_sent,
         sends_twice,
-        fails_for_the_relay,
         forgets_votes,
         ignores_approvals,
         answers_500,

@@ -43,7 +43,6 @@ CASES: Final = (
     ("gives_mails_up", "disk full", "lost: "),
     ("says_sent", "relay killed", "it is on record as sent, and the relay never had it"),
     ("sends_twice", "relay drops", "(hold) arrived 2 times"),
-    ("fails_for_the_relay", "relay's password", "and the relay never refused it"),
     ("forgets_votes", "worker killed", "vote: the vote of"),
     ("ignores_approvals", "worker killed", "and not on record as approved"),
     ("answers_500", "temporal killed", "wrong answer: "),
