@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import typer
 from fastapi import Response, status
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.exceptions import ApplicationError
 
 import worker
@@ -24,6 +23,7 @@ from rapport.storage import timeline
 from starters.cli import main as cli
 from starters.commands import doctor
 from starters.commands.doctor import Diagnosis, Verdict
+from starters.drill.private import AWAY
 from starters.http import serve
 
 
@@ -34,7 +34,7 @@ def gives_mails_up() -> None:
     async def given_up(self: Any, *given: Any, **named: Any) -> Any:
         try:
             return await write(self, *given, **named)
-        except (SQLAlchemyError, OSError):
+        except AWAY:
             raise ApplicationError("the database is away", type="Refused", non_retryable=True) from None
 
     messages.Messages._write = given_up  # type: ignore[method-assign]
