@@ -46,7 +46,7 @@ from activities.reviews import Reviews
 from activities.rhythms import Rhythms
 from activities.support import Support
 from activities.tasks import Tasks
-from activities.undelivered import Sweeping
+from activities.undelivered import Missing, Sweeping
 from activities.undelivered import Undelivered as Mails
 from activities.webhooks import Hook
 from rapport import support_rules
@@ -269,6 +269,7 @@ async def build(
         planning = Planning(store, http)
         undelivered = Mails(store)
         sweeping = Sweeping(store, policy)
+        missing = Missing(store, client, settings.task_queue)
         records = Records(store)
         gates = Gates(store)
         gaps = Gaps(store, http, _crm(settings))
@@ -301,6 +302,7 @@ async def build(
                 undelivered.look,
                 undelivered.settle,
                 sweeping.look,
+                missing.gone,
                 planning.dues,
                 planning.propose,
                 planning.reopen,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from sqlalchemy.exc import IntegrityError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -197,6 +198,13 @@ class Messages:
         Args:
             take: Take what can go at once, to be sent in the same breath.
         """
+        try:
+            return await self._write_once(occasion, take=take)
+        except IntegrityError:
+            # A workflow task that timed out runs its local activities again: the other attempt was faster.
+            return await self._write_once(occasion, take=take)
+
+    async def _write_once(self, occasion: Occasion, *, take: bool) -> _Written:
         present = now()
         try:
             rows, known = await self._rows(occasion, present)

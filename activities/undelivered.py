@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clock import asked_at, now
 from activities.delivery import Policy
@@ -17,17 +19,20 @@ from activities.writing import told
 from rapport.mail import outbox
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
-from rapport.model.ids import undelivered_task
+from rapport.model.ids import RELAY_ALARM, undelivered_task
 from rapport.model.message import MessageState, Occasion
 from rapport.model.people import Role
 from rapport.model.support import CaseStart
 from rapport.model.tech_review import ReviewRound, ReviewStart
-from rapport.model.undelivered import Looked, Settling, Strays, SweepAsked, Trouble, UndeliveredStart
+from rapport.model.undelivered import AllGone, Gone, Looked, Settling, Strays, SweepAsked, Trouble, UndeliveredStart
+from rapport.model.workflows import LASTING
 from rapport.policy import audit
 from rapport.storage import gaps, people, reviews, support, sweeps, tasks, timeline
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mail_gate
 from rapport.storage.timeline import Submission
+from rapport.storage.waits import open_workflows
+from rapport.temporal import running, runs
 
 BY_RAPPORT: Final = "rapport"
 """Who says, in a to-do, what happened to an email."""
@@ -178,6 +183,55 @@ class Sweeping:
             )
             await sweeps.note(connection, question.now, strays)
             return strays
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Finds workflows that SQL shows as open and that Temporal does not run."""
+
+    store: Store
+    client: Client
+    task_queue: str
+
+    @activity.defn(name="sweep.gone")
+    async def gone(self, question: SweepAsked) -> AllGone:
+        """Find them; a task of that kind leaves every inbox, as nobody would hear an answer to it.
+
+        What failed with its workflow is its parent's to take care of, as a meeting is its onboarding's.
+        """
+        async with self.store.snapshot() as connection:
+            shown = await open_workflows(connection)
+        try:
+            listed = await running(self.client, LASTING, self.task_queue)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.UNIMPLEMENTED:
+                raise
+            # The server that skips time keeps no list of its workflows.
+            return AllGone()
+        missing = shown - listed - {RELAY_ALARM}
+        async with self.store.writing() as connection:
+            twice = sorted(await sweeps.suspects(connection, question.now, missing))[:AT_MOST]
+        gone = [id_ for id_ in twice if not await runs(self.client, id_)]
+        async with self.store.writing() as connection:
+            for id_ in gone:
+                if id_.startswith("task/"):
+                    await tasks.close_gone(connection, id_)
+            found = [await _whose(connection, id_) for id_ in gone]
+        return AllGone(workflows=tuple(one for one in found if one is not None))
+
+
+async def _whose(connection: Connection, workflow_id: str) -> Gone | None:
+    """Whose a workflow is that is gone; nothing for what has a parent."""
+    kind, _, ref = workflow_id.partition("/")
+    if kind in ("onboarding", "cadence"):
+        return Gone(account=ref, subject=ref, workflow_id=workflow_id, assign=("tam",))
+    if kind == "case":
+        case = await support.case(connection, ref)
+        lead = f"role:{Role.SUPPORT_LEAD}"
+        return Gone(account=case.account, subject=ref, workflow_id=workflow_id, assign=(lead,))
+    if kind == "tech-review" and (review := await reviews.review(connection, ref)) is not None:
+        return Gone(account=review.account, subject=ref, workflow_id=workflow_id, assign=("tam",))
+    return None
 
 
 def _is_asked(message: outbox.Message, open_tasks: set[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refusal, Refused
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from temporalio.testing import WorkflowEnvironment
 
 T = TypeVar("T")
+
+MAX_LISTED: Final = 5000
+"""How many running workflows are looked at."""
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_SECONDS: Final = 10.0
@@ -158,3 +161,21 @@ async def let_pass(environment: WorkflowEnvironment, wait: timedelta) -> None:
     order = SleepRequest()
     order.duration.FromTimedelta(wait)
     await environment.client.test_service.unlock_time_skipping_with_sleep(order, timeout=PATIENCE)
+
+
+async def running(client: Client, kinds: Iterable[str], task_queue: str) -> set[str]:
+    """The ids of the workflows of some kinds that run on a task queue, at most `MAX_LISTED`."""
+    names = ", ".join(f'"{kind}"' for kind in kinds)
+    query = f'ExecutionStatus = "Running" AND WorkflowType IN ({names}) AND TaskQueue = "{task_queue}"'
+    return {run.id async for run in client.list_workflows(query, limit=MAX_LISTED)}
+
+
+async def runs(client: Client, id_: str) -> bool:
+    """Whether a workflow runs at this moment."""
+    try:
+        described = await client.get_workflow_handle(id_).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return described.status is WorkflowExecutionStatus.RUNNING

@@ -34,13 +34,14 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.records import Wait
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.policy import cadence, details
+    from rapport.policy.chores import GONE
 
 from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Refused, attempted, beside, done, ended, started
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
-from workflows.waiting import Alarm, steer
+from workflows.waiting import Alarm, ask, soon, steer
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
@@ -336,6 +337,8 @@ class Cadence(Rhythms):
             await steer(preparing, Steering.CLOSE)
         outcome = result.outcome if result is not None else "failed"
         self.diary.tell("review.ended", step=name, about=outcome)
+        if result is None:
+            self._follow(self._have_it_seen_to(review, plan))
         if outcome == "held":
             self.write(self.recurring.follow_up(review, plan), "Say what was agreed", reviewed=step.review != "auto")
         self.review_over = self.changed = True
@@ -355,6 +358,21 @@ class Cadence(Rhythms):
         )
         id_ = self._preparation_of(review.step.name, plan)
         await self._child(HUMAN_TASK, start, id_, f"{title}, {plan.period}", "Done, or not needed.")
+
+    async def _have_it_seen_to(self, review: Review, plan: ReviewPlan) -> None:
+        """Have the TAM take care of a review whose workflow was ended from outside."""
+        step = f"{review.step.name}.{GONE.name}"
+        given = TaskStart(
+            account=self.account,
+            contract=self.start.contract,
+            subject=self.account,
+            step=step,
+            title=GONE.title.format(f"{review.step.title} {plan.period}"),
+            attempt=plan.number,
+            definition=GONE.definition,
+            deadline=await soon(self.account),
+        )
+        await ask(given, task_id(self.account, step, plan.number), given.title, todos=self.todos)
 
     def _preparation_of(self, name: str, plan: ReviewPlan) -> str:
         return task_id(self.account, f"{name}_preparation", plan.number)

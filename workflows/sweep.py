@@ -5,13 +5,16 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.undelivered import Sweeping
-    from rapport.model.ids import case_id, gap_id, review_id, undelivered_id
-    from rapport.model.undelivered import SweepAsked, SweepStart, Swept
-    from rapport.model.workflows import GAP, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
+    from activities.undelivered import Missing, Sweeping
+    from rapport.model.human_task import TaskStart
+    from rapport.model.ids import case_id, gap_id, gone_task, review_id, undelivered_id
+    from rapport.model.undelivered import Gone, SweepAsked, SweepStart, Swept
+    from rapport.model.workflows import GAP, HUMAN_TASK, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
+    from rapport.policy.chores import GONE
 
 from workflows.options import PLANNING
 from workflows.outcomes import done, started
+from workflows.waiting import soon
 
 
 @workflow.defn(name=SWEEP.name)
@@ -20,6 +23,20 @@ class Sweep:
 
     Each goes on in a workflow of its own, named by its business key, so that none is begun twice.
     """
+
+    async def tell_of(self, gone: Gone) -> bool:
+        """Have somebody take care of a workflow that was ended from outside, once."""
+        given = TaskStart(
+            account=gone.account,
+            contract=gone.subject,
+            subject=gone.subject,
+            step="gone",
+            title=GONE.title.format(gone.workflow_id),
+            definition=GONE.definition.model_copy(update={"assign": gone.assign}),
+            deadline=await soon(gone.account),
+        )
+        id_ = gone_task(gone.account, gone.workflow_id)
+        return await started(HUMAN_TASK, given, id_, summary=given.title, once=True) is not None
 
     @workflow.run
     async def run(self, start: SweepStart) -> Swept:
@@ -39,7 +56,10 @@ class Sweep:
             for one in strays.reviews
         ]
         gaps = [await started(GAP, gap, gap_id(gap.ref), summary=f"Send {gap.ref} to the CRM") for gap in strays.gaps]
+        missing = await done(Missing.gone, asked, "What was ended outside Rapport?", PLANNING)
+        gone = [await self.tell_of(one) for one in missing.workflows]
         return Swept(
+            gone=sum(gone),
             mails=sum(one is not None for one in mails),
             cases=sum(one is not None for one in cases),
             reviews=sum(one is not None for one in reviews),

@@ -135,6 +135,11 @@ def unwritten_task(account: str, workflow_id: str, number: int) -> str:
     return task_id(account, UNWRITTEN, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
 
 
+def gone_task(account: str, workflow_id: str) -> str:
+    """The to-do about a workflow that was ended from outside."""
+    return task_id(account, "gone", 1, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
+
+
 def step_of_to_do(step: str) -> bool:
     """Whether this is the step of a to-do about an email. It stands in an inbox, whether its own emails go or not."""
     return not {UNDELIVERED, UNWRITTEN}.isdisjoint(step.split(".")[1:])

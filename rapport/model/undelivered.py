@@ -91,6 +91,26 @@ class Strays(Wire):
     gaps: tuple[GapStart, ...] = ()
 
 
+class Gone(Wire):
+    """A workflow that SQL shows as open and that was ended from outside, so that nothing moves it on.
+
+    Attributes:
+        subject: The account, or the review's or case's reference.
+        assign: Who is told.
+    """
+
+    account: str
+    subject: str
+    workflow_id: str
+    assign: tuple[str, ...]
+
+
+class AllGone(Wire):
+    """What was gone in this round and in the one before."""
+
+    workflows: tuple[Gone, ...] = ()
+
+
 class Swept(Wire):
     """How many of each a sweep had go on."""
 
@@ -98,3 +118,4 @@ class Swept(Wire):
     cases: int = 0
     reviews: int = 0
     gaps: int = 0
+    gone: int = 0

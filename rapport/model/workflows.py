@@ -52,3 +52,6 @@ SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
 UNDELIVERED: Final = Kind("Undelivered", UndeliveredStart, type(None))
 SWEEP: Final = Kind("Sweep", SweepStart, Swept)
 SUPPORT_DESK: Final = Kind("SupportDesk", DeskStart, type(None))
+
+LASTING: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
+"""The kinds of workflow that SQL shows as open for as long as they run."""

@@ -152,6 +152,17 @@ UNKNOWN: Final = Chore(
         on_timeout="unanswered",
     ),
 )
+GONE: Final = Chore(
+    "gone",
+    "{} was ended in Temporal",
+    TaskDefinition(
+        task="to_do",
+        question="Its workflow was ended outside Rapport, so nothing continues by itself. Have you taken care of it?",
+        options=(TaskOption(id="noted", title="I've taken care of it", needs_reason=True),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
 REWRITE: Final = Chore(
     "unwritten",
     "{}: an email couldn't be written",

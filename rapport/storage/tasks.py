@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, func, insert, or_, select, update
 
 from rapport.model.base import Instant
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
@@ -133,6 +133,13 @@ async def open_about_email(connection: Connection, account: str, message: str) -
     return found
 
 
+async def close_gone(connection: Connection, id_: str) -> None:
+    """Take a task out of every inbox whose workflow was ended from outside: nobody would hear an answer."""
+    await connection.execute(
+        update(TaskRow).where(TaskRow.id == id_, _OPEN).values(phase=TaskPhase.CLOSED, outcome=ENDED)
+    )
+
+
 async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:
     """The open to-dos that the meeting of a step has put to its TAM, by id.
 
@@ -201,6 +208,9 @@ def _awaiting(member: str) -> Select[str]:
 
 # Where nothing else narrows it down, by the index of phases; that finds what is equal to something and nothing else.
 # Where something does, SQLite is not to take that index instead.
+ENDED: Final = "ended"
+"""The outcome of a task whose workflow was ended from outside."""
+
 _OPEN: Final = TaskRow.phase != TaskPhase.CLOSED
 _ALL_OPEN: Final = TaskRow.phase.in_([phase for phase in TaskPhase if phase is not TaskPhase.CLOSED])
 _EARLIEST: Final = (TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id)

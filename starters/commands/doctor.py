@@ -26,7 +26,7 @@ from rapport.model.message import MessageState
 from rapport.model.relay import fixed
 from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
-from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, SUPPORT_CASE, TECH_REVIEW, mail_queue
+from rapport.model.workflows import LASTING, mail_queue
 from rapport.policy import promises
 from rapport.schedules import MORNINGS, PATIENCE, SWEEPS, registered
 from rapport.settings import Settings
@@ -37,12 +37,9 @@ from rapport.storage.faults import DatabaseFault
 from rapport.storage.probes import probe
 from rapport.storage.relay import mail_gate, relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
-from rapport.temporal import connect, missing_search_attributes
+from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
 from starters.installation import insist_on_database, stack_of, temporal_of
 from worker import mailer_of
-
-MAX_LISTED: Final = 5000
-"""How many running workflows are looked at."""
 
 MAX_DESCRIBED: Final = 100
 """How many workflows are looked at one by one, where Temporal's list and SQL do not agree."""
@@ -69,7 +66,6 @@ SHORT_SECRET: Final = 16
 LITTLE: Final = 200_000_000
 """Fewer bytes than this on the disk call for somebody before it is full."""
 
-_KINDS: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SETUP: Final = "run `rapport setup`"
 
@@ -528,21 +524,21 @@ def _broken(wait: OpenWait) -> list[Finding]:
 
 async def _workflows(store: Store, client: Client, settings: Settings, *, sends: bool) -> Check:
     """Compare what Temporal runs with what SQL shows as open, in both directions."""
-    listed = await _listed(client, settings)
+    listed = await running(client, LASTING, settings.task_queue)
     suspects = listed ^ await _shown(store)
     if suspects:
         await asyncio.sleep(SETTLE_SECONDS)
     shown = await _shown(store) if suspects else set()
     found, closing = [], 0
     for id_ in sorted(suspects)[:MAX_DESCRIBED]:
-        runs = await _runs(client, id_)
-        if id_ in shown and not runs:
+        alive = await runs(client, id_)
+        if id_ in shown and not alive:
             fix = "its history tells why it ended; nothing will move it on"
             found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
-        elif id_ not in shown and runs and sends:
+        elif id_ not in shown and alive and sends:
             fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"
             found.append(Finding(where=id_, problem="it runs, and SQL shows it closed or not at all", fix=fix))
-        elif id_ not in shown and runs:
+        elif id_ not in shown and alive:
             closing += 1
     if found:
         what = f"Temporal and SQL do not agree on {len(found)} workflows"
@@ -555,25 +551,9 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
     return Check(check="workflows", verdict=Verdict.OK, what=f"{len(listed)} run, and SQL shows the same")
 
 
-async def _listed(client: Client, settings: Settings) -> set[str]:
-    kinds = ", ".join(f'"{kind}"' for kind in _KINDS)
-    query = f'ExecutionStatus = "Running" AND WorkflowType IN ({kinds}) AND TaskQueue = "{settings.task_queue}"'
-    return {run.id async for run in client.list_workflows(query, limit=MAX_LISTED)}
-
-
 async def _shown(store: Store) -> set[str]:
     async with store.snapshot() as connection:
         return await open_workflows(connection)
-
-
-async def _runs(client: Client, id_: str) -> bool:
-    try:
-        described = await client.get_workflow_handle(id_).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return described.status is WorkflowExecutionStatus.RUNNING
 
 
 def _unreachable(name: str, refusal: Refusal) -> Check:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from temporalio.client import Client
 
 from rapport.mail import outbox
-from rapport.model.ids import case_id, new_id, undelivered_id
+from rapport.model.ids import case_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
@@ -19,9 +19,9 @@ from rapport.model.undelivered import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
 from rapport.storage import people, relay, support, sweeps, timeline
 from rapport.storage.tables import MessageRow
-from starters.commands import doctor, messages, onboardings, tokens
+from starters.commands import doctor, messages, onboardings, tasks, tokens
 from starters.commands.doctor import Verdict
-from starters.commands.office import submission
+from starters.commands.office import Actor, submission
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
 from tests.conftest import TAM, USER, Town, account, until
@@ -190,3 +190,31 @@ async def test_what_failed_and_nobody_is_asked_about_is_asked_about(here: Town) 
     await left_behind(here, keys[0], state=MessageState.FAILED, reason="550 gone", settled_at=LONG_AGO)
     assert (await sweep(here)).mails == 1
     assert (await sweep(here)).mails == 0
+
+
+async def test_what_was_ended_from_outside_is_somebodys(here: Town) -> None:
+    """An onboarding that is terminated in Temporal becomes a task of its TAM's; its own tasks leave every inbox."""
+    key = new_id("a").replace("_", "-")
+    file = account(key, new_id("C"))
+    facts = file.account.facts.model_copy(update={"large_account": True})
+    file = file.model_copy(update={"account": file.account.model_copy(update={"facts": facts})})
+    await onboardings.start(here.office, StartRequest(file=file))
+    approval = task_id(key, "onsite_approval", 1)
+
+    async def open_tasks() -> set[str]:
+        everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+        return {line.task for line in everyone.mine if key in line.task}
+
+    async def asked() -> bool:
+        return approval in await open_tasks()
+
+    await until(asked, "the approval to be asked for")
+    assert (await sweep(here)).gone == 0
+    await here.client.get_workflow_handle(onboarding_id(key)).terminate("by hand")
+    await here.client.get_workflow_handle(approval).terminate("by hand")
+
+    async def told() -> bool:
+        await sweep(here)
+        return await open_tasks() == {gone_task(key, onboarding_id(key))}
+
+    await until(told, "the TAM to be told")
