@@ -209,9 +209,6 @@ class Messages:
         try:
             rows, known = await self._rows(occasion, present)
         except Refusal as refusal:
-            if occasion.news is not None:
-                async with self.store.writing() as connection:
-                    await contracts.project(connection, occasion.news)
             raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
         leases = []
         async with self.store.writing() as connection:

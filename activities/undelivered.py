@@ -20,7 +20,7 @@ from rapport.mail import outbox
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
 from rapport.model.ids import RELAY_ALARM, undelivered_task
-from rapport.model.message import MessageState, Occasion
+from rapport.model.message import MessageState, Occasion, Outcomes
 from rapport.model.people import Role
 from rapport.model.support import CaseStart
 from rapport.model.tech_review import ReviewRound, ReviewStart
@@ -105,13 +105,13 @@ class Undelivered:
         return id_
 
     @activity.defn(name="undelivered.settle")
-    async def settle(self, order: Settling) -> None:
-        """Write down what becomes of an email, with an entry on the timeline. Safe to repeat."""
+    async def settle(self, order: Settling) -> Outcomes:
+        """Write down what becomes of an email, with an entry on the timeline; give how it stands. Safe to repeat."""
         async with asked_at(order.now), self.store.writing() as connection:
             message = await outbox.message(connection, order.key)
             if order.how == "unwritten":
                 await outbox.fail(connection, order.key, order.reason or "it cannot be written", now())
-                return
+                return await outbox.outcomes(connection, [order.key], now())
             to = await _address(connection, message)
             if await outbox.settle_by_hand(connection, order.key, order.how, to, now()):
                 message = await outbox.message(connection, order.key)
@@ -119,6 +119,7 @@ class Undelivered:
                 by = {"key": key, "who": order.by, "submission": order.submission}
                 entries = told(message, f"message.{SAID[order.how]}", message.state, now())
                 await timeline.append(connection, [entry.model_copy(update=by) for entry in entries])
+            return await outbox.outcomes(connection, [order.key], now())
 
 
 async def _has_left(connection: Connection, person: str) -> bool:

@@ -24,7 +24,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Interceptor
+from temporalio.worker import Interceptor, WorkflowRunner
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Wire
@@ -221,10 +221,16 @@ async def town(
     task_queue: str,
     *,
     pollers: Pollers = POLLERS,
+    runner: WorkflowRunner | None = None,
     interceptors: Sequence[Interceptor] = (),
     **settings: Any,
 ) -> AsyncIterator[Town]:
-    """Open an installation on a Temporal server."""
+    """Open an installation on a Temporal server.
+
+    Args:
+        runner: How workflows run; in the whole sandbox, unless told otherwise.
+        interceptors: What stands before each activity.
+    """
     port = free_port()
     catcher = Catcher(data / "mail")
     await catcher.start("127.0.0.1", port)
@@ -246,7 +252,7 @@ async def town(
         store = Store(made.database)
         await store.migrate()
         # The whole sandbox, for every module: here is where it finds what a workflow must not do.
-        built = build(client, made, runner=Runner(), pollers=pollers, interceptors=interceptors)
+        built = build(client, made, runner=runner or Runner(), pollers=pollers, interceptors=interceptors)
         async with built as parts, parts.worker:
             yield Town(Office(made, parts.store, client), client, catcher)
         await store.close()

@@ -477,6 +477,12 @@ class Cadence(Rhythms):
             version=self.version,
         )
 
+    def take_back(self, news: CadenceNews) -> None:
+        """Have what an activity took along be told anew, as that activity refused."""
+        self.diary.take_back(news.entries)
+        self.stale |= {one.step for one in news.rhythms if one.step in (*self.syncs, *self.reviews)}
+        self.gone[:0] = news.gone
+
     async def _project(self) -> None:
         """Write down what no activity has taken along, in one local activity."""
         news = self._news()

@@ -11,6 +11,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
+    from rapport.model.cadence import CadenceNews
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import UNWRITTEN, purpose_of, step_of, step_of_to_do, unwritten_task
     from rapport.model.meeting import Receipt
@@ -33,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import RECORDS
 from workflows.outcomes import Refused, attempted, beside, done, say_the_end
-from workflows.posting import post
+from workflows.posting import give_up, post
 from workflows.waiting import Alarm, ask, soon, steer
 from workflows.words import Door, Words
 
@@ -150,19 +151,24 @@ class Correspondence(Words):
                 return attempted(Messages.draft, occasion, summary, RECORDS)
             return post(Messages.send, occasion, summary, self._hold_up)
 
-        return self._post(self._written(begin, occasion if insists else None))
+        return self._post(self._written(begin, occasion.news, occasion if insists else None))
 
     def write_bundle(self, bundle: Bundle, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
         """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
         if bundle.aside is not None:
             self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
         return self._post(
-            self._written(lambda: post(Messages.send_bundle, bundle, summary, self._hold_up), bundle.occasions[0])
+            self._written(
+                lambda: post(Messages.send_bundle, bundle, summary, self._hold_up), bundle.news, bundle.occasions[0]
+            )
         )
 
     def take_news(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
         return None
+
+    def take_back(self, news: Any) -> None:
+        """Have what an activity took along be told anew, as that activity refused."""
 
     def facts_by_now(self) -> MeetingFacts | None:
         """What mails that were put off say of their meeting when they go."""
@@ -316,10 +322,13 @@ class Correspondence(Words):
         return task
 
     async def _written(
-        self, begin: Callable[[], Awaitable[Outcomes | Refused]], about: Occasion | None
+        self,
+        begin: Callable[[], Awaitable[Outcomes | Refused]],
+        news: Projection | CadenceNews | None,
+        about: Occasion | None,
     ) -> tuple[str, ...] | None:
         while isinstance(outcomes := await begin(), Refused):
-            self._in_trouble(outcomes)
+            self._in_trouble(outcomes, news)
             if about is None or not await self._is_tried_again(about):
                 return None
         self._note(outcomes)
@@ -383,9 +392,9 @@ class Correspondence(Words):
     async def _delivered(self, order: Deliver) -> None:
         outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails", self._hold_up)
         if isinstance(outcomes, Refused):
-            self._in_trouble(outcomes)
-        else:
-            self._note(outcomes)
+            self._in_trouble(outcomes, order.news)
+            outcomes = await give_up(order, outcomes.reason)
+        self._note(outcomes)
 
     def _note(self, outcomes: Outcomes) -> None:
         self.states.update(outcomes.states)
@@ -401,7 +410,9 @@ class Correspondence(Words):
                 self._waits_to_send = True
                 self._post(self._send_in_time())
 
-    def _in_trouble(self, refused: Refused) -> None:
-        """A mail that cannot be written at all: it is told, and the story goes on without it."""
+    def _in_trouble(self, refused: Refused, news: Projection | CadenceNews | None) -> None:
+        """A mail that cannot be written at all: it is told, with what it was to take along."""
         self.troubles.append(refused.reason)
+        if news is not None:
+            self.take_back(news)
         self.changed = True

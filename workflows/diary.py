@@ -82,6 +82,10 @@ class Diary:
         entries, self._entries = tuple(self._entries), []
         return entries
 
+    def take_back(self, entries: tuple[Entry, ...]) -> None:
+        """Queue entries again, before all others: whoever took them has not written them."""
+        self._entries[:0] = entries
+
     def turn_to(self, wait: Wait) -> bool:
         """Note what is waited for from now on, where Temporal's UI can be searched for it.
 

@@ -50,6 +50,10 @@ class Onboarding(Correspondence):
         """What its steps have to tell; an activity that does something anyway takes it along."""
         return self.steps.take_news()
 
+    def take_back(self, news: Projection) -> None:
+        """Have what an activity took along be told anew, as that activity refused."""
+        self.steps.take_back(news)
+
     async def reach(self, stage: Stage) -> None:
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
         await workflow.wait_condition(lambda: plan.reached(stage, self.steps.progress))

@@ -9,13 +9,14 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
+    from activities.undelivered import Undelivered as Mails
     from rapport.model.ids import step_of, step_of_to_do, undelivered_id
     from rapport.model.message import Bundle, Deliver, Occasion, Outcomes
-    from rapport.model.undelivered import UndeliveredStart
+    from rapport.model.undelivered import Settling, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
 
-from workflows.options import AT_ONCE, MAIL
-from workflows.outcomes import Refused, at_once, in_the_end, started
+from workflows.options import AT_ONCE, MAIL, RECORDS
+from workflows.outcomes import Refused, at_once, done, in_the_end, started
 
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
 
@@ -35,13 +36,27 @@ async def post(
         What became of each mail; or why they cannot be written at all.
     """
     outcomes = await sent(act, given, summary, on_wait)
-    if isinstance(outcomes, Outcomes) and given.account is not None:
-        for key in outcomes.undelivered():
-            if step_of_to_do(step_of(key)):
-                continue
-            start = UndeliveredStart(account=given.account, key=key)
-            await started(UNDELIVERED, start, undelivered_id(key), summary="Take care of an email")
+    if isinstance(outcomes, Outcomes):
+        await _follow_up(given.account, outcomes)
     return outcomes
+
+
+async def give_up(order: Deliver, reason: str) -> Outcomes:
+    """Have mails on record that cannot be written now count as failed, so that somebody says what becomes of each."""
+    outcomes = Outcomes(states={})
+    for key in order.keys:
+        unwritten = Settling(account=order.account, key=key, how="unwritten", reason=reason, now=workflow.now())
+        settled = await done(Mails.settle, unwritten, "Write down that an email can't be written", RECORDS)
+        outcomes.states.update(settled.states)
+    await _follow_up(order.account, outcomes)
+    return outcomes
+
+
+async def _follow_up(account: str | None, outcomes: Outcomes) -> None:
+    for key in outcomes.undelivered() if account is not None else ():
+        if not step_of_to_do(step_of(key)):
+            start = UndeliveredStart(account=account, key=key)
+            await started(UNDELIVERED, start, undelivered_id(key), summary="Take care of an email")
 
 
 async def sent(

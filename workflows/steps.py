@@ -456,6 +456,11 @@ class Steps:
             entries=self.diary.take_entries(),
         )
 
+    def take_back(self, news: Projection) -> None:
+        """Tell again what whoever took it has not written."""
+        self.diary.take_back(news.entries)
+        self.show_anew(one.step for one in news.milestones if one.step in self.progress)
+
     async def _project(self) -> None:
         """Write down what no activity has taken along, in one local activity."""
         news = self.take_news()

@@ -57,7 +57,9 @@ BY_HAND: Final = "somebody confirmed that it arrived"
 STALE: Final = "it came too late to be of use"
 
 NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
-    MessageState.DRAFT: frozenset({MessageState.READY, MessageState.HELD, MessageState.SUPPRESSED}),
+    MessageState.DRAFT: frozenset(
+        {MessageState.READY, MessageState.FAILED, MessageState.HELD, MessageState.SUPPRESSED}
+    ),
     MessageState.READY: frozenset(
         {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
     ),
@@ -271,8 +273,8 @@ async def standings(connection: Connection) -> list[Standing]:
 
 
 async def fail(connection: Connection, key: str, reason: str, now: datetime) -> None:
-    """Give up a message that cannot be written again, so that a person hears of it."""
-    waiting = (MessageState.READY, MessageState.DEFERRED)
+    """Give up a message that cannot be written, or not again, so that a person hears of it."""
+    waiting = (MessageState.DRAFT, MessageState.READY, MessageState.DEFERRED)
     await connection.execute(
         update(MessageRow)
         .where(MessageRow.key == key, MessageRow.state.in_(waiting))

@@ -1,0 +1,166 @@
+"""A scenario lived with a fault in everything, and what it came to."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+from sqlalchemy import select
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from rapport.mail import outbox
+from rapport.model.message import MessageState
+from rapport.runner import Runner
+from rapport.storage.tables import MessageRow
+from starters.commands import timelines
+from tests.conftest import DESK, Town, skipping_town, until
+from tests.support.faults import Attended, Faults, Mode, Pair, hurried, is_about_trouble, see_to
+from tests.support.pager import pager
+from worker import MECHANICS
+
+Scenario = Callable[[Town], Awaitable[None]]
+Promise = tuple[str, str, str]
+"""A mail that is promised: its step, its purpose, and the email that it is written from."""
+
+ACCOUNT: Final = "versayce"
+OF_SOMEBODY: Final = re.compile(r"/(c_)?[0-9a-f]{12,16}$")
+"""Whom, or which mail, a workflow is about: people have other ids in each life."""
+ON_CALL: Final = """
+[on_call]
+members = ["{}"]
+since = 2020-01-01
+"""
+GOOD: Final = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What a scenario came to.
+
+    Attributes:
+        kept: How many mails of each kind were sent.
+        ended: The workflows that have ended.
+    """
+
+    faults: Faults
+    kept: Counter[Promise]
+    ended: frozenset[str]
+
+
+async def live(
+    scenario: Scenario,
+    mode: Mode | None,
+    promised: Lived | None,
+    *,
+    on_call: str | None = None,
+    refused: Iterable[Pair] = (),
+    **settings: Any,
+) -> Lived:
+    """Live through a scenario with a fault in everything, until all is as it would be without.
+
+    Args:
+        promised: What it comes to without a fault.
+        refused: What refuses once, also without a fault.
+        on_call: Who is paged.
+        settings: What else is set in the installation.
+    """
+    faults = Faults(mode, refused)
+    with tempfile.TemporaryDirectory() as data, hurried(mode):
+        if on_call is not None:
+            (Path(data) / "support.toml").write_text(DESK + ON_CALL.format(on_call))
+        async with (
+            pager() as paging,
+            skipping_town(
+                Path(data),
+                paging_webhook_url=SecretStr(paging.url),
+                runner=Runner.sharing(MECHANICS),
+                interceptors=[faults],
+                **settings,
+            ) as made,
+        ):
+            town = Attended(made.office, made.client, made.catcher, made.environment)
+            attending = asyncio.create_task(_attend(town))
+            try:
+                await scenario(town)
+
+                async def is_all_kept() -> Lived | None:
+                    seen = await _look(town, faults)
+                    if seen is None or promised is None:
+                        return seen
+                    return None if promised.kept - seen.kept or promised.ended - seen.ended else seen
+
+                try:
+                    lived: Lived = await until(is_all_kept, "everything that was promised", limit=20)
+                except BaseException as error:
+                    await _tell(town, faults, promised, error)
+                    raise
+            finally:
+                attending.cancel()
+            await _check(town, faults)
+            return lived
+
+
+async def _attend(town: Town) -> None:
+    while True:
+        await see_to(town)
+        await asyncio.sleep(0.1)
+
+
+async def _look(town: Town, faults: Faults) -> Lived | None:
+    """What it came to; nothing as long as anything is under way."""
+    if await see_to(town):
+        return None
+    async with town.office.store.reading() as connection:
+        if await outbox.strays(connection, await town.now(), goes=True, limit=1):
+            return None
+    ended = set()
+    for id_ in list(faults.workflows):
+        described = await town.client.get_workflow_handle(id_).describe()
+        raw = described.raw_description
+        if raw.pending_activities or raw.HasField("pending_workflow_task"):
+            return None
+        if described.status is not WorkflowExecutionStatus.RUNNING:
+            ended.add(OF_SOMEBODY.sub("", id_))
+    kept: Counter[Promise] = Counter()
+    async with town.office.store.reading() as connection:
+        for row in (
+            await connection.execute(select(MessageRow.step, MessageRow.purpose, MessageRow.email, MessageRow.state))
+        ).all():
+            if row.state == MessageState.SENT and not is_about_trouble(row.step):
+                kept[row.step, row.purpose, row.email] += 1
+    told = {(one.kind, one.step or "") for one in await timelines.timeline_of(town.office, ACCOUNT)}
+    kept.update((step, "timeline", kind) for kind, step in told if not is_about_trouble(step))
+    return Lived(faults, kept, frozenset(ended))
+
+
+async def _check(town: Town, faults: Faults) -> None:
+    """Nothing arrived twice, nothing is left over, and no workflow has failed."""
+    ids = Counter(mail["Message-ID"] for mail in town.mails())
+    assert max(ids.values(), default=1) == 1, ids.most_common(3)
+    for id_ in faults.workflows:
+        described = await town.client.get_workflow_handle(id_).describe()
+        assert described.status in GOOD, id_
+        assert described.raw_description.pending_workflow_task.attempt <= 1, id_
+
+
+async def _tell(town: Town, faults: Faults, promised: Lived | None, error: BaseException) -> None:
+    """Add to an error what is missing."""
+    for id_ in list(faults.workflows):
+        try:
+            raw = (await town.client.get_workflow_handle(id_).describe()).raw_description
+        except RPCError:
+            continue
+        for one in raw.pending_activities:
+            error.add_note(f"{id_} tries {one.activity_type.name}, {one.attempt} times: {one.last_failure.message}")
+        if raw.HasField("pending_workflow_task"):
+            error.add_note(f"{id_} has a task, attempt {raw.pending_workflow_task.attempt}")
+    if promised is not None and (seen := await _look(town, faults)) is not None:
+        error.add_note(f"missing: {promised.kept - seen.kept}, still open: {promised.ended - seen.ended}")

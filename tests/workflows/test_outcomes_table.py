@@ -1,0 +1,436 @@
+"""Every activity that every workflow asks for fails in every way, and what was promised happens all the same.
+
+Each scenario is lived without a fault first. Then each activity that comes up in it fails, the first time that a
+workflow asks for it: once, five times, until somebody sees it in Temporal's UI, it refuses, its answer comes too late,
+or its work is done twice. A TAM looks into the inbox now and then and does what stands there. In the end every mail has
+gone that goes without a fault, once, the timeline tells what it tells without one, every workflow has ended that ends
+without one, and nothing is left.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import pytest
+from sqlalchemy import update
+
+from rapport.model.ids import cadence_id, handover_id, onboarding_id, undelivered_id
+from rapport.model.message import MessageState
+from rapport.model.operations import Operate
+from rapport.model.undelivered import SweepStart
+from rapport.model.workflows import SWEEP
+from rapport.storage.tables import MessageRow
+from starters.commands import cases, meetings, messages, onboardings, successions
+from starters.commands import tasks as decisions
+from starters.commands.cases import Say
+from starters.commands.onboardings import StartRequest
+from starters.commands.successions import Departure, HandOver, Newcomer
+from tests.conftest import CHAMPION, TAM, USER, Town, by, example, until
+from tests.replay import record
+from tests.support import desk, tasks
+from tests.support.approval import seen
+from tests.support.asked import everything_asked
+from tests.support.faults import Mode, Pair
+from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
+from tests.support.table import Lived, Scenario, live
+from tests.workflows import test_gates, test_operations, test_people, test_support_case, test_tech_review
+
+# Scenarios
+
+
+async def a_kickoff_is_voted_on_and_held(town: Town) -> None:
+    """Everyone answers, the TAM is asked how it went, and says so."""
+    await begin(town)
+    await in_phase(town, "voting")
+    await vote(town, CHAMPION, "1", "2")
+    await vote(town, USER, "2")
+    booked = await in_phase(town, "booked")
+    assert booked.booked_until is not None
+    await town.sleep_until(booked.booked_until + timedelta(hours=3))
+    await town.mailed(1, TAM.email)
+    await meetings.report(town.office, "versayce", "kickoff", "held", TAM)
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
+async def what_was_left_behind_goes_on(town: Town) -> None:
+    """One mail is left ready and one failed, with nobody at work on either: the sweep has both go on."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    ready, failed, *_ = [one.key for one in await messages.listed(town.office, "versayce", MessageState.DRAFT)]
+    async with town.office.store.writing() as connection:
+        for key, state in ((ready, MessageState.READY), (failed, MessageState.FAILED)):
+            row = update(MessageRow).where(MessageRow.key == key)
+            await connection.execute(row.values(state=state, created_at=datetime.fromisoformat("2026-01-01T00:00Z")))
+    asked = SweepStart(patience=60)
+    await town.client.start_workflow(SWEEP.name, asked, id="sweep/1", task_queue=town.office.settings.task_queue)
+    await until(status_of(town, "sweep/1"), "the sweep")
+    for key in (ready, failed):
+        await until(status_of(town, undelivered_id(key)), "the mail")
+
+
+async def what_cannot_be_written_is_asked_about(town: Town) -> None:
+    """A step fails as its mail cannot be written, and a draft that was read cannot be sent: its TAM sees to both."""
+    await record.messages_alone(town)
+
+
+async def a_draft_that_cannot_be_sent_is_asked_about(town: Town) -> None:
+    """The same in a meeting."""
+    await record.drafts_go_stale_and_are_sent(town)
+
+
+async def a_word_on_a_case_that_cannot_be_sent_is_asked_about(town: Town) -> None:
+    """The same in a case."""
+    await test_support_case.test_a_draft_that_its_owner_sends_keeps_the_promise(town)
+
+
+async def a_reader_leaves_while_their_note_waits(town: Town) -> None:
+    """A pause, a draft to somebody who leaves, nobody who follows for a while, and a draft that is held back."""
+    test_operations.own(town, record.NOTES)
+    await town.sleep_to(0, 10)
+    file = example()
+    file = file.model_copy(update={"account": file.account.model_copy(update={"review": None})})
+    await onboardings.start(town.office, StartRequest(file=file, playbook="notes"))
+    await town.mailed(1, CHAMPION)
+    await test_operations.do(town, Operate.PAUSE)
+    await town.sleep_until(await town.now() + timedelta(days=3))
+    await test_operations.do(town, Operate.RESUME)
+    await town.sleep_until(await town.now() + timedelta(days=7))
+
+    async def drafts() -> tuple[str, ...]:
+        return tuple(draft.key for draft in await messages.drafts(town.office, "versayce"))
+
+    await until(drafts, "the draft")
+    await successions.remove_contact(town.office, "versayce", USER, Departure(reason="Left"), TAM)
+    await seen(town, "versayce/people.successor", lambda task: task.phase == "open")
+    await decisions.decide(town.office, "versayce/people.successor", "later", TAM, "They look for somebody")
+    await seen(town, "versayce/people.successor", lambda task: task.phase == "closed")
+    newcomer = {"persona": "primary_user", "name": "Nora Vidal", "email": test_people.NORA, "zone": "Europe/Zurich"}
+    follows = Newcomer.model_validate({**newcomer, "reason": "She follows"})
+    await successions.add_contact(town.office, "versayce", follows, TAM)
+    await messages.release(town.office, await until(drafts, "a draft to her"), TAM, hold=True)
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
+async def a_reader_of_a_draft_is_replaced(town: Town) -> None:
+    """Times for the kickoff wait to be read, and the champion leaves: their successor gets a draft of their own."""
+    await begin(town, reviewed("approve"))
+    await drafted(town)
+    await test_people.replace(town)
+
+    async def follows() -> bool:
+        return test_people.NORA in {draft.to for draft in await messages.drafts(town.office, "versayce")}
+
+    await until(follows, "a draft to the successor")
+
+
+async def an_owner_holds_a_word_back(town: Town) -> None:
+    """What a case's owner was to tell the customer is drafted, and they hold it back."""
+    await desk.open_desk(town)
+    ref = (await desk.ask(town, severity=2)).ref
+    owner = await desk.owner_of(town, ref)
+    case = await desk.in_state(town, ref, "open")
+    assert case.due is not None
+    await desk.sleep_past(town, case.due - timedelta(minutes=10))
+    await desk.mail_about(town, owner, "a word to the customer is drafted")
+    (draft,) = await messages.drafts(town.office, "versayce")
+    await messages.release(town.office, (draft.key,), by(owner), hold=True)
+
+    async def held() -> bool:
+        return bool(await messages.listed(town.office, "versayce", MessageState.HELD))
+
+    await until(held, "it to be held")
+
+
+async def an_approval_is_asked_for_at_night(town: Town) -> None:
+    """What the TAM is to read waits for the morning."""
+    await town.sleep_to(2, 22)
+    await onboardings.start(town.office, StartRequest(file=tasks.large()))
+    await tasks.in_phase(town, "preparing")
+    await town.sleep_until(await town.now() + timedelta(hours=12))
+    await town.mailed(1, TAM.email)
+
+
+async def letters_fall_due_in_a_pause(town: Town) -> None:
+    """A gate is passed during a pause; what comes after it is staggered."""
+    test_operations.own(town, test_operations.GATED)
+    await town.sleep_to(0, 10)
+    await onboardings.start(town.office, StartRequest(file=example(), playbook="gated"))
+    await seen(town, "versayce/gate", lambda task: task.phase == "open")
+    await test_operations.do(town, Operate.PAUSE)
+    await decisions.decide(town.office, "versayce/gate", "done", TAM)
+    await tasks.in_phase(town, "closed", "task/versayce/gate/1")
+    await town.sleep_until(await town.now() + timedelta(days=7))
+    await test_operations.do(town, Operate.RESUME)
+    await town.mailed(1, CHAMPION)
+    await town.sleep_until(await town.now() + timedelta(days=10))
+    await town.mailed(3, CHAMPION)
+    await until(status_of(town, onboarding_id("versayce")), "the end")
+
+
+async def an_account_goes_back(town: Town) -> None:
+    """Another TAM takes the account over for two days; then it is the first one's again."""
+    await begin(town)
+    await in_phase(town, "voting")
+    ends = (await town.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+    order = HandOver(to=test_people.NOOR, until=ends.isoformat(), reason="Robin is away")
+    await successions.hand_over(town.office, "versayce", order, TAM)
+    await town.sleep_until(ends + timedelta(minutes=1))
+    await until(status_of(town, handover_id("versayce", ends)), "the account to be back")
+
+
+async def an_approval_stands_still(town: Town) -> None:
+    """Two weeks of a pause while the TAM prepares a request; then the manager approves it."""
+    await tasks.begin_large(town)
+    await tasks.in_phase(town, "preparing")
+    await test_operations.do(town, Operate.PAUSE)
+    await town.sleep_until(await town.now() + timedelta(days=14))
+    await test_operations.do(town, Operate.RESUME)
+    await tasks.in_phase(town, "preparing")
+    await tasks.request(town, TAM.email)
+    await tasks.in_phase(town, "open")
+    await tasks.decide(town, tasks.MANAGER, "approve")
+    await in_phase(town, "voting")
+
+
+async def what_recurs_goes_on_after_its_first_review(town: Town) -> None:
+    """Weeklies are held, moved and called off, a review is booked and held, and the weeklies go on."""
+    await record.what_recurs_until_its_first_review(town)
+    await town.sleep_until(await town.now() + timedelta(hours=3))
+    await desk.mail_about(town, TAM.email, "business review held")
+    handle = town.client.get_workflow_handle(cadence_id("versayce"))
+    before = (await handle.describe()).run_id
+    await meetings.report(town.office, "versayce", "qbr", "held", TAM)
+
+    async def turned() -> bool:
+        return (await handle.describe()).run_id != before
+
+    await until(turned, "the run after the review")
+    await town.sleep_until(await town.now() + timedelta(days=15))
+
+
+async def the_worst_is_paged_and_answered(town: Town) -> None:
+    """A case of severity 1 goes to its owner, to whoever is on call and to engineering, and is answered."""
+    await desk.open_desk(town)
+    ref = (await desk.ask(town, "All is down", severity=1)).ref
+    owner = await desk.owner_of(town, ref)
+    await cases.escalate(town.office, ref, desk.DOSSIER, by(owner))
+    await desk.mail_about(town, desk.DEV, f"{ref} for platform")
+    await cases.answer(town.office, ref, Say(text="Restart it."), by(owner))
+    await desk.mail_about(town, CHAMPION, f"[{ref}]")
+
+
+# The table
+
+SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
+    record.messages_alone: {
+        "Onboarding": (
+            "messages.deliver",
+            "messages.draft",
+            "messages.send",
+            "planning.dues",
+            "records.project",
+        ),
+    },
+    a_kickoff_is_voted_on_and_held: {
+        "Meeting": (
+            "messages.send",
+            "planning.confirm",
+            "planning.follow_up",
+            "planning.propose",
+            "records.tell_step",
+        ),
+    },
+    record.drafts_go_stale_and_are_sent: {
+        "HumanTask": (
+            "messages.send",
+            "tasks.project",
+            "tasks.reseat",
+            "tasks.seat",
+        ),
+        "Meeting": (
+            "messages.deliver",
+            "messages.draft",
+            "messages.set_aside",
+            "planning.reopen",
+        ),
+    },
+    what_cannot_be_written_is_asked_about: {
+        "Onboarding": (
+            "messages.drop_left_behind",
+            "undelivered.settle",
+        ),
+        "Undelivered": (
+            "messages.deliver",
+            "undelivered.look",
+            "undelivered.settle",
+        ),
+    },
+    a_draft_that_cannot_be_sent_is_asked_about: {
+        "Meeting": ("undelivered.settle",),
+    },
+    a_word_on_a_case_that_cannot_be_sent_is_asked_about: {
+        "SupportCase": (
+            "messages.deliver",
+            "messages.draft",
+            "messages.send",
+            "support.outlook",
+            "support.project",
+            "undelivered.settle",
+        ),
+        "SupportDesk": ("support.assign",),
+    },
+    record.what_a_mail_needs_is_found_out: {
+        "Onboarding": ("tasks.known",),
+    },
+    letters_fall_due_in_a_pause: {
+        "Onboarding": ("planning.stagger",),
+    },
+    test_operations.test_a_pause_of_six_weeks_brings_new_times: {
+        "Meeting": ("planning.resumed",),
+    },
+    test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: {
+        "Onboarding": ("gates.look",),
+    },
+    test_people.test_what_is_held_can_be_cancelled: {
+        "Meeting": ("planning.gather",),
+        "Onboarding": ("planning.vacancies",),
+    },
+    a_reader_leaves_while_their_note_waits: {
+        "Onboarding": (
+            "messages.drop_departed",
+            "messages.set_aside",
+            "planning.follow_up",
+            "planning.resumed",
+        ),
+    },
+    a_reader_of_a_draft_is_replaced: {
+        "Meeting": ("messages.drop_departed",),
+    },
+    an_owner_holds_a_word_back: {
+        "SupportCase": ("messages.set_aside",),
+    },
+    an_approval_is_asked_for_at_night: {
+        "HumanTask": ("messages.deliver",),
+    },
+    an_approval_stands_still: {
+        "HumanTask": ("tasks.resume",),
+    },
+    an_account_goes_back: {
+        "Handover": ("messages.send", "records.hand_back"),
+    },
+    what_recurs_goes_on_after_its_first_review: {
+        "Cadence": (
+            "messages.deliver",
+            "messages.draft",
+            "messages.send",
+            "messages.send_bundle",
+            "records.tell_cadence",
+            "rhythms.plan",
+            "rhythms.review",
+            "rhythms.seek",
+        ),
+    },
+    test_tech_review.test_anybody_can_ask_for_a_live_meeting: {
+        "TechReview": (
+            "announcements.announce",
+            "messages.send",
+            "reviews.deadline",
+            "reviews.lay_out",
+            "reviews.project",
+        ),
+    },
+    test_tech_review.test_it_comes_back_by_itself_on_its_day: {
+        "TechReview": (
+            "reviews.again",
+            "reviews.settle",
+        ),
+    },
+    the_worst_is_paged_and_answered: {
+        "SupportCase": ("support.page", "support.team"),
+    },
+    record.a_round_of_mornings: {
+        "Morning": ("reports.mornings",),
+        "Notice": ("messages.send",),
+    },
+    record.a_gap_is_logged_without_a_crm: {
+        "GapDelivery": ("gaps.deliver",),
+    },
+    what_was_left_behind_goes_on: {
+        "Sweep": ("sweep.look",),
+    },
+}
+"""Each scenario, and what it is there for: the activities that each workflow asks for in it."""
+
+REFUSED: Final[dict[Scenario, tuple[Pair, ...]]] = {
+    what_cannot_be_written_is_asked_about: (("Onboarding", "messages.send"), ("Onboarding", "messages.deliver")),
+    a_draft_that_cannot_be_sent_is_asked_about: (("Meeting", "messages.deliver"),),
+    a_word_on_a_case_that_cannot_be_sent_is_asked_about: (("SupportCase", "messages.deliver"),),
+}
+"""What refuses in a scenario, also without a fault: that is what it is about."""
+
+ON_CALL: Final[dict[Scenario, str]] = {the_worst_is_paged_and_answered: desk.SAM}
+"""Who is on call."""
+
+QUIET: Final[tuple[Scenario, ...]] = (an_approval_is_asked_for_at_night,)
+"""Those in which mails wait for their readers' working time."""
+
+NOWHERE: Final[dict[Pair, str]] = {
+    ("HumanTask", "messages.draft"): "nobody reads the mails of a task before they go",
+    ("HumanTask", "messages.set_aside"): "nor holds one back",
+    ("HumanTask", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
+    ("TechReview", "messages.deliver"): "as in HumanTask: it is one function of Correspondence's",
+    ("TechReview", "messages.draft"): "nobody reads the mails of a review before they go; the message is a task's",
+    ("TechReview", "messages.set_aside"): "nor holds one back",
+    ("TechReview", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
+    ("Cadence", "messages.set_aside"): "as in Onboarding: it is one function of Correspondence's",
+    ("Cadence", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
+}
+"""What no scenario passes, and why."""
+
+SHORT: Final = (record.messages_alone,)
+"""Those that are lived with every change of anything; the others are for the long run."""
+
+
+def passed(scenario: Scenario) -> set[Pair]:
+    """The pairs of a workflow and an activity that a scenario is there for."""
+    return {(workflow, activity) for workflow, some in SCENARIOS[scenario].items() for activity in some}
+
+
+def test_the_table_names_every_activity_of_every_workflow() -> None:
+    """Whatever a workflow can ask for is passed by a scenario, or there is a reason; nothing else is in the table."""
+    there = {(workflow, activity) for workflow, some in everything_asked().items() for activity in some}
+    table = set().union(*(passed(scenario) for scenario in SCENARIOS))
+    assert sorted(there - table - set(NOWHERE)) == []
+    assert sorted((table | set(NOWHERE)) - there) == []
+    assert not table & set(NOWHERE)
+
+
+async def live_as_it_is(scenario: Scenario, mode: Mode | None, before: Lived | None) -> Lived:
+    """Live a scenario of the table."""
+    settings = {"quiet_hours": "keep"} if scenario in QUIET else {}
+    return await live(
+        scenario, mode, before, refused=REFUSED.get(scenario, ()), on_call=ON_CALL.get(scenario), **settings
+    )
+
+
+LIVED: Final[dict[Scenario, Lived]] = {}
+
+
+async def promised(scenario: Scenario) -> Lived:
+    """What a scenario comes to without a fault."""
+    if scenario not in LIVED:
+        LIVED[scenario] = await live_as_it_is(scenario, None, None)
+    return LIVED[scenario]
+
+
+@pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name.lower())
+@pytest.mark.parametrize(
+    "scenario",
+    [scenario if scenario in SHORT else pytest.param(scenario, marks=pytest.mark.long) for scenario in SCENARIOS],
+    ids=record.called,
+)
+async def test_what_was_promised_happens(scenario: Scenario, mode: Mode) -> None:
+    """Whatever way the activities of a scenario fail in, it comes to what it comes to without."""
+    lived = await live_as_it_is(scenario, mode, await promised(scenario))
+    assert sorted(passed(scenario) - lived.faults.met) == []
