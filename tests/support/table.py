@@ -31,8 +31,8 @@ Promise = tuple[str, str, str]
 """A mail that is promised: its step, its purpose, and the email that it is written from."""
 
 ACCOUNT: Final = "versayce"
-OF_SOMEBODY: Final = re.compile(r"/(c_)?[0-9a-f]{12,16}$")
-"""Whom, or which mail, a workflow is about: people have other ids in each life."""
+COUNTED: Final = re.compile(r"/((c_)?[0-9a-f]{12,16}|\d+)(?=/|$)")
+"""In a workflow's id, which attempt it is, and whom or which mail it is about: people have other ids in each life."""
 ON_CALL: Final = """
 [on_call]
 members = ["{}"]
@@ -128,7 +128,7 @@ async def _look(town: Town, faults: Faults) -> Lived | None:
         if raw.pending_activities or raw.HasField("pending_workflow_task"):
             return None
         if described.status is not WorkflowExecutionStatus.RUNNING:
-            ended.add(OF_SOMEBODY.sub("", id_))
+            ended.add(COUNTED.sub("", id_))
     kept: Counter[Promise] = Counter()
     async with town.office.store.reading() as connection:
         for row in (

@@ -262,11 +262,13 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
         ),
         "Undelivered": (
             "messages.deliver",
+            "planning.follow_up",
             "undelivered.look",
             "undelivered.settle",
         ),
     },
     a_draft_that_cannot_be_sent_is_asked_about: {
+        "HumanTask": ("planning.follow_up",),
         "Meeting": ("undelivered.settle",),
     },
     a_word_on_a_case_that_cannot_be_sent_is_asked_about: {
@@ -274,6 +276,7 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
             "messages.deliver",
             "messages.draft",
             "messages.send",
+            "planning.follow_up",
             "support.outlook",
             "support.project",
             "undelivered.settle",
@@ -325,16 +328,19 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
             "messages.draft",
             "messages.send",
             "messages.send_bundle",
+            "planning.follow_up",
             "records.tell_cadence",
             "rhythms.plan",
             "rhythms.review",
             "rhythms.seek",
+            "undelivered.settle",
         ),
     },
     test_tech_review.test_anybody_can_ask_for_a_live_meeting: {
         "TechReview": (
             "announcements.announce",
             "messages.send",
+            "planning.follow_up",
             "reviews.deadline",
             "reviews.lay_out",
             "reviews.project",
@@ -353,6 +359,9 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
         "Morning": ("reports.mornings",),
         "Notice": ("messages.send",),
     },
+    record.the_relay_is_asked_until_it_takes_email: {
+        "RelayAlarm": ("relay.probe", "relay.tell"),
+    },
     record.a_gap_is_logged_without_a_crm: {
         "GapDelivery": ("gaps.deliver",),
     },
@@ -364,8 +373,13 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
 
 REFUSED: Final[dict[Scenario, tuple[Pair, ...]]] = {
     what_cannot_be_written_is_asked_about: (("Onboarding", "messages.send"), ("Onboarding", "messages.deliver")),
-    a_draft_that_cannot_be_sent_is_asked_about: (("Meeting", "messages.deliver"),),
-    a_word_on_a_case_that_cannot_be_sent_is_asked_about: (("SupportCase", "messages.deliver"),),
+    a_draft_that_cannot_be_sent_is_asked_about: (("Meeting", "messages.deliver"), ("HumanTask", "messages.send")),
+    a_word_on_a_case_that_cannot_be_sent_is_asked_about: (
+        ("SupportCase", "messages.deliver"),
+        ("SupportCase", "messages.send"),
+    ),
+    what_recurs_goes_on_after_its_first_review: (("Cadence", "messages.send_bundle"), ("Cadence", "messages.deliver")),
+    test_tech_review.test_anybody_can_ask_for_a_live_meeting: (("TechReview", "messages.send"),),
 }
 """What refuses in a scenario, also without a fault: that is what it is about."""
 
@@ -384,7 +398,6 @@ NOWHERE: Final[dict[Pair, str]] = {
     ("TechReview", "messages.set_aside"): "nor holds one back",
     ("TechReview", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
     ("Cadence", "messages.set_aside"): "as in Onboarding: it is one function of Correspondence's",
-    ("Cadence", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
 }
 """What no scenario passes, and why."""
 
