@@ -1,8 +1,9 @@
 """Every way in which what a workflow asks for can end, as values that its story handles.
 
-The SDK raises a failed local activity as a bare `ApplicationError`, a failed activity as `ActivityError`, a child that
-failed as `ChildWorkflowError`, and a signal to a workflow that is gone as `ApplicationError`. This module alone catches
-them (a test holds it), so that no story handles one shape and misses the other.
+The SDK raises a failed local activity as a bare `ApplicationError`, one that took too long as a bare `TimeoutError`,
+any other activity as `ActivityError`, a child that failed as `ChildWorkflowError`, and a signal to a workflow that is
+gone as `ApplicationError`. This module alone catches them (a test holds it), so that no story handles one shape and
+misses the other.
 
 What an activity was asked for is done in the end: it is tried without limit, first in the workflow task itself and then
 on the task queue, where Temporal's UI shows the attempts and what they meet. Only the activity itself says that trying
@@ -137,7 +138,8 @@ async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, l
     """
     try:
         return await workflow.execute_local_activity_method(act, given, summary=summary, **limits)
-    except (ApplicationError, ActivityError) as error:
+    except FailureError as error:
+        # Of whatever kind: what failed is no `ActivityError` here, and what took too long no `ApplicationError` either.
         return _refusal(error)
 
 
