@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -12,8 +13,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from rapport.model.cadence import CadenceNews
-    from rapport.model.human_task import TaskResult, TaskStart
-    from rapport.model.ids import UNWRITTEN, purpose_of, step_of, step_of_to_do, unwritten_task
+    from rapport.model.human_task import TaskResult
+    from rapport.model.ids import purpose_of, step_of
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
@@ -30,12 +31,12 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.operations import Steer, Steering
     from rapport.model.records import Projection
-    from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE, SEND, UNREAD
+    from rapport.policy.chores import SEND, UNREAD
 
 from workflows.options import RECORDS
 from workflows.outcomes import Refused, attempted, beside, done, say_the_end
-from workflows.posting import give_up, post
-from workflows.waiting import Alarm, ask, soon, steer
+from workflows.posting import give_up, is_tried_again, post
+from workflows.waiting import Alarm, steer
 from workflows.words import Door, Words
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Correspondence(Words):
         self._sends = Alarm()
         self._waits_to_send = False
         self._held_up = False
-        self._unwritten = 0
+        self._unwritten = count(1)
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     def release(self, release: Release) -> Receipt:
@@ -329,35 +330,15 @@ class Correspondence(Words):
     ) -> tuple[str, ...] | None:
         while isinstance(outcomes := await begin(), Refused):
             self._in_trouble(outcomes, news)
-            if about is None or not await self._is_tried_again(about):
+            if about is None:
+                return None
+            self._hold_up()
+            if not await is_tried_again(about, self._unwritten, is_over=lambda: self.closing, todos=self.todos):
                 return None
         self._note(outcomes)
         if ready := outcomes.ready():
             self._deliver(Deliver(account=self.account, keys=ready, now=workflow.now()))
         return tuple(outcomes.states)
-
-    async def _is_tried_again(self, occasion: Occasion) -> bool:
-        """Have the TAM correct what keeps mails from being written, as often as it takes; whether to try again."""
-        if occasion.account is None or step_of_to_do(occasion.step):
-            return False
-        self._hold_up()
-        while not self.closing:
-            self._unwritten += 1
-            given = TaskStart(
-                account=occasion.account,
-                contract=occasion.contract or occasion.account,
-                subject=occasion.account,
-                step=f"{occasion.step}.{UNWRITTEN}",
-                title=REWRITE.title.format(occasion.title),
-                attempt=self._unwritten,
-                definition=REWRITE.definition,
-                deadline=await soon(occasion.account),
-            )
-            id_ = unwritten_task(occasion.account, workflow.info().workflow_id, self._unwritten)
-            result = await ask(given, id_, given.title, is_over=lambda: self.closing, todos=self.todos)
-            if result.outcome in (AGAIN, ELSEWHERE):
-                return result.outcome == AGAIN
-        return False
 
     async def _send_in_time(self) -> None:
         """Send what is put off when its time has come, but nothing while the onboarding is paused."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.messages import Messages
     from activities.records import Records
     from rapport.model.message import HandoverFacts, Occasion, Purpose
     from rapport.model.successions import HandBack, HandoverStart
@@ -13,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import RECORDS
 from workflows.outcomes import done, told
-from workflows.posting import post
+from workflows.posting import insist
 
 
 @workflow.defn(name=HANDOVER.name)
@@ -46,5 +45,4 @@ class Handover:
             now=workflow.now(),
             handover=HandoverFacts(former=former, back=True),
         )
-        # A mail that cannot be written at all changes nothing of what happened.
-        await post(Messages.send, occasion, "Tell the TAM")
+        await insist(occasion, "Tell the TAM")

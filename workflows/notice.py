@@ -5,12 +5,10 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.messages import Messages
     from rapport.model.message import Occasion, Outcomes
     from rapport.model.workflows import NOTICE
 
-from workflows.outcomes import Refused
-from workflows.posting import post
+from workflows.posting import insist
 
 
 @workflow.defn(name=NOTICE.name)
@@ -20,5 +18,4 @@ class Notice:
     @workflow.run
     async def run(self, occasion: Occasion) -> Outcomes:
         """Write the mails and send them; none, where they cannot be written."""
-        outcomes = await post(Messages.send, occasion, occasion.title)
-        return Outcomes(states={}) if isinstance(outcomes, Refused) else outcomes
+        return await insist(occasion, occasion.title)

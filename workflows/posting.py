@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import count
 from typing import TypeVar
 
 from temporalio import workflow
@@ -10,13 +11,16 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from activities.undelivered import Undelivered as Mails
-    from rapport.model.ids import step_of, step_of_to_do, undelivered_id
+    from rapport.model.human_task import TaskStart
+    from rapport.model.ids import UNWRITTEN, step_of, step_of_to_do, undelivered_id, unwritten_task
     from rapport.model.message import Bundle, Deliver, Occasion, Outcomes
     from rapport.model.undelivered import Settling, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
+    from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
 from workflows.outcomes import Refused, at_once, done, in_the_end, started
+from workflows.waiting import ask, soon
 
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
 
@@ -39,6 +43,57 @@ async def post(
     if isinstance(outcomes, Outcomes):
         await _follow_up(given.account, outcomes)
     return outcomes
+
+
+async def insist(occasion: Occasion, summary: str) -> Outcomes:
+    """Have mails written and sent as `post`, and their TAM correct what keeps them from being written.
+
+    Returns:
+        What became of each; of none, where nobody can or will correct it.
+    """
+    numbers = count(1)
+    while isinstance(outcomes := await post(Messages.send, occasion, summary), Refused):
+        if not await is_tried_again(occasion, numbers):
+            return Outcomes(states={})
+    return outcomes
+
+
+async def is_tried_again(
+    occasion: Occasion,
+    numbers: Iterator[int],
+    *,
+    is_over: Callable[[], bool] = bool,
+    todos: list[str] | None = None,
+) -> bool:
+    """Have the TAM correct what keeps mails from being written, as often as it takes; whether to try again.
+
+    Mails of no account's story have no TAM: whoever waits for one asks for it again. Nor has somebody a second task
+    because the mails about a first one cannot be written.
+
+    Args:
+        numbers: Counts these to-dos of this workflow.
+        is_over: Whether nobody needs the mails any more.
+        todos: Where the to-do's id stands for as long as it is open.
+    """
+    if occasion.account is None or step_of_to_do(occasion.step):
+        return False
+    while not is_over():
+        number = next(numbers)
+        given = TaskStart(
+            account=occasion.account,
+            contract=occasion.contract or occasion.account,
+            subject=occasion.account,
+            step=f"{occasion.step}.{UNWRITTEN}",
+            title=REWRITE.title.format(occasion.title),
+            attempt=number,
+            definition=REWRITE.definition,
+            deadline=await soon(occasion.account),
+        )
+        id_ = unwritten_task(occasion.account, workflow.info().workflow_id, number)
+        result = await ask(given, id_, given.title, is_over=is_over, todos=todos)
+        if result.outcome in (AGAIN, ELSEWHERE):
+            return result.outcome == AGAIN
+    return False
 
 
 async def give_up(order: Deliver, reason: str) -> Outcomes:

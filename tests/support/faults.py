@@ -61,7 +61,7 @@ class Faults(Interceptor):
         """Nothing was asked for.
 
         Args:
-            refused: What refuses once beside that, the first time that it meets no other fault.
+            refused: What refuses once, before it meets the fault.
         """
         self.mode = mode
         self.refused = set(refused)
@@ -85,6 +85,9 @@ class _Faulty(ActivityInboundInterceptor):
         assert info.workflow_id is not None
         pair = (info.workflow_type, info.activity_type)
         faults.workflows[info.workflow_id] = None
+        if pair in faults.refused:
+            faults.refused.remove(pair)
+            raise _refusal()
         faults.asked[pair] += 1
         count = faults.asked[pair]
         match faults.mode:
@@ -108,12 +111,9 @@ class _Faulty(ActivityInboundInterceptor):
                 # Its work is done, but nobody hears of that.
                 await asyncio.sleep(2 * info.start_to_close_timeout.total_seconds())
                 return given
-            case Mode.TWICE if pair not in faults.refused:
+            case Mode.TWICE:
                 await super().execute_activity(input)
                 faults.met.add(pair)
-        if pair in faults.refused:
-            faults.refused.remove(pair)
-            raise _refusal()
         return await super().execute_activity(input)
 
 

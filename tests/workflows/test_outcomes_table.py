@@ -24,6 +24,7 @@ from rapport.storage.tables import MessageRow
 from starters.commands import cases, meetings, messages, onboardings, successions
 from starters.commands import tasks as decisions
 from starters.commands.cases import Say
+from starters.commands.office import Actor
 from starters.commands.onboardings import StartRequest
 from starters.commands.successions import Departure, HandOver, Newcomer
 from tests.conftest import CHAMPION, TAM, USER, Town, by, example, until
@@ -34,7 +35,7 @@ from tests.support.asked import everything_asked
 from tests.support.faults import Mode, Pair
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.table import Lived, Scenario, live
-from tests.workflows import test_gates, test_operations, test_people, test_support_case, test_tech_review
+from tests.workflows import test_gates, test_operations, test_people, test_tech_review
 
 # Scenarios
 
@@ -79,9 +80,16 @@ async def a_draft_that_cannot_be_sent_is_asked_about(town: Town) -> None:
     await record.drafts_go_stale_and_are_sent(town)
 
 
+async def an_owner_sends_a_word(town: Town) -> None:
+    """What a case's owner was to tell the customer is drafted, and they send it."""
+    key, owner = await drafted_word(town)
+    await messages.release(town.office, (key,), owner)
+    await desk.mail_about(town, CHAMPION, "Re: [C-00001]")
+
+
 async def a_word_on_a_case_that_cannot_be_sent_is_asked_about(town: Town) -> None:
-    """The same in a case."""
-    await test_support_case.test_a_draft_that_its_owner_sends_keeps_the_promise(town)
+    """It cannot be sent: its owner sees to it."""
+    await an_owner_sends_a_word(town)
 
 
 async def a_reader_leaves_while_their_note_waits(town: Town) -> None:
@@ -96,11 +104,7 @@ async def a_reader_leaves_while_their_note_waits(town: Town) -> None:
     await town.sleep_until(await town.now() + timedelta(days=3))
     await test_operations.do(town, Operate.RESUME)
     await town.sleep_until(await town.now() + timedelta(days=7))
-
-    async def drafts() -> tuple[str, ...]:
-        return tuple(draft.key for draft in await messages.drafts(town.office, "versayce"))
-
-    await until(drafts, "the draft")
+    await until(lambda: drafts_in(town), "the draft")
     await successions.remove_contact(town.office, "versayce", USER, Departure(reason="Left"), TAM)
     await seen(town, "versayce/people.successor", lambda task: task.phase == "open")
     await decisions.decide(town.office, "versayce/people.successor", "later", TAM, "They look for somebody")
@@ -108,7 +112,7 @@ async def a_reader_leaves_while_their_note_waits(town: Town) -> None:
     newcomer = {"persona": "primary_user", "name": "Nora Vidal", "email": test_people.NORA, "zone": "Europe/Zurich"}
     follows = Newcomer.model_validate({**newcomer, "reason": "She follows"})
     await successions.add_contact(town.office, "versayce", follows, TAM)
-    await messages.release(town.office, await until(drafts, "a draft to her"), TAM, hold=True)
+    await messages.release(town.office, await until(lambda: drafts_in(town), "a draft to her"), TAM, hold=True)
     await until(status_of(town, onboarding_id("versayce")), "the end")
 
 
@@ -124,17 +128,27 @@ async def a_reader_of_a_draft_is_replaced(town: Town) -> None:
     await until(follows, "a draft to the successor")
 
 
-async def an_owner_holds_a_word_back(town: Town) -> None:
-    """What a case's owner was to tell the customer is drafted, and they hold it back."""
+async def drafted_word(town: Town) -> tuple[str, Actor]:
+    """What a case's owner is to tell the customer, once it waits to be read: its key, and the owner."""
     await desk.open_desk(town)
     ref = (await desk.ask(town, severity=2)).ref
     owner = await desk.owner_of(town, ref)
     case = await desk.in_state(town, ref, "open")
     assert case.due is not None
     await desk.sleep_past(town, case.due - timedelta(minutes=10))
-    await desk.mail_about(town, owner, "a word to the customer is drafted")
-    (draft,) = await messages.drafts(town.office, "versayce")
-    await messages.release(town.office, (draft.key,), by(owner), hold=True)
+    (key,) = await until(lambda: drafts_in(town), "the draft")
+    return key, by(owner)
+
+
+async def drafts_in(town: Town) -> tuple[str, ...]:
+    """The keys of the mails that wait to be read."""
+    return tuple(draft.key for draft in await messages.drafts(town.office, "versayce"))
+
+
+async def an_owner_holds_a_word_back(town: Town) -> None:
+    """What a case's owner was to tell the customer is drafted, and they hold it back."""
+    key, owner = await drafted_word(town)
+    await messages.release(town.office, (key,), owner, hold=True)
 
     async def held() -> bool:
         return bool(await messages.listed(town.office, "versayce", MessageState.HELD))
@@ -170,7 +184,7 @@ async def letters_fall_due_in_a_pause(town: Town) -> None:
 
 async def an_account_goes_back(town: Town) -> None:
     """Another TAM takes the account over for two days; then it is the first one's again."""
-    await begin(town)
+    await begin(town, test_people.with_noor())
     await in_phase(town, "voting")
     ends = (await town.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
     order = HandOver(to=test_people.NOOR, until=ends.isoformat(), reason="Robin is away")
@@ -271,9 +285,11 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
         "HumanTask": ("planning.follow_up",),
         "Meeting": ("undelivered.settle",),
     },
+    an_owner_sends_a_word: {
+        "SupportCase": ("messages.deliver",),
+    },
     a_word_on_a_case_that_cannot_be_sent_is_asked_about: {
         "SupportCase": (
-            "messages.deliver",
             "messages.draft",
             "messages.send",
             "planning.follow_up",
@@ -320,7 +336,8 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
         "HumanTask": ("tasks.resume",),
     },
     an_account_goes_back: {
-        "Handover": ("messages.send", "records.hand_back"),
+        "Handover": ("messages.send", "planning.follow_up", "records.hand_back"),
+        "Notice": ("planning.follow_up",),
     },
     what_recurs_goes_on_after_its_first_review: {
         "Cadence": (
@@ -378,6 +395,7 @@ REFUSED: Final[dict[Scenario, tuple[Pair, ...]]] = {
         ("SupportCase", "messages.deliver"),
         ("SupportCase", "messages.send"),
     ),
+    an_account_goes_back: (("Handover", "messages.send"), ("Notice", "messages.send")),
     what_recurs_goes_on_after_its_first_review: (("Cadence", "messages.send_bundle"), ("Cadence", "messages.deliver")),
     test_tech_review.test_anybody_can_ask_for_a_live_meeting: (("TechReview", "messages.send"),),
 }
