@@ -163,6 +163,7 @@ async def an_approval_is_asked_for_at_night(town: Town) -> None:
     await tasks.in_phase(town, "preparing")
     await town.sleep_until(await town.now() + timedelta(hours=12))
     await town.mailed(1, TAM.email)
+    await town.sleep_until(await town.now() + timedelta(days=1))
 
 
 async def letters_fall_due_in_a_pause(town: Town) -> None:
