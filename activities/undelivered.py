@@ -55,7 +55,10 @@ class Undelivered:
         """How an email stands, and who is asked about it; nothing where nothing is left to do. Safe to repeat."""
         async with self.store.writing() as connection:
             message = await outbox.message(connection, start.key)
-            if not message.is_open or await _has_left(connection, message.person):
+            if message.is_open and await _has_left(connection, message.person):
+                await outbox.let_rest(connection, message.key, outbox.DEPARTED, now())
+                return Looked()
+            if not message.is_open:
                 return Looked()
             draft = await outbox.draft(connection, start.key)
             assert draft is not None
@@ -85,7 +88,7 @@ class Undelivered:
             "email": f"{message.subject}, to {message.address}",
             "what happened": message.reason or "the mail server didn't take it",
         }
-        digest = hashlib.sha256(f"{message.key}/{message.state}/{message.attempts}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{message.key}/{message.state}/{message.fence}".encode()).hexdigest()
         id_ = f"s_{digest[:16]}"
         if not await timeline.submissions(connection, [id_]):
             text, salt = json.dumps(words, ensure_ascii=False), secrets.token_hex(16)
@@ -159,13 +162,12 @@ class Sweeping:
         before = question.now - timedelta(seconds=question.patience)
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
-            mails = await outbox.strays(connection, before, goes=goes, limit=AT_MOST)
             asked = set(await tasks.open_about_emails(connection))
+            failed = [one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)]
+            mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, AT_MOST) if goes else [])]
             strays = Strays(
                 mails=tuple(
-                    UndeliveredStart(account=one.account, key=one.key)
-                    for one in mails
-                    if one.account is not None and not _is_asked(one, asked)
+                    UndeliveredStart(account=one.account, key=one.key) for one in mails if one.account is not None
                 ),
                 cases=tuple(
                     CaseStart(

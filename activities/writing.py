@@ -190,9 +190,13 @@ def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState,
     """What its account's timeline is told of a message: nothing where it belongs to no account's story."""
     if message.account is None:
         return []
+    key = f"{message.key}/{state}"
+    if state in (MessageState.FAILED, MessageState.UNKNOWN):
+        # It may fail again, once it was sent again.
+        key += f"/{message.fence}"
     return [
         Entry(
-            key=f"{message.key}/{state}",
+            key=key,
             account=message.account,
             at=at,
             kind=kind,

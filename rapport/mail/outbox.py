@@ -75,9 +75,9 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
             MessageState.SENDING,
         }
     ),
-    MessageState.UNKNOWN: frozenset({MessageState.READY, MessageState.SENT}),
+    MessageState.UNKNOWN: frozenset({MessageState.READY, MessageState.SENT, MessageState.SUPPRESSED}),
     MessageState.SENT: frozenset(),
-    MessageState.FAILED: frozenset({MessageState.READY}),
+    MessageState.FAILED: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
     MessageState.HELD: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
     MessageState.SUPPRESSED: frozenset(),
 }
@@ -93,6 +93,8 @@ UNRESOLVED: Final = and_(
     MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]),
     MessageRow.resolution.is_(None),
     MessageRow.account.is_not(None),
+    # A to-do about an email stands in an inbox, whether its own emails arrive or not.
+    *(MessageRow.step.not_like(f"%.{end}") for end in _TO_DOS),
 )
 
 
@@ -118,6 +120,7 @@ class Message(Wire):
     not_before: Instant | None
     attempts: int
     approved_by: str | None
+    fence: int = 0
     resolution: str | None = None
 
     @property
@@ -221,31 +224,27 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
     )
 
 
-async def strays(
-    connection: Connection, before: datetime, *, goes: bool, limit: int, of_todos: bool = False
-) -> list[Message]:
-    """What has been due since before an instant and did not go, and what failed or may not have arrived and was not
-    taken care of; the oldest first.
-
-    Args:
-        goes: Whether mail goes out at all; if not, nothing is late.
-        of_todos: Also those about a to-do about an email: it stands in an inbox, whether its own emails arrive or not.
-    """
+async def late(connection: Connection, before: datetime, limit: int) -> list[Message]:
+    """What has been due since before an instant and did not go, the oldest first."""
     due = func.max if connection.dialect.name == "sqlite" else func.greatest
     moment = due(
         MessageRow.created_at,
         *(
             func.coalesce(column, MessageRow.created_at)
-            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.lease_until, MessageRow.turn_at)
+            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.turn_at, MessageRow.lease_until)
         ),
         type_=UtcInstant,
     )
-    late = and_(MessageRow.state.in_(UNDER_WAY), moment < before)
-    unresolved = (
-        UNRESOLVED if of_todos else and_(UNRESOLVED, *(MessageRow.step.not_like(f"%.{end}") for end in _TO_DOS))
-    )
-    query = MESSAGES.where(or_(late, unresolved) if goes else unresolved)
-    rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key).limit(limit))
+    return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before), limit)
+
+
+async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
+    """What failed, or may not have arrived, and nobody has taken care of; the oldest first."""
+    return await _oldest(connection, UNRESOLVED, limit)
+
+
+async def _oldest(connection: Connection, which: ColumnElement[bool], limit: int | None) -> list[Message]:
+    rows = await connection.execute(MESSAGES.where(which).order_by(MessageRow.created_at, MessageRow.key).limit(limit))
     return [Message.model_validate(row._mapping) for row in rows]
 
 
@@ -270,6 +269,17 @@ async def standings(connection: Connection) -> list[Standing]:
     query = select(MessageRow.state, func.count().label("count"), oldest, open_).group_by(MessageRow.state)
     rows = await connection.execute(query.order_by(MessageRow.state))
     return [Standing.model_validate(row._mapping) for row in rows]
+
+
+async def let_rest(connection: Connection, key: str, reason: str, now: datetime) -> None:
+    """Give up a message that nobody needs any more, whatever became of it so far; unless an attempt is at it."""
+    free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)
+    open_ = (*UNDER_WAY, MessageState.FAILED, MessageState.UNKNOWN)
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == key, MessageRow.state.in_(open_), free)
+        .values(state=MessageState.SUPPRESSED, reason=reason, settled_at=now, lease_until=None)
+    )
 
 
 async def fail(connection: Connection, key: str, reason: str, now: datetime) -> None:
@@ -699,6 +709,7 @@ MESSAGES = select(
     MessageRow.not_before,
     MessageRow.attempts,
     MessageRow.approved_by,
+    MessageRow.fence,
     MessageRow.resolution,
 )
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from rapport.model.base import Refusal, Refused
+from rapport.model.meeting import Receipt
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
 from starters.commands.office import Actor, Office
@@ -96,6 +97,17 @@ def with_office(data: Path | None, work: Callable[[Office], Awaitable[T]], *, as
             return await work(parts)
 
     return finish(opened(), as_json=as_json)
+
+
+def counted(receipt: Receipt) -> Receipt:
+    """A receipt, if it says that the word counts.
+
+    Raises:
+        Refusal: It does not count; the reason says why.
+    """
+    if not receipt.accepted:
+        raise Refusal(receipt.reason or "it doesn't count", fix="look how it stands now", kind=Refused.CONFLICT)
+    return receipt
 
 
 def acting(parts: Office, email: str | None) -> Actor:

@@ -12,7 +12,7 @@ from rapport.model.base import Refusal
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.reading import check
-from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
+from starters.cli.common import As, Data, Json, acting, counted, out, print_json, when, with_office
 from starters.commands import messages, undelivered
 from starters.commands.files import read_file
 from starters.commands.messages import Edit, MessageShown
@@ -158,9 +158,10 @@ def resend(key: str, as_: As = None, data: Data = None, json: Json = False) -> N
 
 
 def _resolve(key: str, how: Resolution, reason: str | None, as_: str | None, data: Data, *, json: bool) -> None:
-    receipt = with_office(
-        data, lambda office: undelivered.resolve(office, key, how, acting(office, as_), reason), as_json=json
-    )
+    async def work(office: Office) -> Receipt:
+        return counted(await undelivered.resolve(office, key, how, acting(office, as_), reason))
+
+    receipt = with_office(data, work, as_json=json)
     if json:
         print_json(receipt)
     elif receipt.outcome == LATER:
@@ -191,7 +192,8 @@ def _release(
         if not chosen:
             raise Refusal("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
         shown = [await messages.show(office, key) for key in chosen]
-        return await messages.release(office, chosen, acting(office, as_), hold=hold, reason=reason), shown
+        receipt = await messages.release(office, chosen, acting(office, as_), hold=hold, reason=reason)
+        return counted(receipt), shown
 
     receipt, shown = with_office(data, work, as_json=json)
     if json:

@@ -379,7 +379,8 @@ async def _emails(store: Store, settings: Settings) -> Check:
     late = present - timedelta(seconds=settings.sweep_seconds * PATIENCE)
     async with store.reading() as connection:
         goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
-        found = await outbox.strays(connection, late, goes=goes, limit=MOST_NAMED + 1, of_todos=True)
+        found = await outbox.unresolved(connection, MOST_NAMED + 1)
+        found += await outbox.late(connection, late, MOST_NAMED + 1) if goes else []
     if not found:
         return Check(check="emails", verdict=Verdict.OK, what="each went, is on its way, or was taken care of")
     named = [

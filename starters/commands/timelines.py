@@ -193,6 +193,12 @@ def sentence(
             return f"Mail to {who} failed for good"
         case "message.unknown":
             return f"Mail to {who}: nobody can say whether it arrived"
+        case "message.sent_again":
+            return f"{who} had the email sent again"
+        case "message.confirmed":
+            return f"{who} confirmed that the email arrived"
+        case "message.told_elsewhere":
+            return f"{who} told the email's reader another way"
         case "contact.edited":
             return f"What is known of {who} has changed: {about.replace('_', ' ')}"
         case "message.refused":

@@ -74,7 +74,8 @@ async def ask_doctor(private: Private) -> Doctor:
     try:
         said: dict[str, Any] = json.loads(out)
     except ValueError:
-        return Doctor(code, out)
+        # What tells nothing is no doctor: a crash must not pass for a clean bill of health.
+        return Doctor(code, out, {"doctor": ("trouble", f"it gave no answer, and ended with {code}")})
     checks = {one["check"]: (one["verdict"], one["what"]) for one in said.get("checks", ())}
     return Doctor(code, out, checks)
 

@@ -14,10 +14,11 @@ from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.people import WrittenWork
-from starters.commands import accounts, meetings, messages, onboardings, tasks, timelines, undelivered
+from starters.commands import accounts, meetings, messages, onboardings, successions, tasks, timelines, undelivered
 from starters.commands.messages import MessageLine
 from starters.commands.office import Actor
 from starters.commands.onboardings import StartRequest
+from starters.commands.successions import Departure
 from starters.commands.tasks_shown import TaskLine
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, account, town, until
 from tests.helpers_mail import DROP, ScriptedRelay, scripted_relay
@@ -175,3 +176,33 @@ async def test_a_wait_says_who_was_never_reached(dev_server: Client, tmp_path: P
         assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
         await in_state(here, key, USER, MessageState.SENT)
         assert not any(await said())
+
+
+async def test_a_second_failure_is_told_with_its_own_words(dev_server: Client, tmp_path: Path) -> None:
+    """Sent again and refused for another reason: the next task says that reason, and the timeline knows of both."""
+    full = "552 5.2.2 mailbox full"
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER, full)) as (here, _, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        (first,) = await asked(here)
+        assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
+
+        async def asked_again() -> str | None:
+            return next((line.task for line in await asked(here) if line.task != first.task), None)
+
+        again = await tasks.show(here.office, await until(asked_again, "the second task"))
+        assert full in str(again.said)
+        told = [(entry.kind, entry.what) for entry in await timelines.timeline_of(here.office, key)]
+        assert [kind for kind, _ in told].count("message.failed") == 2
+        assert ("message.sent_again", "Robin Keller had the email sent again") in told
+
+
+async def test_nobody_takes_care_of_an_email_to_whoever_has_left(dev_server: Client, tmp_path: Path) -> None:
+    """Its reader has left before anybody decided: it needs nobody's attention any more."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, _, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        (line,) = await asked(here)
+        departure = Departure(reason="She works elsewhere now.")
+        await successions.remove_contact(here.office, key, USER, departure, TAM)
+        assert (await tasks.decide(here.office, line.task, "resend", TAM)).accepted
+        await is_over(here, failed.key)
+        assert (await in_state(here, key, USER, MessageState.SUPPRESSED)).key == failed.key

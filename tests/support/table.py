@@ -122,7 +122,7 @@ async def _look(town: Town, faults: Faults) -> Lived | None:
     if await see_to(town):
         return None
     async with town.office.store.reading() as connection:
-        if await outbox.strays(connection, await town.now(), goes=True, limit=1):
+        if await outbox.late(connection, await town.now(), 1) or await outbox.unresolved(connection, 1):
             return None
     ended = set()
     for id_ in list(faults.workflows):
