@@ -98,7 +98,7 @@ def _split(said: list[str]) -> tuple[str, ...]:
 
 
 def _print_work(shown: PersonShown) -> None:
-    out.print(f"{shown.name}, {shown.role}", markup=False)
+    out.print(f"{shown.name}, {shown.role}, {shown.email}", markup=False, soft_wrap=True)
     for name, known in shown.work.model_dump().items() if shown.work else ():
         text = ", ".join(known) if isinstance(known, list | tuple) else known
         out.print(f"  {name.replace('_', ' ')}: {text or 'not known'}", markup=False)

@@ -401,7 +401,7 @@ async def _emails(store: Store, settings: Settings) -> Check:
 def _settles(message: outbox.Message) -> str:
     match message.state:
         case MessageState.FAILED:
-            return f"rapport message resend {message.key}"
+            return f"correct the address if it's wrong, then: rapport message resend {message.key}"
         case MessageState.UNKNOWN:
             return f"rapport message resolve {message.key} sent|resend"
         case _:

@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.gap import GapChange, GapStatus, NewGap
+from rapport.model.gap import GapChange, GapSent, GapStatus, NewGap
 from rapport.model.ids import gap_id, new_id
 from rapport.storage.gap_tables import GapRow
 from starters.commands import accounts, doctor, gaps, timelines, tokens
@@ -27,6 +27,7 @@ from starters.commands.office import present
 from starters.http.app import create_app
 from tests.conftest import TAM, Town, example, town, until
 from tests.support.receiver import Receiver, receiver
+from workflows.gap import GapDelivery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -118,7 +119,7 @@ async def test_patience_is_kept_under_the_same_id(here: Town, crm: Receiver) -> 
 
 
 async def test_what_the_crm_refuses_fails_where_everybody_sees_it(here: Town, crm: Receiver) -> None:
-    """It stands on the gap, in `rapport doctor` and in Temporal, without the address; once mended it can be resent."""
+    """It stands on the gap, in `rapport doctor` and in its workflow's result, without the address; mended, it goes."""
     crm.answers.append((400, {}))
     logged = await gaps.log(here.office, GAP, TAM)
     failed = await in_state(here, logged.ref, "failed")
@@ -130,9 +131,10 @@ async def test_what_the_crm_refuses_fails_where_everybody_sees_it(here: Town, cr
     handle = here.client.get_workflow_handle(gap_id(logged.ref))
 
     async def ended() -> bool:
-        return (await handle.describe()).status is WorkflowExecutionStatus.FAILED
+        return (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
 
-    await until(ended, "the delivery to fail")
+    await until(ended, "the delivery to end")
+    assert await here.client.get_workflow_handle_for(GapDelivery.run, handle.id).result() == GapSent(state="failed")
     history = (await handle.fetch_history()).to_json()
     for secret in ("a-secret-path", GAP.title, SECRET.removeprefix("whsec_")):
         assert secret not in history

@@ -101,7 +101,7 @@ async def test_doctor_and_metrics_name_what_nobody_is_at_work_on(
     assert (emails.verdict, last.verdict) == (Verdict.TROUBLE, Verdict.TROUBLE)
     assert {one.where: one.fix for one in emails.findings} == {
         keys[0]: "nothing; the sweep has it go on. If it stays, see Temporal's UI",
-        keys[1]: f"rapport message resend {keys[1]}",
+        keys[1]: f"correct the address if it's wrong, then: rapport message resend {keys[1]}",
         keys[2]: f"rapport message resolve {keys[2]} sent|resend",
     }
     assert all(re.search(r"for 6\d minutes", one.problem) for one in emails.findings)

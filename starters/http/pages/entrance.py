@@ -84,7 +84,7 @@ async def sign_in_by_form(request: Request, office: TheOffice) -> Response:
     check_origin(request, office)
     limits = limits_of(request)
     await limits.take(SIGN_IN_BY_CLIENT, client_of(request))
-    form = await fields(request)
+    form = await fields(request, tells=False)
     if "email" in form:
         email, onward = form["email"].strip()[:MAX_ADDRESS], local(form.get("next", "/"))
         await limits.take(SIGN_IN_BY_ADDRESS, email.lower())

@@ -178,6 +178,7 @@ async def account_page(
         onboarding=status,
         stages=stages(status),
         running=running,
+        broken=[one for one in milestones if one.state == "failed"],
         meetings=found,
         cadence=recurring,
         unreachable=unreachable,
@@ -254,7 +255,7 @@ def _mark(stage: Stage, status: Status | None) -> Literal["reached", "current", 
     states = [milestone.state for milestone in status.milestones if milestone.stage == stage]
     if not states:
         return "absent"
-    if all(state not in ("waiting", "running") for state in states):
+    if all(state not in ("waiting", "running", "failed") for state in states):
         return "reached"
     return "current" if stage == status.stage else "ahead"
 

@@ -173,8 +173,11 @@ def form_token(office: Office, token: str) -> str:
     return hmac.digest(stationery(office.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
 
 
-async def fields(request: Request) -> dict[str, str]:
+async def fields(request: Request, *, tells: bool = True) -> dict[str, str]:
     """A form's texts, with line feeds alone; of a repeated field the last one.
+
+    Args:
+        tells: Whether what no store keeps is refused. Where all nonsense gets the same answer, U+FFFD takes its place.
 
     Raises:
         Refusal: One has a character in it that no store keeps.
@@ -185,9 +188,9 @@ async def fields(request: Request) -> dict[str, str]:
         if isinstance(value, str)
     }
     for name, value in found.items():
-        if "\0" in name + value:
+        if "\0" in name + value and tells:
             raise Refusal(NULL, field=name.replace("\0", ""), fix="take it out")
-    return found
+    return {name.replace("\0", "\ufffd"): value.replace("\0", "\ufffd") for name, value in found.items()}
 
 
 # How things read
