@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clock import asked_at, now
 from activities.delivery import Policy
-from activities.writing import told
+from activities.writing import suppressed, told
 from rapport.mail import outbox
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
@@ -34,11 +34,16 @@ from rapport.storage.timeline import Submission
 from rapport.storage.waits import open_workflows
 from rapport.temporal import running, runs
 
+SETTLE: Final = timedelta(seconds=30)
+"""How long what is put on record may take to begin."""
+
 BY_RAPPORT: Final = "rapport"
 """Who says, in a to-do, what happened to an email."""
 
 SAID: Final = {"resend": "sent_again", "sent": "confirmed", "elsewhere": "told_elsewhere"}
 """What the timeline calls each way in which a person settles it."""
+
+OVERTAKEN: Final = "a time is booked by now"
 
 AT_MOST: Final = 200
 """How many emails one sweep has go on; the next takes the rest."""
@@ -115,6 +120,10 @@ class Undelivered:
             if order.how == "unwritten":
                 await outbox.fail(connection, order.key, order.reason or "it cannot be written", now())
                 return await outbox.outcomes(connection, [order.key], now())
+            if order.how == "resend" and await outbox.is_overtaken(connection, message):
+                await outbox.let_rest(connection, order.key, OVERTAKEN, now())
+                await timeline.append(connection, suppressed(message, now(), OVERTAKEN))
+                return await outbox.outcomes(connection, [order.key], now())
             to = await _address(connection, message)
             if await outbox.settle_by_hand(connection, order.key, order.how, to, now()):
                 message = await outbox.message(connection, order.key)
@@ -160,6 +169,8 @@ class Sweeping:
     async def look(self, question: SweepAsked) -> Strays:
         """Find it, and note that it was looked for."""
         before = question.now - timedelta(seconds=question.patience)
+        # Beginning is safe to repeat, so it need not wait longer than whoever has put it on record takes.
+        begun = question.now - SETTLE
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
             asked = set(await tasks.open_about_emails(connection))
@@ -179,10 +190,10 @@ class Sweeping:
                         area=case.area,
                         channel=case.channel,
                     )
-                    for case in await support.pending(connection, before)
+                    for case in await support.pending(connection, begun)
                 ),
-                reviews=tuple([await _review(connection, one) for one in await reviews.pending(connection, before)]),
-                gaps=tuple(GapStart(ref=ref) for ref in await gaps.pending(connection, before)),
+                reviews=tuple([await _review(connection, one) for one in await reviews.pending(connection, begun)]),
+                gaps=tuple(GapStart(ref=ref) for ref in await gaps.pending(connection, begun)),
             )
             await sweeps.note(connection, question.now, strays)
             return strays

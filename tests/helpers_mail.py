@@ -126,7 +126,7 @@ class ScriptedRelay:
             answer = USUAL[point]
         if answer == DROP:
             raise ConnectionAbortedError
-        writer.write(f"{answer}\r\n".encode())
+        writer.write(f"{answer}\r\n".encode(errors="surrogateescape"))
         await writer.drain()
         if point in self.after:
             self.after[point]()

@@ -38,6 +38,10 @@ _POSIX = re.compile(
 _POSIX_DATE = re.compile(rf"M(?P<month>\d+)\.(?P<week>\d)\.(?P<weekday>\d)(?:/(?P<time>{_HMS}))?")
 
 
+class ListedTwiceError(ValueError):
+    """Two of those who are invited have the same address."""
+
+
 @dataclass(frozen=True)
 class Attendee:
     """One person who is asked. `address` stands in the invitation exactly as the mail is addressed."""
@@ -257,7 +261,7 @@ def _event(invitation: Invitation, series: Invitation | None = None) -> icalenda
     seen: set[str] = set()
     for attendee in invitation.attendees:
         if attendee.address.lower() in seen:
-            raise ValueError("an attendee is listed twice; give each person one line")
+            raise ListedTwiceError("an attendee is listed twice; give each person one line")
         seen.add(attendee.address.lower())
         person = _person(attendee.name, attendee.address)
         person.params["CUTYPE"] = "INDIVIDUAL"

@@ -466,6 +466,10 @@ class Letter:
             if meeting.booking.called_off or parts:
                 return "CANCEL", invite.cancel(invitation)
             return "REQUEST", invite.request(invitation)
+        except invite.ListedTwiceError:
+            raise Refusal(
+                "the invitation can't be written: two people have the same address", field="meeting"
+            ) from None
         except ValueError:
             # Its words could name people, and a refusal is written into histories.
             raise Refusal("the invitation cannot be written", field="meeting") from None

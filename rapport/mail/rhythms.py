@@ -138,6 +138,8 @@ def calendar(
         if parts or rhythm.kind in ("skipped", "closed"):
             return "CANCEL", invite.cancel(invitation)
         return "REQUEST", invite.request(invitation)
+    except invite.ListedTwiceError:
+        raise Refusal("the invitation can't be written: two people have the same address", field="rhythm") from None
     except ValueError:
         # Its words could name people, and a refusal is written into histories.
         raise Refusal("the invitation cannot be written", field="rhythm") from None

@@ -251,7 +251,7 @@ class Mailer:
                 raise (Unanswered(type(error).__name__) if went_out else Lost()) from None
             raise
         if went_out and answer.code == aiosmtplib.SMTPStatus.completed:
-            return f"{answer.code} {answer.message}"[:500]
+            return _said(answer.code, answer.message)
         if not 400 <= answer.code < 600:
             client.close()
             odd = f"{answer.code} is no answer to a message"
@@ -502,7 +502,13 @@ def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
 
 
 def _words(error: aiosmtplib.SMTPResponseException) -> str:
-    return f"{error.code} {error.message}"[:500]
+    return _said(error.code, error.message)
+
+
+def _said(code: int, text: str) -> str:
+    """What the relay said, as any database keeps it: some say it in Latin-1, or with control characters."""
+    printable = "".join(one if one.isprintable() else "\ufffd" if one.strip() else " " for one in text)
+    return f"{code} {printable}"[:500]
 
 
 def _on_the_wire(raw: bytes) -> bytes:

@@ -30,7 +30,7 @@ from rapport.model.workflows import LASTING, mail_queue
 from rapport.policy import promises
 from rapport.schedules import MORNINGS, PATIENCE, SWEEPS, registered
 from rapport.settings import Settings
-from rapport.storage import announcements, gaps, sweeps
+from rapport.storage import announcements, gaps, reviews, support, sweeps
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
@@ -46,6 +46,9 @@ MAX_DESCRIBED: Final = 100
 
 SETTLE_SECONDS: Final = 2.0
 """How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
+
+BEGUN: Final = timedelta(minutes=1)
+"""How long what is put on record may take to begin before that is told."""
 
 MOST_NAMED: Final = 50
 """How many emails are named one by one."""
@@ -125,11 +128,11 @@ async def examine(settings: Settings) -> Diagnosis:
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
         checks.append(await _relay(settings))
         if store is None:
-            missed = ("mail", "emails", "sweep", "channel", "crm", "waits", "workflows")
+            missed = ("mail", "emails", "on record", "sweep", "channel", "crm", "waits", "workflows")
             checks += [_skipped(name, "the database") for name in missed]
         else:
             mail = await _mail(store, settings)
-            checks += [mail, await _emails(store, settings), await _sweep(store, settings)]
+            checks += [mail, await _emails(store, settings), await _begun(store), await _sweep(store, settings)]
             checks += [await _channel(store, settings), await _crm(store, settings), await _waits(store)]
             if client is None:
                 checks.append(_skipped("workflows", "Temporal"))
@@ -415,6 +418,23 @@ def _age(since: timedelta) -> str:
     if minutes >= 120:
         return f"{minutes // 60} hours"
     return f"{minutes} minutes" if minutes > 1 else "a minute"
+
+
+async def _begun(store: Store) -> Check:
+    """Whether what was put on record while Temporal was away has begun."""
+    present = datetime.now(UTC)
+    async with store.reading() as connection:
+        waiting = [(one.ref, one.opened_at) for one in await support.pending(connection, present - BEGUN)]
+        waiting += [(one.ref, one.submitted) for one in await reviews.pending(connection, present - BEGUN)]
+    if not waiting:
+        return Check(check="on record", verdict=Verdict.OK, what="every case and review has begun")
+    found = tuple(
+        Finding(where=ref, problem=f"hasn't begun for {_age(present - since)}", fix="nothing; the next sweep begins it")
+        for ref, since in waiting[:MOST_NAMED]
+    )
+    what = f"{len(waiting)} {'is' if len(waiting) == 1 else 'are'} on record and haven't begun"
+    fix = "check that Temporal and a worker run; the sweep begins them"
+    return Check(check="on record", verdict=Verdict.TROUBLE, what=what, fix=fix, findings=found)
 
 
 async def _sweep(store: Store, settings: Settings) -> Check:

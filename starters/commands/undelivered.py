@@ -8,6 +8,7 @@ from rapport.mail import outbox
 from rapport.model.base import Refusal, Refused
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
+from rapport.storage import people
 from rapport.storage import tasks as task_records
 from starters.commands import tasks
 from starters.commands.office import Actor, Office
@@ -28,6 +29,9 @@ async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor
     async with office.store.reading() as connection:
         message = await outbox.message(connection, key)
         asked = await task_records.open_about_email(connection, message.account or "", key)
+        gone = message.is_open and await people.has_left(connection, message.person)
+    if gone:
+        raise Refusal("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
     if asked is None:
         if message.state not in (MessageState.FAILED, MessageState.UNKNOWN):
             problem, fix = f"is {message.state}; there is nothing to settle", "see `rapport message show`"

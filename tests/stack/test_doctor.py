@@ -94,6 +94,7 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "relay",
         "mail",
         "emails",
+        "on record",
         "sweep",
         "channel",
         "crm",

@@ -20,7 +20,7 @@ from starters.commands.office import Actor
 from starters.commands.onboardings import StartRequest
 from starters.commands.successions import Departure
 from starters.commands.tasks_shown import TaskLine
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, account, town, until
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, account, by, town, until
 from tests.helpers_mail import DROP, ScriptedRelay, scripted_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -206,3 +206,40 @@ async def test_nobody_takes_care_of_an_email_to_whoever_has_left(dev_server: Cli
         assert (await tasks.decide(here.office, line.task, "resend", TAM)).accepted
         await is_over(here, failed.key)
         assert (await in_state(here, key, USER, MessageState.SUPPRESSED)).key == failed.key
+
+
+async def test_a_relay_may_answer_in_any_letters(dev_server: Client, tmp_path: Path) -> None:
+    """Latin-1 and control characters after the dot: accepted is sent, once, and refused is a task."""
+
+    def odd(relay: ScriptedRelay) -> None:
+        relay.then_for(USER, "550 5.1.1 destinataire refus\udce9")
+        relay.then("body", "250 2.0.0 accept\udce9\x00 en file", "250 ok \x07")
+
+    async with welcomed(dev_server, tmp_path, odd) as (here, relay, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        assert (failed.reason or "").startswith("550 5.1.1 destinataire refus")
+        for reader in (CHAMPION, BUSINESS, SECOND_USER):
+            await in_state(here, key, reader, MessageState.SENT)
+            assert len(relay.to(reader)) == 1
+        await asked(here)
+
+
+async def test_times_are_not_offered_for_a_meeting_that_is_booked(dev_server: Client, tmp_path: Path) -> None:
+    """A welcome that failed and is sent again after the booking asks nobody to vote any more."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(SECOND_USER, UNKNOWN_USER)) as made:
+        here, relay, key = made
+        failed = await in_state(here, key, SECOND_USER, MessageState.FAILED)
+        (line,) = await asked(here)
+        for voter in (BUSINESS, CHAMPION, USER):
+            await meetings.vote(here.office, key, "kickoff", ("1",), by(voter))
+
+        async def invited() -> bool:
+            sent = await messages.listed(here.office, key, MessageState.SENT)
+            return any(one.purpose == "invitation" and one.to == SECOND_USER for one in sent)
+
+        await until(invited, "the invitation")
+        assert (await tasks.decide(here.office, line.task, "resend", TAM)).accepted
+        await is_over(here, failed.key)
+        kept = next(one for one in await messages.listed(here.office, key) if one.key == failed.key)
+        assert (kept.state, kept.reason) == (MessageState.SUPPRESSED, "a time is booked by now")
+        assert len(relay.to(SECOND_USER)) == 1
