@@ -29,12 +29,10 @@ class Nature:
     Attributes:
         local: How it is tried in the workflow task itself, if it is, before it gets a task of its own.
         remote: How it is tried after that.
-        mails: Whether it waits for the relay, on the task queue for that.
     """
 
     local: Local | None
     remote: Remote
-    mails: bool = False
 
 
 AT_ONCE: Final = Local(
@@ -43,15 +41,11 @@ AT_ONCE: Final = Local(
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 
-MAIL: Final = Nature(
+MAIL: Final = Remote(
     # What waits for a stopped mail or a patient relay names its own next attempt, and gives up itself.
-    local=AT_ONCE,
-    remote=Remote(
-        start_to_close_timeout=timedelta(minutes=3),
-        heartbeat_timeout=timedelta(seconds=10),
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)),
-    ),
-    mails=True,
+    start_to_close_timeout=timedelta(minutes=3),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)),
 )
 
 CALENDARS: Final = Nature(

@@ -127,7 +127,7 @@ async def attempted(act: Callable[[A, S], Awaitable[R]], given: S, summary: str,
         answer = await at_once(act, given, summary, nature.local)
         if answer is not None:
             return answer
-    return await in_the_end(act, given, summary, nature.remote, mails=nature.mails)
+    return await in_the_end(act, given, summary, nature.remote)
 
 
 async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Local) -> R | Refused | None:

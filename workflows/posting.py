@@ -129,5 +129,5 @@ async def sent(
     outcomes = await at_once(act, given, summary, AT_ONCE)
     if outcomes is None or (isinstance(outcomes, Outcomes) and outcomes.under_way()):
         on_wait()
-        return await in_the_end(act, given, summary, MAIL.remote, mails=True)
+        return await in_the_end(act, given, summary, MAIL, mails=True)
     return outcomes
