@@ -19,13 +19,14 @@ from activities.writing import suppressed, told
 from rapport.mail import outbox
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
-from rapport.model.ids import RELAY_ALARM, undelivered_task
+from rapport.model.ids import RELAY_ALARM, undelivered_id, undelivered_task
 from rapport.model.message import MessageState, Occasion, Outcomes
+from rapport.model.operations import Steer, Steering
 from rapport.model.people import Role
 from rapport.model.support import CaseStart
 from rapport.model.tech_review import ReviewRound, ReviewStart
 from rapport.model.undelivered import AllGone, Gone, Looked, Settling, Strays, SweepAsked, Trouble, UndeliveredStart
-from rapport.model.workflows import LASTING
+from rapport.model.workflows import LASTING, UNDELIVERED
 from rapport.policy import audit
 from rapport.storage import gaps, people, reviews, support, sweeps, tasks, timeline
 from rapport.storage.database import Connection, Store
@@ -215,8 +216,9 @@ class Missing:
         """
         async with self.store.snapshot() as connection:
             shown = await open_workflows(connection)
+            shown |= {undelivered_id(one.key) for one in await outbox.unresolved(connection)}
         try:
-            listed = await running(self.client, LASTING, self.task_queue)
+            listed = await running(self.client, (*LASTING, UNDELIVERED.name), self.task_queue)
         except RPCError as error:
             if error.status is not RPCStatusCode.UNIMPLEMENTED:
                 raise
@@ -231,7 +233,21 @@ class Missing:
                 if id_.startswith("task/"):
                     await tasks.close_gone(connection, id_)
             found = [await _whose(connection, id_) for id_ in gone]
+            unheard = [await _about(connection, id_) for id_ in gone]
+        for task in unheard:
+            # The next round asks again, and hears the answer.
+            if task is not None and await runs(self.client, task):
+                await self.client.get_workflow_handle(task).signal("steer", Steer(kind=Steering.CLOSE))
         return AllGone(workflows=tuple(one for one in found if one is not None))
+
+
+async def _about(connection: Connection, workflow_id: str) -> str | None:
+    """The to-do about an email whose workflow is gone: nobody hears an answer to it."""
+    kind, _, key = workflow_id.partition("/")
+    if kind != "undelivered":
+        return None
+    message = await outbox.message(connection, key)
+    return await tasks.open_about_email(connection, message.account or "", key)
 
 
 async def _whose(connection: Connection, workflow_id: str) -> Gone | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from sqlalchemy import update
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.mail import outbox
 from rapport.model.ids import case_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
@@ -18,8 +18,9 @@ from rapport.model.support import WrittenCase
 from rapport.model.undelivered import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
 from rapport.storage import people, relay, support, sweeps, timeline
+from rapport.storage import tasks as task_records
 from rapport.storage.tables import MessageRow
-from starters.commands import doctor, messages, onboardings, tasks, tokens
+from starters.commands import doctor, messages, onboardings, tasks, tokens, undelivered
 from starters.commands.doctor import Verdict
 from starters.commands.office import Actor, submission
 from starters.commands.onboardings import StartRequest
@@ -218,3 +219,29 @@ async def test_what_was_ended_from_outside_is_somebodys(here: Town) -> None:
         return await open_tasks() == {gone_task(key, onboarding_id(key))}
 
     await until(told, "the TAM to be told")
+
+
+async def test_a_decision_on_an_email_is_heard_also_where_its_workflow_was_ended(here: Town) -> None:
+    """Its to-do, to which nobody listens any more, is taken back and put again; the answer to that one counts."""
+    key, keys = await drafted(here)
+    await left_behind(here, keys[0], state=MessageState.FAILED, reason="550 gone", settled_at=LONG_AGO)
+    await sweep(here)
+
+    async def asked() -> bool:
+        async with here.office.store.reading() as connection:
+            return await task_records.open_about_email(connection, key, keys[0]) is not None
+
+    await until(asked, "the TAM to be asked")
+    await here.client.get_workflow_handle(undelivered_id(keys[0])).terminate("by hand")
+
+    async def asked_again() -> bool:
+        await sweep(here)
+        described = await here.client.get_workflow_handle(undelivered_id(keys[0])).describe()
+        return described.status is WorkflowExecutionStatus.RUNNING and await asked()
+
+    await until(asked_again, "the TAM to be asked again")
+    assert (await undelivered.resolve(here.office, keys[0], "resend", TAM)).accepted
+    await here.client.get_workflow_handle(undelivered_id(keys[0])).result()
+    assert len(here.mails()) >= 1
+    async with here.office.store.reading() as connection:
+        assert (await outbox.states(connection, keys[:1]))[keys[0]] is MessageState.SENT
