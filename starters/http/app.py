@@ -118,7 +118,7 @@ class _Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        secret = scope["path"].startswith(_SECRETS)
+        secret = scope["method"] == "GET" and scope["path"].startswith(_SECRETS)
         if "\0" in scope["path"] and not secret:
             refusal = Refusal("there is nothing here", fix="check the address", kind=Refused.NOT_FOUND)
             await problem(refusal)(scope, receive, guarded)
