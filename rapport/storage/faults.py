@@ -145,7 +145,7 @@ class Where:
             fix = "try again; if it lasts, see which process keeps it"
             return DatabaseFault("another process keeps the database busy", fix, self.field)
         if code in _CRAMPED:
-            fix = "see that its directory is there, who owns it, and that its disk works"
+            fix = "run `rapport setup` if it is new; else see that its directory is there, who owns it, and its disk"
             return DatabaseFault("the database cannot be opened, or its disk cannot be used", fix, self.field)
         if code == sqlite3.SQLITE_ERROR and str(cause).startswith("no such table"):
             return self.unprepared()

@@ -41,7 +41,7 @@ def drilled(fault: str, broken: str, patience: float = 30) -> dict[str, Any]:
 
 CASES: Final = (
     ("says_sent", "relay killed", "it is on record as sent, and the relay never had it"),
-    ("forgets_votes", "worker killed", "vote: the vote of"),
+    ("forgets_votes", "worker killed", ": the vote of"),
     ("ignores_approvals", "worker killed", "and not on record as approved"),
     ("answers_500", "temporal killed", "wrong answer: "),
     ("is_blind_to_the_relay", "relay's password", "not told: relay's password"),
