@@ -27,7 +27,6 @@ from starters.commands.office import present
 from starters.http.app import create_app
 from tests.conftest import TAM, Town, example, town, until
 from tests.support.receiver import Receiver, receiver
-from workflows.gap import GapDelivery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -134,7 +133,8 @@ async def test_what_the_crm_refuses_fails_where_everybody_sees_it(here: Town, cr
         return (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
 
     await until(ended, "the delivery to end")
-    assert await here.client.get_workflow_handle_for(GapDelivery.run, handle.id).result() == GapSent(state="failed")
+    sent = await here.client.get_workflow_handle(handle.id, result_type=GapSent).result()
+    assert sent == GapSent(state="failed")
     history = (await handle.fetch_history()).to_json()
     for secret in ("a-secret-path", GAP.title, SECRET.removeprefix("whsec_")):
         assert secret not in history
