@@ -78,6 +78,14 @@ class Refused:
     reason: str
 
 
+@dataclass(frozen=True)
+class Undone:
+    """What was asked for did not succeed within its limits; it may have done its work nonetheless.
+
+    An outcome of its own: nothing is also what many an activity gives that has done its work.
+    """
+
+
 def beside(work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
     """Begin something beside what begins it.
 
@@ -125,22 +133,18 @@ async def attempted(act: Callable[[A, S], Awaitable[R]], given: S, summary: str,
     """
     if nature.local is not None:
         answer = await at_once(act, given, summary, nature.local)
-        if answer is not None:
+        if not isinstance(answer, Undone):
             return answer
     return await in_the_end(act, given, summary, nature.remote)
 
 
-async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Local) -> R | Refused | None:
-    """Have an activity try in the workflow task itself.
-
-    Returns:
-        Nothing where it did not succeed within its limits; it may have done its work nonetheless.
-    """
+async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Local) -> R | Refused | Undone:
+    """Have an activity try in the workflow task itself."""
     try:
         return await workflow.execute_local_activity_method(act, given, summary=summary, **limits)
     except FailureError as error:
         # Of whatever kind: what failed is no `ActivityError` here, and what took too long no `ApplicationError` either.
-        return _refusal(error)
+        return _refusal(error) or Undone()
 
 
 async def in_the_end(

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
-from workflows.outcomes import Refused, at_once, done, in_the_end, started
+from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, started
 from workflows.waiting import ask, soon
 
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
@@ -127,7 +127,7 @@ async def sent(
     docs/adr/0022-mails-that-go-at-once.md.
     """
     outcomes = await at_once(act, given, summary, AT_ONCE)
-    if outcomes is None or (isinstance(outcomes, Outcomes) and outcomes.under_way()):
+    if isinstance(outcomes, Undone) or (isinstance(outcomes, Outcomes) and outcomes.under_way()):
         on_wait()
         return await in_the_end(act, given, summary, MAIL, mails=True)
     return outcomes

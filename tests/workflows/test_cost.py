@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from bench.actions import actions
-from bench.year import compare, cost_of, example
+from bench.year import compare, cost_of, example, histories
+from rapport.model.ids import onboarding_id
 from starters.simulate.life import beginning
 from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import of_file
@@ -37,6 +39,28 @@ async def test_a_life_is_counted_whole() -> None:
     # The approval is asked for and decided, and every other task is decided at least.
     assert cost.actions["HumanTask"]["updates"] >= cost.runs["HumanTask"] + 1
     assert cost.total == sum(sum(kinds.values()) for kinds in cost.actions.values())
+
+
+async def test_what_a_workflow_has_done_in_its_own_task_it_does_once() -> None:
+    """An activity that succeeds in the workflow's task, whatever it gives, has no task of its own besides."""
+    source = of_file(example("orbisant"), Path("none"))
+    local: set[str] = set()
+    async with beginning(source, source.contract.signed_at) as life:
+        await life.live(life.began + timedelta(days=7), SCENARIOS["smooth"]())
+        began = onboarding_id(life.account)
+        async for history in histories(life.office.client, began, None):
+            for one in history.events:
+                if one.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
+                    [data] = one.marker_recorded_event_attributes.details["data"].payloads
+                    local.add(json.loads(data.data)["activity_type"])
+        assert {"records.project", "messages.send"} <= local
+        async for history in histories(life.office.client, began, None):
+            queued = {
+                one.activity_task_scheduled_event_attributes.activity_type.name
+                for one in history.events
+                if one.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+            }
+            assert not queued & local, history.workflow_id
 
 
 def event(kind: str, **attributes: object) -> HistoryEvent:
