@@ -264,7 +264,7 @@ class HumanTask(Correspondence):
         return human_task.judge(
             decision,
             # What ends the task counts at once, also for a decision that comes before `run` has closed it.
-            phase=TaskPhase.CLOSED if self._is_over() else self.phase,
+            phase=TaskPhase.CLOSED if self._takes_no_more else self.phase,
             round_=self.round,
             options=self.definition.options,
             seats=self.deciding.seats if self.deciding else (),
@@ -287,7 +287,7 @@ class HumanTask(Correspondence):
         return outcome or "counted"
 
     def _judge_request(self, request: TaskRequest) -> str | None:  # noqa: ARG002 - whatever is asked for
-        return self._closed_text() if self._is_over() else None
+        return self._closed_text() if self._takes_no_more else None
 
     def _take_request(self, request: TaskRequest) -> str:
         if request.declined:
@@ -307,7 +307,7 @@ class HumanTask(Correspondence):
         return "asked"
 
     def _judge_question(self, question: TaskQuestion) -> str | None:
-        if self._is_over():
+        if self._takes_no_more:
             return self._closed_text()
         if self.phase is not TaskPhase.OPEN:
             return "a question is open already; wait for its answer"
@@ -323,7 +323,7 @@ class HumanTask(Correspondence):
         return "asked"
 
     def _judge_answer(self, answer: TaskQuestion) -> str | None:  # noqa: ARG002 - whatever is answered
-        if self._is_over():
+        if self._takes_no_more:
             return self._closed_text()
         return None if self.phase is TaskPhase.NEEDS_INFO else "no question is open"
 
@@ -357,6 +357,11 @@ class HumanTask(Correspondence):
     def _is_over(self) -> bool:
         return self.outcome is not None
 
+    @property
+    def _takes_no_more(self) -> bool:
+        """Whether no word counts any more: also one that comes in the moment in which it is taken back."""
+        return self._is_over() or self.closing
+
     def _is_interrupted(self) -> bool:
         return self._is_over() or self.edited or self.phase is not TaskPhase.OPEN
 
@@ -367,7 +372,8 @@ class HumanTask(Correspondence):
         return "drafting" if customers else "preparation"
 
     def _closed_text(self) -> str:
-        return f"already decided: {self.outcome}" if self.decisions else f"closed without a decision: {self.outcome}"
+        outcome = self.outcome or WITHDRAWN
+        return f"already decided: {outcome}" if self.decisions else f"closed without a decision: {outcome}"
 
     async def _ask(
         self, assign: tuple[str, ...], ladder: Ladder, deadline: datetime | None, requester: str | None

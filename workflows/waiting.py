@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from temporalio import workflow
 
@@ -20,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import PLANNING
 from workflows.outcomes import Refused, beside, done, ended, started, told
+
+OVERTAKEN: Final = "it was settled in another way at the same moment"
 
 
 class Alarm:
@@ -105,11 +107,16 @@ class Owner(Protocol):
     Attributes:
         paused_at: Since when it is paused, if it is.
         todos: The ids of the to-dos that are open for it, in their order.
+        changed: Whether there is something to be told.
     """
 
     account: str
+    changed: bool
     paused_at: datetime | None
     todos: list[str]
+
+    def turn_away(self, word: Any, reason: str) -> None:
+        """Tell that a word does not count."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,13 @@ class Errand:
             unblock=self.unblock,
         )
         result = await ask(given, self.id, f"{self._title}, for {account}", is_over=is_done, todos=self.owner.todos)
-        return None if is_done() else result
+        if not is_done():
+            return result
+        if result.outcome in self.chore.options and result.decisions:
+            # Both were decided in the same moment, and each was told that it counts.
+            self.owner.turn_away(result.decisions[-1], OVERTAKEN)
+            self.owner.changed = True
+        return None
 
     @property
     def id(self) -> str:

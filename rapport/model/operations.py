@@ -24,11 +24,19 @@ OF_A_STEP = frozenset({Operate.SKIP, Operate.REDO, Operate.COMPLETE})
 """The operations that name a step."""
 
 
+class Seen(Wire):
+    """A step as it was on record when somebody said what becomes of it."""
+
+    attempt: int
+    state: str
+
+
 class Operation(Wire):
     """A member's word on an onboarding; the reason stands in SQL, under the submission's id.
 
     Attributes:
         step: The step, for those in `OF_A_STEP`.
+        seen: What they knew of it. Of two who decide about a step at once, the second did not know of the first.
         playbook, left_out: What is adopted, and which of its steps the account does not get.
     """
 
@@ -36,6 +44,7 @@ class Operation(Wire):
     by: str
     kind: Operate
     step: str | None = None
+    seen: Seen | None = None
     playbook: Playbook | None = None
     left_out: tuple[str, ...] = ()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from rapport.model.operations import OF_A_STEP, Operate, Operation, Steer, Steering
+from rapport.model.operations import OF_A_STEP, Operate, Operation, Seen, Steer, Steering
 from rapport.model.people import Schedule
 from rapport.policy.adoption import adopted, changes
 from rapport.policy.calendar import add_business_days, after_pause
@@ -40,11 +40,23 @@ def judge(steps: Steps, operation: Operation) -> str | None:
     step = steps.get(operation.step or "")
     if step is None:
         return f"there is no step {operation.step!r}; it has {', '.join(steps)}"
+    if step.state is not _ENDS.get(operation.kind) and (now := _overtaken(step, operation.seen)) is not None:
+        return f"{operation.step} has changed meanwhile: it is {now}; look again, and say then what becomes of it"
     if operation.kind is Operate.REDO and not (step.state.ended or step.state is StepState.FAILED):
         return f"{operation.step} has not ended; skip or complete it instead, or wait"
     if operation.kind is not Operate.REDO and step.state.ended and step.state is not _ENDS[operation.kind]:
         return f"{operation.step} has ended already: {step.outcome or step.state}; redo it if it has to be done again"
     return None
+
+
+def _overtaken(step: Progress, seen: Seen | None) -> str | None:
+    """How a step is by now, if it is no more what somebody decided about.
+
+    That it began since, or is held up, changes nothing: what is to become of it can still become of it.
+    """
+    if seen is None or (seen.attempt == step.attempt and (seen.state == step.state or step.state in _OPEN)):
+        return None
+    return f"{step.outcome or step.state}, attempt {step.attempt}"
 
 
 def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: datetime) -> Applied:
@@ -87,6 +99,7 @@ def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: d
             return Applied(after, None, CANCELLED, _closed(left, steps))
 
 
+_OPEN = (StepState.WAITING, StepState.RUNNING)
 _ENDS = {Operate.SKIP: StepState.SKIPPED, Operate.COMPLETE: StepState.DONE}
 _OUTCOMES = {Operate.SKIP: "skipped", Operate.COMPLETE: ELSEWHERE}
 

@@ -60,6 +60,7 @@ def status(account: str, data: Data = None, json: Json = False) -> None:
 
 AccountName = Annotated[str, typer.Argument(help="The account's key.")]
 StepNamed = Annotated[str, typer.Argument(help="The step, as `rapport onboarding status` names it.")]
+Attempt = Annotated[int | None, typer.Option("--attempt", help="Only if this attempt at it is still the latest.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands on the account's timeline.")]
 
 
@@ -95,26 +96,44 @@ def resume(
 
 @app.command()
 def skip(
-    account: AccountName, step: StepNamed, reason: Reason, as_: As = None, data: Data = None, json: Json = False
+    account: AccountName,
+    step: StepNamed,
+    reason: Reason,
+    attempt: Attempt = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Leave a step out; if it runs, what it has under way is taken back."""
-    _operate(account, Operate.SKIP, {"reason": reason, "step": step}, as_, data, as_json=json)
+    _operate(account, Operate.SKIP, {"reason": reason, "step": step, "attempt": attempt}, as_, data, as_json=json)
 
 
 @app.command()
 def redo(
-    account: AccountName, step: StepNamed, reason: Reason, as_: As = None, data: Data = None, json: Json = False
+    account: AccountName,
+    step: StepNamed,
+    reason: Reason,
+    attempt: Attempt = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Do a step that has ended once more; nothing that depends on it runs again."""
-    _operate(account, Operate.REDO, {"reason": reason, "step": step}, as_, data, as_json=json)
+    _operate(account, Operate.REDO, {"reason": reason, "step": step, "attempt": attempt}, as_, data, as_json=json)
 
 
 @app.command()
 def complete(
-    account: AccountName, step: StepNamed, reason: Reason, as_: As = None, data: Data = None, json: Json = False
+    account: AccountName,
+    step: StepNamed,
+    reason: Reason,
+    attempt: Attempt = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Say that a step was done elsewhere."""
-    _operate(account, Operate.COMPLETE, {"reason": reason, "step": step}, as_, data, as_json=json)
+    _operate(account, Operate.COMPLETE, {"reason": reason, "step": step, "attempt": attempt}, as_, data, as_json=json)
 
 
 @app.command()
@@ -137,7 +156,7 @@ def cancel(account: AccountName, reason: Reason, as_: As = None, data: Data = No
 
 
 def _operate(
-    account: str, kind: Operate, given: dict[str, str], as_: str | None, data: Path | None, *, as_json: bool
+    account: str, kind: Operate, given: dict[str, object], as_: str | None, data: Path | None, *, as_json: bool
 ) -> None:
     async def work(office: Office) -> Receipt:
         written = check(OperationWritten, given, "")

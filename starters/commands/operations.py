@@ -6,13 +6,13 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from rapport.mail.letters import Company
 from rapport.model.base import Instant, Prose, Refusal, Refused, StepName, Wire, Written
 from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
-from rapport.model.operations import OF_A_STEP, Operate, Operation
+from rapport.model.operations import OF_A_STEP, Operate, Operation, Seen
 from rapport.model.playbook import MeetingStep, MessageStep, Offset, Playbook, StepDefinition
 from rapport.playbooks import load
 from rapport.policy import operations, plan
@@ -63,11 +63,13 @@ class OperationWritten(Written):
 
     Attributes:
         step: For skip, redo and complete.
+        attempt: The attempt at the step that the person saw; without it, the latest.
         playbook: For adopt.
     """
 
     reason: Annotated[Prose, AfterValidator(_filled)]
     step: StepName | None = None
+    attempt: Annotated[int, Field(ge=1)] | None = None
     playbook: StepName | None = None
 
 
@@ -76,11 +78,12 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
 
     Raises:
         Refusal: The member may not act on accounts, the step or the playbook is missing or unknown, the step is not in
-            a state for it, or no onboarding runs.
+            a state for it, or no more as it was when this was said, or no onboarding runs.
     """
     member = await member_acting(office, actor)
     if kind in OF_A_STEP and written.step is None:
         raise Refusal("is missing", field="step", fix=f"name the step to {kind}")
+    seen = await _seen(office, account, written) if kind in OF_A_STEP else None
     playbook, left_out = None, tuple[str, ...]()
     if kind is Operate.ADOPT:
         if written.playbook is None:
@@ -91,12 +94,34 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
     said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
     plan_ = playbook.model_dump(mode="json") if playbook else None
     said = await once(office, said, by_state=True, step=written.step, playbook=plan_)
-    operation = Operation(id=said.id, by=member.id, kind=kind, step=written.step, playbook=playbook, left_out=left_out)
+    operation = Operation(
+        id=said.id,
+        by=member.id,
+        kind=kind,
+        step=written.step,
+        seen=seen,
+        playbook=playbook,
+        left_out=left_out,
+    )
     handle = office.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
     asked = hand_over(office, handle, Onboarding.operate, operation, f"onboarding of {account}")
     if kind in OF_A_STEP:
         return await _of_a_running_one(account, asked)
     return await _of_either(office, account, asked, operation)
+
+
+async def _seen(office: Office, account: str, written: OperationWritten) -> Seen | None:
+    """How the step is, by its onboarding, or else as that last wrote it down; nothing if there is no such step."""
+    try:
+        step: plan.Progress | contracts.Shown | None = (await plan_of(office, account)).steps.get(written.step or "")
+    except Refusal as refusal:
+        if refusal.kind is not Refused.UNREACHABLE:
+            return None
+        async with office.store.reading() as connection:
+            contract = await contracts.latest(connection, account)
+            known = await contracts.milestones(connection, contract.id) if contract is not None else []
+        step = next((one for one in known if one.step == written.step), None)
+    return None if step is None else Seen(attempt=written.attempt or step.attempt, state=step.state)
 
 
 async def left_out_for(connection: Connection, account: str, playbook: Playbook) -> tuple[str, ...]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Sequence
+
 import pytest
 
+from rapport.model.base import Refusal
 from rapport.model.ids import meeting_id, new_id, task_id
+from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
-from starters.commands import messages, onboardings, tasks
+from rapport.model.operations import Operate
+from starters.commands import messages, onboardings, operations, tasks, timelines
+from starters.commands.office import Actor
 from starters.commands.onboardings import StartRequest
-from tests.conftest import TAM, Town, account, until
+from starters.commands.operations import OperationWritten
+from tests.conftest import TAM, Town, account, by, until
 from tests.support.playbooks import put
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -89,3 +97,123 @@ async def test_a_failed_step_is_done_again(here: Town) -> None:
 
     await until(again, "four drafts of the second attempt")
     assert (await states(here, key))["kickoff"] == "running"
+
+
+MANAGER = by("ines.moreau@foobar.example")
+
+
+async def said(calls: Sequence[Awaitable[Receipt]]) -> tuple[list[str], list[str]]:
+    """What came of words that were said at the same instant, and why the others were refused."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(one, Receipt | Refusal) for one in answers), answers
+    heard = [one.outcome or "" for one in answers if isinstance(one, Receipt) and one.accepted]
+    return heard, [one.problem for one in answers if isinstance(one, Refusal)]
+
+
+def operated(here: Town, key: str, kind: Operate, who: Actor, attempt: int | None = None) -> Awaitable[Receipt]:
+    """A word on the kickoff as a whole."""
+    written = OperationWritten(reason=f"We have agreed on {kind}.", step="kickoff", attempt=attempt)
+    return operations.operate(here.office, key, kind, written, who)
+
+
+async def attempts(here: Town, key: str) -> set[str]:
+    """The attempts at the kickoff of which anything can still go."""
+    drafts = await messages.listed(here.office, key, MessageState.DRAFT)
+    return {one.key.split("/")[2] for one in drafts if one.step == "kickoff"}
+
+
+@pytest.mark.parametrize("second", [TAM, MANAGER], ids=["one person", "two people"])
+async def test_of_words_on_a_failed_step_at_the_same_instant_one_counts(here: Town, second: Actor) -> None:
+    """Redo, skip and redo at once: one is done, the others are refused, and one attempt has mails."""
+    key = await failed_kickoff(here)
+    await asked(here, key)
+    calls = [
+        operated(here, key, Operate.REDO, TAM),
+        operated(here, key, Operate.SKIP, second),
+        operated(here, key, Operate.REDO, second),
+    ]
+    heard, refused = await said(calls)
+    # The same word of one person is the same word, and has the same answer.
+    assert len(set(heard)) == 1, (heard, refused)
+    assert len(refused) == 3 - len(heard)
+    assert all("has changed meanwhile" in problem for problem in refused), refused
+
+    async def over() -> bool:
+        return not [line for line in (await tasks.inbox(here.office, TAM)).mine if line.step == "kickoff.failed"]
+
+    await until(over, "the to-do to close")
+    now = (await states(here, key))["kickoff"]
+    assert now == {"attempt 2": "running", "skipped": "skipped"}[heard[0]]
+    operated_on = [
+        one.kind for one in await timelines.timeline_of(here.office, key) if one.kind.startswith("operation")
+    ]
+    assert len(operated_on) == 1
+    if now == "running":
+
+        async def written() -> bool:
+            return await attempts(here, key) == {"2"}
+
+        await until(written, "the second attempt's drafts")
+
+
+@pytest.mark.parametrize("second", [TAM, MANAGER], ids=["one person", "two people"])
+async def test_of_decisions_on_a_failed_step_at_the_same_instant_one_counts(here: Town, second: Actor) -> None:
+    """The to-do takes one decision; whoever decides otherwise is told what was decided, or that they aren't asked."""
+    key = await failed_kickoff(here)
+    id_ = await asked(here, key)
+    calls = [
+        tasks.decide(here.office, id_, option, who, f"We have agreed on {option}.")
+        for option, who in (("redo", TAM), ("skip", second), ("redo", second))
+    ]
+    heard, refused = await said(calls)
+    assert len(set(heard)) == 1, (heard, refused)
+    assert all("already decided" in problem or "not asked" in problem for problem in refused), refused
+
+    async def done() -> bool:
+        return (await states(here, key))["kickoff"] == {"redo": "running", "skip": "skipped"}[heard[0]]
+
+    await until(done, "what was decided")
+    operated_on = [
+        one.kind for one in await timelines.timeline_of(here.office, key) if one.kind.startswith("operation")
+    ]
+    assert operated_on == [f"operation.{heard[0]}"]
+
+
+async def test_a_word_after_a_decision_is_one_on_what_is_by_then(here: Town) -> None:
+    """After redo was decided, the to-do takes nothing more, and a word on the failed attempt is refused."""
+    key = await failed_kickoff(here)
+    id_ = await asked(here, key)
+    assert (await tasks.decide(here.office, id_, "redo", TAM)).accepted
+
+    async def again() -> bool:
+        return await attempts(here, key) == {"2"}
+
+    await until(again, "the second attempt's drafts")
+    with pytest.raises(Refusal, match="already decided"):
+        await tasks.decide(here.office, id_, "skip", TAM, "Too late.")
+    for kind in (Operate.REDO, Operate.SKIP, Operate.COMPLETE):
+        with pytest.raises(Refusal, match="has changed meanwhile: it is running, attempt 2"):
+            await operated(here, key, kind, TAM, attempt=1)
+    assert await attempts(here, key) == {"2"}
+    assert (await operated(here, key, Operate.SKIP, MANAGER)).outcome == "skipped"
+
+
+async def test_whoever_was_overtaken_by_a_word_elsewhere_is_told(here: Town) -> None:
+    """The to-do and a command decide at the same instant: one has its effect, the other is told as one without."""
+    key = await failed_kickoff(here)
+    id_ = await asked(here, key)
+    decided = tasks.decide(here.office, id_, "skip", TAM, "We met at the fair.")
+    heard, refused = await said([decided, operated(here, key, Operate.REDO, MANAGER)])
+
+    async def settled() -> int:
+        told = [one.kind for one in await timelines.timeline_of(here.office, key)]
+        return told.count("operation.skip") + told.count("operation.redo")
+
+    await until(settled, "what was decided")
+
+    async def told() -> bool:
+        kinds = [one.kind for one in await timelines.timeline_of(here.office, key)]
+        return kinds.count("word.refused") + len(refused) == 1
+
+    await until(told, f"who was overtaken to be told: {heard}, {refused}")
+    assert await settled() == 1

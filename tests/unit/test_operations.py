@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapport.model.operations import OF_A_STEP, Operate, Operation, Steering
+from rapport.model.operations import OF_A_STEP, Operate, Operation, Seen, Steering
 from rapport.model.people import Schedule
 from rapport.playbooks import load
 from rapport.policy import operations, plan
@@ -54,6 +54,36 @@ def test_the_same_operation_twice_changes_nothing_more(
     assert operations.judge(first.steps, once) is None
     again = operations.apply(first.steps, first.paused_at, once, NOW + timedelta(hours=1))
     assert (again.steps, again.paused_at, again.steers) == (first.steps, first.paused_at, {})
+
+
+@given(
+    progress(),
+    st.sampled_from(NAMES),
+    st.lists(st.sampled_from(sorted(OF_A_STEP)), min_size=2, max_size=5),
+)
+def test_of_several_who_decide_about_a_step_at_once_one_is_heard(
+    steps: dict[str, Progress], name: str, kinds: list[Operate]
+) -> None:
+    """Whatever they say of the step that all of them saw, in whatever order it comes in, one word changes something."""
+    seen, changes = Seen(attempt=steps[name].attempt, state=steps[name].state), 0
+    for kind in kinds:
+        word = operation(kind, name).model_copy(update={"seen": seen})
+        if operations.judge(steps, word) is None:
+            applied = operations.apply(steps, None, word, NOW)
+            changes += applied.outcome != operations.UNCHANGED
+            steps = applied.steps
+    assert changes <= 1
+
+
+@given(progress(), st.sampled_from(NAMES), st.sampled_from(sorted(OF_A_STEP)))
+def test_a_step_that_has_begun_meanwhile_is_still_what_was_decided_about(
+    steps: dict[str, Progress], name: str, kind: Operate
+) -> None:
+    """Whoever leaves out a step that waits leaves it out also where it has just begun."""
+    seen = Seen(attempt=steps[name].attempt, state=StepState.WAITING)
+    begun = {**steps, name: steps[name].model_copy(update={"state": StepState.RUNNING})}
+    word = operation(kind, name)
+    assert operations.judge(begun, word.model_copy(update={"seen": seen})) == operations.judge(begun, word)
 
 
 @given(progress(), st.sampled_from(Operate), st.sampled_from(NAMES))

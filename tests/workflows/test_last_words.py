@@ -13,18 +13,19 @@ import pytest
 from temporalio import activity
 
 from rapport.model.base import Refusal
-from rapport.model.ids import cadence_id, meeting_id
+from rapport.model.ids import cadence_id, meeting_id, onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate, Steer, Steering
 from rapport.storage.database import Connection
 from starters.commands import cases, meetings, messages, operations, timelines
 from starters.commands import office as office_module
+from starters.commands import tasks as decisions
 from starters.commands.cases import Say
 from starters.commands.minutes import MinutesShown
 from starters.commands.office import LATER, Office
 from starters.commands.operations import OperationWritten
 from tests.conftest import CHAMPION, TAM, Town, by, until
-from tests.support import kickoff, minutes, rhythm
+from tests.support import kickoff, minutes, rhythm, tasks
 from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
 
 
@@ -179,3 +180,46 @@ async def told(town: Town, kind: str) -> str:
 
     (what,) = await until(there, kind)
     return str(what)
+
+
+async def test_of_operations_that_reach_an_onboarding_in_one_task_one_counts(
+    skipping: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Skip, redo and skip of one step, by two people: the first is done, and the others stand as not counted."""
+    await kickoff.begin(skipping, kickoff.reviewed("approve"))
+    await kickoff.drafted(skipping)
+    onboarding = skipping.client.get_workflow_handle(onboarding_id("versayce"))
+    async with all_at_once(skipping, monkeypatch, partial(onboarding.signal, "people_changed")):
+        for kind, who in ((Operate.SKIP, TAM), (Operate.REDO, by(tasks.MANAGER)), (Operate.REDO, TAM)):
+            why = OperationWritten(reason=f"We have agreed on {kind}.", step="kickoff")
+            assert (await operations.operate(skipping.office, "versayce", kind, why, who)).outcome == LATER
+
+    async def heard() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for entry in await timelines.timeline_of(skipping.office, "versayce"):
+            found.setdefault(entry.kind, []).append(entry.what)
+        return found if len(found.get("word.refused", ())) == 2 else {}
+
+    entries = await until(heard, "two words that do not count")
+    assert all("has changed meanwhile: it is skipped" in what for what in entries["word.refused"])
+    assert len(entries["operation.skip"]) == 1
+    assert "operation.redo" not in entries
+    keys = [line.key for line in await messages.listed(skipping.office, "versayce")]
+    assert {await state_of(skipping, key) for key in keys} == {MessageState.SUPPRESSED}
+
+
+async def test_a_decision_that_comes_as_its_task_is_taken_back_does_not_count(
+    skipping: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever decides is told that nobody needs it any more, and never that it counts."""
+    await tasks.begin_large(skipping)
+    await tasks.in_phase(skipping, "preparing")
+    await tasks.request(skipping, TAM.email)
+    await tasks.in_phase(skipping, "open")
+    task = skipping.client.get_workflow_handle(tasks.TASK)
+    async with all_at_once(skipping, monkeypatch, partial(task.signal, "people_changed")):
+        await task.signal("steer", Steer(kind=Steering.CLOSE))
+        receipt = await decisions.decide(skipping.office, tasks.TASK, "approve", by(tasks.MANAGER))
+        assert receipt.outcome == LATER
+    assert "closed without a decision" in await told(skipping, "decision.refused")
+    assert (await tasks.view(skipping)).outcome == "withdrawn"
