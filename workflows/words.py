@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from rapport.model.base import Wire
     from rapport.model.meeting import Receipt
-    from rapport.model.words import Left
+    from rapport.model.words import Left, Unread
 
 from workflows.outcomes import REFUSED
+
+UNREADABLE: Final = "it can't be read here; please say it again"
 
 REMEMBERED: Final = 500
 """How many words a workflow remembers, to recognise a repeated one."""
@@ -82,8 +85,31 @@ class Words:
 
     @workflow.signal(name="hear_later", description="A word that no worker could take at once")
     def hear_later(self, left: Left) -> None:
-        """The same word, left at the door while no worker was there; judged by the same rule."""
-        self.take_word(left.update, self.doors()[left.update].kind.model_validate(left.word))
+        """The same word, left at the door while no worker was there; judged by the same rule.
+
+        Nobody has looked at it yet: one that this version does not know, or cannot read, does not count either.
+        """
+        door = self.doors().get(left.update)
+        try:
+            word = door.kind.model_validate(left.word) if door is not None else None
+        except ValidationError:
+            word = None
+        if word is not None:
+            self.take_word(left.update, word)
+        else:
+            self._turn_away_unread(left)
+
+    def _turn_away_unread(self, left: Left) -> None:
+        """Refuse a word of which no more can be read than who said it; without that, nobody waits for an answer."""
+        try:
+            unread = Unread.model_validate(left.word)
+        except ValidationError:
+            workflow.logger.warning("a word that nobody can read", extra={"update": left.update})
+            return
+        if self.receipt(unread.id) is None:
+            self.changed = True
+            self.turn_away(unread, UNREADABLE)
+            self.remember(unread.id, Receipt(accepted=False, reason=UNREADABLE))
 
     def remember(self, id_: str, receipt: Receipt) -> Receipt:
         """Keep a word's receipt, so that the same word again gets the same answer."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, AliasPath, Field
 
 from rapport.model.base import Wire
+
+_Id = Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]+$", max_length=64)]
 
 
 class Left(Wire):
@@ -17,3 +21,15 @@ class Left(Wire):
 
     update: str
     word: dict[str, Any]
+
+
+class Unread(Wire):
+    """What can be read of a word whose rest cannot: which one it is, and who said it."""
+
+    id: _Id
+    by: Annotated[_Id, Field(validation_alias=AliasChoices("by", "voter", AliasPath("round", "by")))]
+
+    @property
+    def submission(self) -> str:
+        """The same as its id."""
+        return self.id

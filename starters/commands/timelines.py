@@ -178,7 +178,7 @@ def sentence(
         case "drafts.refused":
             return f"What {who} said of drafts came too late: {about}"
         case "word.refused":
-            return f"What {who} said came too late: {about}"
+            return f"What {who} said does not count: {about}"
         case "message.drafted":
             return f"Draft to {who} waits for the TAM"
         case "message.sent":

@@ -144,7 +144,7 @@ async def test_a_word_that_cannot_count_any_more_is_told_and_may_be_said_anew(
             return [entry.what for entry in said if entry.kind == "word.refused"]
 
         (what,) = await until(told, "the refusal")
-        assert what == "What Robin Keller said came too late: no question is open"
+        assert what == "What Robin Keller said does not count: no question is open"
         assert not (await tasks.answer(made.office, it, "In Basel", TAM)).accepted
         await tasks.ask(made.office, it, "Which site?", by(MANAGER))
         assert (await tasks.answer(made.office, it, "In Basel", TAM)).outcome == "answered"

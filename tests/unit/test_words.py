@@ -5,6 +5,12 @@ from __future__ import annotations
 import ast
 from typing import cast
 
+import pytest
+from pydantic import ValidationError
+
+from rapport.model.meeting import Vote
+from rapport.model.tech_review import ReviewEdit
+from rapport.model.words import Unread
 from tests.conftest import ROOT
 from worker import WORKFLOWS
 from workflows.words import Words
@@ -28,3 +34,22 @@ def test_nothing_is_said_to_a_workflow_but_in_one_place() -> None:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
         named = {node.attr for node in calls} & {"execute_update", "start_update", "hear_later"}
         assert not named or path.name == "words.py", path
+
+
+def test_of_whatever_is_said_can_be_read_who_said_it() -> None:
+    """Also of a word that is unreadable otherwise: each kind of word has the two fields by which it is answered."""
+    for cls in WORKFLOWS:
+        if issubclass(cls, Words):
+            for door in cast("Words", object.__new__(cls)).doors().values():
+                word: dict[str, object] = {"by": "m_1"}
+                if door.kind in (Vote, ReviewEdit):
+                    word = {"voter": "c_1"} if door.kind is Vote else {"round": word}
+                assert {"id", *word} <= set(door.kind.model_fields), door.kind
+                assert Unread.model_validate({"id": "s_1", **word}).by in ("m_1", "c_1")
+
+
+@pytest.mark.parametrize("said", [{}, {"id": "s_1"}, {"id": "s_1", "by": "Robin Keller"}, {"id": 1, "by": "m_1"}])
+def test_what_nobody_said_is_not_answered(said: dict[str, object]) -> None:
+    """A word without its id, or without somebody's, has nobody who waits for an answer."""
+    with pytest.raises(ValidationError):
+        Unread.model_validate(said)

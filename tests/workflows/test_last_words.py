@@ -13,9 +13,11 @@ import pytest
 from temporalio import activity
 
 from rapport.model.base import Refusal
-from rapport.model.ids import cadence_id, meeting_id, onboarding_id
+from rapport.model.ids import cadence_id, meeting_id, new_id, onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate, Steer, Steering
+from rapport.model.words import Left
+from rapport.storage import people
 from rapport.storage.database import Connection
 from starters.commands import cases, meetings, messages, operations, timelines
 from starters.commands import office as office_module
@@ -24,9 +26,10 @@ from starters.commands.cases import Say
 from starters.commands.minutes import MinutesShown
 from starters.commands.office import LATER, Office
 from starters.commands.operations import OperationWritten
-from tests.conftest import CHAMPION, TAM, Town, by, until
+from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
 from tests.support import kickoff, minutes, rhythm, tasks
 from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
+from workflows.correspondence import Correspondence
 
 
 @asynccontextmanager
@@ -223,3 +226,36 @@ async def test_a_decision_that_comes_as_its_task_is_taken_back_does_not_count(
         assert receipt.outcome == LATER
     assert "closed without a decision" in await told(skipping, "decision.refused")
     assert (await tasks.view(skipping)).outcome == "withdrawn"
+
+
+async def test_a_word_that_cannot_be_read_is_refused_and_holds_nothing_up(skipping: Town) -> None:
+    """Of another version, broken, or nobody's: whoever said it is told, once, and the workflow goes on."""
+    await tasks.begin_large(skipping)
+    await tasks.in_phase(skipping, "preparing")
+    async with skipping.office.store.reading() as connection:
+        robin = await people.member_by_email(connection, TAM.email)
+    assert robin is not None
+    said = {"id": new_id("s"), "by": robin.id}
+    broken = {**said, "id": new_id("s"), "kind": 7, "declined": "maybe"}
+    for id_, known in ((tasks.TASK, "request"), (onboarding_id("versayce"), "operate")):
+        handle = skipping.client.get_workflow_handle(id_)
+        for update, word in (
+            ("request", {}),
+            ("of a version to come", {"what": "nobody knows"}),
+            ("of a version to come", said),
+            ("of a version to come", said),
+            (known, broken),
+        ):
+            await handle.signal(Correspondence.hear_later, Left(update=update, word=word))
+
+    async def refused() -> bool:
+        entries = await timelines.timeline_of(skipping.office, "versayce")
+        return [one.what for one in entries if one.kind == "word.refused"] == [
+            "What Robin Keller said does not count: it can't be read here; please say it again"
+        ] * 4
+
+    await until(refused, "two refusals of each workflow")
+    mails = [mail for mail in await skipping.mailed(3, TAM.email) if "it can't be read here" in text_of(mail)]
+    assert len(mails) == 2
+    await tasks.request(skipping, TAM.email)
+    await tasks.in_phase(skipping, "open")
