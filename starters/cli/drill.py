@@ -67,12 +67,13 @@ def _print(report: Report) -> None:
         f"Disk: {report.disk}.",
         soft_wrap=True,
     )
-    broken = table("broken", "at", "for", "doctor")
+    broken = table("broken", "at", "for", "somebody", "doctor")
     for one in report.faults:
         knew = {True: "[green]knew[/green]", False: "[red]did not say[/red]", None: "[dim]nothing to say[/dim]"}
-        broken.add_row(one.fault, f"{one.at:.0f} s", f"{one.lasted:.0f} s", knew[one.known])
+        met = {True: "met it", False: "[yellow]nobody met it[/yellow]", None: ""}[one.met]
+        broken.add_row(one.fault, f"{one.at:.0f} s", f"{one.lasted:.0f} s", met, knew[one.known])
     for line in report.skipped:
-        broken.add_row(line.name, "", "", f"[dim]skipped: {line.what}[/dim]")
+        broken.add_row(line.name, "", "", "", f"[dim]skipped: {line.what}[/dim]")
     out.print()
     out.print(broken)
     acts = table("acknowledged", "", "on record")

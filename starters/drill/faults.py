@@ -6,13 +6,19 @@ import asyncio
 import random
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import or_, select
+
+from rapport.storage.database import Connection
+from rapport.storage.tables import MessageRow, RelayRow
+from starters.drill.load import Crowd
 from starters.drill.private import Private
 
+Met = Callable[[Private, Crowd], Awaitable[bool]]
 Broken = Callable[[Private, random.Random], AbstractAsyncContextManager[None]]
 
 
@@ -23,12 +29,17 @@ class Fault:
     Attributes:
         told_by: The checks of `rapport doctor` of which one has to tell it; none, where the installation as a whole
             goes on, or where the trouble is over before anybody could look.
+        met: Whether somebody has met it, since it began; none, where nobody can tell.
     """
 
     name: str
     what: str
     broken: Broken
+    met: Met | None = None
     told_by: tuple[str, ...] = ()
+
+
+# What is broken is mended only where the drill goes on: if it ends meanwhile, all its parts end with it.
 
 
 @asynccontextmanager
@@ -123,24 +134,58 @@ async def _disk_full(private: Private, _: random.Random) -> AsyncIterator[None]:
         await private.database.answers()
 
 
+async def _turned_away(_: Private, crowd: Crowd) -> bool:
+    return crowd.turned_away
+
+
+async def _relay_met(private: Private, _: Crowd) -> bool:
+    return private.relay.met()
+
+
+async def _mail_put_off(private: Private, _: Crowd) -> bool:
+    """Somebody tried to send, and could not."""
+
+    async def look(connection: Connection) -> bool:
+        put_off = select(MessageRow.key).where(or_(MessageRow.retry_at.is_not(None), MessageRow.state == "deferred"))
+        fault = select(RelayRow.name).where(RelayRow.since.is_not(None))
+        return any([await connection.scalar(query.limit(1)) is not None for query in (put_off, fault)])
+
+    return bool(await private.read(look))
+
+
 FAULTS: Final = (
     Fault("worker killed", "kill -9 to one of two workers", _worker_killed),
     Fault("workers killed", "kill -9 to both workers", _workers_killed),
     Fault("worker stopped", "one of two workers stands still (SIGSTOP), and goes on later", _worker_stopped),
-    Fault("temporal killed", "kill -9 to Temporal's server", _temporal_killed, ("temporal",)),
-    Fault("http killed", "kill -9 to HTTP", _http_killed),
-    Fault("relay killed", "kill -9 to the relay", _relay_killed, ("relay",)),
-    Fault("relay's password", "the relay has another password", _relay(password="another"), ("relay",)),  # noqa: S106
-    Fault("relay blocks", "the relay refuses everybody (554)", _relay(greeting="554 5.7.1 blocked"), ("relay",)),
-    Fault("relay is busy", "the relay asks for patience (451)", _relay(recipient="451 4.7.1 later", one_in=2)),
-    Fault("relay refuses", "the relay refuses recipients (550)", _relay(recipient="550 5.1.1 unknown", one_in=3)),
-    Fault("relay refuses data", "the relay refuses mails (552)", _relay(body="552 5.3.4 too large", one_in=3)),
-    Fault("relay drops", "the relay takes mails and drops the connection", _relay(drop="kept", one_in=2)),
-    Fault("relay loses", "the relay drops the connection after the data", _relay(drop="lost", one_in=2)),
-    Fault("database cut", "the connections to the database are cut", _database_cut, ("database",)),
-    Fault("database killed", "the database's server is ended at once", _database_killed, ("database",)),
+    Fault("temporal killed", "kill -9 to Temporal's server", _temporal_killed, _turned_away, ("temporal",)),
+    Fault("http killed", "kill -9 to HTTP", _http_killed, _turned_away),
+    Fault("relay killed", "kill -9 to the relay", _relay_killed, _mail_put_off, ("relay",)),
+    Fault("relay's password", "the relay has another password", _relay(password="another"), _relay_met, ("relay",)),  # noqa: S106
+    Fault(
+        "relay blocks",
+        "the relay refuses everybody (554)",
+        _relay(greeting="554 5.7.1 blocked"),
+        _relay_met,
+        ("relay",),
+    ),
+    Fault(
+        "relay is busy", "the relay asks for patience (451)", _relay(recipient="451 4.7.1 later", one_in=2), _relay_met
+    ),
+    Fault(
+        "relay refuses",
+        "the relay refuses recipients (550)",
+        _relay(recipient="550 5.1.1 unknown", one_in=3),
+        _relay_met,
+    ),
+    Fault(
+        "relay refuses data", "the relay refuses mails (552)", _relay(body="552 5.3.4 too large", one_in=3), _relay_met
+    ),
+    Fault("relay drops", "the relay takes mails and drops the connection", _relay(drop="kept", one_in=2), _relay_met),
+    Fault("relay loses", "the relay drops the connection after the data", _relay(drop="lost", one_in=2), _relay_met),
+    Fault("database cut", "the connections to the database are cut", _database_cut, _turned_away, ("database",)),
+    Fault("database killed", "the database's server is ended at once", _database_killed, _turned_away, ("database",)),
     Fault("database locked", "another process holds the database's write lock", _database_locked),
-    Fault("disk full", "the disk of the database is full", _disk_full, ("database", "disk")),
+    Fault("disk full", "the disk of the database is full", _disk_full, _turned_away, ("database", "disk")),
 )
 
 

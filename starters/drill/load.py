@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
@@ -34,6 +35,9 @@ Missing = Callable[[Records], list[str]]
 AT_ONCE: Final = 4
 MAY_BE_REFUSED: Final = ("vote", "vote by link", "decision", "feedback", "review")
 """What others may have settled meanwhile, or the act itself where its first answer got lost on the way."""
+
+BEGINNINGS: Final = ("onboarding", "case", "review")
+"""After these Rapport has much to do."""
 
 AGAIN_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 30.0
@@ -70,7 +74,16 @@ class Act:
 
 
 class Unfinished(Exception):  # noqa: N818 - the drill is over before it happened
-    """What somebody waited for did not come while the drill lasted."""
+    """What somebody waited for did not come while the drill lasted.
+
+    Attributes:
+        mail_to: Whose mail it is, where it is one.
+    """
+
+    def __init__(self, what: str, mail_to: str | None = None) -> None:
+        """Say what."""
+        super().__init__(what)
+        self.mail_to = mail_to
 
 
 @dataclass
@@ -79,14 +92,16 @@ class Crowd:
 
     Attributes:
         wrong: Answers that no act should ever get, and how often.
-        waiting_for: What stories that did not come to their end wait for, by name: the account, and what.
+        waiting_for: What stories that did not come to their end wait for, by their name.
+        turned_away: Whether somebody was not answered, or with 503, since it was last set to no.
     """
 
     private: Private
     acts: list[Act] = field(default_factory=list)
     refused: list[Line] = field(default_factory=list)
     wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
-    waiting_for: dict[str, tuple[str, str]] = field(default_factory=dict)
+    waiting_for: dict[str, Unfinished] = field(default_factory=dict)
+    turned_away: bool = False
     over: bool = False
     _number: int = 0
 
@@ -108,6 +123,15 @@ class Crowd:
             timeout=ANSWER_SECONDS,
         )
 
+    @property
+    def begun(self) -> int:
+        """How many contracts, cases and reviews were begun so far."""
+        return sum(act.kind in BEGINNINGS for act in self.acts)
+
+    async def has_begun_more_than(self, number: int) -> bool:
+        """Whether there are more of them than that."""
+        return self.begun > number
+
     async def close(self) -> None:
         """Hang up."""
         await self._http.aclose()
@@ -126,23 +150,29 @@ class Crowd:
         self._number += 1
         number = self._number
         dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be guessed
-        story = {"onboarding": self._onboarding, "case": self._case, "review": self._review}[kind]
+        stories: dict[Story, Callable[[str, random.Random], Coroutine[Any, Any, None]]] = {
+            "contract with drafts": partial(self._onboarding, review="approve"),
+            "contract onsite": partial(self._onboarding, onsite=True),
+            "contract": self._onboarding,
+            "case": self._case,
+            "review": self._review,
+        }
+        story = stories[kind]
 
         async def told() -> None:
-            name = f"{kind}-{number}"
+            name = f"{kind} {number}"
             try:
                 await story(f"drill-{number}", dice)
             except Unfinished as error:
-                self.waiting_for[name] = (f"drill-{number}", str(error))
+                self.waiting_for[name] = error
 
         return told
 
-    async def _onboarding(self, key: str, dice: random.Random) -> None:
+    async def _onboarding(self, key: str, dice: random.Random, *, review: str = "auto", onsite: bool = False) -> None:
         """A contract is signed; its drafts are approved, its onsite meeting decided, its kickoff voted on."""
         file = self._file(key)
-        large = dice.random() < 0.4
-        file["account"]["review"] = "auto" if large else dice.choice(["auto", "approve"])
-        file["account"]["facts"]["large_account"] = large
+        file["account"]["review"] = review
+        file["account"]["facts"]["large_account"] = onsite
         people = [contact["email"] for contact in file["contacts"]]
 
         def missing(records: Records) -> list[str]:
@@ -158,9 +188,9 @@ class Crowd:
         started = await self._call("onboarding", key, "POST", "/v1/onboardings", {"file": file}, missing)
         if started is None:
             return
-        if large:
+        if onsite:
             await self._onsite(key, dice)
-        if file["account"]["review"] == "approve":
+        if review == "approve":
             await self._approve(key, people)
         await asyncio.gather(*(self._vote(key, email, dice.random() < 0.5) for email in people))
 
@@ -371,6 +401,7 @@ class Crowd:
             try:
                 answer = await self._http.request(method, path, **body)
             except httpx.TransportError:
+                self.turned_away = True
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             if answer.is_success:
@@ -385,6 +416,7 @@ class Crowd:
                 if kind not in MAY_BE_REFUSED:
                     self.wrong[name, f"{kind}: answered {answer.status_code} {_words(answer)}"] += 1
                 return None
+            self.turned_away = True
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 self.wrong[name, f"{kind}: answered {answer.status_code}"] += 1
             await asyncio.sleep(AGAIN_SECONDS)
@@ -457,7 +489,7 @@ class Crowd:
             if await self.private.read(will_not_come):
                 return None
             await asyncio.sleep(LOOK_SECONDS)
-        raise Unfinished(f"{email}: the mail with the times")
+        raise Unfinished(f"{email}: the mail with the times", email)
 
     async def _recommendation(self, ref: str) -> tuple[str, str, str]:
         """The next task of a review once all sides have spoken: its id, its first option, and who decides it."""

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Story = Literal["onboarding", "case", "review"]
+Story = Literal["contract with drafts", "contract onsite", "contract", "case", "review"]
+
+CONTRACTS: Final[tuple[Story, ...]] = ("contract with drafts", "contract onsite", "contract")
+"""Each beat takes the next two, one before the fault and one while it lasts: a contract needs every part."""
 
 BEAT_SECONDS: Final = 8.0
 """How long one fault takes about, from one to the next."""
@@ -18,16 +21,18 @@ REVIEW_EVERY: Final = 3
 
 @dataclass(frozen=True)
 class Beat:
-    """One fault, and what people begin together with it.
+    """One fault, and what people begin before it and while it lasts.
 
     Attributes:
         fault: Its name; none, where a drill breaks nothing.
-        after, lasts: Seconds.
+        after: How long after the first sign that Rapport is at work for them, in seconds: what is under way is hit.
+        lasts: In seconds; longer where nobody has met it by then.
         seed: For the choices within it.
     """
 
     fault: str | None
-    stories: tuple[Story, ...]
+    before: tuple[Story, ...]
+    meanwhile: tuple[Story, ...]
     after: float
     lasts: float
     seed: int
@@ -41,15 +46,16 @@ def plan(seed: int, minutes: float, faults: Sequence[str]) -> tuple[Beat, ...]:
     for number in range(max(1, round(minutes * 60 / BEAT_SECONDS))):
         if not order:
             order = dice.sample(faults, len(faults))
-        stories: list[Story] = []
-        stories += ["onboarding"] * dice.randint(1, 2)
-        stories += ["case"] * dice.randint(1, 2)
-        stories += ["review"] * (number % REVIEW_EVERY == 0)
+        before, meanwhile = ([CONTRACTS[(2 * number + turn) % len(CONTRACTS)]] for turn in (0, 1))
+        before += ["review"] * (number % REVIEW_EVERY == 0)
+        for _ in range(dice.randint(1, 2)):
+            dice.choice([before, meanwhile]).append("case")
         beats.append(
             Beat(
                 fault=order.pop() if order and minutes > 0 else None,
-                stories=tuple(stories),
-                after=dice.uniform(0.1, 1.5),
+                before=tuple(before),
+                meanwhile=tuple(meanwhile),
+                after=dice.uniform(0, 0.5),
                 lasts=dice.uniform(3, 7),
                 seed=dice.getrandbits(32),
             )

@@ -184,14 +184,13 @@ async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, Records, Do
 
 
 def _stories(found: Reckoning, records: Records, crowd: Crowd) -> None:
-    """Whoever waits for something that did not come: behind a mail that has not gone it may come yet."""
-    mails = {line.name for line in (*found.waiting, *found.failed, *found.unknown)}
-    behind = {records.messages[key].account for key in mails}
-    for name, (account, what) in crowd.waiting_for.items():
-        if account in behind:
-            found.waiting.append(Line(name=name, what=f"waits for {what}, behind a mail"))
+    """Whoever waits for something that did not come; a mail that goes later may come yet."""
+    later = {records.messages[line.name].address for line in found.waiting}
+    for name, missed in crowd.waiting_for.items():
+        if missed.mail_to in later:
+            found.waiting.append(Line(name=name, what=f"waits for {missed}"))
         else:
-            found.stranded.append(Line(name=name, what=f"waited in vain for {what}"))
+            found.stranded.append(Line(name=name, what=f"waited in vain for {missed}"))
 
 
 def _acts(found: Reckoning, records: Records, acts: Sequence[Act]) -> None:

@@ -2,7 +2,7 @@
 
 `python -m starters.drill.relay PORT FOLDER`. How it behaves stands in the folder's `conduct.json`, read anew for each
 command, so that killing it changes nothing. `taken.jsonl` has one line a mail that it took, with the mail beside it;
-`refused` has the addresses for which it refused a mail for good.
+`refused` has the addresses for which it refused a mail for good, `met` the turns of its conduct that somebody met.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rapport.model.base import Wire
 CONDUCT: Final = "conduct.json"
 TAKEN: Final = "taken.jsonl"
 REFUSED: Final = "refused"
+MET: Final = "met"
 USER: Final = "drill"
 LOOK_SECONDS: Final = 0.1
 
@@ -103,6 +104,11 @@ class Relay:
         file = self.folder / REFUSED
         return set(file.read_text().splitlines()) if file.exists() else set()
 
+    def met(self) -> bool:
+        """Whether somebody has met its conduct as it is now."""
+        file = self.folder / MET
+        return file.exists() and str(self._turn) in file.read_text().split()
+
     def text(self, mail: Taken) -> str:
         """A mail's words."""
         parsed = message_from_bytes((self.folder / mail.file).read_bytes(), policy=policy.default)
@@ -141,6 +147,8 @@ class _Server:
             writer.write(f"{text}\r\n".encode())
 
         began, to, known = self._conduct, "", False
+        if began.greeting is not None:
+            self._meet(began)
         say(began.greeting or "220 relay.drill.example ESMTP")
         self._idle.add(writer)
         while line := (await reader.readuntil(b"\r\n")).decode("utf-8", "replace").strip():
@@ -156,6 +164,8 @@ class _Server:
                 say("250-relay.drill.example\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SIZE 35000000")
             elif verb == "AUTH":
                 known = _password(line) == conduct.password
+                if not known:
+                    self._meet(conduct)
                 say("235 2.7.0 welcome" if known else "535 5.7.8 wrong user or password")
             elif verb == "MAIL" and not known:
                 say("530 5.7.0 sign in first")
@@ -163,6 +173,7 @@ class _Server:
                 to = line.partition("<")[2].partition(">")[0]
                 refused = conduct.recipient is not None and conduct.concerns(to)
                 if refused:
+                    self._meet(conduct)
                     self._refuse(to, str(conduct.recipient))
                 say(str(conduct.recipient) if refused else "250 2.1.5 ok")
             elif verb == "DATA":
@@ -180,6 +191,8 @@ class _Server:
 
     def _took(self, conduct: Conduct, to: str, wire: bytes, say: Callable[[str], None]) -> bool:
         if conduct.concerns(to):
+            if conduct.body is not None or conduct.drop is not None:
+                self._meet(conduct)
             if conduct.body is not None:
                 self._refuse(to, conduct.body)
                 say(conduct.body)
@@ -191,6 +204,10 @@ class _Server:
         self._keep(to, wire)
         say("250 2.0.0 taken")
         return True
+
+    def _meet(self, conduct: Conduct) -> None:
+        with (self._folder / MET).open("a") as file:
+            file.write(f"{conduct.turn}\n")
 
     def _refuse(self, to: str, answer: str) -> None:
         if answer.startswith("5"):

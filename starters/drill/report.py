@@ -24,6 +24,7 @@ class FaultShown(Wire):
 
     Attributes:
         at, lasted: In seconds since the drill's beginning, and for how long.
+        met: Whether anybody met it; nothing where that cannot be told.
         known: Whether `rapport doctor` told it while it lasted; nothing where there was nothing to tell.
         doctor: What it said of what it looked at.
     """
@@ -32,6 +33,7 @@ class FaultShown(Wire):
     what: str
     at: float
     lasted: float
+    met: bool | None
     known: bool | None
     doctor: tuple[str, ...] = ()
 

@@ -8,16 +8,17 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from rapport.model.base import Refusal, Refused
 from starters.drill import disk, reckoning
 from starters.drill.faults import FAULTS, Fault, told_by, why_not
-from starters.drill.load import Crowd
-from starters.drill.plan import Beat, plan
+from starters.drill.load import ANSWER_SECONDS, Crowd
+from starters.drill.plan import Beat, Story, plan
 from starters.drill.private import Commands, Private, running
 from starters.drill.report import FaultShown, Line, Report
 
@@ -25,8 +26,8 @@ PATIENCE: Final = 180.0
 """How long a drill waits, once all is mended, until all is quiet: somewhat longer than a mail's lease, and than the
 pause after a relay that was set up wrongly."""
 
-SLOWNESS: Final = 2.0
-"""How much longer than asked for a slow machine may take to break everything that is planned."""
+SOON_SECONDS: Final = 30.0
+"""How long a fault waits at most for Rapport to be at work, and then to be met, on a slow machine too."""
 
 SQLITE_MEGABYTES: Final = 288
 POSTGRES_MEGABYTES: Final = 384
@@ -118,20 +119,27 @@ async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
         before = await reckoning.ask_doctor(private)
         tell("breaking things")
         for beat in beats:
-            if time.monotonic() - began > SLOWNESS * given.minutes * 60 and shown:
-                skipped.append(Line(name=beat.fault or "", what="the time was over; this machine is slow today"))
-                continue
             dice = random.Random(beat.seed)  # noqa: S311 - to be repeated, not to be guessed
-            stories |= {asyncio.create_task(crowd.story(kind, dice.random())()) for kind in beat.stories}
-            if beat.fault is not None:
-                shown.append(await _break(wanted[beat.fault], beat, dice, private, began, tell))
+
+            def begin(kinds: tuple[Story, ...], dice: random.Random = dice) -> None:
+                stories.update(asyncio.create_task(crowd.story(kind, dice.random())()) for kind in kinds)
+
+            begun = crowd.begun
+            begin(beat.before)
+            await _soon(partial(crowd.has_begun_more_than, begun))
+            if beat.fault is None:
+                begin(beat.meanwhile)
+            else:
+                tell(f"{beat.fault}: {wanted[beat.fault].what}")
+                shown.append(await _break(wanted[beat.fault], beat, dice, crowd, began, begin))
         tell("mending everything")
         await private.mend()
         tell("waiting until all is quiet")
         await reckoning.settle(private, crowd, stories, given.patience)
         tell("counting")
         crowd.over = True
-        await asyncio.wait(stories, timeout=5)
+        # Whoever is in the middle of asking hears first, and then says what they waited for.
+        await asyncio.wait(stories, timeout=ANSWER_SECONDS + 5)
         found, records, doctor = await reckoning.reckon(private, crowd)
     finally:
         for story in stories:
@@ -170,19 +178,24 @@ async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
 
 
 async def _break(
-    fault: Fault, beat: Beat, dice: random.Random, private: Private, began: float, tell: Tell
+    fault: Fault,
+    beat: Beat,
+    dice: random.Random,
+    crowd: Crowd,
+    began: float,
+    begin: Callable[[tuple[Story, ...]], None],
 ) -> FaultShown:
-    """Break one thing while people are at work, ask the doctor, and mend it."""
+    """Break one thing while people are at work, ask the doctor once somebody has met it, and mend it."""
+    private = crowd.private
     await asyncio.sleep(beat.after)
-    tell(f"{fault.name}: {fault.what}")
     at = time.monotonic()
     known: bool | None = None
     said: tuple[str, ...] = ()
+    crowd.turned_away = False
     async with fault.broken(private, dice):
-        checks = told_by(fault, private)
-        if checks:
-            # Some of it shows only once somebody has met it.
-            await asyncio.sleep(1)
+        begin(beat.meanwhile)
+        met = None if fault.met is None else await _soon(partial(fault.met, private, crowd))
+        if checks := told_by(fault, private):
             doctor = await reckoning.ask_doctor(private)
             known, said = doctor.knows(checks), doctor.says(checks)
         await asyncio.sleep(max(0.0, at + beat.lasts - time.monotonic()))
@@ -191,9 +204,20 @@ async def _break(
         what=fault.what,
         at=round(at - began, 1),
         lasted=round(time.monotonic() - at, 1),
+        met=met,
         known=known,
         doctor=said,
     )
+
+
+async def _soon(is_so: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether something becomes so within a time that is long for any machine."""
+    until = time.monotonic() + SOON_SECONDS
+    while time.monotonic() < until:
+        if await is_so():
+            return True
+        await asyncio.sleep(0.05)
+    return False
 
 
 def _findings(found: reckoning.Reckoning, crowd: Crowd, faults: list[FaultShown]) -> list[str]:

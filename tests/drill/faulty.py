@@ -11,16 +11,33 @@ from typing import Any, Final
 
 import typer
 from fastapi import Response, status
+from temporalio.exceptions import ApplicationError
 
 import worker
+from activities import delivery, messages
 from rapport.mail import smtp
 from rapport.model.base import Refusal
 from rapport.model.meeting import Receipt
+from rapport.model.message import MessageState
 from rapport.storage import timeline
 from starters.cli import main as cli
 from starters.commands import doctor
 from starters.commands.doctor import Diagnosis, Verdict
+from starters.drill.private import AWAY
 from starters.http import serve
+
+
+def gives_mails_up() -> None:
+    """A mail that could not be written while the database was away is given up, and nothing tells of it."""
+    write = messages.Messages._write
+
+    async def given_up(self: Any, *given: Any, **named: Any) -> Any:
+        try:
+            return await write(self, *given, **named)
+        except AWAY:
+            raise ApplicationError("the database is away", type="Refused", non_retryable=True) from None
+
+    messages.Messages._write = given_up  # type: ignore[method-assign]
 
 
 def says_sent() -> None:
@@ -35,6 +52,16 @@ def says_sent() -> None:
             return "250 so to speak"
 
     smtp.Mailer.send = said  # type: ignore[method-assign]
+
+
+def sends_twice() -> None:
+    """Whatever the relay did not answer goes again, also what may not go twice."""
+
+    async def again(self: Any, held: Any) -> MessageState | None:
+        found: MessageState | None = await self._put_off(held, "the relay did not answer after the data")
+        return found
+
+    delivery.Delivery._after_silence = again  # type: ignore[method-assign]
 
 
 def forgets_votes() -> None:
@@ -104,7 +131,9 @@ def _everywhere(old: object, new: object) -> None:
 FAULTS: Final[dict[str, Callable[[], None]]] = {
     one.__name__: one
     for one in (
+        gives_mails_up,
         says_sent,
+        sends_twice,
         forgets_votes,
         ignores_approvals,
         answers_500,

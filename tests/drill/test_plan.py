@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starters.drill.faults import FAULTS
-from starters.drill.plan import BEAT_SECONDS, plan
+from starters.drill.plan import BEAT_SECONDS, CONTRACTS, plan
 
 NAMES = [fault.name for fault in FAULTS]
 some_names = st.lists(st.sampled_from(NAMES), unique=True)
@@ -14,11 +14,15 @@ some_names = st.lists(st.sampled_from(NAMES), unique=True)
 
 @given(st.integers(0, 2**31), st.floats(0, 30), some_names)
 def test_a_seed_is_a_plan(seed: int, minutes: float, names: list[str]) -> None:
-    """The same seed gives the same plan, which breaks for as long as was asked for, and begins something at once."""
+    """The same seed gives the same plan, which lasts as long as was asked for, with everybody at work at once."""
     beats = plan(seed, minutes, names)
     assert beats == plan(seed, minutes, names)
     assert abs(len(beats) * BEAT_SECONDS - minutes * 60) <= BEAT_SECONDS
-    assert {"onboarding", "case", "review"} == set(beats[0].stories)
+    assert {"case", "review"} < {*beats[0].before, *beats[0].meanwhile}
+    assert all(set(CONTRACTS) & set(some) for beat in beats for some in (beat.before, beat.meanwhile))
+    assert {story for beat in beats[:2] for story in (*beat.before, *beat.meanwhile)} >= set(
+        CONTRACTS[: 2 * len(beats)]
+    )
 
 
 @given(st.integers(0, 2**31), st.floats(0.2, 30), some_names.filter(bool))
