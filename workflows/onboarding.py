@@ -42,8 +42,6 @@ class Onboarding(Correspondence):
             await self.reach(Stage.TRAINING_PLAN)
             await self.reach(Stage.ROLLOUT)
             await self.reach(Stage.CADENCE)
-        await self.all_posted()
-        await workflow.wait_condition(workflow.all_handlers_finished)
         return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.progress.items()})
 
     def take_news(self) -> Projection | None:

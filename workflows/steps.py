@@ -91,14 +91,21 @@ class Steps:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait until every step has ended and everything is written down."""
+        """Wait until every step has ended, everything is sent and written down, and nobody has said more meanwhile."""
         # A run that its worker lets go of is closed where it stands, and nothing can be waited for then.
-        if self._driving is not None and kind is not GeneratorExit:
-            await self._driving
+        if self._driving is None or kind is GeneratorExit:
+            return
+        await self._driving
+        while True:
+            await self.letters.all_posted()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if not self._has_more:
+                return
+            await self._drive()
 
     async def _drive(self) -> None:
         """Begin what is due, write down what is new, and wait for either."""
-        while self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases:
+        while self._has_more:
             self.letters.changed = False
             self._venues.offer_conversions()
             if not self.is_paused:
@@ -116,6 +123,10 @@ class Steps:
             await self._project()
             if self._unfinished:
                 await workflow.wait_condition(lambda: self.letters.changed or self._is_due)
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases)
 
     @property
     def _unfinished(self) -> bool:

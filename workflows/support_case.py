@@ -303,6 +303,7 @@ class SupportCase(Correspondence):
         await self.carry_out_releases(self.diary.tell_release)
         await self._project()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._project()
         return not self.acts
 
     # Handlers: these record, and `run` acts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +20,9 @@ with workflow.unsafe.imports_passed_through():
 from workflows.outcomes import REFUSED
 
 UNREADABLE: Final = "it can't be read here; please say it again"
+
+ONCE_MORE: Final = timedelta(seconds=1)
+"""Any time will do."""
 
 REMEMBERED: Final = 500
 """How many words a workflow remembers, to recognise a repeated one."""
@@ -57,6 +62,7 @@ class Words:
         """Nothing was said yet."""
         self.changed = False
         self._receipts: dict[str, Receipt] = {}
+        self._at_the_door = asyncio.Lock()
 
     def doors(self) -> Mapping[str, Door[Any]]:
         """What may be said, by the name of its update."""
@@ -84,20 +90,25 @@ class Words:
         return self.remember(word.id, taken if isinstance(taken, Receipt) else Receipt(accepted=True, outcome=taken))
 
     @workflow.signal(name="hear_later", description="A word that no worker could take at once")
-    def hear_later(self, left: Left) -> None:
-        """The same word, left at the door while no worker was there; judged by the same rule.
+    async def hear_later(self, left: Left) -> None:
+        """The same word, left at the door while no worker was there; judged by the same rule, in the order they came.
 
         Nobody has looked at it yet: one that this version does not know, or cannot read, does not count either.
         """
-        door = self.doors().get(left.update)
-        try:
-            word = door.kind.model_validate(left.word) if door is not None else None
-        except ValidationError:
-            word = None
-        if word is not None:
+        async with self._at_the_door:
+            door = self.doors().get(left.update)
+            try:
+                word = door.kind.model_validate(left.word) if door is not None else None
+            except ValidationError:
+                word = None
+            if door is None or word is None:
+                self._turn_away_unread(left)
+                return
+            if self.receipt(word.id) is None and door.judge(word) is not None:
+                # A worker that dies takes the end of a workflow's task with it, not what that has put on record: people
+                # answer what the workflow is only about to ask again. A timer runs once this task is whole.
+                await workflow.sleep(ONCE_MORE, summary="Hear a word again that does not count yet")
             self.take_word(left.update, word)
-        else:
-            self._turn_away_unread(left)
 
     def _turn_away_unread(self, left: Left) -> None:
         """Refuse a word of which no more can be read than who said it; without that, nobody waits for an answer."""

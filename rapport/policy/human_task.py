@@ -30,14 +30,14 @@ def judge(
     While information is missing, deciding stays possible.
 
     Args:
-        outcome: The option that a closed task ended with, if it did end with one.
+        outcome: What a closed task ended with: one of the options, or another end, such as that nobody spoke in time.
         closed_text: What to say of a task that closed without an option ("the request was withdrawn").
     """
     if phase is TaskPhase.PREPARING:
         return "the request is still being written; it is mailed to you once it is ready"
     if phase is TaskPhase.CLOSED:
         titles = {option.id: option.title for option in options}
-        return closed_text if outcome is None else f"this is already decided: {titles.get(outcome, outcome)}"
+        return closed_text if outcome not in titles else f"this is already decided: {titles[outcome]}"
     if decision.round != round_:
         return "the request was changed; please use the latest mail"
     if decision.by == requester:

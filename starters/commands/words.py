@@ -92,10 +92,24 @@ async def heard(office: Office, id_: str) -> None:
         await words.answered(connection, id_, present())
 
 
+async def _heard_twice(ask: Callable[[], Awaitable[Receipt]]) -> Receipt:
+    """What a workflow answers; what it refuses, it is asked once more.
+
+    A worker that dies takes the end of a workflow's task with it, not what that has put on record: people answer what
+    the workflow is only about to ask again. A refusal comes when its task is whole; by then it has caught up.
+    """
+    try:
+        return await ask()
+    except Refusal as refusal:
+        if refusal.kind is not Refused.CONFLICT or isinstance(refusal, Over):
+            raise
+    return await ask()
+
+
 async def _told(office: Office, handle: Any, update: Any, word: Wire, id_: str, subject: str) -> Receipt:
     try:
         try:
-            return await answered(handle.execute_update(update, word, id=id_), subject)
+            return await _heard_twice(lambda: answered(handle.execute_update(update, word, id=id_), subject))
         except Refusal as refusal:
             if refusal.kind is not Refused.UNREACHABLE:
                 raise

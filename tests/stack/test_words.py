@@ -11,14 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.ids import meeting_id, new_id, onboarding_id
+from rapport.model.human_task import TaskDefinition, TaskOption, TaskResult, TaskStart
+from rapport.model.ids import meeting_id, new_id, onboarding_id, task_id
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate
+from rapport.model.workflows import HUMAN_TASK
 from rapport.policy.operations import UNCHANGED
-from starters.commands import meetings, messages, onboardings, operations, tasks, timelines
+from starters.commands import accounts, meetings, messages, onboardings, operations, tasks, timelines
 from starters.commands import office as office_module
 from starters.commands import words as words_module
 from starters.commands.office import LATER, Office
@@ -27,8 +36,17 @@ from starters.commands.operations import OperationWritten
 from tests.conftest import TAM, Town, account, by, town, until
 from tests.support.approval import MANAGER, WORDS, opened, prepared, seen
 from tests.support.playbooks import excerpt
+from tests.support.tasks import put_down
+from workflows.human_task import HumanTask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SIMPLE = TaskDefinition(
+    task="approval",
+    question="Yes or no?",
+    options=(TaskOption(id="approve", title="Approve"), TaskOption(id="deny", title="Deny")),
+    assign=("role:tam_manager",),
+)
 
 Begin = Callable[[Town], Awaitable[str]]
 WHY = OperationWritten(reason="They asked us to wait.")
@@ -213,6 +231,52 @@ async def test_a_decision_is_answered_with_what_happened_though_its_task_has_clo
         await tasks.decide(here.office, task.task, "approve", by(MANAGER), "After all")
     told = await kinds(here.office, task.account)
     assert (told.count("decision.made"), told.count("decision.late")) == (1, 1)
+
+
+async def test_an_answer_that_comes_before_its_question_is_lived_anew_counts(here: Town) -> None:
+    """A worker died once the question was on record: an update that meets the workflow's first task is asked again."""
+    file = account(new_id("a").replace("_", "-"), new_id("C"))
+    await accounts.import_account(here.office, file)
+    assert file.contract is not None
+    it = task_id(file.account.key, "onsite_approval", 1)
+    start = TaskStart(
+        account=file.account.key,
+        contract=file.contract.id,
+        subject=file.account.key,
+        step="onsite_approval",
+        title="Onsite",
+        definition=SIMPLE,
+    )
+    handle = here.client.get_workflow_handle(it)
+    answers: list[str] = []
+
+    class AsItBegins:
+        """The task, which begins with the first word to it."""
+
+        async def execute_update(self, update: Any, word: Any, *, id: str) -> Any:
+            try:
+                if answers:
+                    return await handle.execute_update(update, word, id=id)
+                begins: WithStartWorkflowOperation[HumanTask, TaskResult] = WithStartWorkflowOperation(
+                    HUMAN_TASK.name,
+                    start,
+                    id=it,
+                    task_queue=here.office.settings.task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                )
+                return await here.client.execute_update_with_start_workflow(
+                    update, word, id=id, start_workflow_operation=begins
+                )
+            except WorkflowUpdateFailedError:
+                answers.append("refused")
+                raise
+
+    decision = await put_down(here, MANAGER, "approve")
+    task: Any = AsItBegins()
+    assert (
+        await words_module.hand_over(here.office, task, HumanTask.decide, decision, "the task")
+    ).outcome == "approve"
+    assert answers == ["refused"]
 
 
 async def test_moves_at_once_are_all_on_record(here: Town) -> None:

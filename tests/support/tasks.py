@@ -116,9 +116,14 @@ async def answer(town: Town, email: str, text: str) -> Receipt:
     return await handle.execute_update(HumanTask.answer, TaskQuestion(id=said, by=member, round=1))
 
 
+async def put_down(town: Town, email: str, option: str) -> Decision:
+    """A decision that is on record and has not travelled yet."""
+    member, said = await _said(town, by(email), "task.decide", None)
+    return Decision(id=said, round=1, option=option, by=member, submission=said, at=datetime.now(UTC))
+
+
 async def leave_at_the_door(town: Town, email: str, option: str) -> Decision:
     """Decide by signal, as when no worker answers in time."""
-    member, said = await _said(town, by(email), "task.decide", None)
-    decision = Decision(id=said, round=1, option=option, by=member, submission=said, at=datetime.now(UTC))
+    decision = await put_down(town, email, option)
     await town.client.get_workflow_handle(TASK).signal(Correspondence.hear_later, left("decide", decision))
     return decision

@@ -28,6 +28,7 @@ from tests.support.tasks import (
     in_phase,
     large,
     leave_at_the_door,
+    put_down,
     request,
     view,
 )
@@ -207,6 +208,31 @@ async def test_where_all_decide_only_words_on_the_version_that_stands_count(skip
     told = await kinds(skipping)
     assert (told.count("task.reminded"), told[-1]) == (1, "task.closed")
     assert "task.backup_added" not in told
+
+
+async def test_an_answer_to_what_is_only_about_to_be_asked_again_counts(skipping: Town) -> None:
+    """A worker died once the question was on record: the answer is there when the first task is lived anew."""
+    await skipping.sleep_to(0, 10)
+    await accounts.import_account(skipping.office, account("versayce", "C-1"))
+    start = TaskStart(
+        account="versayce", contract="C-1", subject="versayce", step="onsite_approval", title="On", definition=BOTH
+    )
+    decision = await put_down(skipping, MANAGER, "approve")
+    await skipping.client.start_workflow(
+        HUMAN_TASK.name,
+        start,
+        id=TASK,
+        task_queue="rapport",
+        start_signal="hear_later",
+        start_signal_args=[left("decide", decision)],
+    )
+
+    async def counted() -> bool:
+        return [one.by for one in (await view(skipping)).decisions] == [decision.by]
+
+    await in_phase(skipping, "open")
+    await until(counted, "the decision")
+    assert "decision.refused" not in await kinds(skipping)
 
 
 async def test_missing_information_stops_the_reminders(skipping: Town) -> None:
