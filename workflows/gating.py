@@ -105,7 +105,6 @@ class Gating:
                 self.moved = self.steps.letters.changed = True
                 await workflow.wait_condition(lambda: self._is_over() or self._found is not None)
         self._insists = False
-        self.steps.letters.changed = True
 
     def _is_over(self) -> bool:
         """Whether nothing waits any more; a step that somebody has ended meanwhile does not."""

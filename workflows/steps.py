@@ -281,14 +281,18 @@ class Steps:
         """See to something beside the rest; leaving waits for it."""
         task = beside(work)
         self._performing.add(task)
-        task.add_done_callback(self._performing.discard)
+        task.add_done_callback(self._performed)
+
+    def _performed(self, task: asyncio.Task[None]) -> None:
+        # Whoever waits for the last of them looks again once it is out of the way, and not before.
+        self._performing.discard(task)
+        self.letters.changed = True
 
     async def _perform(self, name: str, work: Coroutine[Any, Any, str | Refused]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
         attempt = self.progress[name].attempt
         result = await work
         self._open.pop(name, None)
-        self.letters.changed = True
         if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
             # Somebody has skipped it, or completed it elsewhere: that is on record.
             return

@@ -84,7 +84,6 @@ class Successors:
                 self.hold = self._wait(answer.at[0])
                 self.steps.show_anew(sorted(plan.held(self.steps.progress, self.vacant)))
                 await wait_until(self.steps.letters, answer.at[0], is_over, "Ask again who follows")
-        self.steps.letters.changed = True
 
     def _wait(self, until: datetime) -> Wait | None:
         return audience.wait_for_successor(self.steps.start.account, self.vacant, until) if self.vacant else None

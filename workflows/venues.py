@@ -80,7 +80,6 @@ class Venues:
         result = await errand.put(lambda: self.steps.progress[name].state is not StepState.RUNNING)
         if result is not None and result.outcome == "convert":
             await self._settle(name, Venue(onsite=True))
-        self.steps.letters.changed = True
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""

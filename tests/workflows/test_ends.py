@@ -7,18 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from rapport.model.ids import meeting_id
+from rapport.model.ids import meeting_id, new_id, onboarding_id
 from rapport.model.meeting import MeetingStart
 from rapport.model.message import MessageState
-from rapport.model.operations import Steer, Steering
+from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.playbook import MeetingStep
+from rapport.model.records import Projection, StepNews, Wait
 from rapport.model.workflows import MEETING
 from rapport.playbooks import load
-from starters.commands import accounts, messages
-from tests.conftest import CHAMPION, TAM, Town, example, skipping_town, text_of, until
+from starters.commands import accounts, messages, onboardings, operations
+from starters.commands.onboardings import StartRequest
+from starters.commands.operations import OperationWritten
+from tests.conftest import CHAMPION, TAM, Town, account, example, skipping_town, text_of, town, until
 from tests.support import tasks
+from tests.support.approval import seen
 from tests.support.kickoff import in_phase, status_of
 
 
@@ -74,3 +80,64 @@ async def test_a_meeting_that_is_over_waits_for_no_morning(quiet: Town) -> None:
     assert CHAMPION in [line.to for line in suppressed]
     await quiet.sleep_until(night + timedelta(hours=14))
     assert quiet.mails(CHAMPION) == []
+
+
+class HeldUp(Interceptor):
+    """Has the last that an onboarding writes down wait for its test, and no meeting write down its end.
+
+    Attributes:
+        token: What the test answers the onboarding with, once it is asked.
+    """
+
+    def __init__(self) -> None:
+        """Nobody is held up."""
+        self.token: bytes | None = None
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Stand before each activity."""
+        return _HeldUp(next, self)
+
+
+class _HeldUp(ActivityInboundInterceptor):
+    def __init__(self, next_: ActivityInboundInterceptor, held: HeldUp) -> None:
+        super().__init__(next_)
+        self.held = held
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> object:
+        info, (given,) = activity.info(), input.args
+        if isinstance(given, StepNews) and given.wait == Wait():
+            raise OSError
+        if isinstance(given, Projection) and given.ended:
+            if info.is_local:
+                raise OSError
+            self.held.token = info.task_token
+            activity.raise_complete_async()
+        return await super().execute_activity(input)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_cancelled_onboarding_ends_when_its_last_works_end_at_once(dev_server: Client, tmp_path: Path) -> None:
+    """While it is written down that it is cancelled, its approval ends; with that and the meeting over, it ends too."""
+    held, queue, large = HeldUp(), new_id("queue"), tasks.large()
+    file = account("endings", "C-1")
+    file = file.model_copy(update={"account": large.account.model_copy(update={"key": "endings"})})
+    onboarding = dev_server.get_workflow_handle(onboarding_id("endings"))
+    meeting = dev_server.get_workflow_handle(meeting_id("endings", "kickoff", 1))
+    async with town(dev_server, tmp_path, queue, interceptors=[held]) as made:
+        await onboardings.start(made.office, StartRequest(file=file))
+        await seen(made, "endings/onsite_approval", lambda task: task.phase == "preparing")
+        why = OperationWritten(reason="They stop")
+        assert (await operations.operate(made.office, "endings", Operate.CANCEL, why, TAM)).accepted
+
+        async def is_heard() -> bool:
+            kinds = [event.WhichOneof("attributes") or "" for event in (await onboarding.fetch_history()).events]
+            _, ended, since = "\n".join(kinds).partition("child_workflow_execution_completed")
+            return bool(ended) and "workflow_task_completed" in since and held.token is not None
+
+        await until(is_heard, "the end of the approval")
+    assert held.token is not None
+    # As no worker is there, the next task of the onboarding is about both.
+    await dev_server.get_async_activity_handle(task_token=held.token).complete()
+    await meeting.terminate()
+    async with town(dev_server, tmp_path, queue) as made:
+        await until(status_of(made, onboarding.id), "the end of the onboarding")
