@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import func, select
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
@@ -34,7 +34,7 @@ Promise = tuple[str, str, str]
 """A mail that is promised: its step, its purpose, and the email that it is written from."""
 
 ACCOUNT: Final = "versayce"
-COUNTED: Final = re.compile(r"/((c_)?[0-9a-f]{12,16}|\d+)(?=/|$)")
+COUNTED: Final = re.compile(r"/(([a-z]+_)?[0-9a-f]{12,16}|\d+)(?=/|$)")
 """In a workflow's id, which attempt it is, and whom or which mail it is about: people have other ids in each life."""
 ON_CALL: Final = """
 [on_call]
@@ -97,7 +97,10 @@ async def live(
                     seen = await _look(town, faults)
                     if seen is None or promised is None:
                         return seen
-                    return None if promised.kept - seen.kept or promised.ended - seen.ended else seen
+                    if promised.kept - seen.kept or promised.ended - seen.ended:
+                        await _see_put_off_mails_go(town)
+                        return None
+                    return seen
 
                 try:
                     await scenario(town)
@@ -115,6 +118,15 @@ async def _attend(town: Town) -> None:
     while True:
         await see_to(town)
         await asyncio.sleep(0.1)
+
+
+async def _see_put_off_mails_go(town: Town) -> None:
+    """Let the clock run to the working time that a fault has had a mail wait for, if there is one."""
+    async with town.office.store.reading() as connection:
+        waits = MessageRow.state == MessageState.READY, MessageRow.not_before > await town.now()
+        at = await connection.scalar(select(func.min(MessageRow.not_before)).where(*waits))
+    if at is not None:
+        await town.sleep_until(at)
 
 
 async def _look(town: Town, faults: Faults) -> Lived | None:
