@@ -121,7 +121,7 @@ async def done(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, natu
     """
     while isinstance(answer := await attempted(act, given, summary, nature), Refused):
         workflow.logger.error("an activity refused what it never should", extra={"type": answer.type})
-        await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
+        await left_alone(summary)
     return answer
 
 
@@ -163,7 +163,12 @@ async def in_the_end(
             if (refused := _refusal(error)) is not None:
                 return refused
         # Its retry policy has no end, so it was ended from outside, such as by hand in Temporal's UI.
-        await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
+        await left_alone(summary)
+
+
+async def left_alone(summary: str) -> None:
+    """Leave alone for a while what did not succeed; it is tried again then."""
+    await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
 
 
 def _refusal(error: FailureError) -> Refused | None:

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
-from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, started
+from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, left_alone, started
 from workflows.waiting import ask, soon
 
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
@@ -46,7 +46,7 @@ async def post(
 
 
 async def insist(occasion: Occasion, summary: str) -> Outcomes:
-    """Have mails written and sent as `post`, and their TAM correct what keeps them from being written.
+    """Have mails written and sent as `post`, and whatever keeps them from being written corrected.
 
     Returns:
         What became of each; of none, where nobody can or will correct it.
@@ -67,16 +67,21 @@ async def is_tried_again(
 ) -> bool:
     """Have the TAM correct what keeps mails from being written, as often as it takes; whether to try again.
 
-    Mails of no account's story have no TAM: whoever waits for one asks for it again. Nor has somebody a second task
-    because the mails about a first one cannot be written.
+    Mails of no account's story, such as a morning's, have no TAM: each hour they are tried again, for as long as they
+    make sense. Nor has somebody a second task because the mails about a first one cannot be written.
 
     Args:
         numbers: Counts these to-dos of this workflow.
         is_over: Whether nobody needs the mails any more.
         todos: Where the to-do's id stands for as long as it is open.
     """
-    if occasion.account is None or step_of_to_do(occasion.step):
+    if step_of_to_do(occasion.step):
         return False
+    if occasion.account is None:
+        if occasion.stale_at is None or occasion.stale_at <= workflow.now():
+            return False
+        await left_alone(occasion.title)
+        return True
     while not is_over():
         number = next(numbers)
         given = TaskStart(
