@@ -303,15 +303,17 @@ class Reviewing(Correspondence):
             deadline=deadline,
         )
 
-    async def _settle(self, submission: str) -> None:
+    async def _settle(self, submission: str) -> bool:
+        """Write down what a message promises; whether it can be read at all."""
         question = Settle(
             ref=self.ref, round=self.round.number, by=self.round.by, submission=submission, now=workflow.now()
         )
         settled = await attempted(Reviews.settle, question, "What does the message promise?", RECORDS)
         if isinstance(settled, Refused):
             self._tell("tech_review.unsettled")
-            return
+            return False
         self.revisit = settled.revisit
+        return True
 
     def _facts(self, what: str = "") -> TechReviewFacts:
         return TechReviewFacts(

@@ -201,7 +201,9 @@ class TechReview(Reviewing):
                 )
                 self._remember_all("reading", reading, seat="support")
                 self._stop_if_interrupted()
-            read = reading.outcome == "read"
+            # What is promised beside the words is on record before anybody reads them; else they are written again.
+            read = reading.outcome == "read" and await self._settle(written.request)
+            self._stop_if_interrupted()
 
     async def hear_the_customer(self) -> None:
         """Send it, and note that they have read it; their silence is told to the TAM, and changes nothing."""
@@ -209,7 +211,6 @@ class TechReview(Reviewing):
         self.told, self.overdue = workflow.now(), False
         self._remember("message", by=self.round.by, option=self.verdict, submission=self.message)
         self._tell("tech_review.told", who=self.round.by, submission=self.message)
-        await self._settle(self.message)
         self.phase = ReviewPhase.ACKNOWLEDGEMENT
         workflow.upsert_search_attributes([STAGE.value_set(self.phase), HEALTH.value_set(ON_TIME)])
         definition = review.acknowledgement(self.round.tell, ("message",))

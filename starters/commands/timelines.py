@@ -320,7 +320,7 @@ def _of_review(kind: str, ref: str, who: str, when: str, about: str) -> str:
         "leadership_told": f"{ref}: leadership is told that {told} until {when}",
         "overdue": f"{ref} is overdue: the customer needed to know by {when}",
         "told": f"{ref}: the customer is told, in the words of {who}",
-        "unsettled": f"{ref}: what was promised beside the message could not be read",
+        "unsettled": f"{ref}: what the message promises can't be read, so it is written again",
         "acknowledged": f"{ref}: {who} confirmed that they read it",
         "not_acknowledged": f"{ref}: the customer never confirmed that they read it",
         "meeting_asked": f"{ref}: {who} asks for a live meeting",

@@ -115,7 +115,9 @@ async def in_phase(town: Town, ref: str, phase: str) -> ReviewShown:
 
 async def asked(town: Town, ref: str, step: str, attempt: int = 1, phase: str = "open") -> TaskShown:
     """One of its tasks, once it stands there."""
-    return await seen(town, f"task/{ref}/{step}/{attempt}", lambda one: one.phase == phase)
+    name = f"task/{ref}/{step}/{attempt}"
+    # Where there is none of this attempt yet, the name stands for the latest.
+    return await seen(town, name, lambda one: (one.task, one.phase) == (name, phase))
 
 
 async def say(town: Town, ref: str, side: str, stance: str = "in_favour", text: str = "Looks fine") -> None:

@@ -324,7 +324,7 @@ async def test_it_comes_back_by_itself_on_its_day(skipping: Town) -> None:
     ref = await submitted(skipping)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
-    day = (await skipping.now()).date() + timedelta(days=120)
+    day = (await skipping.now()).date() + timedelta(days=50)
     with pytest.raises(Refusal) as refused:
         await write(skipping, ref, MESSAGE | {"revisit": "soon"})
     assert refused.value.field == "revisit"
