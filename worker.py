@@ -63,6 +63,7 @@ from rapport.storage.database import Store, opened
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer
 from rapport.temporal import connect, missing_search_attributes, run_to_end
+from workflows.announcing import Announcing
 from workflows.cadence import Cadence
 from workflows.gap import GapDelivery
 from workflows.handover import Handover
@@ -90,6 +91,7 @@ WORKFLOWS = (
     Notice,
     Handover,
     GapDelivery,
+    Announcing,
     Undelivered,
     Sweep,
     RelayAlarm,
@@ -268,7 +270,7 @@ async def build(
         relays = Relays(store, mailer, settings.mail_from)
         planning = Planning(store, http)
         undelivered = Mails(store)
-        sweeping = Sweeping(store, policy)
+        sweeping = Sweeping(store, policy, client)
         missing = Missing(store, client, settings.task_queue)
         records = Records(store)
         gates = Gates(store)
@@ -278,7 +280,8 @@ async def build(
         reports = Reports(store, rules.desk)
         rhythms = Rhythms(store, planning)
         announcements = Announcements(store, http, messages, _hook(settings.slack_webhook_url))
-        reviews = Reviews(store, Signer(settings.secret_bytes))
+        mirrored = settings.slack_webhook_url is not None or settings.review_channel_mail is not None
+        reviews = Reviews(store, Signer(settings.secret_bytes), mirrored)
         support = Support(
             store,
             rules,

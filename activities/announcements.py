@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.clock import heartbeats, now
 from activities.messages import Messages
 from activities.webhooks import GIVE_UP, Hook, Later, Turned, post
-from rapport.model.announcement import Announce, Announced
+from rapport.model.announcement import Announce, Announced, AnnouncingStart
 from rapport.model.ids import review_id
 from rapport.model.message import CHANNEL, AnnouncementFacts, MessageState, Occasion, Purpose
 from rapport.policy import announcing
@@ -35,33 +35,48 @@ class Announcements:
     slack: Hook | None = None
 
     @activity.defn(name="announcements.announce")
-    async def announce(self, order: Announce) -> Announced:
+    async def announce(self, start: AnnouncingStart) -> None:
+        """Tell the channel all that it was not told yet of a review, one after the other. Safe to repeat.
+
+        Raises:
+            ApplicationError: As `tell`.
+        """
+        async with heartbeats():
+            async with self.store.reading() as connection:
+                untold = await announcements.untold(connection, start.ref)
+            for order in untold:
+                await self.tell(order)
+                async with self.store.writing() as connection:
+                    await announcements.end(connection, order.key, now())
+
+    async def tell(self, order: Announce) -> Announced:
         """Tell the channel one thing, in Slack and by mail as this installation is set up.
 
         Safe to repeat: what was posted is on record under the announcement's key and is not posted again, and the mail
         goes through the outbox, which sends a key once. Slack itself knows no keys, so its promise is at least once:
         where the process dies after Slack has taken a message and before that is on record, or Slack's answer is lost,
         the channel reads the same message twice. It never misses one silently: what Slack refuses for good, or does not
-        take within 48 hours, is on record as failed, and `rapport doctor` tells it. A failure is no error of the
-        review's: this returns then, and the review goes on.
+        take within 48 hours, is on record as failed, and so is what cannot be mailed; `rapport doctor` tells it. A
+        failure is no error: this returns then, and what comes after it is told.
 
         Raises:
             ApplicationError: `ChannelSilent`, where another attempt is worth it; `MailStopped`, `Deferred` or
                 `Misconfigured` as sending mail does. None of their texts holds the channel's address.
         """
-        async with heartbeats():
-            facts = await self._facts(order)
-            later: ApplicationError | None = None
-            slack: Literal["off", "posted", "failed"] = "off"
-            try:
-                slack = await self._tell_slack(order, facts)
-            except ApplicationError as patience:
-                # The mail need not wait for it.
-                later = patience
-            mail = await self._tell_by_mail(order, facts)
-            if later is not None:
-                raise later
-            return Announced(slack=slack, mail=mail)
+        facts = await self._facts(order)
+        async with self.store.writing() as connection:
+            before = await announcements.begin(connection, order, now())
+        later: ApplicationError | None = None
+        slack: Literal["off", "posted", "failed"] = "off"
+        try:
+            slack = await self._tell_slack(order, facts, before)
+        except ApplicationError as patience:
+            # The mail need not wait for it.
+            later = patience
+        mail = await self._tell_by_mail(order, facts)
+        if later is not None:
+            raise later
+        return Announced(slack=slack, mail=mail)
 
     async def _facts(self, order: Announce) -> AnnouncementFacts:
         """The words, as SQL has them at this moment."""
@@ -81,7 +96,9 @@ class Announcements:
             url=f"{self.messages.stationery.public_url}/reviews/{order.ref}",
         )
 
-    async def _tell_slack(self, order: Announce, facts: AnnouncementFacts) -> Literal["off", "posted", "failed"]:
+    async def _tell_slack(
+        self, order: Announce, facts: AnnouncementFacts, before: announcements.Telling
+    ) -> Literal["off", "posted", "failed"]:
         """Post it.
 
         Raises:
@@ -90,8 +107,6 @@ class Announcements:
         if self.slack is None:
             return "off"
         present = now()
-        async with self.store.writing() as connection:
-            before = await announcements.begin(connection, order, present)
         if before.state != announcements.WAITING:
             return "posted" if before.state == announcements.POSTED else "failed"
         words = announcing.slack(facts.headline, facts.text, facts.url)
@@ -101,7 +116,7 @@ class Announcements:
         except Turned as refusal:
             return await self._fail(order, str(refusal))
         except Later as patience:
-            if present - before.first_tried_at >= GIVE_UP:
+            if present - (before.first_tried_at or present) >= GIVE_UP:
                 return await self._fail(order, f"given up after 48 hours: {patience}")
             async with self.store.writing() as connection:
                 await announcements.settle(connection, order.key, announcements.WAITING, str(patience), present)
@@ -134,5 +149,12 @@ class Announcements:
             now=order.now,
             announcement=facts,
         )
-        outcomes = await self.messages.send(occasion)
+        try:
+            outcomes = await self.messages.send(occasion)
+        except ApplicationError as refusal:
+            if not refusal.non_retryable:
+                raise
+            async with self.store.writing() as connection:
+                await announcements.unwritten(connection, order)
+            return "failed"
         return "sent" if set(outcomes.states.values()) == {MessageState.SENT} else "failed"

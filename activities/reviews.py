@@ -9,13 +9,14 @@ from typing import Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from rapport.model.announcement import Noted
 from rapport.model.base import Instant, Refusal, Wire
 from rapport.model.people import Role
 from rapport.model.reading import check
 from rapport.model.review_facts import ReviewPhase
 from rapport.model.tech_review import ReviewProjection, ReviewRound, Settlement
 from rapport.policy import review
-from rapport.storage import people, reviews
+from rapport.storage import announcements, people, reviews
 from rapport.storage.database import Store
 from rapport.storage.signing import Signer
 from rapport.storage.timeline import said
@@ -96,10 +97,15 @@ class Again(Wire):
 
 @dataclass(frozen=True)
 class Reviews:
-    """Answers questions about a review's dates and people, and writes down and signs what it tells of itself."""
+    """Answers questions about a review's dates and people, and writes down and signs what it tells of itself.
+
+    Attributes:
+        mirrored: Whether there is a channel that is told of reviews.
+    """
 
     store: Store
     signer: Signer
+    mirrored: bool = False
 
     @activity.defn(name="reviews.lay_out")
     async def lay_out(self, question: LayOut) -> LaidOut:
@@ -159,7 +165,14 @@ class Reviews:
         return round_
 
     @activity.defn(name="reviews.project")
-    async def project(self, projection: ReviewProjection) -> None:
-        """Write down what a review says of itself, with a signed receipt for each decision. Safe to repeat."""
+    async def project(self, projection: ReviewProjection) -> Noted:
+        """Write down what a review says of itself, with a signed receipt for each decision. Safe to repeat.
+
+        What its channel is to be told of it, if there is one, is on record with it.
+        """
+        tells = self.mirrored and bool(projection.announcements)
         async with self.store.writing() as connection:
             await reviews.project(connection, projection, self.signer)
+            if tells:
+                await announcements.note(connection, projection.announcements)
+        return Noted(announcements=tells)

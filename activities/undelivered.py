@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -19,7 +19,7 @@ from activities.writing import suppressed, told
 from rapport.mail import outbox
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
-from rapport.model.ids import RELAY_ALARM, undelivered_id, undelivered_task
+from rapport.model.ids import RELAY_ALARM, announcing_id, gap_id, undelivered_id, undelivered_task
 from rapport.model.message import MessageState, Occasion, Outcomes
 from rapport.model.operations import Steer, Steering
 from rapport.model.people import Role
@@ -28,7 +28,7 @@ from rapport.model.tech_review import ReviewRound, ReviewStart
 from rapport.model.undelivered import AllGone, Gone, Looked, Settling, Strays, SweepAsked, Trouble, UndeliveredStart
 from rapport.model.workflows import LASTING, UNDELIVERED
 from rapport.policy import audit
-from rapport.storage import gaps, people, reviews, support, sweeps, tasks, timeline
+from rapport.storage import announcements, gaps, people, reviews, support, sweeps, tasks, timeline
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mail_gate
 from rapport.storage.timeline import Submission
@@ -165,6 +165,7 @@ class Sweeping:
 
     store: Store
     policy: Policy
+    client: Client
 
     @activity.defn(name="sweep.look")
     async def look(self, question: SweepAsked) -> Strays:
@@ -172,6 +173,7 @@ class Sweeping:
         before = question.now - timedelta(seconds=question.patience)
         # Beginning is safe to repeat, so it need not wait longer than whoever has put it on record takes.
         begun = question.now - SETTLE
+        sending = await self._unsent(begun)
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
             asked = set(await tasks.open_about_emails(connection))
@@ -194,10 +196,21 @@ class Sweeping:
                     for case in await support.pending(connection, begun)
                 ),
                 reviews=tuple([await _review(connection, one) for one in await reviews.pending(connection, begun)]),
-                gaps=tuple(GapStart(ref=ref) for ref in await gaps.pending(connection, begun)),
+                gaps=sending.gaps,
+                announcements=sending.announcements,
             )
             await sweeps.note(connection, question.now, strays)
             return strays
+
+    async def _unsent(self, before: datetime) -> Strays:
+        """What goes to other systems and has nobody at work on it; with somebody it may take two days."""
+        async with self.store.reading() as connection:
+            waiting = await gaps.pending(connection, before)
+            untold = await announcements.pending(connection, before)
+        return Strays(
+            gaps=tuple([GapStart(ref=ref) for ref in waiting if not await runs(self.client, gap_id(ref))]),
+            announcements=tuple([one for one in untold if not await runs(self.client, announcing_id(one.ref))]),
+        )
 
 
 @dataclass(frozen=True)

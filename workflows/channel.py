@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -10,12 +9,11 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.announcements import Announcements
-    from rapport.model.announcement import Announce, Word
-    from rapport.model.ids import onboarding_id
+    from rapport.model.announcement import Announce, AnnouncingStart, Word
+    from rapport.model.ids import announcing_id, onboarding_id
+    from rapport.model.workflows import ANNOUNCING
 
-from workflows.options import WEBHOOKS
-from workflows.outcomes import Refused, attempted, beside, told
+from workflows.outcomes import started, told
 
 _WORDS: Final[Mapping[str, Word]] = MappingProxyType(
     {
@@ -46,14 +44,13 @@ _OPTIONS: Final = frozenset({"said", "recommended", "decided"})
 
 
 class Channel:
-    """What is to be told, in its order, beside the story. A channel that fails is no failure of the review."""
+    """What is to be told, in its order, by a workflow of its own: a channel that fails is no failure of the review."""
 
     def __init__(self, ref: str, account: str) -> None:
         """Nothing is to be told."""
         self.ref = ref
         self.account = account
         self._words: list[Announce] = []
-        self._speaking: asyncio.Task[None] | None = None
         self._gates_moved = False
 
     def hear(self, kind: str, submission: str | None = None, option: str | None = None) -> None:
@@ -78,23 +75,27 @@ class Channel:
             )
         )
 
-    async def speak(self) -> None:
-        """Begin to tell what is new, and have the onboarding look at its gates: what they ask is written down now."""
-        if self._words and (self._speaking is None or self._speaking.done()):
-            self._speaking = beside(self._say_all())
+    def take(self) -> tuple[Announce, ...]:
+        """What is new, to be put on record."""
+        words, self._words = tuple(self._words), []
+        return words
+
+    async def speak(self, *, is_new: bool) -> None:
+        """Have the channel told what is on record by now, and the onboarding look at its gates.
+
+        Args:
+            is_new: Whether there is anything that the channel was not told yet.
+        """
+        if is_new:
+            await self._have_told()
         if self._gates_moved:
             self._gates_moved = False
             # An account without an onboarding waits for no gate.
             await told(onboarding_id(self.account), "gates_changed")
 
-    async def all_said(self) -> None:
-        """Wait until nothing is left to be told."""
-        await workflow.wait_condition(lambda: self._speaking is None or self._speaking.done())
-
-    async def _say_all(self) -> None:
-        while self._words:
-            order = self._words.pop(0)
-            summary = f"Tell the channel: {order.what.replace('_', ' ')}"
-            if isinstance(await attempted(Announcements.announce, order, summary, WEBHOOKS), Refused):
-                # What it was to be told by mail cannot be written; `rapport doctor` lists what never reached it.
-                workflow.logger.error("the review channel could not be told")
+    async def _have_told(self) -> None:
+        start, id_ = AnnouncingStart(ref=self.ref, account=self.account), announcing_id(self.ref)
+        summary = f"Tell the channel of {self.ref}"
+        while await started(ANNOUNCING, start, id_, summary=summary) is None:
+            if await told(id_, "more_to_tell"):
+                return

@@ -351,7 +351,7 @@ class Reviewing(Correspondence):
         self.write(occasion, summary)
 
     async def _project(self) -> None:
-        """Write down what is new, in one local activity, and show it in Temporal's UI."""
+        """Write down what is new, in one local activity, show it in Temporal's UI, and have others hear of it."""
         self.diary.tell_troubles(self.troubles)
         told = self.diary.turn_to(self.wait)
         view = self.view()
@@ -376,7 +376,9 @@ class Reviewing(Correspondence):
             revisit=self.revisit,
             remarks=unwritten,
             entries=self.diary.take_entries(),
+            announcements=self.channel.take(),
             wait=self.diary.wait,
             now=workflow.now(),
         )
-        await done(Reviews.project, projection, "Write down what happened", RECORDS)
+        noted = await done(Reviews.project, projection, "Write down what happened", RECORDS)
+        await self.channel.speak(is_new=noted.announcements)

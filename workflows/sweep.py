@@ -7,9 +7,9 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.undelivered import Missing, Sweeping
     from rapport.model.human_task import TaskStart
-    from rapport.model.ids import case_id, gap_id, gone_task, review_id, undelivered_id
+    from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, review_id, undelivered_id
     from rapport.model.undelivered import Gone, SweepAsked, SweepStart, Swept
-    from rapport.model.workflows import GAP, HUMAN_TASK, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
+    from rapport.model.workflows import ANNOUNCING, GAP, HUMAN_TASK, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
     from rapport.policy.chores import GONE
 
 from workflows.options import PLANNING
@@ -56,6 +56,10 @@ class Sweep:
             for one in strays.reviews
         ]
         gaps = [await started(GAP, gap, gap_id(gap.ref), summary=f"Send {gap.ref} to the CRM") for gap in strays.gaps]
+        announcements = [
+            await started(ANNOUNCING, one, announcing_id(one.ref), summary=f"Tell the channel of {one.ref}")
+            for one in strays.announcements
+        ]
         missing = await done(Missing.gone, asked, "What was ended outside Rapport?", PLANNING)
         gone = [await self.tell_of(one) for one in missing.workflows]
         return Swept(
@@ -64,4 +68,5 @@ class Sweep:
             cases=sum(one is not None for one in cases),
             reviews=sum(one is not None for one in reviews),
             gaps=sum(one is not None for one in gaps),
+            announcements=sum(one is not None for one in announcements),
         )

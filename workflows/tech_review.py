@@ -270,8 +270,6 @@ class TechReview(Reviewing):
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self.all_posted()
         await self._project()
-        await self.channel.speak()
-        await self.channel.all_said()
         return ReviewResult(outcome=self.outcome)
 
     # Beside the story
@@ -317,4 +315,3 @@ class TechReview(Reviewing):
             for word in wanted:
                 self.beside(self.hold_a_meeting(word.by))
             await self._project()
-            await self.channel.speak()

@@ -44,6 +44,23 @@ class Announce(Wire):
         return f"{self.ref}/{self.what}/{self.submission or self.now.isoformat()}"
 
 
+class AnnouncingStart(Wire):
+    """Of which review the channel is told what it was not told yet."""
+
+    ref: str
+    account: str
+
+
+class Noted(Wire):
+    """What is on record once a review has told SQL what is new.
+
+    Attributes:
+        announcements: Whether the channel is to be told of it.
+    """
+
+    announcements: bool = False
+
+
 class Announced(Wire):
     """What became of it in each channel; `off` where there is none."""
 

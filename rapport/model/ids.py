@@ -74,6 +74,11 @@ def gap_id(ref: str) -> str:
     return f"gap/{ref}"
 
 
+def announcing_id(ref: str) -> str:
+    """The workflow that tells the review channel what is new of one review."""
+    return f"announcing/{ref}"
+
+
 def notice_id(id_: str) -> str:
     """The workflow that sends one mail of no account's story."""
     return f"notice/{id_}"

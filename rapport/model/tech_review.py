@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from rapport.model.announcement import Announce
 from rapport.model.base import Instant, Several, Slug, Wire, Written, plain, suggestion
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.people import personas
@@ -243,6 +244,7 @@ class ReviewProjection(Wire):
         outcome: The verdict of the latest round that has one, or `withdrawn`.
         decided, told, acknowledged: When it was decided, the customer was written to, and they confirmed.
         message: What was said to the customer, by id.
+        announcements: What the review channel is to be told of it, in its order.
     """
 
     ref: str
@@ -259,6 +261,7 @@ class ReviewProjection(Wire):
     revisit: Instant | None
     remarks: tuple[Remark, ...]
     entries: tuple[Entry, ...]
+    announcements: tuple[Announce, ...]
     wait: Wait
     now: Instant
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rapport.model.announcement import AnnouncingStart
 from rapport.model.base import Instant, Wire
 from rapport.model.gap import GapStart
 from rapport.model.message import MessageState
@@ -89,6 +90,7 @@ class Strays(Wire):
     cases: tuple[CaseStart, ...] = ()
     reviews: tuple[ReviewStart, ...] = ()
     gaps: tuple[GapStart, ...] = ()
+    announcements: tuple[AnnouncingStart, ...] = ()
 
 
 class Gone(Wire):
@@ -118,4 +120,5 @@ class Swept(Wire):
     cases: int = 0
     reviews: int = 0
     gaps: int = 0
+    announcements: int = 0
     gone: int = 0

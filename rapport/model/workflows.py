@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from rapport.model.announcement import AnnouncingStart
 from rapport.model.cadence import CadenceResult, CadenceStart
 from rapport.model.gap import GapSent, GapStart
 from rapport.model.human_task import TaskResult, TaskStart
@@ -45,6 +46,7 @@ MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
 NOTICE: Final = Kind("Notice", Occasion, Outcomes)
 HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
 GAP: Final = Kind("GapDelivery", GapStart, GapSent)
+ANNOUNCING: Final = Kind("Announcing", AnnouncingStart, type(None))
 TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
 MORNING: Final = Kind("Morning", MorningStart, MorningResult)
 RELAY: Final = Kind("RelayAlarm", RelayStart, type(None))

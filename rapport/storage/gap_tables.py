@@ -48,11 +48,15 @@ class GapLinkRow(Base):
 
 
 class AnnouncementRow(Base):
-    """What was to be posted into the review channel, by the announcement's key.
+    """What the review channel is to be told, by the announcement's key.
 
     Attributes:
-        state: `waiting`, `posted` or `failed`.
+        submission, option, happened_at: As in `Announce`.
+        position: Its place among those that happened at the same instant.
+        state: Of the post in Slack: `waiting`, `posted` or `failed`.
         reason: Why it failed, or waits; never the channel's address.
+        unmailed: Whether its mail cannot be written.
+        ended_at: When nothing was left to be done for it, in any channel.
     """
 
     __tablename__ = "announcements"
@@ -60,7 +64,13 @@ class AnnouncementRow(Base):
     ref: Mapped[str] = mapped_column(index=True)
     account: Mapped[str]
     what: Mapped[str]
+    submission: Mapped[str | None]
+    option: Mapped[str | None]
+    happened_at: Mapped[datetime]
+    position: Mapped[int]
     state: Mapped[str] = mapped_column(index=True)
     reason: Mapped[str | None]
-    first_tried_at: Mapped[datetime]
+    first_tried_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    unmailed: Mapped[bool]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)

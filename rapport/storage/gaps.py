@@ -111,10 +111,17 @@ async def undelivered(connection: Connection) -> list[Gap]:
 
 
 async def pending(connection: Connection, before: datetime) -> list[str]:
-    """The gaps that changed before an instant, and that nobody has begun to send since."""
-    waiting = (GapRow.delivery == WAITING, GapRow.first_tried_at.is_(None), GapRow.changed_at < before)
+    """The gaps that changed before an instant and of which it is not said yet what became of sending them."""
+    waiting = (GapRow.delivery == WAITING, GapRow.changed_at < before)
     numbers = await connection.scalars(select(GapRow.number).where(*waiting).order_by(GapRow.number))
     return [gap_ref(number) for number in numbers]
+
+
+async def unbegun(connection: Connection, before: datetime) -> list[tuple[str, datetime]]:
+    """The gaps that nobody has tried to send since they changed, before an instant, and when they did."""
+    waiting = (GapRow.delivery == WAITING, GapRow.first_tried_at.is_(None), GapRow.changed_at < before)
+    rows = await connection.execute(select(GapRow.number, GapRow.changed_at).where(*waiting).order_by(GapRow.number))
+    return [(gap_ref(row.number), row.changed_at) for row in rows]
 
 
 async def try_now(connection: Connection, ref: str, now: datetime) -> tuple[Gap, datetime]:

@@ -426,8 +426,12 @@ async def _begun(store: Store) -> Check:
     async with store.reading() as connection:
         waiting = [(one.ref, one.opened_at) for one in await support.pending(connection, present - BEGUN)]
         waiting += [(one.ref, one.submitted) for one in await reviews.pending(connection, present - BEGUN)]
+        waiting += await gaps.unbegun(connection, present - BEGUN)
+        waiting += [
+            (f"{ref}, to its channel", since) for ref, since in await announcements.unbegun(connection, present - BEGUN)
+        ]
     if not waiting:
-        return Check(check="on record", verdict=Verdict.OK, what="every case and review has begun")
+        return Check(check="on record", verdict=Verdict.OK, what="everything that is on record has begun")
     found = tuple(
         Finding(where=ref, problem=f"hasn't begun for {_age(present - since)}", fix="nothing; the next sweep begins it")
         for ref, since in waiting[:MOST_NAMED]
@@ -466,7 +470,9 @@ async def _channel(store: Store, settings: Settings) -> Check:
         for one in failed
     ]
     found += [
-        Finding(where=subject, problem=f"was not mailed: {reason}", fix="correct RAPPORT_REVIEW_CHANNEL_MAIL")
+        Finding(
+            where=subject, problem=f"was not mailed: {reason}", fix="correct RAPPORT_REVIEW_CHANNEL_MAIL, or the email"
+        )
         for subject, reason in unmailed
     ]
     if found:

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 
 from activities.announcements import Announcements
+from activities.messages import Messages
 from activities.webhooks import GIVE_UP, Hook
 from rapport.mail.smtp import Mailer
-from rapport.model.announcement import Announce, Announced
+from rapport.model.announcement import Announce, Announced, AnnouncingStart
 from rapport.storage import announcements, people
 from rapport.storage.database import Store
 from rapport.storage.timeline import Submission, submit
@@ -72,7 +73,7 @@ async def said(store: Store, text: str) -> Announce:
 
 async def tell(channel: Announcements, order: Announce, at: datetime = T0) -> Announced:
     """One attempt."""
-    return await activity_at(at).run(channel.announce, order)
+    return await activity_at(at).run(channel.tell, order)
 
 
 async def test_the_channel_reads_the_same_in_slack_and_by_mail(
@@ -169,6 +170,28 @@ async def test_nobody_reads_the_address_of_the_webhook(
     async with store.reading() as connection:
         (one,) = await announcements.of_review(connection, "TR-0007")
     assert (one.state, one.reason) == ("waiting", "it does not answer")
+
+
+async def test_what_cannot_be_mailed_is_on_record_and_the_rest_is_told(
+    channel: Announcements, store: Store, slack: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its email cannot be written: Slack hears of it and of what comes after it, once, and `doctor` tells it."""
+
+    async def refuse(*_: object) -> None:
+        raise ApplicationError("it can't be written", type="Refused", non_retryable=True)
+
+    monkeypatch.setattr(Messages, "send", refuse)
+    order = await said(store, "Hello")
+    after = order.model_copy(update={"what": "recommended", "now": T0 + timedelta(seconds=1)})
+    async with store.writing() as connection:
+        await announcements.note(connection, (order, after))
+    for _ in range(2):
+        await activity_at(T0).run(channel.announce, AnnouncingStart(ref=order.ref, account=order.account))
+    assert len(slack.taken) == 2
+    async with store.reading() as connection:
+        assert await announcements.untold(connection, order.ref) == []
+        failed = await announcements.failed_mails(connection)
+    assert failed == [("TR-0007, recommended", "it can't be written"), ("TR-0007, said", "it can't be written")]
 
 
 async def test_without_a_channel_nothing_is_told(

@@ -39,6 +39,7 @@ from rapport.model.base import Refusal
 from rapport.model.gap import NewGap
 from rapport.model.ids import (
     RELAY_ALARM,
+    announcing_id,
     cadence_id,
     case_id,
     desk_id,
@@ -82,6 +83,7 @@ from tests.support import rhythm, sign_off, tasks
 from tests.support.approval import seen
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.playbooks import put
+from tests.support.reviews import say, submitted
 from tests.workflows import (
     test_cadence_adoption,
     test_case_turnover,
@@ -97,6 +99,7 @@ from tests.workflows import (
 from worker import WORKFLOWS
 
 SUPPORT: Final = (case_id("C-00001"), desk_id(DESK))
+CHANNEL: Final = "tech-reviews@foobar.example"
 HISTORIES: Final = Path(__file__).parent / "histories"
 
 
@@ -518,6 +521,14 @@ async def what_recurs_is_closed_with_a_review_open(town: Town) -> None:
     await until(status_of(town, cadence_id("versayce")), "the end")
 
 
+async def a_review_is_mirrored(town: Town) -> None:
+    """A request and a word on it reach the review channel, one after the other."""
+    ref = await submitted(town)
+    await say(town, ref, "engineering")
+    await town.mailed(2, CHANNEL)
+    await until(status_of(town, announcing_id(ref)), "all to be told")
+
+
 async def a_review_comes_to_its_end(town: Town) -> None:
     """It is withdrawn, and everything is written down."""
     await test_tech_review.test_a_withdrawn_review_asks_nobody_any_more(town)
@@ -570,6 +581,7 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     a_pause_gives_back_what_was_left: ("onboarding",),
     what_recurs_is_closed_with_a_review_open: ("cadence",),
     a_review_comes_to_its_end: REVIEW,
+    a_review_is_mirrored: ("announcing",),
     # Lives that tests live as well.
     test_gates.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding",),
     test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: ("onboarding",),
@@ -675,8 +687,9 @@ async def lived(scenario: Callable[[Town], Awaitable[None]]) -> dict[str, str]:
     Noting.begun.clear()
     histories: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as data:
-        quiet = "keep" if scenario in QUIET else "ignore"
-        async with skipping_town(Path(data), quiet_hours=quiet, interceptors=[Noting()]) as town:
+        settings: dict[str, Any] = {"quiet_hours": "keep" if scenario in QUIET else "ignore"}
+        settings |= {"review_channel_mail": CHANNEL} if scenario is a_review_is_mirrored else {}
+        async with skipping_town(Path(data), interceptors=[Noting()], **settings) as town:
             await scenario(town)
             for wanted in SCENARIOS[scenario]:
                 kind = wanted.partition("/")[0]

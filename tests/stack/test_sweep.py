@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.mail import outbox
-from rapport.model.ids import case_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
+from rapport.model.announcement import Announce
+from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
 from rapport.model.undelivered import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
-from rapport.storage import people, relay, support, sweeps, timeline
+from rapport.storage import announcements, people, relay, support, sweeps, timeline
 from rapport.storage import tasks as task_records
+from rapport.storage.gap_tables import GapRow
 from rapport.storage.tables import MessageRow
-from starters.commands import doctor, messages, onboardings, tasks, tokens, undelivered
+from starters.commands import doctor, gaps, messages, onboardings, tasks, tokens, undelivered
 from starters.commands.doctor import Verdict
 from starters.commands.office import Actor, submission
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import TAM, USER, Town, account, until
+from tests.conftest import TAM, USER, Town, account, town, until
+from tests.stack import test_gaps
+from tests.support.receiver import receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -183,6 +191,73 @@ async def test_a_case_that_never_began_begins(here: Town) -> None:
 
     await until(told, "the case to be told")
     assert (await sweep(here)).cases == 0
+
+
+async def unbegun(here: Town) -> list[str]:
+    """What is on record and has not begun, as the doctor names it."""
+    found = next(one for one in (await doctor.examine(here.office.settings)).checks if one.check == "on record")
+    return [one.where for one in found.findings]
+
+
+async def test_what_the_channel_was_not_told_is_told_once(dev_server: Client, tmp_path: Path) -> None:
+    """On record while Temporal was away, or with its workflow ended by hand: the sweep has it told, in its order."""
+    async with (
+        receiver() as slack,
+        town(dev_server, tmp_path, new_id("queue"), slack_webhook_url=SecretStr(slack.url)) as here,
+    ):
+        key, ref = (await drafted(here))[0], new_id("TR")
+        orders = [
+            Announce(ref=ref, account=key, what=what, now=LONG_AGO) for what in ("submitted", "decided", "withdrawn")
+        ]
+        async with here.office.store.writing() as connection:
+            await announcements.note(connection, orders)
+        assert await unbegun(here) == [f"{ref}, to its channel"]
+        slack.answers += [(200, {}), (429, {"Retry-After": "600"})]
+        assert (await sweep(here)).announcements == 1
+
+        async def waits() -> bool:
+            return len(slack.taken) == 2
+
+        await until(waits, "the second to be refused")
+        assert (await sweep(here)).announcements == 0, "somebody is at work on it"
+        telling = here.client.get_workflow_handle(announcing_id(ref))
+        await telling.terminate("by hand")
+        assert (await sweep(here)).announcements == 1
+        await telling.result()
+        assert (await sweep(here)).announcements == 0
+        assert await unbegun(here) == []
+        async with here.office.store.reading() as connection:
+            told = [(one.key, one.state) for one in await announcements.of_review(connection, ref)]
+    assert sorted(told) == sorted((order.key, announcements.POSTED) for order in orders)
+    posted = [json.loads(one.body)["text"].partition(": ")[2].partition("*")[0] for one in slack.taken]
+    # The second was refused once before it was taken.
+    assert posted == [posted[0], posted[1], posted[1], posted[3]]
+    assert len(set(posted)) == 3
+
+
+async def test_a_gap_whose_delivery_was_ended_by_hand_is_sent(dev_server: Client, tmp_path: Path) -> None:
+    """It was tried, so it is no new one; the CRM gets it all the same, once."""
+    async with receiver() as crm:
+        secret = SecretStr(test_gaps.SECRET)
+        given: dict[str, Any] = {"crm_webhook_url": SecretStr(crm.url), "crm_webhook_secret": secret}
+        async with town(dev_server, tmp_path, new_id("queue"), **given) as here:
+            await test_gaps.prepare(here)
+            crm.answers.append((429, {"Retry-After": "600"}))
+            ref = (await gaps.log(here.office, test_gaps.GAP, TAM)).ref
+
+            async def tried() -> bool:
+                return len(crm.taken) == 1
+
+            await until(tried, "the first attempt")
+            async with here.office.store.writing() as connection:
+                await connection.execute(update(GapRow).values(changed_at=LONG_AGO))
+            assert (await sweep(here)).gaps == 0, "somebody is at work on it"
+            sending = here.client.get_workflow_handle(gap_id(ref))
+            await sending.terminate("by hand")
+            assert (await sweep(here)).gaps == 1
+            await sending.result()
+            assert (await sweep(here)).gaps == 0
+        assert [one.headers["webhook-id"] for one in crm.taken] == [f"{ref}.1"] * 2
 
 
 async def test_what_failed_and_nobody_is_asked_about_is_asked_about(here: Town) -> None:

@@ -36,6 +36,8 @@ Promise = tuple[str, str, str]
 ACCOUNT: Final = "versayce"
 COUNTED: Final = re.compile(r"/(([a-z]+_)?[0-9a-f]{12,16}|\d+)(?=/|$)")
 """In a workflow's id, which attempt it is, and whom or which mail it is about: people have other ids in each life."""
+SAID: Final = re.compile(r"\.s_[0-9a-f]{16}$")
+"""In the step of a mail to the review channel, what it tells: that has another id in each life as well."""
 ON_CALL: Final = """
 [on_call]
 members = ["{}"]
@@ -150,7 +152,7 @@ async def _look(town: Town, faults: Faults) -> Lived | None:
             await connection.execute(select(MessageRow.step, MessageRow.purpose, MessageRow.email, MessageRow.state))
         ).all():
             if row.state == MessageState.SENT and not is_about_trouble(row.step):
-                kept[row.step, row.purpose, row.email] += 1
+                kept[SAID.sub("", row.step), row.purpose, row.email] += 1
     try:
         entries = await timelines.timeline_of(town.office, ACCOUNT)
     except Refusal:

@@ -91,6 +91,7 @@ class Told:
             revisit=None,
             remarks=tuple(remarks),
             entries=(),
+            announcements=(),
             wait=Wait(),
             now=now,
         )

@@ -372,8 +372,8 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
         ),
     },
     test_tech_review.test_anybody_can_ask_for_a_live_meeting: {
+        "Announcing": ("announcements.announce",),
         "TechReview": (
-            "announcements.announce",
             "messages.send",
             "planning.follow_up",
             "reviews.deadline",
@@ -425,6 +425,9 @@ ON_CALL: Final[dict[Scenario, str]] = {the_worst_is_paged_and_answered: desk.SAM
 QUIET: Final[tuple[Scenario, ...]] = (a_welcome_waits_for_the_morning,)
 """Those in which mails wait for their readers' working time."""
 
+MIRRORED: Final[tuple[Scenario, ...]] = (test_tech_review.test_anybody_can_ask_for_a_live_meeting,)
+"""Those in which reviews have a channel."""
+
 NOWHERE: Final[dict[Pair, str]] = {
     ("HumanTask", "messages.deliver"): "what a task asks goes at once, at any hour: docs/adr/0014-attention.md",
     ("HumanTask", "messages.draft"): "nobody reads the mails of a task before they go",
@@ -473,6 +476,7 @@ def test_the_table_names_every_activity_of_every_workflow() -> None:
 async def live_as_it_is(scenario: Scenario, mode: Mode | None, before: Lived | None) -> Lived:
     """Live a scenario of the table."""
     settings = {"quiet_hours": "keep"} if scenario in QUIET else {}
+    settings |= {"review_channel_mail": "tech-reviews@foobar.example"} if scenario in MIRRORED else {}
     return await live(
         scenario, mode, before, refused=REFUSED.get(scenario, ()), on_call=ON_CALL.get(scenario), **settings
     )
