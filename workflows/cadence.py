@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         Sync,
         SyncPlan,
     )
+    from rapport.model.commands import in_name
     from rapport.model.human_task import TaskStart
     from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
     from rapport.model.meeting import MeetingStart
@@ -440,7 +441,7 @@ class Cadence(Rhythms):
         return Wait(
             on=("tam",),
             what=f"the TAM, to set a time for {sync.step.title}: none suits everyone who is needed",
-            unblock=f"rapport cadence set {self.account} {name} --day tue --at 10:00",
+            unblock=in_name(f"rapport cadence set {self.account} {name} --day tue --at 10:00"),
             deadline=sync.seek_at,
         )
 

@@ -106,7 +106,7 @@ class Correspondence(Words):
         if self.closing:
             return "it is over"
         if self.paused_at is not None:
-            return f"the onboarding is paused; `rapport onboarding resume {self.account}` comes first"
+            return f"the onboarding is paused; `rapport onboarding resume {self.account} --as EMAIL` comes first"
         if not set(release.keys) <= set(self.drafts):
             return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
         return None

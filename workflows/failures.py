@@ -8,6 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import LeftBehind, Messages
+    from rapport.model.commands import in_name
     from rapport.model.operations import Operate, Operation, Steering
     from rapport.model.records import Wait
     from rapport.policy.chores import DECIDE_ON_FAILURE
@@ -45,7 +46,7 @@ class Failures:
             return step is None or step.state is not StepState.FAILED or step.attempt != attempt
 
         account = self.steps.start.account
-        unblock = f"rapport onboarding redo {account} {name} --reason …"
+        unblock = in_name(f"rapport onboarding redo {account} {name} --reason …")
         self.waits[name] = Wait(
             on=("tam",), what="the TAM, to decide what follows: it failed", unblock=unblock, since=workflow.now()
         )

@@ -11,6 +11,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.records import Records
+    from rapport.model.commands import in_name
     from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
         Book,
@@ -317,7 +318,7 @@ class Gathering(Correspondence):
     # What it waits for, and telling it
 
     def _wait_for_the_venue(self, limit: datetime) -> Wait:
-        drafts = f"rapport message approve --account {self.account}" if self.drafts else None
+        drafts = in_name(f"rapport message approve --account {self.account}") if self.drafts else None
         assert self.step.onsite is not None
         task = f"rapport task show {self.account}/{self.step.onsite.approval}"
         what = "word on whether it is held on site"
@@ -327,7 +328,7 @@ class Gathering(Correspondence):
         return Wait(
             on=("tam",),
             what=f"the TAM, to read and send {len(self.drafts)} drafts",
-            unblock=f"rapport message approve --account {self.account}",
+            unblock=in_name(f"rapport message approve --account {self.account}"),
             deadline=self._current.stale_at,
         )
 
@@ -359,10 +360,10 @@ class Gathering(Correspondence):
         )
 
     def _held(self) -> str:
-        return f"rapport meeting held {self.account} {self.step.name}"
+        return in_name(f"rapport meeting held {self.account} {self.step.name}")
 
     def _by_hand(self) -> str:
-        return f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM"
+        return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""

@@ -10,6 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.tasks import Ladder, Reseating, Resuming, Seating, Tasks
+    from rapport.model.commands import in_name
     from rapport.model.human_task import (
         NOT_REQUESTED,
         WITHDRAWN,
@@ -549,13 +550,15 @@ class HumanTask(Correspondence):
                 what = f"{who}, to write what is to be signed off"
             else:
                 what = f"{who}, to say what is asked for, or that it is not needed"
-            return Wait(on=on, what=what, unblock=f"rapport task request {id_} {words}", deadline=deadline)
+            return Wait(on=on, what=what, unblock=in_name(f"rapport task request {id_} {words}"), deadline=deadline)
         if self.phase is TaskPhase.NEEDS_INFO:
             what = "the one who asked, to give what is missing"
-            return Wait(on=on, what=what, unblock=f"rapport task answer {id_} --text …", deadline=deadline)
-        unblock = f"rapport task decide {id_} --option {self.definition.options[0].id}"
+            return Wait(on=on, what=what, unblock=in_name(f"rapport task answer {id_} --text …"), deadline=deadline)
+        option = self.definition.options[0].id
+        unblock = in_name(f"rapport task decide {id_} --option {option}")
         if self.definition.is_put_to_customers:
-            unblock += " --as THEIR-ADDRESS"
+            # Whoever reads this decides it for a customer, never under a name of their own.
+            unblock = f"rapport task decide {id_} --option {option} --as THEIR-ADDRESS"
         return Wait(
             on=details.roles(self.definition.assign),
             what=f"a decision: {self.definition.question}",

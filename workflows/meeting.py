@@ -10,6 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
+    from rapport.model.commands import in_name
     from rapport.model.meeting import (
         Booking,
         MeetingPhase,
@@ -420,7 +421,7 @@ class Meeting(Gathering):
         self.beside(self._read(purpose, insist, is_done))
 
     async def _read(self, purpose: Purpose, insist: datetime, is_done: Callable[[], bool]) -> None:
-        errand = self._errand(READ_DRAFTS, f"rapport message approve --account {self.account}")
+        errand = self._errand(READ_DRAFTS, in_name(f"rapport message approve --account {self.account}"))
         result = await errand.see_to(insist, is_done)
         if result is not None:
             self.release_by(result, self.drafts_for(purpose))

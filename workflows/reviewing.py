@@ -12,6 +12,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviews import LaidOut, Reviews, Settle, Until
+    from rapport.model.commands import in_name
     from rapport.model.human_task import Decision, TaskDefinition, TaskResult, TaskStart
     from rapport.model.ids import task_id
     from rapport.model.meeting import Receipt
@@ -299,7 +300,7 @@ class Reviewing(Correspondence):
         self._wait_for(
             on=details.roles(definition.assign),
             what=what,
-            unblock=f"rapport task decide {self._next_id(step)} --option {definition.options[0].id}",
+            unblock=in_name(f"rapport task decide {self._next_id(step)} --option {definition.options[0].id}"),
             deadline=deadline,
         )
 

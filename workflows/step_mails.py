@@ -10,6 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import FollowUp, Planning
+    from rapport.model.commands import in_name
     from rapport.model.ids import step_of
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.playbook import MessageStep
@@ -131,7 +132,7 @@ class StepMails:
 
     @property
     def _approve(self) -> str:
-        return f"rapport message approve --account {self.steps.start.account}"
+        return in_name(f"rapport message approve --account {self.steps.start.account}")
 
     def _wait_for_the_tam(self, deadline: datetime) -> Wait:
         return Wait(

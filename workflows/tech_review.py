@@ -8,6 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviews import Again, LayOut, Reviews
+    from rapport.model.commands import in_name
     from rapport.model.ids import task_id
     from rapport.model.records import Wait
     from rapport.model.review_facts import ReviewPhase, Verdict
@@ -79,7 +80,7 @@ class TechReview(Reviewing):
         self._wait_for(
             on=tuple(dict.fromkeys(role for side in sides for role in details.roles(review.SIDES[side]))),
             what=f"feedback of {', '.join(side.replace('_', ' ') for side in sides)}",
-            unblock=f"rapport review feedback {self.ref} --text …",
+            unblock=in_name(f"rapport review feedback {self.ref} --text …"),
             deadline=deadline,
         )
         asked = [beside(self.hear(side, deadline)) for side in sides]
@@ -171,7 +172,7 @@ class TechReview(Reviewing):
             self._wait_for(
                 on=("ce", "ce_vp"),
                 what="the message to the customer",
-                unblock=f"rapport task request {id_} {words}",
+                unblock=in_name(f"rapport task request {id_} {words}"),
             )
             written = await self._put(
                 "message",
@@ -244,7 +245,9 @@ class TechReview(Reviewing):
         self.phase = ReviewPhase.REVISIT
         workflow.upsert_search_attributes([STAGE.value_set(self.phase)])
         self._wait_for(
-            what="the day on which it comes back", deadline=self.revisit, unblock=f"rapport review edit {self.ref} FILE"
+            what="the day on which it comes back",
+            deadline=self.revisit,
+            unblock=in_name(f"rapport review edit {self.ref} FILE"),
         )
         alarm = Alarm()
         alarm.set(self.revisit, f"{self.ref} comes back")

@@ -13,6 +13,7 @@ from rapport.mail import cases, compose, invite, reviews, rhythms
 from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
 from rapport.mail.rhythms import OnRecord
 from rapport.model.base import Refusal
+from rapport.model.commands import read_by
 from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
 from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor, Work
 from rapport.model.playbook import Review
@@ -385,7 +386,8 @@ class Letter:
         about = self.company.person(task.about) if task.about and task.finds_out else None
         if about is None:
             return None
-        return audience.recording(self.occasion.account or "", about.email, task.finds_out)
+        command = audience.recording(self.occasion.account or "", about.email, task.finds_out)
+        return read_by(command, self.to.email)
 
     def _request(self, task: TaskFacts) -> dict[str, str]:
         """What the requester said, by what they were asked for."""

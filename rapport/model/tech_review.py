@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from rapport.model.announcement import Announce
 from rapport.model.base import Instant, Several, Slug, Wire, Written, plain, suggestion
+from rapport.model.commands import in_name
 from rapport.model.minutes import Day, Filled, Line
 from rapport.model.people import personas
 from rapport.model.records import Entry, Wait
@@ -166,7 +167,7 @@ class ReviewRequest(Written):
             if isinstance(kind, str) and kind in set(Kind) - {Kind.DECISION}:
                 # Nobody has to answer for a review that it is not one.
                 shown = account if isinstance(account, str) else "ACCOUNT"
-                command = f"rapport review triage {shown} --kind {kind} --what …"
+                command = in_name(f"rapport review triage {shown} --kind {kind} --what …")
                 way = f"run `{command}`, which shows the right door"
                 if kind == Kind.BROKEN_NOW:
                     way = f"support leads it: run `{command} --confirm`, which opens a support case"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from rapport.model.commands import in_name
 from rapport.model.meeting import Invitee
 from rapport.model.people import BUSINESS, Account, Contact, Fact, Role, Topic, Vendor, personas
 from rapport.model.playbook import CadenceStep, MeetingStep, Review
@@ -39,16 +40,22 @@ def missing(vacancies: Sequence[str]) -> str:
 
 def wait_for_successor(account: str, vacancies: Sequence[str], deadline: datetime | None) -> Wait:
     """What is waited for while nobody has a persona that somebody has to have."""
-    command = f"rapport account add-contact {account} --persona {vacancies[0]} --name NAME --email EMAIL --zone ZONE"
+    command = in_name(
+        f"rapport account add-contact {account} --persona {vacancies[0]} --name NAME --email ADDRESS --zone ZONE "
+        "--reason REASON"
+    )
     return Wait(
-        on=(Role.TAM,), what=f"held: {missing(vacancies)}", unblock=f"{command} --reason REASON", deadline=deadline
+        on=(Role.TAM,),
+        what=f"held: {missing(vacancies)}",
+        unblock=command,
+        deadline=deadline,
     )
 
 
 def recording(account: str, email: str, facts: Sequence[Fact]) -> str:
     """The command that records what is known of a contact's work."""
     words = " ".join(f"--{fact.replace('_', '-')} …" for fact in facts)
-    return f"rapport account edit-contact {account} {email} {words}"
+    return in_name(f"rapport account edit-contact {account} {email} {words}")
 
 
 def reminded(invited: Sequence[Invitee]) -> tuple[Invitee, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from rapport.model.base import plain
+from rapport.model.commands import in_name
 from rapport.model.support import ActKind, CaseAct, CaseState, CaseStatus, Clock, Pause
 
 _LONGEST: Final = 70
@@ -43,9 +44,9 @@ def way_on(state: CaseState, ref: str) -> str | None:
     """The command that moves a case on."""
     match state:
         case CaseState.QUEUED:
-            return f"rapport case assign {ref} --to EMAIL"
+            return in_name(f"rapport case assign {ref} --to EMAIL")
         case CaseState.OPEN | CaseState.WAITING:
-            return f"rapport case answer {ref} --text …"
+            return in_name(f"rapport case answer {ref} --text …")
         case _:
             return None
 
@@ -71,7 +72,7 @@ def judge(act: CaseAct, status: CaseStatus, ref: str, *, escalated: bool) -> str
     if status.state is CaseState.MERGED and act.kind not in _ALWAYS:
         return f"{ref} has become a part of {status.merged_into}; go on there"
     if status.state is CaseState.RESOLVED and act.kind not in _ALWAYS | {ActKind.REOPEN, ActKind.CUSTOMER_SAID}:
-        return f"{ref} is resolved; reopen it first: rapport case reopen {ref} --reason …"
+        return f"{ref} is resolved; reopen it first: rapport case reopen {ref} --text … --as EMAIL"
     match act.kind:
         case ActKind.REOPEN if status.state is not CaseState.RESOLVED:
             return f"{ref} is open"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rapport.model.cadence import CadenceView
+from rapport.model.commands import in_name
 from rapport.model.human_task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.playbook import Stage
@@ -46,7 +47,7 @@ def onboarding(
     # Lists, because Temporal's UI draws the cells of a table without any space between them.
     lines = [stages, ""]
     if paused_at is not None:
-        resume = f"`rapport onboarding resume {account}`"
+        resume = f"`{in_name(f'rapport onboarding resume {account}')}`"
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
         lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]
@@ -63,7 +64,7 @@ def onboarding(
             if step.definition.kind == "meeting":
                 lines.append(f"What `{name}` waits for stands in `meeting/{account}/{name}/{step.attempt}`.")
             else:
-                lines.append(f"`{name}` is sending; drafts go with `rapport message approve --account {account}`.")
+                lines.append(f"`{name}` is sending; drafts go with `{_approve(account)}`.")
     return "\n".join([*lines, "", f"Everything at once: `rapport onboarding status {account}`"])
 
 
@@ -99,7 +100,7 @@ def cadence(view: CadenceView, drafts: int) -> str:
             lines.append(f"\nWaits for {rhythm.wait.what}. To move it on: `{rhythm.wait.unblock}`")
         lines.append("")
     if drafts:
-        lines.append(f"{drafts} drafts wait: `rapport message approve --account {view.account}`\n")
+        lines.append(f"{drafts} drafts wait: `{_approve(view.account)}`\n")
     return "\n".join([*lines, f"Everything at once: `rapport cadence show {view.account}`"])
 
 
@@ -187,3 +188,7 @@ def _wait(view: MeetingView | TaskView | ReviewView) -> list[str]:
 
 def _at(instant: datetime | None) -> str:
     return "" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def _approve(account: str) -> str:
+    return in_name(f"rapport message approve --account {account}")

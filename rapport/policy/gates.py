@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, get_args
 
 from rapport.model.base import Instant, Wire
+from rapport.model.commands import in_name
 from rapport.model.people import Facts, Role
 from rapport.model.playbook import Gate
 
@@ -92,7 +93,7 @@ def standing(account: str, gate: Gate, facts: Facts, reviews: Sequence[Reviewed]
     concerned = [review for review in reviews if review.stage == STAGE[gate] and not review.withdrawn]
     if not concerned:
         why = f"{' and '.join(reasons)}, and no {STAGE[gate]} review was submitted"
-        return shut(why, None, (Role.CE, Role.TAM), "rapport review submit FILE")
+        return shut(why, None, (Role.CE, Role.TAM), in_name("rapport review submit FILE"))
     undecided = [review for review in concerned if review.yes is None]
     if undecided:
         waiting = min(undecided, key=lambda review: (review.since, review.ref))
@@ -101,7 +102,7 @@ def standing(account: str, gate: Gate, facts: Facts, reviews: Sequence[Reviewed]
         on = [role for role in HEARD[gate] if seat(role) in silent] or [Role.CE_VP]
         return shut(why, waiting.ref, on, f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
-    edit = f"rapport review edit {last.ref} FILE"
+    edit = in_name(f"rapport review edit {last.ref} FILE")
     if not last.yes:
         return shut(f"{last.ref} was decided with a no", last.ref, (Role.CE, Role.TAM), edit)
     if silent := unheard(gate, last):

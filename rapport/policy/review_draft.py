@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rapport.model.commands import in_name
+
 ASKED: Final = (
     ("needed_by", 'the day by which the customer has to know, such as "2026-12-18"'),
     ("needed_why", "what that day means for the customer"),
@@ -52,7 +54,8 @@ def draft(facts: Mapping[str, str]) -> str:
         facts: What is `known`.
     """
     lines = [
-        f"# A draft from the support case {facts['case']}. Fill in what is empty, then: rapport review submit FILE",
+        f"# A draft from the support case {facts['case']}. Fill in what is empty, then:",
+        f"# {in_name('rapport review submit FILE')}",
         "",
         *(_line(name, text) for name, text in facts.items() if name != "context"),
         *(f'{name} = ""   # {what}' for name, what in ASKED),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from rapport.model.base import Wire
+from rapport.model.commands import in_name
 from rapport.model.human_task import TaskDefinition, TaskOption
 from rapport.model.triage import Answers, Kind
 
@@ -43,11 +44,11 @@ def triage(answers: Answers, account: str = "ACCOUNT") -> Door:
     match answers.kind or Kind.DECISION:
         case Kind.DECISION:
             why = "A decision that several have to stand behind is what reviews are for."
-            return Door(door="review", kind=Kind.DECISION, why=why, next="rapport review submit FILE")
+            return Door(door="review", kind=Kind.DECISION, why=why, next=in_name("rapport review submit FILE"))
         case Kind.BROKEN_NOW:
             why = (
                 "What is broken now is support's to lead, and a review would only make it wait. Once the case is open, "
-                "what you know of the customer helps there: `rapport case context`."
+                "what you know of the customer helps there: `rapport case context CASE --text … --as EMAIL`."
             )
             return Door(door="case", kind=Kind.BROKEN_NOW, why=why, next=confirmed(account))
         case Kind.WISH:
@@ -55,7 +56,7 @@ def triage(answers: Answers, account: str = "ACCOUNT") -> Door:
                 "Without a date there is nothing to decide yet. Logged as a product gap it counts for the roadmap, "
                 "beside everyone else who needs it."
             )
-            command = f"rapport gap log --account {account} --title … --description …"
+            command = in_name(f"rapport gap log --account {account} --title … --description …")
             return Door(door="gap", kind=Kind.WISH, why=why, next=command)
         case Kind.ESCALATION:
             why = (
@@ -70,7 +71,7 @@ def triage(answers: Answers, account: str = "ACCOUNT") -> Door:
 
 def confirmed(account: str, what: str = "…") -> str:
     """The command that opens a support case of what is broken now."""
-    return f"rapport review triage {account} --kind {Kind.BROKEN_NOW} --what {what} --confirm"
+    return in_name(f"rapport review triage {account} --kind {Kind.BROKEN_NOW} --what {what} --confirm")
 
 
 def question(kind: Kind, leader: str) -> TaskDefinition:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rapport.model.base import Refusal
+from rapport.model.commands import in_name
 from rapport.model.reading import check
 from rapport.model.support import GENERAL, Dossier, WrittenCase
 from rapport.storage.support import LISTED
@@ -80,7 +81,7 @@ def open_(
     if opened.duplicates:
         into = opened.duplicates[0] if len(opened.duplicates) == 1 else "REF"
         alike = ", ".join(opened.duplicates)
-        out.print(f"Likely the same as {alike}; if it is: rapport case merge {opened.ref} --into {into}")
+        out.print(f"Likely the same as {alike}; if it is: rapport case merge {opened.ref} --into {into} --as EMAIL")
 
 
 @app.command("list")
@@ -343,7 +344,7 @@ def print_cases(found: Sequence[CaseLine]) -> None:
         )
     out.print(lines)
     free = any(line.owner is None for line in found)
-    how = "rapport case assign CASE --to EMAIL" if free else "rapport case show CASE"
+    how = in_name("rapport case assign CASE --to EMAIL") if free else "rapport case show CASE"
     out.print(f"\nTo {'give one to somebody' if free else 'see what moves one on'}:\n  {how}", soft_wrap=True)
 
 
@@ -371,7 +372,7 @@ def _print(case: CaseShown) -> None:
         if line.text:
             out.print(f"  {_plain(line.text)}")
     for one in case.duplicates:
-        out.print(f"[dim]likely the same:[/dim] {one}; if it is: rapport case merge {case.ref} --into {one}")
+        out.print(f"[dim]likely the same:[/dim] {one}; if it is: rapport case merge {case.ref} --into {one} --as EMAIL")
     for granted in case.deviations:
         out.print(f"[dim]granted:[/dim] {granted.ref}, {_plain(granted.title)}: {granted.outcome.replace('_', ' ')}")
         for condition in granted.conditions:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rapport.model.commands import in_name
 from rapport.model.reading import check
 from starters.cli.absence import print_absences
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
@@ -94,4 +95,5 @@ def _print(shown: MemberShown, *, as_json: bool) -> None:
     if shown.absences:
         print_absences(shown.absences)
     if shown.left_at and shown.accounts:
-        out.print("\nTheir accounts need another TAM: `rapport account hand-over ACCOUNT --to EMAIL --reason REASON`.")
+        hand_over = in_name("rapport account hand-over ACCOUNT --to ADDRESS --reason REASON")
+        out.print(f"\nTheir accounts need another TAM: `{hand_over}`.", soft_wrap=True)

@@ -98,7 +98,7 @@ def triage(
         out.print(f"\n{found.case} is open.")
         if found.duplicates:
             same = f"Likely the same as {', '.join(found.duplicates)}"
-            out.print(f"{same}: rapport case merge {found.case} --into REF", soft_wrap=True)
+            out.print(f"{same}: rapport case merge {found.case} --into REF --as EMAIL", soft_wrap=True)
     if found.task:
         out.print(f"\n{found.asked} has it: rapport task show {found.task}", soft_wrap=True, markup=False)
     if found.next:

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from rapport.model.base import Refusal, Refused
+from rapport.model.commands import in_name, read_by
 from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
 from rapport.model.tech_review import is_review_ref
@@ -191,7 +192,8 @@ def _print_inbox(found: Inbox) -> None:
         out.print("No task waits for anybody. Whose drafts wait to be read, `rapport inbox --as EMAIL` tells.")
     for pile in found.drafts:
         mails = "a draft waits" if pile.count == 1 else f"{pile.count} drafts wait"
-        out.print(f"\n{escape(pile.of)}: {mails} to be read: rapport message approve --account {pile.account}")
+        command = read_by(in_name(f"rapport message approve --account {pile.account}"), found.member)
+        out.print(f"\n{escape(pile.of)}: {mails} to be read: {command}", soft_wrap=True)
     if found.steps:
         out.print("\n[bold]Your accounts wait for you to do[/bold]")
         rows = table("account", "step", "what", "until", "how")
@@ -226,7 +228,7 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
     out.print(rows)
     # Not every task that waits takes a decision yet; its own page says what it takes.
     how = "To see one of them, and how to answer it" if mine else "To see one of them"
-    out.print(f"\n{how}:\n  rapport task show TASK", soft_wrap=True)
+    out.print(f"\n{how}:\n  rapport task show {lines[0].task.removeprefix('task/')}", markup=False, soft_wrap=True)
 
 
 PHASES = {TaskPhase.PREPARING: "to be asked for", TaskPhase.NEEDS_INFO: "a question is open"}
@@ -278,11 +280,17 @@ def _print_open(shown: TaskShown) -> None:
         words = " ".join(f'--say "{name}=…"' for name in shown.asks)
         for name, text in shown.prefilled.items() if not shown.said else ():
             out.print(f"What is known for {name.replace('_', ' ')}:\n{text}", markup=False)
-        out.print(f"To ask for it:\n  rapport task request {shown.task} {words}", soft_wrap=True)
+        _print_ways(shown, "To ask for it", in_name(f"rapport task request {shown.task} {words}"))
     elif shown.phase is TaskPhase.NEEDS_INFO:
-        out.print(f'To answer:\n  rapport task answer {shown.task} --text "…"', soft_wrap=True)
+        _print_ways(shown, "To answer", in_name(f'rapport task answer {shown.task} --text "…"'))
     else:
         if shown.record:
-            out.print(f"To record it, which ends this:\n  {shown.record}", soft_wrap=True, markup=False)
-        options = " | ".join(option.id for option in shown.options)
-        out.print(f"To decide:\n  rapport task decide {shown.task} --option {options}", soft_wrap=True, markup=False)
+            _print_ways(shown, "To record it, which ends this", shown.record)
+        ways = [in_name(f"rapport task decide {shown.task} --option {option.id}") for option in shown.options]
+        _print_ways(shown, "To decide", *ways)
+
+
+def _print_ways(shown: TaskShown, what: str, *ways: str) -> None:
+    """Print commands, under the name of whom the task waits for where that is one person."""
+    only = shown.holders[0].email if len(shown.holders) == 1 else None
+    out.print("\n  ".join([f"{what}:", *(read_by(way, only) for way in ways)]), soft_wrap=True, markup=False)

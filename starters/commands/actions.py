@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.commands import in_name
 from rapport.model.minutes import Done
 from rapport.storage import actions, addresses, people
 from rapport.storage.actions import KnownAction
@@ -93,7 +94,7 @@ def _shown(one: KnownAction, today: date, names: Mapping[str, str]) -> ActionSho
         raised=one.raised,
         done=one.done,
         done_by=names.get(one.done_by, GONE) if one.done_by else None,
-        finish=None if one.done else f"rapport action done {one.id}",
+        finish=None if one.done else in_name(f"rapport action done {one.id}"),
     )
 
 

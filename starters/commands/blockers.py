@@ -7,6 +7,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.commands import in_name
 from rapport.model.minutes import BlockerRecord, Check, NewBlocker, Removal
 from rapport.model.records import Entry
 from rapport.storage import addresses, blockers, people, timeline
@@ -75,7 +76,7 @@ async def add(office: Office, account: str, written: NewBlocker, actor: Actor) -
             raise Refusal(
                 "stands already",
                 field="title",
-                fix=f"look at it instead: rapport blocker check {same} --next-check {written.next_check}",
+                fix=f"look at it instead: rapport blocker check {same} --next-check {written.next_check} --as EMAIL",
                 kind=Refused.CONFLICT,
             )
         id_ = await blockers.add(connection, account, record, now)
@@ -167,7 +168,7 @@ def _shown(one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Ma
         removed=one.removed,
         removed_by=names.get(one.removed_by, GONE) if one.removed_by else None,
         reason=said.partition("\n")[2] or None,
-        remove=None if one.removed else f'rapport blocker remove {one.id} --reason "…"',
+        remove=None if one.removed else in_name(f'rapport blocker remove {one.id} --reason "…"'),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from rapport import support_rules
 from rapport.mail.cases import ERASED, WORDS, did, told
 from rapport.model.base import Instant, Refusal, Wire
+from rapport.model.commands import in_name
 from rapport.model.ids import case_id
 from rapport.model.people import Member, Role
 from rapport.model.support import CaseState, CaseView
@@ -321,14 +322,14 @@ def _next(case: Case) -> tuple[str, ...]:
     """What can be done about it, as commands."""
     match case.state:
         case CaseState.QUEUED:
-            return (f"rapport case assign {case.ref} --to EMAIL",)
+            return (in_name(f"rapport case assign {case.ref} --to EMAIL"),)
         case CaseState.OPEN | CaseState.WAITING:
             return (
-                f"rapport case answer {case.ref} --text …",
-                f"rapport case resolve {case.ref} --text …",
+                in_name(f"rapport case answer {case.ref} --text …"),
+                in_name(f"rapport case resolve {case.ref} --text …"),
             )
         case CaseState.RESOLVED:
-            return (f"rapport case reopen {case.ref} --text …",)
+            return (in_name(f"rapport case reopen {case.ref} --text …"),)
         case _:
             return (f"rapport case show {case.merged_into}",)
 

@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from rapport.mail.cases import ERASED
 from rapport.model.base import Email, Prose, Refusal, Refused, StepName, Wire, Written
+from rapport.model.commands import in_name
 from rapport.model.evidence import Severity
 from rapport.model.ids import case_id, new_id
 from rapport.model.meeting import Receipt
@@ -312,7 +313,7 @@ async def merge(office: Office, ref: str, wanted: Merge, actor: Actor) -> Done:
         raise Refusal(
             f"{into.ref} is {into.state}",
             field="into",
-            fix=f"reopen it first: rapport case reopen {into.ref} --text …",
+            fix=f"reopen it first: rapport case reopen {into.ref} --text … --as EMAIL",
             kind=Refused.CONFLICT,
         )
     done = await _act(office, case, ActKind.MERGE, member.id, actor, None, other=into.ref)
@@ -352,7 +353,7 @@ async def to_review(office: Office, ref: str, said: Say, actor: Actor) -> Drafte
     shown = await case_reading.show(office, ref)
     draft = review_draft.draft(_known_to_review(shown, said.text))
     await _act(office, await _find(office, ref), ActKind.TO_REVIEW, member.id, actor, draft)
-    return Drafted(ref=ref, draft=draft, next="fill in what is empty, then: rapport review submit FILE")
+    return Drafted(ref=ref, draft=draft, next="fill in what is empty, then: rapport review submit FILE --as EMAIL")
 
 
 async def review_of(office: Office, ref: str) -> dict[str, str]:
@@ -441,7 +442,9 @@ async def _revive(office: Office, case: Case, act: CaseAct) -> Receipt:
         raise Refusal(
             f"{case.ref} is {case.state}{into}",
             field="ref",
-            fix=f"reopen it first: rapport case reopen {case.ref} --text …" if not into else "use that number",
+            fix=f"reopen it first: {in_name(f'rapport case reopen {case.ref} --text …')}"
+            if not into
+            else "use that number",
             kind=Refused.CONFLICT,
         )
     assert case.status is not None
@@ -477,7 +480,8 @@ def _contact(contacts: list[Contact], email: str | None, account: str) -> Contac
         raise Refusal(
             f"is no contact of {account}",
             field="contact",
-            fix=f"use the address of one of its contacts, or add them: rapport account add-contact {account} …",
+            fix="use the address of one of its contacts, or add them: "
+            + in_name(f"rapport account add-contact {account} …"),
         )
     return found
 

@@ -21,6 +21,7 @@ from rapport import clock, support_rules
 from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
+from rapport.model.commands import in_name
 from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
 from rapport.model.relay import fixed
@@ -362,7 +363,7 @@ async def _mail(store: Store, settings: Settings) -> Check:
         fix = f"{fault.fix}; what waits then goes out automatically"
         return Check(check="mail", verdict=Verdict.TROUBLE, what=what, fix=fix)
     if switch.stopped:
-        fix = "`rapport mail start` lets it go again"
+        fix = "`rapport mail start --as EMAIL` lets it go again"
         return Check(check="mail", verdict=Verdict.NOTE, what="is stopped by hand", fix=fix)
     if settings.mail_mode == "off":
         fix = "set RAPPORT_MAIL_MODE to live, or to redirect:ADDRESS"
@@ -404,9 +405,10 @@ async def _emails(store: Store, settings: Settings) -> Check:
 def _settles(message: outbox.Message) -> str:
     match message.state:
         case MessageState.FAILED:
-            return f"correct the address if it's wrong, then: rapport message resend {message.key}"
+            return f"correct the address if it's wrong, then: rapport message resend {message.key} --as EMAIL"
         case MessageState.UNKNOWN:
-            return f"rapport message resolve {message.key} sent|resend"
+            arrived = in_name(f"rapport message resolve {message.key} sent")
+            return f"ask its reader. If it arrived: {arrived}; if not, the same with resend in place of sent"
         case _:
             return "nothing; the sweep has it go on. If it stays, see Temporal's UI"
 

@@ -203,7 +203,7 @@ async def close_incident(
             raise Refusal(
                 f"ended at {found.ended:%Y-%m-%d %H:%M} UTC already",
                 field="id",
-                fix=f"correct its end with `rapport incident add {account} {id_} …`",
+                fix=f"correct its end with `rapport incident add {account} {id_} … --as EMAIL`",
                 kind=Refused.CONFLICT,
             )
         at = ended or present()

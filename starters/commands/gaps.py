@@ -234,7 +234,7 @@ async def _refuse_same(connection: Connection, written: NewGap) -> None:
             raise Refusal(
                 f"stands already, as {one.ref}",
                 field="title",
-                fix=f"link it to what is new instead: rapport gap link {one.ref}",
+                fix=f"link it to what is new instead: rapport gap link {one.ref} --as EMAIL",
                 kind=Refused.CONFLICT,
             )
 

@@ -354,7 +354,7 @@ async def _or_correct_it(
     if kept is None and outcome == "held":
         await correct(office, account, step, written, actor)
         return Receipt(accepted=True, outcome="held")
-    fix = f"to correct what was said: rapport meeting minutes {account} {step} --file FILE"
+    fix = f"to correct what was said: rapport meeting minutes {account} {step} --file FILE --as EMAIL"
     raise Refusal("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
 
 
@@ -376,7 +376,7 @@ async def correct(office: Office, account: str, step: str, written: Minutes, act
             raise Refusal(
                 f'"{step}" was not held yet',
                 field="step",
-                fix=f"say so first: rapport meeting held {account} {step}",
+                fix=f"say so first: rapport meeting held {account} {step} --as EMAIL",
                 kind=Refused.CONFLICT,
             )
         stood = kept.record if kept else first.record if first else MinutesRecord()
@@ -418,7 +418,7 @@ async def minutes_of(office: Office, account: str, step: str, reader: str = "") 
         raise Refusal(
             f'"{step}" has no minutes',
             field="step",
-            fix=f"say that it was held: rapport meeting held {account} {step}",
+            fix=f"say that it was held: rapport meeting held {account} {step} --as EMAIL",
             kind=Refused.NOT_FOUND,
         )
     return found

@@ -362,7 +362,7 @@ def _told(absence: KnownAbsence, member: Member) -> str:
 def _way_round(other: KnownAbsence, member: Member, now: datetime) -> str:
     """What to do about an absence in the way. One that ended early cannot be ended again, and is free from then on."""
     if other.over_at > now:
-        return f"choose other days, or end that one first with `rapport absence end {other.id}`"
+        return f"choose other days, or end that one first with `rapport absence end {other.id} --as EMAIL`"
     free = other.over_at.astimezone(ZoneInfo(member.schedule.zone)).replace(second=0, microsecond=0)
     return f"begin when that one was over, with {(free + timedelta(minutes=1)).isoformat(timespec='minutes')}"
 

@@ -384,7 +384,7 @@ async def _refuse_unwritten(office: Office, connection: Connection, draft: outbo
         raise Refusal(
             f"has nothing of yours in it yet: {letter.occasion.title}, to {letter.to.name}",
             field="paragraph",
-            fix=f'write at least a paragraph: `rapport message edit {draft.key} --paragraph "…"`',
+            fix=f'write at least a paragraph: `rapport message edit {draft.key} --paragraph "…" --as EMAIL`',
             kind=Refused.CONFLICT,
         )
 
@@ -435,7 +435,7 @@ async def _status(office: Office, connection: Connection, switch: MailSwitch) ->
     if fault is not None:
         why_not = fault.what
     elif switch.stopped:
-        why_not = "stopped by hand; `rapport mail start` lets it go again"
+        why_not = "stopped by hand; `rapport mail start --as EMAIL` lets it go again"
     elif mode == "off":
         why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
     return MailStatus(

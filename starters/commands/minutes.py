@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.commands import in_name
 from rapport.model.meeting import Agreed
 from rapport.model.minutes import ActionRecord, BlockerRecord, Minutes, MinutesRecord, WrittenAgreed
 from rapport.model.people import Account, Member
@@ -129,10 +130,11 @@ async def resolve_correction(
     zone = (await people.member(connection, account.tam)).schedule.zone
     try:
         if written.agreed and {_agreed(one, zone, index) for index, one in enumerate(written.agreed)} != set(agreed):
+            move = in_name(f"rapport meeting book {account.key} {written.agreed[0].step} --start YYYY-MM-DDTHH:MM")
             raise Refusal(
                 "can no longer change what was agreed",
                 field="agreed",
-                fix=f"leave it out, and move that meeting: rapport meeting book {account.key} {written.agreed[0].step}",
+                fix=f"leave it out, and move that meeting: {move}",
             )
     except Refusal as fault:
         faults.append(fault)

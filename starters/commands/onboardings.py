@@ -164,7 +164,7 @@ async def _start(
             raise Refusal(
                 audience.missing(vacancies),
                 field="contacts",
-                fix=f"add somebody with `rapport account add-contact {account} --persona {vacancies[0]} …`",
+                fix=f"add somebody with `rapport account add-contact {account} --persona {vacancies[0]} … --as EMAIL`",
             )
         left_out = plan.left_out(playbook, company.account.facts, company.personas)
         _refuse_unready(playbook, company, {*left_out, *(plan.before(playbook, at) if at else ())})

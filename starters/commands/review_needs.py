@@ -9,6 +9,7 @@ from datetime import timedelta
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refusal, Wire, suggestion
+from rapport.model.commands import in_name
 from rapport.model.ids import onboarding_id
 from rapport.model.scenario import scenarios
 from rapport.policy import gates
@@ -47,7 +48,7 @@ class ReviewNeeds(Wire):
     needed: tuple[CallShown, ...]
     unsure: tuple[CallShown, ...]
     gates: tuple[Standing, ...]
-    submit: str = "rapport review submit FILE"
+    submit: str = in_name("rapport review submit FILE")
 
 
 async def needed(office: Office, account: str) -> ReviewNeeds:

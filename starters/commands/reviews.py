@@ -141,7 +141,7 @@ async def _again(office: Office, there: KnownReview, request: ReviewRequest) -> 
     stands = Refusal(
         f"stands already, as {there.ref}",
         field="title",
-        fix=f"say what is new with `rapport review edit {there.ref} FILE`",
+        fix=f"say what is new with `rapport review edit {there.ref} FILE --as EMAIL`",
         kind=Refused.CONFLICT,
     )
     if there.projected:

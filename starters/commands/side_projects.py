@@ -6,6 +6,7 @@ from datetime import date
 
 from rapport import support_rules
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.commands import in_name
 from rapport.model.people import Member, Role
 from rapport.model.side_work import NewSideProject, SideKind, SideProject, SideState
 from rapport.policy.dispatch import bar
@@ -98,7 +99,7 @@ async def take(office: Office, id_: str, actor: Actor) -> SideShown:
                 raise Refusal(
                     "has side work already",
                     field="--as",
-                    fix=f"put it back first: rapport desk side-project put-back {other.id}",
+                    fix=f"put it back first: rapport desk side-project put-back {other.id} --as EMAIL",
                     kind=Refused.CONFLICT,
                 )
         state = await side_projects.pressure(connection, slack=desk.slack, peak=desk.peak, now=now)
@@ -232,5 +233,5 @@ async def _shown(connection: Connection, found: list[SideProject]) -> list[SideS
 
 def _next(one: SideProject) -> str | None:
     if one.state is SideState.WAITING:
-        return f"rapport desk side-project take {one.id}"
-    return f"rapport desk side-project done {one.id}" if one.state is SideState.TAKEN else None
+        return in_name(f"rapport desk side-project take {one.id}")
+    return in_name(f"rapport desk side-project done {one.id}") if one.state is SideState.TAKEN else None

@@ -176,7 +176,7 @@ async def add_contact(office: Office, account: str, newcomer: Newcomer, actor: A
                 raise Refusal(
                     f"{same[0].name} is {rules.title.lower()}, and at most {rules.at_most} may be",
                     field="persona",
-                    fix=f"use `rapport account replace-contact {account} --persona {newcomer.persona} …`",
+                    fix=f"use `rapport account replace-contact {account} --persona {newcomer.persona} … --as EMAIL`",
                     kind=Refused.CONFLICT,
                 )
             contact = WrittenContact.model_validate(newcomer.model_dump(exclude={"reason"}))
@@ -434,7 +434,7 @@ def _former(known: list[Known], successor: Successor) -> Known:
         raise Refusal(
             f"nobody is {title}",
             field="persona",
-            fix=f"name somebody with `rapport account add-contact … --persona {successor.persona}`",
+            fix=f"name somebody with `rapport account add-contact … --persona {successor.persona} --as EMAIL`",
             kind=Refused.CONFLICT,
         )
     if len(same) > 1:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, create_model
 from temporalio.client import WorkflowHandle
 
 from rapport.model.base import Prose, Refusal, Refused, Written
+from rapport.model.commands import read_by
 from rapport.model.human_task import (
     Decision,
     LateDecision,
@@ -92,7 +93,11 @@ async def inbox(office: Office, actor: Actor, *, most: int | None = None) -> Inb
         mine=overdue_first(TaskLine(**line_of(task, known, now, member)) for task in mine),
         asked=overdue_first(TaskLine(**line_of(task, known, now)) for task in asked),
         drafts=beside.drafts,
-        steps=tuple(item for item in beside.waiting if item.step is not None),
+        steps=tuple(
+            item.model_copy(update={"unblock": read_by(item.unblock, member.email if member else None)})
+            for item in beside.waiting
+            if item.step is not None
+        ),
         overdue=late,
         further=further,
         further_asked=awaited - len(asked),
@@ -380,7 +385,7 @@ async def decline(office: Office, task: str, actor: Actor, reason: str | None = 
         raise Refusal(
             "the customer waits for this message",
             field="task",
-            fix=f"write it, or `rapport review withdraw {found.subject}`",
+            fix=f"write it, or `rapport review withdraw {found.subject} --as EMAIL`",
             kind=Refused.CONFLICT,
         )
     reason = check(_Reason, {"reason": reason}, "").reason or None

@@ -17,6 +17,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport.model.base import Email, Prose, Refusal, Refused, Slug, Written
+from rapport.model.commands import in_name
 from rapport.model.evidence import Severity
 from rapport.model.human_task import TaskStart
 from rapport.model.ids import task_id
@@ -113,7 +114,7 @@ async def _broken(office: Office, matter: Matter, door: Door, actor: Actor) -> S
         id=matter.key,
     )
     opened = await cases.open_case(office, written, actor)
-    known = f"rapport case context {opened.ref} --text …"
+    known = in_name(f"rapport case context {opened.ref} --text …")
     return Shown(**door.model_dump(exclude={"next"}), next=known, case=opened.ref, duplicates=opened.duplicates)
 
 

@@ -110,8 +110,9 @@ async def test_doctor_and_metrics_name_what_nobody_is_at_work_on(
     assert (emails.verdict, last.verdict) == (Verdict.TROUBLE, Verdict.TROUBLE)
     assert {one.where: one.fix for one in emails.findings} == {
         keys[0]: "nothing; the sweep has it go on. If it stays, see Temporal's UI",
-        keys[1]: f"correct the address if it's wrong, then: rapport message resend {keys[1]}",
-        keys[2]: f"rapport message resolve {keys[2]} sent|resend",
+        keys[1]: f"correct the address if it's wrong, then: rapport message resend {keys[1]} --as EMAIL",
+        keys[2]: f"ask its reader. If it arrived: rapport message resolve {keys[2]} sent --as EMAIL; "
+        "if not, the same with resend in place of sent",
     }
     assert all(re.search(r"for 6\d minutes", one.problem) for one in emails.findings)
     secret = await tokens.create(here.office, "prometheus", ("viewer",))

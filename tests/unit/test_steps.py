@@ -154,7 +154,7 @@ def test_a_to_do_names_what_is_missing_and_how_to_record_it() -> None:
     missing = Work(languages=("Go",)).unknown(("languages", "projects", "previous_tools"))
     assert missing == ("projects", "previous_tools")
     assert todos.finding_out(missing).question == "Find out, and record: projects and previous tools"
-    said = "rapport account edit-contact versayce c@v.example --projects … --previous-tools …"
+    said = "rapport account edit-contact versayce c@v.example --projects … --previous-tools … --as EMAIL"
     assert audience.recording("versayce", "c@v.example", missing) == said
 
 

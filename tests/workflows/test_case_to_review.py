@@ -154,7 +154,7 @@ async def test_the_portfolio_says_what_waits_of_cases_and_reviews(skipping: Town
     line = await until(asks, "the review to wait for its answers")
     assert [(one.kind, one.ref) for one in line.others] == [("case", ref), ("review", review)]
     case, asked = line.others
-    assert (case.waiting_on, case.unblock) == (("support_engineer",), f"rapport case answer {ref} --text …")
+    assert (case.waiting_on, case.unblock) == (("support_engineer",), f"rapport case answer {ref} --text … --as EMAIL")
     assert case.waiting_for == "the first answer"
     assert (case.deadline is not None, "engineering" in asked.waiting_on, bool(asked.unblock)) == (True, True, True)
     await cases.resolve(office, ref, Say(text="So."), by(SAM))

@@ -74,8 +74,8 @@ async def test_documents_go_by_language_and_wait_where_it_is_unknown(skipping: T
     assert (todo.title, todo.step) == ("Documents for developers (Kim Sato)", "developer_docs")
     asked = text_of((await skipping.mailed(1, TAM.email))[0])
     command = f"rapport account edit-contact versayce {KIM} --languages … --projects …"
-    assert command in asked
-    assert (await tasks.show(skipping.office, todo.task)).record == command
+    assert f"{command} --as {TAM.email}" in asked
+    assert (await tasks.show(skipping.office, todo.task)).record == f"{command} --as EMAIL"
     first = (await skipping.mailed(1, SECOND_USER))[0]
     assert str(first["Subject"]) == "FooBar Enterprise for Python and Go"
     assert "https://opentelemetry.io/docs/languages/go/" in text_of(first)

@@ -48,7 +48,7 @@ def test_every_kind_has_one_door_and_a_way_on() -> None:
     for door in doors.values():
         assert door.why
         assert bool(door.next) is not door.asks
-    assert doors[Kind.BROKEN_NOW].next == "rapport review triage versayce --kind broken_now --what … --confirm"
+    assert doors[Kind.BROKEN_NOW].next == "rapport review triage versayce --kind broken_now --what … --confirm --as EMAIL"
 
 
 def test_a_submission_that_is_no_review_is_turned_away_with_the_way_on() -> None:
@@ -124,7 +124,7 @@ async def test_what_is_broken_now_opens_a_case_once_it_is_confirmed(skipping: To
     office = skipping.office
     asked = await triage.bring(office, matter(Kind.BROKEN_NOW), TAM)
     assert (asked.case, await case_reading.listed(office)) == (None, [])
-    assert shlex.split(asked.next or "")[-3:] == ["--what", WHAT, "--confirm"]
+    assert shlex.split(asked.next or "")[-5:] == ["--what", WHAT, "--confirm", "--as", "EMAIL"]
     sure = matter(Kind.BROKEN_NOW).model_copy(update={"confirm": True, "key": "form-1"})
     found = await triage.bring(office, sure, TAM)
     assert found.case is not None

@@ -53,7 +53,7 @@ async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping
     assert stuck.deadline > await skipping.now() + timedelta(days=12)
     await days(skipping, 6)
     todo = await task_in_phase(skipping, "open", "task/versayce/kickoff.time/1")
-    assert todo.unblock == "rapport meeting book versayce kickoff --start YYYY-MM-DDTHH:MM"
+    assert todo.unblock == "rapport meeting book versayce kickoff --start YYYY-MM-DDTHH:MM --as EMAIL"
     await days(skipping, 20)
     assert await outcome(skipping) == "no_time"
     told = await kinds(skipping)

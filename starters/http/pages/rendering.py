@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from rapport.model.base import Refusal, Refused
+from rapport.model.commands import read_by
 from rapport.model.evidence import Series
 from rapport.model.meeting import Receipt
 from rapport.model.people import personas
@@ -398,6 +399,7 @@ def _environment() -> Environment:
         sentence=sentence,
         coded=coded,
         told=told,
+        read_by=read_by,
         path=lambda text: quote(str(text), safe=""),
     )
     return environment

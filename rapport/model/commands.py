@@ -1,0 +1,33 @@
+"""The commands that Rapport prints for people to copy."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final, overload
+
+_SOMEBODY: Final = "--as EMAIL"
+
+
+def in_name(command: str) -> str:
+    """A command that acts in a member's name, as it is printed: with `--as EMAIL`.
+
+    Workflows and projections know no addresses, so the placeholder stays until `read_by` knows who reads it.
+    """
+    return f"{command} {_SOMEBODY}"
+
+
+@overload
+def read_by(text: str, email: str | None) -> str: ...
+
+
+@overload
+def read_by(text: str | None, email: str | None) -> str | None: ...
+
+
+def read_by(text: str | None, email: str | None) -> str | None:
+    """A printed command for one reader: under their own address, where it acts in somebody's name.
+
+    Args:
+        email: The member who reads it; the placeholder stays where nobody is known.
+    """
+    return text.replace(_SOMEBODY, f"--as {shlex.quote(email)}") if text and email else text

@@ -1,0 +1,133 @@
+"""The commands that Rapport prints are commands that it has, and can be run as they are printed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from rapport.model.commands import in_name, read_by
+from starters.cli.main import app
+from tests.conftest import ROOT
+
+PARTS = ("rapport", "activities", "workflows", "starters")
+CODE = [path for part in PARTS for path in sorted((ROOT / part).rglob("*.py"))] + [ROOT / "worker.py"]
+TEXTS = [
+    path
+    for folder in ("rapport", "starters")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in {".html", ".txt", ".md"}
+]
+READING = frozenset({"inbox", "meeting show"})
+"""What `--as` only narrows."""
+NO_COMMANDS = frozenset({"rapport session"})
+"""What only looks like one: what a signature is for."""
+
+
+def printed(node: ast.expr) -> str:
+    """What a literal prints; what it puts in reads X, or as a command under a name does."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(printed(part) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return printed(node.value) if isinstance(node.value, ast.Call) else "X"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "in_name":
+        return in_name(printed(node.args[0]))
+    return "X"
+
+
+def literals(path: Path) -> Iterator[str]:
+    """The texts in a module: its literals, but for docstrings."""
+
+    def walk(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return
+        if isinstance(node, ast.expr) and (text := printed(node)) != "X":
+            yield text
+            return
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child)
+
+    return walk(ast.parse(path.read_text()))
+
+
+def commands(text: str) -> Iterator[str]:
+    """The commands in a text: between backticks, on a line of their own, or at a line's end behind a colon."""
+    for found in re.finditer(r"`(rapport [^`]+)`|(?:^|: |\n\s*|>)(rapport [a-z-]+(?: [^\n`<;]*)?)", text):
+        yield found[1] or found[2]
+
+
+ROOT_COMMAND = get_command(app)
+
+
+def leaf(words: list[str]) -> tuple[str, Any] | None:
+    """The command that words name, with its name; nothing if there is none."""
+    group, path = ROOT_COMMAND, []
+    for word in words:
+        if not hasattr(group, "commands"):
+            break
+        if word not in group.commands:
+            return None
+        group = group.commands[word]
+        path.append(word)
+    return " ".join(path), group
+
+
+def faults(text: str) -> list[str]:
+    """What is wrong with the commands that a text prints."""
+    found = []
+    for command in commands(text):
+        words = re.sub(r"\{\{.*?\}\}", "X", command).replace("{}", "X").split()[1:]
+        if words[0] == "X" or command in NO_COMMANDS:
+            continue
+        if (known := leaf(words)) is None:
+            found.append(f"no such command: {command}")
+            continue
+        name, end = known
+        options = {option: one for one in end.params for option in one.opts if option.startswith("--")}
+        given = {word.split("=")[0].strip(",.;") for word in words if word.startswith("--")}
+        found += [f"no such option: {one} of {command}" for one in sorted(given - set(options) - {"--help"})]
+        if "--as" in options and name not in READING and "--as" not in given:
+            found.append(f"lacks --as: {command}")
+    return found
+
+
+def test_a_command_that_code_prints_is_complete() -> None:
+    """A command in a text of the product exists, knows its options, and says in whose name it acts."""
+    found = {str(path.relative_to(ROOT)): one for path in CODE for text in literals(path) for one in faults(text)}
+    assert found == {}
+
+
+def test_a_command_on_a_page_or_in_a_mail_is_complete() -> None:
+    """A command on a page or in a mail exists, knows its options, and says in whose name it acts."""
+    found = {str(path.relative_to(ROOT)): one for path in TEXTS for one in faults(path.read_text())}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("see that, then: rapport message resend KEY", "lacks --as"),
+        ("`rapport mail start` lets it go again", "lacks --as"),
+        ("`rapport mail begin`", "no such command"),
+        ("rapport case reopen C-1 --reason … --as EMAIL", "no such option: --reason"),
+    ],
+)
+def test_an_incomplete_command_is_found(text: str, fault: str) -> None:
+    """The tests above see what they are to see."""
+    assert [one for one in faults(text) if one.startswith(fault)]
+
+
+def test_whoever_reads_a_command_finds_their_own_address_in_it() -> None:
+    """A command under a name is printed under the reader's, and keeps the placeholder where nobody is known."""
+    command = in_name("rapport message resend KEY")
+    assert read_by(command, "robin@vendor.example") == "rapport message resend KEY --as robin@vendor.example"
+    assert read_by(command, None) == "rapport message resend KEY --as EMAIL"
+    assert read_by("rapport case show C-1", "robin@vendor.example") == "rapport case show C-1"
+    assert read_by(None, "robin@vendor.example") is None
