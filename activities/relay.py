@@ -28,6 +28,9 @@ from rapport.storage.database import Connection, Store
 PROBE_EVERY: Final = timedelta(seconds=30)
 """How often a relay is asked that takes none of our mail."""
 
+MENDED_WITHIN: Final = timedelta(hours=1)
+"""How long somebody has to mend a fault before its alarm is overdue: nothing goes meanwhile."""
+
 _MANAGERS: Final = f"{delegation.ROLE_PREFIX}{Role.TAM_MANAGER}"
 _SUBJECT, _, _STEP = RELAY_ALARM.partition("/")
 
@@ -146,7 +149,6 @@ def alarm_task(fault: RelayFault, phase: TaskPhase) -> TaskRecord:
         asked=None,
         answers=(),
         opened=fault.since,
-        # Due at once: nothing goes meanwhile.
-        deadline=fault.since,
+        deadline=fault.since + MENDED_WITHIN,
         outcome=None,
     )

@@ -73,6 +73,7 @@ class Resuming(Wire):
 
     Attributes:
         fixed: The deadline is a date of the customer's and does not move.
+        due: As in `Seated`.
     """
 
     account: str = ""
@@ -81,6 +82,7 @@ class Resuming(Wire):
     paused_at: Instant
     fixed: bool
     now: Instant
+    due: Instant | None = None
 
 
 class Seated(Wire):
@@ -89,6 +91,7 @@ class Seated(Wire):
     Attributes:
         managers: By seat, who is told when it stays silent.
         next_change: When somebody's absence next begins or ends.
+        due: When it is due, where its ladder goes on after that.
     """
 
     seats: tuple[Seat, ...]
@@ -96,6 +99,7 @@ class Seated(Wire):
     deadline: Instant | None
     managers: dict[str, str]
     next_change: Instant | None
+    due: Instant | None = None
 
 
 class Knowing(Wire):
@@ -120,9 +124,10 @@ class Everyone(Wire):
 
 
 class Resumed(Wire):
-    """The rungs that are left."""
+    """The rungs that are left, and when it is due by then."""
 
     rungs: tuple[Rung, ...]
+    due: Instant | None = None
 
 
 @dataclass(frozen=True)
@@ -175,16 +180,21 @@ class Tasks:
             if are_customers(seat.id for seat in question.seats):
                 contacts = await people.contacts(connection, question.account)
                 schedules |= {contact.id: contact.schedule for contact in contacts}
-        rungs = ladder.after_pause(
-            question.rungs,
-            paused_at=question.paused_at,
-            resumed_at=question.now,
-            seats=_held(question.seats),
-            schedules=schedules,
-            away=_away(company),
-            fixed=question.fixed,
-        )
-        return Resumed(rungs=rungs)
+
+        def left(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+            return ladder.after_pause(
+                rungs,
+                paused_at=question.paused_at,
+                resumed_at=question.now,
+                seats=_held(question.seats),
+                schedules=schedules,
+                away=_away(company),
+                fixed=question.fixed,
+            )
+
+        # What was due by the pause stays overdue.
+        due = left((Rung(kind="timeout", at=question.due),)) if question.due is not None else ()
+        return Resumed(rungs=left(question.rungs), due=due[0].at if due else question.due)
 
     @activity.defn(name="tasks.known")
     async def known(self, question: Knowing) -> Everyone:
@@ -219,8 +229,9 @@ class Tasks:
         schedules = await _schedules(connection, seats)
         deadline, present = question.deadline, question.now
         held = _held(new)
-        if deadline is None and held:
-            deadline = ladder.default_deadline(rule, present, schedules[held[0].holders[0].member])
+        first = schedules[held[0].holders[0].member] if held else None
+        if deadline is None and first is not None:
+            deadline = ladder.default_deadline(rule, present, first)
         rungs = ladder.rungs(
             rule, opened=present, deadline=deadline, seats=held, schedules=schedules, away=_away(company)
         )
@@ -230,7 +241,8 @@ class Tasks:
             if (manager := _manager(seat, company, question.requester, present)) is not None
         }
         change = delegation.next_change(seats, company, question.requester, present, decided=decided)
-        return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change)
+        due = ladder.due(rule, present, deadline, first) if first is not None else None
+        return Seated(seats=seats, rungs=rungs, deadline=deadline, managers=told, next_change=change, due=due)
 
 
 async def _seated_customers(

@@ -7,7 +7,7 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.tasks import Ladder, Seated
+    from activities.tasks import Ladder, Resumed, Seated
     from rapport.model.human_task import Rung
 
 
@@ -21,12 +21,28 @@ class Circle:
         self.seats = seated.seats
         self.rungs = list(seated.rungs)
         self.deadline = seated.deadline
+        self._due_by = seated.due
         self.managers = seated.managers
         self.next_change = seated.next_change
+
+    @property
+    def end(self) -> datetime | None:
+        """When the wait for them ends, at the latest."""
+        return next((rung.at for rung in self.rungs if rung.kind == "timeout"), None)
+
+    @property
+    def due_by(self) -> datetime | None:
+        """When they are to have answered: it may go on after that, and is overdue then."""
+        return self._due_by or self.end
 
     def due(self, now: datetime) -> Rung | None:
         """Take the next rung, if its instant has come."""
         return self.rungs.pop(0) if self.rungs and self.rungs[0].at <= now else None
+
+    def resume(self, resumed: Resumed) -> None:
+        """Go on with what time was left."""
+        self.rungs = list(resumed.rungs)
+        self._due_by = resumed.due
 
     def holders(self, seat_id: str | None = None) -> tuple[str, ...]:
         """The members who can fill a seat, or any seat, each once."""
@@ -40,11 +56,12 @@ class Circle:
         """
         before = set(self.holders())
         moved = {rung.seat for rung in seated.rungs if rung.seat is not None}
-        end = next((rung for rung in self.rungs if rung.kind == "timeout"), None)
+        end = self.end
         kept = [rung for rung in self.rungs if rung.seat not in moved]
-        new = [rung for rung in seated.rungs if rung.kind != "timeout" and (end is None or rung.at < end.at)]
+        new = [rung for rung in seated.rungs if rung.kind != "timeout" and (end is None or rung.at < end)]
         if end is None:
             new += [rung for rung in seated.rungs if rung.kind == "timeout"]
+            self._due_by = seated.due
         self.rungs = sorted([*kept, *new], key=lambda rung: rung.at)
         self.seats = seated.seats
         self.managers = seated.managers

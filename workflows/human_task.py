@@ -534,9 +534,8 @@ class HumanTask(Correspondence):
     # What it waits for, and telling it
 
     def _deadline(self) -> datetime | None:
-        """When the wait ends, at the latest."""
-        ends = [rung.at for rung in (self.circle.rungs if self.circle else ()) if rung.kind == "timeout"]
-        return ends[0] if ends else None
+        """When it is due."""
+        return self.circle.due_by if self.circle else None
 
     def _what_for(self) -> Wait:
         id_ = workflow.info().workflow_id
@@ -587,9 +586,10 @@ class HumanTask(Correspondence):
             paused_at=since,
             fixed=fixed,
             now=workflow.now(),
+            due=circle.due_by,
         )
         resumed = await done(Tasks.resume, question, "What time is left?", PLANNING)
-        circle.rungs = list(resumed.rungs)
+        circle.resume(resumed)
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""

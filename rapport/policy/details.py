@@ -177,8 +177,8 @@ def _wait(view: MeetingView | TaskView | ReviewView) -> list[str]:
     """What is waited for, for whom, until when, and the way out."""
     lines = []
     if view.waiting_for:
-        until = f", until {_at(view.deadline)}" if view.deadline else ""
-        lines.append(f"\nWaits for {view.waiting_for}{until}.")
+        due = f", due {_at(view.deadline)}" if view.deadline else ""
+        lines.append(f"\nWaits for {view.waiting_for}{due}.")
     if view.waiting_on:
         lines.append(f"\nWaits on: {', '.join(view.waiting_on)}")
     if view.unblock:

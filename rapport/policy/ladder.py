@@ -93,6 +93,20 @@ def default_deadline(rule: LadderRule, opened: datetime, who: Schedule) -> datet
     return voting_deadline(next_working_instant(opened, who), TO_DO_DAYS, who)
 
 
+def due(rule: LadderRule, opened: datetime, deadline: datetime | None, who: Schedule) -> datetime | None:
+    """When a task is due whose ladder goes on after that; nothing where it is due at its ladder's end.
+
+    What opens at or after its deadline, as a to-do that insists on something does, is due a business day later: nothing
+    is overdue before its holder could see it.
+
+    Raises:
+        ValueError: There is no working day to be found, or `opened` has no zone.
+    """
+    if rule.relative_to == "opened" or rule.to_the_end or deadline is None:
+        return None
+    return deadline if deadline > opened else voting_deadline(next_working_instant(opened, who), 1, who)
+
+
 def after_pause(
     rungs: Sequence[Rung],
     *,

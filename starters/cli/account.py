@@ -125,13 +125,13 @@ def print_portfolio(lines: list[AccountLine], mail: MailStatus | None = None) ->
     if not lines:
         out.print("No accounts yet. Bring one in with `rapport account import FILE`.")
         return
-    rows = table("account", "stage", "waits for", "since", "until")
+    rows = table("account", "stage", "waits for", "since", "due")
     for line in lines:
-        until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
-        rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), until)
+        due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
+        rows.add_row(line.account, line.stage or "not started", line.waiting_for or "", when(line.since), due)
         for one in line.others:
-            until = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
-            rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), until)
+            due = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
+            rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), due)
     out.print(rows)
     for line in lines:
         ways = [way for way in (line.unblock, *(one.unblock for one in line.others)) if way]

@@ -177,8 +177,8 @@ def _print(shown: MeetingShown) -> None:
     if silent:
         out.print(f"No answer yet from {', '.join(silent)}.")
     if shown.waiting_for:
-        until = f", until {when(shown.deadline)}" if shown.deadline else ""
-        out.print(f"\nWaits for {shown.waiting_for}{until}.")
+        due = f", due {when(shown.deadline)}" if shown.deadline else ""
+        out.print(f"\nWaits for {shown.waiting_for}{due}.")
     if shown.unblock:
         out.print(f"To move it on:\n  {shown.unblock}", soft_wrap=True)
     if shown.minutes:

@@ -174,7 +174,7 @@ def _print(shown: Status) -> None:
     out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{shown.stage}[/bold]{paused}")
     if not shown.live:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
-    rows = table("", "step", "state", "at", "waits for", "until")
+    rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
         state = step.outcome or step.state
         rows.add_row(

@@ -224,8 +224,8 @@ def _print(shown: ReviewShown) -> None:
     if shown.outcome:
         out.print(f"[bold]{_stands(shown).capitalize()}[/bold]")
     if shown.waiting_for:
-        until = f", until {when(shown.deadline)}" if shown.deadline else ""
-        out.print(f"Waits for {shown.waiting_for}{until}.", markup=False)
+        due = f", due {when(shown.deadline)}" if shown.deadline else ""
+        out.print(f"Waits for {shown.waiting_for}{due}.", markup=False)
     for asked in shown.asks:
         out.print(f"  {asked.title}: {', '.join(asked.waits_for) or 'nobody'}", markup=False)
         out.print(f"    rapport task show {asked.task}", markup=False, soft_wrap=True)

@@ -196,10 +196,10 @@ def _print_inbox(found: Inbox) -> None:
         out.print(f"\n{escape(pile.of)}: {mails} to be read: {command}", soft_wrap=True)
     if found.steps:
         out.print("\n[bold]Your accounts wait for you to do[/bold]")
-        rows = table("account", "step", "what", "until", "how")
+        rows = table("account", "step", "what", "due", "how")
         for item in found.steps:
-            until = f"[red]{when(item.deadline)}[/red]" if item.overdue else when(item.deadline)
-            rows.add_row(item.account, escape(item.title), escape(item.what), until, escape(item.unblock or ""))
+            due = f"[red]{when(item.deadline)}[/red]" if item.overdue else when(item.deadline)
+            rows.add_row(item.account, escape(item.title), escape(item.what), due, escape(item.unblock or ""))
         out.print(rows)
     if found.asked:
         out.print("\n[bold]You wait for[/bold]")
@@ -218,8 +218,8 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
     rows.columns[0].width = max(len(line.task.removeprefix("task/")) for line in lines)
     rows.columns[2].no_wrap = True
     for line in lines:
-        until = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
-        span = f"since {when(line.since)}\nuntil {until}"
+        due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
+        span = f"since {when(line.since)}\ndue {due}"
         options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options) or "ends automatically"
         instead = f", for {line.on_behalf_of}" if line.on_behalf_of else ""
         second = options + instead if mine else ", ".join(line.assignees) or "nobody"
@@ -275,7 +275,8 @@ def _print_whose(shown: TaskShown) -> None:
 def _print_open(shown: TaskShown) -> None:
     _print_whose(shown)
     if shown.deadline:
-        out.print(f"Until {'[red]' if shown.overdue else ''}{when(shown.deadline)}{'[/red]' if shown.overdue else ''}.")
+        due = when(shown.deadline)
+        out.print(f"[red]Overdue[/red]: was due {due}." if shown.overdue else f"Due {due}.")
     if shown.phase is TaskPhase.PREPARING:
         words = " ".join(f'--say "{name}=…"' for name in shown.asks)
         for name, text in shown.prefilled.items() if not shown.said else ():

@@ -246,5 +246,5 @@ def _listed(counts: dict[str, int], before: str = "") -> str:
 
 
 def _left(waiting: Waiting, zone: ZoneInfo) -> str:
-    until = f", until {waiting.deadline.astimezone(zone):%d %b %Y}" if waiting.deadline else ""
-    return f"  waits: {waiting.where} for {waiting.what}{until}; {waiting.unblock}"
+    due = f", due {waiting.deadline.astimezone(zone):%d %b %Y}" if waiting.deadline else ""
+    return f"  waits: {waiting.where} for {waiting.what}{due}; {waiting.unblock}"

@@ -444,6 +444,13 @@ def test_each_fault_can_be_told(kind: FaultKind, code: int | None) -> None:
     assert fault.fix
 
 
+def test_an_alarm_is_not_overdue_when_it_is_raised() -> None:
+    """It is due within the hour, and is first in an inbox for that; only a fault that lasts makes it overdue."""
+    task = alarm_task(RelayFault(kind=FaultKind.SIGN_IN, code=535, since=T0, probed_at=T0), TaskPhase.OPEN)
+    assert task.deadline is not None
+    assert T0 + timedelta(minutes=30) < task.deadline <= T0 + timedelta(hours=1)
+
+
 async def test_what_made_sense_before_an_outage_is_not_sent_after_it(
     store: Store, messages: Messages, relay: ScriptedRelay
 ) -> None:

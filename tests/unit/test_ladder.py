@@ -21,7 +21,7 @@ from rapport.policy.calendar import (
     working_time,
     working_windows,
 )
-from rapport.policy.ladder import APPROVALS, TO_DOS, after_pause, default_deadline, rungs
+from rapport.policy.ladder import APPROVALS, REVIEWS, TO_DOS, after_pause, default_deadline, due, rungs
 
 DAY = timedelta(days=1)
 ZURICH = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
@@ -115,6 +115,14 @@ def test_a_to_do_is_followed_up_around_its_deadline() -> None:
         ("manager", "Fri 27 Nov 09:00"),
         ("timeout", "Fri 04 Dec 09:00"),
     ]
+
+
+def test_a_to_do_is_due_at_its_deadline_and_not_at_the_end_of_its_ladder() -> None:
+    """What opens with its deadline, or after it, is due a business day later; decisions are due when they close."""
+    opened, later, earlier = at("2026-11-20T15:00"), at("2026-11-25T17:00"), at("2026-11-18T09:00")
+    assert due(TO_DOS, opened, later, ZURICH) == later
+    assert due(TO_DOS, opened, opened, ZURICH) == due(TO_DOS, opened, earlier, ZURICH) == at("2026-11-23T17:00")
+    assert due(APPROVALS, opened, None, ZURICH) is due(REVIEWS, opened, later, ZURICH) is None
 
 
 def test_a_reminder_before_the_opening_is_dropped() -> None:
@@ -415,3 +423,12 @@ def test_days_around_a_deadline_are_counted_without_gaps(data: st.DataObject, co
     between = working_windows(who, first + DAY, last - DAY)
     assert sum((working_time(*window, who, away) for window in between), timedelta()) == timedelta()
     assert (one <= deadline) == (count <= 0)
+
+
+@settings(deadline=None)
+@given(moments, moments, schedules)
+def test_nothing_is_overdue_before_it_could_be_seen(opened: datetime, deadline: datetime, who: Schedule) -> None:
+    """Whenever it opens, and whatever its deadline was, a to-do is due after that."""
+    found = due(TO_DOS, opened, deadline, who)
+    assert found is not None
+    assert found > opened

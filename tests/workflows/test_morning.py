@@ -96,7 +96,7 @@ async def test_a_task_waits_with_its_deadline_and_its_requester_waits_too(skippi
     await go(skipping)
     words = text_of(await got(skipping, MANAGER))
     assert opened.question in words
-    assert f"Until {opened.deadline.astimezone(ZoneInfo('Europe/Paris')):%A}" in words
+    assert f"Due {opened.deadline.astimezone(ZoneInfo('Europe/Paris')):%A}" in words
     # The TAM waits for the manager and for nothing else: that others are slow is no reason to write.
     assert len(mornings(skipping, ROBIN)) == 1
 

@@ -48,7 +48,9 @@ def test_every_kind_has_one_door_and_a_way_on() -> None:
     for door in doors.values():
         assert door.why
         assert bool(door.next) is not door.asks
-    assert doors[Kind.BROKEN_NOW].next == "rapport review triage versayce --kind broken_now --what … --confirm --as EMAIL"
+    assert (
+        doors[Kind.BROKEN_NOW].next == "rapport review triage versayce --kind broken_now --what … --confirm --as EMAIL"
+    )
 
 
 def test_a_submission_that_is_no_review_is_turned_away_with_the_way_on() -> None:
