@@ -1,53 +1,88 @@
-"""Who was asked for something by email and never got it: it failed, or may not have arrived, and none went since."""
+"""Who was asked for something by email and never got it: it failed, may not have arrived, or waits for the relay."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from itertools import groupby
+from typing import NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, false, func, select
 
 from rapport.model.message import MessageState, Purpose
 from rapport.storage.database import Connection
+from rapport.storage.relay import MailGate, mail_gate
 from rapport.storage.tables import ContactRow, MemberRow, MessageRow
 
 ASKING = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION)
 """The emails without which nobody knows that something is expected of them."""
 
 
-async def unreached(connection: Connection, account: str | None = None) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The names of those who were not reached, by contract and step.
+class Unreached(NamedTuple):
+    """Somebody who was not reached.
+
+    Attributes:
+        waits_for: What their email waits for; nothing where it failed or may not have arrived.
+    """
+
+    name: str
+    waits_for: str | None = None
+
+
+async def unreached(connection: Connection, account: str | None = None) -> dict[tuple[str, str], tuple[Unreached, ...]]:
+    """Those who were not reached, by contract and step; while no mail goes, also those whose email waits for that.
 
     Args:
         account: Of this account alone.
     """
-    missed = MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]) & MessageRow.resolution.is_(None)
+    held = _held(await mail_gate(connection))
+    missed = and_(MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]), MessageRow.resolution.is_(None))
+    waits = MessageRow.state.in_([MessageState.READY, MessageState.SENDING]) if held else false()
+    failed, waiting, sent = (
+        func.sum(case((one, 1), else_=0)) for one in (missed, waits, MessageRow.state == MessageState.SENT)
+    )
     query = (
         select(
             MessageRow.contract,
             MessageRow.step,
             func.coalesce(ContactRow.name, MemberRow.name).label("name"),
+            failed.label("failed"),
         )
         .outerjoin(ContactRow, ContactRow.id == MessageRow.person)
         .outerjoin(MemberRow, MemberRow.id == MessageRow.person)
         .where(MessageRow.purpose.in_(ASKING), MessageRow.contract.is_not(None), ContactRow.left_at.is_(None))
         .group_by(MessageRow.contract, MessageRow.step, MessageRow.person, ContactRow.name, MemberRow.name)
-        .having(
-            func.sum(case((missed, 1), else_=0)) > 0,
-            func.sum(case((MessageRow.state == MessageState.SENT, 1), else_=0)) == 0,
-        )
+        .having(failed + waiting > 0, sent == 0)
         .order_by(MessageRow.contract, MessageRow.step, MessageRow.person)
     )
     if account is not None:
         query = query.where(MessageRow.account == account)
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Unreached]] = defaultdict(list)
     for row in await connection.execute(query):
         if row.name is not None:
-            found[row.contract, row.step].append(row.name)
-    return {where: tuple(names) for where, names in found.items()}
+            found[row.contract, row.step].append(Unreached(row.name, None if row.failed else held))
+    return {where: tuple(people) for where, people in found.items()}
 
 
-def with_unreached(what: str | None, names: tuple[str, ...]) -> str | None:
-    """What is waited for, with who was never reached."""
-    if what is None or not names:
+def _held(gate: MailGate) -> str | None:
+    """What all email waits for, if none goes."""
+    if gate.stopped:
+        return "sending is off"
+    return "the mail server takes no email" if gate.fault is not None else None
+
+
+def with_unreached(what: str | None, people: Iterable[Unreached]) -> str | None:
+    """What is waited for, with who was not reached."""
+    if what is None:
         return what
-    return f"{what} (not reached by email: {', '.join(names)})"
+
+    def why(one: Unreached) -> str:
+        return one.waits_for or ""
+
+    told = []
+    for reason, some in groupby(sorted(people, key=why), why):
+        names = ", ".join(one.name for one in some)
+        told.append(
+            f"not reached by email yet, because {reason}: {names}" if reason else f"not reached by email: {names}"
+        )
+    return f"{what} ({'; '.join(told)})" if told else what

@@ -16,7 +16,7 @@ from rapport.storage import contracts, imports, people, successions, timeline
 from rapport.storage.account_waits import OtherWait, other_waits
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
-from rapport.storage.unreached import unreached, with_unreached
+from rapport.storage.unreached import Unreached, unreached, with_unreached
 from starters.commands import tasks
 from starters.commands.files import read_written
 from starters.commands.members import people_changed, tell_people_changed
@@ -278,7 +278,7 @@ def _line(
     contract: contracts.Contract | None,
     waiting: Shown | None,
     others: Sequence[OtherWait],
-    missed: Mapping[tuple[str, str], tuple[str, ...]],
+    missed: Mapping[tuple[str, str], tuple[Unreached, ...]],
 ) -> AccountLine:
     deadline = waiting.wait.deadline if waiting else None
     stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)

@@ -115,8 +115,8 @@ async def show(office: Office, account: str, step: str, reader: str = "") -> Mee
         said = await minutes.shown(connection, handle.id, steps, reader)
         missed = await unreached(connection, account)
     shown = _shown(view, names)
-    silent = tuple({name for (_, of), people_ in missed.items() if of == step for name in people_})
-    waiting_for = with_unreached(shown.waiting_for, tuple(sorted(silent)))
+    silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
+    waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
     return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for})
 
 

@@ -23,7 +23,7 @@ from rapport.model.ids import RELAY_ALARM, new_id
 from rapport.model.message import MessageState
 from rapport.storage import access
 from starters.cli.main import app
-from starters.commands import accounts, doctor, messages, onboardings, tasks
+from starters.commands import accounts, doctor, meetings, messages, onboardings, tasks
 from starters.commands.doctor import Verdict
 from starters.commands.office import present
 from starters.commands.onboardings import StartRequest
@@ -88,6 +88,7 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         assert (status.sends, status.fault and (status.fault.kind, status.fault.code)) == (False, ("password", 535))
         assert "RAPPORT_SMTP_URL" in status.fault.remedy if status.fault else False
         await pages_say_so(there)
+        await waits_say_so(there, key)
         await answers_say_what_ends_it(there)
         await commands_say_so(there, relay)
 
@@ -110,6 +111,8 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         for one in (BUSINESS, CHAMPION, USER, SECOND_USER):
             assert len(relay.to(one)) == 3
         assert not await alarmed(there)
+        (line,) = [one for one in await accounts.portfolio(there.office) if one.account == key]
+        assert line.waiting_for == "answers on the proposed times"
         assert (await messages.mail_status(there.office)).sends
         shown = await tasks.show(there.office, RELAY_ALARM)
         assert (shown.outcome, shown.ended) == ("mended", "ended: email goes out again")
@@ -139,6 +142,17 @@ async def pages_say_so(there: Town) -> None:
             assert "refuses our user name or password (535)" in page.text
         assert "There is nothing to decide." in page.text
         assert 'action="/tasks/relay' not in page.text
+
+
+async def waits_say_so(there: Town, key: str) -> None:
+    """Nobody is said to owe an answer to a question that the relay has not taken: portfolio, status and meeting."""
+    (line,) = [one for one in await accounts.portfolio(there.office) if one.account == key]
+    (step,) = [one for one in (await onboardings.status(there.office, key)).milestones if one.step == "kickoff"]
+    meeting = await meetings.show(there.office, key, "kickoff")
+    for text in (line.waiting_for, step.waiting_for, meeting.waiting_for):
+        assert text is not None
+        assert "answers on the proposed times (not reached by email yet, because the mail server takes no" in text
+        assert "Mara Osei" in text
 
 
 async def answers_say_what_ends_it(there: Town) -> None:
