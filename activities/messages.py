@@ -459,12 +459,12 @@ class Messages:
 
 
 def _patience(rows: Sequence[Row], since: datetime) -> tuple[datetime, datetime] | None:
-    """When the TAM is asked once more to read these drafts, and until when they are waited for."""
+    """When the TAM is asked once more to read these drafts, and by when that is due."""
     company = rows[0].letter.company
     if not isinstance(company, Company):
         return None
-    insist, until = calendar.follow_ups(since, chores.PATIENCE, company.tam.schedule)
-    return insist, until
+    insist, due = calendar.follow_ups(since, chores.INSISTING, company.tam.schedule)
+    return insist, due
 
 
 class _Written(NamedTuple):

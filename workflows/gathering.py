@@ -60,7 +60,7 @@ class Gathering(Correspondence):
         self.outcome: str | None = None
         self.errands: Counter[str] = Counter()
         self.being_read: set[Purpose] = set()
-        self.given_until: datetime | None = None
+        self.due_by: datetime | None = None
         self.held_back = False
         self.people_moved = False
         self.vacant: tuple[str, ...] = ()
@@ -343,7 +343,7 @@ class Gathering(Correspondence):
 
     def _wait_for_the_tam(self, reason: str) -> Wait:
         what = f"the TAM, to find a time: {reason}"
-        return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.given_until)
+        return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.due_by)
 
     def _wait_for_a_successor(self) -> Wait:
         return audience.wait_for_successor(self.account, self.vacant, self.successor_by)
@@ -356,7 +356,7 @@ class Gathering(Correspondence):
             on=("tam",),
             what="the TAM, to say whether it was held",
             unblock=self._held(),
-            deadline=self.given_until,
+            deadline=self.due_by,
         )
 
     def _held(self) -> str:

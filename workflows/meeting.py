@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.records import Wait
     from rapport.model.workflows import MEETING
     from rapport.policy import quorum
-    from rapport.policy.chores import FIND_A_TIME, NO_TIME, PATIENCE, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED
+    from rapport.policy.chores import FIND_A_TIME, INSISTING, NO_TIME, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED
 
 from workflows.gathering import IT_IS_OVER, Gathering
 from workflows.options import CALENDARS, PLANNING
@@ -191,7 +191,7 @@ class Meeting(Gathering):
         self.booking = None
         self.report = None
         self.why_stuck = None
-        self.given_until = None
+        self.due_by = None
         self.held_back = False
         self.newcomers = []
         self.outdated = False
@@ -264,7 +264,7 @@ class Meeting(Gathering):
             self.outdated = anew
             if asked and not anew:
                 # Their word may be the one that was missing.
-                self.phase, self.why_stuck, self.given_until = MeetingPhase.VOTING, None, None
+                self.phase, self.why_stuck, self.due_by = MeetingPhase.VOTING, None, None
         if asked and not anew and self.phase in (MeetingPhase.DRAFTED, MeetingPhase.VOTING) and not self.held_back:
             occasion = self._occasion(self._proposal_mail, Purpose.PROPOSAL, asked)
             await self._write_to_newcomers(occasion, reviewed=self._current.review != "auto")
@@ -347,9 +347,9 @@ class Meeting(Gathering):
         )
 
     async def _invite(self) -> tuple[datetime, ...]:
-        """Send everyone the invitation, and learn when to ask how it went, when to insist, and when to give up."""
+        """Send everyone the invitation, and learn when to ask how it went, when to insist, and when that is due."""
         assert self.booking is not None
-        self.given_until = None
+        self.due_by = None
         self.phase = MeetingPhase.BOOKED
         self._tell_booked(self.booking)
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
@@ -359,7 +359,7 @@ class Meeting(Gathering):
             "meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1, update=update
         )
         self.write(occasion, f"Invite {len(to)} people")
-        return await self._instants(self.booking.end, (0, *PATIENCE))
+        return await self._instants(self.booking.end, (0, *INSISTING))
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
         """When to follow up what the TAM is asked to do."""
@@ -386,8 +386,8 @@ class Meeting(Gathering):
             self.why_stuck = reason
             self.diary.tell("meeting.stuck", about=reason)
             self._write_to_the_tam("meeting_stuck", "Tell the TAM that no time was agreed")
-        if self.given_until is None:
-            insist, self.given_until = await self._instants(workflow.now(), PATIENCE)
+        if self.due_by is None:
+            insist, self.due_by = await self._instants(workflow.now(), INSISTING)
             self.beside(self._find_a_time(insist))
 
     async def _find_a_time(self, insist: datetime) -> None:
@@ -395,8 +395,8 @@ class Meeting(Gathering):
         if await errand.see_to(insist, lambda: self.phase is not MeetingPhase.STUCK) is not None:
             self.outcome, self.changed = NO_TIME, True
 
-    def _ask_how_it_went(self, booking: Booking, insist: datetime, given_until: datetime) -> None:
-        self.given_until = given_until
+    def _ask_how_it_went(self, booking: Booking, insist: datetime, due_by: datetime) -> None:
+        self.due_by = due_by
         self._write_to_the_tam("meeting_report", "Ask the TAM how it went")
         self.beside(self._learn_how_it_went(booking, insist))
 
@@ -417,7 +417,7 @@ class Meeting(Gathering):
         if purpose in self.being_read or not self.drafts_for(purpose):
             return
         self.being_read.add(purpose)
-        insist, _ = await self._instants(workflow.now(), PATIENCE)
+        insist, _ = await self._instants(workflow.now(), INSISTING)
         self.beside(self._read(purpose, insist, is_done))
 
     async def _read(self, purpose: Purpose, insist: datetime, is_done: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import MessageState, Occasion, Purpose
     from rapport.model.playbook import MessageStep
     from rapport.model.records import Projection, Wait
-    from rapport.policy.chores import PATIENCE, READ_DRAFTS
+    from rapport.policy.chores import INSISTING, READ_DRAFTS
     from rapport.policy.plan import StepState
 
 from workflows.options import PLANNING
@@ -101,8 +101,8 @@ class StepMails:
 
         if not unread():
             return
-        insist, given_until = await self._patience(unread())
-        self.waits[name] = self._wait_for_the_tam(given_until)
+        insist, due = await self._patience(unread())
+        self.waits[name] = self._wait_for_the_tam(due)
         self.steps.show_anew([name])
         errand = self.steps.errand(READ_DRAFTS, name, self._approve)
         result = await errand.see_to(insist, lambda: not unread())
@@ -110,15 +110,15 @@ class StepMails:
             self.steps.letters.release_by(result, unread())
 
     async def _patience(self, drafts: tuple[str, ...]) -> tuple[datetime, datetime]:
-        """When somebody is asked once more to read drafts, and until when they are waited for."""
+        """When somebody is asked once more to read drafts, and by when that is due."""
         known = [self.steps.letters.unread.pop(key) for key in drafts if key in self.steps.letters.unread]
         if known:
             return known[0]
         # Some of them were written by an attempt that nobody heard of.
-        question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=PATIENCE)
+        question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=INSISTING)
         answer = await done(Planning.follow_up, question, "When is this followed up?", PLANNING)
-        insist, given_until = answer.at
-        return insist, given_until
+        insist, due = answer.at
+        return insist, due
 
     def keep_waiting(self, name: str, wait: Wait | None) -> None:
         """Say what a step waits for, until that is taken back."""

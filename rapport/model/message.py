@@ -387,7 +387,7 @@ class Outcomes(Wire):
     Attributes:
         waits: Those that are put off, and until when.
         joined: Those that became part of another message, and of which.
-        unread: When somebody is asked once more to read the drafts among them, and until when that is waited for;
+        unread: When somebody is asked once more to read the drafts among them, and by when that is due;
             nothing where they were not all written in this breath.
     """
 

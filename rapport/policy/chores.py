@@ -15,6 +15,9 @@ from rapport.model.operations import Operate
 PATIENCE: Final = (2, 12)
 """The business days of the TAM's after which a to-do insists, and after which nobody is waited for any more."""
 
+INSISTING: Final = (PATIENCE[0], PATIENCE[0] + 1)
+"""The business days of the TAM's after which a to-do insists, and by which it is due."""
+
 SEND, HOLD = "send", "hold"
 NO_TIME: Final = "no_time"
 UNREPORTED: Final = "unreported"

@@ -50,14 +50,14 @@ async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping
     await skipping.sleep_until(shown.deadline + timedelta(seconds=1))
     stuck = await in_phase(skipping, "stuck")
     assert stuck.deadline is not None
-    assert stuck.deadline > await skipping.now() + timedelta(days=12)
+    assert timedelta(days=3) <= stuck.deadline - await skipping.now() < timedelta(days=7)
     await days(skipping, 6)
     todo = await task_in_phase(skipping, "open", "task/versayce/kickoff.time/1")
     assert todo.unblock == "rapport meeting book versayce kickoff --start YYYY-MM-DDTHH:MM --as EMAIL"
     [line] = [one for one in (await tasks.inbox(skipping.office, TAM)).mine if one.step == "kickoff.time"]
     assert line.deadline is not None
     assert timedelta(hours=8) < line.deadline - line.since < timedelta(days=5), "due soon, and not at its birth"
-    assert line.deadline < stuck.deadline - timedelta(days=9), "its ladder goes on after that"
+    assert abs(line.deadline - stuck.deadline) < timedelta(days=1), "as its step says"
     await days(skipping, 20)
     assert await outcome(skipping) == "no_time"
     told = await kinds(skipping)
