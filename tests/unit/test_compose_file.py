@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import uvicorn
 from pydantic import SecretStr
 
 from rapport.mail.smtp import Relay
@@ -80,6 +81,40 @@ def test_what_an_operator_writes_arrives(service: str) -> None:
     settings = read(ComposeFile({**SECRETS, **said}).environment(service))
     assert {name: getattr(settings, name) for name in CHOSEN} == CHOSEN
     assert settings.secret_bytes.decode() == SECRETS["RAPPORT_SECRET"]
+
+
+def test_the_documented_example_can_send() -> None:
+    """The example of `.env` in the manual says from whom email comes, and each of its names is passed on."""
+    (example,) = re.findall(r"^```\n(RAPPORT_SECRET=.*?)```", (ROOT / "docs" / "operating.md").read_text(), re.M | re.S)
+    said = dict(re.findall(r"^(\w+)='(.*)'$", example, re.M))
+    assert set(said) <= set(ComposeFile(said).environment("http")) | {"POSTGRES_PASSWORD"}
+    settings = read(ComposeFile(said).environment("worker"))
+    assert (settings.mail_from, settings.mail_mode) == ("onboarding@foobar.example", "live")
+
+
+@pytest.mark.parametrize(
+    ("said", "proxy", "client"),
+    [({}, "127.0.0.1", "127.0.0.1"), ({"FORWARDED_ALLOW_IPS": "172.16.0.0/12"}, "172.18.0.1", "203.0.113.9")],
+    ids=["by default", "where it is named"],
+)
+async def test_a_proxy_is_believed_where_it_is_named_and_nowhere_else(
+    said: dict[str, str], proxy: str, client: str
+) -> None:
+    """What a proxy says of its client counts with `FORWARDED_ALLOW_IPS` in `.env`; workers do not get that."""
+    file = ComposeFile({**SECRETS, **said})
+    seen = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    with patch.dict("os.environ", file.environment("http"), clear=True):
+        config = uvicorn.Config(app, log_config=None)
+        config.load()
+    headers = [(b"x-forwarded-for", b"203.0.113.9")]
+    scope: Any = {"type": "http", "scheme": "http", "client": (proxy, 1), "headers": headers}
+    await config.loaded_app(scope, None, None)  # type: ignore[arg-type]
+    assert seen == [client]
+    assert "FORWARDED_ALLOW_IPS" not in file.environment("worker")
 
 
 def test_two_secrets_are_enough_and_no_mail_goes_out() -> None:
