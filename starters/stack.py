@@ -277,6 +277,9 @@ async def running(
     async with contextlib.AsyncExitStack() as parts:
         parts.enter_context(private())
         _log_to(data / "rapport.log")
+        # First of all: with a database that is none, or of another version, nothing begins and nothing is left behind.
+        async with opened(settings_of(data, beside_stack=False).database) as store:
+            await store.insist_migratable()
         kept(data / "secret")
         settings = settings_of(data, beside_stack=False)
         ports, metrics = take_ports(wanted), take_port(0, "--temporal-port")

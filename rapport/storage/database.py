@@ -62,6 +62,15 @@ class Store:
         self._where = Where(self.file)
         self._engine: Sqlite | _Server = Sqlite(url) if self.file is not None else _Server(url, self._where)
 
+    @property
+    def name(self) -> str:
+        """Where it is, for people: SQLite's file, or host and database, without user and password."""
+        url = make_url(self.url)
+        if self.file is not None:
+            return str(self.file)
+        host = url.host or url.query.get("host") or "localhost"
+        return f"{host}:{url.port or 5432}/{url.database or ''}"
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
         """A transaction that writes; committed at the end, rolled back on an error.
@@ -104,6 +113,18 @@ class Store:
             if (revision := await connection.run_sync(_revision)) not in (None, *revisions()):
                 raise self._where.newer(str(revision))
             await connection.run_sync(_upgrade)
+
+    async def insist_migratable(self) -> None:
+        """Insist that the database can be brought up to date, and change nothing. A file that is yet to be made can.
+
+        Raises:
+            DatabaseFault: It does not answer, is no database, or is of a newer version.
+        """
+        if self.file is not None and not self.file.exists():
+            return
+        async with self.reading() as connection:
+            if (revision := await connection.run_sync(_revision)) not in (None, *revisions()):
+                raise self._where.newer(str(revision))
 
     async def check(self) -> None:
         """Insist that the database answers, and that its schema is the one that this code expects.

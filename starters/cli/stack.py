@@ -96,12 +96,13 @@ def _example(review: str) -> AccountFile:
 
 async def _set_up(data: Path | None) -> None:
     settings = settings_of(data)
-    if settings.database_url is None:
-        make_private(settings.data)
-        kept(settings.data / "secret")
     with private():
+        if settings.database_url is None:
+            make_private(settings.data)
         async with opened(settings.database) as store:
             await store.migrate()
+        if settings.database_url is None:
+            kept(settings.data / "secret")
     client = await connect()
     await register_search_attributes(client)
     await register_schedules(client, settings.task_queue, settings.sweep_seconds)

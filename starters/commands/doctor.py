@@ -243,14 +243,15 @@ async def _database(settings: Settings) -> tuple[Check, Store | None]:
     except DatabaseFault as fault:
         await store.close()
         verdict = Verdict.TROUBLE if fault.answers else Verdict.UNREACHABLE
-        return Check(check="database", verdict=verdict, what=fault.problem, fix=fault.fix), None
+        return Check(check="database", verdict=verdict, what=f"{store.name}: {fault.problem}", fix=fault.fix), None
     folder = store.file.parent if store.file is not None else settings.data
     left = shutil.disk_usage(folder).free if folder.is_dir() else LITTLE
     if left < LITTLE:
-        what = f"answers and is up to date; only {left // 1_000_000} MB are left in {folder}"
+        what = f"{store.name} answers and is up to date; only {left // 1_000_000} MB are left in {folder}"
         fix = "free some space there, or move it to a larger disk: nothing is recorded once it is full"
         return Check(check="database", verdict=Verdict.TROUBLE, what=what, fix=fix), store
-    return Check(check="database", verdict=Verdict.OK, what="answers, takes what is written, and is up to date"), store
+    what = f"{store.name} answers, takes what is written, and is up to date"
+    return Check(check="database", verdict=Verdict.OK, what=what), store
 
 
 async def _temporal(settings: Settings) -> tuple[Check, Client | None]:

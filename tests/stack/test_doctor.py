@@ -108,6 +108,23 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
     assert len(here.mails()) == 4
 
 
+@pytest.mark.sqlite
+async def test_the_database_is_named_without_its_password(here: Town, tmp_path: Path) -> None:
+    """Its line names SQLite's file, or host and database of a server, and never who signs in there with what."""
+
+    async def line(url: str) -> str:
+        settings = here.office.settings.model_copy(update={"database_url": SecretStr(url)})
+        return next(one.what for one in (await doctor.examine(settings)).checks if one.check == "database")
+
+    assert str(here.office.store.file) in await line(here.office.store.url)
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"no database at all" * 1000)
+    assert await line(f"sqlite:///{garbage}") == f"{garbage}: is no database, or is damaged"
+    port = free_port()
+    away = await line(f"postgresql+asyncpg://robin:s3cret@127.0.0.1:{port}/rapport")
+    assert away == f"127.0.0.1:{port}/rapport: the database does not answer"
+
+
 async def test_settings_that_are_unsafe_are_told(here: Town) -> None:
     """No secret and plain http are trouble; a guessable secret, links that decide, and mail that is off are notes."""
     for changed, name, verdict in (

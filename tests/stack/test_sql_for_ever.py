@@ -78,7 +78,7 @@ async def test_where_sql_fails_for_ever_doctor_readyz_and_temporal_say_so(
             (database,) = [
                 one for one in (await doctor.examine(here.office.settings)).checks if one.check == "database"
             ]
-            assert (database.verdict, database.what) == (Verdict.TROUBLE, READ_ONLY)
+            assert (database.verdict, database.what) == (Verdict.TROUBLE, f"{here.office.store.name}: {READ_ONLY}")
         assert (await browser.get("/readyz")).status_code == 200
 
     async def told() -> bool:
