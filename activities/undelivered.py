@@ -20,7 +20,7 @@ from rapport.mail import outbox
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
 from rapport.model.ids import RELAY_ALARM, announcing_id, gap_id, undelivered_id, undelivered_task
-from rapport.model.message import MessageState, Occasion, Outcomes
+from rapport.model.message import MessageState, Occasion, Outcomes, Resolution
 from rapport.model.operations import Steer, Steering
 from rapport.model.people import Role
 from rapport.model.support import CaseStart
@@ -41,7 +41,11 @@ SETTLE: Final = timedelta(seconds=30)
 BY_RAPPORT: Final = "rapport"
 """Who says, in a to-do, what happened to an email."""
 
-SAID: Final = {"resend": "sent_again", "sent": "confirmed", "elsewhere": "told_elsewhere"}
+SAID: Final = {
+    Resolution.RESEND: "sent_again",
+    Resolution.SENT: "confirmed",
+    Resolution.ELSEWHERE: "told_elsewhere",
+}
 """What the timeline calls each way in which a person settles it."""
 
 OVERTAKEN: Final = "a time is booked by now"
@@ -121,7 +125,7 @@ class Undelivered:
             if order.how == "unwritten":
                 await outbox.fail(connection, order.key, order.reason or "it cannot be written", now())
                 return await outbox.outcomes(connection, [order.key], now())
-            if order.how == "resend" and await outbox.is_overtaken(connection, message):
+            if order.how is Resolution.RESEND and await outbox.is_overtaken(connection, message):
                 await outbox.let_rest(connection, order.key, OVERTAKEN, now())
                 await timeline.append(connection, suppressed(message, now(), OVERTAKEN))
                 return await outbox.outcomes(connection, [order.key], now())

@@ -13,10 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.undelivered import Undelivered as Mails
     from rapport.model.human_task import TaskStart
     from rapport.model.ids import UNWRITTEN, step_of, step_of_to_do, undelivered_id, unwritten_task
-    from rapport.model.message import Bundle, Deliver, Occasion, Outcomes
+    from rapport.model.message import Bundle, Deliver, Occasion, Outcomes, Resolution
     from rapport.model.undelivered import Settling, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
-    from rapport.policy.chores import AGAIN, ELSEWHERE, REWRITE
+    from rapport.policy.chores import AGAIN, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
 from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, left_alone, started
@@ -96,7 +96,7 @@ async def is_tried_again(
         )
         id_ = unwritten_task(occasion.account, workflow.info().workflow_id, number)
         result = await ask(given, id_, given.title, is_over=is_over, todos=todos)
-        if result.outcome in (AGAIN, ELSEWHERE):
+        if result.outcome in (AGAIN, Resolution.ELSEWHERE):
             return result.outcome == AGAIN
     return False
 

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import UNDELIVERED as STEP
     from rapport.model.ids import undelivered_task
-    from rapport.model.message import Deliver, MessageState
+    from rapport.model.message import Deliver, MessageState, Resolution
     from rapport.model.undelivered import Settling, Trouble, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
     from rapport.policy import chores
@@ -76,18 +76,15 @@ class Undelivered:
 
     async def carry_out(self, result: TaskResult) -> None:
         """Do what was decided; where nobody decided, ask again later."""
-        if result.outcome in (chores.RESEND, chores.ARRIVED, chores.ELSEWHERE):
-            how = {chores.RESEND: "resend", chores.ARRIVED: "sent"}.get(result.outcome, "elsewhere")
+        if result.outcome in tuple(Resolution):
             await self.settle(
-                Settling.model_validate(
-                    {
-                        "account": self.start.account,
-                        "key": self.start.key,
-                        "how": how,
-                        "by": result.by,
-                        "submission": result.submission,
-                        "now": workflow.now(),
-                    }
+                Settling(
+                    account=self.start.account,
+                    key=self.start.key,
+                    how=Resolution(result.outcome),
+                    by=result.by,
+                    submission=result.submission,
+                    now=workflow.now(),
                 )
             )
         else:

@@ -35,7 +35,7 @@ from sqlalchemy import (
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import UNDELIVERED, UNWRITTEN
-from rapport.model.message import MessageState, Outcomes, Purpose
+from rapport.model.message import MessageState, Outcomes, Purpose, Resolution
 from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
@@ -121,7 +121,7 @@ class Message(Wire):
     attempts: int
     approved_by: str | None
     fence: int = 0
-    resolution: str | None = None
+    resolution: Resolution | None = None
 
     @property
     def is_open(self) -> bool:
@@ -302,14 +302,13 @@ async def fail(connection: Connection, key: str, reason: str, now: datetime) -> 
     )
 
 
-async def settle_by_hand(connection: Connection, key: str, how: str, address: str, now: datetime) -> bool:
+async def settle_by_hand(connection: Connection, key: str, how: Resolution, address: str, now: datetime) -> bool:
     """Do with a message that failed, or may not have arrived, what a person decided; say whether it was open.
 
     What nobody can say whether it arrived goes again with the same bytes and Message-ID. What failed did not arrive: it
     is written anew, to where its reader is reached by now.
 
     Args:
-        how: `resend`, `sent` or `elsewhere`.
         address: Where its reader is reached by now.
     """
     afresh: dict[str, Any] = {
@@ -318,14 +317,16 @@ async def settle_by_hand(connection: Connection, key: str, how: str, address: st
         "attempts": 0,
         **dict.fromkeys((*_OF_ATTEMPTS, "not_before", "settled_at", "reason", "reply")),
     }
-    values: dict[str, dict[str, Any]] = {
-        "sent": {"state": MessageState.SENT, "settled_at": now, "reason": BY_HAND},
-        "elsewhere": {"resolution": "elsewhere"},
-    }
+    arrived = {"state": MessageState.SENT, "settled_at": now, "reason": BY_HAND}
+    elsewhere = {"resolution": Resolution.ELSEWHERE}
     anew = {**afresh, "raw": None, "address": address}
     changes = {
-        MessageState.UNKNOWN: {"resend": afresh, **values},
-        MessageState.FAILED: {"resend": anew, "elsewhere": values["elsewhere"]},
+        MessageState.UNKNOWN: {
+            Resolution.SENT: arrived,
+            Resolution.RESEND: afresh,
+            Resolution.ELSEWHERE: elsewhere,
+        },
+        MessageState.FAILED: {Resolution.RESEND: anew, Resolution.ELSEWHERE: elsewhere},
     }
     changed = 0
     for state, ways in changes.items():

@@ -37,6 +37,17 @@ SETTLED = frozenset(
 """The states in which the system does nothing more by itself."""
 
 
+class Resolution(StrEnum):
+    """What a person says of an email that failed, or of which nobody can tell whether it arrived."""
+
+    SENT = "sent"
+    """It arrived."""
+    RESEND = "resend"
+    """Send it again."""
+    ELSEWHERE = "elsewhere"
+    """Its reader was told another way."""
+
+
 CHANNEL: Final = "channel"
 """The review channel among a mail's readers: a mailbox, and nobody's id."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 from rapport.model.announcement import AnnouncingStart
 from rapport.model.base import Instant, Wire
 from rapport.model.gap import GapStart
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.model.support import CaseStart
 from rapport.model.tech_review import ReviewStart
 
@@ -58,7 +58,7 @@ class Settling(Wire):
 
     account: str
     key: str
-    how: Literal["resend", "sent", "elsewhere", "unwritten"]
+    how: Resolution | Literal["unwritten"]
     by: str | None = None
     submission: str | None = None
     reason: str | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rapport.model.human_task import TaskDefinition, TaskOption
+from rapport.model.message import Resolution
 from rapport.model.operations import Operate
 
 PATIENCE: Final = (2, 12)
@@ -23,7 +24,7 @@ NO_TIME: Final = "no_time"
 UNREPORTED: Final = "unreported"
 UNREAD: Final = "unread"
 UNNAMED: Final = "unnamed"
-AGAIN, ELSEWHERE = "again", "elsewhere"
+AGAIN = "again"
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,8 @@ DECIDE_ON_FAILURE: Final = Chore(
     ),
 )
 """Its options are what an operation on the step does."""
-RESEND, ARRIVED = "resend", "sent"
-_RESEND: Final = TaskOption(id=RESEND, title="Send it again")
-_ELSEWHERE: Final = TaskOption(id=ELSEWHERE, title="I've told them another way")
+_RESEND: Final = TaskOption(id=Resolution.RESEND, title="Send it again")
+_ELSEWHERE: Final = TaskOption(id=Resolution.ELSEWHERE, title="I've told them another way")
 UNDELIVERED: Final = Chore(
     "undelivered",
     "{}: an email wasn't delivered",
@@ -150,7 +150,7 @@ UNKNOWN: Final = Chore(
     TaskDefinition(
         task="to_do",
         question="The connection broke before the mail server confirmed an email. Ask its reader: did it arrive?",
-        options=(TaskOption(id=ARRIVED, title="It arrived"), _RESEND, _ELSEWHERE),
+        options=(TaskOption(id=Resolution.SENT, title="It arrived"), _RESEND, _ELSEWHERE),
         assign=("tam",),
         on_timeout="unanswered",
     ),
@@ -174,7 +174,7 @@ REWRITE: Final = Chore(
         question="An email couldn't be written; the timeline says why. Try again once that is corrected?",
         options=(
             TaskOption(id=AGAIN, title="Try again"),
-            TaskOption(id=ELSEWHERE, title="I've told them another way"),
+            _ELSEWHERE,
         ),
         assign=("tam",),
         on_timeout="unanswered",

@@ -10,14 +10,13 @@ import typer
 
 from rapport.model.base import Refusal
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, counted, out, print_json, when, with_office
 from starters.commands import messages, undelivered
 from starters.commands.files import read_file
 from starters.commands.messages import Edit, MessageShown
 from starters.commands.office import LATER, Office
-from starters.commands.undelivered import Resolution
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 
@@ -47,6 +46,9 @@ def list_(account: str, data: Data = None, json: Json = False) -> None:
         elif line.reason:
             out.print(f"           {line.reason}", markup=False, soft_wrap=True)
         out.print(f"           {line.key}", style="dim", markup=False, soft_wrap=True)
+        if line.next and line.state is not MessageState.DRAFT:
+            # A draft's turn comes with all of its account's; what failed is taken care of one by one.
+            out.print(f"           Next: {line.next[0]}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -154,7 +156,7 @@ def resolve(
 @app.command()
 def resend(key: str, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Send a failed email again, to the address that its reader has now."""
-    _resolve(key, "resend", None, as_, data, json=json)
+    _resolve(key, Resolution.RESEND, None, as_, data, json=json)
 
 
 def _resolve(key: str, how: Resolution, reason: str | None, as_: str | None, data: Data, *, json: bool) -> None:
@@ -167,12 +169,14 @@ def _resolve(key: str, how: Resolution, reason: str | None, as_: str | None, dat
     elif receipt.outcome == LATER:
         out.print(f"{receipt.outcome.capitalize()}.")
     else:
-        said = {
-            "sent": "Marked as delivered.",
-            "resend": "Sending it again.",
-            "elsewhere": "Marked as told another way.",
-        }
-        out.print(said[how])
+        out.print(_SAID[how])
+
+
+_SAID = {
+    Resolution.SENT: "Marked as delivered.",
+    Resolution.RESEND: "Sending it again.",
+    Resolution.ELSEWHERE: "Marked as told another way.",
+}
 
 
 def _release(
@@ -225,3 +229,5 @@ def _show(shown: MessageShown, *, as_json: bool) -> None:
     for file in shown.files:
         out.print(f"Carries {file.name} ({file.size:,} bytes)", markup=False)
     out.print(shown.text, markup=False, soft_wrap=True)
+    for way in shown.next:
+        out.print(f"Next: {way}", markup=False, soft_wrap=True)

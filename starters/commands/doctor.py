@@ -21,7 +21,6 @@ from rapport import clock, support_rules
 from rapport.mail import outbox
 from rapport.mail.smtp import Deferred, Misconfigured, Relay
 from rapport.model.base import Refusal, Wire
-from rapport.model.commands import in_name
 from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
 from rapport.model.relay import fixed
@@ -29,6 +28,7 @@ from rapport.model.scenario import scenarios
 from rapport.model.support import DESK
 from rapport.model.workflows import LASTING, mail_queue
 from rapport.policy import promises
+from rapport.policy.messages import ways_on
 from rapport.schedules import MORNINGS, PATIENCE, SWEEPS, registered
 from rapport.settings import Settings
 from rapport.storage import announcements, gaps, reviews, support, sweeps
@@ -404,12 +404,12 @@ async def _emails(store: Store, settings: Settings) -> Check:
 
 
 def _settles(message: outbox.Message) -> str:
+    ways = ways_on(message.state, message.key)
     match message.state:
         case MessageState.FAILED:
-            return f"correct the address if it's wrong, then: rapport message resend {message.key} --as EMAIL"
+            return f"correct the address if it's wrong, then: {ways[0]}"
         case MessageState.UNKNOWN:
-            arrived = in_name(f"rapport message resolve {message.key} sent")
-            return f"ask its reader. If it arrived: {arrived}; if not, the same with resend in place of sent"
+            return f"ask its reader. If it arrived: {ways[0]}; if not: {ways[1]}"
         case _:
             return "nothing; the sweep has it go on. If it stays, see Temporal's UI"
 

@@ -20,6 +20,7 @@ from rapport.model.relay import RelayFault
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
+from rapport.policy.messages import ways_on
 from rapport.storage import access, attachments, people, support, sweeps
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
@@ -39,6 +40,7 @@ class MessageLine(Wire):
         reason: Why it is put off, was suppressed or failed.
         goes_at: When it goes, where it is put off; of a single draft, when it would go if it were sent now, unless that
             is at once.
+        next: What can be done about it, as commands.
     """
 
     key: str
@@ -52,6 +54,7 @@ class MessageLine(Wire):
     reason: str | None
     at: Instant
     goes_at: Instant | None = None
+    next: tuple[str, ...] = ()
 
 
 class MessageShown(MessageLine):
@@ -134,6 +137,7 @@ def _line(message: Message, names: dict[str, str]) -> MessageLine:
         reason=message.reason,
         at=message.settled_at or message.created_at,
         goes_at=message.not_before if message.state is MessageState.READY else None,
+        next=() if message.resolution is not None else ways_on(message.state, message.key),
     )
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from rapport.mail import outbox
 from rapport.model.base import Refusal, Refused
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.storage import people
 from rapport.storage import tasks as task_records
 from starters.commands import tasks
 from starters.commands.office import Actor, Office
-
-Resolution = Literal["sent", "resend", "elsewhere"]
-"""What a member says of an email that failed, or may not have arrived: it arrived, send it again, or they were told
-another way."""
 
 
 async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor, reason: str | None = None) -> Receipt:

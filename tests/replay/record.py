@@ -50,7 +50,7 @@ from rapport.model.ids import (
     task_id,
     undelivered_id,
 )
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.model.morning import MorningStart
 from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.people import WrittenAbsence, WrittenWork
@@ -439,7 +439,7 @@ async def nobody_knew_what_became_of_an_email(town: Town) -> None:
     deadline = await until(asked, "the to-do")
     await town.sleep_until(deadline + timedelta(days=30))
     await until(asked, "the second to-do")
-    assert (await undelivered.resolve(town.office, key, "resend", TAM)).accepted
+    assert (await undelivered.resolve(town.office, key, Resolution.RESEND, TAM)).accepted
     await until(status_of(town, undelivered_id(key)), "the end")
 
 

@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from rapport.mail import outbox
 from rapport.model.announcement import Announce
 from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
 from rapport.model.undelivered import Strays, SweepStart, Swept
@@ -112,7 +112,7 @@ async def test_doctor_and_metrics_name_what_nobody_is_at_work_on(
         keys[0]: "nothing; the sweep has it go on. If it stays, see Temporal's UI",
         keys[1]: f"correct the address if it's wrong, then: rapport message resend {keys[1]} --as EMAIL",
         keys[2]: f"ask its reader. If it arrived: rapport message resolve {keys[2]} sent --as EMAIL; "
-        "if not, the same with resend in place of sent",
+        f"if not: rapport message resolve {keys[2]} resend --as EMAIL",
     }
     assert all(re.search(r"for 6\d minutes", one.problem) for one in emails.findings)
     secret = await tokens.create(here.office, "prometheus", ("viewer",))
@@ -316,7 +316,7 @@ async def test_a_decision_on_an_email_is_heard_also_where_its_workflow_was_ended
         return described.status is WorkflowExecutionStatus.RUNNING and await asked()
 
     await until(asked_again, "the TAM to be asked again")
-    assert (await undelivered.resolve(here.office, keys[0], "resend", TAM)).accepted
+    assert (await undelivered.resolve(here.office, keys[0], Resolution.RESEND, TAM)).accepted
     await here.client.get_workflow_handle(undelivered_id(keys[0])).result()
     assert len(here.mails()) >= 1
     async with here.office.store.reading() as connection:

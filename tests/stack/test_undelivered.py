@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import new_id, undelivered_id
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.model.people import WrittenWork
 from starters.commands import accounts, meetings, messages, onboardings, successions, tasks, timelines, undelivered
 from starters.commands.messages import MessageLine
@@ -85,7 +85,7 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
         assert failed.subject in str(shown.said)
         new = "mara.osei@new.example"
         await accounts.edit_contact(here.office, key, USER, WrittenWork(new_email=new), TAM)
-        assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
+        assert (await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, new, MessageState.SENT)
         await is_over(here, failed.key)
         assert (len(relay.to(new)), len(relay.to(USER))) == (1, 0)
@@ -93,7 +93,7 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
         told = [entry.kind for entry in await timelines.timeline_of(here.office, key)]
         assert told.count("message.sent_again") == 1
         with pytest.raises(Refusal, match="sent") as refused:
-            await undelivered.resolve(here.office, failed.key, "resend", TAM)
+            await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)
         assert refused.value.kind is Refused.CONFLICT
 
 
@@ -109,9 +109,9 @@ async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_ser
         unknown = await messages.listed(here.office, key, MessageState.UNKNOWN)
         assert len(unknown) == 2
         arrived, lost = unknown
-        assert (await undelivered.resolve(here.office, arrived.key, "sent", TAM)).accepted
+        assert (await undelivered.resolve(here.office, arrived.key, Resolution.SENT, TAM)).accepted
         await in_state(here, key, arrived.to, MessageState.SENT)
-        assert (await undelivered.resolve(here.office, lost.key, "resend", TAM)).accepted
+        assert (await undelivered.resolve(here.office, lost.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, lost.to, MessageState.SENT)
         await is_over(here, arrived.key)
         await is_over(here, lost.key)
@@ -173,7 +173,7 @@ async def test_a_wait_says_who_was_never_reached(dev_server: Client, tmp_path: P
 
         await until(everywhere, "all to say so")
         await asked(here)
-        assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
+        assert (await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, USER, MessageState.SENT)
         assert not any(await said())
 
@@ -184,7 +184,7 @@ async def test_a_second_failure_is_told_with_its_own_words(dev_server: Client, t
     async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER, full)) as (here, _, key):
         failed = await in_state(here, key, USER, MessageState.FAILED)
         (first,) = await asked(here)
-        assert (await undelivered.resolve(here.office, failed.key, "resend", TAM)).accepted
+        assert (await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)).accepted
 
         async def asked_again() -> str | None:
             return next((line.task for line in await asked(here) if line.task != first.task), None)

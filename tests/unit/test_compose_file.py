@@ -112,7 +112,7 @@ async def test_a_proxy_is_believed_where_it_is_named_and_nowhere_else(
         config.load()
     headers = [(b"x-forwarded-for", b"203.0.113.9")]
     scope: Any = {"type": "http", "scheme": "http", "client": (proxy, 1), "headers": headers}
-    await config.loaded_app(scope, None, None)  # type: ignore[arg-type]
+    await config.loaded_app(scope, None, None)
     assert seen == [client]
     assert "FORWARDED_ALLOW_IPS" not in file.environment("worker")
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rapport.model.base import Email, Instant, Prose, Written
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Resolution
 from rapport.model.people import AccountFile, WrittenWork
 from rapport.storage.timeline import Verified
 from starters.commands import accounts, audit, meetings, messages, onboardings, timelines, undelivered
@@ -20,7 +20,6 @@ from starters.commands.meetings import MeetingShown
 from starters.commands.messages import Edit, MailStatus, MessageLine, MessageShown
 from starters.commands.onboardings import Started, StartRequest, Status
 from starters.commands.timelines import EntryShown
-from starters.commands.undelivered import Resolution
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheOffice, api_actor, bearer
 
@@ -191,7 +190,7 @@ async def resolve_message(key: str, request: Request, office: TheOffice, token: 
 async def resend_message(key: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
     """Send a failed email again, to the address that its reader has now."""
     body = await read_body(request, SwitchBody)
-    return await undelivered.resolve(office, key, "resend", api_actor(office, token, body.as_))
+    return await undelivered.resolve(office, key, Resolution.RESEND, api_actor(office, token, body.as_))
 
 
 @router.put("/messages/{key:path}/files/{name}", openapi_extra=_BYTES)
