@@ -18,7 +18,7 @@ async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor
     It answers the to-do that stands in the TAM's inbox for it, or in that of a case's owner.
 
     Raises:
-        Refusal: It did not fail, nobody is asked about it yet, or the actor may not decide it.
+        Refusal: It did not fail, it cannot have arrived, nobody is asked about it yet, or the actor may not decide it.
     """
     async with office.store.reading() as connection:
         message = await outbox.message(connection, key)
@@ -28,10 +28,12 @@ async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor
         raise Refusal("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
     if asked is None:
         if message.state not in (MessageState.FAILED, MessageState.UNKNOWN):
-            problem, fix = f"is {message.state}; there is nothing to settle", "see `rapport message show`"
+            problem, fix = f"is {message.state}; there is nothing to settle", f"see `rapport message show {key}`"
         elif message.resolution is not None:
             problem, fix = "was taken care of already: its reader was told another way", "write to them yourself"
         else:
             problem, fix = "is being looked at; nobody is asked about it yet", "try again in a minute"
         raise Refusal(problem, field="key", fix=fix, kind=Refused.CONFLICT)
+    if message.state is MessageState.FAILED and resolution is Resolution.SENT:
+        raise Refusal("the mail server refused it, so it didn't arrive", field="how", fix="use resend or elsewhere")
     return await tasks.decide(office, asked, resolution, actor, reason)

@@ -1,0 +1,171 @@
+"""`rapport message resolve | resend` and the same over HTTP: what is printed runs, and a refusal says how to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from temporalio.client import Client
+from typer.testing import CliRunner, Result
+
+from rapport.model.ids import new_id
+from rapport.model.message import MessageState
+from rapport.storage import access
+from starters.cli.main import app
+from starters.commands import messages
+from starters.commands.office import present
+from starters.http.app import create_app
+from tests.conftest import SECOND_USER, TAM, USER, Town
+from tests.helpers_mail import DROP, ScriptedRelay
+from tests.stack.test_undelivered import UNKNOWN_USER, asked, in_state, welcomed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STRANGER = "priya.raman@foobar.example"
+MAY_NOT = "ask someone with one of the roles ce, tam, tam_manager"
+
+
+async def said(here: Town, *words: str) -> Result:
+    """What a command says beside the installation."""
+    settings = here.office.settings
+    environment = {
+        "RAPPORT_SMTP_URL": settings.smtp_url.get_secret_value(),
+        "RAPPORT_SECRET": "a secret of the tests",
+        "RAPPORT_TASK_QUEUE": settings.task_queue,
+        "RAPPORT_DATABASE_URL": settings.database,
+    }
+    return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--data", str(settings.data)], env=environment)
+
+
+async def refused(here: Town, *words: str) -> tuple[int, dict[str, str]]:
+    """The exit code of a command that is refused, and its error as JSON has it."""
+    done = await said(here, *words, "--json")
+    return done.exit_code, json.loads(done.stdout)["error"]
+
+
+def as_printed(output: str, words: str) -> list[str]:
+    """The one command with these words that is printed, as whoever copies it runs it: with their own address."""
+    (line,) = [line for line in output.splitlines() if words in line]
+    _, _, command = line.partition("Next: ")
+    return shlex.split(command.replace("--as EMAIL", f"--as {TAM.email}"))[1:]
+
+
+@pytest.mark.sqlite
+async def test_what_failed_is_sent_again_by_the_command_that_is_printed(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """List and page of an email print what can be done; run as it stands, it is done; what is refused names the fix."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, relay, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        sent = await in_state(here, key, SECOND_USER, MessageState.SENT)
+        await asked(here)
+
+        code, error = await refused(here, "message", "resend", "no/such/key", "--as", TAM.email)
+        assert (code, error["problem"], error["fix"]) == (
+            3,
+            "there is no message with this key",
+            "see `rapport message list ACCOUNT`",
+        )
+        code, error = await refused(here, "message", "resend", sent.key, "--as", TAM.email)
+        assert (code, error["field"]) == (4, "key")
+        assert (error["problem"], error["fix"]) == (
+            "is sent; there is nothing to settle",
+            f"see `rapport message show {sent.key}`",
+        )
+        code, error = await refused(here, "message", "resolve", failed.key, "sent", "--as", TAM.email)
+        assert (code, error["field"]) == (2, "how")
+        assert error["fix"] == "use resend or elsewhere"
+        code, error = await refused(here, "message", "resend", failed.key, "--as", STRANGER)
+        assert (code, error["field"]) == (2, "--as")
+        assert "for who decides" in error["fix"]
+        code, error = await refused(here, "message", "resend", failed.key)
+        assert (code, error["field"], error["problem"]) == (2, "--as", "nobody is named")
+        assert (await said(here, "message", "resolve", failed.key, "maybe", "--as", TAM.email)).exit_code == 2
+        assert len(relay.to(USER)) == 0
+
+        listed = (await said(here, "message", "list", key)).stdout
+        shown = (await said(here, "message", "show", failed.key)).stdout
+        assert as_printed(listed, "message resend") == as_printed(shown, "message resend")
+        assert as_printed(shown, "resolve")[-3:] == ["elsewhere", "--as", TAM.email]
+        done = await said(here, *as_printed(listed, "message resend"))
+        assert (done.exit_code, done.stdout) == (0, "Sending it again.\n")
+        await in_state(here, key, USER, MessageState.SENT)
+        assert len(relay.to(USER)) == 1
+        assert "Next:" not in (await said(here, "message", "show", failed.key)).stdout
+
+
+@pytest.mark.sqlite
+async def test_what_may_not_have_arrived_is_confirmed_by_a_command(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways are printed for an email of which nobody can tell; `sent` marks it as delivered, and sends nothing."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then("body", DROP)) as (here, relay, key):
+        await asked(here)
+        (unknown,) = await messages.listed(here.office, key, MessageState.UNKNOWN)
+        shown = (await said(here, "message", "show", unknown.key)).stdout
+        assert [line.split()[5] for line in shown.splitlines() if line.startswith("Next: ")] == [
+            "sent",
+            "resend",
+            "elsewhere",
+        ]
+        before = len(relay.to(unknown.to))
+        done = await said(here, *as_printed(shown, f"{unknown.key} sent"), "--json")
+        assert json.loads(done.stdout)["accepted"] is True
+        await in_state(here, key, unknown.to, MessageState.SENT)
+        assert len(relay.to(unknown.to)) == before
+        code, error = await refused(here, "message", "resolve", unknown.key, "sent", "--as", TAM.email)
+        assert (code, error["field"], error["problem"]) == (4, "key", "is sent; there is nothing to settle")
+
+
+async def test_the_same_over_http(dev_server: Client, tmp_path: Path) -> None:
+    """`POST /v1/messages/{key}/resend` and `…/resolve` do it, and refuse with the field, what is wrong and the fix."""
+
+    def lost(relay: ScriptedRelay) -> None:
+        relay.then_for(USER, UNKNOWN_USER)
+        relay.then("body", DROP)
+
+    async with welcomed(dev_server, tmp_path, lost) as (here, relay, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        await asked(here, 2)
+        (unknown,) = await messages.listed(here.office, key, MessageState.UNKNOWN)
+        async with here.office.store.writing() as connection:
+            secret = await access.create_token(connection, new_id("t"), ("operator",), present())
+        transport = httpx.ASGITransport(create_app(here.office))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as web:
+
+            async def post(key: str, act: str, token: str | None = secret, **body: Any) -> httpx.Response:
+                headers = {"Authorization": f"Bearer {token}"} if token else {}
+                return await web.post(f"/v1/messages/{key}/{act}", json=body, headers=headers)
+
+            def problem(answer: httpx.Response) -> tuple[int, str, str]:
+                assert answer.headers["content-type"] == "application/problem+json"
+                (error, *_) = answer.json()["errors"]
+                return answer.status_code, error["field"], error["fix"]
+
+            tam = {"as": TAM.email}
+            assert (await post(failed.key, "resend", None, **tam)).status_code == 401
+            status, field, fix = problem(await post("no/such/key", "resend", **tam))
+            assert (status, field, fix) == (404, "key", "see `rapport message list ACCOUNT`")
+            status, field, fix = problem(await post(failed.key, "resolve", how="sent", **tam))
+            assert (status, field, fix) == (422, "how", "use resend or elsewhere")
+            status, field, fix = problem(await post(failed.key, "resolve", how="maybe", **tam))
+            assert (status, field) == (422, "how")
+            assert "resend" in fix
+            status, field, _ = problem(await post(failed.key, "resend", **{"as": STRANGER}))
+            assert (status, field) == (403, "--as")
+            assert len(relay.to(USER)) == 0
+
+            assert (await post(failed.key, "resend", **tam)).json()["accepted"] is True
+            await in_state(here, key, USER, MessageState.SENT)
+            answer = await post(unknown.key, "resolve", how="sent", reason="She has it", **tam)
+            assert answer.json()["accepted"] is True
+            await in_state(here, key, unknown.to, MessageState.SENT)
+            status, field, fix = problem(await post(unknown.key, "resolve", how="resend", **tam))
+            assert (status, field, fix) == (409, "key", f"see `rapport message show {unknown.key}`")
