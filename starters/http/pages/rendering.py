@@ -330,6 +330,14 @@ def coded(text: str) -> Markup:
     return Markup("").join(drawn)
 
 
+def command(text: str, email: str | None) -> Markup:
+    """A printed command, under its reader's address; a line never breaks within the name of an option."""
+    return Markup(_OPTION.sub(r'<span class="nowrap">\g<0></span>', str(escape(read_by(text, email)))))  # noqa: S704
+
+
+_OPTION: Final = re.compile(r"(?<!\S)--[a-z-]+")
+
+
 def told(refusal: Refusal) -> str:
     """What is wrong, as a sentence about the field that a person sees."""
     label = _FIELDS.get(refusal.field)
@@ -399,7 +407,7 @@ def _environment() -> Environment:
         sentence=sentence,
         coded=coded,
         told=told,
-        read_by=read_by,
+        command=command,
         path=lambda text: quote(str(text), safe=""),
     )
     return environment

@@ -1,0 +1,31 @@
+"""A failed step on its account's page, on a desk and on a phone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Site, Visits
+from tests.stack.test_failed_steps import asked, failed_kickoff
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+LINES = "(option) => option.getClientRects().length"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, visits: Visits, width: int) -> None:
+    """Its section says what is on hold and leads to the task; its command fits, and breaks within no option."""
+    key = await failed_kickoff(site.town)
+    await asked(site.town, key)
+    page = await visits.page(viewport={"width": width, "height": 900})
+    await site.sign_in(page.context)
+    await page.goto(f"{site.url}/accounts/{key}")
+    section = page.get_by_role("region", name="Kickoff failed")
+    await expect(section).to_contain_text("on hold until Robin Keller decides what follows")
+    await expect(section.locator("code")).to_have_text(f"rapport onboarding redo {key} kickoff --reason … --as EMAIL")
+    options = await section.locator("code span").all()
+    assert [(await one.inner_text(), await one.evaluate(LINES)) for one in options] == [("--reason", 1), ("--as", 1)]
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    await section.get_by_role("link", name="Decide what follows").click()
+    await expect(page.get_by_role("radio", name="Do it again")).to_be_visible()
