@@ -492,11 +492,6 @@ async def promised(scenario: Scenario) -> Lived:
     return LIVED[scenario]
 
 
-async def test_what_goes_well_is_done_in_the_workflow_task_itself() -> None:
-    """Without a fault, nothing that is tried there first is done again on the task queue, also what gives nothing."""
-    assert (await promised(record.messages_alone)).faults.queued == set()
-
-
 @pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.name.lower())
 @pytest.mark.parametrize(
     "scenario",
