@@ -14,8 +14,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.clock import now
 from activities.waits import later
-from activities.writing import told
-from rapport.mail import outbox
+from activities.writing import suppressed, told
+from rapport.mail import outbox, outdated, put_off
 from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered
 from rapport.model.message import MessageState, Outcomes
 from rapport.policy.pace import Pace
@@ -99,8 +99,25 @@ class Delivery:
                 return None
         return outbox.leased(values, present)
 
-    async def take(self, connection: Connection, key: str, present: datetime) -> outbox.Lease | None:
-        """Take the right to send a message, if there is anything to send and it is its turn."""
+    async def take(
+        self, connection: Connection, key: str, present: datetime, *, released: bool = False
+    ) -> outbox.Lease | None:
+        """Take the right to send a message, if there is anything to send, it is its turn, and it is still true.
+
+        This is the one way to the relay for a mail that was not handed over as soon as it was written.
+
+        Args:
+            released: Somebody has let it go just now, who knows what is true.
+        """
+        if released:
+            return await outbox.lease(connection, key, present, self.policy.pace)
+        message = await outbox.message(connection, key)
+        # What may have arrived goes on as it is: nobody can take it back.
+        waits = message.state in (MessageState.READY, MessageState.DEFERRED)
+        if waits and (reason := await outdated.why_not(connection, message, present)) is not None:
+            for gone in await put_off.call_off(connection, key, reason, present):
+                await append(connection, suppressed(gone, present, gone.reason or reason))
+            return None
         return await outbox.lease(connection, key, present, self.policy.pace)
 
     async def deliver(self, keys: Sequence[str], leases: Sequence[outbox.Lease]) -> Outcomes:

@@ -333,13 +333,12 @@ class Messages:
     async def _freeze(self, order: Deliver) -> list[outbox.Lease]:
         """Give approved drafts, and what was put off until now, their bytes; take what can go at once.
 
-        What was frozen before stays as it is, unless it waited for so long that it makes no sense any more.
+        What was frozen before stays as it is.
         """
         present = now()
         async with self.store.reading() as connection:
             drafts = await outbox.drafts(connection, order.keys)
             due = [draft for draft in drafts if draft.state in (MessageState.DRAFT, MessageState.HELD)]
-            stale = [draft.key for draft in drafts if draft.frozen and _is_late(draft, present)]
             waiting = [draft for draft in drafts if draft.waits_unrendered(present)]
             # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
             due += waiting if waiting and await self._delivery.may_take(connection) else []
@@ -371,12 +370,12 @@ class Messages:
         async with self.store.writing() as connection:
             if order.news is not None:
                 await contracts.project(connection, order.news)
-            for key in await outbox.drop_stale(connection, stale, present) if stale else ():
-                await append(connection, suppressed(await outbox.message(connection, key), present, outbox.STALE))
             goes = bool(frozen) and await self._delivery.may_take(connection)
             for one in frozen:
                 kept = await self._keep(connection, one, order, present)
-                leases.append(await self._delivery.take(connection, one.draft.key, present) if kept and goes else None)
+                if kept and goes:
+                    released = one.draft.state is not MessageState.READY
+                    leases.append(await self._delivery.take(connection, one.draft.key, present, released=released))
         return [lease for lease in leases if lease is not None]
 
     def _frozen(
@@ -483,12 +482,6 @@ class _Frozen(NamedTuple):
     token: str
     link: Link | None
     verdict: Verdict
-
-
-def _is_late(draft: outbox.Draft, at: datetime) -> bool:
-    """Whether a mail that has its bytes waited past the time at which it makes no sense any more."""
-    stale_at = draft.occasion.get("stale_at")
-    return stale_at is not None and datetime.fromisoformat(stale_at) <= at
 
 
 def _is_stale(occasion: Occasion, at: datetime) -> bool:

@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.clock import asked_at, now
 from activities.delivery import Policy
 from activities.writing import suppressed, told
-from rapport.mail import outbox
+from rapport.mail import outbox, outdated
 from rapport.model.gap import GapStart
 from rapport.model.human_task import MEMBER_PREFIX
 from rapport.model.ids import RELAY_ALARM, announcing_id, gap_id, undelivered_id, undelivered_task
@@ -47,8 +47,6 @@ SAID: Final = {
     Resolution.ELSEWHERE: "told_elsewhere",
 }
 """What the timeline calls each way in which a person settles it."""
-
-OVERTAKEN: Final = "a time is booked by now"
 
 AT_MOST: Final = 200
 """How many emails one sweep has go on; the next takes the rest."""
@@ -125,9 +123,10 @@ class Undelivered:
             if order.how == "unwritten":
                 await outbox.fail(connection, order.key, order.reason or "it cannot be written", now())
                 return await outbox.outcomes(connection, [order.key], now())
-            if order.how is Resolution.RESEND and await outbox.is_overtaken(connection, message):
-                await outbox.let_rest(connection, order.key, OVERTAKEN, now())
-                await timeline.append(connection, suppressed(message, now(), OVERTAKEN))
+            again = order.how is Resolution.RESEND
+            if again and (reason := await outdated.why_not(connection, message, now())) is not None:
+                await outbox.let_rest(connection, order.key, reason, now())
+                await timeline.append(connection, suppressed(message, now(), reason))
                 return await outbox.outcomes(connection, [order.key], now())
             to = await _address(connection, message)
             if await outbox.settle_by_hand(connection, order.key, order.how, to, now()):

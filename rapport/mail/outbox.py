@@ -271,16 +271,6 @@ async def standings(connection: Connection) -> list[Standing]:
     return [Standing.model_validate(row._mapping) for row in rows]
 
 
-async def is_overtaken(connection: Connection, message: Message) -> bool:
-    """Whether a message asks for times, and the meeting was booked since: everyone has been invited."""
-    if message.purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
-        return False
-    same = (MessageRow.account == message.account, MessageRow.contract == message.contract)
-    booked = (MessageRow.step == message.step, MessageRow.purpose == Purpose.INVITATION)
-    query = select(MessageRow.key).where(*same, *booked, MessageRow.created_at > message.created_at).limit(1)
-    return await connection.scalar(query) is not None
-
-
 async def let_rest(connection: Connection, key: str, reason: str, now: datetime) -> None:
     """Give up a message that nobody needs any more, whatever became of it so far; unless an attempt is at it."""
     free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, case, func, or_, select, update
 
 from rapport.mail.outbox import DRAFTS, MESSAGES, UNRENDERED, Draft, Message, dropped
 from rapport.model.message import MessageState, Occasion, Weight
@@ -74,6 +74,15 @@ async def drop(connection: Connection, keys: Sequence[str], reason: str, now: da
     waiting = dropped(keys, reason, now).where(
         MessageRow.state == MessageState.READY, MessageRow.not_before.is_not(None), MessageRow.attempts == 0
     )
+    return await _gone(connection, waiting)
+
+
+async def call_off(connection: Connection, key: str, reason: str, now: datetime) -> list[Message]:
+    """Suppress one mail that became false while it waited, and leave word with what had joined it; give both."""
+    return await _gone(connection, dropped([key], reason, now))
+
+
+async def _gone(connection: Connection, waiting: Update) -> list[Message]:
     gone = list(await connection.execute(waiting.returning(MessageRow.key, MessageRow.account)))
     if not gone:
         return []

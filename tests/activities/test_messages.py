@@ -47,7 +47,6 @@ from tests.helpers_mail import (
     company_of,
     facts,
     having,
-    mailer_to,
     messages_with,
     occasion,
     processes_apart,
@@ -67,19 +66,6 @@ DANA, LUCA, MARA, JONAS = (
 )
 MANAGER = "ines.moreau@foobar.example"
 EVERYONE = sorted((DANA, LUCA, MARA, JONAS))
-
-
-@pytest.fixture
-async def mailer(relay: ScriptedRelay) -> AsyncIterator[Mailer]:
-    """A mailer to the scripted relay."""
-    async with mailer_to(relay.port) as opened:
-        yield opened
-
-
-@pytest.fixture
-def messages(store: Store, mailer: Mailer) -> Messages:
-    """The activities, sending for real."""
-    return messages_with(store, mailer)
 
 
 async def send(messages: Messages, what: Occasion, at: datetime = T0) -> Outcomes:
@@ -122,7 +108,12 @@ async def one(store: Store, purpose: Purpose = Purpose.PROPOSAL, to: str = "prim
     """An occasion to write to one contact: a welcome is held when unsure, a reminder goes again."""
     company = await company_of(store)
     name = {Purpose.REMINDER: "meeting_reminder", Purpose.INVITATION: "meeting_invitation"}.get(purpose, "welcome")
-    return occasion(company, purpose, name, to=(having(company, to),))
+    what = occasion(company, purpose, name, to=(having(company, to),))
+    if what.meeting is None or what.meeting.booking is None:
+        return what
+    # It is still to come, in the year in which these tests are.
+    booking = what.meeting.booking.model_copy(update={"start": T0 + timedelta(days=9), "end": T0 + timedelta(days=10)})
+    return what.model_copy(update={"meeting": what.meeting.model_copy(update={"booking": booking})})
 
 
 def later(caught: pytest.ExceptionInfo[ApplicationError]) -> timedelta:

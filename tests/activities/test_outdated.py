@@ -1,0 +1,202 @@
+"""What became false while a mail waited for the relay does not go, and says why; what may still be so goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+from temporalio.exceptions import ApplicationError
+
+from activities.messages import Messages
+from rapport.mail import outbox, outdated
+from rapport.model.cadence import Occurrence
+from rapport.model.message import HandoverFacts, MessageState, Occasion, Purpose, RhythmFacts
+from rapport.model.records import Entry
+from rapport.playbooks import load
+from rapport.storage import contracts
+from rapport.storage.database import Connection, Store
+from rapport.storage.relay import mend
+from rapport.storage.tables import AccountRow, MemberRow, MessageRow, MilestoneRow
+from rapport.storage.timeline import append
+from tests.activities.test_messages import T0, one, rows, send
+from tests.conftest import example
+from tests.helpers_mail import ScriptedRelay
+
+S = MessageState
+LATER = T0 + timedelta(minutes=30)
+
+
+async def waits(store: Store, messages: Messages, relay: ScriptedRelay, what: Occasion) -> str:
+    """Write a mail while the relay takes nothing of ours; give its key."""
+    relay.then("greeting", "554 5.7.1 blocked")
+    with pytest.raises(ApplicationError):
+        await send(messages, what)
+    [row] = (await rows(store)).values()
+    assert row["state"] == S.READY
+    return str(row["key"])
+
+
+async def goes(store: Store, messages: Messages, what: Occasion, key: str) -> tuple[MessageState, str | None]:
+    """Mend the relay, and give what becomes of the mail then: its state, and why."""
+    async with store.writing() as connection:
+        await mend(connection, LATER)
+    outcomes = await send(messages, what, LATER)
+    async with store.reading() as connection:
+        message = await outbox.message(connection, key)
+    assert outcomes.states[key] is message.state
+    return message.state, message.reason
+
+
+def told(kind: str, who: str | None = None) -> Callable[[Connection, Occasion], Awaitable[None]]:
+    """The timeline tells something of the kickoff meanwhile."""
+
+    async def change(connection: Connection, what: Occasion) -> None:
+        by = what.to[0] if who == "the reader" else who
+        at = T0 + timedelta(minutes=9)
+        entry = Entry(key=f"x/{kind}", account="versayce", at=at, kind=kind, step="kickoff", who=by, about="1")
+        await append(connection, [entry])
+
+    return change
+
+
+def step(state: str, attempt: int = 1, outcome: str | None = None) -> Callable[[Connection, Occasion], Awaitable[None]]:
+    """The kickoff stands so by then."""
+
+    async def change(connection: Connection, _: Occasion) -> None:
+        file = example()
+        assert file.contract is not None
+        await contracts.request(connection, "versayce", file.contract, load("enterprise"), "onboarding/versayce", T0)
+        row: dict[str, Any] = {"contract": file.contract.id, "step": "kickoff", "position": 1, "title": "Kickoff"}
+        row |= {"stage": "kickoff", "kind": "meeting", "state": state, "attempt": attempt, "outcome": outcome}
+        await connection.execute(insert(MilestoneRow).values(**row, waiting_on=[], projected=1))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("purpose", "change", "reason"),
+    [
+        (Purpose.PROPOSAL, told("meeting.booked"), outdated.BOOKED),
+        (Purpose.REMINDER, told("meeting.booked"), outdated.BOOKED),
+        (Purpose.REMINDER, told("meeting.given_up"), outdated.BOOKED),
+        (Purpose.REMINDER, told("vote.cast", "the reader"), outdated.VOTED),
+        (Purpose.REMINDER, step("skipped", outcome="skipped"), outdated.STEP_OVER),
+        (Purpose.PROPOSAL, step("running", 2), outdated.STEP_OVER),
+        (Purpose.PROPOSAL, step("done", outcome="elsewhere"), outdated.STEP_OVER),
+        (Purpose.PROPOSAL, step("done", outcome="held"), outdated.STEP_OVER),
+        (Purpose.MESSAGE, step("dropped", outcome="cancelled"), outdated.STEP_OVER),
+    ],
+)
+async def test_what_is_false_by_then_does_not_go(
+    store: Store,
+    messages: Messages,
+    relay: ScriptedRelay,
+    purpose: Purpose,
+    change: Callable[[Connection, Occasion], Awaitable[None]],
+    reason: str,
+) -> None:
+    """Times of a meeting that is booked, a reminder of an answer that is there, a step that is over: suppressed."""
+    what = await one(store, purpose)
+    key = await waits(store, messages, relay, what)
+    async with store.writing() as connection:
+        await change(connection, what)
+    assert await goes(store, messages, what, key) == (S.SUPPRESSED, reason)
+    assert relay.accepted == []
+    async with store.reading() as connection:
+        assert (await outbox.message(connection, key)).is_open is False
+
+
+@pytest.mark.parametrize(
+    ("purpose", "change"),
+    [
+        (Purpose.PROPOSAL, told("meeting.proposed")),
+        (Purpose.PROPOSAL, told("vote.cast", "the reader")),
+        (Purpose.REMINDER, told("vote.cast", "somebody else")),
+        (Purpose.REMINDER, step("running")),
+        (Purpose.MESSAGE, step("done", outcome="held")),
+        (Purpose.INVITATION, told("meeting.booked")),
+    ],
+)
+async def test_what_may_still_be_so_goes(
+    store: Store,
+    messages: Messages,
+    relay: ScriptedRelay,
+    purpose: Purpose,
+    change: Callable[[Connection, Occasion], Awaitable[None]],
+) -> None:
+    """What the record doesn't speak against is sent once the relay takes it."""
+    what = await one(store, purpose)
+    key = await waits(store, messages, relay, what)
+    async with store.writing() as connection:
+        await change(connection, what)
+    assert (await goes(store, messages, what, key))[0] == S.SENT
+    assert len(relay.accepted) == 1
+
+
+async def test_of_two_invitations_that_waited_the_newer_goes(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """A meeting that was moved while the relay took nothing is in the calendar at its new time, and nowhere else."""
+    first = await one(store, Purpose.INVITATION)
+    key = await waits(store, messages, relay, first)
+    assert first.meeting is not None
+    assert first.meeting.booking is not None
+    booking = first.meeting.booking.model_copy(update={"sequence": 1})
+    moved = {"occurrence": 2, "meeting": first.meeting.model_copy(update={"booking": booking})}
+    second = first.model_copy(update=moved)
+    with pytest.raises(ApplicationError):
+        await send(messages, second, T0 + timedelta(minutes=1))
+    assert await goes(store, messages, first, key) == (S.SUPPRESSED, outdated.NEWER)
+    await send(messages, second, LATER)
+    assert len(relay.accepted) == 1
+
+
+async def test_an_invitation_to_what_is_past_does_not_go(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """Nobody is invited to a meeting that has taken place."""
+    what = await one(store, Purpose.INVITATION)
+    assert what.meeting is not None
+    assert what.meeting.booking is not None
+    booking = what.meeting.booking.model_copy(update={"start": T0, "end": T0 + timedelta(minutes=20)})
+    what = what.model_copy(update={"meeting": what.meeting.model_copy(update={"booking": booking})})
+    key = await waits(store, messages, relay, what)
+    assert await goes(store, messages, what, key) == (S.SUPPRESSED, outdated.MEETING_OVER)
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("skipped", outdated.MEETING_OVER), ("begun", None)])
+async def test_a_date_that_was_called_off_is_told_until_it_has_passed(
+    store: Store, messages: Messages, relay: ScriptedRelay, kind: str, reason: str | None
+) -> None:
+    """That this week's meeting drops out is of no use the week after; the series itself stays."""
+    key = await waits(store, messages, relay, await one(store, Purpose.REMINDER))
+    date = Occurrence(
+        number=1, day=T0.date(), original=T0, start=T0, end=T0 + timedelta(minutes=15), tick=T0, until=T0.date()
+    )
+    series = RhythmFacts(uid="x", title="Weekly", step="weekly", minutes=15, kind=kind, occurrence=date)
+    async with store.writing() as connection:
+        what = Occasion.model_validate((await outbox.drafts(connection, [key]))[0].occasion)
+        what = what.model_copy(update={"meeting": None, "rhythm": series, "purpose": Purpose.INVITATION})
+        await connection.execute(update(MessageRow).values(occasion=what.model_dump(mode="json")))
+        assert await outdated.why_not(connection, await outbox.message(connection, key), LATER) == reason
+
+
+async def test_an_account_that_went_on_is_not_told_to_whoever_had_it(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """Whoever took an account over, and gave it on before the mail could go, reads of neither."""
+    base = await one(store)
+    async with store.reading() as connection:
+        tam = await connection.scalar(select(AccountRow.tam))
+    news = {"purpose": Purpose.NOTICE, "email": "account_handed_over", "step": "people", "to": (tam,), "meeting": None}
+    what = base.model_copy(update={**news, "contract": None, "handover": HandoverFacts(former=tam)})
+    key = await waits(store, messages, relay, what)
+    async with store.writing() as connection:
+        other = await connection.scalar(select(MemberRow.id).where(MemberRow.id != tam))
+        await connection.execute(update(AccountRow).values(tam=other))
+    async with store.reading() as connection:
+        message = await outbox.message(connection, key)
+        assert await outdated.why_not(connection, message, LATER) == outdated.HANDED_ON
