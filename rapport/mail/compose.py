@@ -368,7 +368,8 @@ def freeze(
 ) -> bytes:
     """Build the bytes that go over the wire: 7-bit ASCII, lines of at most 78 characters (RFC 5322).
 
-    An address or a Message-ID that is longer by itself stands on a line of its own length, below the hard limit of 998.
+    An address, a Message-ID or a key that is longer by itself stands on a line of its own length, and no line has more
+    than the 998 that are allowed.
 
     Args:
         calendar: An iTIP method and its iCalendar object (RFC 6047), for an invitation.
@@ -391,7 +392,8 @@ def freeze(
     mail.set_raw("References", thread)
     mail.set_raw("Auto-Submitted", "auto-generated")
     mail.set_raw("X-Auto-Response-Suppress", "OOF, AutoReply")
-    mail.set_raw("X-Rapport-Key", _text("X-Rapport-Key", envelope.key))
+    # Raw as well: a key is one word of ASCII, by which a mail is found in a relay's log.
+    mail.set_raw("X-Rapport-Key", envelope.key)
     mail.set_content(words.text, cte="quoted-printable")
     mail.add_alternative(words.html, subtype="html", cte="quoted-printable")
     if calendar is not None:

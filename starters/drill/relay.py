@@ -218,12 +218,11 @@ class _Server:
         """On disk before any answer: a relay that is killed has what it said that it has."""
         # Dots that begin a line come doubled (RFC 5321, 4.5.2).
         raw = wire.replace(b"\r\n..", b"\r\n.")
-        # A long key comes as encoded words.
         head = BytesHeaderParser(policy=policy.default).parsebytes(raw)
         name = f"{time.time_ns()}.eml"
         (self._folder / name).write_bytes(raw)
         mail = Taken(
-            key="".join(str(head["X-Rapport-Key"]).split()),
+            key=str(head["X-Rapport-Key"]).strip(),
             message_id=str(head["Message-ID"]).strip(),
             to=to,
             digest=hashlib.sha256(raw).hexdigest(),

@@ -715,6 +715,15 @@ def test_a_name_is_refused_or_harmless(name: str) -> None:
     assert email.utils.parsedate_to_datetime(read["Date"]) == NOW
 
 
+@pytest.mark.parametrize("length", [1, 64])
+def test_a_key_of_any_length_is_read_as_it_is(length: int) -> None:
+    """By its header a mail is found in a relay's log, however long contract, step and person are called."""
+    key = f"{'C' * length}/{'step_' * (length // 4)}.undelivered/10/100/10/invitation/c_0123456789abcdef"
+    raw = frozen(key=key)
+    assert_wire(raw, unbreakable=len("X-Rapport-Key: ") + len(key))
+    assert f"X-Rapport-Key: {key}\r\n".encode() in raw
+
+
 @every
 @CALM
 @given(NAMES)
