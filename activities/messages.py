@@ -33,6 +33,7 @@ from rapport.mail.rhythms import OnRecord
 from rapport.mail.smtp import Mailer
 from rapport.model.base import Instant, Refusal, Wire
 from rapport.model.message import (
+    LEFT_BEHIND,
     Bundle,
     Deliver,
     Departed,
@@ -180,7 +181,7 @@ class Messages:
         """Suppress what a step that failed has not sent yet, and find its open to-dos, whose answers nobody hears."""
         async with asked_at(order.now), self.store.writing() as connection:
             gone = await outbox.drop_of_step(connection, order.contract, order.step, order.attempt, now())
-            entries = [entry for one in gone for entry in suppressed(one, now(), outbox.LEFT_BEHIND)]
+            entries = [entry for one in gone for entry in suppressed(one, now(), LEFT_BEHIND)]
             await append(connection, entries)
             left = await tasks.open_of_step(connection, order.contract, order.step, order.attempt)
             return LeftTasks(tasks=tuple(left))

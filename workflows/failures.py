@@ -9,6 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.messages import LeftBehind, Messages
     from rapport.model.commands import in_name
+    from rapport.model.message import LEFT_BEHIND
     from rapport.model.operations import Operate, Operation, Steering
     from rapport.model.records import Wait
     from rapport.policy.chores import DECIDE_ON_FAILURE
@@ -63,7 +64,7 @@ class Failures:
 
     async def _take_back(self, name: str, attempt: int) -> None:
         """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to."""
-        await self.steps.letters.drop_drafts("its step failed", name)
+        await self.steps.letters.drop_drafts(LEFT_BEHIND, name)
         start = self.steps.start
         order = LeftBehind(
             account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()

@@ -35,7 +35,7 @@ from sqlalchemy import (
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.ids import UNDELIVERED, UNWRITTEN
-from rapport.model.message import MessageState, Outcomes, Purpose, Resolution
+from rapport.model.message import LEFT_BEHIND, MessageState, Outcomes, Purpose, Resolution
 from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
@@ -52,7 +52,6 @@ GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
 
 DEPARTED: Final = LEFT
-LEFT_BEHIND: Final = "its step failed"
 BY_HAND: Final = "somebody confirmed that it arrived"
 STALE: Final = "it came too late to be of use"
 

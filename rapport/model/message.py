@@ -48,6 +48,10 @@ class Resolution(StrEnum):
     """Its reader was told another way."""
 
 
+LEFT_BEHIND: Final = "its step failed"
+"""Why what a failed step has not sent does not go."""
+
+
 CHANNEL: Final = "channel"
 """The review channel among a mail's readers: a mailbox, and nobody's id."""
 
