@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.operations import Steer, Steering
     from rapport.model.records import Projection
-    from rapport.policy.chores import SEND, UNREAD
+    from rapport.policy.chores import REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
 from workflows.outcomes import Refused, attempted, beside, done, say_the_end
@@ -170,6 +170,11 @@ class Correspondence(Words):
 
     def take_back(self, news: Any) -> None:
         """Have what an activity took along be told anew, as that activity refused."""
+
+    @property
+    def sees_to_mails(self) -> tuple[str, ...]:
+        """Who is asked about mails that cannot be written, as a task's `assign`."""
+        return REWRITE.definition.assign
 
     def facts_by_now(self) -> MeetingFacts | None:
         """What mails that were put off say of their meeting when they go."""
@@ -333,7 +338,10 @@ class Correspondence(Words):
             if about is None:
                 return None
             self._hold_up()
-            if not await is_tried_again(about, self._unwritten, is_over=lambda: self.closing, todos=self.todos):
+            tried_again = await is_tried_again(
+                about, self._unwritten, asked=self.sees_to_mails, is_over=lambda: self.closing, todos=self.todos
+            )
+            if not tried_again:
                 return None
         self._note(outcomes)
         if ready := outcomes.ready():

@@ -62,16 +62,18 @@ async def is_tried_again(
     occasion: Occasion,
     numbers: Iterator[int],
     *,
+    asked: tuple[str, ...] = REWRITE.definition.assign,
     is_over: Callable[[], bool] = bool,
     todos: list[str] | None = None,
 ) -> bool:
-    """Have the TAM correct what keeps mails from being written, as often as it takes; whether to try again.
+    """Have somebody correct what keeps mails from being written, as often as it takes; whether to try again.
 
     Mails of no account's story, such as a morning's, have no TAM: each hour they are tried again, for as long as they
     make sense. Nor has somebody a second task because the mails about a first one cannot be written.
 
     Args:
         numbers: Counts these to-dos of this workflow.
+        asked: Whom; the TAM, unless it is somebody else's matter.
         is_over: Whether nobody needs the mails any more.
         todos: Where the to-do's id stands for as long as it is open.
     """
@@ -82,16 +84,18 @@ async def is_tried_again(
             return False
         await left_alone(occasion.title)
         return True
+    case, review = occasion.case, occasion.tech_review
+    subject = case.ref if case is not None else review.ref if review is not None else None
     while not is_over():
         number = next(numbers)
         given = TaskStart(
             account=occasion.account,
             contract=occasion.contract or occasion.account,
-            subject=occasion.account,
+            subject=subject or occasion.account,
             step=f"{occasion.step}.{UNWRITTEN}",
             title=REWRITE.title.format(occasion.title),
             attempt=number,
-            definition=REWRITE.definition,
+            definition=REWRITE.definition.model_copy(update={"assign": asked}),
             deadline=await soon(occasion.account),
         )
         id_ = unwritten_task(occasion.account, workflow.info().workflow_id, number)

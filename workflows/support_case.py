@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.meeting import Receipt
     from rapport.model.message import CaseFacts, Occasion, Purpose
     from rapport.model.operations import Steering
+    from rapport.model.people import Role
     from rapport.model.playbook import Review
     from rapport.model.records import Wait
     from rapport.model.support import (
@@ -320,6 +321,11 @@ class SupportCase(Correspondence):
     def doors(self) -> Mapping[str, Door[Any]]:
         """What may be said to it."""
         return {**super().doors(), "act": Door(CaseAct, self._judge, self._take)}
+
+    @property
+    def sees_to_mails(self) -> tuple[str, ...]:
+        """Its owner; while nobody has it, those who lead the desk."""
+        return (self.status.owner or f"role:{Role.SUPPORT_LEAD}",)
 
     def tell_refused(self, word: Any, reason: str) -> None:
         """On the timeline."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from rapport.model.base import Refusal
 from rapport.model.ids import case_id, desk_id, task_id
 from rapport.model.reading import check
 from rapport.model.support import DESK, ActKind, CaseAct, Dossier, WrittenCase
 from rapport.storage import people, support
+from rapport.storage.tables import ContactRow
 from rapport.storage.waits import open_waits
 from starters.commands import case_reading, cases, messages, tasks, timelines
 from starters.commands.cases import Assign, HandOff, Merge, Say, Split
 from starters.commands.office import present
+from starters.commands.tasks_shown import TaskLine
 from tests.conftest import CHAMPION, TAM, Town, by, left, text_of, until
 from tests.support.desk import (
     DEV,
@@ -379,3 +382,32 @@ async def test_a_case_that_temporal_never_heard_of_begins_later_under_its_number
     assert (ref, other) == ("C-00001", "C-00002")
     for one in (ref, other):
         assert await owner_of(skipping, one) in (SAM, KIM)
+
+
+async def renamed(town: Town, name: str) -> None:
+    """The champion's name, as whoever works on the database wrote it."""
+    async with town.office.store.writing() as connection:
+        row = update(ContactRow).where(ContactRow.email == CHAMPION)
+        await connection.execute(row.values(name=name))
+
+
+async def test_a_mail_of_a_case_that_cannot_be_written_is_its_owners_task(skipping: Town) -> None:
+    """Whoever has the case corrects what is wrong, and not the account's TAM; then the customer has the answer."""
+    await open_desk(skipping)
+    ref = (await ask(skipping)).ref
+    owner = await owner_of(skipping, ref)
+    await mail_about(skipping, CHAMPION, ref)
+    await renamed(skipping, "=?utf-8?q?Luca?=")
+    assert (await cases.answer(skipping.office, ref, Say(text="Rotate it twice."), by(owner))).accepted
+
+    async def asked() -> TaskLine | None:
+        mine = (await tasks.inbox(skipping.office, by(owner))).mine
+        return next((line for line in mine if "/unwritten/" in line.task), None)
+
+    line: TaskLine = await until(asked, "the owner to be asked")
+    assert line.subject == ref
+    assert not [one for one in (await tasks.inbox(skipping.office, TAM)).mine if "/unwritten/" in one.task]
+    await renamed(skipping, "Luca Bianchi")
+    before = len(skipping.mails(CHAMPION))
+    assert (await tasks.decide(skipping.office, line.task, "again", by(owner))).accepted
+    assert "Rotate it twice." in text_of((await skipping.mailed(before + 1, CHAMPION))[-1])
