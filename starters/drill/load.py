@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import httpx
 from sqlalchemy import select
 
+from rapport.mail import outdated
 from rapport.model.ids import task_id
 from rapport.model.people import WEEKDAYS, AccountFile, MembersFile
 from rapport.model.reading import read_toml
@@ -473,10 +474,13 @@ class Crowd:
         """The personal link in the mail that has arrived; nothing where none will."""
 
         async def will_not_come(connection: Connection) -> bool:
-            states = await connection.scalars(
-                select(MessageRow.state).where(MessageRow.address == email, MessageRow.step == "kickoff")
+            became = await connection.execute(
+                select(MessageRow.state, MessageRow.reason).where(
+                    MessageRow.address == email, MessageRow.step == "kickoff"
+                )
             )
-            return any(state in ("failed", "unknown") for state in states)
+            # Whom the others' answers have left without times to choose is invited, and not asked any more.
+            return any(one.state in ("failed", "unknown") or one.reason == outdated.BOOKED for one in became)
 
         while not self.over:
             for mail in self.private.relay.taken():
