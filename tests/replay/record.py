@@ -309,9 +309,16 @@ async def what_recurs_until_its_first_review(town: Town) -> None:
     await town.mailed(12)
     await cadences.set_time(town.office, "versayce", "weekly", "tue", "11:00", TAM)
     await town.mailed(16)
-    qbr = next(one for one in (await rhythm.view(town)).rhythms if one.step == "qbr")
-    assert qbr.offer_at is not None
-    await town.sleep_until(qbr.offer_at + timedelta(hours=1))
+    await a_review_is_booked(town)
+
+
+async def a_review_is_booked(town: Town) -> None:
+    """Its times are offered, both choose one, and it takes place."""
+
+    async def planned() -> datetime | None:
+        return next(one.offer_at for one in (await rhythm.view(town)).rhythms if one.step == "qbr")
+
+    await town.sleep_until(await until(planned, "the review's day") + timedelta(hours=1))
 
     async def voting() -> bool:
         try:
@@ -502,9 +509,11 @@ async def what_recurs_is_closed_with_a_review_open(town: Town) -> None:
     """The times of a review are out, and its preparation is asked for, when all comes to its end."""
     await rhythm.begin(town, rhythm.WEEKLY + rhythm.QBR)
     await town.mailed(4)
-    qbr = next(one for one in (await rhythm.view(town)).rhythms if one.step == "qbr")
-    assert qbr.offer_at is not None
-    await town.sleep_until(qbr.offer_at + timedelta(hours=1))
+
+    async def planned() -> datetime | None:
+        return next(one.offer_at for one in (await rhythm.view(town)).rhythms if one.step == "qbr")
+
+    await town.sleep_until(await until(planned, "the review's day") + timedelta(hours=1))
 
     async def voting() -> bool:
         try:
