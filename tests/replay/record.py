@@ -590,7 +590,7 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     a_pause_gives_back_what_was_left: ("onboarding",),
     what_recurs_is_closed_with_a_review_open: ("cadence",),
     a_review_comes_to_its_end: REVIEW,
-    a_review_is_mirrored: ("announcing",),
+    a_review_is_mirrored: ("announcing", *REVIEW),
     # Lives that tests live as well.
     test_gates.test_a_decided_review_opens_the_gate_in_the_version_that_was_looked_at: ("onboarding",),
     test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: ("onboarding",),
