@@ -45,8 +45,8 @@ from activities.reports import Reports
 from activities.reviews import Reviews
 from activities.rhythms import Rhythms
 from activities.support import Support
+from activities.sweep import Missing, Sweeping
 from activities.tasks import Tasks
-from activities.undelivered import Missing, Sweeping
 from activities.undelivered import Undelivered as Mails
 from activities.webhooks import Hook
 from rapport import support_rules

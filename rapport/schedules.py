@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model import ids
 from rapport.model.morning import MorningStart
-from rapport.model.undelivered import SweepStart
+from rapport.model.sweep import SweepStart
 from rapport.model.workflows import MORNING, SWEEP
 from rapport.policy.morning import EVERY
 

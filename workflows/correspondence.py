@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
-from workflows.outcomes import Refused, attempted, beside, done, say_the_end
+from workflows.outcomes import Refused, attempted, beside, done, never, say_the_end
 from workflows.posting import give_up, is_tried_again, post
 from workflows.waiting import Alarm, steer
 from workflows.words import Door, Words
@@ -283,7 +283,7 @@ class Correspondence(Words):
         """Do something beside the story, which never waits for it but at its end."""
         self._post(work)
 
-    async def while_paused(self, is_over: Callable[[], bool] = bool) -> datetime | None:
+    async def while_paused(self, is_over: Callable[[], bool] = never) -> datetime | None:
         """Stand still while the onboarding is paused, and so do the to-dos; what comes in is still recorded.
 
         Args:

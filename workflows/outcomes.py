@@ -86,6 +86,11 @@ class Undone:
     """
 
 
+def never() -> bool:
+    """What is not so, however often it is asked: for whoever waits for nothing else."""
+    return False
+
+
 def beside(work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
     """Begin something beside what begins it.
 

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import AGAIN, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
-from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, left_alone, started
+from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, left_alone, never, started
 from workflows.waiting import ask, soon
 
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
@@ -29,7 +29,7 @@ async def post(
     act: Callable[[Messages, Given], Awaitable[Outcomes]],
     given: Given,
     summary: str,
-    on_wait: Callable[[], object] = bool,
+    on_wait: Callable[[], object] = never,
 ) -> Outcomes | Refused:
     """Have mails written and sent, and each that failed, or may not have arrived, followed up by a workflow of its own.
 
@@ -63,7 +63,7 @@ async def is_tried_again(
     numbers: Iterator[int],
     *,
     asked: tuple[str, ...] = REWRITE.definition.assign,
-    is_over: Callable[[], bool] = bool,
+    is_over: Callable[[], bool] = never,
     todos: list[str] | None = None,
 ) -> bool:
     """Have somebody correct what keeps mails from being written, as often as it takes; whether to try again.
@@ -127,7 +127,7 @@ async def sent(
     act: Callable[[Messages, Given], Awaitable[Outcomes]],
     given: Given,
     summary: str,
-    on_wait: Callable[[], object] = bool,
+    on_wait: Callable[[], object] = never,
 ) -> Outcomes | Refused:
     """Have mails written and sent in the workflow task itself, as far as they go at once; else by an activity.
 

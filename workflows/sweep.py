@@ -5,10 +5,10 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.undelivered import Missing, Sweeping
+    from activities.sweep import Missing, Sweeping
     from rapport.model.human_task import TaskStart
     from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, review_id, undelivered_id
-    from rapport.model.undelivered import Gone, SweepAsked, SweepStart, Swept
+    from rapport.model.sweep import Gone, SweepAsked, SweepStart, Swept
     from rapport.model.workflows import ANNOUNCING, GAP, HUMAN_TASK, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
     from rapport.policy.chores import GONE
 

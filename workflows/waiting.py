@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import Chore
 
 from workflows.options import PLANNING
-from workflows.outcomes import Refused, beside, done, ended, started, told
+from workflows.outcomes import Refused, beside, done, ended, never, started, told
 
 OVERTAKEN: Final = "it was settled in another way at the same moment"
 
@@ -69,7 +69,7 @@ async def steer(workflow_id: str, kind: Steering) -> None:
 
 
 async def ask(
-    given: TaskStart, id_: str, summary: str, *, is_over: Callable[[], bool] = bool, todos: list[str] | None = None
+    given: TaskStart, id_: str, summary: str, *, is_over: Callable[[], bool] = never, todos: list[str] | None = None
 ) -> TaskResult:
     """Put a question to people, and take it back once nobody needs the answer any more.
 

@@ -19,8 +19,9 @@ from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.relay import RelayStart
 from rapport.model.successions import HandoverStart
 from rapport.model.support import CaseResult, CaseStart, DeskStart
+from rapport.model.sweep import SweepStart, Swept
 from rapport.model.tech_review import ReviewResult, ReviewStart
-from rapport.model.undelivered import SweepStart, Swept, UndeliveredStart
+from rapport.model.undelivered import UndeliveredStart
 
 S = TypeVar("S")
 R = TypeVar("R")

@@ -12,7 +12,15 @@ from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, Wire
 from rapport.model.review_facts import Remark, ReviewPhase, Verdict
-from rapport.model.tech_review import Ask, ReviewProjection, ReviewRequest, ReviewRound, ReviewStage, review_ref
+from rapport.model.tech_review import (
+    Ask,
+    ReviewProjection,
+    ReviewRequest,
+    ReviewRound,
+    ReviewStage,
+    ReviewStart,
+    review_ref,
+)
 from rapport.policy import receipts
 from rapport.storage.database import Connection
 from rapport.storage.review_tables import (
@@ -364,6 +372,20 @@ async def rounds(connection: Connection, ref: str) -> list[KnownRound]:
     """The versions of a review's request, the oldest first."""
     query = select(ReviewRoundRow.__table__).where(ReviewRoundRow.ref == ref).order_by(ReviewRoundRow.round)
     return [KnownRound.model_validate(row._asdict()) for row in await connection.execute(query)]
+
+
+async def start(connection: Connection, known: KnownReview) -> ReviewStart:
+    """What the workflow of a review that is on record is begun with."""
+    last = (await rounds(connection, known.ref))[-1]
+    round_ = ReviewRound(
+        number=last.round,
+        submission=last.submission,
+        by=last.by,
+        stage=known.stage,
+        ask=known.ask,
+        needed_by=last.needed_by,
+    )
+    return ReviewStart(ref=known.ref, account=known.account, round=round_)
 
 
 async def remarks(connection: Connection, ref: str) -> list[Remark]:

@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.evidence import Question
 from rapport.model.ids import case_ref, new_id
-from rapport.model.support import CaseProjection, CaseState, CaseStatus, WrittenCase
+from rapport.model.support import CaseProjection, CaseStart, CaseState, CaseStatus, WrittenCase
 from rapport.policy.calendar import whole_days
 from rapport.policy.cases import heading
 from rapport.policy.dispatch import Choice, Given
@@ -63,6 +63,19 @@ class Case(Wire):
     waiting_for: str | None
     status: CaseStatus | None
     said: str | None = None
+
+    @property
+    def start(self) -> CaseStart:
+        """What its workflow is begun with."""
+        return CaseStart(
+            ref=self.ref,
+            account=self.account,
+            contact=self.contact,
+            question=self.question,
+            severity=self.severity,
+            area=self.area,
+            channel=self.channel,
+        )
 
 
 class Standing(Wire):

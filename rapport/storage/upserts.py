@@ -24,7 +24,7 @@ def insert_into(dialect: str, table: Table) -> postgresql.Insert:
 
 @cache
 def putting(
-    dialect: str, table: Table, *, keys: Sequence[str] = (), kept: Sequence[str] = (), version: str | None = None
+    dialect: str, table: Table, *, keys: tuple[str, ...] = (), kept: tuple[str, ...] = (), version: str | None = None
 ) -> Executable:
     """The statement of `put`. Statements are put together once: that takes longer than running them."""
     new = insert_into(dialect, table)

@@ -168,17 +168,8 @@ async def open_case(office: Office, written: WrittenCase, actor: Actor) -> Opene
 
 
 async def _start(office: Office, case: Case) -> None:
-    start = CaseStart(
-        ref=case.ref,
-        account=case.account,
-        contact=case.contact,
-        question=case.question,
-        severity=case.severity,
-        area=case.area,
-        channel=case.channel,
-    )
     try:
-        await _run(office, start)
+        await _run(office, case.start)
     except WorkflowAlreadyStartedError:
         return
     except RPCError:
@@ -448,17 +439,8 @@ async def _revive(office: Office, case: Case, act: CaseAct) -> Receipt:
             kind=Refused.CONFLICT,
         )
     assert case.status is not None
-    start = CaseStart(
-        ref=case.ref,
-        account=case.account,
-        contact=case.contact,
-        question=case.question,
-        severity=case.severity,
-        area=case.area,
-        channel=case.channel,
-        status=case.status.model_copy(update={"runs": case.status.runs + 1}),
-        reopened=act,
-    )
+    status = case.status.model_copy(update={"runs": case.status.runs + 1})
+    start = case.start.model_copy(update={"status": status, "reopened": act})
     try:
         await _run(office, start, again=True)
     except WorkflowAlreadyStartedError:

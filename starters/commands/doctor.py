@@ -31,7 +31,7 @@ from rapport.policy import promises
 from rapport.policy.messages import ways_on
 from rapport.schedules import MORNINGS, PATIENCE, SWEEPS, registered
 from rapport.settings import Settings
-from rapport.storage import announcements, gaps, reviews, support, sweeps
+from rapport.storage import announcements, gaps, reviews, support, sweep
 from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
@@ -447,7 +447,7 @@ async def _begun(store: Store) -> Check:
 async def _sweep(store: Store, settings: Settings) -> Check:
     """When it was last looked for what nobody is at work on."""
     async with store.reading() as connection:
-        last = await sweeps.last(connection)
+        last = await sweep.last(connection)
     fix = "see that a worker runs; `rapport setup` registers the schedule `sweep`"
     if last is None:
         return Check(check="sweep", verdict=Verdict.NOTE, what="hasn't run yet", fix=fix)

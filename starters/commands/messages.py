@@ -21,7 +21,7 @@ from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
 from rapport.policy.messages import ways_on
-from rapport.storage import access, attachments, people, support, sweeps
+from rapport.storage import access, attachments, people, support, sweep
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
 from rapport.storage.database import Connection
@@ -432,7 +432,7 @@ async def _throw(office: Office, actor: Actor, *, stopped: bool) -> MailStatus:
 
 
 async def _status(office: Office, connection: Connection, switch: MailSwitch) -> MailStatus:
-    fault, last = await relay_fault(connection), await sweeps.last(connection)
+    fault, last = await relay_fault(connection), await sweep.last(connection)
     mode = office.settings.mail_mode
     pace = pace_of(Relay.parse(office.settings.smtp_url.get_secret_value()), office.settings)
     why_not = None

@@ -147,18 +147,10 @@ async def _again(office: Office, there: KnownReview, request: ReviewRequest) -> 
     if there.projected:
         raise stands
     async with office.store.reading() as connection:
-        last = (await reviews.rounds(connection, there.ref))[-1]
-        words = await timeline.words(connection, [last.submission])
-    round_ = ReviewRound(
-        number=last.round,
-        submission=last.submission,
-        by=last.by,
-        stage=there.stage,
-        ask=there.ask,
-        needed_by=last.needed_by,
-    )
-    await _start(office, ReviewStart(ref=there.ref, account=there.account, round=round_))
-    if read(words.get(last.submission)) != read(_words(request)):
+        start = await reviews.start(connection, there)
+        words = await timeline.words(connection, [start.round.submission])
+    await _start(office, start)
+    if read(words.get(start.round.submission)) != read(_words(request)):
         # Somebody else's words: whoever asked for something else under this title has to hear of it.
         raise stands
     return Submitted(ref=there.ref, workflow_id=review_id(there.ref))

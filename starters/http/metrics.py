@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from rapport.mail import outbox
 from rapport.mail.outbox import Standing
-from rapport.storage import sweeps
+from rapport.storage import sweep
 from rapport.storage.database import Store
-from rapport.storage.sweeps import LastSweep
+from rapport.storage.sweep import LastSweep
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """The text format that every Prometheus reads."""
@@ -21,7 +21,7 @@ async def exposed(store: Store, now: datetime) -> bytes:
     """The figures as they are now, in Prometheus' text format. They name nobody."""
     async with store.reading() as connection:
         standings = await outbox.standings(connection)
-        last = await sweeps.last(connection)
+        last = await sweep.last(connection)
     return generate_latest(_registry(standings, last, now))
 
 

@@ -56,7 +56,7 @@ from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.people import WrittenAbsence, WrittenWork
 from rapport.model.relay import FaultKind, RelayStart
 from rapport.model.support import DESK
-from rapport.model.undelivered import SweepStart
+from rapport.model.sweep import SweepStart
 from rapport.model.workflows import MORNING, RELAY, SWEEP
 from rapport.storage import relay
 from rapport.storage.tables import MessageRow

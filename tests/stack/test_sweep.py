@@ -20,9 +20,10 @@ from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, new_id,
 from rapport.model.message import MessageState, Resolution
 from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
-from rapport.model.undelivered import Strays, SweepStart, Swept
+from rapport.model.sweep import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
-from rapport.storage import announcements, people, relay, support, sweeps, timeline
+from rapport.storage import announcements, people, relay, support, timeline
+from rapport.storage import sweep as sweeps
 from rapport.storage import tasks as task_records
 from rapport.storage.gap_tables import GapRow
 from rapport.storage.tables import MessageRow

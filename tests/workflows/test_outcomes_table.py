@@ -19,7 +19,7 @@ from sqlalchemy import update
 from rapport.model.ids import cadence_id, handover_id, onboarding_id, undelivered_id
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate
-from rapport.model.undelivered import SweepStart
+from rapport.model.sweep import SweepStart
 from rapport.model.workflows import SWEEP
 from rapport.storage.tables import MessageRow
 from starters.commands import cases, meetings, messages, onboardings, successions

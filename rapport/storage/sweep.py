@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import SWEEP
-from rapport.model.undelivered import Strays
+from rapport.model.sweep import Strays
 from rapport.storage.database import Connection
 from rapport.storage.tables import SweepRow
 from rapport.storage.upserts import put

@@ -1,0 +1,146 @@
+"""All on record that is due and has nobody at work on it, and workflows that were ended from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.delivery import Policy
+from rapport.mail import outbox
+from rapport.model.gap import GapStart
+from rapport.model.ids import RELAY_ALARM, announcing_id, gap_id, undelivered_id, undelivered_task
+from rapport.model.operations import Steer, Steering
+from rapport.model.people import Role
+from rapport.model.sweep import AllGone, Gone, Strays, SweepAsked
+from rapport.model.undelivered import UndeliveredStart
+from rapport.model.workflows import LASTING, UNDELIVERED
+from rapport.storage import announcements, gaps, reviews, support, sweep, tasks
+from rapport.storage.database import Connection, Store
+from rapport.storage.relay import mail_gate
+from rapport.storage.waits import open_workflows
+from rapport.temporal import running, runs
+
+SETTLE: Final = timedelta(seconds=30)
+"""How long what is put on record may take to begin."""
+
+AT_MOST: Final = 200
+"""How many emails one sweep has go on; the next takes the rest."""
+
+
+@dataclass(frozen=True)
+class Sweeping:
+    """Finds what is on record, is due, and has nobody at work on it."""
+
+    store: Store
+    policy: Policy
+    client: Client
+
+    @activity.defn(name="sweep.look")
+    async def look(self, question: SweepAsked) -> Strays:
+        """Find it, and note that it was looked for."""
+        before = question.now - timedelta(seconds=question.patience)
+        # Beginning is safe to repeat, so it need not wait longer than whoever has put it on record takes.
+        begun = question.now - SETTLE
+        sending = await self._unsent(begun)
+        async with self.store.writing() as connection:
+            goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
+            asked = set(await tasks.open_about_emails(connection))
+            failed = [one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)]
+            mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, AT_MOST) if goes else [])]
+            waiting = await reviews.pending(connection, begun)
+            strays = Strays(
+                mails=tuple(
+                    UndeliveredStart(account=one.account, key=one.key) for one in mails if one.account is not None
+                ),
+                cases=tuple(case.start for case in await support.pending(connection, begun)),
+                reviews=tuple([await reviews.start(connection, one) for one in waiting]),
+                gaps=sending.gaps,
+                announcements=sending.announcements,
+            )
+            await sweep.note(connection, question.now, strays)
+            return strays
+
+    async def _unsent(self, before: datetime) -> Strays:
+        """What goes to other systems and has nobody at work on it; with somebody it may take two days."""
+        async with self.store.reading() as connection:
+            waiting = await gaps.pending(connection, before)
+            untold = await announcements.pending(connection, before)
+        return Strays(
+            gaps=tuple([GapStart(ref=ref) for ref in waiting if not await runs(self.client, gap_id(ref))]),
+            announcements=tuple([one for one in untold if not await runs(self.client, announcing_id(one.ref))]),
+        )
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Finds workflows that SQL shows as open and that Temporal does not run."""
+
+    store: Store
+    client: Client
+    task_queue: str
+
+    @activity.defn(name="sweep.gone")
+    async def gone(self, question: SweepAsked) -> AllGone:
+        """Find them; a task of that kind leaves every inbox, as nobody would hear an answer to it.
+
+        What failed with its workflow is its parent's to take care of, as a meeting is its onboarding's.
+        """
+        async with self.store.snapshot() as connection:
+            shown = await open_workflows(connection)
+            shown |= {undelivered_id(one.key) for one in await outbox.unresolved(connection)}
+        try:
+            listed = await running(self.client, (*LASTING, UNDELIVERED.name), self.task_queue)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.UNIMPLEMENTED:
+                raise
+            # The server that skips time keeps no list of its workflows.
+            return AllGone()
+        missing = shown - listed - {RELAY_ALARM}
+        async with self.store.writing() as connection:
+            twice = sorted(await sweep.suspects(connection, question.now, missing))[:AT_MOST]
+        gone = [id_ for id_ in twice if not await runs(self.client, id_)]
+        async with self.store.writing() as connection:
+            for id_ in gone:
+                if id_.startswith("task/"):
+                    await tasks.close_gone(connection, id_)
+            found = [await _whose(connection, id_) for id_ in gone]
+            unheard = [await _about(connection, id_) for id_ in gone]
+        for task in unheard:
+            # The next round asks again, and hears the answer.
+            if task is not None and await runs(self.client, task):
+                await self.client.get_workflow_handle(task).signal("steer", Steer(kind=Steering.CLOSE))
+        return AllGone(workflows=tuple(one for one in found if one is not None))
+
+
+async def _about(connection: Connection, workflow_id: str) -> str | None:
+    """The to-do about an email whose workflow is gone: nobody hears an answer to it."""
+    kind, _, key = workflow_id.partition("/")
+    if kind != "undelivered":
+        return None
+    message = await outbox.message(connection, key)
+    return await tasks.open_about_email(connection, message.account or "", key)
+
+
+async def _whose(connection: Connection, workflow_id: str) -> Gone | None:
+    """Whose a workflow is that is gone; nothing for what has a parent."""
+    kind, _, ref = workflow_id.partition("/")
+    if kind in ("onboarding", "cadence"):
+        return Gone(account=ref, subject=ref, workflow_id=workflow_id, assign=("tam",))
+    if kind == "case":
+        case = await support.case(connection, ref)
+        lead = f"role:{Role.SUPPORT_LEAD}"
+        return Gone(account=case.account, subject=ref, workflow_id=workflow_id, assign=(lead,))
+    if kind == "tech-review" and (review := await reviews.review(connection, ref)) is not None:
+        return Gone(account=review.account, subject=ref, workflow_id=workflow_id, assign=("tam",))
+    return None
+
+
+def _is_asked(message: outbox.Message, open_tasks: set[str]) -> bool:
+    """Whether somebody is being asked about it; how often they were does not matter."""
+    *_, digest = undelivered_task(message.account or "", message.key, 1).split("/")
+    return any(id_.endswith(f"/{digest}") for id_ in open_tasks)
