@@ -40,14 +40,14 @@ from activities.gates import Gates
 from activities.messages import Messages
 from activities.planning import Planning
 from activities.records import Records
-from activities.relay import Alarm, Relays
+from activities.relay import AlarmStarter, Relays
 from activities.reports import Reports
 from activities.reviews import Reviews
 from activities.rhythms import Rhythms
 from activities.support import Support
 from activities.sweep import Missing, Sweeping
 from activities.tasks import Tasks
-from activities.undelivered import Undelivered as Mails
+from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
 from rapport import support_rules
 from rapport.mail.letters import Stationery
@@ -266,10 +266,10 @@ async def build(
     # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     async with httpx.AsyncClient() as http:
-        messages = Messages(store, mailer, stationery(settings), policy, Alarm(client, settings.task_queue))
+        messages = Messages(store, mailer, stationery(settings), policy, AlarmStarter(client, settings.task_queue))
         relays = Relays(store, mailer, settings.mail_from)
         planning = Planning(store, http)
-        undelivered = Mails(store)
+        undelivered = UndeliveredMails(store)
         sweeping = Sweeping(store, policy, client)
         missing = Missing(store, client, settings.task_queue)
         records = Records(store)

@@ -36,7 +36,7 @@ _SUBJECT, _, _STEP = RELAY_ALARM.partition("/")
 
 
 @dataclass(frozen=True)
-class Alarm:
+class AlarmStarter:
     """Starts the workflow that tells the managers of a fault, and asks the relay until it is gone."""
 
     client: Client

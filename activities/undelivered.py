@@ -16,7 +16,7 @@ from rapport.mail import outbox, outdated
 from rapport.model.human_task import MEMBER_PREFIX
 from rapport.model.message import MessageState, Occasion, Outcomes, Resolution
 from rapport.model.people import Role
-from rapport.model.undelivered import Looked, Settling, Trouble, UndeliveredStart
+from rapport.model.undelivered import Outstanding, Settling, Trouble, UndeliveredStart
 from rapport.policy import audit
 from rapport.storage import people, support, timeline
 from rapport.storage.database import Connection, Store
@@ -35,21 +35,21 @@ SAID: Final = {
 
 
 @dataclass(frozen=True)
-class Undelivered:
+class UndeliveredMails:
     """Says how an email stands that somebody has to take care of, and writes down what becomes of it."""
 
     store: Store
 
     @activity.defn(name="undelivered.look")
-    async def look(self, start: UndeliveredStart) -> Looked:
+    async def look(self, start: UndeliveredStart) -> Outstanding:
         """How an email stands, and who is asked about it; nothing where nothing is left to do. Safe to repeat."""
         async with self.store.writing() as connection:
             message = await outbox.message(connection, start.key)
             if message.is_open and await _has_left(connection, message.person):
                 await outbox.let_rest(connection, message.key, outbox.DEPARTED, now())
-                return Looked()
+                return Outstanding()
             if not message.is_open:
-                return Looked()
+                return Outstanding()
             draft = await outbox.draft(connection, start.key)
             assert draft is not None
             occasion = Occasion.model_validate(draft.occasion)
@@ -59,7 +59,7 @@ class Undelivered:
             case = occasion.case.ref if occasion.case is not None else None
             review = occasion.tech_review.ref if occasion.tech_review is not None else None
             member = message.person.startswith(MEMBER_PREFIX)
-            return Looked(
+            return Outstanding(
                 trouble=Trouble(
                     state=message.state,
                     contract=message.contract or start.account,

@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.outcomes import Refused, attempted, beside, done, ended, started
+from workflows.outcomes import Denied, attempted, beside, done, ended, started
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
 from workflows.waiting import Alarm, ask, soon, steer
@@ -266,7 +266,7 @@ class Cadence(Rhythms):
         question = SeekTime(account=self.account, step=sync.step, now=workflow.now())
         summary = f"Find a standing time for {sync.step.title}"
         found = await attempted(Planning.seek, question, summary, CALENDARS)
-        if isinstance(found, Refused):
+        if isinstance(found, Denied):
             self.diary.tell("calendar.unreadable", step=sync.step.name)
             question = question.model_copy(update={"without_calendar": True})
             return await done(Planning.seek, question, summary, CALENDARS)
@@ -392,7 +392,7 @@ class Cadence(Rhythms):
         self.todos.remove(id_)
         self.stale |= set(self.reviews)
         self.changed = True
-        return None if isinstance(result, Refused) else result
+        return None if isinstance(result, Denied) else result
 
     @property
     def is_seeing_to(self) -> bool:

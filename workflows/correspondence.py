@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
-from workflows.outcomes import Refused, attempted, beside, done, never, say_the_end
+from workflows.outcomes import Denied, attempted, beside, done, never, say_the_end
 from workflows.posting import give_up, is_tried_again, post
 from workflows.waiting import Alarm, steer
 from workflows.words import Door, Words
@@ -147,7 +147,7 @@ class Correspondence(Words):
             A task that gives the keys of the mails, or nothing if they could not be written.
         """
 
-        def begin() -> Awaitable[Outcomes | Refused]:
+        def begin() -> Awaitable[Outcomes | Denied]:
             if reviewed:
                 return attempted(Messages.draft, occasion, summary, RECORDS)
             return post(Messages.send, occasion, summary, self._hold_up)
@@ -329,11 +329,11 @@ class Correspondence(Words):
 
     async def _written(
         self,
-        begin: Callable[[], Awaitable[Outcomes | Refused]],
+        begin: Callable[[], Awaitable[Outcomes | Denied]],
         news: Projection | CadenceNews | None,
         about: Occasion | None,
     ) -> tuple[str, ...] | None:
-        while isinstance(outcomes := await begin(), Refused):
+        while isinstance(outcomes := await begin(), Denied):
             self._in_trouble(outcomes, news)
             if about is None:
                 return None
@@ -380,7 +380,7 @@ class Correspondence(Words):
 
     async def _delivered(self, order: Deliver) -> None:
         outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails", self._hold_up)
-        if isinstance(outcomes, Refused):
+        if isinstance(outcomes, Denied):
             self._in_trouble(outcomes, order.news)
             outcomes = await give_up(order, outcomes.reason)
         self._note(outcomes)
@@ -399,7 +399,7 @@ class Correspondence(Words):
                 self._waits_to_send = True
                 self._post(self._send_in_time())
 
-    def _in_trouble(self, refused: Refused, news: Projection | CadenceNews | None) -> None:
+    def _in_trouble(self, refused: Denied, news: Projection | CadenceNews | None) -> None:
         """A mail that cannot be written at all: it is told, with what it was to take along."""
         self.troubles.append(refused.reason)
         if news is not None:

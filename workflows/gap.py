@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import GAP
 
 from workflows.options import WEBHOOKS
-from workflows.outcomes import Refused, attempted
+from workflows.outcomes import Denied, attempted
 
 
 @workflow.defn(name=GAP.name)
@@ -33,7 +33,7 @@ class GapDelivery:
         while self.changed:
             self.changed = False
             answer = await attempted(Gaps.deliver, self.start, f"Send {self.start.ref}", WEBHOOKS)
-            sent = GapSent(state="failed") if isinstance(answer, Refused) else answer
+            sent = GapSent(state="failed") if isinstance(answer, Denied) else answer
         return sent
 
     @workflow.signal(name="gap_changed", description="There is something new to send")

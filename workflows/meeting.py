@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.gathering import IT_IS_OVER, Gathering
 from workflows.options import CALENDARS, PLANNING
-from workflows.outcomes import Refused, attempted, done
+from workflows.outcomes import Denied, attempted, done
 
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
@@ -215,7 +215,7 @@ class Meeting(Gathering):
         )
         summary = "Find times in everyone's calendars"
         found = await attempted(Planning.propose, question, summary, CALENDARS)
-        if isinstance(found, Refused):
+        if isinstance(found, Denied):
             self.diary.tell("calendar.unreadable")
             question = question.model_copy(update={"without_calendar": True})
             return await done(Planning.propose, question, summary, CALENDARS)
@@ -316,7 +316,7 @@ class Meeting(Gathering):
         booking = Booking(start=slot.start, end=slot.end, by=by)
         question = Confirm(account=self.account, booking=booking)
         free = await attempted(Planning.confirm, question, "Is the TAM still free then?", CALENDARS)
-        if isinstance(free, Refused):
+        if isinstance(free, Denied):
             self.diary.tell("calendar.unreadable")
         if free is False:
             self.diary.tell("meeting.time_taken", instant=slot.start)

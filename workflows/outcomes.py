@@ -7,7 +7,7 @@ misses the other.
 
 What an activity was asked for is done in the end: it is tried without limit, first in the workflow task itself and then
 on the task queue, where Temporal's UI shows the attempts and what they meet. Only the activity itself says that trying
-again changes nothing, by an `ApplicationError` that is not retryable; that is an outcome, `Refused`. See
+again changes nothing, by an `ApplicationError` that is not retryable; that is an outcome, `Denied`. See
 docs/adr/0024-outcomes.md.
 """
 
@@ -66,7 +66,7 @@ ASK_AGAIN: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Refused:
+class Denied:
     """What was asked for is not done, and asking again changes nothing.
 
     Attributes:
@@ -124,13 +124,13 @@ async def done(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, natu
     Args:
         summary: What it does, as Temporal's UI shows it.
     """
-    while isinstance(answer := await attempted(act, given, summary, nature), Refused):
+    while isinstance(answer := await attempted(act, given, summary, nature), Denied):
         workflow.logger.error("an activity refused what it never should", extra={"type": answer.type})
         await left_alone(summary)
     return answer
 
 
-async def attempted(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, nature: Nature) -> R | Refused:
+async def attempted(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, nature: Nature) -> R | Denied:
     """Have an activity do something, however long that takes, unless it refuses.
 
     Args:
@@ -143,7 +143,7 @@ async def attempted(act: Callable[[A, S], Awaitable[R]], given: S, summary: str,
     return await in_the_end(act, given, summary, nature.remote)
 
 
-async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Local) -> R | Refused | Undone:
+async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Local) -> R | Denied | Undone:
     """Have an activity try in the workflow task itself."""
     try:
         return await workflow.execute_local_activity_method(act, given, summary=summary, **limits)
@@ -154,7 +154,7 @@ async def at_once(act: Callable[[A, S], Awaitable[R]], given: S, summary: str, l
 
 async def in_the_end(
     act: Callable[[A, S], Awaitable[R]], given: S, summary: str, limits: Remote, *, mails: bool = False
-) -> R | Refused:
+) -> R | Denied:
     """Have an activity try on the task queue, without limit.
 
     Args:
@@ -176,23 +176,23 @@ async def left_alone(summary: str) -> None:
     await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
 
 
-def _refusal(error: FailureError) -> Refused | None:
+def _refusal(error: FailureError) -> Denied | None:
     """What an activity refused; nothing where it failed for another reason, such as a database that does not answer."""
     if is_cancelled_exception(error):
         raise error
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.non_retryable:
-        return Refused(cause.type or "", cause.message)
+        return Denied(cause.type or "", cause.message)
     return None
 
 
-async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None, kind: Kind[Any, R]) -> R | Refused:
+async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None, kind: Kind[Any, R]) -> R | Denied:
     """Wait for what comes of another workflow; one that was terminated, failed, or never began gives no result.
 
     It has ended, or has said by `say_the_end` what came of it, and only its last mails still wait.
     """
     if child is None:
-        return Refused("Runs", "a workflow of this name runs already")
+        return Denied("Runs", "a workflow of this name runs already")
     said: list[R] = []
 
     def hear(word: RawValue) -> None:
@@ -211,7 +211,7 @@ async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None, kind: Kind[A
     except ChildWorkflowError as error:
         if is_cancelled_exception(error) and workflow.cancellation_reason() is not None:
             raise
-        return Refused("Ended", "its workflow ended without a result")
+        return Denied("Ended", "its workflow ended without a result")
 
 
 async def say_the_end(result: object) -> None:

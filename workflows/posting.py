@@ -10,7 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
-    from activities.undelivered import Undelivered as Mails
+    from activities.undelivered import UndeliveredMails
     from rapport.model.human_task import TaskStart
     from rapport.model.ids import UNWRITTEN, step_of, step_of_to_do, undelivered_id, unwritten_task
     from rapport.model.message import Bundle, Deliver, Occasion, Outcomes, Resolution
@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import AGAIN, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
-from workflows.outcomes import Refused, Undone, at_once, done, in_the_end, left_alone, never, started
+from workflows.outcomes import Denied, Undone, at_once, done, in_the_end, left_alone, never, started
 from workflows.waiting import ask, soon
 
 Given = TypeVar("Given", Occasion, Bundle, Deliver)
@@ -30,7 +30,7 @@ async def post(
     given: Given,
     summary: str,
     on_wait: Callable[[], object] = never,
-) -> Outcomes | Refused:
+) -> Outcomes | Denied:
     """Have mails written and sent, and each that failed, or may not have arrived, followed up by a workflow of its own.
 
     Args:
@@ -52,7 +52,7 @@ async def insist(occasion: Occasion, summary: str) -> Outcomes:
         What became of each; of none, where nobody can or will correct it.
     """
     numbers = count(1)
-    while isinstance(outcomes := await post(Messages.send, occasion, summary), Refused):
+    while isinstance(outcomes := await post(Messages.send, occasion, summary), Denied):
         if not await is_tried_again(occasion, numbers):
             return Outcomes(states={})
     return outcomes
@@ -110,7 +110,7 @@ async def give_up(order: Deliver, reason: str) -> Outcomes:
     outcomes = Outcomes(states={})
     for key in order.keys:
         unwritten = Settling(account=order.account, key=key, how="unwritten", reason=reason, now=workflow.now())
-        settled = await done(Mails.settle, unwritten, "Write down that an email can't be written", RECORDS)
+        settled = await done(UndeliveredMails.settle, unwritten, "Write down that an email can't be written", RECORDS)
         outcomes.states.update(settled.states)
     await _follow_up(order.account, outcomes)
     return outcomes
@@ -128,7 +128,7 @@ async def sent(
     given: Given,
     summary: str,
     on_wait: Callable[[], object] = never,
-) -> Outcomes | Refused:
+) -> Outcomes | Denied:
     """Have mails written and sent in the workflow task itself, as far as they go at once; else by an activity.
 
     That saves a task and three answers of the server for each mail that simply goes. What does not is what somebody

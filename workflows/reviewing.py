@@ -33,7 +33,7 @@ from workflows.channel import Channel
 from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import Refused, attempted, done
+from workflows.outcomes import Denied, attempted, done
 from workflows.waiting import ask
 from workflows.words import Door
 
@@ -310,7 +310,7 @@ class Reviewing(Correspondence):
             ref=self.ref, round=self.round.number, by=self.round.by, submission=submission, now=workflow.now()
         )
         settled = await attempted(Reviews.settle, question, "What does the message promise?", RECORDS)
-        if isinstance(settled, Refused):
+        if isinstance(settled, Denied):
             self._tell("tech_review.unsettled")
             return False
         self.revisit = settled.revisit

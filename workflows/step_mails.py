@@ -19,9 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.plan import StepState
 
 from workflows.options import PLANNING
-from workflows.outcomes import REFUSED, Refused, done
+from workflows.outcomes import REFUSED, Denied, done
 
-UNWRITTEN: Final = Refused(REFUSED, "a mail cannot be written")
+UNWRITTEN: Final = Denied(REFUSED, "a mail cannot be written")
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -63,7 +63,7 @@ class StepMails:
         )
         return self.steps.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
 
-    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Refused:
+    async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Denied:
         """How many of a step's mails have gone, once each has or was kept from it."""
         keys = await writing
         if keys is None:

@@ -33,7 +33,7 @@ from workflows.diary import Diary
 from workflows.failures import Failures
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import OfAccount, Refused, beside, done, ended, started
+from workflows.outcomes import Denied, OfAccount, beside, done, ended, started
 from workflows.step_mails import StepMails
 from workflows.successors import Successors
 from workflows.users import Users
@@ -288,7 +288,7 @@ class Steps:
         self._performing.discard(task)
         self.letters.changed = True
 
-    async def _perform(self, name: str, work: Coroutine[Any, Any, str | Refused]) -> None:
+    async def _perform(self, name: str, work: Coroutine[Any, Any, str | Denied]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
         attempt = self.progress[name].attempt
         result = await work
@@ -296,13 +296,13 @@ class Steps:
         if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
             # Somebody has skipped it, or completed it elsewhere: that is on record.
             return
-        state, outcome = (StepState.FAILED, "failed") if isinstance(result, Refused) else (StepState.DONE, result)
+        state, outcome = (StepState.FAILED, "failed") if isinstance(result, Denied) else (StepState.DONE, result)
         self._set(name, state=state, ended=workflow.now(), outcome=outcome)
         self.diary.tell("step.ended", step=name, about=outcome)
         if state is StepState.FAILED:
             self._failures.follow_up(name)
 
-    async def _meet(self, step: MeetingStep) -> str | Refused:
+    async def _meet(self, step: MeetingStep) -> str | Denied:
         if step.merged_into is not None and self._venues.was_onsite(step.merged_into):
             return f"with_{step.merged_into}"
         attempt = self.progress[step.name].attempt
@@ -325,24 +325,24 @@ class Steps:
             summary=f"{step.title} with {self.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
-        if isinstance(result, Refused):
+        if isinstance(result, Denied):
             return result
         self._agreed.update({one.step: one.start for one in result.agreed})
         return result.outcome
 
-    async def _decide(self, step: TaskStep) -> str | Refused:
+    async def _decide(self, step: TaskStep) -> str | Denied:
         """Put a question to people, and tell the meetings that wait for its outcome."""
         if step.for_each is not None:
             return await self.users.ask_about_each(step, step.for_each)
         result = await self.ask_people(step, step.definition())
         # Also where nobody will say any more: whoever waits for word must not wait for ever.
-        outcome = result if isinstance(result, Refused) else result.outcome
-        await self._venues.tell(step.name, None if isinstance(outcome, Refused) else outcome)
+        outcome = result if isinstance(result, Denied) else result.outcome
+        await self._venues.tell(step.name, None if isinstance(outcome, Denied) else outcome)
         return outcome
 
     async def ask_people(
         self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
-    ) -> TaskResult | Refused:
+    ) -> TaskResult | Denied:
         """Put one question.
 
         Args:
@@ -399,7 +399,7 @@ class Steps:
         cadence.add_done_callback(asyncio.Task.exception)
         return "runs"
 
-    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R | Refused:
+    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R | Denied:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
         child = await started(kind, start, id_, summary=summary, about=about)
         if self.progress[name].state is not StepState.RUNNING:
@@ -417,7 +417,7 @@ class Steps:
         if id_ in self._open.get(name, ()):
             await steer(id_, Steering.CLOSE)
 
-    def _write(self, step: MessageStep) -> Coroutine[Any, Any, str | Refused]:
+    def _write(self, step: MessageStep) -> Coroutine[Any, Any, str | Denied]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)

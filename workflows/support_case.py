@@ -43,7 +43,7 @@ from workflows.correspondence import Correspondence
 from workflows.diary import Diary
 from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING, RECORDS
-from workflows.outcomes import Refused, attempted, done, told
+from workflows.outcomes import Denied, attempted, done, told
 from workflows.waiting import Alarm, steer
 from workflows.words import Door
 
@@ -465,7 +465,7 @@ class SupportCase(Correspondence):
         self._tell_paging("case.lead_paged" if paged else "case.lead_unpaged", order.member)
 
     async def _has_paged(self, order: PageOrder) -> bool:
-        return not isinstance(await attempted(Support.page, order, "Page whoever is on call", PAGING), Refused)
+        return not isinstance(await attempted(Support.page, order, "Page whoever is on call", PAGING), Denied)
 
     def _tell_paging(self, kind: str, member: str) -> None:
         self.diary.tell(kind, who=member)

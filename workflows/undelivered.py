@@ -9,7 +9,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
-    from activities.undelivered import Undelivered as Mails
+    from activities.undelivered import UndeliveredMails
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import UNDELIVERED as STEP
     from rapport.model.ids import undelivered_task
@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import chores
 
 from workflows.options import RECORDS
-from workflows.outcomes import Refused, done
+from workflows.outcomes import Denied, done
 from workflows.posting import sent
 from workflows.waiting import ask, soon
 
@@ -52,7 +52,7 @@ class Undelivered:
 
     async def look(self) -> Trouble | None:
         """How it stands."""
-        looked = await done(Mails.look, self.start, "How does this email stand?", RECORDS)
+        looked = await done(UndeliveredMails.look, self.start, "How does this email stand?", RECORDS)
         return looked.trouble
 
     async def have_decided(self, trouble: Trouble) -> TaskResult:
@@ -94,7 +94,7 @@ class Undelivered:
         """Send it, at the instant at which its reader may be written to."""
         order = Deliver(account=self.start.account, keys=(self.start.key,), now=workflow.now())
         outcomes = await sent(Messages.deliver, order, "Send one email")
-        if isinstance(outcomes, Refused):
+        if isinstance(outcomes, Denied):
             unwritten = Settling(
                 account=order.account, key=self.start.key, how="unwritten", reason=outcomes.reason, now=workflow.now()
             )
@@ -104,4 +104,4 @@ class Undelivered:
 
     async def settle(self, order: Settling) -> None:
         """Write down what becomes of it."""
-        await done(Mails.settle, order, "Write down what becomes of the email", RECORDS)
+        await done(UndeliveredMails.settle, order, "Write down what becomes of the email", RECORDS)

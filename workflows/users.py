@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import details, todos
 
 from workflows.options import PLANNING
-from workflows.outcomes import Refused, beside, done
+from workflows.outcomes import Denied, beside, done
 from workflows.step_mails import UNWRITTEN
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Users:
         self.steps = steps
         self._mailings: dict[str, Mailing] = {}
 
-    async def ask_about_each(self, step: TaskStep, persona: str) -> str | Refused:
+    async def ask_about_each(self, step: TaskStep, persona: str) -> str | Denied:
         """Put the same question once for everyone of a persona; give how many came to its first option."""
         everyone = await self._known((persona,))
         self._wait(step.name, details.roles(step.assign), step.question)
@@ -75,14 +75,14 @@ class Users:
         )
         self.steps.mails.keep_waiting(step.name, None)
         for result in results:
-            if isinstance(result, Refused):
+            if isinstance(result, Denied):
                 return result
         first = definition.options[0].id
         return (
-            f"{sum(not isinstance(one, Refused) and one.outcome == first for one in results)} of {len(results)} {first}"
+            f"{sum(not isinstance(one, Denied) and one.outcome == first for one in results)} of {len(results)} {first}"
         )
 
-    async def write_to_those_known(self, step: MessageStep) -> str | Refused:
+    async def write_to_those_known(self, step: MessageStep) -> str | Denied:
         """Write to those of whose work enough is known; have the TAM find out the rest, and write then.
 
         Whoever follows somebody who left before their mail went is seen to like everyone else.
@@ -151,7 +151,7 @@ class Users:
         """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
         step = mailing.step
         result = await self.steps.ask_people(step, todos.finding_out(reader.missing), about=reader.contact)
-        if isinstance(result, Refused) or result.outcome != todos.FOUND:
+        if isinstance(result, Denied) or result.outcome != todos.FOUND:
             return ()
         writing = self.steps.mails.write(step, to=(reader.contact,), occurrence=occurrence)
         return await self._see_off(mailing, writing)

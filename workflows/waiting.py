@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import Chore
 
 from workflows.options import PLANNING
-from workflows.outcomes import Refused, beside, done, ended, never, started, told
+from workflows.outcomes import Denied, beside, done, ended, never, started, told
 
 OVERTAKEN: Final = "it was settled in another way at the same moment"
 
@@ -92,7 +92,7 @@ async def ask(
         if not ending.done():
             await steer(id_, Steering.CLOSE)
     result = await ending
-    return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Refused) else result
+    return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Denied) else result
 
 
 async def soon(account: str) -> datetime:

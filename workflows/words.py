@@ -28,7 +28,7 @@ REMEMBERED: Final = 500
 """How many words a workflow remembers, to recognise a repeated one."""
 
 
-class Word(Protocol):
+class Saying(Protocol):
     """What somebody says: with its submission's id, which is the same however often it is said."""
 
     @property
@@ -72,12 +72,12 @@ class Words:
         """Tell that a word which came by signal does not count; who said it has had no answer yet."""
         raise NotImplementedError
 
-    def check_word(self, update: str, word: Word) -> None:
+    def check_word(self, update: str, word: Saying) -> None:
         """Refuse a word that does not count, unless it was answered before."""
         if self.receipt(word.id) is None and (reason := self.doors()[update].judge(word)) is not None:
             raise refused(reason)
 
-    def take_word(self, update: str, word: Word) -> Receipt:
+    def take_word(self, update: str, word: Saying) -> Receipt:
         """Take a word, once; the same again gets the same answer."""
         if (seen := self.receipt(word.id)) is not None:
             return seen

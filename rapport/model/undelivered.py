@@ -37,7 +37,7 @@ class Trouble(Wire):
     said: str | None = None
 
 
-class Looked(Wire):
+class Outstanding(Wire):
     """What there is to take care of; nothing once it has gone, or somebody has taken care of it."""
 
     trouble: Trouble | None = None

@@ -34,7 +34,7 @@ from starters.drill import postgres
 from starters.drill.disk import Disk
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
-from starters.drill.relay import USER, Conduct, Relay
+from starters.drill.relay import USER, Conduct, DrillRelay
 from starters.further_worker import environment
 from starters.installation import Ports
 from starters.stack import server_command, take_port
@@ -83,7 +83,7 @@ class Private:
     disk: Disk
     client: Client
     store: Store
-    relay: Relay
+    relay: DrillRelay
     token: str
     temporal: Part
     workers: tuple[Part, ...]
@@ -180,7 +180,7 @@ async def running(
         smtp_port = urlsplit(settings.smtp_url.get_secret_value()).port
         assert http_port is not None
         assert smtp_port is not None
-        relay = Relay(folder / "relay")
+        relay = DrillRelay(folder / "relay")
         relay_command = (sys.executable, "-P", "-m", "starters.drill.relay", str(smtp_port), str(relay.folder))
         temporal = Part(
             "Temporal",

@@ -35,7 +35,7 @@ class Mail(Wire):
     approved_by: str | None
 
 
-class Told(NamedTuple):
+class TimelineEntry(NamedTuple):
     """One entry of a timeline."""
 
     account: str
@@ -52,7 +52,7 @@ class Records:
     """What the database has."""
 
     messages: dict[str, Mail]
-    timeline: frozenset[Told]
+    timeline: frozenset[TimelineEntry]
     contracts: dict[str, Row[Any]]
     cases: dict[str, Row[Any]]
     case_log: frozenset[tuple[str, str]]
@@ -76,7 +76,7 @@ class Records:
             remarks = await connection.execute(select(ReviewRemarkRow.ref, ReviewRemarkRow.by))
             return cls(
                 messages={mail.key: mail for mail in mails},
-                timeline=frozenset(Told(row.account, row.kind, row.step, row.who) for row in told),
+                timeline=frozenset(TimelineEntry(row.account, row.kind, row.step, row.who) for row in told),
                 contracts={row.id: row for row in contracts},
                 cases={row.ref: row for row in cases},
                 case_log=frozenset((row.ref, row.kind) for row in log),

@@ -75,7 +75,7 @@ class Taken(Wire):
     file: str
 
 
-class Relay:
+class DrillRelay:
     """What the relay does, and what it has; both in its folder, for whoever looks."""
 
     def __init__(self, folder: Path) -> None:

@@ -26,7 +26,7 @@ from starters.drill.faults import FAULTS
 from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
 from starters.drill.private import refuse_unless_empty, where_it_listens
-from starters.drill.relay import USER, Relay
+from starters.drill.relay import USER, DrillRelay
 from starters.stack import take_port
 from tests.conftest import ROOT
 from tests.helpers_mail import until
@@ -97,7 +97,7 @@ asyncio.run(main())
 
 async def test_the_relay_keeps_what_it_takes_through_its_own_death(tmp_path: Path) -> None:
     """Before it says that it has a mail it has it on disk; how it behaves outlives it as well."""
-    relay, port = Relay(tmp_path / "relay"), take_port(0, "--port")
+    relay, port = DrillRelay(tmp_path / "relay"), take_port(0, "--port")
     command = (sys.executable, "-P", "-m", "starters.drill.relay", str(port), str(relay.folder))
     part = Part("the relay", command, tmp_path / "relay.log", lambda: listens(port))
     await part.start()
@@ -119,7 +119,7 @@ async def test_the_relay_keeps_what_it_takes_through_its_own_death(tmp_path: Pat
 
 async def test_a_relay_that_drops_keeps_the_mail_or_loses_it(tmp_path: Path) -> None:
     """Both look alike from outside, and only the relay's own record tells them apart."""
-    relay, port = Relay(tmp_path / "relay"), take_port(0, "--port")
+    relay, port = DrillRelay(tmp_path / "relay"), take_port(0, "--port")
     command = (sys.executable, "-P", "-m", "starters.drill.relay", str(port), str(relay.folder))
     part = Part("the relay", command, tmp_path / "relay.log", lambda: listens(port))
     await part.start()
@@ -133,7 +133,7 @@ async def test_a_relay_that_drops_keeps_the_mail_or_loses_it(tmp_path: Path) -> 
 
 async def test_an_idle_connection_meets_the_relays_new_conduct(tmp_path: Path) -> None:
     """A connection that rests is closed when the relay changes, so that the next mail meets what it is now."""
-    relay, port = Relay(tmp_path / "relay"), take_port(0, "--port")
+    relay, port = DrillRelay(tmp_path / "relay"), take_port(0, "--port")
     command = (sys.executable, "-P", "-m", "starters.drill.relay", str(port), str(relay.folder))
     part = Part("the relay", command, tmp_path / "relay.log", lambda: listens(port))
     await part.start()

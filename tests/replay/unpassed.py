@@ -79,7 +79,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
         "posting",
         "give_up",
-        'await done(Mails.settle, unwritten, "Write down that an email can\'t be written", RECORDS)',
+        'await done(UndeliveredMails.settle, unwritten, "Write down that an email can\'t be written", RECORDS)',
     ): WRITE,
     ("posting", "insist", "await is_tried_again(occasion, numbers)"): WRITE,
     ("posting", "is_tried_again", "await ask(given, id_, given.title, is_over=is_over, todos=todos)"): WRITE,
