@@ -33,7 +33,6 @@ SAID: Final = {
 """What the timeline calls each way in which a person settles it."""
 
 
-
 @dataclass(frozen=True)
 class UndeliveredMails:
     """Says how an email stands that somebody has to take care of, and writes down what becomes of it."""

@@ -24,7 +24,7 @@ from activities.messages import Messages
 from activities.relay import PROBE_EVERY, Relays, alarm_task
 from rapport.mail import outbox
 from rapport.mail.compose import readable
-from rapport.mail.outbox import LEASE
+from rapport.mail.outbox import LEASE, leases
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.human_task import TaskPhase
 from rapport.model.ids import RELAY_ALARM
@@ -539,7 +539,7 @@ async def test_without_a_rate_a_mail_costs_as_many_statements_as_before(
     async def no_turn(*given: object) -> datetime:
         raise AssertionError(given)
 
-    monkeypatch.setattr(outbox, "take_turn", no_turn)
+    monkeypatch.setattr(leases, "take_turn", no_turn)
     asked = 0
     gate = relays.mail_gate
 

@@ -1,0 +1,133 @@
+"""Messages that are drafts, or have no bytes yet: what they are made from, and how they are frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, or_, select, update
+
+from rapport.mail.outbox.record import NEXT, UNRENDERED
+from rapport.model.base import Instant, Wire
+from rapport.model.message import MessageState
+from rapport.storage.database import Connection
+from rapport.storage.tables import MessageRow, UtcInstant
+
+
+class Draft(Wire):
+    """A mail that waits, with what it is made from and what a person changed.
+
+    Attributes:
+        frozen: Whether it has bytes.
+        guests: How many others have joined it.
+        joined: The one that it joined.
+    """
+
+    key: str
+    state: MessageState
+    account: str | None
+    person: str
+    occasion: dict[str, Any]
+    edits: dict[str, str | None]
+    not_before: Instant | None
+    frozen: bool
+    guests: int
+    joined: str | None
+
+    def waits_unrendered(self, at: datetime) -> bool:
+        """Whether it was put off, its time has come, and it has no bytes yet."""
+        return self.state is MessageState.READY and not self.frozen and not (self.not_before and self.not_before > at)
+
+
+DRAFTS = select(
+    MessageRow.key,
+    MessageRow.state,
+    MessageRow.account,
+    MessageRow.person,
+    MessageRow.occasion,
+    MessageRow.edits,
+    MessageRow.not_before,
+    MessageRow.raw.is_not(None).label("frozen"),
+    MessageRow.guests,
+    MessageRow.joined,
+)
+
+_THESE = DRAFTS.where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+
+
+async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
+    """What messages are made from, whatever state they are in."""
+    rows = await connection.execute(_THESE, {"keys": list(keys)})
+    return [Draft.model_validate(row._mapping) for row in rows]
+
+
+async def draft(connection: Connection, key: str) -> Draft | None:
+    """What one message is made from; nothing if there is none with this key."""
+    return next(iter(await drafts(connection, [key])), None)
+
+
+async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:
+    """Keep a member's changes, unless the message is no draft any more; say which."""
+    changed = await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == key, MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]))
+        .values(subject=subject, edits=edits)
+    )
+    return changed.rowcount == 1
+
+
+_FREEZE: Final = (
+    update(MessageRow)
+    .where(
+        MessageRow.key == bindparam("which"),
+        or_(MessageRow.state.in_([MessageState.DRAFT, MessageState.HELD]), and_(*UNRENDERED)),
+        MessageRow.guests == bindparam("seen"),
+    )
+    .values(
+        state=MessageState.READY,
+        raw=bindparam("bytes"),
+        subject=bindparam("words"),
+        not_before=bindparam("until", type_=UtcInstant),
+        reason=bindparam("why"),
+        approved_by=bindparam("by"),
+        submission=bindparam("said"),
+    )
+)
+
+
+async def freeze(
+    connection: Connection,
+    key: str,
+    frozen: tuple[str, bytes],
+    approved_by: str | None,
+    submission: str | None,
+    *,
+    not_before: datetime | None = None,
+    reason: str | None = None,
+    guests: int = 0,
+) -> bool:
+    """Give a message its subject and its bytes, once; from then on it is ready to go.
+
+    Args:
+        not_before: The instant until which it is put off nevertheless.
+        reason: Why it is put off.
+        guests: How many others are part of it; if one more has joined since, nothing is frozen.
+    """
+    subject, raw = frozen
+    values: dict[str, object] = {"which": key, "bytes": raw, "words": subject, "by": approved_by, "said": submission}
+    values |= {"until": not_before, "why": reason, "seen": guests}
+    return (await connection.execute(_FREEZE, values)).rowcount == 1
+
+
+async def set_aside(
+    connection: Connection, keys: Sequence[str], state: MessageState, reason: str, now: datetime
+) -> None:
+    """Hold drafts back, or suppress them, with the reason."""
+    drafts = (MessageState.DRAFT, MessageState.HELD)
+    sources = [source for source in drafts if state in NEXT[source]]
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key.in_(keys), MessageRow.state.in_(sources))
+        .values(state=state, reason=reason, settled_at=now)
+    )

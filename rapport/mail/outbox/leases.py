@@ -1,0 +1,240 @@
+"""The right to send one message, its turn at the mailbox, and what comes of an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Update, bindparam, func, or_, select, update
+
+from rapport.mail.outbox.record import NEXT, UNDER_WAY
+from rapport.model.base import Instant, Wire
+from rapport.model.message import MessageState, Purpose
+from rapport.policy.pace import Pace
+from rapport.storage.database import Connection
+from rapport.storage.relay import take_turn
+from rapport.storage.tables import MessageRow, UtcInstant
+
+LEASE: Final = timedelta(seconds=90)
+"""How long an attempt may be at it. Longer than the wire waits for an answer, so that two never overlap."""
+
+GIVE_UP: Final = timedelta(hours=48)
+"""How long a message is tried when the relay keeps asking for patience."""
+
+
+class Lease(Wire):
+    """The right to send one message until the lease ends; a later attempt has a higher fence."""
+
+    key: str
+    kind: str
+    fence: int
+    account: str | None
+    person: str
+    address: str
+    step: str
+    first_tried_at: Instant
+    attempts: int
+    raw: bytes
+
+
+def leased(values: dict[str, Any], now: datetime) -> Lease:
+    """Take the right to send a message in the same transaction that keeps it; its values are changed for that."""
+    values |= {"fence": 1, "attempts": 1, "lease_until": now + LEASE, "first_tried_at": now}
+    return Lease.model_validate(values)
+
+
+async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | None:
+    """When the first of these messages can be tried again, if any waits."""
+    moment = func.coalesce(MessageRow.lease_until, MessageRow.turn_at, MessageRow.retry_at)
+    waiting = [MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]
+    first: datetime | None = await connection.scalar(
+        select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(waiting))
+    )
+    return first
+
+
+_PRESENT: Final = bindparam("present", type_=UtcInstant)
+
+_FREE: Final = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < _PRESENT)
+
+_DUE: Final = or_(MessageRow.not_before.is_(None), MessageRow.not_before <= _PRESENT)
+
+_LOSE: Final = (
+    update(MessageRow)
+    .where(
+        MessageRow.key == bindparam("which"),
+        MessageRow.state == MessageState.SENDING,
+        MessageRow.kind == "hold",
+        _FREE,
+    )
+    .values(
+        state=MessageState.UNKNOWN,
+        reason="the sender stopped between handing it over and hearing the answer; it may have arrived",
+        settled_at=_PRESENT,
+        lease_until=None,
+    )
+)
+
+_TO_LEASE: Final = (
+    MessageRow.key == bindparam("which"),
+    MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
+    or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
+    _FREE,
+    _DUE,
+    MessageRow.raw.is_not(None),
+    or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
+)
+
+_LEASE: Final = (
+    update(MessageRow)
+    .where(*_TO_LEASE)
+    .values(
+        fence=MessageRow.fence + 1,
+        attempts=MessageRow.attempts + 1,
+        lease_until=bindparam("until"),
+        first_tried_at=func.coalesce(MessageRow.first_tried_at, _PRESENT),
+    )
+    .returning(
+        MessageRow.kind,
+        MessageRow.fence,
+        MessageRow.account,
+        MessageRow.person,
+        MessageRow.address,
+        MessageRow.step,
+        MessageRow.first_tried_at,
+        MessageRow.attempts,
+        MessageRow.raw,
+    )
+)
+
+
+async def lease(connection: Connection, key: str, now: datetime, pace: Pace | None = None) -> Lease | None:
+    """Take the right to send one message, or learn that there is nothing to send.
+
+    A message left in `sending` by an attempt that died is taken again if its bytes may go twice, else it becomes
+    `unknown` here.
+
+    Args:
+        pace: How fast the mailbox may send; without it nothing waits for a turn.
+
+    Returns:
+        Nothing where the message is settled, a draft, put off until later, in another attempt's hands right now, or
+        where it is not its turn.
+    """
+    at = {"which": key, "present": now}
+    if pace is not None and not await _is_its_turn(connection, at, now, pace):
+        return None
+    row = (await connection.execute(_LEASE, at | {"until": now + LEASE})).one_or_none()
+    if row is None:
+        await connection.execute(_LOSE, at)
+        return None
+    assert row.raw is not None
+    return Lease(
+        key=key,
+        kind=row.kind,
+        fence=row.fence,
+        account=row.account,
+        person=row.person,
+        address=row.address,
+        step=row.step,
+        first_tried_at=row.first_tried_at,
+        attempts=row.attempts,
+        raw=row.raw,
+    )
+
+
+_TURN: Final = select(MessageRow.turn_at, MessageRow.purpose).where(*_TO_LEASE)
+
+_HAS_TURN: Final = (
+    update(MessageRow).where(MessageRow.key == bindparam("which")).values(turn_at=bindparam("turn", type_=UtcInstant))
+)
+
+KEPT: Final = timedelta(seconds=10)
+"""How long a turn is kept for a message. One that was missed, while mail was stopped or no worker ran, is given anew:
+all that were missed would else go at once."""
+
+
+async def _is_its_turn(connection: Connection, at: dict[str, object], now: datetime, pace: Pace) -> bool:
+    row = (await connection.execute(_TURN, at)).one_or_none()
+    if row is None or (row.turn_at is not None and row.turn_at <= now < row.turn_at + KEPT):
+        return True
+    if row.turn_at is not None and row.turn_at > now:
+        return False
+    turn = await first_turn(connection, row.purpose, now, pace)
+    if turn is not None:
+        await connection.execute(_HAS_TURN, {"which": at["which"], "turn": turn})
+    return turn is None
+
+
+async def first_turn(connection: Connection, purpose: str, now: datetime, pace: Pace) -> datetime | None:
+    """Give a message its turn: nothing where that is now, else the instant.
+
+    Somebody sits before their screen and waits for a link to sign in: that one goes first, and the others after it.
+    """
+    turn = await take_turn(connection, pace, now)
+    return turn if turn > now and purpose != Purpose.SIGN_IN else None
+
+
+@cache
+def _move(state: MessageState) -> Update:
+    sources = [source for source, targets in NEXT.items() if state in targets and source in UNDER_WAY]
+    return (
+        update(MessageRow)
+        .where(
+            MessageRow.key == bindparam("which"),
+            MessageRow.fence == bindparam("held"),
+            MessageRow.state.in_(sources),
+        )
+        .values(
+            state=state,
+            lease_until=bindparam("until"),
+            settled_at=bindparam("settled"),
+            retry_at=func.coalesce(bindparam("again", type_=UtcInstant), MessageRow.retry_at),
+            turn_at=None,
+            reason=bindparam("why"),
+            reply=bindparam("said"),
+        )
+    )
+
+
+async def move(
+    connection: Connection,
+    held: Lease,
+    state: MessageState,
+    *,
+    now: datetime,
+    reason: str | None = None,
+    reply: str | None = None,
+    retry_at: datetime | None = None,
+) -> bool:
+    """Take a leased message to its next state, if this attempt still holds the lease.
+
+    Returns:
+        Whether it did. An attempt that was overtaken changes nothing.
+    """
+    # The data is about to go out: from here on the lease has to outlast the wait for the answer, however long the
+    # relay took until now.
+    changed = await connection.execute(
+        _move(state),
+        {
+            "which": held.key,
+            "held": held.fence,
+            "until": now + LEASE if state is MessageState.SENDING else None,
+            "settled": now if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN) else None,
+            "again": retry_at,
+            "why": reason,
+            "said": reply,
+        },
+    )
+    return changed.rowcount == 1
+
+
+async def let_go(connection: Connection, held: Lease) -> None:
+    """Give a lease back without having tried; the message stays what it was."""
+    await connection.execute(
+        update(MessageRow)
+        .where(MessageRow.key == held.key, MessageRow.fence == held.fence)
+        .values(lease_until=None, attempts=MessageRow.attempts - 1)
+    )

@@ -1,0 +1,236 @@
+"""The outbox: what state a message may go to, and every change of state as one compare-and-set in SQL.
+
+    draft → ready → sending → sent | deferred | failed | unknown        draft → held, draft → suppressed
+
+`sending` is committed after the relay accepted the recipient and before any data goes out. A crash after that leaves
+it behind, and the next attempt, once the lease has run out, finds it: mails whose repetition harms nobody go again
+with the same bytes, the others become `unknown` and wait for a person.
+
+A message that is put off is `ready` with the instant in `not_before`. It has no bytes before it goes, unless a person
+approved them; until then another may join it, and is `suppressed` for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, bindparam, collate, func, insert, select
+
+from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.message import MessageState, Outcomes, Resolution
+from rapport.storage.database import Connection
+from rapport.storage.tables import MessageRow
+
+LAST: Final = "\U0010ffff"
+"""Comes after every key that begins alike."""
+
+NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
+    MessageState.DRAFT: frozenset(
+        {MessageState.READY, MessageState.FAILED, MessageState.HELD, MessageState.SUPPRESSED}
+    ),
+    MessageState.READY: frozenset(
+        {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
+    ),
+    MessageState.DEFERRED: frozenset(
+        {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
+    ),
+    MessageState.SENDING: frozenset(
+        {
+            MessageState.SENT,
+            MessageState.DEFERRED,
+            MessageState.FAILED,
+            MessageState.UNKNOWN,
+            MessageState.SENDING,
+        }
+    ),
+    MessageState.UNKNOWN: frozenset({MessageState.READY, MessageState.SENT, MessageState.SUPPRESSED}),
+    MessageState.SENT: frozenset(),
+    MessageState.FAILED: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
+    MessageState.HELD: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
+    MessageState.SUPPRESSED: frozenset(),
+}
+"""Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again. What
+failed, or may not have arrived, goes on by a person's decision alone."""
+
+UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
+
+UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+
+OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
+
+
+class Message(Wire):
+    """A message as it stands, without its bytes. One that belongs to no account's story has neither of both."""
+
+    key: str
+    account: str | None
+    contract: str | None
+    step: str
+    workflow_id: str
+    purpose: str
+    person: str
+    address: str
+    email: str
+    state: MessageState
+    reason: str | None
+    subject: str
+    message_id: str
+    created_at: Instant
+    settled_at: Instant | None
+    retry_at: Instant | None
+    not_before: Instant | None
+    attempts: int
+    approved_by: str | None
+    fence: int = 0
+    resolution: Resolution | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has to go, or somebody has to take care of it."""
+        if self.state in (MessageState.FAILED, MessageState.UNKNOWN):
+            return self.resolution is None
+        return self.state in UNDER_WAY
+
+
+async def intend(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep new messages.
+
+    Raises:
+        IntegrityError: A key is already there; another attempt was faster. One intent, one message.
+    """
+    if rows:
+        await connection.execute(_INTEND, list(rows))
+
+
+_INTEND: Final = insert(MessageRow)
+
+_STATES: Final = select(MessageRow.key, MessageRow.state).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+
+
+async def states(connection: Connection, keys: Sequence[str]) -> dict[str, MessageState]:
+    """The state of each of these messages."""
+    rows = await connection.execute(_STATES, {"keys": list(keys)})
+    return {row.key: MessageState(row.state) for row in rows}
+
+
+_STANDING: Final = (MessageRow.key, MessageRow.state, MessageRow.not_before, MessageRow.joined)
+
+_OUTCOMES: Final = select(*_STANDING).where(MessageRow.key.in_(bindparam("keys", expanding=True)))
+
+
+def _by_key(key: ColumnElement[str]) -> Select[str, str, datetime | None, str | None]:
+    return (
+        select(*_STANDING)
+        .where(
+            # Not the bare column: the database would go by its index, through all mails that the account has ever had.
+            func.coalesce(MessageRow.account, "") == bindparam("of"),
+            key >= bindparam("prefix"),
+            key < bindparam("end"),
+        )
+        .order_by(key)
+    )
+
+
+_OF_OCCASION: Final = {
+    "sqlite": _by_key(MessageRow.__table__.c.key),
+    # SQLite orders texts by their bytes; here that takes saying, and an index of its own (migration 0008).
+    "postgresql": _by_key(collate(MessageRow.__table__.c.key, "C")),
+}
+
+
+async def outcomes(connection: Connection, keys: Sequence[str], now: datetime) -> Outcomes:
+    """What became of each of these messages so far."""
+    return _outcomes(await connection.execute(_OUTCOMES, {"keys": list(keys)}), now)
+
+
+async def of_occasion(connection: Connection, account: str, prefix: str, now: datetime) -> Outcomes:
+    """What became of an occasion's messages so far, also of those whose recipient has left since.
+
+    Args:
+        prefix: The key without its person.
+    """
+    given = {"of": account, "prefix": prefix, "end": prefix + LAST}
+    return _outcomes(await connection.execute(_OF_OCCASION[connection.dialect.name], given), now)
+
+
+def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
+    rows = list(rows)
+    return Outcomes(
+        states={row.key: MessageState(row.state) for row in rows},
+        waits={
+            row.key: row.not_before
+            for row in rows
+            if row.state == MessageState.READY and row.not_before is not None and row.not_before > now
+        },
+        joined={row.key: row.joined for row in rows if row.joined is not None},
+    )
+
+
+MESSAGES = select(
+    MessageRow.key,
+    MessageRow.account,
+    MessageRow.contract,
+    MessageRow.step,
+    MessageRow.workflow_id,
+    MessageRow.purpose,
+    MessageRow.person,
+    MessageRow.address,
+    MessageRow.email,
+    MessageRow.state,
+    MessageRow.reason,
+    MessageRow.subject,
+    MessageRow.message_id,
+    MessageRow.created_at,
+    MessageRow.settled_at,
+    MessageRow.retry_at,
+    MessageRow.not_before,
+    MessageRow.attempts,
+    MessageRow.approved_by,
+    MessageRow.fence,
+    MessageRow.resolution,
+)
+
+
+async def messages(
+    connection: Connection, account: str, state: MessageState | None = None, *, settled_since: datetime | None = None
+) -> list[Message]:
+    """An account's messages, oldest first.
+
+    Args:
+        settled_since: Only those of which it was known from then on, or later, what became of them.
+    """
+    query = MESSAGES.where(MessageRow.account == account)
+    if state is not None:
+        query = query.where(MessageRow.state == state)
+    if settled_since is not None:
+        query = query.where(MessageRow.settled_at >= settled_since)
+    rows = await connection.execute(query.order_by(MessageRow.created_at, MessageRow.key))
+    return [Message.model_validate(row._mapping) for row in rows]
+
+
+_MESSAGE: Final = MESSAGES.where(MessageRow.key == bindparam("which"))
+
+
+async def message(connection: Connection, key: str) -> Message:
+    """One message.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    row = (await connection.execute(_MESSAGE, {"which": key})).one_or_none()
+    if row is None:
+        raise Refusal(
+            "there is no message with this key",
+            field="key",
+            fix="see `rapport message list ACCOUNT`",
+            kind=Refused.NOT_FOUND,
+        )
+    return Message.model_validate(row._mapping)
+
+
+async def raw(connection: Connection, key: str) -> bytes | None:
+    """A message's frozen bytes, if it is frozen yet."""
+    frozen: bytes | None = await connection.scalar(select(MessageRow.raw).where(MessageRow.key == key))
+    return frozen

@@ -1,0 +1,72 @@
+"""Messages that nobody is at work on, and how many there are of each state."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+
+from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
+from rapport.model.base import Instant, Wire
+from rapport.model.ids import UNDELIVERED, UNWRITTEN
+from rapport.model.message import MessageState
+from rapport.storage.database import Connection
+from rapport.storage.tables import MessageRow, UtcInstant
+
+_TO_DOS: Final = (UNDELIVERED, UNWRITTEN)
+
+UNRESOLVED: Final = and_(
+    MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]),
+    MessageRow.resolution.is_(None),
+    MessageRow.account.is_not(None),
+    # A to-do about an email stands in an inbox, whether its own emails arrive or not.
+    *(MessageRow.step.not_like(f"%.{end}") for end in _TO_DOS),
+)
+
+
+async def late(connection: Connection, before: datetime, limit: int) -> list[Message]:
+    """What has been due since before an instant and did not go, the oldest first."""
+    due = func.max if connection.dialect.name == "sqlite" else func.greatest
+    moment = due(
+        MessageRow.created_at,
+        *(
+            func.coalesce(column, MessageRow.created_at)
+            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.turn_at, MessageRow.lease_until)
+        ),
+        type_=UtcInstant,
+    )
+    return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before), limit)
+
+
+async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
+    """What failed, or may not have arrived, and nobody has taken care of; the oldest first."""
+    return await _oldest(connection, UNRESOLVED, limit)
+
+
+async def _oldest(connection: Connection, which: ColumnElement[bool], limit: int | None) -> list[Message]:
+    rows = await connection.execute(MESSAGES.where(which).order_by(MessageRow.created_at, MessageRow.key).limit(limit))
+    return [Message.model_validate(row._mapping) for row in rows]
+
+
+async def count_unresolved(connection: Connection) -> int:
+    """How many messages failed, or may not have arrived, and nobody has taken care of."""
+    return int(await connection.scalar(select(func.count()).select_from(MessageRow).where(UNRESOLVED)) or 0)
+
+
+class Standing(Wire):
+    """How many messages are in one state, since when the oldest is, and how many of them nobody has taken care of."""
+
+    state: MessageState
+    count: int
+    oldest: Instant
+    unresolved: int
+
+
+async def standings(connection: Connection) -> list[Standing]:
+    """How many messages are in each state."""
+    open_ = func.sum(case((UNRESOLVED, 1), else_=0)).label("unresolved")
+    oldest = func.min(MessageRow.created_at, type_=UtcInstant).label("oldest")
+    query = select(MessageRow.state, func.count().label("count"), oldest, open_).group_by(MessageRow.state)
+    rows = await connection.execute(query.order_by(MessageRow.state))
+    return [Standing.model_validate(row._mapping) for row in rows]
