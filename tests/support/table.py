@@ -27,7 +27,7 @@ from rapport.runner import Runner
 from rapport.storage.tables import MessageRow
 from starters.commands import timelines
 from tests.conftest import DESK, Town, skipping_town, until
-from tests.support.faults import Attended, Faults, Mode, Pair, hurried, is_about_trouble, see_to
+from tests.support.faults import Attended, Faults, Mode, Pair, description, hurried, is_about_trouble, see_to
 from tests.support.pager import pager
 from worker import MECHANICS, WORKFLOWS
 
@@ -45,7 +45,7 @@ ON_CALL: Final = """
 members = ["{}"]
 since = 2020-01-01
 """
-GOOD: Final = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+GOOD: Final = (int(WorkflowExecutionStatus.RUNNING), int(WorkflowExecutionStatus.COMPLETED))
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,10 @@ async def _look(town: Town, faults: Faults) -> Lived | None:
             return None
     ended = set()
     for id_ in list(faults.workflows):
-        described = await town.client.get_workflow_handle(id_).describe()
-        raw = described.raw_description
+        raw = await description(town.client, id_)
         if raw.pending_activities or raw.HasField("pending_workflow_task"):
             return None
-        if described.status is not WorkflowExecutionStatus.RUNNING:
+        if raw.workflow_execution_info.status != int(WorkflowExecutionStatus.RUNNING):
             ended.add(COUNTED.sub("", id_))
     kept: Counter[Promise] = Counter()
     async with town.office.store.reading() as connection:
@@ -195,8 +194,7 @@ async def _check(town: Town, faults: Faults) -> None:
     ids = Counter(mail["Message-ID"] for mail in town.mails())
     assert max(ids.values(), default=1) == 1, ids.most_common(3)
     for id_ in list(faults.workflows):
-        described = await town.client.get_workflow_handle(id_).describe()
-        assert described.status in GOOD, id_
+        assert int((await description(town.client, id_)).workflow_execution_info.status) in GOOD, id_
         history = await town.client.get_workflow_handle(id_).fetch_history()
         # What an activity that timed out gives in a replay has another shape than at first.
         await again.replay_workflow(history)
@@ -209,7 +207,7 @@ async def _tell(town: Town, faults: Faults, promised: Lived | None, error: BaseE
     """Add to an error what is missing."""
     for id_ in list(faults.workflows):
         try:
-            raw = (await town.client.get_workflow_handle(id_).describe()).raw_description
+            raw = await description(town.client, id_)
         except RPCError:
             continue
         for one in raw.pending_activities:
