@@ -124,13 +124,13 @@ def _refusal() -> ApplicationError:
     return ApplicationError("refused by the test", type="Refused", non_retryable=True)
 
 
-async def description(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse:
-    """How Temporal describes a workflow.
+async def description(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse:
+    """How Temporal describes a workflow, in its latest run or a certain one.
 
     As it comes: the server that skips time keeps a search attribute that was unset as null, on which the SDK's own
     `describe` stumbles. Other servers drop it.
     """
-    found = WorkflowExecution(workflow_id=workflow_id)
+    found = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=found)
     return await client.workflow_service.describe_workflow_execution(asked)
 

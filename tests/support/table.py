@@ -133,14 +133,13 @@ async def _let_go_of_the_clock(town: Town, faults: Faults, seen: set[str]) -> No
         seen: The runs that this was done for, or that need it not.
     """
     for id_ in list(faults.workflows):
-        ended = (await town.client.get_workflow_handle(id_).describe()).raw_description.workflow_execution_info
+        ended = (await description(town.client, id_)).workflow_execution_info
         if not ended.HasField("close_time") or ended.execution.run_id in seen:
             continue
         seen.add(ended.execution.run_id)
         if parent := ended.parent_execution.workflow_id:
-            handle = town.client.get_workflow_handle(parent, run_id=ended.parent_execution.run_id)
-            closed = (await handle.describe()).close_time
-            if closed is not None and closed <= ended.close_time.ToDatetime(UTC):
+            began = (await description(town.client, parent, ended.parent_execution.run_id)).workflow_execution_info
+            if began.HasField("close_time") and began.close_time.ToDatetime(UTC) <= ended.close_time.ToDatetime(UTC):
                 await town.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
 
 
