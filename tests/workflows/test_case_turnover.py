@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from rapport.model.ids import case_id, new_id
 from rapport.model.support import ActKind, CaseAct, CaseStart
-from rapport.storage import timeline
+from rapport.storage import support, timeline
 from starters.commands import case_reading, cases, timelines
 from starters.commands.case_reading import CaseLine
 from starters.commands.cases import Reclassify, Say
@@ -24,7 +24,7 @@ from workflows.support_case import SupportCase
 
 async def ask_one_that_turns_over(town: Town, **more: Any) -> str:
     """Open a case that goes on in a new run whenever it may; give its number."""
-    with patch.object(cases, "CaseStart", partial(CaseStart, turnover=1)):
+    with patch.object(support, "CaseStart", partial(CaseStart, turnover=1)):
         return (await ask(town, **more)).ref
 
 
