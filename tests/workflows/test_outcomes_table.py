@@ -22,7 +22,7 @@ from rapport.model.operations import Operate
 from rapport.model.sweep import SweepStart
 from rapport.model.workflows import SWEEP
 from rapport.storage.tables import MessageRow
-from starters.commands import cases, meetings, messages, onboardings, successions
+from starters.commands import cases, meetings, messages, onboardings, successions, timelines
 from starters.commands import tasks as decisions
 from starters.commands.cases import Say
 from starters.commands.office import Actor
@@ -189,13 +189,22 @@ async def letters_fall_due_in_a_pause(town: Town) -> None:
     await until(status_of(town, onboarding_id("versayce")), "the end")
 
 
+async def is_told(town: Town, kind: str) -> bool:
+    """Whether the timeline tells something of this kind."""
+    return kind in {one.kind for one in await timelines.timeline_of(town.office, "versayce")}
+
+
 async def an_account_goes_back(town: Town) -> None:
     """Another TAM takes the account over for two days; then it is the first one's again."""
     await begin(town, test_people.with_noor())
     await in_phase(town, "voting")
+    # Whom to tell of people who change is read from what is on record; the kickoff is on it once it has begun.
+    await until(lambda: is_told(town, "step.began"), "the kickoff on record")
     ends = (await town.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
     order = HandOver(to=test_people.NOOR, until=ends.isoformat(), reason="Robin is away")
     await successions.hand_over(town.office, "versayce", order, TAM)
+    # A meeting that looks only once the account is back finds everybody as before, and rightly tells nothing.
+    await until(lambda: is_told(town, "meeting.joined"), "the meeting with its new TAM")
     await town.sleep_until(ends + timedelta(minutes=1))
     await until(status_of(town, handover_id("versayce", ends)), "the account to be back")
 
