@@ -260,7 +260,11 @@ class Meeting(Gathering):
             return
         asked = tuple(id_ for id_ in newcomers if id_ != self._current.tam)
         if self.phase in (MeetingPhase.VOTING, MeetingPhase.STUCK):
-            self.nudges = [nudge for nudge in self._current.nudges if nudge.at > workflow.now()]
+            # Also one whose time has come while it was looked up who is there: nobody was reminded by it yet.
+            left = self.nudges[0].at if self.nudges else None
+            self.nudges = [
+                one for one in self._current.nudges if one.at > workflow.now() or (left is not None and one.at >= left)
+            ]
             self.outdated = anew
             if asked and not anew:
                 # Their word may be the one that was missing.
