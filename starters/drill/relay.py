@@ -119,16 +119,15 @@ class DrillRelay:
 class _Server:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._idle: set[asyncio.StreamWriter] = set()
+        self._idle: dict[asyncio.StreamWriter, int] = {}
 
     async def watch(self) -> None:
         """Close what rests when the relay's conduct changes: whoever comes again meets the new one."""
-        turn = self._conduct.turn
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._conduct.turn != turn:
-                turn = self._conduct.turn
-                for writer in tuple(self._idle):
+            now = self._conduct.turn
+            for writer, turn in tuple(self._idle.items()):
+                if turn != now:
                     writer.close()
 
     @property
@@ -139,7 +138,7 @@ class _Server:
         """One connection."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             await self._talk(reader, writer)
-        self._idle.discard(writer)
+        self._idle.pop(writer, None)
         writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -150,11 +149,11 @@ class _Server:
         if began.greeting is not None:
             self._meet(began)
         say(began.greeting or "220 relay.drill.example ESMTP")
-        self._idle.add(writer)
+        self._idle[writer] = began.turn
         while line := (await reader.readuntil(b"\r\n")).decode("utf-8", "replace").strip():
             conduct, verb = self._conduct, line[:4].upper()
             if verb == "MAIL":
-                self._idle.discard(writer)
+                self._idle.pop(writer, None)
             if verb == "QUIT":
                 say("221 2.0.0 bye")
                 return
@@ -181,9 +180,9 @@ class _Server:
                 wire = (await reader.readuntil(b"\r\n.\r\n")).removesuffix(b".\r\n")
                 if not self._took(conduct, to, wire, say):
                     return
-                self._idle.add(writer)
+                self._idle[writer] = began.turn
             elif verb == "RSET":
-                self._idle.add(writer)
+                self._idle[writer] = began.turn
                 say("250 2.0.0 ok")
             else:
                 say("250 2.0.0 ok")

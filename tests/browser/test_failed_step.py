@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from starters.commands import onboardings
 from tests.browser.conftest import Site, Visits
+from tests.conftest import until
 from tests.stack.test_failed_steps import asked, failed_kickoff
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -18,6 +20,14 @@ async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, v
     """Its section says what is on hold and leads to the task; its command fits, and breaks within no option."""
     key = await failed_kickoff(site.town)
     await asked(site.town, key)
+
+    async def stands() -> bool:
+        (kickoff,) = [
+            one for one in (await onboardings.status(site.town.office, key)).milestones if one.step == "kickoff"
+        ]
+        return "onboarding redo" in (kickoff.unblock or "")
+
+    await until(stands, "what the step waits for")
     page = await visits.page(viewport={"width": width, "height": 900})
     await site.sign_in(page.context)
     await page.goto(f"{site.url}/accounts/{key}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Page, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from starters.commands import meetings
 from tests.browser.conftest import Site, Visits
@@ -31,9 +32,12 @@ FOCUS = """() => {
 async def tab(page: Page) -> tuple[str, str]:
     """Go on to what comes next, which has to be seen; give its kind and its words."""
     await page.keyboard.press("Tab")
+    try:
+        # A browser that is busy draws the ring a moment later.
+        await page.wait_for_function(f"() => {{ const seen = ({FOCUS})(); return seen.visible && seen.inside; }}")
+    except PlaywrightTimeoutError:
+        pytest.fail(f"nobody sees where the focus is: {await page.evaluate(FOCUS)}")
     focus = await page.evaluate(FOCUS)
-    assert focus["visible"], focus
-    assert focus["inside"], focus
     return focus["role"], " ".join(focus["text"].split())
 
 
