@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rapport.mail import outbox
 from rapport.model.base import Instant, Refusal, Refused, Wire
 from rapport.model.meeting import Receipt
 from rapport.model.people import AccountFile, Contact, Member, Work, WrittenWork, personas
@@ -157,6 +158,7 @@ async def edit_contact(office: Office, account: str, email: str, change: Written
             if moves:
                 await _refuse_taken(connection, account, address)
                 await people.put_address(connection, contact.id, address)
+                await outbox.readdress(connection, contact.id, contact.email, address, said.at)
             await timeline.append(connection, [entry])
     changed = contact.model_copy(update={"work": work, "email": address})
     await found_out(office, [changed])

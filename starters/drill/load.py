@@ -92,6 +92,8 @@ class Crowd:
     """Everybody who does something; each act is repeated until it is answered, as people and programs do.
 
     Attributes:
+        acts: What was acknowledged.
+        promises: What follows of it without anybody's word.
         wrong: Answers that no act should ever get, and how often.
         waiting_for: What stories that did not come to their end wait for, by their name.
         turned_away: Whether somebody was not answered, or with 503, since it was last set to no.
@@ -99,6 +101,7 @@ class Crowd:
 
     private: Private
     acts: list[Act] = field(default_factory=list)
+    promises: list[Act] = field(default_factory=list)
     refused: list[Line] = field(default_factory=list)
     wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting_for: dict[str, Unfinished] = field(default_factory=dict)
@@ -204,7 +207,7 @@ class Crowd:
                 if not records.mails_to(email, purpose="invitation")
             ]
 
-        self.acts.append(Act("booking", f"meeting/{key}/kickoff/1", invited))
+        self.promises.append(Act("booking", f"meeting/{key}/kickoff/1", invited))
 
     async def _approve(self, key: str, people: list[str]) -> None:
         async def drafts(connection: Connection) -> list[str] | None:

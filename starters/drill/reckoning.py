@@ -125,11 +125,6 @@ async def mails_under_way(private: Private) -> bool:
     return False
 
 
-async def sweeps(private: Private) -> bool:
-    """Whether a schedule looks for what nobody works on."""
-    return any(["sweep" in one.id async for one in await private.client.list_schedules()])
-
-
 def due(mail: Mail, now: datetime) -> bool:
     """Whether a mail should be on its way by now."""
     if mail.state in SETTLED or mail.state == MessageState.DRAFT:
@@ -155,7 +150,7 @@ async def settle(private: Private, crowd: Crowd, stories: set[asyncio.Task[None]
             await asyncio.sleep(0.5)
             continue
         mails = unsettled(records)
-        if not mails and all(story.done() for story in stories):
+        if not mails and not records.unasked() and all(story.done() for story in stories):
             return
         end = datetime.now(UTC) + timedelta(seconds=limit - time.monotonic())
         state = (len(crowd.acts), len(records.timeline), {one.key: one.state for one in mails})
@@ -176,6 +171,7 @@ async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, Records, Do
     taken = private.relay.taken()
     found = Reckoning()
     _acts(found, records, crowd.acts)
+    found.lost += _missing(records, crowd.promises)
     _arrivals(found, records, taken, private.relay.refused(), doctor)
     await _mails(found, private, records, doctor)
     await _workflows(found, private, records, doctor)
@@ -195,13 +191,19 @@ def _stories(found: Reckoning, records: Records, crowd: Crowd) -> None:
 
 def _acts(found: Reckoning, records: Records, acts: Sequence[Act]) -> None:
     for act in acts:
-        missing = act.missing(records)
+        missing = _missing(records, [act])
         if not missing:
             found.on_record[act.kind] += 1
-        found.lost += [Line(name=act.name, what=f"{act.kind}: {what}") for what in missing]
+        found.lost += missing
 
 
-def _arrivals(found: Reckoning, records: Records, taken: Sequence[Taken], refused: set[str], doctor: Doctor) -> None:
+def _missing(records: Records, acts: Sequence[Act]) -> list[Line]:
+    return [Line(name=act.name, what=f"{act.kind}: {what}") for act in acts for what in act.missing(records)]
+
+
+def _arrivals(
+    found: Reckoning, records: Records, taken: Sequence[Taken], refused: Counter[str], doctor: Doctor
+) -> None:
     by_key: dict[str, list[Taken]] = {}
     for mail in taken:
         by_key.setdefault(mail.key, []).append(mail)
@@ -220,26 +222,29 @@ def _arrivals(found: Reckoning, records: Records, taken: Sequence[Taken], refuse
     for key, row in records.messages.items():
         if row.state == MessageState.SENT and key not in by_key:
             found.lost.append(Line(name=key, what="it is on record as sent, and the relay never had it"))
-        if row.state == MessageState.FAILED and row.address not in refused:
+        if row.state == MessageState.FAILED:
+            # Each refusal accounts for one mail.
+            refused[row.address] -= 1
+        if row.state == MessageState.FAILED and refused[row.address] < 0:
             what = f"it is on record as failed ({row.reason}), and the relay never refused it"
             found.lost.append(Line(name=key, what=what))
         if row.state in (MessageState.UNKNOWN, MessageState.FAILED):
             came = " It arrived." if key in by_key else ""
             line = Line(name=key, what=f"{row.reason or row.state}.{came}", told=key in doctor.text)
             (found.unknown if row.state == MessageState.UNKNOWN else found.failed).append(line)
+    found.findings += [
+        f"nobody is asked about {key}, which is {records.messages[key].state}" for key in records.unasked()
+    ]
 
 
 async def _mails(found: Reckoning, private: Private, records: Records, doctor: Doctor) -> None:
-    now, swept = datetime.now(UTC), await sweeps(private)
+    now = datetime.now(UTC)
     for mail in unsettled(records):
         work = await work_of(private, mail.workflow_id)
         told = mail.key in doctor.text or None
         if due(mail, now) and not work.mails:
             age = (now - mail.created_at).seconds
             what = f"{mail.state} since {age} s, and nobody works on it"
-            found.stranded.append(Line(name=mail.key, what=what, told=bool(told)))
-        elif not work.runs and not work.mails and not swept:
-            what = f"{mail.state}, to go later, and its workflow is gone"
             found.stranded.append(Line(name=mail.key, what=what, told=bool(told)))
         else:
             found.waiting.append(Line(name=mail.key, what=f"{mail.state}: {mail.reason or 'on its way'}"))

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 
 from rapport.model.base import Instant, Wire
+from rapport.model.ids import undelivered_task
+from rapport.model.message import MessageState
+from rapport.storage import tasks
 from rapport.storage.database import Store
 from rapport.storage.review_tables import ReviewRemarkRow, ReviewRow
 from rapport.storage.support_tables import CaseLogRow, CaseRow
@@ -58,6 +61,7 @@ class Records:
     case_log: frozenset[tuple[str, str]]
     reviews: dict[str, Row[Any]]
     remarks: frozenset[tuple[str, str | None]]
+    asked: frozenset[str]
 
     @classmethod
     async def read(cls, store: Store) -> Records:
@@ -74,6 +78,7 @@ class Records:
             log = await connection.execute(select(CaseLogRow.ref, CaseLogRow.kind))
             reviews = await connection.execute(select(ReviewRow.ref, ReviewRow.account, ReviewRow.projected))
             remarks = await connection.execute(select(ReviewRemarkRow.ref, ReviewRemarkRow.by))
+            asked = await tasks.open_about_emails(connection)
             return cls(
                 messages={mail.key: mail for mail in mails},
                 timeline=frozenset(TimelineEntry(row.account, row.kind, row.step, row.who) for row in told),
@@ -82,6 +87,7 @@ class Records:
                 case_log=frozenset((row.ref, row.kind) for row in log),
                 reviews={row.ref: row for row in reviews},
                 remarks=frozenset((row.ref, row.by) for row in remarks),
+                asked=frozenset(id_.rpartition("/")[2] for id_ in asked),
             )
 
     def mails_to(
@@ -116,6 +122,16 @@ class Records:
         """Whether somebody's decision of a task came to this."""
         subject, step = task.split("/")[1:3]
         return any(self.told(account, kind, step=name, who=who) for name in (step, f"{subject}.{step}"))
+
+    def unasked(self) -> list[str]:
+        """The keys of mails that failed, or may not have arrived, and that nobody is asked about."""
+        return [
+            one.key
+            for one in self.messages.values()
+            if one.state in (MessageState.FAILED, MessageState.UNKNOWN)
+            and one.account is not None
+            and undelivered_task(one.account, one.key, 1).rpartition("/")[2] not in self.asked
+        ]
 
     def logged(self, ref: str, kind: str) -> bool:
         """Whether a case's log has such a word."""

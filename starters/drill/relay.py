@@ -15,6 +15,7 @@ import json
 import sys
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.parser import BytesHeaderParser
@@ -99,10 +100,10 @@ class DrillRelay:
         lines = file.read_text().splitlines() if file.exists() else []
         return [Taken.model_validate_json(line) for line in lines]
 
-    def refused(self) -> set[str]:
-        """The addresses for which it refused a mail for good."""
+    def refused(self) -> Counter[str]:
+        """How many mails it refused for good, by address."""
         file = self.folder / REFUSED
-        return set(file.read_text().splitlines()) if file.exists() else set()
+        return Counter(file.read_text().splitlines() if file.exists() else ())
 
     def met(self) -> bool:
         """Whether somebody has met its conduct as it is now."""

@@ -114,7 +114,7 @@ async def test_the_relay_keeps_what_it_takes_through_its_own_death(tmp_path: Pat
     (mail,) = relay.taken()
     assert (mail.key, mail.to) == ("a/key/of/a/mail", "one@versayce.example")
     assert relay.text(mail).splitlines() == [".", "Hello"]
-    assert relay.refused() == {"two@versayce.example"}
+    assert relay.refused() == {"two@versayce.example": 1}
 
 
 async def test_a_relay_that_drops_keeps_the_mail_or_loses_it(tmp_path: Path) -> None:

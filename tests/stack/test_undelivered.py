@@ -97,6 +97,26 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
         assert refused.value.kind is Refused.CONFLICT
 
 
+async def test_what_waits_goes_to_the_corrected_address(here: Town) -> None:
+    """An email that is frozen and waits goes to where its reader is reached by now, and to nobody else."""
+    key = new_id("a").replace("_", "-")
+    await messages.stop_mail(here.office, TAM)
+    await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
+
+    async def waits() -> bool:
+        return len(await messages.listed(here.office, key, MessageState.READY)) == 4
+
+    await until(waits, "the welcomes")
+    new = "mara.osei@new.example"
+    await accounts.edit_contact(here.office, key, USER, WrittenWork(new_email=new), TAM)
+    await messages.start_mail(here.office, TAM)
+    (mail,) = await here.mailed(1, new)
+    assert str(mail["To"]) == f"Mara Osei <{new}>"
+    await here.mailed(4)
+    assert not here.mails(USER)
+    assert (await in_state(here, key, new, MessageState.SENT)).state is MessageState.SENT
+
+
 async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_server: Client, tmp_path: Path) -> None:
     """A break after the data leaves it unknown: confirmed, nothing goes; sent again, the same bytes go."""
 

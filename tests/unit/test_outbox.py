@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine, event, select, text
@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rapport.mail import outbox
 from rapport.mail.outbox import LEASE, NEXT, Lease
+from rapport.mail.outbox.leases import readdressed
 from rapport.model.base import Refusal
 from rapport.model.message import SETTLED, MessageState
 from rapport.storage.database import Store
@@ -472,3 +473,13 @@ async def test_an_unknown_key_is_refused(store: Store) -> None:
         async with store.reading() as connection:
             await outbox.message(connection, "nothing")
     assert await take(store, "nothing", NOW) is None
+
+
+@given(st.text(max_size=200), st.booleans())
+def test_only_the_header_names_another_address(body: str, folded: bool) -> None:
+    """Whatever stands in a mail's text stays as it is, and so do its other header fields."""
+    fold = "\r\n " if folded else " "
+    head = "From: mara@old.example\r\nTo: Mara{}<{}>\r\nReply-To: mara@old.example"
+    before = f"{head.format(fold, 'Mara@old.example')}\r\n\r\nmara@old.example {body}".encode("utf-8", "replace")
+    after = f"{head.format(fold, 'mara@new.example')}\r\n\r\nmara@old.example {body}".encode("utf-8", "replace")
+    assert readdressed(before, "mara@old.example", "mara@new.example") == after

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, drafts, edit, freeze, set_aside
-from rapport.mail.outbox.leases import GIVE_UP, KEPT, LEASE, Lease, first_turn, lease, leased, let_go, move, next_try
+from rapport.mail.outbox.leases import (
+    GIVE_UP,
+    KEPT,
+    LEASE,
+    Lease,
+    first_turn,
+    lease,
+    leased,
+    let_go,
+    move,
+    next_try,
+    readdress,
+)
 from rapport.mail.outbox.record import (
     LAST,
     MESSAGES,
@@ -77,6 +89,7 @@ __all__ = [
     "of_occasion",
     "outcomes",
     "raw",
+    "readdress",
     "set_aside",
     "settle_by_hand",
     "standings",

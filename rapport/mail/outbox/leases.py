@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -238,3 +239,29 @@ async def let_go(connection: Connection, held: Lease) -> None:
         .where(MessageRow.key == held.key, MessageRow.fence == held.fence)
         .values(lease_until=None, attempts=MessageRow.attempts - 1)
     )
+
+
+_NOT_OUT: Final = (MessageState.DRAFT, MessageState.HELD, MessageState.READY, MessageState.DEFERRED)
+_TO: Final = re.compile(rb"^To:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE | re.IGNORECASE)
+"""The header field with its further lines (RFC 5322, 2.2.3)."""
+
+
+async def readdress(connection: Connection, person: str, old: str, new: str, now: datetime) -> None:
+    """Have what waits for somebody go to where they are reached from now on.
+
+    What may have arrived already, or is being handed over right now, stays as it is. A date that was invited to keeps
+    the address by which their calendar knows it.
+    """
+    waits = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(_NOT_OUT), _FREE)
+    rows = await connection.execute(select(MessageRow.key, MessageRow.raw).where(*waits), {"present": now})
+    for row in rows.all():
+        raw = None if row.raw is None else readdressed(row.raw, old, new)
+        moved = update(MessageRow).where(MessageRow.key == row.key, *waits).values(address=new, raw=raw)
+        await connection.execute(moved, {"present": now})
+
+
+def readdressed(raw: bytes, old: str, new: str) -> bytes:
+    """A mail to another address of the same person."""
+    head, blank, body = raw.partition(b"\r\n\r\n")
+    there = re.compile(re.escape(old.encode()), re.IGNORECASE)
+    return _TO.sub(lambda line: there.sub(lambda _: new.encode(), line[0]), head) + blank + body
