@@ -236,19 +236,21 @@ class Delivery:
         """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""
         silence = "the relay did not answer after the data"
         if held.kind == "resend":
-            return await self._put_off(held, silence)
+            return await self._put_off(held, silence, may_have_arrived=True)
         return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)
 
-    async def _put_off(self, held: outbox.Lease, reason: str) -> MessageState | None:
-        present = now()
+    async def _put_off(self, held: outbox.Lease, reason: str, *, may_have_arrived: bool = False) -> MessageState | None:
+        """Try again later. What may have arrived stays `sending`: it goes again as it is, and is never called off."""
+        present, may_have_arrived = now(), may_have_arrived or held.state is MessageState.SENDING
         if present - held.first_tried_at >= outbox.GIVE_UP:
             given_up = f"given up after 48 hours: {reason}"
+            if may_have_arrived:
+                return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=given_up)
             return await self._settle(held, MessageState.FAILED, "message.failed", reason=given_up)
         wait = PATIENCE[min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
         async with self.store.writing() as connection:
-            await outbox.move(
-                connection, held, MessageState.DEFERRED, now=present, reason=reason, retry_at=present + wait
-            )
+            put_off = MessageState.SENDING if may_have_arrived else MessageState.DEFERRED
+            await outbox.move(connection, held, put_off, now=present, reason=reason, retry_at=present + wait)
         return None
 
     async def _settle(

@@ -182,6 +182,7 @@ class Outbox(RuleBasedStateMachine):
             return Lease(
                 key=key,
                 kind=known.kind,
+                state=known.state,
                 fence=-1,
                 account="",
                 person="",

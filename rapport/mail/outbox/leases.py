@@ -26,10 +26,15 @@ GIVE_UP: Final = timedelta(hours=48)
 
 
 class Lease(Wire):
-    """The right to send one message until the lease ends; a later attempt has a higher fence."""
+    """The right to send one message until the lease ends; a later attempt has a higher fence.
+
+    Attributes:
+        state: What the message was before; one that was `sending` already may have arrived.
+    """
 
     key: str
     kind: str
+    state: MessageState
     fence: int
     account: str | None
     person: str
@@ -99,6 +104,7 @@ _LEASE: Final = (
     )
     .returning(
         MessageRow.kind,
+        MessageRow.state,
         MessageRow.fence,
         MessageRow.account,
         MessageRow.person,
@@ -135,6 +141,7 @@ async def lease(connection: Connection, key: str, now: datetime, pace: Pace | No
     return Lease(
         key=key,
         kind=row.kind,
+        state=row.state,
         fence=row.fence,
         account=row.account,
         person=row.person,
@@ -212,17 +219,20 @@ async def move(
 ) -> bool:
     """Take a leased message to its next state, if this attempt still holds the lease.
 
+    Args:
+        retry_at: When it is tried again. What is `sending` until then may have arrived: nobody takes it back.
+
     Returns:
         Whether it did. An attempt that was overtaken changes nothing.
     """
-    # The data is about to go out: from here on the lease has to outlast the wait for the answer, however long the
-    # relay took until now.
+    # Where the data is about to go out, the lease has to outlast the wait for the answer from here on, however long
+    # the relay took until now.
     changed = await connection.execute(
         _move(state),
         {
             "which": held.key,
             "held": held.fence,
-            "until": now + LEASE if state is MessageState.SENDING else None,
+            "until": (retry_at or now + LEASE) if state is MessageState.SENDING else None,
             "settled": now if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN) else None,
             "again": retry_at,
             "why": reason,
