@@ -25,6 +25,8 @@ from rapport.storage.timeline import Submission
 BY_RAPPORT: Final = "rapport"
 """Who says, in a to-do, what happened to an email."""
 
+_MAY_HAVE_ARRIVED: Final = (MessageState.SENDING, MessageState.UNKNOWN)
+
 SAID: Final = {
     Resolution.RESEND: "sent_again",
     Resolution.SENT: "confirmed",
@@ -44,10 +46,11 @@ class UndeliveredMails:
         """How an email stands, and who is asked about it; nothing where nothing is left to do. Safe to repeat."""
         async with self.store.writing() as connection:
             message = await outbox.message(connection, start.key)
-            if message.is_open and await _has_left(connection, message.person):
-                await outbox.let_rest(connection, message.key, outbox.DEPARTED, now())
-                return Outstanding()
             if not message.is_open:
+                return Outstanding()
+            # What may have arrived goes on as it is: nobody can say that it did not.
+            in_vain = message.state not in _MAY_HAVE_ARRIVED and await _has_left(connection, message.person)
+            if in_vain and await outbox.let_rest(connection, message.key, outbox.DEPARTED, now()):
                 return Outstanding()
             draft = await outbox.draft(connection, start.key)
             assert draft is not None
@@ -98,16 +101,20 @@ class UndeliveredMails:
 
     @activity.defn(name="undelivered.settle")
     async def settle(self, order: Settling) -> Outcomes:
-        """Write down what becomes of an email, with an entry on the timeline; give how it stands. Safe to repeat."""
+        """Write down what becomes of an email, and tell the timeline what has changed; give how it stands.
+
+        Safe to repeat: what is no longer as it was when somebody decided stays as it is.
+        """
         async with asked_at(order.now), self.store.writing() as connection:
             message = await outbox.message(connection, order.key)
             if order.how == "unwritten":
-                await outbox.fail(connection, order.key, order.reason or "it cannot be written", now())
+                if await outbox.fail(connection, order.key, order.reason or "it cannot be written", now()):
+                    await timeline.append(connection, told(message, "message.failed", MessageState.FAILED, now()))
                 return await outbox.outcomes(connection, [order.key], now())
             again = order.how is Resolution.RESEND
             if again and (reason := await outdated.why_not(connection, message, now())) is not None:
-                await outbox.let_rest(connection, order.key, reason, now())
-                await timeline.append(connection, suppressed(message, now(), reason))
+                if await outbox.let_rest(connection, order.key, reason, now()):
+                    await timeline.append(connection, suppressed(message, now(), reason))
                 return await outbox.outcomes(connection, [order.key], now())
             to = await _address(connection, message)
             if await outbox.settle_by_hand(connection, order.key, order.how, to, now()):

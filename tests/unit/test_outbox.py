@@ -24,7 +24,7 @@ from rapport.mail import outbox
 from rapport.mail.outbox import LEASE, NEXT, Lease
 from rapport.mail.outbox.leases import readdressed
 from rapport.model.base import Refusal
-from rapport.model.message import SETTLED, MessageState
+from rapport.model.message import SETTLED, MessageState, Resolution
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
 from tests.helpers_mail import NOW
@@ -365,6 +365,33 @@ async def test_sent_is_the_end(store: Store, state: S) -> None:
         assert await outbox.drop_departed(connection, ["k"], NOW + timedelta(days=1)) == []
     assert await take(store, "k", NOW + timedelta(days=30)) is None
     assert await read(store, "k") == before
+
+
+@pytest.mark.parametrize("how", ["let_rest", "fail", *Resolution])
+@pytest.mark.parametrize("state", list(S))
+async def test_what_is_given_up_or_settled_goes_only_where_it_may(store: Store, state: S, how: str) -> None:
+    """Whatever a message is in, it ends in what may follow that, is said to have changed, or stays all as it was."""
+    await put(store, row("k", state=state))
+    was = await read(store, "k")
+    async with store.writing() as connection:
+        if how in tuple(Resolution):
+            changed = await outbox.settle_by_hand(connection, "k", Resolution(how), "new@versayce.example", NOW)
+        else:
+            changed = await getattr(outbox, how)(connection, "k", "why", NOW)
+    found = await read(store, "k")
+    assert changed == (found != was)
+    assert found["state"] == state or S(found["state"]) in NEXT[state]
+
+
+@pytest.mark.parametrize("how", ["let_rest", "fail"])
+@pytest.mark.parametrize("state", list(S))
+async def test_nothing_is_given_up_while_an_attempt_is_at_it(store: Store, state: S, how: str) -> None:
+    """What is under a lease stays as it is until that has run out."""
+    await put(store, row("k", state=state) | {"lease_until": NOW + LEASE})
+    was = await read(store, "k")
+    async with store.writing() as connection:
+        assert not await getattr(outbox, how)(connection, "k", "why", NOW)
+    assert await read(store, "k") == was
 
 
 async def test_committing_to_the_data_renews_the_lease(store: Store) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, func, or_, select, update
 
-from rapport.mail.outbox.record import NEXT, UNDER_WAY
+from rapport.mail.outbox.record import UNDER_WAY, before
 from rapport.model.base import Instant, Wire
 from rapport.model.message import MessageState, Purpose
 from rapport.policy.pace import Pace
@@ -187,7 +187,7 @@ async def first_turn(connection: Connection, purpose: str, now: datetime, pace: 
 
 @cache
 def _move(state: MessageState) -> Update:
-    sources = [source for source, targets in NEXT.items() if state in targets and source in UNDER_WAY]
+    sources = [source for source in before(state) if source in UNDER_WAY]
     return (
         update(MessageRow)
         .where(

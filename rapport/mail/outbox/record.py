@@ -52,7 +52,14 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.SUPPRESSED: frozenset(),
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again. What
-failed, or may not have arrived, goes on by a person's decision alone."""
+failed, or may not have arrived, is sent again by a person's decision alone. What was left in the data may have arrived,
+so it is never `suppressed` from there."""
+
+
+def before(state: MessageState) -> list[MessageState]:
+    """The states that this one may follow."""
+    return [source for source, targets in NEXT.items() if state in targets]
+
 
 UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
 
@@ -62,7 +69,7 @@ OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
 
 
 class Message(Wire):
-    """A message as it stands, without its bytes. One that belongs to no account's story has neither of both."""
+    """A message as it stands, without its bytes. One outside every account's story has no account and no contract."""
 
     key: str
     account: str | None

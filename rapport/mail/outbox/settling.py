@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Update, and_, or_, select, update
 
-from rapport.mail.outbox.record import OF_ATTEMPTS, UNDER_WAY, UNRENDERED, Message, message
+from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, message
 from rapport.model.message import LEFT_BEHIND, MessageState, Purpose, Resolution
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
@@ -22,25 +22,41 @@ BY_HAND: Final = "somebody confirmed that it arrived"
 STALE: Final = "it came too late to be of use"
 
 
-async def let_rest(connection: Connection, key: str, reason: str, now: datetime) -> None:
-    """Give up a message that nobody needs any more, whatever became of it so far; unless an attempt is at it."""
-    free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)
-    open_ = (*UNDER_WAY, MessageState.FAILED, MessageState.UNKNOWN)
-    await connection.execute(
-        update(MessageRow)
-        .where(MessageRow.key == key, MessageRow.state.in_(open_), free)
-        .values(state=MessageState.SUPPRESSED, reason=reason, settled_at=now, lease_until=None)
-    )
+async def let_rest(connection: Connection, key: str, reason: str, now: datetime) -> bool:
+    """Give up a message that nobody needs any more, if it is open, was not left in the data, and no attempt is at it.
+
+    Returns:
+        Whether it was given up.
+    """
+    open_ = (MessageState.READY, MessageState.DEFERRED, MessageState.FAILED, MessageState.UNKNOWN)
+    return await _give_up(connection, key, MessageState.SUPPRESSED, open_, reason, now)
 
 
-async def fail(connection: Connection, key: str, reason: str, now: datetime) -> None:
-    """Give up a message that cannot be written, or not again, so that a person hears of it."""
+async def fail(connection: Connection, key: str, reason: str, now: datetime) -> bool:
+    """Give up a message that cannot be written, or not again, so that a person hears of it.
+
+    Returns:
+        Whether it was given up: it waited, and no attempt is at it.
+    """
     waiting = (MessageState.DRAFT, MessageState.READY, MessageState.DEFERRED)
-    await connection.execute(
+    return await _give_up(connection, key, MessageState.FAILED, waiting, reason, now)
+
+
+async def _give_up(
+    connection: Connection, key: str, state: MessageState, of: Sequence[MessageState], reason: str, now: datetime
+) -> bool:
+    free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)
+    changed = await connection.execute(
         update(MessageRow)
-        .where(MessageRow.key == key, MessageRow.state.in_(waiting))
-        .values(state=MessageState.FAILED, reason=reason, settled_at=now, lease_until=None)
+        .where(
+            MessageRow.key == key,
+            MessageRow.state.in_([source for source in before(state) if source in of]),
+            MessageRow.resolution.is_(None),
+            free,
+        )
+        .values(state=state, reason=reason, settled_at=now, lease_until=None)
     )
+    return changed.rowcount == 1
 
 
 async def settle_by_hand(connection: Connection, key: str, how: Resolution, address: str, now: datetime) -> bool:

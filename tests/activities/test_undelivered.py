@@ -1,0 +1,121 @@
+"""An email that somebody has to take care of: only what was truly changed is told, and only once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from activities.messages import Messages
+from activities.undelivered import UndeliveredMails
+from rapport.mail import outbox
+from rapport.model.message import MessageState, Resolution
+from rapport.model.undelivered import Outstanding, Settling, UndeliveredStart
+from rapport.storage.database import Store
+from rapport.storage.tables import MessageRow
+from tests.activities.test_messages import LUCA, OVER, T0, leaves, one, rows, told
+from tests.activities.test_outdated import LATER, waits
+from tests.activities.test_outdated import told as tells
+from tests.helpers_mail import ScriptedRelay, activity_at
+
+S = MessageState
+
+
+async def stands(store: Store, key: str, **values: Any) -> None:
+    """A mail is as given by now."""
+    async with store.writing() as connection:
+        await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**values))
+
+
+async def settle(store: Store, key: str, how: Any) -> MessageState:
+    """Write down what becomes of a mail; give how it stands then."""
+    order = Settling(account="versayce", key=key, how=how, by="m_1", submission="s_1", now=LATER)
+    outcomes = await activity_at(LATER).run(UndeliveredMails(store).settle, order)
+    return MessageState(outcomes.states[key])
+
+
+async def booked(store: Store, messages: Messages, relay: ScriptedRelay) -> str:
+    """The key of a mail with times for a meeting that is booked by now."""
+    what = await one(store)
+    key = await waits(store, messages, relay, what)
+    async with store.writing() as connection:
+        await tells("meeting.booked")(connection, what)
+    return key
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ({"state": S.SENT}, S.SENT),
+        ({"state": S.SENDING, "lease_until": T0}, S.SENDING),
+        ({"state": S.READY, "lease_until": LATER + outbox.LEASE}, S.READY),
+        ({"state": S.FAILED, "resolution": Resolution.ELSEWHERE}, S.FAILED),
+    ],
+)
+async def test_what_goes_or_is_settled_is_not_told_as_left_out(
+    store: Store, messages: Messages, relay: ScriptedRelay, values: dict[str, Any], ends: MessageState
+) -> None:
+    """That a mail is sent again is said once more after it went: it stays as it is, and the timeline says no more."""
+    key = await booked(store, messages, relay)
+    await stands(store, key, **values)
+    before = await told(store)
+    assert await settle(store, key, Resolution.RESEND) is ends
+    assert await told(store) == before
+
+
+@pytest.mark.parametrize("state", [S.FAILED, S.UNKNOWN])
+async def test_what_is_false_by_now_is_told_once(
+    store: Store, messages: Messages, relay: ScriptedRelay, state: MessageState
+) -> None:
+    """Times of a meeting that is booked aren't sent again, and the timeline says so once, however often it is done."""
+    key = await booked(store, messages, relay)
+    await stands(store, key, state=state)
+    for _ in range(2):
+        assert await settle(store, key, Resolution.RESEND) is S.SUPPRESSED
+    assert [kind for kind, _ in await told(store)].count("message.suppressed") == 1
+
+
+async def test_what_cannot_be_written_is_told_once(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+    """The timeline tells that a mail failed as it can't be written, and tells it once."""
+    key = await waits(store, messages, relay, await one(store))
+    for _ in range(2):
+        assert await settle(store, key, "unwritten") is S.FAILED
+    assert (await told(store)).count(("message.failed", key)) == 1
+
+
+async def test_what_may_have_reached_somebody_who_has_left_is_not_told_as_unsent(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """Its worker died after the data: it becomes unknown and somebody's task, though its reader has left."""
+    key = await waits(store, messages, relay, await one(store))
+    await stands(store, key, state=S.SENDING, lease_until=T0, fence=1)
+    await leaves(store, LUCA)
+
+    async def look() -> Outstanding:
+        start = UndeliveredStart(account="versayce", key=key)
+        return await activity_at(OVER).run(UndeliveredMails(store).look, start)
+
+    async def is_in(state: MessageState) -> bool:
+        found = (await look()).trouble
+        return found is not None and found.state is state
+
+    assert await is_in(S.SENDING)
+    async with store.writing() as connection:
+        assert await outbox.lease(connection, key, OVER) is None
+    assert await is_in(S.UNKNOWN)
+    assert await settle(store, key, Resolution.SENT) is S.SENT
+
+
+async def test_what_waits_for_somebody_who_has_left_needs_nobody(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """A mail that did not go, to somebody who has left, is no task; while an attempt is at it, that is waited for."""
+    key = await waits(store, messages, relay, await one(store))
+    await leaves(store, LUCA)
+    start = UndeliveredStart(account="versayce", key=key)
+    await stands(store, key, lease_until=OVER)
+    assert (await activity_at(T0).run(UndeliveredMails(store).look, start)).trouble is not None
+    await stands(store, key, lease_until=None)
+    assert await activity_at(T0).run(UndeliveredMails(store).look, start) == Outstanding()
+    assert (await rows(store))[LUCA]["state"] == S.SUPPRESSED
