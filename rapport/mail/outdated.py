@@ -7,7 +7,7 @@ record says against it counts; what the record does not know yet does not.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, select
 from rapport.mail import outbox
 from rapport.mail.outbox import Message
 from rapport.model.human_task import TaskPhase
-from rapport.model.message import Occasion, Purpose
+from rapport.model.message import MessageState, Occasion, Purpose
 from rapport.model.review_facts import ReviewPhase
 from rapport.model.support import ActKind, CaseState
 from rapport.model.tech_review import WITHDRAWN
@@ -63,6 +63,8 @@ _OF_AN_OPEN_CASE: Final = {
 _WANT_AN_ANSWER: Final = {"case_breach", "case_due", "case_late"}
 _ANSWERS: Final = (ActKind.ANSWER, ActKind.WAIT_CUSTOMER, ActKind.RESOLVE)
 _OF_AN_OPEN_REVIEW: Final = {"review_submitted", "review_due", "review_unread"}
+_LAST_ZONE: Final = timedelta(hours=12)
+"""How far the last zone is behind UTC: a day that is over there is over for everybody."""
 _DECIDED: Final = (ReviewPhase.MESSAGE, ReviewPhase.ACKNOWLEDGEMENT, ReviewPhase.REVISIT, ReviewPhase.CLOSED)
 
 
@@ -104,13 +106,13 @@ async def _of_a_meeting(connection: Connection, message: Message, occasion: Occa
     if occasion.purpose in _ASKS_FOR_TIMES:
         if await _told_since(connection, message, _SETTLED) or await _written_since(connection, message, "invitation"):
             return BOOKED
-        if await _written_since(connection, message, "proposal", message.person):
+        if await _replaced_since(connection, message, "proposal"):
             return NEWER
         has_voted = TimelineRow.who == message.person
         if occasion.purpose is Purpose.REMINDER and await _told_since(connection, message, ("vote.cast",), has_voted):
             return VOTED
     if occasion.purpose is Purpose.INVITATION and facts.booking is not None:
-        if await _written_since(connection, message, "invitation", message.person):
+        if await _replaced_since(connection, message, "invitation"):
             return NEWER
         return MEETING_OVER if facts.booking.end <= now else None
     if occasion.email == "meeting_stuck" and await _told_since(connection, message, _SETTLED):
@@ -179,7 +181,7 @@ async def _of_what_recurs(_: Connection, _message: Message, occasion: Occasion, 
     if one is not None and max(one.original, one.start) <= now:
         return MEETING_OVER
     brief = occasion.purpose is Purpose.BRIEF and facts.review is not None and facts.until is not None
-    return MEETING_OVER if brief and facts.until is not None and facts.until < now.date() else None
+    return MEETING_OVER if brief and facts.until is not None and facts.until < (now - _LAST_ZONE).date() else None
 
 
 async def _of_a_handover(connection: Connection, message: Message, occasion: Occasion, now: datetime) -> str | None:
@@ -201,21 +203,22 @@ _RULES: Final[tuple[Callable[[Connection, Message, Occasion, datetime], Awaitabl
 )
 
 
-async def _written_since(connection: Connection, message: Message, purpose: str, person: str | None = None) -> bool:
-    """Whether a mail of the same step was written since this one.
+async def _replaced_since(connection: Connection, message: Message, purpose: str) -> bool:
+    """Whether its reader has got, or may still get, another mail of the same step that was written since this one."""
+    goes = MessageRow.state.not_in([MessageState.HELD, MessageState.SUPPRESSED])
+    return await _written_since(connection, message, purpose, MessageRow.person == message.person, goes)
 
-    Args:
-        person: To whom; without it, to anybody.
-    """
+
+async def _written_since(connection: Connection, message: Message, purpose: str, *also: ColumnElement[bool]) -> bool:
+    """Whether a mail of the same step was written since this one, to whomever and whatever became of it."""
     query = select(MessageRow.key).where(
         MessageRow.account == message.account,
         MessageRow.contract == message.contract,
         MessageRow.step == message.step,
         MessageRow.purpose == purpose,
         MessageRow.created_at > message.created_at,
+        *also,
     )
-    if person is not None:
-        query = query.where(MessageRow.person == person)
     return await connection.scalar(query.limit(1)) is not None
 
 

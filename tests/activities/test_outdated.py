@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.messages import Messages
 from rapport.mail import outbox, outdated
-from rapport.model.cadence import Occurrence
+from rapport.model.cadence import Occurrence, ReviewPlan
 from rapport.model.message import HandoverFacts, MessageState, Occasion, Purpose, RhythmFacts
 from rapport.model.records import Entry
 from rapport.playbooks import load
@@ -182,6 +182,62 @@ async def test_a_date_that_was_called_off_is_told_until_it_has_passed(
         what = what.model_copy(update={"meeting": None, "rhythm": series, "purpose": Purpose.INVITATION})
         await connection.execute(update(MessageRow).values(occasion=what.model_dump(mode="json")))
         assert await outdated.why_not(connection, await outbox.message(connection, key), LATER) == reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (S.HELD, None),
+        (S.SUPPRESSED, None),
+        (S.DRAFT, outdated.NEWER),
+        (S.READY, outdated.NEWER),
+        (S.SENT, outdated.NEWER),
+        (S.FAILED, outdated.NEWER),
+    ],
+)
+@pytest.mark.parametrize("purpose", [Purpose.PROPOSAL, Purpose.INVITATION])
+async def test_what_never_goes_takes_no_older_mails_place(
+    store: Store,
+    messages: Messages,
+    relay: ScriptedRelay,
+    purpose: Purpose,
+    state: MessageState,
+    reason: str | None,
+) -> None:
+    """A newer mail that was held back or suppressed tells its reader nothing: the older one goes."""
+    first = await one(store, purpose)
+    key = await waits(store, messages, relay, first)
+    with pytest.raises(ApplicationError):
+        await send(messages, first.model_copy(update={"occurrence": 2}), T0 + timedelta(minutes=1))
+    async with store.writing() as connection:
+        await connection.execute(update(MessageRow).where(MessageRow.key != key).values(state=state))
+        assert await outdated.why_not(connection, await outbox.message(connection, key), LATER) == reason
+
+
+@pytest.mark.parametrize(("hours", "reason"), [(35, None), (36, outdated.MEETING_OVER)])
+async def test_a_brief_is_of_use_until_its_last_day_is_over_everywhere(
+    store: Store, messages: Messages, relay: ScriptedRelay, hours: int, reason: str | None
+) -> None:
+    """A day is over in UTC before it is west of there: until it is over in the last zone, the brief goes."""
+    key = await waits(store, messages, relay, await one(store, Purpose.REMINDER))
+    midnight = T0.replace(hour=0)
+    plan = ReviewPlan(
+        number=1,
+        period="2100-Q1",
+        since=T0.date(),
+        day=T0.date(),
+        target=T0,
+        offer_at=T0,
+        prepare_by=T0,
+        brief_at=T0,
+    )
+    series = RhythmFacts(uid="x", title="Review", step="review", minutes=60, until=T0.date(), review=plan)
+    async with store.writing() as connection:
+        what = Occasion.model_validate((await outbox.drafts(connection, [key]))[0].occasion)
+        what = what.model_copy(update={"meeting": None, "rhythm": series, "purpose": Purpose.BRIEF})
+        await connection.execute(update(MessageRow).values(occasion=what.model_dump(mode="json")))
+        message = await outbox.message(connection, key)
+        assert await outdated.why_not(connection, message, midnight + timedelta(hours=hours)) == reason
 
 
 async def test_an_account_that_went_on_is_not_told_to_whoever_had_it(
