@@ -18,7 +18,8 @@ class Announcing:
     """Tells the channel all that is on record of one review and that it was not told yet.
 
     The review starts it, or tells the one that runs; where that was lost, the sweep starts it. One review has one of
-    these at a time, so nothing is told twice, or out of its order.
+    these at a time, so nothing is told out of its order. What the channel took without our hearing its answer is told
+    once more.
     """
 
     @workflow.init
