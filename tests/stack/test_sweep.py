@@ -18,19 +18,21 @@ from rapport.mail import outbox
 from rapport.model.announcement import Announce
 from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
+from rapport.model.operations import Operate
 from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
 from rapport.model.sweep import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
-from rapport.storage import announcements, people, relay, support, timeline
+from rapport.storage import announcements, contracts, people, relay, support, timeline
 from rapport.storage import sweep as sweeps
 from rapport.storage import tasks as task_records
 from rapport.storage.gap_tables import GapRow
 from rapport.storage.tables import MessageRow
-from starters.commands import doctor, gaps, messages, onboardings, tasks, tokens, undelivered
+from starters.commands import doctor, gaps, messages, onboardings, operations, tasks, tokens, undelivered
 from starters.commands.doctor import Verdict
 from starters.commands.office import Actor, submission
 from starters.commands.onboardings import StartRequest
+from starters.commands.operations import OperationWritten
 from starters.http.app import create_app
 from tests.conftest import TAM, USER, Town, account, town, until
 from tests.stack import test_gaps
@@ -138,6 +140,35 @@ async def test_what_waits_for_its_time_is_left_alone(here: Town) -> None:
     await left_behind(here, keys[2], lease_until=soon)
     await left_behind(here, keys[3], created_at=datetime.now(UTC))
     assert (await sweep(here)).mails == 0
+
+
+async def emails_check(here: Town) -> doctor.Check:
+    """What the doctor says of emails."""
+    return next(one for one in (await doctor.examine(here.office.settings)).checks if one.check == "emails")
+
+
+async def test_what_a_paused_onboarding_holds_is_left_alone(here: Town) -> None:
+    """What was put off until a moment within the pause is nobody's to send, nor stranded; after the pause it goes."""
+    key, keys = await drafted(here)
+    assert (
+        await operations.operate(here.office, key, Operate.PAUSE, OperationWritten(reason="They merge."), TAM)
+    ).accepted
+
+    async def stands(*, paused: bool) -> bool:
+        async with here.office.store.reading() as connection:
+            known = await contracts.latest(connection, key)
+        return known is not None and (known.paused_at is not None) is paused
+
+    await until(lambda: stands(paused=True), "the pause")
+    await left_behind(here, keys[0], not_before=LONG_AGO)
+    assert (await emails_check(here)).verdict is Verdict.OK
+    assert (await sweep(here)).mails == 0
+    assert here.mails() == []
+    assert (
+        await operations.operate(here.office, key, Operate.RESUME, OperationWritten(reason="They have."), TAM)
+    ).accepted
+    await until(lambda: stands(paused=False), "the end of the pause")
+    assert (await sweep(here)).mails == 1
 
 
 async def test_nothing_is_late_while_mail_is_stopped(here: Town) -> None:

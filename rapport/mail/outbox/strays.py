@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, select
 
 from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import UNDELIVERED, UNWRITTEN
 from rapport.model.message import MessageState
 from rapport.storage.database import Connection
-from rapport.storage.tables import MessageRow, UtcInstant
+from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
 _TO_DOS: Final = (UNDELIVERED, UNWRITTEN)
 
@@ -24,9 +24,17 @@ UNRESOLVED: Final = and_(
     *(MessageRow.step.not_like(f"%.{end}") for end in _TO_DOS),
 )
 
+_HELD: Final = and_(
+    MessageRow.state == MessageState.READY,
+    exists().where(
+        ContractRow.id == MessageRow.contract, ContractRow.paused_at.is_not(None), ContractRow.ended_at.is_(None)
+    ),
+)
+"""Waits for the end of its onboarding's pause. What had begun to go before that pause goes on."""
+
 
 async def late(connection: Connection, before: datetime, limit: int) -> list[Message]:
-    """What has been due since before an instant and did not go, the oldest first."""
+    """What has been due since before an instant and did not go, the oldest first; not what a pause holds."""
     due = func.max if connection.dialect.name == "sqlite" else func.greatest
     moment = due(
         MessageRow.created_at,
@@ -36,7 +44,7 @@ async def late(connection: Connection, before: datetime, limit: int) -> list[Mes
         ),
         type_=UtcInstant,
     )
-    return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before), limit)
+    return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before, not_(_HELD)), limit)
 
 
 async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
