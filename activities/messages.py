@@ -132,7 +132,7 @@ class Messages:
             if _is_stale(occasion, now()):
                 async with self.store.writing() as connection:
                     await outbox.drop_stale(connection, some, now())
-            elif written.again and occasion.account is not None:
+            elif written.again:
                 leases += await self._freeze(Deliver(account=occasion.account, keys=written.again, now=now()))
         return await self._delivery.deliver(keys, leases)
 
@@ -344,9 +344,9 @@ class Messages:
             # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
             due += waiting if waiting and await self._delivery.may_take(connection) else []
             guests = await put_off.guests(connection, due)
-            company = await Company.read(connection, order.account, [draft.person for draft in drafts])
+            company = await House.around(connection, order.account, [draft.person for draft in drafts])
             files = await attachments.of_drafts(connection, order.keys)
-            worst = await support.has_worst(connection, order.account)
+            worst = order.account and await support.has_worst(connection, order.account)
             spoken_of = {
                 draft.key: await recurring.on_record(connection, Occasion.model_validate(draft.occasion), company.zone)
                 for draft in (*due, *(guest for some in guests.values() for guest in some))
@@ -361,7 +361,7 @@ class Messages:
                     guests.get(draft.key, ()),
                     files.get(draft.key, ()),
                     spoken_of,
-                    worst=worst is not None,
+                    worst=bool(worst),
                 )
                 for draft in due
             ]
@@ -382,7 +382,7 @@ class Messages:
     def _frozen(
         self,
         draft: outbox.Draft,
-        company: Company,
+        company: House,
         order: Deliver,
         present: datetime,
         guests: Sequence[outbox.Draft],
@@ -416,7 +416,7 @@ class Messages:
         return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict)
 
     def _letter(
-        self, draft: outbox.Draft, company: Company, order: Deliver, spoken_of: Mapping[str, OnRecord | None]
+        self, draft: outbox.Draft, company: House, order: Deliver, spoken_of: Mapping[str, OnRecord | None]
     ) -> Letter | None:
         """The mail that a draft stands for, by what is known of its meeting now; nothing if its reader has left."""
         to = company.person(draft.person)

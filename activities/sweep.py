@@ -54,9 +54,7 @@ class Sweeping:
             mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, AT_MOST) if goes else [])]
             waiting = await reviews.pending(connection, begun)
             strays = Strays(
-                mails=tuple(
-                    UndeliveredStart(account=one.account, key=one.key) for one in mails if one.account is not None
-                ),
+                mails=tuple(UndeliveredStart(account=one.account, key=one.key) for one in mails),
                 cases=tuple(case.start for case in await support.pending(connection, begun)),
                 reviews=tuple([await reviews.start(connection, one) for one in waiting]),
                 gaps=sending.gaps,

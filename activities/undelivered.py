@@ -52,23 +52,25 @@ class UndeliveredMails:
             in_vain = message.state not in _MAY_HAVE_ARRIVED and await _has_left(connection, message.person)
             if in_vain and await outbox.let_rest(connection, message.key, outbox.DEPARTED, now()):
                 return Outstanding()
+            failed = message.state in (MessageState.FAILED, MessageState.UNKNOWN)
+            if failed and message.account is None:
+                # It is in nobody's care: no account has it, and whoever asked for it asks again.
+                return Outstanding()
             draft = await outbox.draft(connection, start.key)
             assert draft is not None
             occasion = Occasion.model_validate(draft.occasion)
-            said = None
-            if message.state in (MessageState.FAILED, MessageState.UNKNOWN):
-                said = await self._say(connection, message)
+            said = await self._say(connection, message) if failed else None
             case = occasion.case.ref if occasion.case is not None else None
             review = occasion.tech_review.ref if occasion.tech_review is not None else None
-            member = message.person.startswith(MEMBER_PREFIX)
+            account, member = start.account or "", message.person.startswith(MEMBER_PREFIX)
             return Outstanding(
                 trouble=Trouble(
                     state=message.state,
-                    contract=message.contract or start.account,
+                    contract=message.contract or account,
                     step=message.step,
                     title=occasion.title,
-                    subject=case or review or start.account,
-                    assign=await _who(connection, start.account, message.person if member else None, case),
+                    subject=case or review or account,
+                    assign=await _who(connection, account, message.person if member else None, case),
                     about=None if member else message.person,
                     said=said,
                 )

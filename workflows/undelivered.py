@@ -57,10 +57,13 @@ class Undelivered:
 
     async def have_decided(self, trouble: Trouble) -> TaskResult:
         """Ask what becomes of it."""
+        # Of what belongs to no account's story nobody is asked.
+        account = self.start.account
+        assert account is not None
         self.asked += 1
         chore = chores.UNKNOWN if trouble.state is MessageState.UNKNOWN else chores.UNDELIVERED
         given = TaskStart(
-            account=self.start.account,
+            account=account,
             contract=trouble.contract,
             subject=trouble.subject,
             step=f"{trouble.step}.{STEP}",
@@ -69,10 +72,10 @@ class Undelivered:
             about=trouble.about,
             definition=chore.definition.model_copy(update={"assign": trouble.assign}),
             request=trouble.said,
-            deadline=await soon(self.start.account),
+            deadline=await soon(account),
         )
-        id_ = undelivered_task(self.start.account, self.start.key, self.asked)
-        return await ask(given, id_, f"{given.title}, for {self.start.account}")
+        id_ = undelivered_task(account, self.start.key, self.asked)
+        return await ask(given, id_, f"{given.title}, for {account}")
 
     async def carry_out(self, result: TaskResult) -> None:
         """Do what was decided; where nobody decided, ask again later."""

@@ -371,7 +371,7 @@ class Deliver(Wire):
         news: As an `Occasion`'s.
     """
 
-    account: str
+    account: str | None
     keys: tuple[str, ...]
     approved_by: str | None = None
     submission: str | None = None

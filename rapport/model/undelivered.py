@@ -9,9 +9,9 @@ from rapport.model.message import MessageState, Resolution
 
 
 class UndeliveredStart(Wire):
-    """Which mail it is about, by its key."""
+    """Which mail it is about, by its key; with no account, where it belongs to no account's story."""
 
-    account: str
+    account: str | None
     key: str
 
 
@@ -52,7 +52,7 @@ class Settling(Wire):
         reason: Why it could not be written, in fixed words.
     """
 
-    account: str
+    account: str | None
     key: str
     how: Resolution | Literal["unwritten"]
     by: str | None = None

@@ -51,6 +51,9 @@ SETTLE_SECONDS: Final = 2.0
 BEGUN: Final = timedelta(minutes=1)
 """How long what is put on record may take to begin before that is told."""
 
+ASTRAY: Final = timedelta(days=1)
+"""For how long an email of no account's story is told of that failed: nobody is asked about it."""
+
 MOST_NAMED: Final = 50
 """How many emails are named one by one."""
 
@@ -386,6 +389,9 @@ async def _emails(store: Store, settings: Settings) -> Check:
         goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
         found = await outbox.unresolved(connection, MOST_NAMED + 1)
         found += await outbox.late(connection, late, MOST_NAMED + 1) if goes else []
+        astray = await outbox.astray(connection, present - ASTRAY, MOST_NAMED + 1)
+    verdict = Verdict.TROUBLE if found else Verdict.NOTE
+    found += astray
     if not found:
         return Check(check="emails", verdict=Verdict.OK, what="each went, is on its way, or was taken care of")
     named = [
@@ -399,12 +405,16 @@ async def _emails(store: Store, settings: Settings) -> Check:
     ]
     count = f"{MOST_NAMED} and more" if len(found) > MOST_NAMED else str(len(found))
     what = f"{count} emails need attention" if len(found) > 1 else "1 email needs attention"
-    fix = "the account's TAM has a task for each that failed; the rest go on with the next sweep"
-    return Check(check="emails", verdict=Verdict.TROUBLE, what=what, fix=fix, findings=tuple(named))
+    fix = "the account's TAM has a task for each of its emails that failed; what is due goes on with the next sweep"
+    return Check(check="emails", verdict=verdict, what=what, fix=fix, findings=tuple(named))
 
 
 def _settles(message: outbox.Message) -> str:
     ways = ways_on(message.state, message.key)
+    if message.account is None and ways:
+        return "nobody is asked about it, as it's no account's. Correct its reader's address if it's wrong, with " + (
+            "`rapport member import`: the next one goes there. A link to sign in is asked for anew"
+        )
     match message.state:
         case MessageState.FAILED:
             return f"correct the address if it's wrong, then: {ways[0]}"

@@ -29,6 +29,11 @@ async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor
     if asked is None:
         if message.state not in (MessageState.FAILED, MessageState.UNKNOWN):
             problem, fix = f"is {message.state}; there is nothing to settle", f"see `rapport message show {key}`"
+        elif message.account is None:
+            problem, fix = (
+                "belongs to no account; nobody is asked about it",
+                "correct its reader's address if it's wrong",
+            )
         elif message.resolution is not None:
             problem, fix = "was taken care of already: its reader was told another way", "write to them yourself"
         else:

@@ -16,8 +16,9 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.mail import outbox
 from rapport.model.announcement import Announce
+from rapport.model.base import Refusal
 from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
-from rapport.model.message import MessageState, Resolution
+from rapport.model.message import MessageState, Purpose, Resolution
 from rapport.model.operations import Operate
 from rapport.model.relay import FaultKind
 from rapport.model.support import WrittenCase
@@ -169,6 +170,60 @@ async def test_what_a_paused_onboarding_holds_is_left_alone(here: Town) -> None:
     ).accepted
     await until(lambda: stands(paused=False), "the end of the pause")
     assert (await sweep(here)).mails == 1
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+async def test_an_email_of_no_account_goes_on_too(here: Town, frozen: bool) -> None:
+    """A morning's email that nobody is at work on is sent, and does not stand in the way of others' for ever."""
+    _, keys = await drafted(here)
+    async with here.office.store.reading() as connection:
+        member = await people.member_by_email(connection, TAM.email)
+    assert member is not None
+    raw = b"Subject: Hi\r\n\r\nHi.\r\n" if frozen else None
+    ours = {
+        "account": None,
+        "contract": None,
+        "person": member.id,
+        "raw": raw,
+        "occasion": await of_nobody(here, keys[0]),
+    }
+    await left_behind(here, keys[0], **ours)
+    (finding,) = (await emails_check(here)).findings
+    assert finding.fix.startswith("nothing; the sweep has it go on")
+    assert (await sweep(here)).mails == 1
+    await here.client.get_workflow_handle(undelivered_id(keys[0])).result()
+    assert len(here.mails()) == 1
+    assert (await emails_check(here)).verdict is Verdict.OK
+
+
+async def of_nobody(here: Town, key: str) -> dict[str, Any]:
+    """What a draft is rendered from, as a link to sign in to be sent to its reader."""
+    async with here.office.store.reading() as connection:
+        draft = await outbox.draft(connection, key)
+    assert draft is not None
+    return {
+        **draft.occasion,
+        "account": None,
+        "contract": None,
+        "purpose": Purpose.SIGN_IN,
+        "email": "sign_in",
+        "meeting": None,
+    }
+
+
+@pytest.mark.parametrize("state", [MessageState.FAILED, MessageState.UNKNOWN])
+async def test_what_failed_of_no_account_is_told_by_the_doctor(here: Town, state: MessageState) -> None:
+    """It is in nobody's inbox, so for a day the doctor names it, and says no command that would refuse."""
+    _, keys = await drafted(here)
+    await left_behind(here, keys[0], account=None, contract=None, state=state, settled_at=LONG_AGO)
+    check = await emails_check(here)
+    assert check.verdict is Verdict.NOTE
+    assert [(one.where, one.fix.partition(",")[0]) for one in check.findings] == [(keys[0], "nobody is asked about it")]
+    with pytest.raises(Refusal, match="belongs to no account"):
+        await undelivered.resolve(here.office, keys[0], Resolution.RESEND, TAM)
+    assert (await sweep(here)).mails == 0
+    await left_behind(here, keys[0], state=state, settled_at=datetime.now(UTC) - timedelta(hours=25))
+    assert (await emails_check(here)).verdict is Verdict.OK
 
 
 async def test_nothing_is_late_while_mail_is_stopped(here: Town) -> None:

@@ -44,7 +44,7 @@ from rapport.mail.outbox.settling import (
     let_rest,
     settle_by_hand,
 )
-from rapport.mail.outbox.strays import UNRESOLVED, Standing, count_unresolved, late, standings, unresolved
+from rapport.mail.outbox.strays import UNRESOLVED, Standing, astray, count_unresolved, late, standings, unresolved
 
 __all__ = [
     "BY_HAND",
@@ -64,6 +64,7 @@ __all__ = [
     "Lease",
     "Message",
     "Standing",
+    "astray",
     "count_unresolved",
     "draft",
     "drafts",

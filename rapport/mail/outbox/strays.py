@@ -14,10 +14,11 @@ from rapport.model.message import MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
+_UNDELIVERED: Final = (MessageState.FAILED, MessageState.UNKNOWN)
 _TO_DOS: Final = (UNDELIVERED, UNWRITTEN)
 
 UNRESOLVED: Final = and_(
-    MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]),
+    MessageRow.state.in_(_UNDELIVERED),
     MessageRow.resolution.is_(None),
     MessageRow.account.is_not(None),
     # A to-do about an email stands in an inbox, whether its own emails arrive or not.
@@ -50,6 +51,17 @@ async def late(connection: Connection, before: datetime, limit: int) -> list[Mes
 async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
     """What failed, or may not have arrived, and nobody has taken care of; the oldest first."""
     return await _oldest(connection, UNRESOLVED, limit)
+
+
+async def astray(connection: Connection, since: datetime, limit: int) -> list[Message]:
+    """What belongs to no account's story and has failed since an instant, or may not have arrived; the oldest first."""
+    of_nobody = and_(
+        MessageRow.state.in_(_UNDELIVERED),
+        MessageRow.resolution.is_(None),
+        MessageRow.account.is_(None),
+        func.coalesce(MessageRow.settled_at, MessageRow.created_at) >= since,
+    )
+    return await _oldest(connection, of_nobody, limit)
 
 
 async def _oldest(connection: Connection, which: ColumnElement[bool], limit: int | None) -> list[Message]:
