@@ -200,7 +200,8 @@ class Outbox(RuleBasedStateMachine):
     def move(self, held: Lease, state: S) -> None:
         """Only the attempt whose fence is the newest moves a message, and only along the arrows."""
         known = self.model[held.key]
-        may = held.fence == known.fence and state in NEXT[known.state] and known.fence > 0
+        under_way = known.state in outbox.UNDER_WAY and known.fence > 0
+        may = held.fence == known.fence and under_way and state in NEXT[known.state]
         retry_at = self.now + timedelta(minutes=1) if state is S.DEFERRED else None
         values = {"retry_at": retry_at} if retry_at else {}
         assert self.run(go(self.store, held, state, self.now, **values)) is may
