@@ -48,7 +48,7 @@ class Failures:
 
         account = self.steps.start.account
         unblock = in_name(f"rapport onboarding redo {account} {name} --reason …")
-        self.waits[name] = Wait(
+        self.waits[name] = wait = Wait(
             on=("tam",), what="the TAM, to decide what follows: it failed", unblock=unblock, since=workflow.now()
         )
         self.steps.show_anew([name])
@@ -59,7 +59,9 @@ class Failures:
             if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
                 kind = Operate(result.outcome)
                 self.steps.operate(Operation(id=result.submission or errand.id, by=result.by, kind=kind, step=name))
-        self.waits.pop(name, None)
+        # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
+        if self.waits.get(name) is wait:
+            del self.waits[name]
         self.steps.show_anew([name])
 
     async def _take_back(self, name: str, attempt: int) -> None:
