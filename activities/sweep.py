@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.clock import heartbeats
 from activities.delivery import Policy
 from rapport.mail import outbox
 from rapport.model.gap import GapStart
@@ -43,6 +44,10 @@ class Sweeping:
     @activity.defn(name="sweep.look")
     async def look(self, question: SweepAsked) -> Strays:
         """Find it, and note that it was looked for."""
+        async with heartbeats():
+            return await self._look(question)
+
+    async def _look(self, question: SweepAsked) -> Strays:
         before = question.now - timedelta(seconds=question.patience)
         # Beginning is safe to repeat, so it need not wait longer than whoever has put it on record takes.
         begun = question.now - SETTLE
@@ -88,6 +93,10 @@ class Missing:
 
         What failed with its workflow is its parent's to take care of, as a meeting is its onboarding's.
         """
+        async with heartbeats():
+            return await self._gone(question)
+
+    async def _gone(self, question: SweepAsked) -> AllGone:
         async with self.store.snapshot() as connection:
             shown = await open_workflows(connection)
             shown |= {undelivered_id(one.key) for one in await outbox.unresolved(connection)}

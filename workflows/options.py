@@ -88,6 +88,16 @@ PROBES: Final = Nature(
     ),
 )
 
+SWEEPS: Final = Nature(
+    # It asks Temporal of each suspect. The next round waits for this one, so it has all the time that it may need.
+    local=None,
+    remote=Remote(
+        start_to_close_timeout=timedelta(minutes=10),
+        heartbeat_timeout=timedelta(seconds=20),
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+    ),
+)
+
 _QUICK: Final = Local(
     # Long enough for a lock that somebody holds; an outage is waited out on the task queue, where it is seen.
     start_to_close_timeout=timedelta(seconds=10),

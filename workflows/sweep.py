@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import ANNOUNCING, GAP, HUMAN_TASK, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
     from rapport.policy.chores import GONE
 
-from workflows.options import PLANNING
+from workflows.options import SWEEPS
 from workflows.outcomes import done, started
 from workflows.waiting import soon
 
@@ -42,7 +42,7 @@ class Sweep:
     async def run(self, start: SweepStart) -> Swept:
         """Look, and start what is missing."""
         asked = SweepAsked(patience=start.patience, now=workflow.now())
-        strays = await done(Sweeping.look, asked, "What is nobody at work on?", PLANNING)
+        strays = await done(Sweeping.look, asked, "What is nobody at work on?", SWEEPS)
         mails = [
             await started(UNDELIVERED, mail, undelivered_id(mail.key), summary="Take care of an email")
             for mail in strays.mails
@@ -60,7 +60,7 @@ class Sweep:
             await started(ANNOUNCING, one, announcing_id(one.ref), summary=f"Tell the channel of {one.ref}")
             for one in strays.announcements
         ]
-        missing = await done(Missing.gone, asked, "What was ended outside Rapport?", PLANNING)
+        missing = await done(Missing.gone, asked, "What was ended outside Rapport?", SWEEPS)
         gone = [await self.tell_of(one) for one in missing.workflows]
         return Swept(
             gone=sum(gone),

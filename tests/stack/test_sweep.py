@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.client import Client, WorkflowExecutionStatus
 
+import activities.sweep
 from rapport.mail import outbox
 from rapport.model.announcement import Announce
 from rapport.model.base import Refusal
@@ -224,6 +226,35 @@ async def test_what_failed_of_no_account_is_told_by_the_doctor(here: Town, state
     assert (await sweep(here)).mails == 0
     await left_behind(here, keys[0], state=state, settled_at=datetime.now(UTC) - timedelta(hours=25))
     assert (await emails_check(here)).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("step", ["running", "mail_gate"])
+async def test_a_round_takes_the_time_it_needs(here: Town, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Each of its two looks is the task queue's from the first, has minutes, and shows meanwhile that it is alive."""
+    goes_on, known = asyncio.Event(), getattr(activities.sweep, step)
+
+    async def slowly(*given: Any) -> Any:
+        await goes_on.wait()
+        return await known(*given)
+
+    monkeypatch.setattr(activities.sweep, step, slowly)
+    queue = here.office.settings.task_queue
+    handle = await here.client.start_workflow(SWEEP.name, SweepStart(patience=60), id=new_id("sweep"), task_queue=queue)
+
+    async def is_alive() -> bool:
+        there = (await handle.describe()).raw_description.pending_activities
+        return any(one.HasField("last_heartbeat_time") for one in there)
+
+    try:
+        await until(is_alive, "a sign of life")
+    finally:
+        goes_on.set()
+    await handle.result()
+    events = [event async for event in handle.fetch_history_events()]
+    asked = [event.activity_task_scheduled_event_attributes for event in events]
+    asked = [one for one in asked if one.activity_type.name.startswith("sweep.")]
+    assert [one.activity_type.name for one in asked] == ["sweep.look", "sweep.gone"]
+    assert all(one.start_to_close_timeout.ToTimedelta() >= timedelta(minutes=5) for one in asked)
 
 
 async def test_nothing_is_late_while_mail_is_stopped(here: Town) -> None:
