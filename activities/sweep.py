@@ -30,7 +30,7 @@ SETTLE: Final = timedelta(seconds=30)
 """How long what is put on record may take to begin."""
 
 AT_MOST: Final = 200
-"""How many emails one sweep has go on; the next takes the rest."""
+"""How many emails one sweep has go on, and of how many workflows it asks; the next takes the rest."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,11 @@ class Missing:
             return AllGone()
         missing = shown - listed - {RELAY_ALARM}
         async with self.store.writing() as connection:
-            twice = sorted(await sweep.suspects(connection, question.now, missing))[:AT_MOST]
+            twice = await sweep.suspects(connection, question.now, missing, AT_MOST)
+        # The list ends somewhere, and lags behind: what it does not show may run.
         gone = [id_ for id_ in twice if not await runs(self.client, id_)]
         async with self.store.writing() as connection:
+            await sweep.clear(connection, question.now, set(twice) - set(gone))
             for id_ in gone:
                 if id_.startswith("task/"):
                     await tasks.close_gone(connection, id_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -29,19 +29,39 @@ async def note(connection: Connection, at: datetime, strays: Strays) -> None:
     await put(connection, SweepRow, [{"name": SWEEP, "at": at, "found": found}])
 
 
-_SUSPECTS: Final = "suspects"
+_MISSING: Final = "missing"
 
 
-async def suspects(connection: Connection, now: datetime, missing: Iterable[str]) -> set[str]:
+async def suspects(connection: Connection, now: datetime, missing: Iterable[str], limit: int) -> list[str]:
     """Note the workflows that are missing now; give those that were missing in the round before as well.
 
-    One that has just ended has yet to be written down; what is missing twice is gone.
+    One that has just ended has yet to be written down; what is missing twice may be gone.
+
+    Args:
+        limit: How many of them; the next round has those that come after them, and so all take their turn.
     """
-    row = (await connection.execute(select(SweepRow.found).where(SweepRow.name == _SUSPECTS))).one_or_none()
-    before = set(row.found["ids"]) if row is not None else set()
-    again = sorted(missing)
-    await put(connection, SweepRow, [{"name": _SUSPECTS, "at": now, "found": {"ids": again}}])
-    return before & set(again)
+    before, last = await _noted(connection)
+    since = {id_: before.get(id_, now.isoformat()) for id_ in sorted(missing)}
+    twice = [id_ for id_ in since if id_ in before]
+    turn = [*(id_ for id_ in twice if id_ > last), *(id_ for id_ in twice if id_ <= last)][:limit]
+    await _note_missing(connection, now, since, turn[-1] if turn else "")
+    return turn
+
+
+async def clear(connection: Connection, now: datetime, alive: Collection[str]) -> None:
+    """Forget suspects that run after all."""
+    since, last = await _noted(connection)
+    await _note_missing(connection, now, {id_: at for id_, at in since.items() if id_ not in alive}, last)
+
+
+async def _noted(connection: Connection) -> tuple[dict[str, str], str]:
+    """Since when each workflow is missing, and which was looked at last."""
+    row = (await connection.execute(select(SweepRow.found).where(SweepRow.name == _MISSING))).one_or_none()
+    return (row.found["since"], row.found["last"]) if row is not None else ({}, "")
+
+
+async def _note_missing(connection: Connection, now: datetime, since: dict[str, str], last: str) -> None:
+    await put(connection, SweepRow, [{"name": _MISSING, "at": now, "found": {"since": since, "last": last}}])
 
 
 async def last(connection: Connection) -> LastSweep | None:

@@ -417,6 +417,27 @@ async def test_what_was_ended_from_outside_is_somebodys(here: Town) -> None:
     await until(told, "the TAM to be told")
 
 
+async def test_workflows_that_run_do_not_hide_one_that_is_gone(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are more than Temporal's list shows, each that it leaves out is asked about in its turn."""
+
+    async def nothing(*_: Any) -> set[str]:
+        return set()
+
+    monkeypatch.setattr(activities.sweep, "running", nothing)
+    monkeypatch.setattr(activities.sweep, "AT_MOST", 1)
+    keys = sorted([(await drafted(here))[0] for _ in range(2)])
+    await here.client.get_workflow_handle(onboarding_id(keys[1])).terminate("by hand")
+
+    async def told() -> bool:
+        await sweep(here)
+        everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+        gone = [line.task for line in everyone.mine if "/gone/" in line.task]
+        assert all(id_.startswith(f"task/{keys[1]}/gone/") for id_ in gone)
+        return bool(gone)
+
+    await until(told, "the TAM to be told")
+
+
 async def test_a_decision_on_an_email_is_heard_also_where_its_workflow_was_ended(here: Town) -> None:
     """Its to-do, to which nobody listens any more, is taken back and put again; the answer to that one counts."""
     key, keys = await drafted(here)
