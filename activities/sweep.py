@@ -113,11 +113,11 @@ class Missing:
         # The list ends somewhere, and lags behind: what it does not show may run.
         gone = [id_ for id_ in twice if not await runs(self.client, id_)]
         async with self.store.writing() as connection:
-            await sweep.clear(connection, question.now, set(twice) - set(gone))
+            since = await sweep.clear(connection, question.now, set(twice) - set(gone))
             for id_ in gone:
                 if id_.startswith("task/"):
                     await tasks.close_gone(connection, id_)
-            found = [await _whose(connection, id_) for id_ in gone]
+            found = [await _whose(connection, id_, since[id_]) for id_ in gone]
             unheard = [await _about(connection, id_) for id_ in gone]
         for task in unheard:
             # The next round asks again, and hears the answer.
@@ -135,17 +135,17 @@ async def _about(connection: Connection, workflow_id: str) -> str | None:
     return await tasks.open_about_email(connection, message.account or "", key)
 
 
-async def _whose(connection: Connection, workflow_id: str) -> Gone | None:
+async def _whose(connection: Connection, workflow_id: str, since: datetime) -> Gone | None:
     """Whose a workflow is that is gone; nothing for what has a parent."""
     kind, _, ref = workflow_id.partition("/")
     if kind in ("onboarding", "cadence"):
-        return Gone(account=ref, subject=ref, workflow_id=workflow_id, assign=("tam",))
+        return Gone(account=ref, subject=ref, workflow_id=workflow_id, since=since, assign=("tam",))
     if kind == "case":
         case = await support.case(connection, ref)
         lead = f"role:{Role.SUPPORT_LEAD}"
-        return Gone(account=case.account, subject=ref, workflow_id=workflow_id, assign=(lead,))
+        return Gone(account=case.account, subject=ref, workflow_id=workflow_id, since=since, assign=(lead,))
     if kind == "tech-review" and (review := await reviews.review(connection, ref)) is not None:
-        return Gone(account=review.account, subject=ref, workflow_id=workflow_id, assign=("tam",))
+        return Gone(account=review.account, subject=ref, workflow_id=workflow_id, since=since, assign=("tam",))
     return None
 
 

@@ -35,7 +35,7 @@ class Sweep:
             definition=GONE.definition.model_copy(update={"assign": gone.assign}),
             deadline=await soon(gone.account),
         )
-        id_ = gone_task(gone.account, gone.workflow_id)
+        id_ = gone_task(gone.account, gone.workflow_id, gone.since)
         return await started(HUMAN_TASK, given, id_, summary=given.title, once=True) is not None
 
     @workflow.run

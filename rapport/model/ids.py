@@ -140,9 +140,10 @@ def unwritten_task(account: str, workflow_id: str, number: int) -> str:
     return task_id(account, UNWRITTEN, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
 
 
-def gone_task(account: str, workflow_id: str) -> str:
-    """The to-do about a workflow that was ended from outside."""
-    return task_id(account, "gone", 1, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
+def gone_task(account: str, workflow_id: str, since: datetime) -> str:
+    """The to-do about a workflow that was ended from outside; `since` is when it was first missed, each time anew."""
+    missed = f"{workflow_id}/{since.isoformat()}"
+    return task_id(account, "gone", 1, hashlib.sha256(missed.encode()).hexdigest()[:12])
 
 
 def step_of_to_do(step: str) -> bool:

@@ -43,12 +43,14 @@ class Gone(Wire):
 
     Attributes:
         subject: The account, or the review's or case's reference.
+        since: When it was first missed.
         assign: Who is told.
     """
 
     account: str
     subject: str
     workflow_id: str
+    since: Instant
     assign: tuple[str, ...]
 
 

@@ -48,10 +48,12 @@ async def suspects(connection: Connection, now: datetime, missing: Iterable[str]
     return turn
 
 
-async def clear(connection: Connection, now: datetime, alive: Collection[str]) -> None:
-    """Forget suspects that run after all."""
-    since, last = await _noted(connection)
-    await _note_missing(connection, now, {id_: at for id_, at in since.items() if id_ not in alive}, last)
+async def clear(connection: Connection, now: datetime, alive: Collection[str]) -> dict[str, datetime]:
+    """Forget suspects that run after all; give since when each of the others is missing."""
+    noted, last = await _noted(connection)
+    since = {id_: at for id_, at in noted.items() if id_ not in alive}
+    await _note_missing(connection, now, since, last)
+    return {id_: datetime.fromisoformat(at) for id_, at in since.items()}
 
 
 async def _noted(connection: Connection) -> tuple[dict[str, str], str]:

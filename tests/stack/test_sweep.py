@@ -19,7 +19,7 @@ import activities.sweep
 from rapport.mail import outbox
 from rapport.model.announcement import Announce
 from rapport.model.base import Refusal
-from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, new_id, onboarding_id, task_id, undelivered_id
+from rapport.model.ids import announcing_id, case_id, gap_id, new_id, onboarding_id, task_id, undelivered_id
 from rapport.model.message import MessageState, Purpose, Resolution
 from rapport.model.operations import Operate
 from rapport.model.relay import FaultKind
@@ -412,9 +412,28 @@ async def test_what_was_ended_from_outside_is_somebodys(here: Town) -> None:
 
     async def told() -> bool:
         await sweep(here)
-        return await open_tasks() == {gone_task(key, onboarding_id(key))}
+        return [id_.rpartition("/")[0] for id_ in await open_tasks()] == [f"task/{key}/gone/1"]
 
     await until(told, "the TAM to be told")
+    for _ in range(2):
+        assert (await sweep(here)).gone == 0, "once"
+
+
+async def test_what_is_ended_from_outside_again_is_told_again(here: Town) -> None:
+    """Each time that a workflow disappears is a task of its own, also while Temporal remembers the one before."""
+    key, _ = await drafted(here)
+
+    async def told() -> bool:
+        return (await sweep(here)).gone == 1
+
+    await here.client.get_workflow_handle(onboarding_id(key)).terminate("by hand")
+    await until(told, "the TAM to be told")
+    # Somebody has begun it again; where no worker asks for its work it runs as long as one likes.
+    again = await here.client.start_workflow("Onboarding", id=onboarding_id(key), task_queue=new_id("queue"))
+    assert (await sweep(here)).gone == 0
+    await again.terminate("by hand")
+    await until(told, "the TAM to be told again")
+    assert (await sweep(here)).gone == 0
 
 
 async def test_workflows_that_run_do_not_hide_one_that_is_gone(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
