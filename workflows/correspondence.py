@@ -69,6 +69,7 @@ class Correspondence(Words):
         self._sends = Alarm()
         self._waits_to_send = False
         self._held_up = False
+        self._end_is_said = False
         self._unwritten = count(1)
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
@@ -313,7 +314,8 @@ class Correspondence(Words):
         """
         await self._weed_out()
         await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.put_off))
-        if self._posting and result is not None:
+        if self._posting and result is not None and not self._end_is_said:
+            self._end_is_said = True
             await say_the_end(result)
         await workflow.wait_condition(lambda: not self._posting)
 

@@ -156,7 +156,6 @@ class HumanTask(Correspondence):
             self._write("task_outcome", (self.requester,), "Tell the one who asked", asked_of=self.asked_of)
         await self._project(Wait())
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._tell_the_refused()
         result = TaskResult(
             outcome=self.outcome,
             by=last.by if last else None,
@@ -168,9 +167,14 @@ class HumanTask(Correspondence):
             votes=human_task.votes(self.deciding.seats, self.decisions) if self.deciding else {},
             filled=human_task.filled(self.deciding.seats, self.decisions) if self.deciding else {},
         )
-        await self.all_posted(result)
-        await self._project(Wait())
-        return result
+        while True:
+            # Mails may wait for hours, and whoever decides in that time is told as well that it does not count.
+            self._tell_the_refused()
+            await self.all_posted(result)
+            await self._project(Wait())
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if not (self.turned_away or self.diary.has_entries):
+                return result
 
     # Decisions: these record, and `run` acts
 

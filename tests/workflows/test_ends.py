@@ -56,6 +56,25 @@ async def test_an_approval_is_heard_of_while_its_last_mail_waits_for_the_relay(s
     assert any("Not this quarter." in text_of(mail) for mail in said[before:])
 
 
+async def test_a_decision_that_comes_while_the_last_mail_waits_is_answered(skipping: Town) -> None:
+    """With all mail stopped, somebody decides what is decided already; once mail goes, they are told why, once."""
+    await tasks.begin_large(skipping)
+    await tasks.in_phase(skipping, "preparing")
+    await tasks.request(skipping, TAM.email)
+    await tasks.in_phase(skipping, "open")
+    await skipping.mailed(1, tasks.MANAGER)
+    await messages.stop_mail(skipping.office, TAM)
+    await tasks.decide(skipping, tasks.MANAGER, "deny", reason="Not this quarter.")
+    await in_phase(skipping, "voting")
+    await tasks.leave_at_the_door(skipping, tasks.BACKUP, "approve")
+    await skipping.sleep_until(await skipping.now() + timedelta(seconds=5))
+    await messages.start_mail(skipping.office, TAM)
+    await skipping.sleep_until(await skipping.now() + timedelta(minutes=6))
+    await until(status_of(skipping, tasks.TASK), "the end of the task")
+    said = [text_of(mail) for mail in skipping.mails(tasks.BACKUP)]
+    assert len([text for text in said if "was recorded while nothing could check it" in text]) == 1, said
+
+
 async def test_a_meeting_that_is_over_waits_for_no_morning(quiet: Town) -> None:
     """Called off at night, while its welcome is just being written, it ends that night, and welcomes nobody."""
     await accounts.import_account(quiet.office, example())
