@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import typer
 from fastapi import Response, status
-from temporalio.exceptions import ApplicationError
 
 import worker
-from activities import delivery, messages
+from activities import delivery
 from rapport.mail import smtp
 from rapport.model.base import Refusal
 from rapport.model.meeting import Receipt
@@ -23,21 +22,7 @@ from rapport.storage import timeline
 from starters.cli import main as cli
 from starters.commands import doctor
 from starters.commands.doctor import Diagnosis, Verdict
-from starters.drill.private import AWAY
 from starters.http import serve
-
-
-def gives_mails_up() -> None:
-    """A mail that could not be written while the database was away is given up, and nothing tells of it."""
-    write = messages.Messages._write
-
-    async def given_up(self: Any, *given: Any, **named: Any) -> Any:
-        try:
-            return await write(self, *given, **named)
-        except AWAY:
-            raise ApplicationError("the database is away", type="Refused", non_retryable=True) from None
-
-    messages.Messages._write = given_up  # type: ignore[method-assign]
 
 
 def says_sent() -> None:
@@ -131,7 +116,6 @@ def _everywhere(old: object, new: object) -> None:
 FAULTS: Final[dict[str, Callable[[], None]]] = {
     one.__name__: one
     for one in (
-        gives_mails_up,
         says_sent,
         sends_twice,
         forgets_votes,

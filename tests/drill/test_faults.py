@@ -40,7 +40,6 @@ def drilled(fault: str, broken: str, patience: float = 30) -> dict[str, Any]:
 
 
 CASES: Final = (
-    ("gives_mails_up", "disk full", "lost: "),
     ("says_sent", "relay killed", "it is on record as sent, and the relay never had it"),
     ("sends_twice", "relay drops", "(hold) arrived 2 times"),
     ("forgets_votes", "worker killed", ": the vote of"),
