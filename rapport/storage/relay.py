@@ -38,16 +38,17 @@ class MailGate(Wire):
 
 
 _FAULT: Final = (RelayRow.kind, RelayRow.code, RelayRow.since, RelayRow.probed_at)
-_GATE: Final = (
+GATE: Final = (
     select(SwitchRow.stopped, *_FAULT)
     .outerjoin(SwitchRow, SwitchRow.name == RelayRow.name)
     .where(RelayRow.name == OUTGOING)
 )
+"""One row: whether mail is stopped by hand, and what the relay does not take."""
 
 
 async def mail_gate(connection: Connection) -> MailGate:
     """Whether mail goes now, by one statement."""
-    row = (await connection.execute(_GATE)).one()
+    row = (await connection.execute(GATE)).one()
     fault = _fault(row)
     return MailGate(stopped=bool(row.stopped), fault=fault, mended_at=row.probed_at if fault is None else None)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import and_, case, false, func, select
+from sqlalchemy import and_, case, false, func, or_, select, true
 
 from rapport.model.message import MessageState, Purpose
 from rapport.storage.database import Connection
-from rapport.storage.relay import MailGate, mail_gate
+from rapport.storage.relay import GATE
 from rapport.storage.tables import ContactRow, MemberRow, MessageRow
 
 ASKING = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION)
@@ -35,9 +35,10 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     Args:
         account: Of this account alone.
     """
-    held = _held(await mail_gate(connection))
+    gate = GATE.subquery()
+    stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
     missed = and_(MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]), MessageRow.resolution.is_(None))
-    waits = MessageRow.state.in_([MessageState.READY, MessageState.SENDING]) if held else false()
+    waits = and_(or_(stopped, refuses), MessageRow.state.in_([MessageState.READY, MessageState.SENDING]))
     failed, waiting, sent = (
         func.sum(case((one, 1), else_=0)) for one in (missed, waits, MessageRow.state == MessageState.SENT)
     )
@@ -47,7 +48,10 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
             MessageRow.step,
             func.coalesce(ContactRow.name, MemberRow.name).label("name"),
             failed.label("failed"),
+            func.max(case((stopped, "sending is off"), (refuses, "the mail server takes no email"))).label("held"),
         )
+        .select_from(MessageRow)
+        .join(gate, true())
         .outerjoin(ContactRow, ContactRow.id == MessageRow.person)
         .outerjoin(MemberRow, MemberRow.id == MessageRow.person)
         .where(MessageRow.purpose.in_(ASKING), MessageRow.contract.is_not(None), ContactRow.left_at.is_(None))
@@ -60,15 +64,8 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     found: dict[tuple[str, str], list[Unreached]] = defaultdict(list)
     for row in await connection.execute(query):
         if row.name is not None:
-            found[row.contract, row.step].append(Unreached(row.name, None if row.failed else held))
+            found[row.contract, row.step].append(Unreached(row.name, None if row.failed else row.held))
     return {where: tuple(people) for where, people in found.items()}
-
-
-def _held(gate: MailGate) -> str | None:
-    """What all email waits for, if none goes."""
-    if gate.stopped:
-        return "sending is off"
-    return "the mail server takes no email" if gate.fault is not None else None
 
 
 def with_unreached(what: str | None, people: Iterable[Unreached]) -> str | None:

@@ -232,5 +232,5 @@ async def test_the_portfolio_asks_no_more_for_more_accounts(here: Town, monkeypa
     one = await statements()
     for key in keys[1:]:
         await accounts.import_account(here.office, account(key, new_id("C")))
-    # Three of what onboardings wait for, two of cases and reviews, one of whether mail goes.
-    assert (one, await statements()) == ((1, 7), (6, 7))
+    # Three of what onboardings wait for, two of cases and reviews.
+    assert (one, await statements()) == ((1, 6), (6, 6))
