@@ -89,8 +89,8 @@ class Cadence(Rhythms):
             self.brief_on_reviews()
             self.tell_everyone_of_changes()
             self.tell_the_tam_what_was_missed()
-            await self.carry_out_releases(self.diary.tell_release)
-            await self._project()
+            await self.carry_out_releases()
+            await self.write_down()
             await self.turn_the_page()
             self.alarm.set(self._next(), "The next brief, digest or review is due")
             await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
@@ -101,7 +101,7 @@ class Cadence(Rhythms):
     async def stand_still(self) -> None:
         """While it is paused nothing goes out, and what is open stands still too; what was due meanwhile is missed."""
         if self.paused_at is not None:
-            await self._project()
+            await self.write_down()
             await self.while_paused()
 
     async def follow_the_playbook(self) -> None:
@@ -144,20 +144,21 @@ class Cadence(Rhythms):
 
     async def plan_ahead(self) -> None:
         """Plan a quarter's occurrences at once, whenever few are left, or a member has set another time."""
+        # Who comes or goes while it is planned is planned for next.
+        moved, self.people_moved = self.people_moved, False
         for name, sync in list(self.syncs.items()):
             if sync.wanted is not None:
                 new = sync.standing is None
                 plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(cadence.set_anew(self.syncs[name], workflow.now()), plan))
                 self.announce(name, "begun" if new else "changed", sync.wanted)
-            elif cadence.runs_out(sync) or (self.people_moved and sync.standing is not None):
+            elif cadence.runs_out(sync) or (moved and sync.standing is not None):
                 plan = await self.plan_sync(sync)
                 self.put(name, cadence.planned(self.syncs[name], plan))
                 if (plan.announced, plan.party) != (sync.announced, sync.party):
                     there = plan.party.everyone if plan.party else ()
                     before = sync.party.everyone if sync.party else ()
                     self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
-        self.people_moved = False
 
     async def offer_reviews(self) -> None:
         """Offer a review's times well ahead, have it prepared, and look for the one after it."""
@@ -215,15 +216,12 @@ class Cadence(Rhythms):
             if sync.standing is not None:
                 self.announce(name, "closed")
         self.tell_everyone_of_changes()
-        await self.carry_out_releases(self.diary.tell_release)
+        await self.carry_out_releases()
         await self.drop_drafts(IT_IS_OVER)
         for id_ in list(self._open):
             await steer(id_, Steering.CLOSE)
         self.diary.tell("cadence.ended")
-        await self.all_posted()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self.carry_out_releases(self.diary.tell_release)
-        await self._project()
+        await self.all_over()
         return CadenceResult()
 
     def why_not(self, key: str) -> str | None:  # noqa: ARG002 - of no use is every mail that need not go at once
@@ -484,7 +482,12 @@ class Cadence(Rhythms):
         self.stale |= {one.step for one in news.rhythms if one.step in (*self.syncs, *self.reviews)}
         self.gone[:0] = news.gone
 
-    async def _project(self) -> None:
+    @property
+    def has_news(self) -> bool:
+        """Also what recurs otherwise, or not any more."""
+        return super().has_news or bool(self.stale or self.gone)
+
+    async def write_down(self) -> None:
         """Write down what no activity has taken along, in one local activity."""
         news = self._news()
         if news is not None:

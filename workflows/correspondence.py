@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.records import Projection
     from rapport.policy.chores import REWRITE, SEND, UNREAD
 
+from workflows.diary import Diary
 from workflows.options import RECORDS
 from workflows.outcomes import Denied, attempted, beside, done, never, say_the_end
 from workflows.posting import give_up, is_tried_again, post
@@ -47,7 +48,12 @@ class Correspondence(Words):
 
     Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
     What is put off waits here for its instant, and is written then.
+
+    Attributes:
+        diary: What it tells the timeline.
     """
+
+    diary: Diary
 
     def __init__(self, account: str) -> None:
         """No mail yet."""
@@ -64,7 +70,6 @@ class Correspondence(Words):
         self.troubles: list[str] = []
         self.departed: set[str] = set()
         self._releases: list[Release] = []
-        self._too_late: list[tuple[Release, str]] = []
         self._posting: set[asyncio.Task[Any]] = set()
         self._sends = Alarm()
         self._waits_to_send = False
@@ -86,9 +91,9 @@ class Correspondence(Words):
         return {"release": Door(Release, self._judge_release, self._take_release)}
 
     def turn_away(self, word: Any, reason: str) -> None:
-        """Where a word on drafts came too late, the timeline says so, as soon as releases are carried out."""
+        """The timeline says so, whatever word it was."""
         if isinstance(word, Release):
-            self._too_late.append((word, reason))
+            self.diary.tell_release("drafts.refused", word, reason)
         else:
             self.tell_refused(word, reason)
 
@@ -196,7 +201,7 @@ class Correspondence(Words):
     @property
     def has_releases(self) -> bool:
         """Whether a member said something of drafts that nobody has acted on yet."""
-        return bool(self._releases or self._too_late)
+        return bool(self._releases)
 
     def drafts_for(self, purpose: Purpose) -> tuple[str, ...]:
         """The drafts that are written for something, and wait for a member's word."""
@@ -206,23 +211,12 @@ class Correspondence(Words):
         """Whether a member said that drafts written for something may go, and they have not gone yet."""
         return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
 
-    async def carry_out_releases(
-        self, tell: Callable[[str, str | None, str | None, str], None], meeting: MeetingFacts | None = None
-    ) -> None:
-        """Act on what members said of drafts.
-
-        Args:
-            tell: Takes each release for the timeline: its kind, the member, the submission, and how many drafts, or why
-                it came too late.
-            meeting: What the drafts say of their meeting by now.
-        """
-        too_late, self._too_late = self._too_late, []
-        for release, reason in too_late:
-            tell("drafts.refused", release.by, release.id, reason)
+    async def carry_out_releases(self) -> None:
+        """Act on what members said of drafts."""
         releases, self._releases = self._releases, []
         for release in releases:
             kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
-            tell(kind, release.by, release.id if release.by else None, str(len(release.keys)))
+            self.diary.tell_release(kind, release, str(len(release.keys)))
             if release.hold:
                 reason = "held back by a member" if release.by else "nobody read it in time"
                 await self.set_aside(release.keys, MessageState.HELD, reason)
@@ -232,7 +226,7 @@ class Correspondence(Words):
                     keys=release.keys,
                     approved_by=release.by,
                     submission=release.id,
-                    meeting=meeting,
+                    meeting=self.facts_by_now(),
                     news=self.take_news(),
                     now=workflow.now(),
                 )
@@ -303,7 +297,38 @@ class Correspondence(Words):
             await steer(todo, Steering.RESUME)
         return since
 
-    async def all_posted(self, result: object = None) -> None:
+    async def write_down(self) -> None:
+        """Write down what is new; nothing is waited for any more."""
+        raise NotImplementedError
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was said, or has happened, that is not written down yet."""
+        return bool(self.has_releases or self.troubles or self.diary.has_entries)
+
+    async def all_over(self, result: object = None, *, goes_on: Callable[[], bool] = never) -> bool:
+        """Come to the end with nothing lost that was said until then. Every workflow that people speak to ends by this.
+
+        Whatever is waited for here, somebody may speak meanwhile, also in the very last task; so it goes round until
+        there is nothing to wait for. Temporal itself takes back an end that meets a word which is not handed over yet.
+
+        Args:
+            result: As for `all_posted`.
+            goes_on: Whether it does not end after all.
+
+        Returns:
+            Whether it is over. Nothing may be awaited between this and the end of `run`.
+        """
+        while not goes_on():
+            await self.carry_out_releases()
+            await self.all_posted(result, goes_on=goes_on)
+            await self.write_down()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if not self.is_posting and not self.has_news:
+                return not goes_on()
+        return False
+
+    async def all_posted(self, result: object = None, *, goes_on: Callable[[], bool] = never) -> None:
         """Wait until no mail is under way or put off, and nothing else beside the story.
 
         What was put off and makes no sense any more is dropped.
@@ -311,13 +336,14 @@ class Correspondence(Words):
         Args:
             result: What came of this workflow, if one above waits for it. That one hears it at once where mails have to
                 wait, for the relay or for their readers' working time: a last mail of a step never holds up the next.
+            goes_on: Whether there is no end to be waited for any more.
         """
         await self._weed_out()
-        await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.put_off))
+        await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.put_off) or goes_on())
         if self._posting and result is not None and not self._end_is_said:
             self._end_is_said = True
             await say_the_end(result)
-        await workflow.wait_condition(lambda: not self._posting)
+        await workflow.wait_condition(lambda: not self._posting or goes_on())
 
     def _hold_up(self) -> None:
         """Take note that a mail does not simply go; and wake `run`, which may wait for that at its end."""

@@ -10,6 +10,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import timeline_key
+    from rapport.model.message import Release
     from rapport.model.records import Entry, StepNews, Wait
 
 WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
@@ -62,9 +63,9 @@ class Diary:
             )
         )
 
-    def tell_release(self, kind: str, by: str | None, submission: str | None, about: str) -> None:
-        """Queue what a member said of drafts: of how many, or why it came too late."""
-        self.tell(kind, who=by, submission=submission, about=about)
+    def tell_release(self, kind: str, release: Release, about: str) -> None:
+        """Queue what a member said of drafts, or that nobody did: of how many, or why it came too late."""
+        self.tell(kind, who=release.by, submission=release.id if release.by else None, about=about)
 
     def tell_troubles(self, troubles: list[str]) -> None:
         """Queue the mails that could not be written, and forget them."""

@@ -206,7 +206,7 @@ class Gathering(Correspondence):
 
     def _judge_book(self, book: Book) -> str | None:
         if self.phase is MeetingPhase.ENDED:
-            return "the meeting is over"
+            return IT_IS_OVER
         if self.proposal is None:
             return "the meeting is still being prepared; try again in a moment"
         if self.vacant and self.booking is None:
@@ -221,6 +221,8 @@ class Gathering(Correspondence):
         return "moved" if moves else "booked"
 
     def _judge_report(self, report: Report) -> str | None:
+        if self.phase is MeetingPhase.ENDED and self.report is None:
+            return IT_IS_OVER
         if self.report is not None:
             return "someone has already said how it went"
         if self.booking is None:
@@ -364,6 +366,10 @@ class Gathering(Correspondence):
 
     def _by_hand(self) -> str:
         return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
+
+    async def write_down(self) -> None:
+        """At its end it waits for nothing."""
+        await self._project(Wait())
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""

@@ -154,7 +154,7 @@ class HumanTask(Correspondence):
         last = self.decisions[-1] if self.decisions else None
         if self.requester is not None and self.outcome != NOT_REQUESTED:
             self._write("task_outcome", (self.requester,), "Tell the one who asked", asked_of=self.asked_of)
-        await self._project(Wait())
+        await self.write_down()
         await workflow.wait_condition(workflow.all_handlers_finished)
         result = TaskResult(
             outcome=self.outcome,
@@ -167,14 +167,8 @@ class HumanTask(Correspondence):
             votes=human_task.votes(self.deciding.seats, self.decisions) if self.deciding else {},
             filled=human_task.filled(self.deciding.seats, self.decisions) if self.deciding else {},
         )
-        while True:
-            # Mails may wait for hours, and whoever decides in that time is told as well that it does not count.
-            self._tell_the_refused()
-            await self.all_posted(result)
-            await self._project(Wait())
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            if not (self.turned_away or self.diary.has_entries):
-                return result
+        await self.all_over(result)
+        return result
 
     # Decisions: these record, and `run` acts
 
@@ -594,6 +588,11 @@ class HumanTask(Correspondence):
         )
         resumed = await done(Tasks.resume, question, "What time is left?", PLANNING)
         circle.resume(resumed)
+
+    async def write_down(self) -> None:
+        """At its end; mails may wait for hours, and whoever decides in that time is told as well that it is over."""
+        self._tell_the_refused()
+        await self._project(Wait())
 
     async def _project(self, wait: Wait) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""

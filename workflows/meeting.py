@@ -174,12 +174,8 @@ class Meeting(Gathering):
             agreed=self.report.agreed if self.report else (),
         )
         await self.drop_drafts(IT_IS_OVER)
-        await self._project(Wait())
-        await self.all_posted(result)
-        await self._project(Wait())
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._act_on_releases()
-        await self._project(Wait())
+        await self.write_down()
+        await self.all_over(result)
         return result
 
     def begin_round(self) -> None:
@@ -470,4 +466,4 @@ class Meeting(Gathering):
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):
             await self._open()
-        await self.carry_out_releases(self.diary.tell_release, self._facts() if self.proposal else None)
+        await self.carry_out_releases()

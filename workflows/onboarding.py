@@ -32,6 +32,7 @@ class Onboarding(Correspondence):
         super().__init__(start.account)
         self.start = start
         self.steps = Steps(start, self)
+        self.diary = self.steps.diary
 
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
@@ -52,6 +53,15 @@ class Onboarding(Correspondence):
         """Have what an activity took along be told anew, as that activity refused."""
         self.steps.take_back(news)
 
+    async def write_down(self) -> None:
+        """Have its steps do so, and go on where somebody has begun one anew."""
+        await self.steps.drive()
+
+    @property
+    def has_news(self) -> bool:
+        """Also of its steps."""
+        return super().has_news or self.steps.has_more
+
     async def reach(self, stage: Stage) -> None:
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
         await workflow.wait_condition(lambda: plan.reached(stage, self.steps.progress))
@@ -71,7 +81,7 @@ class Onboarding(Correspondence):
 
     def tell_refused(self, word: Any, reason: str) -> None:
         """On the timeline."""
-        self.steps.diary.tell("word.refused", who=word.by, submission=word.id, about=reason)
+        self.diary.tell("word.refused", who=word.by, submission=word.id, about=reason)
 
     def _judge_operation(self, operation: Operation) -> str | None:
         return operations.judge(self.steps.progress, operation)

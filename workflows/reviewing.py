@@ -351,7 +351,12 @@ class Reviewing(Correspondence):
         )
         self.write(occasion, summary)
 
-    async def _project(self) -> None:
+    @property
+    def has_news(self) -> bool:
+        """Also what somebody said."""
+        return super().has_news or bool(self.unwritten)
+
+    async def write_down(self) -> None:
         """Write down what is new, in one local activity, show it in Temporal's UI, and have others hear of it."""
         self.diary.tell_troubles(self.troubles)
         told = self.diary.turn_to(self.wait)

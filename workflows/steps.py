@@ -85,7 +85,7 @@ class Steps:
     async def __aenter__(self) -> Steps:
         """Begin."""
         self.diary.tell("onboarding.started", about=self.start.playbook.name)
-        self._driving = beside(self._drive())
+        self._driving = beside(self.drive())
         return self
 
     async def __aexit__(
@@ -96,16 +96,11 @@ class Steps:
         if self._driving is None or kind is GeneratorExit:
             return
         await self._driving
-        while True:
-            await self.letters.all_posted()
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            if not self._has_more:
-                return
-            await self._drive()
+        await self.letters.all_over()
 
-    async def _drive(self) -> None:
+    async def drive(self) -> None:
         """Begin what is due, write down what is new, and wait for either."""
-        while self._has_more:
+        while self.letters.has_news:
             self.letters.changed = False
             self._venues.offer_conversions()
             if not self.is_paused:
@@ -119,14 +114,15 @@ class Steps:
                         self._begin(name)
                     self._alarm.set(plan.next_due(free), "The next step becomes due")
             await self._send_steers()
-            await self.letters.carry_out_releases(self.diary.tell_release)
+            await self.letters.carry_out_releases()
             await self._project()
             if self._unfinished:
                 await workflow.wait_condition(lambda: self.letters.changed or self._is_due)
 
     @property
-    def _has_more(self) -> bool:
-        return bool(self._unfinished or self._stale or self.diary.has_entries or self.letters.has_releases)
+    def has_more(self) -> bool:
+        """Whether a step is still to be done, or to be told."""
+        return bool(self._unfinished or self._stale)
 
     @property
     def _unfinished(self) -> bool:

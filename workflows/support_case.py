@@ -261,7 +261,7 @@ class SupportCase(Correspondence):
             return
         if self.may_go(Purpose.UPDATE):
             self.status, self.stale = cases.heard(self.status, workflow.now()), True
-        await self.carry_out_releases(self.diary.tell_release)
+        await self.carry_out_releases()
 
     async def ask_for_engineering(self, act: CaseAct) -> None:
         """Severity 1 goes to them at once; the rest waits until its team is free."""
@@ -281,7 +281,7 @@ class SupportCase(Correspondence):
     async def wait(self) -> None:
         """Tell how it stands, and wait for anything new or the next instant."""
         await self.look_ahead()
-        await self._project()
+        await self.write_down()
         self.alarm.set(self._next(), "The promise, the owner's absence, or the desk")
         await workflow.wait_condition(self._is_new)
         self.stale = self.stale or self.alarm.rings
@@ -296,16 +296,11 @@ class SupportCase(Correspondence):
         for task in list(self.todos):
             # Nobody is interrupted any longer for what is over.
             await steer(task, Steering.CLOSE)
-        await self._project()
-        await workflow.wait_condition(lambda: bool(self.acts) or not self.is_posting)
-        if self.acts:
-            self.desk_told_over = self.status.state.is_over
-            return False
-        await self.carry_out_releases(self.diary.tell_release)
-        await self._project()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._project()
-        return not self.acts
+        await self.write_down()
+        if await self.all_over(goes_on=lambda: bool(self.acts)):
+            return True
+        self.desk_told_over = self.status.state.is_over
+        return False
 
     # Handlers: these record, and `run` acts
 
@@ -522,7 +517,7 @@ class SupportCase(Correspondence):
         self.beside(self._after_telling(occasion, summary, reviewed=review != "auto"))
 
     async def _after_telling(self, occasion: Occasion, summary: str, *, reviewed: bool) -> None:
-        await self._project()
+        await self.write_down()
         self.write(occasion, summary, reviewed=reviewed)
 
     def _promise(self) -> str:
@@ -563,7 +558,7 @@ class SupportCase(Correspondence):
     def _is_new(self) -> bool:
         return self.changed or self.stale or bool(self.acts or self.words) or self.alarm.rings
 
-    async def _project(self) -> None:
+    async def write_down(self) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
         self.diary.tell_troubles(self.troubles)
         self.diary.turn_to(self._wait())
@@ -616,7 +611,7 @@ class SupportCase(Correspondence):
 
     async def turn_over(self) -> None:
         """Go on in a new run, before the history gets long."""
-        await self._project()
+        await self.write_down()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._may_turn_over():
             left = {"status": self.status, "reopened": None, "receipts": self.receipts}

@@ -253,6 +253,8 @@ class TechReview(Reviewing):
         alarm.set(self.revisit, f"{self.ref} comes back")
         await workflow.wait_condition(lambda: alarm.rings or self._is_interrupted())
         self._stop_if_interrupted()
+        # Whoever changes it while its round is begun is told that it has changed: theirs would be the same round.
+        self.next_round = self.round.model_copy(update={"number": self.round.number + 1})
         self.next_round = await done(
             Reviews.again,
             Again(ref=self.ref, round=self.round, now=workflow.now()),
@@ -270,9 +272,9 @@ class TechReview(Reviewing):
         assert self.outcome is not None
         self.phase, self.overdue = ReviewPhase.CLOSED, False
         self.wait, self.ended = Wait(), True
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self.all_posted()
-        await self._project()
+        for word in self.wanted_meetings:
+            self.turn_away(word, "the review was over before anybody could see to it")
+        await self.all_over()
         return ReviewResult(outcome=self.outcome)
 
     # Beside the story
@@ -317,4 +319,4 @@ class TechReview(Reviewing):
             wanted, self.wanted_meetings = self.wanted_meetings, []
             for word in wanted:
                 self.beside(self.hold_a_meeting(word.by))
-            await self._project()
+            await self.write_down()

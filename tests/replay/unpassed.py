@@ -24,7 +24,6 @@ WRITE: Final = "only where an email cannot be written; tests/stack/test_unwritte
 ENDED: Final = "only where a workflow was ended by hand, which that server does not list; tests/stack/test_sweep.py"
 LAST: Final = "only where a last email waits for the relay or the night; tests/workflows/test_ends.py"
 BROKEN: Final = "only where this program is at fault; tests/workflows/test_beside.py"
-LATE: Final = "only where somebody speaks in the moment of the end; tests/workflows/test_last_words.py"
 AHEAD: Final = "only where a worker died in the middle of a task; tests/workflows/test_human_task.py"
 SLOW: Final = "only where something is new while the channel is being told; tests/workflows/test_channel.py"
 
@@ -130,7 +129,6 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         'await workflow.sleep(until - workflow.now(), summary="Its reader\'s working time begins")',
     ): UNDER,
     ("posting", "sent", "await in_the_end(act, given, summary, MAIL, mails=True)"): RELAY,
-    ("steps", "Steps.__aexit__", "await self._drive()"): LATE,
     (
         "words",
         "Words.hear_later",
