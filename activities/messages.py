@@ -22,6 +22,7 @@ from activities.writing import (
     of_the_day,
     of_verdict,
     plan,
+    reader,
     suppressed,
     told,
 )
@@ -32,6 +33,7 @@ from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.mail.rhythms import OnRecord
 from rapport.mail.smtp import Mailer
 from rapport.model.base import Instant, Refusal, Wire
+from rapport.model.ids import purpose_of
 from rapport.model.message import (
     LEFT_BEHIND,
     Bundle,
@@ -344,7 +346,8 @@ class Messages:
             # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
             due += waiting if waiting and await self._delivery.may_take(connection) else []
             guests = await put_off.guests(connection, due)
-            company = await House.around(connection, order.account, [draft.person for draft in drafts])
+            leaving = [draft.person for draft in drafts if purpose_of(draft.key) == Purpose.PARTING]
+            company = await House.around(connection, order.account, [draft.person for draft in drafts], leaving)
             files = await attachments.of_drafts(connection, order.keys)
             worst = order.account and await support.has_worst(connection, order.account)
             spoken_of = {
@@ -419,10 +422,10 @@ class Messages:
         self, draft: outbox.Draft, company: House, order: Deliver, spoken_of: Mapping[str, OnRecord | None]
     ) -> Letter | None:
         """The mail that a draft stands for, by what is known of its meeting now; nothing if its reader has left."""
-        to = company.person(draft.person)
+        occasion = Occasion.model_validate(draft.occasion)
+        to = reader(self.stationery, company, occasion, draft.person)
         if to is None:
             return None
-        occasion = Occasion.model_validate(draft.occasion)
         if order.meeting is not None and occasion.purpose in (Purpose.PROPOSAL, Purpose.REMINDER):
             occasion = occasion.model_copy(update={"meeting": order.meeting})
         found = spoken_of.get(draft.key)

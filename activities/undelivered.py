@@ -49,7 +49,7 @@ class UndeliveredMails:
             if not message.is_open:
                 return Outstanding()
             # What may have arrived goes on as it is: nobody can say that it did not.
-            in_vain = message.state not in _MAY_HAVE_ARRIVED and await _has_left(connection, message.person)
+            in_vain = message.state not in _MAY_HAVE_ARRIVED and await outdated.goes_to_nobody(connection, message)
             if in_vain and await outbox.let_rest(connection, message.key, outbox.DEPARTED, now()):
                 return Outstanding()
             failed = message.state in (MessageState.FAILED, MessageState.UNKNOWN)
@@ -126,10 +126,6 @@ class UndeliveredMails:
                 entries = told(message, f"message.{SAID[order.how]}", message.state, now())
                 await timeline.append(connection, [entry.model_copy(update=by) for entry in entries])
             return await outbox.outcomes(connection, [order.key], now())
-
-
-async def _has_left(connection: Connection, person: str) -> bool:
-    return not person.startswith(MEMBER_PREFIX) and await people.has_left(connection, person)
 
 
 async def _address(connection: Connection, message: outbox.Message) -> str:

@@ -129,7 +129,7 @@ def letters_of(stationery: Stationery, company: House, occasion: Occasion, said:
             said=said,
         )
         for id_ in _readers(company, occasion)
-        if (person := _reader(stationery, company, occasion, id_)) is not None
+        if (person := reader(stationery, company, occasion, id_)) is not None
     ]
 
 
@@ -140,7 +140,7 @@ def _readers(company: House, occasion: Occasion) -> Sequence[str]:
     return occasion.to or having(occasion.personas, company)
 
 
-def _reader(stationery: Stationery, company: House, occasion: Occasion, id_: str) -> Person | None:
+def reader(stationery: Stationery, company: House, occasion: Occasion, id_: str) -> Person | None:
     """Whom a mail goes to; of those who have left, only who is told just that."""
     if id_ == CHANNEL:
         return Person("Tech reviews", stationery.channel) if stationery.channel else None

@@ -14,11 +14,12 @@ from sqlalchemy import ColumnElement, select
 
 from rapport.mail import outbox
 from rapport.mail.outbox import Message
-from rapport.model.human_task import TaskPhase
+from rapport.model.human_task import MEMBER_PREFIX, TaskPhase
 from rapport.model.message import MessageState, Occasion, Purpose
 from rapport.model.review_facts import ReviewPhase
 from rapport.model.support import ActKind, CaseState
 from rapport.model.tech_review import WITHDRAWN
+from rapport.policy.erasure import is_erased
 from rapport.policy.operations import ELSEWHERE
 from rapport.policy.plan import StepState
 from rapport.storage import contracts, people, reviews, support, tasks
@@ -81,6 +82,14 @@ async def why_not(connection: Connection, message: Message, now: datetime) -> st
         if (reason := await rule(connection, message, occasion, now)) is not None:
             return reason
     return None
+
+
+async def goes_to_nobody(connection: Connection, message: Message) -> bool:
+    """Whether its reader has left. A last mail, which tells them just that, goes to them as long as they are known."""
+    if message.person.startswith(MEMBER_PREFIX) or not await people.has_left(connection, message.person):
+        return False
+    (reader,) = await people.contacts_with(connection, [message.person])
+    return message.purpose != Purpose.PARTING or is_erased(reader.email)
 
 
 async def _of_a_task(connection: Connection, message: Message, occasion: Occasion, _: datetime) -> str | None:

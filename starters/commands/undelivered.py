@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rapport.mail import outbox
+from rapport.mail import outbox, outdated
 from rapport.model.base import Refusal, Refused
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
-from rapport.storage import people
 from rapport.storage import tasks as task_records
 from starters.commands import tasks
 from starters.commands.office import Actor, Office
@@ -23,7 +22,7 @@ async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor
     async with office.store.reading() as connection:
         message = await outbox.message(connection, key)
         asked = await task_records.open_about_email(connection, message.account or "", key)
-        gone = message.is_open and await people.has_left(connection, message.person)
+        gone = message.is_open and await outdated.goes_to_nobody(connection, message)
     if gone:
         raise Refusal("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
     if asked is None:

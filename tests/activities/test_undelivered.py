@@ -10,9 +10,10 @@ from sqlalchemy import update
 from activities.messages import Messages
 from activities.undelivered import UndeliveredMails
 from rapport.mail import outbox
-from rapport.model.message import MessageState, Resolution
+from rapport.model.message import Deliver, MessageState, Purpose, Resolution
 from rapport.model.undelivered import Outstanding, Settling, UndeliveredStart
 from rapport.storage.database import Store
+from rapport.storage.relay import mend
 from rapport.storage.tables import MessageRow
 from tests.activities.test_messages import LUCA, OVER, T0, leaves, one, rows, told
 from tests.activities.test_outdated import LATER, waits
@@ -119,3 +120,26 @@ async def test_what_waits_for_somebody_who_has_left_needs_nobody(
     await stands(store, key, lease_until=None)
     assert await activity_at(T0).run(UndeliveredMails(store).look, start) == Outstanding()
     assert (await rows(store))[LUCA]["state"] == S.SUPPRESSED
+
+
+async def test_a_last_mail_that_failed_is_somebodys_task_and_goes_again(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """It tells somebody who has left just that: it is asked about like any other, and goes if that is what is said."""
+    what = await one(store, Purpose.INVITATION)
+    await leaves(store, LUCA)
+    what = what.model_copy(update={"purpose": Purpose.PARTING, "email": "meeting_parting"})
+    key = await waits(store, messages, relay, what)
+    await stands(store, key, state=S.FAILED, reason="550 5.1.1 unknown")
+    start = UndeliveredStart(account="versayce", key=key)
+    found = (await activity_at(LATER).run(UndeliveredMails(store).look, start)).trouble
+    assert found is not None
+    assert found.state is S.FAILED
+    assert await settle(store, key, Resolution.RESEND) is S.READY
+    assert (await activity_at(LATER).run(UndeliveredMails(store).look, start)).trouble is not None
+    async with store.writing() as connection:
+        await mend(connection, LATER)
+    again = Deliver(account="versayce", keys=(key,), now=LATER)
+    outcomes = await activity_at(LATER).run(messages.deliver, again)
+    assert outcomes.states[key] is S.SENT
+    assert relay.accepted[-1].recipient == LUCA
