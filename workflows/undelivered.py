@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
@@ -37,9 +37,9 @@ class Undelivered:
 
     @workflow.init
     def __init__(self, start: UndeliveredStart) -> None:
-        """Nobody was asked."""
+        """Nobody was asked in this run."""
         self.start = start
-        self.asked = 0
+        self.asked = start.asked
 
     @workflow.run
     async def run(self, start: UndeliveredStart) -> None:  # noqa: ARG002 - taken by __init__
@@ -91,7 +91,7 @@ class Undelivered:
                 )
             )
         else:
-            await workflow.sleep(AGAIN, summary="Ask again what becomes of the email")
+            await self.look_again_at(workflow.now() + AGAIN, "Ask again what becomes of the email")
 
     async def send(self) -> None:
         """Send it, at the instant at which its reader may be written to."""
@@ -103,7 +103,12 @@ class Undelivered:
             )
             await self.settle(unwritten)
         elif (until := outcomes.waits.get(self.start.key)) is not None and until > workflow.now():
-            await workflow.sleep(until - workflow.now(), summary="Its reader's working time begins")
+            await self.look_again_at(until, "Its reader's working time begins")
+
+    async def look_again_at(self, at: datetime, summary: str) -> None:
+        """Wait, and look again in a fresh run: nobody may decide for years, and no history grows as long."""
+        await workflow.sleep(at - workflow.now(), summary=summary)
+        workflow.continue_as_new(self.start.model_copy(update={"asked": self.asked}))
 
     async def settle(self, order: Settling) -> None:
         """Write down what becomes of it."""

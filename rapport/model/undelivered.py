@@ -9,10 +9,15 @@ from rapport.model.message import MessageState, Resolution
 
 
 class UndeliveredStart(Wire):
-    """Which mail it is about, by its key; with no account, where it belongs to no account's story."""
+    """Which mail it is about, by its key; with no account, where it belongs to no account's story.
+
+    Attributes:
+        asked: How often somebody was asked by now.
+    """
 
     account: str | None
     key: str
+    asked: int = 0
 
 
 class Trouble(Wire):

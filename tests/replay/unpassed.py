@@ -123,11 +123,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("sweep", "Sweep.tell_of", "await soon(gone.account)"): ENDED,
     ("sweep", "Sweep.tell_of", "await started(HUMAN_TASK, given, id_, summary=given.title, once=True)"): ENDED,
     ("undelivered", "Undelivered.send", "await self.settle(unwritten)"): UNDER,
-    (
-        "undelivered",
-        "Undelivered.send",
-        'await workflow.sleep(until - workflow.now(), summary="Its reader\'s working time begins")',
-    ): UNDER,
+    ("undelivered", "Undelivered.send", 'await self.look_again_at(until, "Its reader\'s working time begins")'): UNDER,
     ("posting", "sent", "await in_the_end(act, given, summary, MAIL, mails=True)"): RELAY,
     (
         "words",
