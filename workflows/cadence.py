@@ -472,6 +472,7 @@ class Cadence(Rhythms):
             ended=self.closing,
             entries=self.diary.take_entries(),
             gone=gone,
+            paused_at=None if self.closing else self.paused_at,
             playbook=self.playbook if self.has_adopted else None,
             version=self.version,
         )

@@ -205,10 +205,11 @@ class Rhythms(Correspondence):
         match operation.kind:
             case Operate.ADOPT:
                 pass
-            case Operate.PAUSE:
-                self.paused_at = self.paused_at or workflow.now()
-            case Operate.RESUME:
-                self.paused_at = None
+            case Operate.PAUSE | Operate.RESUME:
+                paused = operation.kind is Operate.PAUSE
+                self.paused_at = (self.paused_at or workflow.now()) if paused else None
+                # So that SQL knows of each which word on it was the last.
+                self.stale |= {*self.syncs, *self.reviews}
             case _:
                 self.closing = True
         return OPERATIONS[operation.kind]

@@ -353,6 +353,7 @@ class CadenceNews(Wire):
         number: Counts the batches; one that arrives late does not overwrite a later one.
         rhythms: Those of which something is new.
         gone: The rhythms that are no longer in the playbook.
+        paused_at: Since when nothing goes out, if it is paused.
         playbook, version: What the account follows from now on, where that has changed.
     """
 
@@ -364,6 +365,7 @@ class CadenceNews(Wire):
     ended: bool = False
     entries: tuple[Entry, ...] = ()
     gone: tuple[str, ...] = ()
+    paused_at: Instant | None = None
     playbook: str | None = None
     version: int = 0
 

@@ -167,6 +167,12 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
         await put(connection, MilestoneRow, some, kept=() if waiting else _WAITING, version="projected")
 
 
+async def pause_what_recurs(connection: Connection, contract: str, paused_at: datetime | None) -> None:
+    """Write down whether what recurs is paused. Until its onboarding has ended, that says so: both are paused at once."""
+    of_it = update(ContractRow).where(ContractRow.id == contract, ContractRow.ended_at.is_not(None))
+    await connection.execute(of_it.values(paused_at=paused_at))
+
+
 async def tell_step(connection: Connection, news: StepNews) -> None:
     """Write down what a running step waits for."""
     if news.wait is not None:

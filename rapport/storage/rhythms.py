@@ -65,6 +65,8 @@ async def project(connection: Connection, news: CadenceNews) -> None:
     for step in news.gone:
         await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
         await contracts.tell_wait(connection, news.contract, step, Wait())
+    if not await connection.scalar(_LATER, {"of": news.account, "told": news.number}):
+        await contracts.pause_what_recurs(connection, news.contract, news.paused_at)
     if news.playbook is not None:
         await contracts.follow(connection, news.contract, news.playbook, news.version)
     for view in news.rhythms:
@@ -78,6 +80,10 @@ _RHYTHMS: Final = (
     select(RhythmRow.__table__).where(RhythmRow.ended_at.is_(None)).order_by(RhythmRow.account, RhythmRow.step)
 )
 
+
+_LATER: Final = select(RhythmRow.step).where(
+    RhythmRow.account == bindparam("of"), RhythmRow.projected > bindparam("told")
+)
 
 _GONE: Final = (
     update(RhythmRow)

@@ -317,7 +317,7 @@ async def status(office: Office, account: str) -> Status:
         contract=contract.id,
         workflow_id=contract.workflow_id,
         stage=(view.stage if view else contract.stage) or ("done" if contract.ended_at else None),
-        paused=view.paused if view else contract.paused_at is not None,
+        paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
         milestones=shown,
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
         next=f"{waiting[0].title} waits for {waiting[0].waiting_for}" if waiting else None,

@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from rapport.model.base import Refusal, Refused
+from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.operations import Operate
-from starters.commands import cadences, messages, operations, successions, timelines
+from rapport.model.sweep import SweepStart, Swept
+from rapport.model.workflows import SWEEP
+from rapport.storage.tables import MessageRow
+from starters.commands import cadences, messages, onboardings, operations, successions, timelines
 from starters.commands.operations import OperationWritten
 from starters.commands.successions import Successor
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, example, text_of, until
-from tests.support.kickoff import reviewed
+from tests.support.kickoff import reviewed, status_of
 from tests.support.rhythm import begin, coming, events, method
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -272,3 +277,29 @@ async def test_a_champion_who_is_replaced_is_taken_off_the_series_alone(skipping
     (series,) = events(invitation)
     assert series["RRULE"]["FREQ"] == ["WEEKLY"]
     assert f"mailto:{CHAMPION}" not in [str(one) for one in series["ATTENDEE"]]
+
+
+async def test_what_a_paused_cadence_holds_is_not_the_sweeps_to_send(skipping: Town) -> None:
+    """After the end of its onboarding, too, the sweep sends nothing while what recurs is paused; then it does."""
+    await begin(skipping)
+    await skipping.mailed(4)
+    await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
+    (key, *_) = [line.key for line in await messages.listed(skipping.office, "versayce")]
+    long_ago = await skipping.now() - timedelta(hours=1)
+
+    async def swept(number: int) -> int:
+        async with skipping.office.store.writing() as connection:
+            ready = {"state": MessageState.READY, "created_at": long_ago, "settled_at": None}
+            await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**ready))
+        start = SweepStart(patience=60)
+        given: Swept = await skipping.client.execute_workflow(
+            SWEEP.name, start, id=f"sweep/{number}", task_queue="rapport", result_type=Swept
+        )
+        return given.mails
+
+    for number, (kind, mails) in enumerate({Operate.PAUSE: 0, Operate.RESUME: 1}.items()):
+        why = OperationWritten(reason="They merge two teams.")
+        assert (await operations.operate(skipping.office, "versayce", kind, why, TAM)).accepted
+        await until(lambda kind=kind: tell(skipping, f"cadence.{kind}"), "the word on record")  # type: ignore[misc]
+        assert (await onboardings.status(skipping.office, "versayce")).paused is (kind is Operate.PAUSE)
+        assert await swept(number) == mails

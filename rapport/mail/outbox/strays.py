@@ -27,11 +27,9 @@ UNRESOLVED: Final = and_(
 
 _HELD: Final = and_(
     MessageRow.state == MessageState.READY,
-    exists().where(
-        ContractRow.id == MessageRow.contract, ContractRow.paused_at.is_not(None), ContractRow.ended_at.is_(None)
-    ),
+    exists().where(ContractRow.id == MessageRow.contract, ContractRow.paused_at.is_not(None)),
 )
-"""Waits for the end of its onboarding's pause. What had begun to go before that pause goes on."""
+"""Waits for the end of a pause of its onboarding, or of what recurs. What had begun to go before that goes on."""
 
 
 async def late(connection: Connection, before: datetime, limit: int) -> list[Message]:
