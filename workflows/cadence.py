@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.outcomes import Denied, attempted, beside, done, ended, started
+from workflows.outcomes import Denied, attempted, beside, done, ended, started, told
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
 from workflows.waiting import Alarm, ask, soon, steer
@@ -146,6 +146,9 @@ class Cadence(Rhythms):
         """Plan a quarter's occurrences at once, whenever few are left, or a member has set another time."""
         # Who comes or goes while it is planned is planned for next.
         moved, self.people_moved = self.people_moved, False
+        for id_ in list(self._open) if moved else ():
+            # A review that has just been offered is not on record yet, and hears it from here.
+            await told(id_, "people_changed")
         for name, sync in list(self.syncs.items()):
             if sync.wanted is not None:
                 new = sync.standing is None

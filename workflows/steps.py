@@ -33,7 +33,7 @@ from workflows.diary import Diary
 from workflows.failures import Failures
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import Denied, OfAccount, beside, done, ended, started
+from workflows.outcomes import Denied, OfAccount, beside, done, ended, started, told
 from workflows.step_mails import StepMails
 from workflows.successors import Successors
 from workflows.users import Users
@@ -75,6 +75,7 @@ class Steps:
         self._failures = Failures(self)
         self._open: dict[str, list[str]] = {}
         self._steers: dict[str, Steer] = {}
+        self._moves = self._moves_told = 0
         self._staggers = False
         self._paused_since: datetime | None = None
         self._cancelled = False
@@ -113,6 +114,7 @@ class Steps:
                     for name in plan.due_now(free, workflow.now()):
                         self._begin(name)
                     self._alarm.set(plan.next_due(free), "The next step becomes due")
+            await self._tell_of_people()
             await self._send_steers()
             await self.letters.carry_out_releases()
             await self._project()
@@ -162,6 +164,13 @@ class Steps:
         self.diary.tell(f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id)
         self.letters.changed = True
         return Receipt(accepted=True, outcome=applied.outcome)
+
+    async def _tell_of_people(self) -> None:
+        """Pass on that people came, left or took over: what has just begun is not on record, and hears it from here."""
+        if self._moves_told != self._moves:
+            self._moves_told = self._moves
+            for id_ in [id_ for ids in self._open.values() for id_ in ids]:
+                await told(id_, "people_changed")
 
     async def _send_steers(self) -> None:
         """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
@@ -230,6 +239,7 @@ class Steps:
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""
         self.successors.moved = self.letters.changed = True
+        self._moves += 1
         self.users.hear_of_people()
 
     def hear_late(self, decision: LateDecision) -> None:
@@ -397,7 +407,10 @@ class Steps:
 
     async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R | Denied:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
+        moves = self._moves
         child = await started(kind, start, id_, summary=summary, about=about)
+        if self._moves != moves:
+            await told(id_, "people_changed")
         if self.progress[name].state is not StepState.RUNNING:
             # Somebody has ended the step while its workflow was being started.
             await steer(id_, Steering.CLOSE)

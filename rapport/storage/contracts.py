@@ -168,7 +168,7 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
 
 
 async def pause_what_recurs(connection: Connection, contract: str, paused_at: datetime | None) -> None:
-    """Write down whether what recurs is paused. Until its onboarding has ended, that says so: both are paused at once."""
+    """Write down whether what recurs is paused. Until its onboarding has ended, that says it of both."""
     of_it = update(ContractRow).where(ContractRow.id == contract, ContractRow.ended_at.is_not(None))
     await connection.execute(of_it.values(paused_at=paused_at))
 

@@ -133,8 +133,9 @@ async def listeners(connection: Connection, account: str) -> list[str]:
     found = [cadence_id(account)] if recurring else []
     found += [meeting_id(account, one.step, one.period) for one in recurring if one.open and one.period]
     contracts = await connection.execute(
+        # Also of one that has told nothing of itself yet: it tells those that it has begun.
         select(ContractRow.id, ContractRow.workflow_id).where(
-            ContractRow.account == account, ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None)
+            ContractRow.account == account, ContractRow.ended_at.is_(None)
         )
     )
     for contract in contracts.all():

@@ -20,10 +20,11 @@ class Meanwhile(Interceptor):
     Attributes:
         workflow_id: Whose activity.
         does: What happens; nothing does before the test has set it.
+        first: Whether it happens before the activity does its work.
         left: How often it is still to happen.
     """
 
-    def __init__(self, applies: Callable[[Any], bool], times: int = 1) -> None:
+    def __init__(self, applies: Callable[[Any], bool], times: int = 1, *, first: bool = False) -> None:
         """Nothing happens yet.
 
         Args:
@@ -31,6 +32,7 @@ class Meanwhile(Interceptor):
         """
         self.applies = applies
         self.left = times
+        self.first = first
         self.workflow_id = ""
         self.does: Callable[[], Awaitable[object]] | None = None
 
@@ -54,8 +56,11 @@ class _Meanwhile(ActivityInboundInterceptor):
             # On the task queue the workflow hears what is said meanwhile.
             raise ApplicationError("not in the workflow's task", next_retry_delay=timedelta(milliseconds=1))
         meanwhile.left -= 1
+        if meanwhile.first:
+            await does()
         given = await super().execute_activity(input)
-        await does()
+        if not meanwhile.first:
+            await does()
         return given
 
 

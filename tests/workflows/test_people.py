@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import time, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
+from temporalio.service import RPCError
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.ids import onboarding_id
+from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.operations import Operate
 from rapport.model.people import AccountFile, WorkingHours
+from rapport.model.records import Projection
+from rapport.storage import people
 from starters.commands import accounts, meetings, messages, onboardings, operations, successions, tasks, timelines
 from starters.commands.onboardings import MilestoneShown, StartRequest
 from starters.commands.operations import OperationWritten
 from starters.commands.successions import Change, Departure, HandOver, Newcomer, Successor
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, by, example, link_of, text_of, until
+from tests.conftest import (
+    BUSINESS,
+    CHAMPION,
+    SECOND_USER,
+    TAM,
+    USER,
+    Town,
+    by,
+    example,
+    link_of,
+    skipping_town,
+    text_of,
+    until,
+)
 from tests.support import tasks as onsite
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
+from tests.support.meanwhile import Meanwhile
 from tests.support.tasks import TASK, begin_large, large
 from tests.support.tasks import in_phase as task_in_phase
 from tests.workflows.test_meeting import ZURICH, events
+from workflows.meeting import Meeting
 
 NORA = "nora.vidal@versayce.example"
 NOOR = "noor.haddad@foobar.example"
@@ -504,3 +524,34 @@ async def test_what_is_held_can_be_cancelled(skipping: Town) -> None:
     closed = await task_in_phase(skipping, "closed", "task/versayce/people.successor/1")
     assert closed.outcome == "withdrawn"
     assert not [mail for mail in skipping.mails()[4:] if TAM.email not in str(mail["To"])]
+
+
+async def test_a_hand_over_before_anything_is_on_record_counts_in_all_that_follows(tmp_path: Path) -> None:
+    """The onboarding has told nothing of itself yet, and its meeting offers the former TAM's times already."""
+    meanwhile = Meanwhile(lambda given: isinstance(given, Projection), first=True)
+    meanwhile.workflow_id = onboarding_id("versayce")
+    async with skipping_town(tmp_path, interceptors=[meanwhile]) as town:
+        meeting = town.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
+
+        async def tam() -> str | None:
+            try:
+                proposal = (await meeting.query(Meeting.view)).proposal
+            except RPCError:
+                return None
+            return proposal.tam if proposal is not None else None
+
+        async def hand_over() -> None:
+            await until(tam, "the proposal")
+            await successions.hand_over(town.office, "versayce", HandOver(to=NOOR, reason="Robin moves"), TAM)
+
+        meanwhile.does = hand_over
+        await begin(town, with_noor())
+        async with town.office.store.reading() as connection:
+            noor = await people.member_by_email(connection, NOOR)
+        assert noor is not None
+        await until(lambda: serves(tam, noor.id), "the new TAM in the meeting")
+
+
+async def serves(tam: Callable[[], Awaitable[str | None]], member: str) -> bool:
+    """Whether the meeting's TAM is this one."""
+    return await tam() == member
