@@ -13,9 +13,11 @@ import signal
 import sys
 import threading
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -27,10 +29,43 @@ from starters.logs import rotating
 _STOP_SECONDS: Final = 45.0
 """Somewhat longer than a worker lets what is under way come to its end."""
 
+_AT_ONCE: Final = 1.0
+_LASTS: Final = 60.0
+"""How many seconds one has to run for its end to be an accident; one that ends sooner ends for a reason that stays."""
+
+_logger: Final = logging.getLogger("rapport")
+
+
+@dataclass
+class FurtherWorker:
+    """A worker in a process of its own, which another takes the place of whenever it ends.
+
+    Attributes:
+        process: The one that runs now, or ran last.
+    """
+
+    process: Process
+    _begin: Callable[[], Awaitable[Process]]
+    _log: Path
+
+    async def keep(self) -> None:
+        """Start it again each time that it ends, at once or, where it does not last, less and less often."""
+        pause = _AT_ONCE
+        while True:
+            began = monotonic()
+            code = await self.process.wait()
+            pause = _AT_ONCE if monotonic() - began > _LASTS else min(2 * pause, _LASTS)
+            _logger.warning(
+                "a further worker ended with %s; another starts in %d s, and the others do its work: see %s",
+                *(code, pause, self._log),
+            )
+            await asyncio.sleep(pause)
+            self.process = await self._begin()
+
 
 @asynccontextmanager
-async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncIterator[Process]:
-    """Run a worker in a process of its own.
+async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncIterator[FurtherWorker]:
+    """Keep a worker running in a process of its own.
 
     Args:
         settings: Those of the stack.
@@ -38,22 +73,27 @@ async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncI
         log: Takes what it has to say.
     """
     with rotating(log) as said:
-        process = await asyncio.create_subprocess_exec(
-            # Not from the current directory, where somebody else's module may have the same name.
-            *(sys.executable, "-P", "-m", __name__),
-            env={**os.environ, **environment(settings), "TEMPORAL_ADDRESS": temporal},
-            stdin=PIPE,
-            stdout=said,
-            stderr=said,
-            # Its own session: Ctrl-C reaches the stack alone, which stops its parts in their order.
-            start_new_session=True,
-        )
-        watching = asyncio.create_task(_warn_of_its_end(process, log))
+
+        async def begin() -> Process:
+            return await asyncio.create_subprocess_exec(
+                # Not from the current directory, where somebody else's module may have the same name.
+                *(sys.executable, "-P", "-m", __name__),
+                env={**os.environ, **environment(settings), "TEMPORAL_ADDRESS": temporal},
+                stdin=PIPE,
+                stdout=said,
+                stderr=said,
+                # Its own session: Ctrl-C reaches the stack alone, which stops its parts in their order.
+                start_new_session=True,
+            )
+
+        kept = FurtherWorker(await begin(), begin, log)
+        keeping = asyncio.create_task(kept.keep())
         try:
-            yield process
+            yield kept
         finally:
-            watching.cancel()
-            await _end(process)
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            await _end(kept.process)
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
@@ -72,11 +112,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Path):
         return str(value.absolute())
     return value if isinstance(value, str) else json.dumps(value)
-
-
-async def _warn_of_its_end(process: Process, log: Path) -> None:
-    code = await process.wait()
-    logging.getLogger("rapport").warning("a further worker ended with %s; the others do its work: see %s", code, log)
 
 
 async def _end(process: Process) -> None:

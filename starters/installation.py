@@ -36,6 +36,7 @@ class Addresses(Wire):
     """Where the parts of an embedded stack answer, as `rapport up` writes them down for other commands.
 
     Attributes:
+        workers: How many it runs.
         relay: The relay of one's own that mails go to, without user and password; nothing where they are caught.
     """
 
@@ -47,6 +48,7 @@ class Addresses(Wire):
     metrics: str
     mail_mode: str
     quiet_hours: str = "keep"
+    workers: int = 1
     relay: str | None = None
 
 

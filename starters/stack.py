@@ -315,6 +315,7 @@ async def running(
             metrics=f"http://{HOST}:{metrics}/metrics",
             mail_mode=settings.mail_mode,
             quiet_hours=settings.quiet_hours,
+            workers=workers,
             relay=urlsplit(settings.relay).netloc.rpartition("@")[2] if own_relay else None,
         )
         write_private(data / STACK_FILE, addresses.model_dump_json(indent=2))

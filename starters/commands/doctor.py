@@ -39,6 +39,7 @@ from rapport.storage.probes import probe
 from rapport.storage.relay import mail_gate, relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
+from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from worker import mailer_of
 
@@ -300,8 +301,10 @@ async def _schedule(client: Client, settings: Settings) -> Check:
     return Check(check="schedule", verdict=Verdict.OK, what="the morning mails and the sweep are scheduled")
 
 
-async def _worker(client: Client, settings: Settings) -> Check:
+async def examine_worker(client: Client, settings: Settings) -> Check:
+    """Whether any worker has asked for work lately, and of an embedded stack as many as it runs."""
     work, mail = settings.task_queue, mail_queue(settings.task_queue)
+    asking, since = set[str](), datetime.now(UTC) - LATELY
     for queue, kind in (
         (work, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
         (mail, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
@@ -313,6 +316,13 @@ async def _worker(client: Client, settings: Settings) -> Check:
             what = f"none has asked for work on the task queue {queue} in the last minutes"
             fix = "start `rapport up` or `python worker.py`, with the same RAPPORT_TASK_QUEUE"
             return Check(check="worker", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
+        asking |= {one.identity for one in answer.pollers if one.last_access_time.ToDatetime(UTC) > since}
+    stack = stack_of(settings.data)
+    here = stack is not None and stack.temporal == client.service_client.config.target_host
+    if stack is not None and here and len(asking) < stack.workers:
+        what = f"{len(asking)} of {stack.workers} have asked for work in the last minutes; the others are slower for it"
+        fix = f"nothing; `rapport up` starts it again. If it does not last: see {settings.data / 'worker.log'}"
+        return Check(check="worker", verdict=Verdict.NOTE, what=what, fix=fix)
     return Check(check="worker", verdict=Verdict.OK, what=f"asks for work on the task queues {work} and {mail}")
 
 
@@ -332,7 +342,7 @@ async def _desk(client: Client, _: Settings) -> Check:
 _OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] = {
     "search attributes": _search_attributes,
     "schedule": _schedule,
-    "worker": _worker,
+    "worker": examine_worker,
     "desk": _desk,
 }
 

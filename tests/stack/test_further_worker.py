@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,7 +21,10 @@ from temporalio.client import Client
 from rapport.model.ids import new_id
 from rapport.settings import Settings
 from rapport.storage.database import Store
-from starters.further_worker import environment, further_worker
+from starters.commands import doctor
+from starters.commands.doctor import Verdict
+from starters.further_worker import FurtherWorker, environment, further_worker
+from starters.installation import STACK_FILE, Addresses
 from tests.conftest import until
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
@@ -53,16 +55,16 @@ def test_its_environment_says_what_the_settings_say(chosen: dict[str, Any]) -> N
 
 
 @asynccontextmanager
-async def running(client: Client, data: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(client: Client, data: Path) -> AsyncIterator[tuple[FurtherWorker, Settings]]:
     """A further worker on a task queue of its own, once it asks for work there."""
     settings = Settings(data=data, secret=SecretStr("a secret of the tests"), task_queue=new_id("queue"))
     store = Store(settings.database)
     await store.migrate()
     await store.close()
     log = data / "worker.log"
-    async with further_worker(settings, client.service_client.config.target_host, log) as process:
-        await until(lambda: polled_by(client, settings.task_queue, process.pid), "a worker that asks for work")
-        yield process
+    async with further_worker(settings, client.service_client.config.target_host, log) as further:
+        await until(lambda: polled_by(client, settings.task_queue, further.process.pid), "a worker that asks for work")
+        yield further, settings
 
 
 async def polled_by(client: Client, queue: str, pid: int) -> bool:
@@ -82,22 +84,30 @@ async def test_it_ends_as_a_worker_does_when_the_stack_lets_go_of_it(
     dev_server: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It lets what is under way come to its end, and nobody is warned."""
-    async with running(dev_server, tmp_path) as process:
+    async with running(dev_server, tmp_path) as (further, _):
         pass
-    assert process.returncode == 0
+    assert further.process.returncode == 0
     assert "Beginning worker shutdown" in (tmp_path / "worker.log").read_text()
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_its_death_is_in_the_log_of_the_stack(
+async def test_another_takes_the_place_of_one_that_was_killed(
     dev_server: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The stack goes on without it, and says so."""
-    async with running(dev_server, tmp_path) as process:
-        process.kill()
+    """The stack says so, goes on with the others, and starts it again; doctor tells if one does not ask for work."""
+    async with running(dev_server, tmp_path) as (further, settings):
+        killed = further.process.pid
+        further.process.kill()
+        await until(lambda: polled_by_another(dev_server, settings.task_queue, further, killed), "another in its place")
+        assert "a further worker ended with -9; another starts in 2 s, and the others do its work" in caplog.text
+        host = dev_server.service_client.config.target_host
+        for workers, verdict in ((2, Verdict.OK), (3, Verdict.NOTE)):
+            stack = Addresses(data="", temporal=host, ui="", http="", smtp="", metrics="", mail_mode="off")
+            (tmp_path / STACK_FILE).write_text(stack.model_copy(update={"workers": workers}).model_dump_json())
+            assert (await doctor.examine_worker(dev_server, settings)).verdict is verdict
 
-        async def warned() -> bool:
-            return "a further worker ended with -9; the others do its work" in caplog.text
 
-        await until(warned, "a warning")
+async def polled_by_another(client: Client, queue: str, further: FurtherWorker, than: int) -> bool:
+    """Whether the one that runs now is another, and asks for work."""
+    return further.process.pid != than and await polled_by(client, queue, further.process.pid)
