@@ -16,6 +16,7 @@ NEW: Final = "only where somebody is new while mails wait to be read, or the ven
 FAULT: Final = "only where an activity refuses what it never should, or was ended by hand"
 RELAY: Final = "the catcher refuses no mail; tests/stack/test_undelivered.py has a relay that does"
 RACE: Final = "only in the moment in which a child is being started"
+OFFERED: Final = "only where people change while a review is open; not recorded yet"
 SUCC: Final = "only where the TAM let the to-do for a successor pass; not recorded yet"
 PAGER: Final = "no pager is configured; tests/workflows/test_support_desk.py has one"
 AWAY: Final = "only where Temporal was away as it was opened; it begins as an email does, in the line above"
@@ -36,6 +37,8 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ): ENDED,
     ("cadence", "Cadence._have_it_seen_to", "await soon(self.account)"): ENDED,
     ("cadence", "Cadence._seek", "await done(Planning.seek, question, summary, CALENDARS)"): CALENDAR,
+    ("cadence", "Cadence.plan_ahead", "await told(id_, 'people_changed')"): OFFERED,
+    ("steps", "Steps._child", "await told(id_, 'people_changed')"): RACE,
     ("channel", "Channel._have_told", "await told(id_, 'more_to_tell')"): SLOW,
     ("correspondence", "Correspondence._delivered", "await give_up(order, outcomes.reason)"): WRITE,
     (
