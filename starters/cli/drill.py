@@ -93,6 +93,10 @@ def _print(report: Report) -> None:
         ("wrong answers", report.wrong_answers),
     ):
         _lines(title, lines)
+    for one in report.faults:
+        if one.met is False:
+            # No finding: how much happens while a fault lasts is a matter of how quick the machine is.
+            out.print(f"[yellow]![/yellow] {one.fault}: nobody met it, so this drill proves nothing about it.")
     if report.well:
         out.print("[green]✓[/green] Nothing was lost, stranded or hidden.")
     for finding in report.findings:

@@ -11,7 +11,7 @@ import sys
 import time
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiosmtplib
 import pytest
@@ -27,6 +27,7 @@ from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
 from starters.drill.private import refuse_unless_empty, where_it_listens
 from starters.drill.relay import USER, DrillRelay
+from starters.drill.report import FaultShown, Report
 from starters.stack import take_port
 from tests.conftest import ROOT
 from tests.helpers_mail import until
@@ -282,3 +283,25 @@ def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:
     done = CliRunner().invoke(app, ["drill", "--fault", "meteorite"])
     assert done.exit_code == 2
     assert all(fault.name in done.stderr for fault in FAULTS)
+
+
+def test_a_fault_that_nobody_met_is_said_to_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drill in which nobody came across what was broken is no worse for it, but says so."""
+    faults = [
+        FaultShown(fault=name, what="broken", at=0, lasted=1, met=met, known=None)
+        for name, met in (("relay drops", False), ("relay loses", True), ("Temporal dies", None))
+    ]
+    some: dict[str, Any] = {"seed": 1, "minutes": 1, "seconds": 1, "database": "SQLite", "disk": "", "well": True}
+    counts: dict[str, Any] = {"arrived": 0, "acknowledged": {}, "on_record": {}, "mails": {}}
+    lines = ("findings", "doubled", "unknown", "failed", "waiting", "lost", "stranded", "wrong_answers", "refused")
+    report = Report(**some, **counts, **dict.fromkeys((*lines, "skipped", "doctor"), ()), faults=tuple(faults))
+
+    async def drilled(*_: object) -> Report:
+        return report
+
+    monkeypatch.setattr("starters.drill.run.drill", drilled)
+    done = CliRunner().invoke(app, ["drill"])
+    assert done.exit_code == 0, done.output
+    assert [line for line in done.output.splitlines() if "proves nothing" in line] == [
+        "! relay drops: nobody met it, so this drill proves nothing about it."
+    ]
