@@ -111,7 +111,7 @@ ACTIVITIES: Final = 32
 """How many a worker takes at a time. With the SDK's 100, the last that it took in a burst were begun ten seconds later,
 when Temporal had missed their heartbeats and given them to another."""
 
-MAILS: Final = 8
+MAILS_AT_A_TIME: Final = 8
 """How many of those mails that wait for the relay; they share `smtp.MAX_CONNECTIONS`, and some have several readers."""
 
 GRACE: Final = timedelta(seconds=30)
@@ -358,7 +358,7 @@ async def build(
             task_queue=mail_queue(settings.task_queue),
             activities=[messages.send, messages.send_bundle, messages.deliver],
             interceptors=interceptors,
-            max_concurrent_activities=MAILS,
+            max_concurrent_activities=MAILS_AT_A_TIME,
             graceful_shutdown_timeout=GRACE,
             activity_task_poller_behavior=pollers[1],
         )

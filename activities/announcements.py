@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
 from activities.messages import Messages
-from activities.webhooks import GIVE_UP, Hook, Later, Turned, post
+from activities.webhooks import HOOK_GIVES_UP, Hook, Later, Turned, post
 from rapport.model.announcement import Announce, Announced, AnnouncingStart
 from rapport.model.ids import review_id
 from rapport.model.message import CHANNEL, AnnouncementFacts, MessageState, Occasion, Purpose
@@ -116,7 +116,7 @@ class Announcements:
         except Turned as refusal:
             return await self._fail(order, str(refusal))
         except Later as patience:
-            if present - (before.first_tried_at or present) >= GIVE_UP:
+            if present - (before.first_tried_at or present) >= HOOK_GIVES_UP:
                 return await self._fail(order, f"given up after 48 hours: {patience}")
             async with self.store.writing() as connection:
                 await announcements.settle(connection, order.key, announcements.WAITING, str(patience), present)

@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.clock import heartbeats, now
-from activities.webhooks import GIVE_UP, Hook, Later, Turned, post
+from activities.webhooks import HOOK_GIVES_UP, Hook, Later, Turned, post
 from rapport.model.gap import Gap, GapSent, GapStart
 from rapport.storage import gaps
 from rapport.storage.database import Store
@@ -50,7 +50,7 @@ class Gaps:
             except Turned as refusal:
                 raise await self._failed(gap, f"the CRM refuses it: {refusal}", "CrmRefused") from None
             except Later as patience:
-                if present - since >= GIVE_UP:
+                if present - since >= HOOK_GIVES_UP:
                     raise await self._failed(gap, f"given up after 48 hours: {patience}", "CrmGivenUp") from None
                 raise ApplicationError(
                     f"the CRM cannot take it now: {patience}",

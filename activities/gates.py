@@ -10,7 +10,7 @@ from rapport.mail.letters import Company
 from rapport.model.base import Instant, Wire
 from rapport.model.playbook import Gate
 from rapport.policy import calendar, gates
-from rapport.policy.chores import PATIENCE
+from rapport.policy.chores import TODO_DAYS
 from rapport.policy.gates import Standing
 from rapport.storage import gates as records
 from rapport.storage.database import Store
@@ -50,7 +50,7 @@ class Gates:
             company = await Company.read(connection, question.account)
             reviews = await records.reviewed(connection, question.account)
         facts, tam = company.account.facts, company.tam.schedule
-        insist, given_until = (calendar.add_business_days(question.now, days, tam) for days in PATIENCE)
+        insist, given_until = (calendar.add_business_days(question.now, days, tam) for days in TODO_DAYS)
         return GatesFound(
             standings=tuple(gates.standing(question.account, gate, facts, reviews) for gate in question.gates),
             insist=insist,

@@ -23,7 +23,7 @@ from rapport.model.people import Member
 from rapport.model.playbook import MeetingStep, Offset
 from rapport.policy import audience, calendar, operations, quorum
 from rapport.policy.calendar import Interval, Party
-from rapport.policy.chores import PATIENCE
+from rapport.policy.chores import TODO_DAYS
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -261,7 +261,7 @@ class Planning:
         company = await self._company(question.account)
         before, present = question.proposal, question.now
         vacant = audience.vacant(company.contacts.values())
-        ask_again = calendar.add_business_days(present, PATIENCE[1], company.tam.schedule)
+        ask_again = calendar.add_business_days(present, TODO_DAYS[1], company.tam.schedule)
         if before is None:
             return Gathered(proposal=None, vacant=vacant, ask_again=ask_again)
         tam = company.account.tam_at(question.booked or present)
@@ -287,7 +287,7 @@ class Planning:
         company = await self._company(question.account)
         return Vacant(
             personas=audience.vacant(company.contacts.values()),
-            ask_again=calendar.add_business_days(question.now, PATIENCE[1], company.tam.schedule),
+            ask_again=calendar.add_business_days(question.now, TODO_DAYS[1], company.tam.schedule),
         )
 
     def _opened(self, company: Company, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:

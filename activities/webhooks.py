@@ -21,7 +21,7 @@ TIMEOUT: Final = 15.0
 LONGEST: Final = timedelta(hours=1)
 """The longest wait that a receiver can ask for."""
 
-GIVE_UP: Final = timedelta(hours=48)
+HOOK_GIVES_UP: Final = timedelta(hours=48)
 """How long one thing is tried, as mails are."""
 
 

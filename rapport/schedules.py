@@ -32,7 +32,7 @@ MORNINGS: Final = "morning"
 SWEEPS: Final = ids.SWEEP
 """The schedule that looks for what is on record and nobody is at work on."""
 
-PATIENCE: Final = 5
+LATE_ROUNDS: Final = 5
 """After how many rounds what is due counts as that. Longer than a mail waits for its next attempt."""
 
 CATCH_UP: Final = timedelta(minutes=10)
@@ -88,7 +88,7 @@ def _sweeps(task_queue: str, seconds: int) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
             SWEEP.name,
-            SweepStart(patience=PATIENCE * seconds),
+            SweepStart(patience=LATE_ROUNDS * seconds),
             id=SWEEPS,
             task_queue=task_queue,
             static_summary="Find what nobody is at work on",

@@ -31,7 +31,7 @@ MAX_LISTED: Final = 5000
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_SECONDS: Final = 10.0
 
-PATIENCE: Final = timedelta(hours=1)
+LETTING_PASS: Final = timedelta(hours=1)
 """How long a time-skipping server may take to let time pass: all that falls due meanwhile is done before."""
 
 SEARCH_ATTRIBUTES: Final = {
@@ -160,7 +160,7 @@ async def let_pass(environment: WorkflowEnvironment, wait: timedelta) -> None:
 
     order = SleepRequest()
     order.duration.FromTimedelta(wait)
-    await environment.client.test_service.unlock_time_skipping_with_sleep(order, timeout=PATIENCE)
+    await environment.client.test_service.unlock_time_skipping_with_sleep(order, timeout=LETTING_PASS)
 
 
 async def running(client: Client, kinds: Iterable[str], task_queue: str) -> set[str]:

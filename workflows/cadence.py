@@ -46,7 +46,7 @@ from workflows.waiting import Alarm, ask, soon, steer
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
-IT_IS_OVER: Final = "what recurs has come to its end"
+CADENCE_IS_OVER: Final = "what recurs has come to its end"
 
 
 @workflow.defn(name=CADENCE.name)
@@ -220,7 +220,7 @@ class Cadence(Rhythms):
                 self.announce(name, "closed")
         self.tell_everyone_of_changes()
         await self.carry_out_releases()
-        await self.drop_drafts(IT_IS_OVER)
+        await self.drop_drafts(CADENCE_IS_OVER)
         for id_ in list(self._open):
             await steer(id_, Steering.CLOSE)
         self.diary.tell("cadence.ended")
@@ -229,7 +229,7 @@ class Cadence(Rhythms):
 
     def why_not(self, key: str) -> str | None:  # noqa: ARG002 - of no use is every mail that need not go at once
         """What was put off makes no sense any more once nothing recurs."""
-        return IT_IS_OVER if self.closing else None
+        return CADENCE_IS_OVER if self.closing else None
 
     @workflow.query(name="view", description="What recurs, as it stands")
     def view(self) -> CadenceView:

@@ -38,7 +38,7 @@ from workflows.outcomes import done
 from workflows.waiting import Alarm, Errand
 from workflows.words import Door
 
-IT_IS_OVER: Final = "the meeting is over"
+MEETING_IS_OVER: Final = "the meeting is over"
 
 
 class Gathering(Correspondence):
@@ -158,7 +158,7 @@ class Gathering(Correspondence):
         """A mail that asks for an answer makes no sense once there is one, or nothing is asked any more."""
         purpose = purpose_of(key)
         if self.phase is MeetingPhase.ENDED and purpose in (Purpose.MESSAGE, Purpose.PROPOSAL, Purpose.REMINDER):
-            return IT_IS_OVER
+            return MEETING_IS_OVER
         if purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
             return None
         if round_of(key) != self.round:
@@ -206,7 +206,7 @@ class Gathering(Correspondence):
 
     def _judge_book(self, book: Book) -> str | None:
         if self.phase is MeetingPhase.ENDED:
-            return IT_IS_OVER
+            return MEETING_IS_OVER
         if self.proposal is None:
             return "the meeting is still being prepared; try again in a moment"
         if self.vacant and self.booking is None:
@@ -222,7 +222,7 @@ class Gathering(Correspondence):
 
     def _judge_report(self, report: Report) -> str | None:
         if self.phase is MeetingPhase.ENDED and self.report is None:
-            return IT_IS_OVER
+            return MEETING_IS_OVER
         if self.report is not None:
             return "someone has already said how it went"
         if self.booking is None:

@@ -27,14 +27,14 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy import quorum
     from rapport.policy.chores import FIND_A_TIME, INSISTING, NO_TIME, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED
 
-from workflows.gathering import IT_IS_OVER, Gathering
+from workflows.gathering import MEETING_IS_OVER, Gathering
 from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, attempted, done
 
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
 
-UNREAD: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
+NOT_READ_YET: Final = (MeetingPhase.PROPOSING, MeetingPhase.DRAFTED)
 """The phases in which a proposal may wait to be read; where times go stale, one follows the other."""
 
 HELD_BACK: Final = "the mails with the times were held back"
@@ -103,7 +103,7 @@ class Meeting(Gathering):
         if reviewed:
             self.phase = MeetingPhase.DRAFTED
             await writing
-            await self._have_read(Purpose.PROPOSAL, lambda: self.phase not in UNREAD)
+            await self._have_read(Purpose.PROPOSAL, lambda: self.phase not in NOT_READ_YET)
 
     async def open_the_vote(self) -> None:
         """Where a person reads the mails first, wait for their word; the voting period counts from then.
@@ -173,7 +173,7 @@ class Meeting(Gathering):
             start=self.booking.start if self.booking else None,
             agreed=self.report.agreed if self.report else (),
         )
-        await self.drop_drafts(IT_IS_OVER)
+        await self.drop_drafts(MEETING_IS_OVER)
         await self.write_down()
         await self.all_over(result)
         return result

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import PLANNING
 from workflows.outcomes import done, started
 
-PATIENCE: Final = timedelta(minutes=10)
+ROUND_STAYS: Final = timedelta(minutes=10)
 """How long a round stays for its mails. Shorter than the time between two, as none begins while another runs."""
 
 
@@ -28,7 +28,7 @@ class Morning:
 
     Each mail is a workflow of its own, named by member and date: a round that is repeated or overlaps another finds
     it there, and mail that is stopped keeps no later round from its members. The round only sees to it that they are
-    on their way, or waits for `PATIENCE`; they go on without it.
+    on their way, or waits for `ROUND_STAYS`; they go on without it.
     """
 
     @workflow.run
@@ -39,7 +39,7 @@ class Morning:
         started = [await self._write(due) for due in mornings.due]
         mails = [mail for mail in started if mail is not None]
         if mails:
-            await workflow.wait(mails, timeout=PATIENCE.total_seconds())
+            await workflow.wait(mails, timeout=ROUND_STAYS.total_seconds())
         return MorningResult(written=len(mails))
 
     async def _write(self, due: MorningDue) -> asyncio.Task[Any] | None:

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from activities.undelivered import UndeliveredMails
     from rapport.model.human_task import TaskStart
-    from rapport.model.ids import UNWRITTEN, step_of, step_of_to_do, undelivered_id, unwritten_task
+    from rapport.model.ids import UNWRITTEN_STEP, step_of, step_of_to_do, undelivered_id, unwritten_task
     from rapport.model.message import Bundle, Deliver, Occasion, Outcomes, Resolution
     from rapport.model.undelivered import Settling, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
@@ -92,7 +92,7 @@ async def is_tried_again(
             account=occasion.account,
             contract=occasion.contract or occasion.account,
             subject=subject or occasion.account,
-            step=f"{occasion.step}.{UNWRITTEN}",
+            step=f"{occasion.step}.{UNWRITTEN_STEP}",
             title=REWRITE.title.format(occasion.title),
             attempt=number,
             definition=REWRITE.definition.model_copy(update={"assign": asked}),

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import FollowUp, Planning, Vacancies
     from rapport.model.records import Wait
     from rapport.policy import audience, plan
-    from rapport.policy.chores import NAME_A_SUCCESSOR, PATIENCE
+    from rapport.policy.chores import NAME_A_SUCCESSOR, TODO_DAYS
 
 from workflows.options import PLANNING
 from workflows.outcomes import done
@@ -79,7 +79,7 @@ class Successors:
             )
             await errand.put(is_over)
             if not is_over():
-                question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=PATIENCE[1:])
+                question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=TODO_DAYS[1:])
                 answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
                 self.hold = self._wait(answer.at[0])
                 self.steps.show_anew(sorted(plan.held(self.steps.progress, self.vacant)))

@@ -11,8 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from activities.undelivered import UndeliveredMails
     from rapport.model.human_task import TaskResult, TaskStart
-    from rapport.model.ids import UNDELIVERED as STEP
-    from rapport.model.ids import undelivered_task
+    from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
     from rapport.model.message import Deliver, MessageState, Resolution
     from rapport.model.undelivered import Settling, Trouble, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
@@ -23,7 +22,7 @@ from workflows.outcomes import Denied, done
 from workflows.posting import sent
 from workflows.waiting import ask, soon
 
-AGAIN: Final = timedelta(days=1)
+ASKED_AGAIN_AFTER: Final = timedelta(days=1)
 """How long nobody is asked again after a to-do that everyone let pass."""
 
 
@@ -61,12 +60,12 @@ class Undelivered:
         account = self.start.account
         assert account is not None
         self.asked += 1
-        chore = chores.UNKNOWN if trouble.state is MessageState.UNKNOWN else chores.UNDELIVERED
+        chore = chores.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else chores.DID_NOT_GO
         given = TaskStart(
             account=account,
             contract=trouble.contract,
             subject=trouble.subject,
-            step=f"{trouble.step}.{STEP}",
+            step=f"{trouble.step}.{UNDELIVERED_STEP}",
             title=chore.title.format(trouble.title),
             attempt=self.asked,
             about=trouble.about,
@@ -91,7 +90,7 @@ class Undelivered:
                 )
             )
         else:
-            await self.look_again_at(workflow.now() + AGAIN, "Ask again what becomes of the email")
+            await self.look_again_at(workflow.now() + ASKED_AGAIN_AFTER, "Ask again what becomes of the email")
 
     async def send(self) -> None:
         """Send it, at the instant at which its reader may be written to."""

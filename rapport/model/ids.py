@@ -7,7 +7,7 @@ import secrets
 from datetime import date, datetime
 from typing import Final
 
-UNDELIVERED, UNWRITTEN = "undelivered", "unwritten"
+UNDELIVERED_STEP, UNWRITTEN_STEP = "undelivered", "unwritten"
 """What the step of a to-do about an email ends with, behind the step that the email is for."""
 
 
@@ -132,12 +132,12 @@ def undelivered_id(message: str) -> str:
 
 def undelivered_task(account: str, message: str, number: int) -> str:
     """The to-do about one mail; `number` counts how often somebody was asked, from 1."""
-    return task_id(account, UNDELIVERED, number, hashlib.sha256(message.encode()).hexdigest()[:12])
+    return task_id(account, UNDELIVERED_STEP, number, hashlib.sha256(message.encode()).hexdigest()[:12])
 
 
 def unwritten_task(account: str, workflow_id: str, number: int) -> str:
     """The to-do about an email that cannot be written; `number` counts those of one workflow, from 1."""
-    return task_id(account, UNWRITTEN, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
+    return task_id(account, UNWRITTEN_STEP, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
 
 
 def gone_task(account: str, workflow_id: str, since: datetime) -> str:
@@ -148,7 +148,7 @@ def gone_task(account: str, workflow_id: str, since: datetime) -> str:
 
 def step_of_to_do(step: str) -> bool:
     """Whether this is the step of a to-do about an email. It stands in an inbox, whether its own emails go or not."""
-    return not {UNDELIVERED, UNWRITTEN}.isdisjoint(step.split(".")[1:])
+    return not {UNDELIVERED_STEP, UNWRITTEN_STEP}.isdisjoint(step.split(".")[1:])
 
 
 SWEEP = "sweep"

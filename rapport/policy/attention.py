@@ -17,7 +17,7 @@ from rapport.policy.calendar import next_working_instant, wall
 
 OUTSIDE: Final = "outside their working time"
 WORST: Final = "their open case of severity 1 comes first"
-PATIENCE: Final = timedelta(days=7)
+OF_USE_FOR: Final = timedelta(days=7)
 """How long a mail that is nice to have is still of use; a budget puts it off no further."""
 
 
@@ -111,7 +111,7 @@ def decide(
     then = next_working_instant(month, who) if quiet_hours else month
     if (joined := _joined(then, who, hosts)) is not None:
         return joined
-    if then > asked + PATIENCE or (until is not None and then >= until) or _used(then, who, budget, planned):
+    if then > asked + OF_USE_FOR or (until is not None and then >= until) or _used(then, who, budget, planned):
         return Verdict(None, used)
     return Verdict(then, used)
 

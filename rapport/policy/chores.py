@@ -1,6 +1,6 @@
 """What somebody has to do elsewhere, and the to-do that insists where it stays undone.
 
-The TAM is told of it, and does it or not. After `PATIENCE` a to-do stands in the inbox; its ladder goes up to the
+The TAM is told of it, and does it or not. After `TODO_DAYS` a to-do stands in the inbox; its ladder goes up to the
 backup and the manager, and its end is the written end of the wait.
 """
 
@@ -13,10 +13,10 @@ from rapport.model.human_task import TaskDefinition, TaskOption
 from rapport.model.message import Resolution
 from rapport.model.operations import Operate
 
-PATIENCE: Final = (2, 12)
+TODO_DAYS: Final = (2, 12)
 """The business days of the TAM's after which a to-do insists, and after which nobody is waited for any more."""
 
-INSISTING: Final = (PATIENCE[0], PATIENCE[0] + 1)
+INSISTING: Final = (TODO_DAYS[0], TODO_DAYS[0] + 1)
 """The business days of the TAM's after which a to-do insists, and by which it is due."""
 
 SEND, HOLD = "send", "hold"
@@ -133,7 +133,7 @@ DECIDE_ON_FAILURE: Final = Chore(
 """Its options are what an operation on the step does."""
 _RESEND: Final = TaskOption(id=Resolution.RESEND, title="Send it again")
 _ELSEWHERE: Final = TaskOption(id=Resolution.ELSEWHERE, title="I've told them another way")
-UNDELIVERED: Final = Chore(
+DID_NOT_GO: Final = Chore(
     "undelivered",
     "{}: an email wasn't delivered",
     TaskDefinition(
@@ -144,7 +144,7 @@ UNDELIVERED: Final = Chore(
         on_timeout="unanswered",
     ),
 )
-UNKNOWN: Final = Chore(
+NOBODY_KNOWS: Final = Chore(
     "undelivered",
     "{}: we can't tell whether an email arrived",
     TaskDefinition(

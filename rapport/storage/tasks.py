@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, fun
 
 from rapport.model.base import Instant
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
-from rapport.model.ids import UNDELIVERED, undelivered_task
+from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
 from rapport.policy.chores import OF_MEETINGS
 from rapport.storage import upserts
 from rapport.storage.contracts import tell_step
@@ -122,13 +122,15 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
 
 async def open_about_emails(connection: Connection) -> list[str]:
     """The open to-dos about emails that failed or may not have arrived, by id."""
-    return list(await connection.scalars(select(TaskRow.id).where(TaskRow.step.endswith(f".{UNDELIVERED}"), _OPEN)))
+    return list(
+        await connection.scalars(select(TaskRow.id).where(TaskRow.step.endswith(f".{UNDELIVERED_STEP}"), _OPEN))
+    )
 
 
 async def open_about_email(connection: Connection, account: str, message: str) -> str | None:
     """The open to-do about one email, if somebody is asked about it; by id."""
     *_, digest = undelivered_task(account, message, 1).split("/")
-    query = select(TaskRow.id).where(TaskRow.id.like(f"task/{account}/{UNDELIVERED}/%/{digest}"), _OPEN)
+    query = select(TaskRow.id).where(TaskRow.id.like(f"task/{account}/{UNDELIVERED_STEP}/%/{digest}"), _OPEN)
     found: str | None = await connection.scalar(query)
     return found
 

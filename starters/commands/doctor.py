@@ -29,7 +29,7 @@ from rapport.model.support import DESK
 from rapport.model.workflows import LASTING, mail_queue
 from rapport.policy import promises
 from rapport.policy.messages import ways_on
-from rapport.schedules import MORNINGS, PATIENCE, SWEEPS, registered
+from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
 from rapport.settings import Settings
 from rapport.storage import announcements, gaps, reviews, support, sweep
 from rapport.storage.access import mail_switch
@@ -394,7 +394,7 @@ async def _mail(store: Store, settings: Settings) -> Check:
 async def _emails(store: Store, settings: Settings) -> Check:
     """Whether any email is late, failed, or may not have arrived, each with its age."""
     present = datetime.now(UTC)
-    late = present - timedelta(seconds=settings.sweep_seconds * PATIENCE)
+    late = present - timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS)
     async with store.reading() as connection:
         goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
         found = await outbox.unresolved(connection, MOST_NAMED + 1)
@@ -473,7 +473,7 @@ async def _sweep(store: Store, settings: Settings) -> Check:
         return Check(check="sweep", verdict=Verdict.NOTE, what="hasn't run yet", fix=fix)
     since = datetime.now(UTC) - last.at
     what = f"last ran {_age(since)} ago, at {last.at:%Y-%m-%d %H:%M} UTC"
-    if since > timedelta(seconds=settings.sweep_seconds * PATIENCE):
+    if since > timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS):
         return Check(check="sweep", verdict=Verdict.TROUBLE, what=what, fix=fix)
     return Check(check="sweep", verdict=Verdict.OK, what=what)
 

@@ -22,7 +22,7 @@ from starters.drill.plan import Beat, Story, plan
 from starters.drill.private import Commands, Private, running
 from starters.drill.report import FaultShown, Line, Report
 
-PATIENCE: Final = 180.0
+QUIET_WITHIN: Final = 180.0
 """How long a drill waits, once all is mended, until all is quiet: somewhat longer than a mail's lease, and than the
 pause after a relay that was set up wrongly."""
 
@@ -51,7 +51,7 @@ class Given:
     postgres: bool = False
     database_url: str | None = None
     only: tuple[str, ...] = ()
-    patience: float = PATIENCE
+    patience: float = QUIET_WITHIN
     keep: Path | None = None
     commands: Commands = field(default_factory=Commands)
 

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.announcements import Announcements
 from activities.messages import Messages
-from activities.webhooks import GIVE_UP, Hook
+from activities.webhooks import HOOK_GIVES_UP, Hook
 from rapport.mail.smtp import Mailer
 from rapport.model.announcement import Announce, Announced, AnnouncingStart
 from rapport.storage import announcements, people
@@ -149,7 +149,7 @@ async def test_two_days_of_silence_are_enough(channel: Announcements, store: Sto
     slack.answers += [(500, {}), (500, {})]
     with pytest.raises(ApplicationError):
         await tell(channel, order)
-    assert (await tell(channel, order, T0 + GIVE_UP)).slack == "failed"
+    assert (await tell(channel, order, T0 + HOOK_GIVES_UP)).slack == "failed"
 
 
 async def test_nobody_reads_the_address_of_the_webhook(

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from temporalio.exceptions import ApplicationError
 
 from activities.gaps import Gaps
-from activities.webhooks import GIVE_UP, LONGEST, Hook, Later, Turned, post
+from activities.webhooks import HOOK_GIVES_UP, LONGEST, Hook, Later, Turned, post
 from rapport.model.gap import GapSent, GapStart, NewGap
 from rapport.storage import gaps
 from rapport.storage.database import Store
@@ -126,7 +126,11 @@ async def test_two_days_of_silence_end_a_delivery_on_record(store: Store, delive
     """Until then each attempt asks for another; then it fails for good, in words that hold neither address nor key."""
     crm.answers += [(500, {}), (500, {}), (500, {})]
     order = await logged(store)
-    for at, kind in ((T0, "CrmSilent"), (T0 + GIVE_UP - SECONDS, "CrmSilent"), (T0 + GIVE_UP, "CrmGivenUp")):
+    for at, kind in (
+        (T0, "CrmSilent"),
+        (T0 + HOOK_GIVES_UP - SECONDS, "CrmSilent"),
+        (T0 + HOOK_GIVES_UP, "CrmGivenUp"),
+    ):
         with pytest.raises(ApplicationError) as failed:
             await activity_at(at).run(delivery.deliver, order)
         assert (failed.value.type, failed.value.non_retryable) == (kind, kind == "CrmGivenUp")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rapport.model.message import Purpose, Weight
 from rapport.model.people import WEEKDAYS, Schedule, WorkingHours
-from rapport.policy.attention import OUTSIDE, PATIENCE, Planned, Verdict, decide, earliest
+from rapport.policy.attention import OF_USE_FOR, OUTSIDE, Planned, Verdict, decide, earliest
 from rapport.policy.calendar import is_business_day, wall, working_windows
 
 PLACES = (
@@ -115,7 +115,7 @@ def test_a_budget_holds_back_what_is_nice_alone(
     if verdict.at is not None:
         used = sum(month_of(mail.at, who) == month_of(verdict.at, who) for mail in planned)
         assert used < budget
-        assert verdict.at <= asked + PATIENCE or verdict == earliest(asked, who, Weight.NICE)
+        assert verdict.at <= asked + OF_USE_FOR or verdict == earliest(asked, who, Weight.NICE)
     elif verdict.joins is None:
         assert verdict.reason is not None
         assert "attention budget" in verdict.reason

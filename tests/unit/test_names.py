@@ -1,9 +1,10 @@
-"""No class of the code base has the name of another, but for those that have yet to be renamed."""
+"""No class or constant of the code base has the name of another, but for those that have yet to be renamed."""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from tests.conftest import ROOT
@@ -18,11 +19,50 @@ YET: Final = frozenset({
 """Names that stand twice. This list only gets shorter: what is renamed leaves it."""
 
 
+CONSTANTS_YET: Final = frozenset({
+    "ACCOUNT", "ANSWER_SECONDS", "ASKED", "AT_ONCE", "BEAT_SECONDS", "CONNECT_SECONDS", "ERASED", "FAILED",
+    "FILE", "GONE", "HEADERS", "HOST", "LAST", "LISTED", "LITTLE", "LONGEST", "LOOK_SECONDS", "MAX_BYTES",
+    "MAX_NAME", "MEETING", "MOST", "NOTICE", "OPTIONS", "PHASES", "QUESTIONS", "RECENT", "REFUSED", "SEATS",
+    "SETTLE", "SETTLE_SECONDS", "SHOWN", "SIDES", "STAGE", "START_SECONDS", "SWEEP", "SWEEPS", "TIMEOUT",
+    "USER", "WAITING", "WITHDRAWN", "WORDS",
+})  # fmt: skip
+"""The same for constants."""
+
+
+def modules() -> list[ast.Module]:
+    """The code base's modules."""
+    paths = [
+        path
+        for part in ("rapport", "activities", "workflows", "starters")
+        for path in (ROOT / part).rglob("*.py")
+        # A migration stands alone.
+        if "migrations" not in path.parts
+    ]
+    return [ast.parse(path.read_text()) for path in (*paths, ROOT / "worker.py")]
+
+
+def twice(names: Iterable[str]) -> set[str]:
+    """The names that stand more than once, but for those of one module's own."""
+    return {name for name, count in Counter(names).items() if count > 1 and not name.startswith("_")}
+
+
+def constants(module: ast.Module) -> set[str]:
+    """A module's constants; a single letter is a type's variable."""
+    found: set[str] = set()
+    for node in module.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        found |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {name for name in found if name.isupper() and len(name) > 1}
+
+
 def test_no_further_class_name_stands_twice() -> None:
     """A name leads to one class: whoever looks for it finds that one, and no other."""
-    paths = [
-        path for part in ("rapport", "activities", "workflows", "starters") for path in (ROOT / part).rglob("*.py")
-    ]
-    trees = [ast.parse(path.read_text()) for path in (*paths, ROOT / "worker.py")]
-    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    assert {name for name, count in names.items() if count > 1 and not name.startswith("_")} == YET
+    nodes = (node for module in modules() for node in ast.walk(module))
+    assert twice(node.name for node in nodes if isinstance(node, ast.ClassDef)) == YET
+
+
+def test_no_further_constants_name_stands_twice() -> None:
+    """A constant says by its name what it is of: the same name elsewhere means the same thing, and is imported."""
+    assert twice(name for module in modules() for name in constants(module)) == CONSTANTS_YET

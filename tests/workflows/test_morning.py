@@ -22,7 +22,7 @@ from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Town, text_of, until
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.tasks import MANAGER, begin_large, request
 from tests.support.tasks import in_phase as task_in_phase
-from workflows.morning import PATIENCE
+from workflows.morning import ROUND_STAYS
 
 ROBIN = TAM.email
 
@@ -232,7 +232,7 @@ async def test_mail_that_is_stopped_holds_up_no_later_round(skipping: Town) -> N
             return list(states) == [MessageState.READY]
 
     await until(written, "the mail in the outbox")
-    await skipping.sleep_until(nine + PATIENCE + timedelta(seconds=1))
+    await skipping.sleep_until(nine + ROUND_STAYS + timedelta(seconds=1))
     await until(status_of(skipping, first.id), "the end of the round")
     assert await go(skipping) == 0
     assert not mornings(skipping, ROBIN)

@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, not_, select
 
 from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
 from rapport.model.base import Instant, Wire
-from rapport.model.ids import UNDELIVERED, UNWRITTEN
+from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
 _UNDELIVERED: Final = (MessageState.FAILED, MessageState.UNKNOWN)
-_TO_DOS: Final = (UNDELIVERED, UNWRITTEN)
+_TO_DOS: Final = (UNDELIVERED_STEP, UNWRITTEN_STEP)
 
 UNRESOLVED: Final = and_(
     MessageRow.state.in_(_UNDELIVERED),
