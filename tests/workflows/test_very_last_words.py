@@ -29,6 +29,7 @@ from starters.commands.operations import OperationWritten
 from starters.commands.reviews import Feedback, Reason
 from starters.commands.successions import Successor
 from tests.conftest import TAM, Town, by, left, skipping_town, until
+from tests.replay import record
 from tests.support import kickoff, rhythm, tasks
 from tests.support import reviews as asking
 from tests.support.desk import ask, open_desk, owner_of
@@ -57,6 +58,14 @@ def is_last(given: Any) -> bool:
             return given.ended
         case _:
             return False
+
+
+async def robin(town: Town) -> str:
+    """The TAM, by id."""
+    async with town.office.store.reading() as connection:
+        found = await people.member_by_email(connection, TAM.email)
+    assert found is not None
+    return found.id
 
 
 End = Callable[[], Awaitable[object]]
@@ -118,10 +127,7 @@ async def test_a_word_said_while_the_end_is_written_down_is_answered(
     last, said = Meanwhile(is_last, ROUNDS), list[str]()
     async with skipping_town(tmp_path, interceptors=[last]) as town:
         workflow_id, end = await begin(town)
-        async with town.office.store.reading() as connection:
-            robin = await people.member_by_email(connection, TAM.email)
-        assert robin is not None
-        member, handle = robin.id, town.client.get_workflow_handle(workflow_id)
+        member, handle = await robin(town), town.client.get_workflow_handle(workflow_id)
 
         async def speak() -> None:
             word = Release(id=new_id("s"), by=member, keys=("no draft",))
@@ -230,3 +236,30 @@ async def test_a_successor_who_comes_while_the_next_dates_are_planned_is_invited
         meanwhile.workflow_id, meanwhile.does = cadence_id("versayce"), follow
         await cadences.set_time(town.office, "versayce", "weekly", "thu", "10:00", TAM)
         assert any(rhythm.method(mail) == "REQUEST" for mail in await town.mailed(1, NORA))
+
+
+async def test_a_word_said_before_a_cadence_goes_on_in_a_new_run_is_answered(tmp_path: Path) -> None:
+    """After a review the page is turned, and not before everybody is heard who speaks at that moment."""
+    news = Meanwhile(lambda given: isinstance(given, CadenceNews), ROUNDS)
+    said: list[str] = []
+    async with skipping_town(tmp_path, interceptors=[news]) as town:
+        cadence = await rhythm.begin(town, rhythm.QBR)
+        await record.a_review_is_booked(town)
+        member, first = await robin(town), (await cadence.describe()).run_id
+
+        async def speak() -> None:
+            word = Release(id=new_id("s"), by=member, keys=("no draft",))
+            said.append(word.id)
+            await cadence.signal(Correspondence.hear_later, left("release", word))
+            await heard(town.client, cadence.id)
+
+        news.workflow_id, news.does = cadence.id, speak
+        await meetings.report(town.office, "versayce", "qbr", "held", TAM)
+
+        async def turned() -> bool:
+            await town.sleep_until(await town.now() + timedelta(seconds=1))
+            return (await cadence.describe()).run_id != first
+
+        await until(turned, "the run after the review")
+        entries = await timelines.timeline_of(town.office, "versayce")
+        assert len(said) == len([one for one in entries if one.kind == "drafts.refused"]) == ROUNDS
