@@ -206,10 +206,10 @@ class Cadence(Rhythms):
     async def turn_the_page(self) -> None:
         """After a review, begin a fresh run, once nothing is open or queued; nothing that was said is lost."""
         over = self.review_over or workflow.info().is_continue_as_new_suggested()
-        if not over or self._open or self._seeing_to or self.is_posting or self.changed or self.has_releases:
+        if not over or self._open or self._seeing_to or self.is_posting or self.changed or self.has_news:
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self.changed or self.has_releases or self.closing or self.changes or self.missed:
+        if self.changed or self.has_news or self.closing or self.changes or self.missed:
             return
         workflow.continue_as_new(self.start.model_copy(update={"state": self._state()}))
 

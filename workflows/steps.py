@@ -185,8 +185,8 @@ class Steps:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
         if self._paused_since is not None:
             # Before any other: what became ready during the pause has lost nothing by it.
-            await self._give_back_what_was_left(self._paused_since)
-            self._paused_since = None
+            since, self._paused_since = self._paused_since, None
+            await self._give_back_what_was_left(since)
         waits = []
         for name in plan.ready(self.progress):
             step = self.progress[name]
@@ -204,8 +204,8 @@ class Steps:
             )
             self._set_dues(answer.due)
         if self._staggers:
-            await self._stagger()
             self._staggers = False
+            await self._stagger()
 
     async def _give_back_what_was_left(self, paused_at: datetime) -> None:
         """Move each wait that a pause has interrupted."""

@@ -598,8 +598,7 @@ class SupportCase(Correspondence):
         return (
             self._is_long()
             and not self.is_posting
-            and not self.has_releases
-            and not self.diary.has_entries
+            and not self.has_news
             and self.escalation is None
             and not (self.acts or self.words or self.log or self.drafts or self.put_off)
             and self.status.owner is not None
