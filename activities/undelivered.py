@@ -14,7 +14,7 @@ from activities.clock import asked_at, now
 from activities.writing import suppressed, told
 from rapport.mail import outbox, outdated
 from rapport.model.human_task import MEMBER_PREFIX
-from rapport.model.message import MessageState, Occasion, Outcomes, Resolution
+from rapport.model.message import NOT_DELIVERED, MessageState, Occasion, Outcomes, Resolution
 from rapport.model.people import Role
 from rapport.model.undelivered import Outstanding, Settling, Trouble, UndeliveredStart
 from rapport.policy import audit
@@ -52,7 +52,7 @@ class UndeliveredMails:
             in_vain = message.state not in _MAY_HAVE_ARRIVED and await outdated.goes_to_nobody(connection, message)
             if in_vain and await outbox.let_rest(connection, message.key, outbox.DEPARTED, now()):
                 return Outstanding()
-            failed = message.state in (MessageState.FAILED, MessageState.UNKNOWN)
+            failed = message.state in NOT_DELIVERED
             if failed and message.account is None:
                 # It is in nobody's care: no account has it, and whoever asked for it asks again.
                 return Outstanding()

@@ -11,7 +11,7 @@ from rapport.mail import outbox, put_off
 from rapport.mail.compose import Person
 from rapport.mail.letters import Company, House, Letter, Stationery
 from rapport.model.ids import message_key
-from rapport.model.message import CHANNEL, MessageState, Occasion, Outcomes, Purpose, Weight
+from rapport.model.message import CHANNEL, NOT_DELIVERED, MessageState, Occasion, Outcomes, Purpose, Weight
 from rapport.model.people import personas
 from rapport.model.records import Entry
 from rapport.policy import attention
@@ -191,7 +191,7 @@ def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState,
     if message.account is None:
         return []
     key = f"{message.key}/{state}"
-    if state in (MessageState.FAILED, MessageState.UNKNOWN):
+    if state in NOT_DELIVERED:
         # It may fail again, once it was sent again.
         key += f"/{message.fence}"
     return [

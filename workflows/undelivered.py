@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.undelivered import UndeliveredMails
     from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
-    from rapport.model.message import Deliver, MessageState, Resolution
+    from rapport.model.message import NOT_DELIVERED, Deliver, MessageState, Resolution
     from rapport.model.undelivered import Settling, Trouble, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
     from rapport.policy import chores
@@ -44,7 +44,7 @@ class Undelivered:
     async def run(self, start: UndeliveredStart) -> None:  # noqa: ARG002 - taken by __init__
         """Look how it stands; send it, or have somebody decide, until there is nothing left to take care of."""
         while (trouble := await self.look()) is not None:
-            if trouble.state not in (MessageState.FAILED, MessageState.UNKNOWN):
+            if trouble.state not in NOT_DELIVERED:
                 await self.send()
             else:
                 await self.carry_out(await self.have_decided(trouble))

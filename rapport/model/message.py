@@ -31,9 +31,11 @@ class MessageState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-SETTLED = frozenset(
-    {MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN, MessageState.HELD, MessageState.SUPPRESSED}
-)
+NOT_DELIVERED: Final = (MessageState.FAILED, MessageState.UNKNOWN)
+"""The states of an email that failed, or of which nobody can tell whether it arrived: a person takes care of it."""
+
+
+SETTLED = frozenset({MessageState.SENT, *NOT_DELIVERED, MessageState.HELD, MessageState.SUPPRESSED})
 """The states in which the system does nothing more by itself."""
 
 
@@ -422,8 +424,7 @@ class Outcomes(Wire):
 
     def undelivered(self) -> tuple[str, ...]:
         """The keys of what failed, or may not have arrived."""
-        troubles = (MessageState.FAILED, MessageState.UNKNOWN)
-        return tuple(key for key, state in self.states.items() if state in troubles)
+        return tuple(key for key, state in self.states.items() if state in NOT_DELIVERED)
 
     def under_way(self) -> tuple[str, ...]:
         """The keys of what is neither settled, nor a draft, nor put off."""

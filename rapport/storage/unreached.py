@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, case, false, func, or_, select, true
 
-from rapport.model.message import MessageState, Purpose
+from rapport.model.message import NOT_DELIVERED, MessageState, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.relay import GATE
 from rapport.storage.tables import ContactRow, MemberRow, MessageRow
@@ -37,7 +37,7 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     """
     gate = GATE.subquery()
     stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
-    missed = and_(MessageRow.state.in_([MessageState.FAILED, MessageState.UNKNOWN]), MessageRow.resolution.is_(None))
+    missed = and_(MessageRow.state.in_(NOT_DELIVERED), MessageRow.resolution.is_(None))
     waits = and_(or_(stopped, refuses), MessageRow.state.in_([MessageState.READY, MessageState.SENDING]))
     failed, waiting, sent = (
         func.sum(case((one, 1), else_=0)) for one in (missed, waits, MessageRow.state == MessageState.SENT)

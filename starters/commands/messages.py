@@ -14,7 +14,7 @@ from rapport.mail.outbox import Message
 from rapport.mail.smtp import Relay
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState, Occasion, Purpose, Release
+from rapport.model.message import NOT_DELIVERED, MessageState, Occasion, Purpose, Release
 from rapport.model.people import Member
 from rapport.model.relay import RelayFault
 from rapport.policy import attention
@@ -184,8 +184,7 @@ _WENT: Final = (
     MessageState.SENDING,
     MessageState.DEFERRED,
     MessageState.SENT,
-    MessageState.FAILED,
-    MessageState.UNKNOWN,
+    *NOT_DELIVERED,
 )
 """States in which a mail had its bytes: where they are gone, somebody whom it named was erased."""
 

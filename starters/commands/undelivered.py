@@ -5,7 +5,7 @@ from __future__ import annotations
 from rapport.mail import outbox, outdated
 from rapport.model.base import Refusal, Refused
 from rapport.model.meeting import Receipt
-from rapport.model.message import MessageState, Resolution
+from rapport.model.message import NOT_DELIVERED, MessageState, Resolution
 from rapport.storage import tasks as task_records
 from starters.commands import tasks
 from starters.commands.office import Actor, Office
@@ -26,7 +26,7 @@ async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor
     if gone:
         raise Refusal("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
     if asked is None:
-        if message.state not in (MessageState.FAILED, MessageState.UNKNOWN):
+        if message.state not in NOT_DELIVERED:
             problem, fix = f"is {message.state}; there is nothing to settle", f"see `rapport message show {key}`"
         elif message.account is None:
             problem, fix = (

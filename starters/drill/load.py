@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from rapport.mail import outdated
 from rapport.model.ids import task_id
+from rapport.model.message import NOT_DELIVERED
 from rapport.model.people import WEEKDAYS, AccountFile, MembersFile
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import ReviewRequest
@@ -483,7 +484,7 @@ class Crowd:
                 )
             )
             # Whom the others' answers have left without times to choose is invited, and not asked any more.
-            return any(one.state in ("failed", "unknown") or one.reason == outdated.BOOKED for one in became)
+            return any(one.state in NOT_DELIVERED or one.reason == outdated.BOOKED for one in became)
 
         while not self.over:
             for mail in self.private.relay.taken():

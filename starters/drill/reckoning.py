@@ -15,7 +15,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.ids import case_id
-from rapport.model.message import SETTLED, MessageState
+from rapport.model.message import NOT_DELIVERED, SETTLED, MessageState
 from rapport.storage.waits import open_workflows
 from starters.drill.load import Act, Crowd
 from starters.drill.private import AWAY, Private
@@ -228,7 +228,7 @@ def _arrivals(
         if row.state == MessageState.FAILED and refused[row.address] < 0:
             what = f"it is on record as failed ({row.reason}), and the relay never refused it"
             found.lost.append(Line(name=key, what=what))
-        if row.state in (MessageState.UNKNOWN, MessageState.FAILED):
+        if row.state in NOT_DELIVERED:
             came = " It arrived." if key in by_key else ""
             line = Line(name=key, what=f"{row.reason or row.state}.{came}", told=key in doctor.text)
             (found.unknown if row.state == MessageState.UNKNOWN else found.failed).append(line)

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import undelivered_task
-from rapport.model.message import MessageState
+from rapport.model.message import NOT_DELIVERED
 from rapport.storage import tasks
 from rapport.storage.database import Store
 from rapport.storage.review_tables import ReviewRemarkRow, ReviewRow
@@ -128,7 +128,7 @@ class Records:
         return [
             one.key
             for one in self.messages.values()
-            if one.state in (MessageState.FAILED, MessageState.UNKNOWN)
+            if one.state in NOT_DELIVERED
             and one.account is not None
             and undelivered_task(one.account, one.key, 1).rpartition("/")[2] not in self.asked
         ]

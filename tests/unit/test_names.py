@@ -1,4 +1,4 @@
-"""No class or constant of the code base has the name of another, but for those that have yet to be renamed."""
+"""No class or constant of the code base has the name of another, and what failed or may not have arrived has one name."""
 
 from __future__ import annotations
 
@@ -29,16 +29,21 @@ CONSTANTS_YET: Final = frozenset({
 """The same for constants."""
 
 
-def modules() -> list[ast.Module]:
-    """The code base's modules."""
-    paths = [
+PATHS: Final = (
+    *(
         path
         for part in ("rapport", "activities", "workflows", "starters")
         for path in (ROOT / part).rglob("*.py")
         # A migration stands alone.
         if "migrations" not in path.parts
-    ]
-    return [ast.parse(path.read_text()) for path in (*paths, ROOT / "worker.py")]
+    ),
+    ROOT / "worker.py",
+)
+
+
+def modules() -> list[ast.Module]:
+    """The code base's modules."""
+    return [ast.parse(path.read_text()) for path in PATHS]
 
 
 def twice(names: Iterable[str]) -> set[str]:
@@ -66,3 +71,20 @@ def test_no_further_class_name_stands_twice() -> None:
 def test_no_further_constants_name_stands_twice() -> None:
     """A constant says by its name what it is of: the same name elsewhere means the same thing, and is imported."""
     assert twice(name for module in modules() for name in constants(module)) == CONSTANTS_YET
+
+
+def test_what_was_not_delivered_is_listed_once() -> None:
+    """`NOT_DELIVERED` alone lists what failed or may not have arrived: a further such state is added in one place."""
+
+    def lists_both(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Tuple | ast.List | ast.Set):
+            return False
+        return {"FAILED", "UNKNOWN"} <= {one.attr for one in node.elts if isinstance(one, ast.Attribute)}
+
+    found = [
+        str(path.relative_to(ROOT))
+        for path in PATHS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if lists_both(node)
+    ]
+    assert found == ["rapport/model/message.py"]

@@ -12,7 +12,7 @@ from sqlalchemy import Update, bindparam, func, or_, select, update
 
 from rapport.mail.outbox.record import UNDER_WAY, before
 from rapport.model.base import Instant, Wire
-from rapport.model.message import MessageState, Purpose
+from rapport.model.message import NOT_DELIVERED, MessageState, Purpose
 from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import take_turn
@@ -233,7 +233,7 @@ async def move(
             "which": held.key,
             "held": held.fence,
             "until": (retry_at or now + LEASE) if state is MessageState.SENDING else None,
-            "settled": now if state in (MessageState.SENT, MessageState.FAILED, MessageState.UNKNOWN) else None,
+            "settled": now if state in (MessageState.SENT, *NOT_DELIVERED) else None,
             "again": retry_at,
             "why": reason,
             "said": reply,

@@ -19,7 +19,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, Select, bindparam, collate, func, insert, select
 
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.message import MessageState, Outcomes, Resolution
+from rapport.model.message import NOT_DELIVERED, MessageState, Outcomes, Resolution
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow
 
@@ -36,15 +36,7 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
     MessageState.DEFERRED: frozenset(
         {MessageState.SENDING, MessageState.DEFERRED, MessageState.FAILED, MessageState.SUPPRESSED}
     ),
-    MessageState.SENDING: frozenset(
-        {
-            MessageState.SENT,
-            MessageState.DEFERRED,
-            MessageState.FAILED,
-            MessageState.UNKNOWN,
-            MessageState.SENDING,
-        }
-    ),
+    MessageState.SENDING: frozenset({MessageState.SENT, MessageState.DEFERRED, *NOT_DELIVERED, MessageState.SENDING}),
     MessageState.UNKNOWN: frozenset({MessageState.READY, MessageState.SENT, MessageState.SUPPRESSED}),
     MessageState.SENT: frozenset(),
     MessageState.FAILED: frozenset({MessageState.READY, MessageState.SUPPRESSED}),
@@ -96,7 +88,7 @@ class Message(Wire):
     @property
     def is_open(self) -> bool:
         """Whether it still has to go, or somebody has to take care of it."""
-        if self.state in (MessageState.FAILED, MessageState.UNKNOWN):
+        if self.state in NOT_DELIVERED:
             return self.resolution is None
         return self.state in UNDER_WAY
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Update, and_, or_, select, update
 
 from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, message
-from rapport.model.message import LEFT_BEHIND, MessageState, Purpose, Resolution
+from rapport.model.message import LEFT_BEHIND, NOT_DELIVERED, MessageState, Purpose, Resolution
 from rapport.storage.database import Connection
 from rapport.storage.people import LEFT
 from rapport.storage.tables import ContactRow, MessageRow
@@ -28,7 +28,7 @@ async def let_rest(connection: Connection, key: str, reason: str, now: datetime)
     Returns:
         Whether it was given up.
     """
-    open_ = (MessageState.READY, MessageState.DEFERRED, MessageState.FAILED, MessageState.UNKNOWN)
+    open_ = (MessageState.READY, MessageState.DEFERRED, *NOT_DELIVERED)
     return await _give_up(connection, key, MessageState.SUPPRESSED, open_, reason, now)
 
 

@@ -10,15 +10,14 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, not_, select
 from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
-from rapport.model.message import MessageState
+from rapport.model.message import NOT_DELIVERED, MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
-_UNDELIVERED: Final = (MessageState.FAILED, MessageState.UNKNOWN)
 _TO_DOS: Final = (UNDELIVERED_STEP, UNWRITTEN_STEP)
 
 UNRESOLVED: Final = and_(
-    MessageRow.state.in_(_UNDELIVERED),
+    MessageRow.state.in_(NOT_DELIVERED),
     MessageRow.resolution.is_(None),
     MessageRow.account.is_not(None),
     # A to-do about an email stands in an inbox, whether its own emails arrive or not.
@@ -54,7 +53,7 @@ async def unresolved(connection: Connection, limit: int | None = None) -> list[M
 async def astray(connection: Connection, since: datetime, limit: int) -> list[Message]:
     """What belongs to no account's story and has failed since an instant, or may not have arrived; the oldest first."""
     of_nobody = and_(
-        MessageRow.state.in_(_UNDELIVERED),
+        MessageRow.state.in_(NOT_DELIVERED),
         MessageRow.resolution.is_(None),
         MessageRow.account.is_(None),
         func.coalesce(MessageRow.settled_at, MessageRow.created_at) >= since,
