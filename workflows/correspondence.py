@@ -13,6 +13,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Messages
     from rapport.model.cadence import CadenceNews
+    from rapport.model.commands import in_name
     from rapport.model.human_task import TaskResult
     from rapport.model.ids import purpose_of, step_of
     from rapport.model.meeting import Receipt
@@ -112,7 +113,8 @@ class Correspondence(Words):
         if self.closing:
             return "it is over"
         if self.paused_at is not None:
-            return f"the onboarding is paused; `rapport onboarding resume {self.account} --as EMAIL` comes first"
+            resume = in_name(f"rapport onboarding resume {self.account} --reason …")
+            return f"the onboarding is paused; `{resume}` comes first"
         if not set(release.keys) <= set(self.drafts):
             return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
         return None

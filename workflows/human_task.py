@@ -10,7 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.tasks import Ladder, Reseating, Resuming, Seating, Tasks
-    from rapport.model.commands import in_name
+    from rapport.model.commands import deciding, in_name, read_by
     from rapport.model.human_task import (
         NOT_REQUESTED,
         WITHDRAWN,
@@ -551,11 +551,11 @@ class HumanTask(Correspondence):
         if self.phase is TaskPhase.NEEDS_INFO:
             what = "the one who asked, to give what is missing"
             return Wait(on=on, what=what, unblock=in_name(f"rapport task answer {id_} --text …"), deadline=deadline)
-        option = self.definition.options[0].id
-        unblock = in_name(f"rapport task decide {id_} --option {option}")
+        first = self.definition.options[0]
+        unblock = deciding(id_, first.id, needs_reason=first.needs_reason)
         if self.definition.is_put_to_customers:
             # Whoever reads this decides it for a customer, never under a name of their own.
-            unblock = f"rapport task decide {id_} --option {option} --as THEIR-ADDRESS"
+            unblock = read_by(unblock, "THEIR-ADDRESS")
         return Wait(
             on=details.roles(self.definition.assign),
             what=f"a decision: {self.definition.question}",

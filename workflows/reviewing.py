@@ -12,7 +12,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviews import LaidOut, Reviews, Settle, Until
-    from rapport.model.commands import in_name
+    from rapport.model.commands import deciding
     from rapport.model.human_task import Decision, TaskDefinition, TaskResult, TaskStart
     from rapport.model.ids import task_id
     from rapport.model.meeting import Receipt
@@ -297,10 +297,11 @@ class Reviewing(Correspondence):
     def _wait_for_task(
         self, step: str, definition: TaskDefinition, what: str, deadline: datetime | None = None
     ) -> None:
+        first = definition.options[0]
         self._wait_for(
             on=details.roles(definition.assign),
             what=what,
-            unblock=in_name(f"rapport task decide {self._next_id(step)} --option {definition.options[0].id}"),
+            unblock=deciding(self._next_id(step), first.id, needs_reason=first.needs_reason),
             deadline=deadline,
         )
 

@@ -16,6 +16,11 @@ def in_name(command: str) -> str:
     return f"{command} {_SOMEBODY}"
 
 
+def deciding(task: str, option: str, *, needs_reason: bool) -> str:
+    """The command that chooses one of a task's options, as it is printed: with a reason where it is refused without."""
+    return in_name(f"rapport task decide {task} --option {option}{' --reason …' if needs_reason else ''}")
+
+
 @overload
 def read_by(text: str, email: str | None) -> str: ...
 

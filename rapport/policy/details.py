@@ -47,7 +47,7 @@ def onboarding(
     # Lists, because Temporal's UI draws the cells of a table without any space between them.
     lines = [stages, ""]
     if paused_at is not None:
-        resume = f"`{in_name(f'rapport onboarding resume {account}')}`"
+        resume = f"`{in_name(f'rapport onboarding resume {account} --reason …')}`"
         lines += [f"**Paused** since {_at(paused_at)}: nothing goes out, answers are still taken. {resume}", ""]
     if hold is not None:
         lines += [f"Nothing goes to the customer, {hold.what}. To go on: `{hold.unblock}`", ""]

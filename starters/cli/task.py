@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.commands import in_name, read_by
+from rapport.model.commands import deciding, in_name, read_by
 from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
 from rapport.model.tech_review import is_review_ref
@@ -262,7 +262,7 @@ def _print_task(shown: TaskShown) -> None:
         _print_whose(shown)
         out.print("There is nothing to decide. This ends automatically once its cause is fixed.")
     elif shown.phase is not TaskPhase.CLOSED:
-        _print_open(shown)
+        print_open(shown)
 
 
 def _print_whose(shown: TaskShown) -> None:
@@ -272,7 +272,8 @@ def _print_whose(shown: TaskShown) -> None:
         out.print(f"Waits for {holder.name}{instead}{why}.", markup=False)
 
 
-def _print_open(shown: TaskShown) -> None:
+def print_open(shown: TaskShown) -> None:
+    """Print what a task waits for, and the commands that answer it."""
     _print_whose(shown)
     if shown.deadline:
         due = when(shown.deadline)
@@ -287,7 +288,7 @@ def _print_open(shown: TaskShown) -> None:
     else:
         if shown.record:
             _print_ways(shown, "To record it, which ends this", shown.record)
-        ways = [in_name(f"rapport task decide {shown.task} --option {option.id}") for option in shown.options]
+        ways = [deciding(shown.task, option.id, needs_reason=option.needs_reason) for option in shown.options]
         _print_ways(shown, "To decide", *ways)
 
 

@@ -385,7 +385,7 @@ async def decline(office: Office, task: str, actor: Actor, reason: str | None = 
         raise Refusal(
             "the customer waits for this message",
             field="task",
-            fix=f"write it, or `rapport review withdraw {found.subject} --as EMAIL`",
+            fix=f"write it, or `rapport review withdraw {found.subject} --reason … --as EMAIL`",
             kind=Refused.CONFLICT,
         )
     reason = check(_Reason, {"reason": reason}, "").reason or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ import pytest
 from typer.main import get_command
 
 from rapport.model.commands import in_name, read_by
+from rapport.model.human_task import TaskOption, TaskPhase
+from rapport.policy import chores
+from starters.cli import task
+from starters.cli.common import out
 from starters.cli.main import app
+from starters.commands.tasks_shown import OptionShown, TaskShown
 from tests.conftest import ROOT
 
 PARTS = ("rapport", "activities", "workflows", "starters")
@@ -25,6 +31,8 @@ TEXTS = [
 ]
 READING = frozenset({"inbox", "meeting show"})
 """What `--as` only narrows."""
+NEEDED = {"onboarding resume": frozenset({"--reason"})}
+"""What a command is refused without, although its parser takes it: a preview goes without."""
 NO_COMMANDS = frozenset({"rapport session"})
 """What only looks like one: what a signature is for."""
 
@@ -88,6 +96,11 @@ def leaf(words: list[str]) -> tuple[str, Any] | None:
     return " ".join(path), group
 
 
+def elided(words: list[str]) -> bool:
+    """Whether a command leaves options out on purpose: it has an ellipsis that is no option's value."""
+    return any(word == "…" and not before.startswith("--") for before, word in pairwise(words))
+
+
 def faults(text: str) -> list[str]:
     """What is wrong with the commands that a text prints."""
     found = []
@@ -102,6 +115,9 @@ def faults(text: str) -> list[str]:
         options = {option: one for one in end.params for option in one.opts if option.startswith("--")}
         given = {word.split("=")[0].strip(",.;") for word in words if word.startswith("--")}
         found += [f"no such option: {one} of {command}" for one in sorted(given - set(options) - {"--help"})]
+        if not elided(words):
+            needed = {one for one in options if options[one].required} | NEEDED.get(name, frozenset())
+            found += [f"lacks {one}: {command}" for one in sorted(needed - given)]
         if "--as" in options and name not in READING and "--as" not in given:
             found.append(f"lacks --as: {command}")
     return found
@@ -109,14 +125,14 @@ def faults(text: str) -> list[str]:
 
 def test_a_command_that_code_prints_is_complete() -> None:
     """A command in a text of the product exists, knows its options, and says in whose name it acts."""
-    found = {str(path.relative_to(ROOT)): one for path in CODE for text in literals(path) for one in faults(text)}
-    assert found == {}
+    found = [(str(path.relative_to(ROOT)), one) for path in CODE for text in literals(path) for one in faults(text)]
+    assert found == []
 
 
 def test_a_command_on_a_page_or_in_a_mail_is_complete() -> None:
     """A command on a page or in a mail exists, knows its options, and says in whose name it acts."""
-    found = {str(path.relative_to(ROOT)): one for path in TEXTS for one in faults(spelled_out(path.read_text()))}
-    assert found == {}
+    found = [(str(path.relative_to(ROOT)), one) for path in TEXTS for one in faults(spelled_out(path.read_text()))]
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -126,6 +142,7 @@ def test_a_command_on_a_page_or_in_a_mail_is_complete() -> None:
         ("`rapport mail start` lets it go again", "lacks --as"),
         ("`rapport mail begin`", "no such command"),
         ("rapport case reopen C-1 --reason … --as EMAIL", "no such option: --reason"),
+        ("rapport onboarding redo X kickoff --as EMAIL", "lacks --reason"),
     ],
 )
 def test_an_incomplete_command_is_found(text: str, fault: str) -> None:
@@ -135,8 +152,8 @@ def test_an_incomplete_command_is_found(text: str, fault: str) -> None:
 
 def test_a_command_that_a_template_puts_together_is_read() -> None:
     """The test above sees what a template makes of literals and values."""
-    made = """<code>{{ ("rapport blocker add " ~ account.key ~ ' --title "…" --owner X') | command(me) }}</code>"""
-    assert faults(spelled_out(made)) == ['lacks --as: rapport blocker add X --title "…" --owner X']
+    made = """<code>{{ ("rapport blocker remove " ~ blocker.id ~ ' --reason "…"') | command(me) }}</code>"""
+    assert faults(spelled_out(made)) == ['lacks --as: rapport blocker remove X --reason "…"']
 
 
 def test_whoever_reads_a_command_finds_their_own_address_in_it() -> None:
@@ -146,3 +163,30 @@ def test_whoever_reads_a_command_finds_their_own_address_in_it() -> None:
     assert read_by(command, None) == "rapport message resend KEY --as EMAIL"
     assert read_by("rapport case show C-1", "robin@vendor.example") == "rapport case show C-1"
     assert read_by(None, "robin@vendor.example") is None
+
+
+def printed_ways(*options: TaskOption) -> list[str]:
+    """What the page of a to-do with these options prints below "To decide"."""
+    given: dict[str, Any] = {
+        "task": "task/versayce/kickoff.gone/1",
+        "phase": TaskPhase.OPEN,
+        "options": tuple(OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in options),
+        **{"holders": (), "deadline": None, "record": None},
+    }
+    shown = TaskShown.model_construct(None, **given)
+    with out.capture() as printed_:
+        task.print_open(shown)
+    _, *lines = printed_.get().splitlines()
+    return [line.strip() for line in lines]
+
+
+CHORES = [one for one in vars(chores).values() if isinstance(one, chores.Chore)]
+
+
+@pytest.mark.parametrize("chore", CHORES, ids=lambda chore: chore.title)
+def test_the_page_of_a_task_prints_a_reason_where_one_is_needed(chore: chores.Chore) -> None:
+    """Each option of each to-do is printed as a command that is taken, with a reason where it is refused without."""
+    options = chore.definition.options
+    ways = printed_ways(*options)
+    assert [("--reason" in way) for way in ways] == [one.needs_reason for one in options]
+    assert [fault for way in ways for fault in faults(way)] == []
