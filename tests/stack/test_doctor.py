@@ -287,6 +287,18 @@ async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Town) -> Non
     assert len(told) == 2
 
 
+async def test_what_is_not_named_one_by_one_is_counted(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many workflows that are gone some are named; all are counted, and how many more there are is said."""
+    monkeypatch.setattr(doctor, "MOST_WORKFLOWS", 1)
+    monkeypatch.setattr(doctor, "DESCRIBED_AT_ONCE", 2)
+    for key in [await started(here) for _ in range(2)]:
+        await here.client.get_workflow_handle(onboarding_id(key)).terminate("test")
+        await here.client.get_workflow_handle(meeting_id(key, "kickoff", 1)).terminate("test")
+    check = of(await examine(here), "workflows")
+    assert check.what == "Temporal and SQL do not agree on 4 workflows; 3 more than are listed here"
+    assert len(check.findings) == 1
+
+
 @pytest.mark.parametrize(("broken", "code"), [(None, 0), ("wait", 4), ("relay", 5)])
 async def test_the_command_tells_by_its_exit_code(
     dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str | None, code: int
