@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.message import LEFT_BEHIND
     from rapport.model.operations import Operate, Operation, Steering
     from rapport.model.records import Wait
-    from rapport.policy.chores import DECIDE_ON_FAILURE
+    from rapport.policy.chores import DECIDE_ON_FAILURE, failed_because
     from rapport.policy.plan import StepState
 
 from workflows.options import RECORDS
@@ -35,11 +35,11 @@ class Failures:
         self.steps = steps
         self.waits: dict[str, Wait] = {}
 
-    def follow_up(self, name: str) -> None:
-        """Take care of a step that has just failed."""
-        self.steps.go_on(self._follow_up(name, self.steps.progress[name].attempt))
+    def follow_up(self, name: str, reason: str) -> None:
+        """Take care of a step that has just failed, for a reason in fixed words."""
+        self.steps.go_on(self._follow_up(name, self.steps.progress[name].attempt, reason))
 
-    async def _follow_up(self, name: str, attempt: int) -> None:
+    async def _follow_up(self, name: str, attempt: int, reason: str) -> None:
         """Take back what is left of it, and have the TAM decide, as often as it takes: what is after it holds."""
 
         def is_over() -> bool:
@@ -49,12 +49,12 @@ class Failures:
         account = self.steps.start.account
         unblock = in_name(f"rapport onboarding redo {account} {name} --reason …")
         self.waits[name] = wait = Wait(
-            on=("tam",), what="the TAM, to decide what follows: it failed", unblock=unblock, since=workflow.now()
+            on=("tam",), what=f"the TAM, to decide what follows: {reason}", unblock=unblock, since=workflow.now()
         )
         self.steps.show_anew([name])
         await self._take_back(name, attempt)
         while not is_over():
-            errand = self.steps.errand(DECIDE_ON_FAILURE, name, unblock)
+            errand = self.steps.errand(failed_because(reason), name, unblock)
             result = await errand.put(is_over, deadline=await soon(account))
             if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
                 kind = Operate(result.outcome)

@@ -302,11 +302,13 @@ class Steps:
         if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
             # Somebody has skipped it, or completed it elsewhere: that is on record.
             return
-        state, outcome = (StepState.FAILED, "failed") if isinstance(result, Denied) else (StepState.DONE, result)
-        self._set(name, state=state, ended=workflow.now(), outcome=outcome)
-        self.diary.tell("step.ended", step=name, about=outcome)
-        if state is StepState.FAILED:
-            self._failures.follow_up(name)
+        if isinstance(result, Denied):
+            self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome=result.reason)
+            self.diary.tell("step.ended", step=name, about=f"failed: {result.reason}")
+            self._failures.follow_up(name, result.reason)
+        else:
+            self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=result)
+            self.diary.tell("step.ended", step=name, about=result)
 
     async def _meet(self, step: MeetingStep) -> str | Denied:
         if step.merged_into is not None and self._venues.was_onsite(step.merged_into):

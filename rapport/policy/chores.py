@@ -6,9 +6,11 @@ backup and the manager, and its end is the written end of the wait.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from textwrap import shorten
 from typing import Final
 
+from rapport.model.base import MAX_NAME
 from rapport.model.human_task import TaskDefinition, TaskOption
 from rapport.model.message import Resolution
 from rapport.model.operations import Operate
@@ -131,6 +133,16 @@ DECIDE_ON_FAILURE: Final = Chore(
     ),
 )
 """Its options are what an operation on the step does."""
+
+
+def failed_because(reason: str) -> Chore:
+    """The to-do about a step that failed for this reason, in fixed words."""
+    around = "This step failed: {}. Later steps are on hold. How should it continue?"
+    why = shorten(reason, MAX_NAME - len(around), placeholder="…")
+    definition = DECIDE_ON_FAILURE.definition.model_copy(update={"question": around.format(why)})
+    return replace(DECIDE_ON_FAILURE, definition=definition)
+
+
 _RESEND: Final = TaskOption(id=Resolution.RESEND, title="Send it again")
 _ELSEWHERE: Final = TaskOption(id=Resolution.ELSEWHERE, title="I've told them another way")
 DID_NOT_GO: Final = Chore(

@@ -56,7 +56,8 @@ def _overtaken(step: Progress, seen: Seen | None) -> str | None:
     """
     if seen is None or (seen.attempt == step.attempt and (seen.state == step.state or step.state in _OPEN)):
         return None
-    return f"{step.outcome or step.state}, attempt {step.attempt}"
+    how = step.state if step.state is StepState.FAILED else step.outcome or step.state
+    return f"{how}, attempt {step.attempt}"
 
 
 def apply(steps: Steps, paused_at: datetime | None, operation: Operation, now: datetime) -> Applied:

@@ -176,7 +176,7 @@ def _print(shown: Status) -> None:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
-        state = step.outcome or step.state
+        state = f"failed: {step.outcome}" if step.state == "failed" else step.outcome or step.state
         rows.add_row(
             _MARK.get(step.state, "–"), step.title, state, when(step.at), step.waiting_for or "", when(step.deadline)
         )

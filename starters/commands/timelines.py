@@ -129,6 +129,8 @@ def sentence(
             return "Every stage is reached" if about == "done" else f"Next stage: {about.replace('_', ' ')}"
         case "step.began":
             return f"{step} began"
+        case "step.ended" if about.startswith("failed"):
+            return f"{step} {about}"
         case "step.ended":
             return f"{step} ended: {about.replace('_', ' ')}"
         case kind if kind in _PEOPLE:

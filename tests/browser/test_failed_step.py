@@ -32,6 +32,8 @@ async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, v
     await site.sign_in(page.context)
     await page.goto(f"{site.url}/accounts/{key}")
     section = page.get_by_role("region", name="Kickoff failed")
+    await expect(section.get_by_role("term").first).to_have_text("Reason")
+    await expect(section.get_by_role("definition").first).to_have_text("Its workflow ended without a result.")
     await expect(section).to_contain_text("on hold until Robin Keller decides what follows")
     await expect(section.locator("code")).to_have_text(f"rapport onboarding redo {key} kickoff --reason … --as EMAIL")
     options = await section.locator("code span").all()
@@ -39,3 +41,4 @@ async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, v
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await section.get_by_role("link", name="Decide what follows").click()
     await expect(page.get_by_role("radio", name="Do it again")).to_be_visible()
+    await expect(page.locator(".lead")).to_contain_text("This step failed: its workflow ended without a result.")

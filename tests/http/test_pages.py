@@ -598,6 +598,14 @@ def test_an_emptied_text_goes_back_to_the_mail_as_written() -> None:
 # Personal links
 
 
+def test_a_deadline_is_called_due() -> None:
+    """Pages call a deadline what commands call it: due. Until is for how long something lasts."""
+    called = re.compile(r"until(?:</dt><dd>|[^<>%]){0,12}\{\{ at\([a-z.]*deadline", re.IGNORECASE)
+    templates = files("starters.http.pages") / "templates"
+    assert called.search("<div><dt>Until</dt><dd>{{ at(milestone.deadline, zone) }}")
+    assert [one.name for one in templates.iterdir() if called.search(one.read_text())] == []
+
+
 async def test_an_unknown_link_reveals_nothing(house: House) -> None:
     """A link that never was, a malformed one and a cut-off one get the same page, letter by letter."""
     token = await house.link()

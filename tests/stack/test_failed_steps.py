@@ -74,6 +74,23 @@ async def test_what_comes_after_a_failed_step_holds(here: Town) -> None:
     }
 
 
+async def test_a_failed_step_says_why_wherever_it_is_told(here: Town) -> None:
+    """Status, timeline and the task say why it failed, in words, and what can be done."""
+    key = await failed_kickoff(here)
+    id_ = await asked(here, key)
+    why = "its workflow ended without a result"
+    (kickoff,) = [one for one in (await onboardings.status(here.office, key)).milestones if one.step == "kickoff"]
+    assert (kickoff.outcome, kickoff.waiting_for) == (why, f"the TAM, to decide what follows: {why}")
+    assert f"Kickoff failed: {why}" in [entry.what for entry in await timelines.timeline_of(here.office, key)]
+    shown = await tasks.show(here.office, id_)
+    assert shown.question == f"This step failed: {why}. Later steps are on hold. How should it continue?"
+    assert [one.title for one in shown.options] == [
+        "Do it again",
+        "It was done another way",
+        "Continue without it",
+    ]
+
+
 @pytest.mark.parametrize(("option", "kickoff"), [("complete", "done"), ("skip", "skipped")])
 async def test_a_failed_step_ends_as_its_tam_decides(here: Town, option: str, kickoff: str) -> None:
     """Done another way, or left out: what comes after it begins then."""

@@ -45,10 +45,10 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
     monkeypatch.setattr(failures, "done", take_back)
     monkeypatch.setattr(failures, "soon", soon)
     failed = Failures(cast("Any", steps))
-    failed.follow_up("kickoff")
+    failed.follow_up("kickoff", "its workflow ended without a result")
     await asyncio.sleep(0)
     progress["kickoff"] = SimpleNamespace(state=StepState.FAILED, attempt=2)
-    failed.follow_up("kickoff")
+    failed.follow_up("kickoff", "its workflow ended without a result")
     await asyncio.sleep(0)
     outage.set()
     await works[0]
