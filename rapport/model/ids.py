@@ -26,6 +26,11 @@ def meeting_id(account: str, step: str, attempt: int | str) -> str:
     return f"meeting/{account}/{step}/{attempt}"
 
 
+def step_of_meeting(workflow_id: str) -> str:
+    """The step of a meeting's workflow."""
+    return workflow_id.split("/")[2]
+
+
 def task_id(subject: str, step: str, attempt: int, about: str | None = None) -> str:
     """The workflow of one human task; `subject` is an account's key or the reference of a review or case.
 
@@ -138,6 +143,11 @@ def undelivered_task(account: str, message: str, number: int) -> str:
 def unwritten_task(account: str, workflow_id: str, number: int) -> str:
     """The to-do about an email that cannot be written; `number` counts those of one workflow, from 1."""
     return task_id(account, UNWRITTEN_STEP, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
+
+
+def late_reply_task(account: str, submission: str) -> str:
+    """The to-do about a reply to a meeting that had ended, which is one submission."""
+    return task_id(account, "reply", 1, hashlib.sha256(submission.encode()).hexdigest()[:12])
 
 
 def gone_task(account: str, workflow_id: str, since: datetime) -> str:

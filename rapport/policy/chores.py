@@ -167,6 +167,17 @@ NOBODY_KNOWS: Final = Chore(
         on_timeout="unanswered",
     ),
 )
+LATE_REPLY: Final = Chore(
+    "reply",
+    "{}: a reply after it ended",
+    TaskDefinition(
+        task="to_do",
+        question="A contact replied to the time poll after the meeting had ended. Have you answered them?",
+        options=(TaskOption(id="noted", title="I've answered them"),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
 GONE: Final = Chore(
     "gone",
     "{} was ended in Temporal",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rapport.model.meeting import Booking, MeetingPhase, Proposal, Slot, Vote
 from rapport.model.people import CHAMPION
 
 NOTICE = timedelta(hours=2)
 """A time that begins sooner than this is no longer booked by a vote."""
+
+HAS_ENDED: Final = "the meeting has ended"
+"""Why a reply does not count that comes after its meeting has ended."""
 
 
 class Standing(StrEnum):
@@ -35,7 +38,9 @@ def judge_vote(vote: Vote, proposal: Proposal | None, phase: MeetingPhase) -> st
 
     The one rule behind the validator, the update and the signal: a signal reaches a workflow without its validator.
     """
-    if phase in (MeetingPhase.BOOKED, MeetingPhase.ENDED):
+    if phase is MeetingPhase.ENDED:
+        return HAS_ENDED
+    if phase is MeetingPhase.BOOKED:
         return "the time is already booked"
     if proposal is None or phase in (MeetingPhase.UNDECIDED, MeetingPhase.PROPOSING, MeetingPhase.DRAFTED):
         return "no times are on offer yet"

@@ -155,6 +155,13 @@ class Told(Wire):
     actor: str | None = None
 
 
+async def of_workflow(connection: Connection, account: str, workflow_id: str) -> list[Entry]:
+    """What one workflow has told an account's record, oldest first."""
+    mine = TimelineRow.key.contains(f"/{workflow_id}/", autoescape=True)
+    query = select(TimelineRow.__table__).where(TimelineRow.account == account, mine).order_by(TimelineRow.id)
+    return [Entry.model_validate(row._mapping) for row in await connection.execute(query)]
+
+
 async def tell(connection: Connection, account: str, until: datetime | None = None) -> list[Told]:
     """An account's record, oldest first."""
     query = (

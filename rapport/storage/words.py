@@ -20,7 +20,7 @@ AT_ONCE: Final = timedelta(minutes=1)
 
 _REFUSED: Final = frozenset({"decision.refused", "vote.refused", "drafts.refused", "case.refused", "word.refused"})
 
-_CHANGED_NOTHING: Final = "decision.late"
+_CHANGED_NOTHING: Final = ("decision.late", "vote.late")
 
 _OUTCOMES: Final = {
     "decision.made": "counted",
@@ -94,7 +94,7 @@ def _is_same(last: Row[tuple[object, ...]], said: Submission) -> bool:
 async def outcome(connection: Connection, id_: str) -> Receipt | None:
     """What became of a word, as the record tells it; nothing if it does not."""
     query = select(TimelineRow.kind, TimelineRow.about).where(
-        TimelineRow.submission == id_, TimelineRow.kind != _CHANGED_NOTHING
+        TimelineRow.submission == id_, TimelineRow.kind.not_in(_CHANGED_NOTHING)
     )
     entry = (await connection.execute(query.order_by(TimelineRow.id).limit(1))).one_or_none()
     if entry is None:

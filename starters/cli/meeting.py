@@ -165,8 +165,23 @@ def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
         out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
+_BECAME = {
+    "held": "It was held",
+    "called_off": "It was canceled",
+    "no_time": "No time was found",
+    "unreported": "No one recorded how it went",
+    "closed": "It ended without an outcome",
+}
+
+
 def _print(shown: MeetingShown) -> None:
     out.print(f"[bold]{shown.step}[/bold] of {shown.account}: [bold]{shown.phase}[/bold], round {shown.round}")
+    if shown.ended:
+        when_ = f" (booked for {when(shown.ended.start)})" if shown.ended.start else ""
+        out.print(f"{_BECAME[shown.ended.became]}{when_}.")
+        if shown.minutes:
+            print_minutes(shown.minutes)
+        return
     if shown.booked:
         out.print(f"Booked for [bold]{when(shown.booked)}[/bold], by {shown.booked_by}.")
     rows = table("", "time", "suits")

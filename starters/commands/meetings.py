@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from rapport.mail.letters import Company
 from rapport.model.base import Instant, Refusal, Refused, Wire
-from rapport.model.ids import meeting_id
-from rapport.model.meeting import Book, MeetingResult, MeetingView, Receipt, Report, Vote
+from rapport.model.ids import meeting_id, step_of_meeting
+from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.reading import check
 from rapport.model.records import Entry
@@ -23,6 +23,7 @@ from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
 from starters.commands import minutes
+from starters.commands.meeting_ends import EndShown, end_of, take_late
 from starters.commands.minutes import MinutesLine, MinutesShown
 from starters.commands.office import LATER, Actor, Office, Over, answered, member_acting, present, submission
 from starters.commands.words import hand_over, once
@@ -49,7 +50,11 @@ class SlotShown(Wire):
 
 
 class MeetingShown(Wire):
-    """A meeting with its people."""
+    """A meeting with its people.
+
+    Attributes:
+        ended: What became of it, once it has ended.
+    """
 
     account: str
     step: str
@@ -66,6 +71,7 @@ class MeetingShown(Wire):
     deadline: Instant | None
     unblock: str | None
     minutes: MinutesShown | None = None
+    ended: EndShown | None = None
 
 
 class Noted(Wire):
@@ -77,7 +83,11 @@ class Noted(Wire):
 
 
 class Poll(Wire):
-    """What the page behind a personal link shows."""
+    """What the page behind a personal link shows.
+
+    Attributes:
+        ended: What became of the meeting, once it has ended; nothing else is asked then.
+    """
 
     account: str
     meeting: str
@@ -86,12 +96,14 @@ class Poll(Wire):
     zone: str
     vendor: str
     tam: str
+    tam_email: str
     slots: tuple[SlotShown, ...]
     chosen: tuple[str, ...]
     answered: bool
     deadline: Instant | None
     booked: Instant | None
     stale: bool
+    ended: EndShown | None = None
 
 
 class Departed(Refusal):
@@ -114,10 +126,11 @@ async def show(office: Office, account: str, step: str, reader: str = "") -> Mee
         _, steps = await _steps(connection, account)
         said = await minutes.shown(connection, handle.id, steps, reader)
         missed = await unreached(connection, account)
+        ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     shown = _shown(view, names)
     silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
     waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
-    return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for})
+    return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended})
 
 
 def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
@@ -184,7 +197,7 @@ async def vote(
             field="--as",
             fix="use an address of the account's people",
         )
-    return await _vote(office, handle, voter, round_, slots, actor, None)
+    return await _vote(office, account, handle, voter, round_, slots, actor, None)
 
 
 async def vote_by_link(office: Office, token: str, slots: tuple[str, ...], comment: str | None) -> Receipt:
@@ -196,11 +209,13 @@ async def vote_by_link(office: Office, token: str, slots: tuple[str, ...], comme
     link = await _link(office, token)
     handle = office.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
     actor = Actor(email="", channel="link")
-    return await _vote(office, handle, link.person, link.round, slots, actor, comment)
+    assert link.account is not None
+    return await _vote(office, link.account, handle, link.person, link.round, slots, actor, comment)
 
 
 async def _vote(
     office: Office,
+    account: str,
     handle: WorkflowHandle[Meeting, MeetingResult],
     voter: str,
     round_: int,
@@ -211,7 +226,13 @@ async def _vote(
     chosen = tuple(sorted(set(slots), key=lambda s: (len(s), s)))
     said = await once(office, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
     answer = Vote(id=said.id, voter=voter, round=round_, slots=chosen)
-    return await hand_over(office, handle, Meeting.vote, answer, "meeting")
+    try:
+        return await hand_over(office, handle, Meeting.vote, answer, "meeting")
+    except Refusal as refusal:
+        if not isinstance(refusal, Over) and refusal.problem != quorum.HAS_ENDED:
+            raise
+    view = await _last(office, handle, account, "")
+    raise await take_late(office, account, handle.id, answer, said, view)
 
 
 async def poll(office: Office, token: str) -> Poll:
@@ -224,32 +245,41 @@ async def poll(office: Office, token: str) -> Poll:
     account = link.account
     assert account is not None
     handle = office.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
-    view = await _view(office, handle, account, "")
+    view = await _last(office, handle, account, "")
     async with office.store.reading() as connection:
         names = await people.names(connection, account)
         company = await Company.read(connection, account)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
+        ended = None
+        if view is None or view.phase is MeetingPhase.ENDED:
+            ended = await end_of(connection, account, link.workflow_id)
     contact = company.contacts.get(link.person)
     if contact is None:
         raise unknown_link()
+    step = step_of_meeting(link.workflow_id)
+    if view is None:
+        # Temporal has forgotten it; what became of it stands on record.
+        view = MeetingView(account=account, step=step, phase=MeetingPhase.ENDED, round=link.round)
     shown = _shown(view, names)
     mine = next((vote for vote in view.votes if vote.voter == link.person), None)
     slots = view.proposal.slots if view.proposal else ()
     return Poll(
         account=company.account.name,
-        meeting=next((step.title for step in steps if step.step == view.step), view.step),
+        meeting=next((one.title for one in steps if one.step == step), step),
         minutes=int((slots[0].end - slots[0].start).total_seconds() // 60) if slots else 0,
         reader=contact.name,
         zone=contact.schedule.zone,
         vendor=company.vendor.name,
         tam=company.tam.name,
+        tam_email=company.tam.email,
         slots=shown.slots,
         chosen=mine.slots if mine else (),
         answered=mine is not None,
         deadline=view.proposal.deadline if view.proposal else None,
         booked=shown.booked,
         stale=link.round != view.round,
+        ended=ended,
     )
 
 
@@ -482,4 +512,23 @@ async def _view(
     account: str,
     step: str,
 ) -> MeetingView:
-    return await answered(handle.query(Meeting.view), f'meeting "{step}" of {account}' if step else "meeting")
+    """A meeting as its workflow answers. One that was ended in the middle waits for nothing any more."""
+    subject = f'meeting "{step}" of {account}' if step else "meeting"
+    view = await answered(handle.query(Meeting.view), subject)
+    if view.phase is MeetingPhase.ENDED:
+        return view
+    described = await answered(handle.describe(), subject)
+    if described.status is WorkflowExecutionStatus.RUNNING:
+        return view
+    nothing = {"waiting_on": (), "waiting_for": None, "unblock": None, "deadline": None}
+    return view.model_copy(update={"phase": MeetingPhase.ENDED, **nothing})
+
+
+async def _last(
+    office: Office, handle: WorkflowHandle[Meeting, MeetingResult], account: str, step: str
+) -> MeetingView | None:
+    """As `_view`; nothing where Temporal has forgotten it."""
+    try:
+        return await _view(office, handle, account, step)
+    except Over:
+        return None

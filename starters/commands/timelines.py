@@ -169,6 +169,8 @@ def sentence(
             return f"{who} answered: {_times(count)}"
         case "vote.refused":
             return f"An answer of {who} came too late: {about}"
+        case "vote.late":
+            return f"{who} replied to the time poll for {step} after it had ended: {_times(count)}"
         case "calendar.unreadable":
             return f"{step}: the TAM's calendar could not be read; only working hours were respected"
         case "drafts.approved":
@@ -418,6 +420,7 @@ _CHORES = {
     "report": "how it went",
     "conversion": "onsite after all",
     "successor": "who follows",
+    "reply": "a late reply",
 }
 _DATA = {
     "data.usage": "usage figures",

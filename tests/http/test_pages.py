@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -16,7 +17,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from sqlalchemy import select
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail.catcher import Catcher
@@ -77,6 +78,7 @@ class Workflows:
     told: list[Any] = field(default_factory=list)
     signalled: list[Any] = field(default_factory=list)
     id: str = "meeting/versayce/kickoff/1"
+    forgotten: bool = False
 
     def get_workflow_handle_for(self, *_: object) -> Workflows:
         return self
@@ -85,10 +87,15 @@ class Workflows:
         return self
 
     async def query(self, asked: object, *_: object) -> MeetingView:
+        if self.forgotten:
+            raise RPCError("workflow not found", RPCStatusCode.NOT_FOUND, b"")
         # Nobody has started a support desk here.
         if self.view is None or asked is SupportDesk.view:
             raise RPCError("nobody is there", RPCStatusCode.UNAVAILABLE, b"")
         return self.view
+
+    async def describe(self) -> SimpleNamespace:
+        return SimpleNamespace(status=WorkflowExecutionStatus.RUNNING)
 
     async def execute_update(self, _: object, sent: object, **__: object) -> Receipt:
         if self.view is None:
@@ -803,6 +810,29 @@ async def test_a_booked_meeting_says_when(house: House) -> None:
     late = await house.reader.post(f"/m/{token}", data={"form": form, "slot": ["1"]})
     assert late.status_code == 409
     assert "too late to count" in late.text
+
+
+async def test_a_link_to_a_meeting_that_temporal_has_forgotten_says_what_became_of_it(house: House) -> None:
+    """Long after a meeting its link tells from the record that it was held, when, and whom to write to."""
+    token = await house.link()
+    luca = await house.contact("luca.bianchi@versayce.example")
+    start = NOW - timedelta(days=20)
+    of = {"account": "versayce", "at": NOW, "step": "kickoff", "who": luca}
+    async with house.office.store.writing() as connection:
+        await timeline.append(
+            connection,
+            [
+                Entry(key="C-1/meeting/versayce/kickoff/1/4", kind="meeting.booked", instant=start, **of),
+                Entry(key="C-1/meeting/versayce/kickoff/1/5", kind="meeting.held", **of),
+                Entry(key="C-1/meeting/versayce/kickoff/2/1", kind="meeting.called_off", **of),
+            ],
+        )
+    house.workflows.forgotten = True
+    answer = await house.reader.get(f"/m/{token}")
+    assert answer.status_code == 200
+    assert "This meeting took place" in answer.text
+    assert f'<time datetime="{start:%Y-%m-%dT%H:%M:%SZ}">' in answer.text
+    assert "mailto:robin.keller@foobar.example" in answer.text
 
 
 async def test_without_a_worker_a_link_asks_for_patience(house: House) -> None:

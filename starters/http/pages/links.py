@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from rapport.model.base import Refusal, Refused, Written, prose
 from rapport.model.reading import check
 from starters.commands import meetings, sign_ins, tasks
+from starters.commands.meeting_ends import TooLate
 from starters.commands.meetings import Departed, Poll
 from starters.commands.office import Office, present
 from starters.http.auth import TheOffice, check_origin
@@ -111,16 +112,30 @@ async def answer(request: Request, token: str, office: TheOffice) -> Response:
             raise Refusal(receipt.reason or "it does not count", kind=Refused.CONFLICT)
     except Refusal as refusal:
         if refusal.kind is Refused.CONFLICT and not isinstance(refusal, Departed):
-            return await _again(office, token, said, sentence(refusal.problem), late=True)
+            kept = isinstance(refusal, TooLate)
+            return await _again(office, token, said, sentence(refusal.problem), late=True, kept=kept)
         return _refusal(refusal)
     later = (receipt.outcome or "").startswith("recorded")
     return await _thanks(office, token, said, later=later)
 
 
 def _poll(
-    office: Office, token: str, poll: Poll, said: Answer | None = None, wrong: str | None = None, status: int = 200
+    office: Office,
+    token: str,
+    poll: Poll,
+    said: Answer | None = None,
+    wrong: str | None = None,
+    status: int = 200,
+    *,
+    kept: bool = False,
 ) -> HTMLResponse:
-    """The page for the state that the poll is in."""
+    """The page for the state that the poll is in.
+
+    Args:
+        kept: Whether what was said too late is on record, and the TAM was asked to answer it.
+    """
+    if poll.ended is not None:
+        return page("link_ended.html", status=status, poll=poll, ended=poll.ended, late=wrong is not None, kept=kept)
     if poll.booked is not None:
         return page("link_booked.html", status=status, poll=poll, wrong=wrong, over=poll.booked < present())
     if poll.stale:
@@ -144,7 +159,9 @@ def _poll(
     )
 
 
-async def _again(office: Office, token: str, said: Answer, wrong: str, *, late: bool = False) -> HTMLResponse:
+async def _again(
+    office: Office, token: str, said: Answer, wrong: str, *, late: bool = False, kept: bool = False
+) -> HTMLResponse:
     """The form once more, with what was ticked and why it does not count; or what has become of the poll."""
     try:
         poll = await meetings.poll(office, token)
@@ -152,7 +169,7 @@ async def _again(office: Office, token: str, said: Answer, wrong: str, *, late: 
         return _refusal(refusal)
     if not set(said.slots) <= {slot.id for slot in poll.slots}:
         wrong = GONE
-    return _poll(office, token, poll, said, wrong, status=409 if late else 422)
+    return _poll(office, token, poll, said, wrong, status=409 if late else 422, kept=kept)
 
 
 async def _thanks(office: Office, token: str, said: Answer, *, later: bool) -> HTMLResponse:
