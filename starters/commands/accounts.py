@@ -169,7 +169,7 @@ async def _refuse_taken(connection: Connection, account: str, address: str) -> N
     holder = await people.holder_of(connection, account, address)
     if holder is not None:
         raise Refusal(
-            f"{address} is {holder}'s address", field="new_email", fix="check the address", kind=Refused.CONFLICT
+            f"the address {address} is {holder}'s", field="new_email", fix="check the address", kind=Refused.CONFLICT
         )
 
 

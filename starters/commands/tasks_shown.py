@@ -16,6 +16,8 @@ from rapport.model.human_task import (
     TaskDefinition,
     TaskPhase,
 )
+from rapport.model.ids import UNDELIVERED
+from rapport.model.message import Resolution
 from rapport.model.people import Contact, Fact, Member
 from rapport.policy import audience, drafting
 from rapport.storage import minutes, people, timeline
@@ -142,6 +144,7 @@ class TaskShown(TaskLine):
         about: The address of the contact whom it concerns, if it concerns just one.
         unknown: What a to-do is to find out of their work, and what nobody has recorded yet.
         record: The command that records it.
+        corrects: The address to which an email failed, where whoever takes care of it can correct it.
         requester: Their address.
         requester_name: Their name.
         others: The addresses of those who can decide although it does not wait for them: somebody else has to answer
@@ -163,6 +166,7 @@ class TaskShown(TaskLine):
     about: str | None
     unknown: tuple[Fact, ...]
     record: str | None
+    corrects: str | None = None
     requester: str | None
     requester_name: str | None
     holders: tuple[HolderShown, ...]
@@ -267,6 +271,7 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
         about=about.email if about else None,
         unknown=unknown,
         record=audience.recording(task.account, about.email, unknown) if about and unknown else None,
+        corrects=about.email if about and _failed_for_good(task) else None,
         requester=requester.email if requester else None,
         requester_name=requester.name if requester else None,
         holders=_holders(task, known),
@@ -283,6 +288,12 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
         zone=zone,
         tam=tam.email,
     )
+
+
+def _failed_for_good(task: Task) -> bool:
+    """Whether it is about an email that cannot have arrived."""
+    offered = {option.id for option in task.definition.options}
+    return task.step.endswith(f".{UNDELIVERED}") and Resolution.RESEND in offered and Resolution.SENT not in offered
 
 
 async def _alarm(office: Office, task: Task, reader: Person | None) -> TaskShown:

@@ -6,9 +6,29 @@ from rapport.mail import outbox, outdated
 from rapport.model.base import Refusal, Refused
 from rapport.model.meeting import Receipt
 from rapport.model.message import NOT_DELIVERED, MessageState, Resolution
+from rapport.model.people import WrittenWork
+from rapport.model.reading import check
 from rapport.storage import tasks as task_records
-from starters.commands import tasks
+from starters.commands import accounts, tasks
 from starters.commands.office import Actor, Office
+
+
+async def correct(office: Office, task: str, address: str, actor: Actor) -> Receipt:
+    """Correct the address to which an email failed, and send the email there.
+
+    Raises:
+        Refusal: The task is about no such email, the address is the one that failed or no address, or it is somebody
+            else's; or the actor may not act on accounts, or not decide the task.
+    """
+    found = await tasks.show(office, task)
+    if found.corrects is None:
+        raise Refusal("is about no address", field="task", fix="choose one of its options", kind=Refused.CONFLICT)
+    change = check(WrittenWork, {"new_email": address}, "")
+    if change.new_email == found.corrects:
+        fix = "correct it, or send the email again as it is"
+        raise Refusal("is the address that this contact has", field="new_email", fix=fix)
+    await accounts.edit_contact(office, found.account, found.corrects, change, actor)
+    return await tasks.decide(office, found.task, Resolution.RESEND, actor)
 
 
 async def resolve(office: Office, key: str, resolution: Resolution, actor: Actor, reason: str | None = None) -> Receipt:

@@ -168,12 +168,12 @@ async def visits(browser: Browser) -> AsyncIterator[Visits]:
 
 
 @asynccontextmanager
-async def open_site(client: Client, data: Path) -> AsyncIterator[Site]:
+async def open_site(client: Client, data: Path, **settings: Any) -> AsyncIterator[Site]:
     """Open an installation and serve its pages."""
     port = free_port()
     url = f"http://{HOST}:{port}"
     async with (
-        town(client, data, new_id("queue"), public_url=url) as made,
+        town(client, data, new_id("queue"), public_url=url, **settings) as made,
         http_server(made.office, made.catcher, port),
     ):
         yield Site(made, url)

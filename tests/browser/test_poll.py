@@ -8,7 +8,8 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from starters.commands import meetings
 from tests.browser.conftest import Site, Visits
-from tests.conftest import CHAMPION, USER
+from tests.conftest import CHAMPION, TAM, USER
+from tests.stack.test_late_replies import skip
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -93,3 +94,18 @@ async def test_an_answer_is_given_and_changed_without_scripts(site: Site, visits
     await page.get_by_role("button", name="Change my answer").click()
     await expect(page.get_by_text("We have noted that none of the times suits you.")).to_be_visible()
     assert await answers(site, key, "Mara Osei") == ()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_reply_to_a_meeting_that_has_ended_is_kept(site: Site, visits: Visits, width: int) -> None:
+    """A form that was opened before the end says after it that the reply is kept, what became, and whom to write to."""
+    key = await site.onboard()
+    page = await visits.page(viewport={"width": width, "height": 900})
+    await page.goto(await site.poll(CHAMPION))
+    await skip(site.town, key)
+    await page.get_by_role("checkbox").first.check()
+    await page.get_by_role("button", name="Send my answer").click()
+    await expect(page.get_by_role("status")).to_contain_text("We have your reply.")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("This meeting is no longer being planned")
+    await expect(page.get_by_role("link", name=TAM.email)).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width

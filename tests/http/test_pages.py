@@ -280,7 +280,7 @@ FORMS = [
     *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),
     *(
         f"/tasks/versayce/onsite_approval/1/{verb}"
-        for verb in ("decide", "request", "decline", "ask", "answer", "record")
+        for verb in ("decide", "request", "decline", "ask", "answer", "record", "correct")
     ),
     "/reviews/new",
     *(f"/reviews/TR-0001/{verb}" for verb in ("edit", "feedback", "meeting", "withdraw")),

@@ -82,7 +82,7 @@ async def test_a_reply_that_comes_too_late_is_kept_and_heard(here: Town, end: En
             answer = await reader.post(url, data=reply, headers={"origin": here.office.settings.public_url})
             assert answer.status_code == 409
             assert "We have your reply." in answer.text
-            assert "It came too late to count for the time. Robin Keller has it" in answer.text
+            assert "It came too late to count for the time. Robin Keller has been asked" in answer.text
         looked = await reader.get(url)
     assert looked.status_code == 200
     assert "This meeting is no longer being planned" in looked.text

@@ -1,4 +1,4 @@
-"""No class or constant of the code base has the name of another, and what failed or may not have arrived has one name."""
+"""No class or constant has the name of another, and what failed or may not have arrived has one name."""
 
 from __future__ import annotations
 

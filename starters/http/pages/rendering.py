@@ -49,6 +49,7 @@ DONE: Final = {
     "all_sent": "The drafts are on their way.",
     "decided": "Your decision counts.",
     "known": "It is recorded.",
+    "readdressed": "Address corrected. Sending the email again.",
     "requested": "It is asked. Those who decide get a mail.",
     "declined": "Closed. Nobody is asked.",
     "asked": "Your question is on its way. You can still decide without the answer.",

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from rapport.model.base import Refusal, Refused
 from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
-from starters.commands import accounts, tasks
+from starters.commands import accounts, tasks, undelivered
 from starters.commands.office import LATER, LISTED, Actor, Office
 from starters.commands.tasks_shown import TaskLink, TaskShown
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheOffice, check_form, session_of
@@ -150,6 +150,16 @@ async def record(request: Request, task: str, office: TheOffice, session: Signed
     return await _take(request, office, session, task, "record", work)
 
 
+@router.post("/tasks/{task:path}/correct")
+async def correct(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
+    """Correct the address to which an email failed, and send the email again."""
+
+    async def work(typed: dict[str, str], actor: Actor) -> Receipt:
+        return await undelivered.correct(office, task, typed.get("new_email", "").strip(), actor)
+
+    return await _take(request, office, session, task, "correct", work)
+
+
 @router.get("/tasks/{task:path}")
 async def show(request: Request, task: str, office: TheOffice, session: SignedIn) -> Response:
     """One task: the question, what was said, who decides, and what the reader can do."""
@@ -191,6 +201,7 @@ async def _done(office: Office, before: TaskShown, name: str, receipt: Receipt) 
 _DONE: Final = {
     "decide": "decided",
     "record": "known",
+    "correct": "readdressed",
     "request": "requested",
     "decline": "declined",
     "ask": "asked",
