@@ -82,6 +82,8 @@ class UndeliveredMails:
             "email": f"{message.subject}, to {message.address}",
             "what happened": message.reason or "the mail server didn't take it",
         }
+        if message.state is MessageState.UNKNOWN:
+            words["look for"] = f"Message-ID {message.message_id} in the mail server's log"
         digest = hashlib.sha256(f"{message.key}/{message.state}/{message.fence}".encode()).hexdigest()
         id_ = f"s_{digest[:16]}"
         if not await timeline.submissions(connection, [id_]):

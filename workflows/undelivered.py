@@ -60,6 +60,7 @@ class Undelivered:
         account = self.start.account
         assert account is not None
         self.asked += 1
+        id_ = undelivered_task(account, self.start.key, self.asked)
         chore = chores.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else chores.DID_NOT_GO
         given = TaskStart(
             account=account,
@@ -72,8 +73,9 @@ class Undelivered:
             definition=chore.definition.model_copy(update={"assign": trouble.assign}),
             request=trouble.said,
             deadline=await soon(account),
+            # Its first option is no default: which of them is right is seen on its page.
+            unblock=f"rapport task show {id_}",
         )
-        id_ = undelivered_task(account, self.start.key, self.asked)
         return await ask(given, id_, f"{given.title}, for {account}")
 
     async def carry_out(self, result: TaskResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,9 @@ def list_(account: str, data: Data = None, json: Json = False) -> None:
         out.print(f"           {line.key}", style="dim", markup=False, soft_wrap=True)
         if line.next and line.state is not MessageState.DRAFT:
             # A draft's turn comes with all of its account's; what failed is taken care of one by one.
-            out.print(f"           Next: {line.next[0]}", markup=False, soft_wrap=True)
+            # Whether to send again what may have arrived is decided with all that there is to see of it.
+            way = f"rapport message show {line.key}" if line.look else line.next[0]
+            out.print(f"           Next: {way}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -229,5 +232,9 @@ def _show(shown: MessageShown, *, as_json: bool) -> None:
     for file in shown.files:
         out.print(f"Carries {file.name} ({file.size:,} bytes)", markup=False)
     out.print(shown.text, markup=False, soft_wrap=True)
-    for way in shown.next:
+    if shown.look:
+        out.print(f"\n{shown.look}", markup=False, soft_wrap=True)
+    for way, follows in zip_longest(shown.next, shown.consequences):
+        if follows:
+            out.print(f"{follows}:", markup=False, soft_wrap=True)
         out.print(f"Next: {way}", markup=False, soft_wrap=True)

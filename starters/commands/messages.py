@@ -20,7 +20,7 @@ from rapport.model.relay import RelayFault
 from rapport.policy import attention
 from rapport.policy.attachments import checked, refuse_too_much
 from rapport.policy.erasure import ERASED
-from rapport.policy.messages import ways_on
+from rapport.policy.messages import LOOK, consequences, ways_on
 from rapport.storage import access, attachments, people, support, sweep
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachments import Attached
@@ -40,7 +40,9 @@ class MessageLine(Wire):
         reason: Why it is put off, was suppressed or failed.
         goes_at: When it goes, where it is put off; of a single draft, when it would go if it were sent now, unless that
             is at once.
+        look: Where to look first, of what may not have arrived.
         next: What can be done about it, as commands.
+        consequences: What follows each of these, of what was not delivered.
     """
 
     key: str
@@ -54,7 +56,9 @@ class MessageLine(Wire):
     reason: str | None
     at: Instant
     goes_at: Instant | None = None
+    look: str | None = None
     next: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
 
 
 class MessageShown(MessageLine):
@@ -125,6 +129,7 @@ async def listed(office: Office, account: str, state: MessageState | None = None
 
 
 def _line(message: Message, names: dict[str, str]) -> MessageLine:
+    is_open = message.resolution is None
     return MessageLine(
         key=message.key,
         step=message.step,
@@ -137,7 +142,9 @@ def _line(message: Message, names: dict[str, str]) -> MessageLine:
         reason=message.reason,
         at=message.settled_at or message.created_at,
         goes_at=message.not_before if message.state is MessageState.READY else None,
-        next=() if message.resolution is not None else ways_on(message.state, message.key),
+        look=LOOK if is_open and message.state is MessageState.UNKNOWN else None,
+        next=ways_on(message.state, message.key) if is_open else (),
+        consequences=consequences(message.state) if is_open else (),
     )
 
 

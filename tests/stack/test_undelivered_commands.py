@@ -17,7 +17,7 @@ from rapport.model.ids import new_id
 from rapport.model.message import MessageState
 from rapport.storage import access
 from starters.cli.main import app
-from starters.commands import messages
+from starters.commands import messages, tasks
 from starters.commands.office import present
 from starters.http.app import create_app
 from tests.conftest import SECOND_USER, TAM, USER, Town
@@ -104,12 +104,26 @@ async def test_what_failed_is_sent_again_by_the_command_that_is_printed(
 async def test_what_may_not_have_arrived_is_confirmed_by_a_command(
     dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both ways are printed for an email of which nobody can tell; `sent` marks it as delivered, and sends nothing."""
+    """Looking comes first for an email of which nobody can tell, then each way on with what follows from it.
+
+    `sent` marks it as delivered, and sends nothing.
+    """
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
     async with welcomed(dev_server, tmp_path, lambda relay: relay.then("body", DROP)) as (here, relay, key):
         await asked(here)
         (unknown,) = await messages.listed(here.office, key, MessageState.UNKNOWN)
-        shown = (await said(here, "message", "show", unknown.key)).stdout
+        listed = (await said(here, "message", "list", key)).stdout
+        assert as_printed(listed, "Next: ") == ["message", "show", unknown.key]
+        shown = (await said(here, *as_printed(listed, "Next: "))).stdout
+        ways = shown[shown.index("We can't tell whether it arrived. Look for its Message-ID") :].splitlines()
+        assert [way for way in ways if not way.startswith("Next: ")][1:] == [
+            "If it arrived, mark it as delivered. It isn't sent again, so whoever didn't get it never will:",
+            "If it didn't arrive, send it again. Whoever got it after all gets it twice:",
+            "If you've told its reader another way, close it. It isn't sent again:",
+        ]
+        (line,) = await asked(here)
+        to_do = await tasks.show(here.office, line.task)
+        assert to_do.said["look for"] == f"Message-ID {unknown.message_id} in the mail server's log"
         assert [line.split()[5] for line in shown.splitlines() if line.startswith("Next: ")] == [
             "sent",
             "resend",
