@@ -14,7 +14,7 @@ from rapport.model.records import Wait
 from rapport.model.support import CaseView, DeskView
 from rapport.model.tech_review import ReviewView
 from rapport.policy import quorum
-from rapport.policy.plan import Progress, StepState, reached
+from rapport.policy.plan import Progress, StepState, current_stage
 
 _MARK = {
     StepState.WAITING: "○",
@@ -39,8 +39,10 @@ def onboarding(
         hold: Why nothing goes to the customer.
         shut: The steps that wait before a gate.
     """
+    here = current_stage(steps)
+    # That the steps of a stage have ended isn't a tick: whether their emails have gone is known elsewhere.
     stages = " → ".join(
-        f"**{stage}** ✓" if reached(stage, steps) else stage
+        f"**{stage}**" if stage is here else stage
         for stage in Stage
         if any(step.definition.stage is stage for step in steps.values())
     )

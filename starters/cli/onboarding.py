@@ -177,6 +177,8 @@ def _print(shown: Status) -> None:
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:
         state = f"failed: {step.outcome}" if step.state == "failed" else step.outcome or step.state
+        if step.unsent:
+            state += f"\n{step.unsent} not sent"
         rows.add_row(
             _MARK.get(step.state, "–"), step.title, state, when(step.at), step.waiting_for or "", when(step.deadline)
         )

@@ -27,7 +27,7 @@ from rapport.playbooks import load
 from rapport.policy import audience, plan
 from rapport.storage import contracts, imports, people
 from rapport.storage.contracts import Contract
-from rapport.storage.unreached import unreached, with_unreached
+from rapport.storage.unreached import unreached, with_unreached, written
 from starters.commands.office import Office, answered, present
 from workflows.onboarding import Onboarding
 
@@ -65,6 +65,7 @@ class MilestoneShown(Wire):
 
     Attributes:
         task: The id of its human task, where it is one that has begun.
+        unsent: How many of its emails to the customer's people have not gone, or failed.
     """
 
     step: str
@@ -79,6 +80,7 @@ class MilestoneShown(Wire):
     deadline: Instant | None = None
     unblock: str | None = None
     task: str | None = None
+    unsent: int = 0
 
 
 class Status(Wire):
@@ -87,6 +89,7 @@ class Status(Wire):
     Attributes:
         next: What happens next, in one sentence.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
+        welcomed: Whether any of the customer's people was sent an email of its steps, or was told another way.
     """
 
     account: str
@@ -98,6 +101,7 @@ class Status(Wire):
     waiting_on: tuple[str, ...]
     next: str | None
     live: bool
+    welcomed: bool = True
 
 
 async def start(office: Office, request: StartRequest) -> Started:
@@ -285,6 +289,7 @@ async def status(office: Office, account: str) -> Status:
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         missed = await unreached(connection, account)
+        mails = await written(connection, contract.id) if contract else {}
     if contract is None:
         raise Refusal(
             f'no onboarding was started for "{account}"',
@@ -308,6 +313,7 @@ async def status(office: Office, account: str) -> Status:
             deadline=step.wait.deadline,
             unblock=step.wait.unblock,
             task=task_id(account, step.step, step.attempt) if step.kind == "task" and step.began else None,
+            unsent=mails[step.step].unsent if step.step in mails else 0,
         )
         for step in steps
     )
@@ -322,6 +328,7 @@ async def status(office: Office, account: str) -> Status:
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
         next=f"{waiting[0].title} waits for {waiting[0].waiting_for}" if waiting else None,
         live=view is not None,
+        welcomed=any(mail.gone for mail in mails.values()),
     )
 
 

@@ -30,14 +30,14 @@ UNKNOWN_USER = "550 5.1.1 no such user here"
 
 @asynccontextmanager
 async def welcomed(
-    server: Client, data: Path, prepare: Callable[[ScriptedRelay], None]
+    server: Client, data: Path, prepare: Callable[[ScriptedRelay], None], playbook: str | None = None
 ) -> AsyncIterator[tuple[Town, ScriptedRelay, str]]:
     """An account whose welcomes were handed to a relay that does as it was told; its key."""
     async with scripted_relay() as relay:
         prepare(relay)
         async with town(server, data, new_id("queue"), smtp_url=SecretStr(f"smtp://127.0.0.1:{relay.port}")) as made:
             key = new_id("a").replace("_", "-")
-            await onboardings.start(made.office, StartRequest(file=account(key, new_id("C"))))
+            await onboardings.start(made.office, StartRequest(file=account(key, new_id("C")), playbook=playbook))
             yield made, relay, key
 
 

@@ -48,12 +48,16 @@ RECENT: Final = 40
 """How many entries of the timeline a page shows at first."""
 
 
+StageState = Literal["reached", "unsent", "current", "ahead", "absent"]
+"""How far an account is with a stage; `unsent` is a welcome whose steps have ended, and of which no email has gone."""
+
+
 class StageMark(NamedTuple):
     """One stage of the lifecycle, and how far the account is with it."""
 
     name: str
     title: str
-    state: Literal["reached", "current", "ahead", "absent"]
+    state: StageState
 
 
 @dataclass(frozen=True)
@@ -249,15 +253,25 @@ def stages(status: Status | None) -> list[StageMark]:
     return [StageMark(stage, stage.replace("_", " ").capitalize(), _mark(stage, status)) for stage in Stage]
 
 
-def _mark(stage: Stage, status: Status | None) -> Literal["reached", "current", "ahead", "absent"]:
+def _mark(stage: Stage, status: Status | None) -> StageState:
     if status is None:
         return "ahead"
-    states = [milestone.state for milestone in status.milestones if milestone.stage == stage]
-    if not states:
+    steps = [milestone for milestone in status.milestones if milestone.stage == stage]
+    if not steps:
         return "absent"
-    if all(state not in ("waiting", "running", "failed") for state in states):
-        return "reached"
-    return "current" if stage == status.stage else "ahead"
+    if any(step.state in _OPEN for step in steps):
+        return "current" if stage == status.stage else "ahead"
+    return "unsent" if stage is Stage.WELCOME and _is_unwelcomed(status) else "reached"
+
+
+_OPEN: Final = ("waiting", "running", "failed")
+"""The states of a step that has not ended."""
+
+
+def _is_unwelcomed(status: Status) -> bool:
+    """Whether the customer's first email is still to go: the kickoff proposes times with it, or a step sends it."""
+    first = [step for step in status.milestones if step.stage in (Stage.WELCOME, Stage.KICKOFF)]
+    return not status.welcomed and any(step.unsent or step.state in _OPEN for step in first)
 
 
 def by_day(entries: Sequence[EntryShown], zone: str) -> list[tuple[str, list[EntryShown]]]:
