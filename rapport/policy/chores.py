@@ -169,10 +169,10 @@ NOBODY_KNOWS: Final = Chore(
 )
 LATE_REPLY: Final = Chore(
     "reply",
-    "{}: a reply after it ended",
+    "{}: a late reply",
     TaskDefinition(
         task="to_do",
-        question="A contact replied to the time poll after the meeting had ended. Have you answered them?",
+        question="A contact replied to the time poll after it had closed. Have you answered them?",
         options=(TaskOption(id="noted", title="I've answered them"),),
         assign=("tam",),
         on_timeout="unanswered",

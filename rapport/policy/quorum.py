@@ -16,6 +16,9 @@ NOTICE = timedelta(hours=2)
 HAS_ENDED: Final = "the meeting has ended"
 """Why a reply does not count that comes after its meeting has ended."""
 
+IS_BOOKED: Final = "the time is already booked"
+"""Why a reply does not count that comes after the time was booked."""
+
 
 class Standing(StrEnum):
     """What the votes say."""
@@ -41,7 +44,7 @@ def judge_vote(vote: Vote, proposal: Proposal | None, phase: MeetingPhase) -> st
     if phase is MeetingPhase.ENDED:
         return HAS_ENDED
     if phase is MeetingPhase.BOOKED:
-        return "the time is already booked"
+        return IS_BOOKED
     if proposal is None or phase in (MeetingPhase.UNDECIDED, MeetingPhase.PROPOSING, MeetingPhase.DRAFTED):
         return "no times are on offer yet"
     if vote.round != proposal.round:

@@ -18,7 +18,7 @@ from rapport.model.meeting import MeetingView, Vote
 from rapport.model.records import Entry
 from rapport.policy import audit, calendar
 from rapport.policy.chores import LATE_REPLY, NO_TIME
-from rapport.policy.quorum import HAS_ENDED
+from rapport.policy.quorum import IS_BOOKED
 from rapport.storage import contracts, people, timeline
 from rapport.storage.database import Connection
 from rapport.storage.timeline import Submission
@@ -42,7 +42,7 @@ class EndShown(Wire):
 
 
 class TooLate(Refusal):
-    """The meeting has ended. What was said is on record, and its account's TAM is asked to answer it."""
+    """The time poll has closed. What was said is on record, and the account's TAM is asked to answer it."""
 
 
 async def end_of(connection: Connection, account: str, workflow_id: str) -> EndShown:
@@ -62,12 +62,21 @@ async def end_of(connection: Connection, account: str, workflow_id: str) -> EndS
 
 
 async def take_late(
-    office: Office, account: str, workflow_id: str, vote: Vote, said: Submission, view: MeetingView | None
-) -> TooLate:
-    """Keep a reply to a meeting that has ended, and have the account's TAM answer it. Safe to repeat.
+    office: Office,
+    account: str,
+    workflow_id: str,
+    vote: Vote,
+    said: Submission,
+    view: MeetingView | None,
+    problem: str,
+) -> Refusal:
+    """Keep a reply that comes too late to count, and have the account's TAM answer it. Safe to repeat.
+
+    Where a time is booked, the invitation answers whoever only ticks times.
 
     Args:
         view: The meeting as it last stood, if that is known.
+        problem: Why it does not count.
 
     Returns:
         What whoever replied is told.
@@ -92,25 +101,28 @@ async def take_late(
     )
     words = {"who": names.get(vote.voter, ""), "reply": _reply(vote, view, tam.schedule.zone), "note": said.text or ""}
     told = _told(said, task, {name: text for name, text in words.items() if text})
+    is_answered = problem == IS_BOOKED and bool(vote.slots) and not said.text
+    asks = not vote.voter.startswith(MEMBER_PREFIX) and not is_answered
     async with office.store.writing() as connection:
         await timeline.append(connection, [entry])
-        if not await timeline.submissions(connection, [told.id]):
+        if asks and not await timeline.submissions(connection, [told.id]):
             await timeline.submit(connection, told)
-    if not vote.voter.startswith(MEMBER_PREFIX):
-        start = TaskStart(
-            account=account,
-            contract=of,
-            subject=account,
-            step=f"{step}.{LATE_REPLY.name}",
-            title=LATE_REPLY.title.format(title),
-            definition=LATE_REPLY.definition,
-            request=told.id,
-            about=vote.voter,
-            deadline=calendar.follow_ups(present(), (1,), tam.schedule)[0],
-        )
-        await _put(office, start, task)
+    if not asks:
+        return Refusal(problem, fix="the reply is on record", kind=Refused.CONFLICT)
+    start = TaskStart(
+        account=account,
+        contract=of,
+        subject=account,
+        step=f"{step}.{LATE_REPLY.name}",
+        title=LATE_REPLY.title.format(title),
+        definition=LATE_REPLY.definition,
+        request=told.id,
+        about=vote.voter,
+        deadline=calendar.follow_ups(present(), (1,), tam.schedule)[0],
+    )
+    await _put(office, start, task)
     return TooLate(
-        HAS_ENDED,
+        problem,
         fix=f"the reply is on record, and {tam.name} is asked to answer it",
         kind=Refused.CONFLICT,
     )

@@ -229,10 +229,11 @@ async def _vote(
     try:
         return await hand_over(office, handle, Meeting.vote, answer, "meeting")
     except Refusal as refusal:
-        if not isinstance(refusal, Over) and refusal.problem != quorum.HAS_ENDED:
+        problem = quorum.HAS_ENDED if isinstance(refusal, Over) else refusal.problem
+        if problem not in (quorum.HAS_ENDED, quorum.IS_BOOKED):
             raise
     view = await _last(office, handle, account, "")
-    raise await take_late(office, account, handle.id, answer, said, view)
+    raise await take_late(office, account, handle.id, answer, said, view, problem)
 
 
 async def poll(office: Office, token: str) -> Poll:

@@ -170,7 +170,7 @@ def sentence(
         case "vote.refused":
             return f"An answer of {who} came too late: {about}"
         case "vote.late":
-            return f"{who} replied to the time poll for {step} after it had ended: {_times(count)}"
+            return f"{who} replied to the time poll for {step} after it had closed: {_times(count)}"
         case "calendar.unreadable":
             return f"{step}: the TAM's calendar could not be read; only working hours were respected"
         case "drafts.approved":

@@ -102,7 +102,7 @@ async def test_a_reply_that_comes_too_late_is_kept_and_heard(here: Town, end: En
     told = [entry for entry in await timelines.timeline_of(here.office, key) if entry.kind == "vote.late"]
     assert [(one.what, one.said) for one in told] == [
         (
-            "Luca Bianchi replied to the time poll for Kickoff after it had ended: one time suits",
+            "Luca Bianchi replied to the time poll for Kickoff after it had closed: one time suits",
             "Only if Priya can come.",
         )
     ]
@@ -123,6 +123,33 @@ async def test_a_reply_that_somebody_enters_too_late_is_kept_as_well(here: Town)
 
     await until(put, "the TAM to be asked")
     assert (await asked(here, key))[0].said["reply"] == "none of the times works for them"
+
+
+async def test_a_reply_after_the_booking_is_kept_and_heard_where_it_asks_for_an_answer(here: Town) -> None:
+    """Times alone are answered by the invitation, and are on the timeline; a note is the TAM's to answer as well."""
+    key, token = await polled(here)
+    start = (await meetings.show(here.office, key, "kickoff")).slots[0]
+    assert (await meetings.book(here.office, key, "kickoff", start.start, TAM)).accepted
+
+    async def booked() -> bool:
+        return (await meetings.show(here.office, key, "kickoff")).phase == "booked"
+
+    await until(booked, "the booking")
+    fixes = []
+    for note in (None, "I'm away that day."):
+        with pytest.raises(Refusal, match="already booked") as refused:
+            await meetings.vote_by_link(here.office, token, (start.id,), note)
+        fixes.append(refused.value.fix)
+    assert fixes == ["the reply is on record", "the reply is on record, and Robin Keller is asked to answer it"]
+    told = [entry.said for entry in await timelines.timeline_of(here.office, key) if entry.kind == "vote.late"]
+    assert told == [None, "I'm away that day."]
+
+    async def put() -> bool:
+        return bool(await asked(here, key))
+
+    await until(put, "the TAM to be asked")
+    (task,) = await asked(here, key)
+    assert task.said["note"] == "I'm away that day."
 
 
 @pytest.mark.sqlite

@@ -137,7 +137,7 @@ def _poll(
     if poll.ended is not None:
         return page("link_ended.html", status=status, poll=poll, ended=poll.ended, late=wrong is not None, kept=kept)
     if poll.booked is not None:
-        return page("link_booked.html", status=status, poll=poll, wrong=wrong, over=poll.booked < present())
+        return page("link_booked.html", status=status, poll=poll, wrong=wrong, kept=kept, over=poll.booked < present())
     if poll.stale:
         return page("link_stale.html", status=status, poll=poll, wrong=wrong)
     if not poll.slots:
