@@ -72,30 +72,33 @@ class StepMails(NamedTuple):
     """How many of a step's emails to the customer's people have gone, and how many have not.
 
     Attributes:
-        gone: Sent, or its reader was told another way.
+        sent: Sent.
+        elsewhere: Not sent, and its reader was told another way.
         unsent: Still to go, or failed, or may not have arrived, and nobody has taken care of it.
     """
 
-    gone: int
+    sent: int
+    elsewhere: int
     unsent: int
 
 
 async def written(connection: Connection, contract: str) -> dict[str, StepMails]:
     """How the emails stand with which a contract's steps begin at the customer's people, by step; no reminders."""
     lost = MessageRow.state.in_(NOT_DELIVERED)
-    gone = or_(MessageRow.state == MessageState.SENT, and_(lost, MessageRow.resolution.is_not(None)))
+    elsewhere = and_(lost, MessageRow.resolution.is_not(None))
     unsent = or_(MessageRow.state.not_in(SETTLED), and_(lost, MessageRow.resolution.is_(None)))
     query = (
         select(
             MessageRow.step,
-            func.sum(case((gone, 1), else_=0)).label("gone"),
+            func.sum(case((MessageRow.state == MessageState.SENT, 1), else_=0)).label("sent"),
+            func.sum(case((elsewhere, 1), else_=0)).label("elsewhere"),
             func.sum(case((unsent, 1), else_=0)).label("unsent"),
         )
         .join(ContactRow, ContactRow.id == MessageRow.person)
         .where(MessageRow.contract == contract, MessageRow.purpose.in_((Purpose.PROPOSAL, Purpose.MESSAGE)))
         .group_by(MessageRow.step)
     )
-    return {row.step: StepMails(row.gone, row.unsent) for row in await connection.execute(query)}
+    return {row.step: StepMails(row.sent, row.elsewhere, row.unsent) for row in await connection.execute(query)}
 
 
 def with_unreached(what: str | None, people: Iterable[Unreached]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -27,7 +28,7 @@ from rapport.playbooks import load
 from rapport.policy import audience, plan
 from rapport.storage import contracts, imports, people
 from rapport.storage.contracts import Contract
-from rapport.storage.unreached import unreached, with_unreached, written
+from rapport.storage.unreached import StepMails, unreached, with_unreached, written
 from starters.commands.office import Office, answered, present
 from workflows.onboarding import Onboarding
 
@@ -306,7 +307,7 @@ async def status(office: Office, account: str) -> Status:
             stage=step.stage,
             state=states[step.step].state if step.step in states else step.state,
             at=states[step.step].at if step.step in states else step.ended or step.began or step.due,
-            outcome=step.outcome,
+            outcome=_by_now(step.outcome, mails.get(step.step)),
             waiting_on=step.wait.on,
             waiting_for=with_unreached(step.wait.what, missed.get((contract.id, step.step), ())),
             since=step.wait.since,
@@ -328,8 +329,15 @@ async def status(office: Office, account: str) -> Status:
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
         next=f"{waiting[0].title} waits for {waiting[0].waiting_for}" if waiting else None,
         live=view is not None,
-        welcomed=any(mail.gone for mail in mails.values()),
+        welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
     )
+
+
+def _by_now(outcome: str | None, mails: StepMails | None) -> str | None:
+    """A step's outcome, with how many of its emails were sent by now: it ends before the last of them goes."""
+    if outcome is None or mails is None:
+        return outcome
+    return re.sub(r"^\d+(?= of \d+ sent)", str(mails.sent), outcome)
 
 
 async def _ask(office: Office, contract: Contract) -> OnboardingView | None:

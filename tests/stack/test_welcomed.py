@@ -83,3 +83,10 @@ async def test_a_step_whose_email_failed_says_so(
 
         await until(told, "one to be taken care of")
         assert await mark(here, key) == "reached"
+        assert (await step(here, key, "welcome")).outcome == "0 of 3 sent"
+        await undelivered.resolve(here.office, failed[1].key, Resolution.RESEND, TAM)
+
+        async def sent() -> bool:
+            return (await step(here, key, "welcome")).outcome == "1 of 3 sent"
+
+        await until(sent, "one to be sent again")
