@@ -288,6 +288,9 @@ def print_open(shown: TaskShown) -> None:
     else:
         if shown.record:
             _print_ways(shown, "To record it, which ends this", shown.record)
+        if shown.corrects:
+            correct = in_name(f"rapport account edit-contact {shown.account} {shown.corrects} --new-email ADDRESS")
+            _print_ways(shown, "To correct the address first", correct)
         ways = [deciding(shown.task, option.id, needs_reason=option.needs_reason) for option in shown.options]
         _print_ways(shown, "To decide", *ways)
 

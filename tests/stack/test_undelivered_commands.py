@@ -64,7 +64,10 @@ async def test_what_failed_is_sent_again_by_the_command_that_is_printed(
     async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, relay, key):
         failed = await in_state(here, key, USER, MessageState.FAILED)
         sent = await in_state(here, key, SECOND_USER, MessageState.SENT)
-        await asked(here)
+        (line,) = await asked(here)
+        page = (await said(here, "task", "show", line.task)).stdout
+        assert f"rapport account edit-contact {key} {USER} --new-email ADDRESS --as {TAM.email}\n" in page
+        assert f"rapport task decide {line.task} --option resend --as {TAM.email}\n" in page
 
         code, error = await refused(here, "message", "resend", "no/such/key", "--as", TAM.email)
         assert (code, error["problem"], error["fix"]) == (
