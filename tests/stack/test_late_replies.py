@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from rapport.model.base import Refusal, Refused
 from rapport.model.ids import meeting_id, new_id
 from rapport.model.operations import Operate
-from starters.cli.main import app
 from starters.commands import meetings, onboardings, operations, tasks, timelines
 from starters.commands.meeting_ends import EndShown
 from starters.commands.onboardings import StartRequest
@@ -21,6 +18,7 @@ from starters.commands.operations import OperationWritten
 from starters.commands.tasks_shown import TaskShown
 from starters.http.app import create_app
 from tests.conftest import CHAMPION, TAM, Town, account, by, link_of, until
+from tests.stack.test_undelivered_commands import said
 from tests.unit.test_commands import faults
 
 End = Callable[[Town, str], Awaitable[None]]
@@ -164,17 +162,9 @@ async def test_a_meeting_that_has_ended_is_shown_as_ended(
     shown = await ended(here, key)
     assert (shown.phase, shown.waiting_for, shown.unblock, shown.waiting_on) == ("ended", None, None, ())
     assert shown.ended == EndShown(became="closed", start=None)
-    settings = here.office.settings
-    environment = {
-        "RAPPORT_SMTP_URL": settings.smtp_url.get_secret_value(),
-        "RAPPORT_SECRET": "a secret of the tests",
-        "RAPPORT_TASK_QUEUE": settings.task_queue,
-        "RAPPORT_DATABASE_URL": settings.database,
-    }
-    words = ["meeting", "show", key, "kickoff", "--data", str(settings.data)]
-    said = (await asyncio.to_thread(CliRunner().invoke, app, words, env=environment)).stdout
-    assert said == f"kickoff of {key}: ended, round 1\nIt ended without an outcome.\n"
-    assert faults(said) == []
+    printed = (await said(here, "meeting", "show", key, "kickoff")).stdout
+    assert printed == f"kickoff of {key}: ended, round 1\nIt ended without an outcome.\n"
+    assert faults(printed) == []
 
 
 async def test_a_meeting_that_was_called_off_says_for_when_it_was_booked(here: Town) -> None:
