@@ -16,7 +16,7 @@ from rapport.model.human_task import (
     TaskDefinition,
     TaskPhase,
 )
-from rapport.model.ids import UNDELIVERED
+from rapport.model.ids import UNDELIVERED_STEP
 from rapport.model.message import Resolution
 from rapport.model.people import Contact, Fact, Member
 from rapport.policy import audience, drafting
@@ -293,7 +293,9 @@ async def in_full(office: Office, task: Task, reader: Person | None = None) -> T
 def _failed_for_good(task: Task) -> bool:
     """Whether it is about an email that cannot have arrived."""
     offered = {option.id for option in task.definition.options}
-    return task.step.endswith(f".{UNDELIVERED}") and Resolution.RESEND in offered and Resolution.SENT not in offered
+    return (
+        task.step.endswith(f".{UNDELIVERED_STEP}") and Resolution.RESEND in offered and Resolution.SENT not in offered
+    )
 
 
 async def _alarm(office: Office, task: Task, reader: Person | None) -> TaskShown:
