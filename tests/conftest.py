@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
+from temporalio import workflow
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -44,8 +46,10 @@ from tests.support import postgres
 from tests.support.playbooks import KICKOFF, put
 from worker import POLLERS, STEADY, Pollers, build
 
-# Commands that tests start may keep their compiled modules: to compile all of them anew takes seconds, each time.
+# Compiled modules are kept, by the tests' own process and by commands that they start: to compile all of them anew
+# takes seconds for each command, and each run of a workflow loads what it is made of once more.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).parent.parent
 TAM = Actor(email="robin.keller@foobar.example", channel="cli", entered_by="tester")
@@ -214,6 +218,20 @@ class Elsewhere(Settings):
         return super().database if self.database_url is not None else self.address
 
 
+_LOOKED_AT: set[type] = set()
+
+
+@dataclass(frozen=True)
+class Whole(Runner):
+    """Runs workflows in the whole sandbox; whether they load in it is looked at once a process, not for each worker."""
+
+    def prepare_workflow(self, defn: workflow._Definition) -> None:
+        """Check a workflow in the sandbox, unless that was done."""
+        if defn.cls not in _LOOKED_AT:
+            super().prepare_workflow(defn)
+            _LOOKED_AT.add(defn.cls)
+
+
 @asynccontextmanager
 async def town(
     client: Client,
@@ -247,12 +265,13 @@ async def town(
     put(data, KICKOFF, "kickoff", "onsite_approval")
     if not (data / "support.toml").exists():
         (data / "support.toml").write_text(DESK)
-    with postgres.own_database(data / "rapport.db") as url:
+    file = data / "rapport.db"
+    with postgres.own_database(file, None if file.exists() else postgres.tables()) as url:
         made = Elsewhere(address=url, **chosen)
         store = Store(made.database)
         await store.migrate()
         # The whole sandbox, for every module: here is where it finds what a workflow must not do.
-        built = build(client, made, runner=runner or Runner(), pollers=pollers, interceptors=interceptors)
+        built = build(client, made, runner=runner or Whole(), pollers=pollers, interceptors=interceptors)
         async with built as parts, parts.worker:
             yield Town(Office(made, parts.store, client), client, catcher)
         await store.close()

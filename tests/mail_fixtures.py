@@ -14,7 +14,7 @@ from rapport.model.reading import read_toml
 from rapport.storage import imports
 from rapport.storage.database import Store
 from tests.helpers_mail import NOW, ScriptedRelay, scripted_relay
-from tests.support.postgres import own_database
+from tests.support.postgres import own_database, tables
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "versayce.toml"
 
@@ -22,11 +22,6 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "versayce.toml"
 def address(path: Path) -> str:
     """SQLAlchemy's address of a database file."""
     return f"sqlite:///{path}"
-
-
-async def migrated(store: Store) -> None:
-    """The tables and nothing in them."""
-    await store.migrate()
 
 
 async def with_example(store: Store) -> None:
@@ -38,17 +33,9 @@ async def with_example(store: Store) -> None:
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty() -> Path:
     """A database file with the tables and nothing in them, made by the migrations; copy it."""
-    path = tmp_path_factory.mktemp("empty") / "rapport.db"
-
-    async def make() -> None:
-        store = Store(address(path))
-        await migrated(store)
-        await store.close()
-
-    asyncio.run(make())
-    return path
+    return tables()
 
 
 @pytest.fixture(scope="session")

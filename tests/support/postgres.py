@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -89,14 +91,7 @@ class Postgres:
         if name not in self._templates:
             self._sql(f"CREATE DATABASE {name} TEMPLATE {like}")
 
-            async def made() -> None:
-                store = Store(self.address(name))
-                await fill(store)
-                await store.close()
-
-            # Whoever asks may stand in an event loop already.
-            with ThreadPoolExecutor(1) as thread:
-                thread.submit(asyncio.run, made()).result()
+            _fill(self.address(name), fill)
             self._templates.add(name)
         return name
 
@@ -175,6 +170,29 @@ def stop() -> None:
     if _Run.server is not None:
         _Run.server.stop()
         _Run.server = None
+
+
+def _fill(address: str, fill: Callable[[Store], Awaitable[None]]) -> None:
+    """Write to a database, also from within an event loop."""
+
+    async def made() -> None:
+        store = Store(address)
+        await fill(store)
+        await store.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, made()).result()
+
+
+@cache
+def tables() -> Path:
+    """A database file with the tables and nothing in them, made by the migrations once a process; copy it."""
+    folder = Path(tempfile.mkdtemp(prefix="rapport-tables-"))
+    atexit.register(shutil.rmtree, folder)
+    path = folder / "tables" / "rapport.db"
+    path.parent.mkdir()
+    _fill(f"sqlite:///{path}", Store.migrate)
+    return path
 
 
 @contextmanager

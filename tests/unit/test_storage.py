@@ -38,14 +38,14 @@ from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.tables import Base, LinkRow, SwitchRow, TimelineRow, TokenRow
 from tests.helpers_mail import NOW, processes_apart, write_many
-from tests.mail_fixtures import EXAMPLE, migrated
+from tests.mail_fixtures import EXAMPLE
 from tests.support.postgres import own_database
 
 
 @pytest.fixture
 async def bare(empty: Path, tmp_path: Path) -> AsyncIterator[Store]:
     """A database with the tables and nothing in them."""
-    with own_database(tmp_path / "bare.db", empty, migrated) as url:
+    with own_database(tmp_path / "bare.db", empty) as url:
         store = Store(url)
         yield store
         await store.close()
