@@ -215,7 +215,18 @@ def mailer_of(relay: Relay, settings: Settings) -> Mailer:
             fix="with RAPPORT_SMTP_TOKEN_COMMAND write smtp+starttls://USER@HOST:587, with %40 for an @ in the user",
         )
     tokens = Tokens(shlex.split(command.get_secret_value())) if command is not None else None
-    return Mailer(relay, hostname=settings.mail_from.partition("@")[2], tokens=tokens)
+    own = policy_of(relay, settings).recipient(settings.mail_from)
+    return Mailer(relay, hostname=settings.mail_from.partition("@")[2], tokens=tokens, own=own)
+
+
+def policy_of(relay: Relay, settings: Settings) -> Policy:
+    """Whether, where and how fast mail goes."""
+    return Policy(
+        mode=settings.mail_mode,
+        allowed_domains=frozenset(settings.mail_allowed_domains),
+        quiet_hours=settings.quiet_hours == "keep",
+        pace=pace_of(relay, settings),
+    )
 
 
 def _crm(settings: Settings) -> Hook | None:
@@ -255,14 +266,9 @@ async def build(
         pollers: How many ask for work; `STEADY` on the time-skipping server.
     """
     store = Store(settings.database)
-    relay = Relay.parse(settings.relay)
+    relay = Relay.parse(settings.relay, settings.relay_named)
     mailer = mailer_of(relay, settings)
-    policy = Policy(
-        mode=settings.mail_mode,
-        allowed_domains=frozenset(settings.mail_allowed_domains),
-        quiet_hours=settings.quiet_hours == "keep",
-        pace=pace_of(relay, settings),
-    )
+    policy = policy_of(relay, settings)
     # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     async with httpx.AsyncClient() as http:

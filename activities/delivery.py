@@ -16,8 +16,9 @@ from activities.clock import now
 from activities.waits import later
 from activities.writing import suppressed, told
 from rapport.mail import outbox, outdated, put_off
-from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered
+from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered, Unserved
 from rapport.model.message import MessageState, Outcomes
+from rapport.model.relay import FaultKind
 from rapport.policy.pace import Pace
 from rapport.storage import relay
 from rapport.storage.database import Connection, Store
@@ -190,7 +191,7 @@ class Delivery:
     async def _refused(self, met: Misconfigured) -> ApplicationError:
         """Keep that the relay takes none of our mail, and raise the alarm; all sending waits until it does."""
         async with self.store.writing() as connection:
-            await relay.meet_fault(connection, met.kind, met.code, now())
+            await relay.meet_fault(connection, met.kind, met.code, now(), self.mailer.relay.named)
         await self.alarm()
         return later(str(met), "Misconfigured", _a_while(), alarm=True)
 
@@ -217,13 +218,23 @@ class Delivery:
         except NotAtOnce:
             await self._let_go(held)
             return None
-        except Misconfigured:
-            await self._let_go(held)
+        except Misconfigured as fault:
+            if fault.kind is FaultKind.MESSAGE:
+                # Its data was refused, so it is on record as `sending`, and nobody has it.
+                async with self.store.writing() as connection:
+                    may_have_arrived = held.state is MessageState.SENDING
+                    await _wait(connection, held, str(fault), timedelta(), may_have_arrived=may_have_arrived)
+            else:
+                await self._let_go(held)
             raise
         except Rejected as refusal:
+            async with self.store.writing() as connection:
+                await relay.hear(connection)
             return await self._settle(held, MessageState.FAILED, "message.failed", reason=str(refusal))
         except Unanswered:
             return await self._after_silence(held)
+        except Unserved as outage:
+            return await self._put_off(held, str(outage), outage)
         except Deferred as patience:
             return await self._put_off(held, str(patience))
         return await self._settle(held, MessageState.SENT, "message.sent", reply=reply)
@@ -239,19 +250,33 @@ class Delivery:
             return await self._put_off(held, silence, may_have_arrived=True)
         return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=silence)
 
-    async def _put_off(self, held: outbox.Lease, reason: str, *, may_have_arrived: bool = False) -> MessageState | None:
-        """Try again later. What may have arrived stays `sending`: it goes again as it is, and is never called off."""
+    async def _put_off(
+        self, held: outbox.Lease, reason: str, missed: Unserved | None = None, *, may_have_arrived: bool = False
+    ) -> MessageState | None:
+        """Try again later. What may have arrived stays `sending`: it goes again as it is, and is never called off.
+
+        Args:
+            missed: Why no mail at all got through at this attempt. It is tried again soon: once that has lasted, it is
+                a fault of the relay, and nobody tries but the one probe.
+        """
         present, may_have_arrived = now(), may_have_arrived or held.state is MessageState.SENDING
-        if present - held.first_tried_at >= outbox.GIVE_UP:
-            given_up = f"given up after 48 hours: {reason}"
-            if may_have_arrived:
-                return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=given_up)
-            return await self._settle(held, MessageState.FAILED, "message.failed", reason=given_up)
-        wait = PATIENCE[min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+        wait = PATIENCE[0 if missed else min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+        fault = None
         async with self.store.writing() as connection:
-            put_off = MessageState.SENDING if may_have_arrived else MessageState.DEFERRED
-            await outbox.move(connection, held, put_off, now=present, reason=reason, retry_at=present + wait)
-        return None
+            if missed is None:
+                await relay.hear(connection)
+            else:
+                fault = await relay.miss(connection, missed.kind, missed.code, present, self.mailer.relay.named)
+            if waits := not await _is_given_up(connection, held, present):
+                await _wait(connection, held, reason, wait, may_have_arrived=may_have_arrived)
+        if fault is not None:
+            await self.alarm()
+        if waits:
+            return None
+        given_up = f"given up after 48 hours: {reason}"
+        if may_have_arrived:
+            return await self._settle(held, MessageState.UNKNOWN, "message.unknown", reason=given_up)
+        return await self._settle(held, MessageState.FAILED, "message.failed", reason=given_up)
 
     async def _settle(
         self, held: outbox.Lease, state: MessageState, kind: str, *, reason: str | None = None, reply: str | None = None
@@ -263,6 +288,23 @@ class Delivery:
                 return None
             await append(connection, told(held, kind, state, present))
         return state
+
+
+async def _is_given_up(connection: Connection, held: outbox.Lease, present: datetime) -> bool:
+    """Whether it was tried for long enough. While the relay had a fault, it was not tried."""
+    if present - held.first_tried_at < outbox.GIVE_UP:
+        return False
+    gate = await relay.mail_gate(connection)
+    return gate.fault is None and (gate.mended_at is None or present - gate.mended_at >= outbox.GIVE_UP)
+
+
+async def _wait(
+    connection: Connection, held: outbox.Lease, reason: str, wait: timedelta, *, may_have_arrived: bool
+) -> None:
+    """Have it wait for its next attempt."""
+    state = MessageState.SENDING if may_have_arrived else MessageState.DEFERRED
+    present = now()
+    await outbox.move(connection, held, state, now=present, reason=reason, retry_at=present + wait)
 
 
 def _a_while() -> timedelta:

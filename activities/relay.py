@@ -15,11 +15,11 @@ from temporalio.service import RPCError
 
 from activities.clock import asked_at, now
 from activities.waits import later
-from rapport.mail.smtp import Deferred, Mailer, Misconfigured
+from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Unserved
 from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskRecord
 from rapport.model.ids import RELAY_ALARM
 from rapport.model.people import Role
-from rapport.model.relay import RelayAsked, RelayFault, RelayStart
+from rapport.model.relay import FaultKind, RelayAsked, RelayFault, RelayStart
 from rapport.model.workflows import RELAY
 from rapport.policy import delegation
 from rapport.storage import people, relay, tasks
@@ -81,14 +81,16 @@ class Relays:
             ApplicationError: `Misconfigured` or `Deferred`, with the wait before the next attempt.
         """
         async with asked_at(asked.now):
+            async with self.store.reading() as connection:
+                known = await relay.relay_fault(connection)
             met: Misconfigured | Deferred | None = None
             try:
-                await self.mailer.probe(self.sender)
+                await self.mailer.probe(self.sender, whole=known is not None and known.kind is FaultKind.MESSAGE)
             except (Misconfigured, Deferred) as answer:
                 met = answer
             async with self.store.writing() as connection:
-                if isinstance(met, Misconfigured):
-                    fault = await relay.meet_fault(connection, met.kind, met.code, now())
+                if isinstance(met, Misconfigured | Unserved) and not _tells_nothing(met, known):
+                    fault = await relay.meet_fault(connection, met.kind, met.code, now(), self.mailer.relay.named)
                     await _open(connection, fault, now())
                 elif met is not None:
                     await relay.note_probe(connection, now())
@@ -99,10 +101,13 @@ class Relays:
                 raise _again(met) from None
 
 
+def _tells_nothing(met: Misconfigured | Unserved, known: RelayFault | None) -> bool:
+    """Whether what was refused may be refused still: a relay that is away in between does not say."""
+    return met.kind is FaultKind.UNREACHABLE and known is not None and not known.kind.is_outage
+
+
 def _again(met: Misconfigured | Deferred) -> ApplicationError:
-    kind = "Misconfigured" if isinstance(met, Misconfigured) else "Deferred"
-    what = str(met) if isinstance(met, Misconfigured) else "the relay cannot be reached, or asks to try again later"
-    return later(what, kind, PROBE_EVERY)
+    return later(str(met), "Misconfigured" if isinstance(met, Misconfigured) else "Deferred", PROBE_EVERY)
 
 
 async def _open(connection: Connection, fault: RelayFault, at: datetime) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from rapport.model.base import Email, Refusal, mail_address
+from rapport.model.relay import RelaySettings
 
 
 def _mail_mode(value: str) -> str:
@@ -230,6 +231,24 @@ class Settings(BaseSettings):
     def relay(self) -> str:
         """The relay's address, with its password."""
         return _with_password(self.smtp_url, self.smtp_password)
+
+    @property
+    def relay_named(self) -> RelaySettings:
+        """What the settings are called that lead to the relay, as they were given."""
+        return RelaySettings(
+            address=self.named("smtp_url"),
+            password=None if self.smtp_password is None else self.named("smtp_password"),
+            token=None if self.smtp_token_command is None else self.named("smtp_token_command"),
+            sender=self.named("mail_from"),
+        )
+
+    def named(self, field: str) -> str:
+        """What a setting is called where it was given: its variable, or its name in `rapport.toml`."""
+        variable = f"RAPPORT_{field.upper()}"
+        file = self.data / "rapport.toml"
+        if variable in {name.upper() for name in os.environ} or not file.is_file():
+            return variable
+        return f"{field} in {file}" if field in tomllib.loads(file.read_bytes().decode()) else variable
 
 
 def read_settings(data: Path | None = None) -> Settings:

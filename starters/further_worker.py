@@ -23,7 +23,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 import worker
-from rapport.settings import Settings
+from rapport.settings import Settings, read_settings
 from starters.logs import rotating
 
 _STOP_SECONDS: Final = 45.0
@@ -78,7 +78,7 @@ async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncI
             return await asyncio.create_subprocess_exec(
                 # Not from the current directory, where somebody else's module may have the same name.
                 *(sys.executable, "-P", "-m", __name__),
-                env={**os.environ, **environment(settings), "TEMPORAL_ADDRESS": temporal},
+                env={**os.environ, **_handed_on(settings), "TEMPORAL_ADDRESS": temporal},
                 stdin=PIPE,
                 stdout=said,
                 stderr=said,
@@ -94,6 +94,16 @@ async def further_worker(settings: Settings, temporal: str, log: Path) -> AsyncI
             keeping.cancel()
             await asyncio.wait([keeping])
             await _end(kept.process)
+
+
+def _handed_on(settings: Settings) -> Mapping[str, str]:
+    """The variables without which it would not have the stack's settings.
+
+    What it reads in the same `rapport.toml` it reads there, so that it can say where a wrong setting is.
+    """
+    data = variable("data")
+    read = environment(read_settings(settings.data))
+    return {name: value for name, value in environment(settings).items() if name == data or read.get(name) != value}
 
 
 def environment(settings: Settings) -> Mapping[str, str]:

@@ -16,13 +16,17 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from rapport.mail.answers import FOR_GOOD, Meaning, Phase, meaning
 from rapport.mail.tokens import NoToken, Tokens
-from rapport.model.relay import FaultKind, described
+from rapport.model.relay import VARIABLES, FaultKind, RelaySettings, described
 
 DATA_TIMEOUT: Final = 60.0
 COMMAND_TIMEOUT: Final = 20.0
@@ -30,12 +34,29 @@ MAX_CONNECTIONS: Final = 4
 MAX_MESSAGES: Final = 100
 MAX_IDLE: Final = 30.0
 
+TESTED_EACH: Final = 60.0
+"""Seconds for which it is believed that a mail to our own mailbox is taken, once one was."""
+
 PROMPT: Final = 1.0
 """Seconds within which a relay takes a message that somebody can wait for."""
 
 
 class Deferred(Exception):  # noqa: N818 - an answer of the relay, not a fault of ours
     """The relay asks to try again later (4xx), or could not be reached."""
+
+
+class Unserved(Deferred):
+    """The relay could not be reached, or asks for patience before it knows whom a mail is for: so for all mails.
+
+    Attributes:
+        code: The relay's own (RFC 5321), where it gave one.
+    """
+
+    def __init__(self, kind: FaultKind, code: int | None = None) -> None:
+        """Met with this answer, if there was any."""
+        super().__init__(described(kind, code))
+        self.kind = kind
+        self.code = code
 
 
 class Lost(Deferred):
@@ -61,6 +82,8 @@ class Unanswered(Exception):  # noqa: N818
 class Misconfigured(Exception):  # noqa: N818
     """The relay takes no mail at all of ours: wrong password, bad certificate, no encryption, sender refused.
 
+    Nothing of it was handed over; `FaultKind.MESSAGE` is met after its data, and refuses that.
+
     Attributes:
         code: The relay's own (RFC 5321), where it gave one.
     """
@@ -74,13 +97,18 @@ class Misconfigured(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Relay:
-    """Where mail is handed over."""
+    """Where mail is handed over.
+
+    Attributes:
+        named: What the settings are called that say so.
+    """
 
     host: str
     port: int
     security: Literal["none", "starttls", "tls"]
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    named: RelaySettings = VARIABLES
 
     @property
     def is_local(self) -> bool:
@@ -88,7 +116,7 @@ class Relay:
         return _is_loopback(self.host)
 
     @classmethod
-    def parse(cls, url: str) -> Relay:
+    def parse(cls, url: str, named: RelaySettings = VARIABLES) -> Relay:
         """Read `smtp://`, `smtp+starttls://`, `smtps://` or `smtp+plain://`.
 
         Plain SMTP to anything but the loopback is upgraded to STARTTLS and fails without it; asked softly, clients
@@ -108,6 +136,7 @@ class Relay:
             security=security,
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
+            named=named,
         )
 
 
@@ -129,7 +158,13 @@ class Mailer:
     """Hands messages to one relay, over at most `MAX_CONNECTIONS` connections at a time."""
 
     def __init__(
-        self, relay: Relay, *, hostname: str, data_timeout: float = DATA_TIMEOUT, tokens: Tokens | None = None
+        self,
+        relay: Relay,
+        *,
+        hostname: str,
+        data_timeout: float = DATA_TIMEOUT,
+        tokens: Tokens | None = None,
+        own: str | None = None,
     ) -> None:
         """Prepare; nothing is opened before the first message.
 
@@ -137,11 +172,14 @@ class Mailer:
             hostname: What the client calls itself in EHLO.
             data_timeout: Seconds to wait for the answer to a message's data.
             tokens: Where access tokens come from, to sign in with instead of a password.
+            own: Where a test mail goes, where that is not the sender's own mailbox.
         """
         self.relay = relay
         self._tokens = tokens
         self._hostname = hostname
         self._data_timeout = data_timeout
+        self._own = own
+        self._tested: float | None = None
         self._idle: deque[_Connection] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._began: list[float] = []
@@ -203,7 +241,7 @@ class Mailer:
                 raise NotAtOnce
             limit.reschedule(None)
             await commit()
-            return await self._data(client, raw)
+            return await self._data(client, sender, raw)
 
     async def _envelope(self, client: aiosmtplib.SMTP, sender: str, recipient: str, patience: float) -> None:
         """Name sender and recipient; whoever is refused as a sender is so for all mails alike."""
@@ -211,7 +249,7 @@ class Mailer:
         try:
             await client.rcpt(recipient, timeout=patience)
         except aiosmtplib.SMTPResponseException as error:
-            if _may_be_ours(error) and await self._refuses_us(client, sender, patience):
+            if _in_doubt(Phase.RECIPIENT, error) and await self._refuses_us(client, sender, patience):
                 raise Misconfigured(FaultKind.SENDER, error.code) from None
             raise _refusal(error) from None
         except (aiosmtplib.SMTPException, OSError):
@@ -224,17 +262,62 @@ class Mailer:
             await _named(client.mail(sender, timeout=patience))
             await client.rcpt(sender, timeout=patience)
         except aiosmtplib.SMTPResponseException as error:
-            if error.code < _FOR_GOOD:
+            if error.code < FOR_GOOD.start:
                 raise Deferred(_words(error)) from None
-            return _may_be_ours(error)
+            return _in_doubt(Phase.RECIPIENT, error)
         except Misconfigured:
             return True
         except (aiosmtplib.SMTPException, OSError):
             raise Lost from None
         return False
 
-    async def _data(self, client: aiosmtplib.SMTP, raw: bytes) -> str:
-        """Send the data. The client's own method does not say on which side of the 354 a connection broke."""
+    async def _data(self, client: aiosmtplib.SMTP, sender: str, raw: bytes) -> str:
+        """Send the data; many relays say only then that they refuse whoever sends it."""
+        try:
+            return await self._hand_over(client, raw)
+        except aiosmtplib.SMTPResponseException as error:
+            if _in_doubt(Phase.MESSAGE, error) and await self._refuses_all(client, sender) is not None:
+                raise Misconfigured(FaultKind.MESSAGE, error.code) from None
+            raise _refusal(error) from None
+
+    async def _refuses_all(self, client: aiosmtplib.SMTP, sender: str) -> int | None:
+        """The code by which the relay refuses a mail to our own mailbox, once it has that. One a minute goes there.
+
+        Returns:
+            Nothing where it takes that mail, or refuses its recipient alone.
+
+        Raises:
+            Deferred: It does not say, so the mail that made us ask is not given up.
+        """
+        if self._tested is not None and time.monotonic() - self._tested < TESTED_EACH:
+            return None
+        own = self._own or sender
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                await client.rset()
+                await self._envelope(client, sender, own, COMMAND_TIMEOUT)
+                await self._hand_over(client, _test_mail(sender, own))
+        except aiosmtplib.SMTPResponseException as error:
+            if error.code < FOR_GOOD.start:
+                raise Deferred(_words(error)) from None
+            return error.code if _in_doubt(Phase.MESSAGE, error) else None
+        except Misconfigured as refusal:
+            return refusal.code
+        except Rejected:
+            return None
+        except (Unanswered, aiosmtplib.SMTPException, OSError):
+            client.close()
+            raise Lost from None
+        self._tested = time.monotonic()
+        return None
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, raw: bytes) -> str:
+        """Send the data. The client's own method does not say on which side of the 354 a connection broke.
+
+        Raises:
+            SMTPResponseException: The relay refuses it, for now or for good.
+            Lost, Deferred, Unanswered: It gives no such answer, before the data went out or after.
+        """
         protocol, went_out = client.protocol, False
         try:
             # One timeout for both of the answers that DATA has.
@@ -256,10 +339,13 @@ class Mailer:
             client.close()
             odd = f"{answer.code} is no answer to a message"
             raise Unanswered(odd) if went_out else Deferred(odd)
-        raise _refusal(aiosmtplib.SMTPResponseException(answer.code, answer.message))
+        raise aiosmtplib.SMTPResponseException(answer.code, answer.message)
 
-    async def probe(self, sender: str) -> None:
-        """Sign in as for a message, and ask whether one to the sender themself would be taken. None is sent.
+    async def probe(self, sender: str, *, whole: bool = False) -> None:
+        """Sign in as for a message, and ask whether one to the sender themself would be taken.
+
+        Args:
+            whole: Send a test mail there as well, because it is mails that are refused. Else none is sent.
 
         Raises:
             Deferred, Misconfigured: The relay cannot be reached, or takes nothing of ours.
@@ -267,7 +353,9 @@ class Mailer:
         client = await self._connect(COMMAND_TIMEOUT)
         try:
             await self._envelope(client, sender, sender, COMMAND_TIMEOUT)
-        except Lost:
+            if whole and (code := await self._refuses_all(client, sender)) is not None:
+                raise Misconfigured(FaultKind.MESSAGE, code)
+        except (Lost, Unserved):
             raise
         except (Rejected, Deferred):
             # What concerns this one recipient, or asks for patience, does not concern all that we send.
@@ -413,7 +501,7 @@ class Mailer:
             try:
                 await client.auth_xoauth2(user, token)
             except aiosmtplib.SMTPAuthenticationError as error:
-                if error.code < _FOR_GOOD:
+                if error.code not in FOR_GOOD:
                     raise
                 tokens.forget(token)
                 # One that was given long ago may have run out; one of this moment is refused for another reason.
@@ -423,26 +511,17 @@ class Mailer:
                 return
 
 
-_FOR_GOOD: Final = 500
 _ANOTHER_METHOD: Final = (504, 534, 538)
 """Codes by which a relay refuses a method of signing in, and not who signs in (RFC 4954)."""
 
 
 def _met(error: BaseException) -> BaseException:
     """What an error on the way to a signed-in connection means."""
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        if error.code < _FOR_GOOD:
-            return Deferred(f"sign-in: {error.code}")
-        return Misconfigured(FaultKind.PASSWORD, error.code)
-    if isinstance(error, aiosmtplib.SMTPConnectResponseError | aiosmtplib.SMTPHeloError):
-        if error.code < _FOR_GOOD:
-            return Deferred(f"greeting: {error.code}")
-        return Misconfigured(FaultKind.SENDER, error.code)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        # What is left is STARTTLS.
-        if error.code < _FOR_GOOD:
-            return Deferred(f"encryption: {error.code}")
-        return Misconfigured(FaultKind.ENCRYPTION, error.code)
+        phase = _phase(error)
+        if meaning(phase, error.code, error.message) is Meaning.LATER:
+            return Unserved(FaultKind.BUSY, error.code)
+        return Misconfigured(_FAULT_AT[phase], error.code)
     if not isinstance(error, aiosmtplib.SMTPException | OSError):
         return error
     causes = list(_causes(error))
@@ -452,7 +531,23 @@ def _met(error: BaseException) -> BaseException:
     unoffered = type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported)
     if unoffered or any(_speaks_otherwise(cause) for cause in causes):
         return Misconfigured(FaultKind.ENCRYPTION)
-    return Deferred("the relay cannot be reached")
+    return Unserved(FaultKind.UNREACHABLE)
+
+
+def _phase(error: aiosmtplib.SMTPResponseException) -> Phase:
+    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
+        return Phase.SIGN_IN
+    if isinstance(error, aiosmtplib.SMTPConnectResponseError | aiosmtplib.SMTPHeloError):
+        return Phase.GREETING
+    # What is left is STARTTLS.
+    return Phase.ENCRYPTION
+
+
+_FAULT_AT: Final = {
+    Phase.GREETING: FaultKind.SENDER,
+    Phase.ENCRYPTION: FaultKind.ENCRYPTION,
+    Phase.SIGN_IN: FaultKind.PASSWORD,
+}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -473,32 +568,33 @@ async def _named(command: Awaitable[object]) -> None:
     try:
         await command
     except aiosmtplib.SMTPResponseException as error:
-        if error.code == _OUT_OF_ORDER or not _FOR_GOOD <= error.code < 600:
-            raise Deferred(_words(error)) from None
+        if meaning(Phase.SENDER, error.code, error.message) is Meaning.LATER:
+            raise Unserved(FaultKind.BUSY, error.code) from None
         raise Misconfigured(FaultKind.SENDER, error.code) from None
     except (aiosmtplib.SMTPException, OSError):
-        raise Lost from None
+        raise Unserved(FaultKind.UNREACHABLE) from None
 
 
-_OUT_OF_ORDER: Final = 503
-"""Says something of the connection's past and nothing of its future."""
-
-_OF_POLICY: Final = re.compile(r"\s*5\.(?:7\.\d+|1\.[78])\b")
-"""Enhanced codes of policy and of a bad sender (RFC 3463)."""
-
-
-def _may_be_ours(error: aiosmtplib.SMTPResponseException) -> bool:
-    """Whether a recipient may have been refused for who we are: many relays say only then that they block us."""
-    return error.code == _SIGN_IN_FIRST or (
-        _FOR_GOOD <= error.code < 600 and _OF_POLICY.match(error.message) is not None
-    )
-
-
-_SIGN_IN_FIRST: Final = 530
+def _in_doubt(phase: Phase, error: aiosmtplib.SMTPResponseException) -> bool:
+    return meaning(phase, error.code, error.message) is Meaning.DOUBT
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> Deferred | Rejected:
-    return Rejected(_words(error)) if _FOR_GOOD <= error.code < 600 else Deferred(_words(error))
+    return Rejected(_words(error)) if error.code in FOR_GOOD else Deferred(_words(error))
+
+
+def _test_mail(sender: str, recipient: str) -> bytes:
+    """A mail by which to ask whether any is taken."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"] = sender, recipient
+    mail["Subject"] = "Test: checking that emails go out"
+    mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=sender.partition("@")[2])
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(
+        "The mail server refused an email once it had read it. This one checks whether it refuses them all.\n"
+        "You don't have to do anything.\n"
+    )
+    return mail.as_bytes()
 
 
 def _words(error: aiosmtplib.SMTPResponseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from rapport.model.base import Instant, Wire
 
@@ -17,6 +17,14 @@ class FaultKind(StrEnum):
     CERTIFICATE = "certificate"
     ENCRYPTION = "encryption"
     SENDER = "sender"
+    MESSAGE = "message"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether it may be over without anybody's doing; nothing of ours is refused for good."""
+        return self in (FaultKind.UNREACHABLE, FaultKind.BUSY)
 
 
 _WHAT: Final = {
@@ -26,20 +34,30 @@ _WHAT: Final = {
     FaultKind.CERTIFICATE: "the mail server's certificate can't be trusted for its name",
     FaultKind.ENCRYPTION: "the mail server doesn't offer the encryption that we ask for",
     FaultKind.SENDER: "the mail server refuses everything that we send",
+    FaultKind.MESSAGE: "the mail server refuses everything that we send, once it has read it",
+    FaultKind.UNREACHABLE: "the mail server can't be reached",
+    FaultKind.BUSY: "the mail server takes nothing and asks us to try again later",
 }
 
-_FIX: Final = {
-    FaultKind.PASSWORD: (
-        "correct the user name and password in RAPPORT_SMTP_URL, or the access token, and restart the workers"
-    ),
-    FaultKind.TOKEN: "run RAPPORT_SMTP_TOKEN_COMMAND by hand: its output must be an access token and nothing else",
-    FaultKind.SIGN_IN: "check the user name and the port in RAPPORT_SMTP_URL, and what the mail server offers there",
-    FaultKind.CERTIFICATE: "correct the host in RAPPORT_SMTP_URL, or the mail server's certificate",
-    FaultKind.ENCRYPTION: "correct the scheme and the port in RAPPORT_SMTP_URL, or turn on STARTTLS at the mail server",
-    FaultKind.SENDER: (
-        "ask whoever runs the mail server: it may not allow RAPPORT_MAIL_FROM, or have our address on a block list"
-    ),
-}
+
+class RelaySettings(NamedTuple):
+    """What the settings are called that lead to the mail server: a variable, or a name and the file it is in.
+
+    Attributes:
+        address: Its address.
+        password: The password, where that is not in the address.
+        token: The command that gives an access token, where that is used instead.
+        sender: The mailbox that we send from.
+    """
+
+    address: str = "RAPPORT_SMTP_URL"
+    password: str | None = None
+    token: str | None = None
+    sender: str = "RAPPORT_MAIL_FROM"
+
+
+VARIABLES: Final = RelaySettings()
+"""The settings of an installation that says no more than the address, by its variable."""
 
 
 class RelayFault(Wire):
@@ -48,11 +66,13 @@ class RelayFault(Wire):
     Attributes:
         since: When it was first met.
         code: The mail server's own code (RFC 5321), where it gave one.
+        fix: What to do about it, in words of whoever met it: the settings that they used.
         probed_at: When the mail server was last asked.
     """
 
     kind: FaultKind
     code: int | None = None
+    fix: str
     since: Instant
     probed_at: Instant
 
@@ -60,11 +80,6 @@ class RelayFault(Wire):
     def what(self) -> str:
         """What is wrong, in words that hold no secret and nothing of a mail."""
         return described(self.kind, self.code)
-
-    @property
-    def fix(self) -> str:
-        """What to do about it."""
-        return fixed(self.kind)
 
 
 class RelayAsked(Wire):
@@ -83,9 +98,38 @@ class RelayStart(Wire):
     account: None = None
 
 
-def fixed(kind: FaultKind) -> str:
-    """What to do about a fault."""
-    return _FIX[kind]
+def fixed(kind: FaultKind, named: RelaySettings) -> str:
+    """What to do about a fault, where these settings lead to the mail server."""
+    match kind:
+        case FaultKind.PASSWORD if named.token is not None:
+            return f"correct the user name in {named.address}, or the access token that {named.token} gives"
+        case FaultKind.PASSWORD if named.password is not None:
+            what = f"the user name in {named.address}, or the password in {named.password}"
+            return f"correct {what}, and restart the workers"
+        case FaultKind.PASSWORD:
+            return f"correct the user name and password in {named.address}, and restart the workers"
+        case FaultKind.TOKEN:
+            return f"run the command in {named.token} by hand: its output must be an access token and nothing else"
+        case FaultKind.SIGN_IN:
+            return f"check the user name and the port in {named.address}, and what the mail server offers there"
+        case FaultKind.CERTIFICATE:
+            return f"correct the host in {named.address}, or the mail server's certificate"
+        case FaultKind.ENCRYPTION:
+            return f"correct the scheme and the port in {named.address}, or turn on STARTTLS at the mail server"
+        case FaultKind.SENDER:
+            return (
+                f"ask whoever runs the mail server: it may not allow the address in {named.sender}, "
+                "or have ours on a block list"
+            )
+        case FaultKind.MESSAGE:
+            return (
+                f"see that our user may send as the address in {named.sender}, and that its domain's SPF, DKIM and "
+                "DMARC records allow this mail server"
+            )
+        case FaultKind.UNREACHABLE:
+            return f"see that the mail server runs, that no firewall is in between, and that {named.address} names it"
+        case FaultKind.BUSY:
+            return "ask whoever runs the mail server: it may be overloaded, its disk full, or our limit used up"
 
 
 def described(kind: FaultKind, code: int | None) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, case, select, update
+from sqlalchemy import Row, bindparam, case, exists, select, update
 
 from rapport.model.base import Instant, Wire
-from rapport.model.relay import FaultKind, RelayFault
+from rapport.model.message import MessageState
+from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
+from rapport.policy.outage import Misses, counted, proves
 from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
-from rapport.storage.tables import RelayRow, SwitchRow, UtcInstant
+from rapport.storage.tables import MessageRow, RelayRow, SwitchRow, UtcInstant
 
 OUTGOING: Final = "mail"
 """The row's name, and that of the switch that stops it by hand; migration 0011 has made it."""
@@ -37,7 +39,7 @@ class MailGate(Wire):
         return self.mended_at is None or self.mended_at < instant
 
 
-_FAULT: Final = (RelayRow.kind, RelayRow.code, RelayRow.since, RelayRow.probed_at)
+_FAULT: Final = (RelayRow.kind, RelayRow.code, RelayRow.fix, RelayRow.since, RelayRow.probed_at)
 GATE: Final = (
     select(SwitchRow.stopped, *_FAULT)
     .outerjoin(SwitchRow, SwitchRow.name == RelayRow.name)
@@ -64,8 +66,12 @@ _READ: Final = select(*_FAULT).where(RelayRow.name == OUTGOING)
 def _fault(row: Row[Any]) -> RelayFault | None:
     if row.since is None:
         return None
-    return RelayFault(kind=FaultKind(row.kind), code=row.code, since=row.since, probed_at=row.probed_at)
+    return RelayFault(
+        kind=FaultKind(row.kind), code=row.code, fix=row.fix or "", since=row.since, probed_at=row.probed_at
+    )
 
+
+_NONE_MISSED: Final = {"missed": None, "missed_since": None, "missed_last": None}
 
 _MEET: Final = (
     update(RelayRow)
@@ -73,18 +79,67 @@ _MEET: Final = (
     .values(
         kind=bindparam("what"),
         code=bindparam("answer"),
+        fix=bindparam("remedy"),
         since=case((RelayRow.since.is_(None), bindparam("at", type_=UtcInstant)), else_=RelayRow.since),
         probed_at=bindparam("at", type_=UtcInstant),
+        **_NONE_MISSED,
     )
 )
 
 
-async def meet_fault(connection: Connection, kind: FaultKind, code: int | None, now: datetime) -> RelayFault:
+async def meet_fault(
+    connection: Connection, kind: FaultKind, code: int | None, now: datetime, named: RelaySettings
+) -> RelayFault:
     """Keep that the relay takes nothing; since when, is what whoever met it first has kept."""
-    await connection.execute(_MEET, {"what": kind, "answer": code, "at": now})
+    remedy = fixed(kind, named)
+    await connection.execute(_MEET, {"what": kind, "answer": code, "remedy": remedy, "at": now})
     fault = await relay_fault(connection)
     assert fault is not None
     return fault
+
+
+async def miss(
+    connection: Connection, kind: FaultKind, code: int | None, now: datetime, named: RelaySettings
+) -> RelayFault | None:
+    """Count an attempt at which the relay did not get as far as a recipient, and took nothing.
+
+    Returns:
+        The fault that this is, once that has lasted; nothing before, and where a fault is on record already.
+    """
+    row = (await connection.execute(_MISSED)).one()
+    if row.since is not None:
+        return None
+    before = Misses(row.missed, row.missed_since, row.missed_last) if row.missed else None
+    misses = counted(before, now)
+    if proves(misses, kind):
+        if not await connection.scalar(_SENT_SINCE, {"then": misses.since}):
+            return await meet_fault(connection, kind, code, now, named)
+        # Asked only here, so that no mail that simply goes pays for it.
+        misses = counted(None, now)
+    await connection.execute(
+        update(RelayRow)
+        .where(RelayRow.name == OUTGOING)
+        .values(missed=misses.attempts, missed_since=misses.since, missed_last=misses.last)
+    )
+    return None
+
+
+_MISSED: Final = (
+    select(RelayRow.since, RelayRow.missed, RelayRow.missed_since, RelayRow.missed_last)
+    .where(RelayRow.name == OUTGOING)
+    .with_for_update()
+)
+
+_SENT_SINCE: Final = select(
+    exists().where(MessageRow.state == MessageState.SENT, MessageRow.settled_at >= bindparam("then", type_=UtcInstant))
+)
+
+
+async def hear(connection: Connection) -> None:
+    """Keep that the relay has answered to a recipient or a mail, so that what it missed before is over."""
+    await connection.execute(
+        update(RelayRow).where(RelayRow.name == OUTGOING, RelayRow.missed.is_not(None)).values(**_NONE_MISSED)
+    )
 
 
 async def note_probe(connection: Connection, now: datetime) -> None:
@@ -95,7 +150,9 @@ async def note_probe(connection: Connection, now: datetime) -> None:
 async def mend(connection: Connection, now: datetime) -> None:
     """Keep that the relay takes our mail again, and since when."""
     await connection.execute(
-        update(RelayRow).where(RelayRow.name == OUTGOING).values(kind=None, code=None, since=None, probed_at=now)
+        update(RelayRow)
+        .where(RelayRow.name == OUTGOING)
+        .values(kind=None, code=None, fix=None, since=None, probed_at=now, **_NONE_MISSED)
     )
 
 

@@ -608,7 +608,9 @@ class RelayRow(Base):
     Attributes:
         kind, code: What it does not take, as `RelayFault`; nothing while it takes our mail.
         since: When that was first met.
+        fix: What to do about it, as whoever met it has it: they know which settings lead there.
         probed_at: When it was last asked.
+        missed, missed_since, missed_last: The attempts that it did not take anything of, as `Misses`.
         next_at: What the mailbox's pace remembers of the turn that was given last.
     """
 
@@ -616,8 +618,12 @@ class RelayRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str | None]
     code: Mapped[int | None]
+    fix: Mapped[str | None]
     since: Mapped[datetime | None]
     probed_at: Mapped[datetime | None]
+    missed: Mapped[int | None]
+    missed_since: Mapped[datetime | None]
+    missed_last: Mapped[datetime | None]
     next_at: Mapped[datetime | None]
 
 

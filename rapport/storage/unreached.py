@@ -18,6 +18,9 @@ ASKING = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION)
 """The emails without which nobody knows that something is expected of them."""
 
 
+_WAITING = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
+
+
 class Unreached(NamedTuple):
     """Somebody who was not reached.
 
@@ -38,7 +41,7 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     gate = GATE.subquery()
     stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
     missed = and_(MessageRow.state.in_(NOT_DELIVERED), MessageRow.resolution.is_(None))
-    waits = and_(or_(stopped, refuses), MessageRow.state.in_([MessageState.READY, MessageState.SENDING]))
+    waits = and_(or_(stopped, refuses), MessageRow.state.in_(_WAITING))
     failed, waiting, sent = (
         func.sum(case((one, 1), else_=0)) for one in (missed, waits, MessageRow.state == MessageState.SENT)
     )

@@ -45,20 +45,30 @@ def print_fault(fault: FaultShown) -> None:
     out.print(f"Last tried {when(fault.probed_at)}. Once it works, everything goes out automatically.", soft_wrap=True)
 
 
+def _goes(shown: MailStatus) -> str:
+    if not shown.sends:
+        return "[yellow]no mail goes out[/yellow]"
+    if shown.deferred and shown.deferred.stuck:
+        return "[yellow]mail is on, and nothing has gone out lately[/yellow]"
+    return "[green]mail goes out[/green]"
+
+
 def _print(shown: MailStatus, *, as_json: bool) -> None:
     if as_json:
         print_json(shown)
         return
-    out.print(
-        f"mode {shown.mode}: "
-        + ("[green]mail goes out[/green]" if shown.sends else "[yellow]no mail goes out[/yellow]")
-    )
+    out.print(f"mode {shown.mode}: {_goes(shown)}")
     if shown.quiet_hours == "ignore":
         out.print("quiet hours are ignored: mails go whatever the hour is where they are read")
     if shown.fault:
         print_fault(shown.fault)
     elif shown.why_not:
         out.print(shown.why_not)
+    if shown.deferred:
+        told = shown.deferred.told(when(shown.deferred.since))
+        out.print(f"[yellow]{escape(told)}.[/yellow]", soft_wrap=True)
+        if shown.deferred.none_sent:
+            out.print("No email has gone out since then.")
     if shown.rate:
         out.print(f"at most {shown.rate} emails a minute")
     if shown.undelivered:

@@ -32,13 +32,13 @@ from rapport.policy.messages import ways_on
 from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
 from rapport.settings import Settings
 from rapport.storage import announcements, gaps, reviews, support, sweep
-from rapport.storage.access import mail_switch
 from rapport.storage.database import Store
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.probes import probe
-from rapport.storage.relay import mail_gate, relay_fault
+from rapport.storage.relay import MailGate, mail_gate, relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
+from starters.commands.messages import DeferralsShown
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from worker import mailer_of
@@ -134,7 +134,7 @@ async def examine(settings: Settings) -> Diagnosis:
         checks += [database, temporal]
         for name, look in _OF_TEMPORAL.items():
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
-        checks.append(await _relay(settings))
+        checks.append(await _relay(settings, store))
         if store is None:
             missed = ("mail", "emails", "on record", "sweep", "channel", "crm", "waits", "workflows")
             checks += [_skipped(name, "the database") for name in missed]
@@ -350,36 +350,65 @@ _OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] =
 }
 
 
-async def _relay(settings: Settings) -> Check:
-    stack = stack_of(settings.data)
-    if stack is not None and stack.relay is not None and "smtp_url" not in settings.model_fields_set:
+async def _relay(settings: Settings, store: Store | None) -> Check:
+    """Whether the relay lets us in. Where only others know which one it is, their word on record stands for it."""
+    stack, is_named = stack_of(settings.data), "smtp_url" in settings.model_fields_set
+    if not is_named and store is not None:
+        async with store.reading() as connection:
+            fault = await relay_fault(connection)
+        if fault is not None:
+            what = f"isn't named here by RAPPORT_SMTP_URL; the workers say: {fault.what}"
+            return Check(check="relay", verdict=Verdict.TROUBLE, what=what, fix=fault.fix)
+    if stack is not None and stack.relay is not None and not is_named:
         what = f"wasn't asked: mails go to {stack.relay}, and how to sign in there is known to what runs alone"
         fix = "set RAPPORT_SMTP_URL here as well to have it asked"
         return Check(check="relay", verdict=Verdict.NOTE, what=what, fix=fix)
-    relay = Relay.parse(_smtp_url(settings))
+    relay = Relay.parse(_smtp_url(settings), settings.relay_named)
     try:
         async with asyncio.timeout(RELAY_SECONDS):
             await mailer_of(relay, settings).probe(settings.mail_from)
     except Refusal as refusal:
         return Check(check="relay", verdict=Verdict.TROUBLE, what=refusal.problem, fix=refusal.fix)
     except Misconfigured as fault:
-        return Check(check="relay", verdict=Verdict.TROUBLE, what=str(fault), fix=fixed(fault.kind))
+        return Check(check="relay", verdict=Verdict.TROUBLE, what=str(fault), fix=fixed(fault.kind, relay.named))
     except (Deferred, TimeoutError) as error:
         patience = error if isinstance(error, Deferred) else f"no answer within {RELAY_SECONDS:.0f} seconds"
-        what, fix = f"{relay.host}:{relay.port}: {patience}", "see that it runs, and that RAPPORT_SMTP_URL names it"
+        what, fix = (
+            f"{relay.host}:{relay.port}: {patience}",
+            f"see that it runs, and that {relay.named.address} names it",
+        )
+        if stack is None and not is_named:
+            what += ". RAPPORT_SMTP_URL isn't set here, so this is the default"
+            fix = "set RAPPORT_SMTP_URL here as the workers have it"
         return Check(check="relay", verdict=Verdict.UNREACHABLE, what=what, fix=fix)
     return Check(check="relay", verdict=Verdict.OK, what=f"{relay.host}:{relay.port} lets us in")
 
 
 async def _mail(store: Store, settings: Settings) -> Check:
+    """Whether mail goes out, with what waits because the relay has put it off."""
     async with store.reading() as connection:
-        switch = await mail_switch(connection)
-        fault = await relay_fault(connection)
+        gate = await mail_gate(connection)
+        waits = DeferralsShown.of(await outbox.deferrals(connection), datetime.now(UTC))
+    check = _gate(gate, settings)
+    if waits is None:
+        return check
+    what = f"{check.what}. {waits.told(f'{waits.since:%Y-%m-%d %H:%M} UTC')}"
+    if waits.none_sent:
+        what += ". No email has gone out since then"
+    if gate.fault is not None or gate.stopped or settings.mail_mode == "off":
+        return check.model_copy(update={"what": what})
+    fix = "nothing; each is tried for 48 hours. If its answer stays, ask whoever runs the mail server"
+    verdict = Verdict.TROUBLE if waits.stuck else Verdict.NOTE
+    return check.model_copy(update={"verdict": verdict, "what": what, "fix": fix})
+
+
+def _gate(gate: MailGate, settings: Settings) -> Check:
+    fault = gate.fault
     if fault is not None:
         what = f"doesn't go out since {fault.since:%Y-%m-%d %H:%M} UTC: {fault.what}"
         fix = f"{fault.fix}; what waits then goes out automatically"
         return Check(check="mail", verdict=Verdict.TROUBLE, what=what, fix=fix)
-    if switch.stopped:
+    if gate.stopped:
         fix = "`rapport mail start --as EMAIL` lets it go again"
         return Check(check="mail", verdict=Verdict.NOTE, what="is stopped by hand", fix=fix)
     if settings.mail_mode == "off":

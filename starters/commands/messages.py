@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from rapport.mail import compose, outbox, put_off, rhythms
 from rapport.mail.compose import Edits
 from rapport.mail.letters import House, Letter
-from rapport.mail.outbox import Message
+from rapport.mail.outbox import Deferrals, Message
 from rapport.mail.smtp import Relay
 from rapport.model.base import Instant, Name, Prose, Refusal, Refused, Wire, Written
 from rapport.model.meeting import Receipt
@@ -92,11 +92,47 @@ class FaultShown(RelayFault):
     remedy: str
 
 
+STUCK: Final = timedelta(minutes=15)
+"""After how long without a single email that went it is said that what was put off is stuck."""
+
+
+class DeferralsShown(Deferrals):
+    """What the relay has put off, in words.
+
+    Attributes:
+        stuck: Whether nothing at all has gone for so long that mail cannot be said to go out.
+    """
+
+    stuck: bool
+
+    @classmethod
+    def of(cls, found: Deferrals | None, now: datetime) -> DeferralsShown | None:
+        """What there is to show, if anything waits."""
+        if found is None:
+            return None
+        return cls(**found.model_dump(), stuck=found.none_sent and now - found.since >= STUCK)
+
+    def told(self, since: str) -> str:
+        """How many wait, since when, and what the relay has said of them last.
+
+        Args:
+            since: When the first was tried, as the reader has it.
+        """
+        wait = "1 email waits" if self.count == 1 else f"{self.count} emails wait"
+        answers = ", ".join(f"{answer} ({count})" for answer, count in list(self.answers.items())[:_MOST_ANSWERS])
+        told = f"{wait} because the mail server put {'it' if self.count == 1 else 'them'} off"
+        return f"{told}, the first since {since}. Last answers: {answers}"
+
+
+_MOST_ANSWERS: Final = 5
+
+
 class MailStatus(Wire):
     """Whether mail goes out, and why not.
 
     Attributes:
         fault: What the relay does not take, since when, and what to do about it.
+        deferred: What waits because the relay has put it off.
         rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
         undelivered: How many emails failed, or may not have arrived, and nobody has taken care of yet.
         swept: When it was last looked for what nobody is at work on.
@@ -110,6 +146,7 @@ class MailStatus(Wire):
     sends: bool
     why_not: str | None
     fault: FaultShown | None = None
+    deferred: DeferralsShown | None = None
     rate: int | None = None
     undelivered: int = 0
     swept: Instant | None = None
@@ -457,6 +494,7 @@ async def _status(office: Office, connection: Connection, switch: MailSwitch) ->
         sends=why_not is None,
         why_not=why_not,
         fault=None if fault is None else FaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
+        deferred=DeferralsShown.of(await outbox.deferrals(connection), present()),
         rate=pace.a_minute if pace is not None else None,
         undelivered=await outbox.count_unresolved(connection),
         swept=last.at if last is not None else None,

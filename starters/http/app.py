@@ -22,6 +22,7 @@ from rapport.model.reading import MAX_BYTES, NULL
 from rapport.policy.attachments import MAX_TOTAL
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.storage.probes import probe
+from rapport.storage.relay import mail_gate
 from starters.commands.office import Office, present
 from starters.http import api, hooks, metrics, pages
 from starters.http.api import (
@@ -143,12 +144,12 @@ def _health(app: FastAPI, office: Office) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """Whether the parts that this process needs answer."""
+        """Whether the parts that this process needs answer; and whether mail goes, which it does not need."""
         fault = await _database_fault(office)
         parts = {"database": fault is None, "temporal": await _temporal_answers(office)}
         ready = all(parts.values())
-        why = {} if fault is None else {"why": str(fault)}
-        return JSONResponse({"ready": ready, **parts, **why}, status_code=200 if ready else 503)
+        more = {"mail": await _mail_goes(office)} if fault is None else {"why": str(fault)}
+        return JSONResponse({"ready": ready, **parts, **more}, status_code=200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def figures(_: Bearer) -> Response:
@@ -168,6 +169,13 @@ async def _database_fault(office: Office) -> DatabaseFault | None:
             f"the database did not answer within {READY_SECONDS:.0f} seconds", "see what keeps it so busy"
         )
     return None
+
+
+async def _mail_goes(office: Office) -> bool:
+    """Whether mail goes, as the workers have it on record, whatever this process's own settings are."""
+    async with office.store.reading() as connection:
+        gate = await mail_gate(connection)
+    return gate.fault is None and not gate.stopped
 
 
 async def _temporal_answers(office: Office) -> bool:

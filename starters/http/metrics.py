@@ -8,9 +8,11 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from rapport.mail import outbox
-from rapport.mail.outbox import Standing
+from rapport.mail.outbox import Deferrals, Standing
+from rapport.model.relay import RelayFault
 from rapport.storage import sweep
 from rapport.storage.database import Store
+from rapport.storage.relay import relay_fault
 from rapport.storage.sweep import LastSweep
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,7 +24,38 @@ async def exposed(store: Store, now: datetime) -> bytes:
     async with store.reading() as connection:
         standings = await outbox.standings(connection)
         last = await sweep.last(connection)
-    return generate_latest(_registry(standings, last, now))
+        fault = await relay_fault(connection)
+        put_off = await outbox.deferrals(connection)
+    registry = _registry(standings, last, now)
+    _relay(registry, fault, put_off, now)
+    return generate_latest(registry)
+
+
+def _relay(registry: CollectorRegistry, fault: RelayFault | None, put_off: Deferrals | None, now: datetime) -> None:
+    """What keeps emails from going that are to go."""
+    faults = Gauge(
+        "rapport_relay_fault_since_timestamp_seconds",
+        "Since when the mail server takes no email, in Unix time, by what is wrong; absent while it takes them.",
+        ["kind"],
+        registry=registry,
+    )
+    if fault is not None:
+        faults.labels(fault.kind).set(fault.since.timestamp())
+    waiting = Gauge(
+        "rapport_messages_deferred",
+        "Emails that the mail server has put off, by its last answer.",
+        ["answer"],
+        registry=registry,
+    )
+    oldest = Gauge(
+        "rapport_messages_deferred_oldest_age_seconds",
+        "How long ago the first of these emails was tried; 0 where there is none.",
+        registry=registry,
+    )
+    if put_off is not None:
+        oldest.set(max(0.0, (now - put_off.since).total_seconds()))
+        for answer, count in put_off.answers.items():
+            waiting.labels(answer).set(count)
 
 
 def _registry(standings: list[Standing], last: LastSweep | None, now: datetime) -> CollectorRegistry:

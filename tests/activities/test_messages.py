@@ -31,7 +31,7 @@ from rapport.model.ids import RELAY_ALARM
 from rapport.model.message import Deliver, MessageState, Occasion, Outcomes, Purpose, SetAside
 from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.model.relay import FaultKind, RelayAsked, RelayFault
+from rapport.model.relay import VARIABLES, FaultKind, RelayAsked, RelayFault, fixed
 from rapport.policy.pace import Pace
 from rapport.storage import access, imports, people, tasks, timeline
 from rapport.storage import relay as relays
@@ -398,6 +398,175 @@ async def test_a_fault_that_becomes_another_is_told_as_that(
     assert fault.probed_at == T0 + timedelta(minutes=2)
 
 
+async def attempts(messages: Messages, what: Occasion, minutes: int, start: datetime = T0) -> datetime:
+    """Whoever asks for it each minute gets one attempt more; the time after these minutes."""
+    for minute in range(minutes + 1):
+        with pytest.raises(ApplicationError):
+            await send(messages, what, start + timedelta(minutes=minute, seconds=10 * minute))
+    return start + timedelta(minutes=minutes, seconds=10 * minutes)
+
+
+async def fault_of(store: Store) -> RelayFault | None:
+    """What is on record of the relay."""
+    async with store.reading() as connection:
+        return await relays.relay_fault(connection)
+
+
+async def test_a_relay_that_cannot_be_reached_for_long_is_a_fault(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """After five minutes nobody tries but the one probe, the managers know it, and all goes once it is back."""
+    raised = Raised()
+    messages, what = messages_with(store, mailer, alarm=raised), occasion(await company_of(store))
+    relay.then("greeting", *[DROP] * 1000)
+    end = await attempts(messages, what, 4)
+    assert (await fault_of(store), raised.times) == (None, 0)
+    assert set((await states(store)).values()) == {S.DEFERRED}
+    end = await attempts(messages, what, 1, end + timedelta(minutes=1))
+    fault = await fault_of(store)
+    assert fault is not None
+    assert (fault.kind, fault.code, raised.times) == (FaultKind.UNREACHABLE, None, 1)
+    tried = relay.connections
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what, end + timedelta(minutes=2))
+    assert (caught.value.type, relay.connections) == ("Misconfigured", tried)
+    assert FAULT_PAUSES[0] <= later(caught) <= FAULT_PAUSES[1]
+    with pytest.raises(ApplicationError) as asked:
+        await probe(store, mailer, end + timedelta(minutes=2))
+    assert (later(asked), relay.connections) == (PROBE_EVERY, tried + 1)
+    assert await managers_task(store) == (TaskPhase.OPEN, None, [MANAGER])
+    relay.script["greeting"].clear()
+    mended = end + timedelta(hours=72)
+    await probe(store, mailer, mended)
+    assert await managers_task(store) == (TaskPhase.CLOSED, "mended", [])
+    # One more answer of patience after three days without a relay does not give them up.
+    relay.then("RCPT", "450 4.2.0 greylisted")
+    with pytest.raises(ApplicationError):
+        await send(messages, what, mended + FAULT_PAUSES[1])
+    assert sorted((await states(store)).values()) == [S.DEFERRED, S.SENT, S.SENT, S.SENT]
+    await send(messages, what, mended + timedelta(hours=2))
+    assert sorted(mail.recipient for mail in relay.accepted) == EVERYONE
+
+
+async def test_a_short_outage_is_waited_out(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
+    """A restart of two minutes raises no alarm, and each mail is tried again about a minute after it was."""
+    raised = Raised()
+    messages, what = messages_with(store, mailer, alarm=raised), occasion(await company_of(store))
+    relay.then("greeting", *[DROP] * 12)
+    at = T0
+    for _ in range(3):
+        with pytest.raises(ApplicationError) as caught:
+            await send(messages, what, at)
+        assert later(caught) <= PATIENCE[0] * 1.1
+        at += PATIENCE[0] * 1.1
+    await send(messages, what, at)
+    assert sorted(mail.recipient for mail in relay.accepted) == EVERYONE
+    assert (await fault_of(store), raised.times) == (None, 0)
+
+
+async def test_many_mails_that_are_each_tried_once_prove_it_as_well(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """It is the relay that is held to its time, and no mail: three of them, each tried once, are enough."""
+    messages = messages_with(store, mailer)
+    relay.then("greeting", *[DROP] * 3)
+    people_ = ("key_business_contact", "primary_champion", "primary_user")
+    for minutes, persona in zip((0, 3, 6), people_, strict=True):
+        with pytest.raises(ApplicationError):
+            await send(messages, await one(store, to=persona), T0 + timedelta(minutes=minutes))
+    fault = await fault_of(store)
+    assert fault is not None
+    assert fault.kind is FaultKind.UNREACHABLE
+
+
+@pytest.mark.parametrize("answer", [None, "450 4.2.0 greylisted", "550 5.1.1 no such user"])
+async def test_a_relay_that_answers_one_mail_is_there(
+    store: Store, mailer: Mailer, relay: ScriptedRelay, answer: str | None
+) -> None:
+    """Whatever it says to another mail in between, that it was away before is over."""
+    messages, what = messages_with(store, mailer), await one(store)
+    relay.then("greeting", DROP, DROP)
+    for minute in (0, 2):
+        with pytest.raises(ApplicationError):
+            await send(messages, what, T0 + timedelta(minutes=minute))
+    if answer is not None:
+        relay.then("RCPT", answer)
+    with contextlib.suppress(ApplicationError):
+        await send(messages, await one(store, to="primary_user"), T0 + timedelta(minutes=3))
+    relay.then("greeting", DROP)
+    await mailer.close()
+    with pytest.raises(ApplicationError):
+        await send(messages, what, T0 + timedelta(minutes=6))
+    assert await fault_of(store) is None
+
+
+async def test_a_relay_that_asks_all_for_patience_is_a_fault_later(
+    store: Store, mailer: Mailer, relay: ScriptedRelay
+) -> None:
+    """A relay whose disk is full, or that is overloaded, has a quarter of an hour; greylisting has its 48 hours."""
+    messages, what = messages_with(store, mailer), await one(store)
+    relay.then("MAIL", *["452 4.3.1 disk full"] * 100)
+    end = await attempts(messages, what, 12)
+    assert await fault_of(store) is None
+    await attempts(messages, what, 2, end + timedelta(minutes=1))
+    fault = await fault_of(store)
+    assert fault is not None
+    assert (fault.kind, fault.code) == (FaultKind.BUSY, 452)
+    with pytest.raises(ApplicationError):
+        await probe(store, mailer, end + timedelta(minutes=5))
+    relay.script["MAIL"].clear()
+    await probe(store, mailer, end + timedelta(minutes=6))
+    relay.then("RCPT", *["450 4.2.0 greylisted"] * 100)
+    for minute in range(0, 120, 20):
+        with pytest.raises(ApplicationError):
+            await send(messages, what, end + timedelta(minutes=10 + minute))
+    assert await fault_of(store) is None
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PROPOSAL, Purpose.REMINDER])
+async def test_a_sender_refused_after_the_data_fails_no_mail(
+    store: Store, mailer: Mailer, relay: ScriptedRelay, purpose: Purpose
+) -> None:
+    """A mail that was refused for its sender waits and goes once, after a test mail of ours was taken."""
+    messages, what = messages_with(store, mailer), await one(store, purpose)
+    relay.then("body", *["550 5.7.26 unauthenticated"] * 3)
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, what)
+    assert caught.value.type == "Misconfigured"
+    assert await states(store) == {LUCA: S.DEFERRED}
+    fault = await fault_of(store)
+    assert fault is not None
+    assert (fault.kind, fault.code) == (FaultKind.MESSAGE, 550)
+    assert "RAPPORT_MAIL_FROM" in fault.fix
+    with pytest.raises(ApplicationError):
+        await probe(store, mailer, T0 + PROBE_EVERY)
+    assert await managers_task(store) == (TaskPhase.OPEN, None, [MANAGER])
+    assert relay.accepted == []
+    await probe(store, mailer, T0 + 2 * PROBE_EVERY)
+    assert await fault_of(store) is None
+    outcomes = await send(messages, what, OVER)
+    assert list(outcomes.states.values()) == [S.SENT]
+    assert [mail.recipient for mail in relay.accepted] == [STATIONERY.sender, LUCA]
+
+
+async def test_what_is_put_off_is_counted_by_its_answers(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """How many wait, since when, and with which codes: never with the address that a relay repeats in its words."""
+    async with store.reading() as connection:
+        assert await outbox.deferrals(connection) is None
+    relay.then_for(LUCA, f"450 4.2.0 <{LUCA}>: greylisted")
+    relay.then_for(MARA, f"450 4.2.0 <{MARA}>: greylisted")
+    relay.then_for(DANA, "452 full")
+    with pytest.raises(ApplicationError):
+        await send(messages, occasion(await company_of(store)))
+    async with store.reading() as connection:
+        found = await outbox.deferrals(connection)
+    assert found is not None
+    assert (found.count, found.since, found.none_sent) == (3, T0, False)
+    assert list(found.answers.items()) == [("450 4.2.0", 2), ("452", 1)]
+
+
 async def test_an_alarm_that_nobody_sees_to_is_raised_again(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
     """Where nobody has asked the relay for long, whoever waits for it raises the alarm again."""
     relay.then("greeting", "554 5.7.1 blocked")
@@ -429,7 +598,7 @@ async def test_a_fault_is_somebodys_where_there_is_no_manager(
 @pytest.mark.parametrize("kind", FaultKind)
 def test_each_fault_can_be_told(kind: FaultKind, code: int | None) -> None:
     """Whatever is wrong fits into a task's question, and says what to do."""
-    fault = RelayFault(kind=kind, code=code, since=T0, probed_at=T0)
+    fault = RelayFault(kind=kind, code=code, fix=fixed(kind, VARIABLES), since=T0, probed_at=T0)
     task = alarm_task(fault, TaskPhase.OPEN)
     assert fault.what.partition(" (")[0][1:] in task.definition.question
     assert fault.fix
@@ -437,7 +606,7 @@ def test_each_fault_can_be_told(kind: FaultKind, code: int | None) -> None:
 
 def test_an_alarm_is_not_overdue_when_it_is_raised() -> None:
     """It is due within the hour, and is first in an inbox for that; only a fault that lasts makes it overdue."""
-    task = alarm_task(RelayFault(kind=FaultKind.SIGN_IN, code=535, since=T0, probed_at=T0), TaskPhase.OPEN)
+    task = alarm_task(RelayFault(kind=FaultKind.SIGN_IN, code=535, fix="", since=T0, probed_at=T0), TaskPhase.OPEN)
     assert task.deadline is not None
     assert T0 + timedelta(minutes=30) < task.deadline <= T0 + timedelta(hours=1)
 

@@ -236,4 +236,4 @@ async def test_health_says_whether_the_parts_answer(api: httpx.AsyncClient) -> N
     """/healthz and /readyz need no token and answer."""
     assert (await api.get("/healthz", headers={"Authorization": ""})).json() == {"status": "ok"}
     ready = await api.get("/readyz", headers={"Authorization": ""})
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "temporal": True})
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "temporal": True, "mail": True})

@@ -54,7 +54,7 @@ from rapport.model.message import MessageState, Resolution
 from rapport.model.morning import MorningStart
 from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.people import WrittenAbsence, WrittenWork
-from rapport.model.relay import FaultKind, RelayStart
+from rapport.model.relay import VARIABLES, FaultKind, RelayStart
 from rapport.model.support import DESK
 from rapport.model.sweep import SweepStart
 from rapport.model.workflows import MORNING, RELAY, SWEEP
@@ -457,7 +457,7 @@ async def nobody_knew_what_became_of_an_email(town: Town) -> None:
 async def the_relay_is_asked_until_it_takes_email(town: Town) -> None:
     """A fault of the relay's configuration is on record; the managers are told, and the first probe ends it."""
     async with town.office.store.writing() as connection:
-        await relay.meet_fault(connection, FaultKind.PASSWORD, 535, await town.now())
+        await relay.meet_fault(connection, FaultKind.PASSWORD, 535, await town.now(), VARIABLES)
     await town.client.start_workflow(RELAY.name, RelayStart(), id=RELAY_ALARM, task_queue="rapport")
     await until(status_of(town, RELAY_ALARM), "the end of the alarm")
 

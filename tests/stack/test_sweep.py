@@ -22,7 +22,7 @@ from rapport.model.base import Refusal
 from rapport.model.ids import announcing_id, case_id, gap_id, new_id, onboarding_id, task_id, undelivered_id
 from rapport.model.message import MessageState, Purpose, Resolution
 from rapport.model.operations import Operate
-from rapport.model.relay import FaultKind
+from rapport.model.relay import VARIABLES, FaultKind
 from rapport.model.support import WrittenCase
 from rapport.model.sweep import Strays, SweepStart, Swept
 from rapport.model.workflows import SWEEP
@@ -273,7 +273,7 @@ async def test_nothing_is_late_while_the_relay_takes_nothing(here: Town) -> None
     await left_behind(here, keys[0])
     store, present = here.office.store, datetime.now(UTC)
     async with store.writing() as connection:
-        await relay.meet_fault(connection, FaultKind.SENDER, 554, present - timedelta(hours=1))
+        await relay.meet_fault(connection, FaultKind.SENDER, 554, present - timedelta(hours=1), VARIABLES)
     assert (await sweep(here)).mails == 0
     for mended, found in ((present, 0), (present - timedelta(seconds=90), 1)):
         async with store.writing() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import email
 import re
 import shutil
 import ssl
@@ -20,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapport.mail import smtp, tokens
-from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered
+from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered, Unserved
 from rapport.mail.tokens import Tokens
 from rapport.model.relay import FaultKind
 from tests.helpers_mail import DROP, HANG, ScriptedRelay, mailer_to, nothing, until
@@ -630,6 +631,112 @@ async def test_patience_is_no_fault(relay: ScriptedRelay, point: str) -> None:
     async with mailer_to(relay.port) as mailer:
         with pytest.raises(Deferred):
             await mailer.send(SENDER, TO, RAW, nothing)
+
+
+UNAUTHENTICATED = "550 5.7.26 This mail is unauthenticated"
+
+
+@pytest.mark.parametrize(
+    ("point", "answer", "code"),
+    [
+        ("body", UNAUTHENTICATED, 550),
+        ("body", "550 5.7.1 sender not allowed", 550),
+        ("body", "550 5.7.509 Access denied, sending domain does not pass DMARC verification", 550),
+        ("body", "554 Message rejected: Email address is not verified", 554),
+        ("DATA", "554 5.7.1 not from you", 554),
+    ],
+)
+async def test_a_sender_refused_after_the_data_is_the_installations_fault(
+    relay: ScriptedRelay, point: str, answer: str, code: int
+) -> None:
+    """A relay that refuses who we are once it has the mail does so for one to ourselves as well: no mail's fault."""
+    relay.then(point, answer, answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Misconfigured) as met:
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert (met.value.kind, met.value.code) == (FaultKind.MESSAGE, code)
+        assert await mailer.send(SENDER, TO, RAW, nothing)
+    assert [mail.recipient for mail in relay.accepted] == [TO]
+
+
+@pytest.mark.parametrize("answer", ["554 5.7.1 spam, it says", UNAUTHENTICATED, "554 no"])
+async def test_a_mail_refused_after_the_data_is_refused_alone(relay: ScriptedRelay, answer: str) -> None:
+    """Where the relay takes a mail to ourselves, the refused one fails alone; ourselves get one a minute at most."""
+    async with mailer_to(relay.port) as mailer:
+        for _ in range(3):
+            relay.then("body", answer)
+            with pytest.raises(Rejected, match=answer[:3]):
+                await mailer.send(SENDER, TO, RAW, nothing)
+        await mailer.send(SENDER, TO, RAW, nothing)
+    assert [mail.recipient for mail in relay.accepted] == [SENDER, TO]
+    test = email.message_from_bytes(relay.to(SENDER)[0].raw)
+    assert (test["To"], test["Auto-Submitted"]) == (SENDER, "auto-generated")
+
+
+@pytest.mark.parametrize("answer", ["552 5.3.4 too large", "554 5.6.0 malformed", "550 5.1.1 no such user"])
+async def test_what_is_surely_the_mails_own_costs_no_test(relay: ScriptedRelay, answer: str) -> None:
+    """A refusal for size, form or reader sends nothing to ourselves."""
+    relay.then("body", answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Rejected):
+            await mailer.send(SENDER, TO, RAW, nothing)
+    assert len(relay.received) == 1
+
+
+@pytest.mark.parametrize("answer", [DROP, "451 4.3.0 later"])
+async def test_a_doubt_after_the_data_that_is_not_settled_is_patience(relay: ScriptedRelay, answer: str) -> None:
+    """Where the relay does not say what it thinks of a mail to ourselves, the refused one is tried again."""
+    relay.then("body", UNAUTHENTICATED, answer)
+    async with mailer_to(relay.port) as mailer:
+        with pytest.raises(Deferred):
+            await mailer.send(SENDER, TO, RAW, nothing)
+
+
+async def test_a_whole_probe_sends_a_mail_to_ourselves(relay: ScriptedRelay) -> None:
+    """Where mails are refused that were read, only a mail can tell that they are taken again."""
+    async with mailer_to(relay.port) as mailer:
+        relay.then("body", UNAUTHENTICATED)
+        with pytest.raises(Misconfigured) as met:
+            await mailer.probe(SENDER, whole=True)
+        assert (met.value.kind, met.value.code) == (FaultKind.MESSAGE, 550)
+        await mailer.probe(SENDER, whole=True)
+    assert [mail.recipient for mail in relay.accepted] == [SENDER]
+
+
+async def test_a_test_mail_goes_where_all_mail_goes(relay: ScriptedRelay) -> None:
+    """Where all mail is redirected, so is the one that is sent to find out."""
+    relay.then("body", UNAUTHENTICATED)
+    own = "all@foobar.example"
+    mailer = Mailer(Relay("127.0.0.1", relay.port, "none"), hostname="foobar.example", own=own)
+    with pytest.raises(Rejected):
+        await mailer.send(SENDER, own, RAW, nothing)
+    await mailer.close()
+    assert [mail.recipient for mail in relay.received] == [own, own]
+
+
+@pytest.mark.parametrize(
+    ("point", "answer", "kind", "code"),
+    [
+        ("greeting", DROP, FaultKind.UNREACHABLE, None),
+        ("greeting", "421 4.3.2 busy", FaultKind.BUSY, 421),
+        ("MAIL", DROP, FaultKind.UNREACHABLE, None),
+        ("MAIL", "452 4.3.1 disk full", FaultKind.BUSY, 452),
+    ],
+)
+async def test_what_no_mail_gets_past_is_told_from_one_mails_patience(
+    relay: ScriptedRelay, point: str, answer: str, kind: FaultKind, code: int | None
+) -> None:
+    """What the relay says before it knows whom a mail is for concerns them all, and the probe meets it as well."""
+    async with mailer_to(relay.port) as mailer:
+        for act in (lambda: mailer.send(SENDER, TO, RAW, nothing), lambda: mailer.probe(SENDER)):
+            relay.then(point, answer)
+            with pytest.raises(Unserved) as met:
+                await act()
+            assert (met.value.kind, met.value.code) == (kind, code)
+        relay.then("RCPT", "450 4.2.0 greylisted")
+        with pytest.raises(Deferred) as own:
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert not isinstance(own.value, Unserved)
 
 
 async def test_tls_that_finds_none_is_an_alarm(relay: ScriptedRelay) -> None:

@@ -44,7 +44,17 @@ from rapport.mail.outbox.settling import (
     let_rest,
     settle_by_hand,
 )
-from rapport.mail.outbox.strays import UNRESOLVED, Standing, astray, count_unresolved, late, standings, unresolved
+from rapport.mail.outbox.strays import (
+    UNRESOLVED,
+    Deferrals,
+    Standing,
+    astray,
+    count_unresolved,
+    deferrals,
+    late,
+    standings,
+    unresolved,
+)
 
 __all__ = [
     "BY_HAND",
@@ -60,12 +70,14 @@ __all__ = [
     "UNDER_WAY",
     "UNRENDERED",
     "UNRESOLVED",
+    "Deferrals",
     "Draft",
     "Lease",
     "Message",
     "Standing",
     "astray",
     "count_unresolved",
+    "deferrals",
     "draft",
     "drafts",
     "drop_departed",

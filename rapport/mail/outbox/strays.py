@@ -1,7 +1,9 @@
-"""Messages that nobody is at work on, and how many there are of each state."""
+"""Messages that nobody is at work on, that the relay has put off, and how many there are of each state."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import datetime
 from typing import Final
 
@@ -87,3 +89,53 @@ async def standings(connection: Connection) -> list[Standing]:
     query = select(MessageRow.state, func.count().label("count"), oldest, open_).group_by(MessageRow.state)
     rows = await connection.execute(query.order_by(MessageRow.state))
     return [Standing.model_validate(row._mapping) for row in rows]
+
+
+class Deferrals(Wire):
+    """What waits because the relay has put it off.
+
+    Attributes:
+        since: When the first of them was tried for the first time.
+        answers: How many were put off by which answer: its code alone, as relays repeat addresses; the most first.
+        none_sent: Whether the relay has taken no message at all since then.
+    """
+
+    count: int
+    since: Instant
+    answers: dict[str, int]
+    none_sent: bool
+
+
+async def deferrals(connection: Connection) -> Deferrals | None:
+    """What waits because the relay has put it off, if anything does."""
+    rows = (await connection.execute(_DEFERRED)).all()
+    if not rows:
+        return None
+    answers: Counter[str] = Counter()
+    for row in rows:
+        answers[_code_of(row.reason or "")] += row.mails
+    since: datetime = min(row.since for row in rows)
+    sent = exists().where(MessageRow.state == MessageState.SENT, MessageRow.settled_at >= since)
+    return Deferrals(
+        count=answers.total(),
+        since=since,
+        answers=dict(sorted(answers.items(), key=lambda one: (-one[1], one[0]))),
+        none_sent=not await connection.scalar(select(sent)),
+    )
+
+
+_DEFERRED: Final = (
+    select(
+        MessageRow.reason,
+        func.count().label("mails"),
+        func.min(func.coalesce(MessageRow.first_tried_at, MessageRow.created_at), type_=UtcInstant).label("since"),
+    )
+    .where(MessageRow.state == MessageState.DEFERRED)
+    .group_by(MessageRow.reason)
+)
+
+
+def _code_of(reason: str) -> str:
+    """An answer's codes (RFC 5321, RFC 2034); words of ours stay as they are."""
+    found = re.match(r"\d{3}(?: \d\.\d{1,3}\.\d{1,3}\b)?", reason)
+    return found[0] if found else reason

@@ -1,0 +1,88 @@
+"""What a refusal of the relay is about: everything that we send, or this one mail.
+
+Codes alone do not say so. 550 5.7.1 is a sender that may not send, and spam in one mail; so where an answer may be
+about either, whoever met it asks for a mail to our own mailbox as well.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+
+class Phase(StrEnum):
+    """How far a conversation with the relay had come when it refused."""
+
+    GREETING = "greeting"
+    ENCRYPTION = "encryption"
+    SIGN_IN = "sign-in"
+    SENDER = "MAIL"
+    RECIPIENT = "RCPT"
+    MESSAGE = "DATA"
+
+
+class Meaning(StrEnum):
+    """What a refusal means.
+
+    Attributes:
+        LATER: Nothing is refused for good.
+        FAULT: All that we send is refused: the installation's fault, and no mail's.
+        DOUBT: As much, or this mail alone; a mail to our own mailbox tells.
+        OWN: This mail, or its recipient, is refused.
+    """
+
+    LATER = "later"
+    FAULT = "fault"
+    DOUBT = "doubt"
+    OWN = "own"
+
+
+FOR_GOOD: Final = range(500, 600)
+"""Permanent negative answers (RFC 5321, 4.2.1)."""
+
+_OUT_OF_ORDER: Final = 503
+"""Says something of the connection's past and nothing of its future."""
+
+_SIGN_IN_FIRST: Final = 530
+"""RFC 4954, 6: authentication required."""
+
+_BEFORE_ANY_MAIL: Final = (Phase.GREETING, Phase.ENCRYPTION, Phase.SIGN_IN, Phase.SENDER)
+"""What is said there concerns no recipient and no content: the sender is the same for every mail."""
+
+_ENHANCED: Final = re.compile(r"\s*5\.(\d{1,3}\.\d{1,3})\b")
+
+_SENDERS: Final = frozenset({"1.7", "1.8", "2.252"})
+"""A bad sender's address (RFC 3463, 3.2), and Exchange Online's SendAsDenied, which comes after the data."""
+
+_OF_SECURITY: Final = "7."
+"""Security and policy (RFC 3463, 3.8): that delivery is not authorised (1), and that DKIM (RFC 7372: 20 to 22), SPF
+(23, 24), the reverse address (25) or several of them (26) fail. Microsoft's codes of senders are of these too: not
+signed in (57), not allowed as this sender (60), DMARC (509), banned (501 to 503, 708)."""
+
+_OF_ONE: Final = frozenset({"7.2", "7.5", "7.6", "7.7", "7.16", "7.17", "7.18", "7.19", "7.512"})
+"""Those of them that are about one list (2), one mail's encryption and integrity (5 to 7), its size (16), its
+recipient's mailbox (RFC 7293: 17 to 19), or its headers (Microsoft's 512)."""
+
+_UNSAID: Final = (550, 553, 554)
+"""Codes that refuse a whole message for any reason. Some relays name no enhanced code when they refuse its sender."""
+
+
+def meaning(phase: Phase, code: int, text: str) -> Meaning:
+    """What a refusal is about.
+
+    Args:
+        code: The relay's own (RFC 5321).
+        text: What it said, beginning with its enhanced code (RFC 2034), if it has one.
+    """
+    if code not in FOR_GOOD:
+        return Meaning.LATER
+    if phase in _BEFORE_ANY_MAIL:
+        return Meaning.LATER if phase is Phase.SENDER and code == _OUT_OF_ORDER else Meaning.FAULT
+    found = _ENHANCED.match(text)
+    detail = found[1] if found else None
+    if code == _SIGN_IN_FIRST or detail in _SENDERS:
+        return Meaning.DOUBT
+    if detail is None:
+        return Meaning.DOUBT if phase is Phase.MESSAGE and code in _UNSAID else Meaning.OWN
+    return Meaning.DOUBT if detail.startswith(_OF_SECURITY) and detail not in _OF_ONE else Meaning.OWN

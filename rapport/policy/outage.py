@@ -1,0 +1,42 @@
+"""When a relay that does not take anything is no short outage any more, but a fault that people are told of."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from rapport.model.relay import FaultKind
+
+ENOUGH: Final = 3
+"""How many attempts it takes, of one mail or of several."""
+
+LASTING: Final = {FaultKind.UNREACHABLE: timedelta(minutes=5), FaultKind.BUSY: timedelta(minutes=15)}
+"""How long it takes. A restart of the relay takes a minute or two; one that answers is given more patience."""
+
+LULL: Final = timedelta(minutes=15)
+"""After how long without an attempt nothing is known any more: what was missed before may have been another outage."""
+
+
+class Misses(NamedTuple):
+    """The attempts since the relay took anything that it did not take, whatever mail they were for.
+
+    Attributes:
+        since: When the first was.
+        last: When the last was.
+    """
+
+    attempts: int
+    since: datetime
+    last: datetime
+
+
+def counted(before: Misses | None, now: datetime) -> Misses:
+    """One more attempt that came to nothing."""
+    if before is None or now - before.last > LULL:
+        return Misses(1, now, now)
+    return Misses(before.attempts + 1, before.since, max(now, before.last))
+
+
+def proves(misses: Misses, kind: FaultKind) -> bool:
+    """Whether that is a fault, where the relay has taken nothing in between."""
+    return misses.attempts >= ENOUGH and misses.last - misses.since >= LASTING[kind]
