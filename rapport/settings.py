@@ -245,10 +245,26 @@ class Settings(BaseSettings):
     def named(self, field: str) -> str:
         """What a setting is called where it was given: its variable, or its name in `rapport.toml`."""
         variable = f"RAPPORT_{field.upper()}"
-        file = self.data / "rapport.toml"
-        if variable in {name.upper() for name in os.environ} or not file.is_file():
+        if variable in {name.upper() for name in os.environ} or field not in self.in_file:
             return variable
-        return f"{field} in {file}" if field in tomllib.loads(file.read_bytes().decode()) else variable
+        return f"{field} in {self.data / 'rapport.toml'}"
+
+    @property
+    def in_file(self) -> frozenset[str]:
+        """The names that stand in `rapport.toml`."""
+        file = self.data / "rapport.toml"
+        return frozenset(tomllib.loads(file.read_bytes().decode())) if file.is_file() else frozenset()
+
+
+def _insist_known(settings: Settings) -> Settings:
+    """Settings whose `rapport.toml` has no name that there is no setting of: it would count for nothing, unsaid."""
+    fields = Settings.model_fields
+    for name in settings.in_file:
+        if name not in fields and name not in {field.validation_alias for field in fields.values()}:
+            meant = name.lower().removeprefix("rapport_")
+            fix = f"write {meant}" if meant in fields else "write a name of docs/operating.md, such as smtp_url"
+            raise Refusal(f"has no setting {name[:60]}", field=str(settings.data / "rapport.toml"), fix=fix)
+    return settings
 
 
 def read_settings(data: Path | None = None) -> Settings:
@@ -261,7 +277,8 @@ def read_settings(data: Path | None = None) -> Settings:
         Refusal: A setting has a value that makes no sense, or `rapport.toml` is none.
     """
     try:
-        return Settings(data=data) if data is not None else Settings()
+        settings = Settings(data=data) if data is not None else Settings()
+        return _insist_known(settings)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         name = "_".join(str(part) for part in detail["loc"]).upper()

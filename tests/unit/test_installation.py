@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,14 @@ from sqlalchemy import make_url
 
 from rapport.mail.smtp import Relay
 from rapport.model.base import Refusal
-from rapport.settings import Settings
+from rapport.model.relay import FaultKind, fixed
+from rapport.settings import Settings, read_settings
+from starters.further_worker import _handed_on
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.stack import _embedded
+from tests.conftest import ROOT
 
+MANUAL = ROOT / "docs" / "operating.md"
 EARLIER = "http://127.0.0.1:8701"
 
 
@@ -106,3 +113,80 @@ def test_what_is_no_list_of_domains_is_refused(text: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("RAPPORT_MAIL_ALLOWED_DOMAINS", text)
     with pytest.raises(Refusal, match="RAPPORT_MAIL_ALLOWED_DOMAINS"):
         settings_of(None)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting comes from the environment in which the tests run."""
+    for name in list(os.environ):
+        if name.upper().startswith("RAPPORT_"):
+            monkeypatch.delenv(name)
+
+
+def configured(data: Path, text: str) -> Settings:
+    """The settings of a data directory with this `rapport.toml`."""
+    (data / "rapport.toml").write_text(text)
+    return read_settings(data)
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_fault_names_the_settings_that_were_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has to mend it is sent to where the address, the password, the token and the sender were set."""
+    file = tmp_path / "rapport.toml"
+    settings = configured(tmp_path, 'smtp_url = "smtp+starttls://robin@relay.example:587"\nsmtp_password = "secret"')
+    fix = fixed(FaultKind.PASSWORD, settings.relay_named)
+    assert f"smtp_url in {file}" in fix
+    assert f"smtp_password in {file}" in fix
+    assert "RAPPORT" not in fix
+    assert f"smtp_url in {file}" in fixed(FaultKind.CERTIFICATE, settings.relay_named)
+    assert "RAPPORT_MAIL_FROM" in fixed(FaultKind.SENDER, settings.relay_named)
+    monkeypatch.setenv("RAPPORT_SMTP_PASSWORD", "another")
+    assert read_settings(tmp_path).relay_named.password == "RAPPORT_SMTP_PASSWORD"
+    by_token = configured(tmp_path, 'smtp_token_command = "token"\nmail_from = "robin@foobar.example"')
+    assert f"smtp_token_command in {file}" in fixed(FaultKind.PASSWORD, by_token.relay_named)
+    assert f"smtp_token_command in {file}" in fixed(FaultKind.TOKEN, by_token.relay_named)
+    assert f"mail_from in {file}" in fixed(FaultKind.MESSAGE, by_token.relay_named)
+    monkeypatch.setenv("rapport_smtp_url", "smtps://robin:secret@relay.example")
+    (tmp_path / "rapport.toml").write_text("")
+    monkeypatch.delenv("RAPPORT_SMTP_PASSWORD")
+    assert "password in RAPPORT_SMTP_URL" in fixed(FaultKind.PASSWORD, read_settings(tmp_path).relay_named)
+
+
+@pytest.mark.usefixtures("bare")
+def test_no_fix_has_the_password(tmp_path: Path) -> None:
+    """What a page or a log shows of a fault names settings, and never what they hold."""
+    settings = configured(tmp_path, 'smtp_url = "smtps://robin:hunter2@relay.example"')
+    for kind in FaultKind:
+        assert not {"hunter2", "robin"} & set(re.split(r"\W+", fixed(kind, settings.relay_named)))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_further_worker_reads_the_file_itself(tmp_path: Path) -> None:
+    """It is handed what its stack has chosen, and finds what stands in `rapport.toml` there, to name it."""
+    settings = configured(tmp_path, 'smtp_url = "smtp://127.0.0.1:25"').model_copy(update={"public_url": EARLIER})
+    given = _handed_on(settings)
+    assert "RAPPORT_SMTP_URL" not in given
+    assert (given["RAPPORT_PUBLIC_URL"], given["RAPPORT_DATA"]) == (EARLIER, str(tmp_path))
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(("name", "fix"), [("RAPPORT_SMTP_URL", "write smtp_url"), ("smtp_adress", "such as smtp_url")])
+def test_a_name_that_is_no_setting_is_refused(tmp_path: Path, name: str, fix: str) -> None:
+    """What would count for nothing in `rapport.toml` is said at once, and not found out by mail that does not go."""
+    with pytest.raises(Refusal, match=f"has no setting {name}") as refused:
+        configured(tmp_path, f'{name} = "smtp://127.0.0.1:25"')
+    assert fix in str(refused.value)
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_manuals_example_of_the_file_is_read(tmp_path: Path) -> None:
+    """`rapport.toml` as docs/operating.md shows it is one: each name is a setting, with the value that stands there."""
+    (text,) = re.findall(r"^```toml\n(# rapport\.toml\n.*?)```", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
+    settings = configured(tmp_path, text)
+    said = tomllib.loads(text)
+    assert len(said) >= 5
+    for name, value in said.items():
+        read = getattr(settings, name)
+        meant = tuple(value) if isinstance(value, list) else value
+        assert (read.get_secret_value() if isinstance(read, SecretStr) else read) == meant
+    assert Relay.parse(settings.relay).user is not None
