@@ -169,10 +169,10 @@ class ScriptedRelay:
 
 
 @asynccontextmanager
-async def scripted_relay() -> AsyncIterator[ScriptedRelay]:
-    """Open a relay on a free port of the loopback."""
+async def scripted_relay(port: int = 0) -> AsyncIterator[ScriptedRelay]:
+    """Open a relay on the loopback, on a free port unless one is asked for."""
     relay = ScriptedRelay()
-    server = await asyncio.start_server(relay._serve, "127.0.0.1", 0, limit=2**22)
+    server = await asyncio.start_server(relay._serve, "127.0.0.1", port, limit=2**22)
     relay.port = int(server.sockets[0].getsockname()[1])
     try:
         yield relay

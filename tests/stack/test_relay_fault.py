@@ -21,6 +21,8 @@ from activities import relay as asking
 from rapport.model.base import Refusal
 from rapport.model.ids import RELAY_ALARM, new_id
 from rapport.model.message import MessageState
+from rapport.model.relay import FaultKind
+from rapport.policy import outage
 from rapport.storage import access
 from starters.cli.main import app
 from starters.commands import accounts, doctor, meetings, messages, onboardings, tasks
@@ -28,7 +30,7 @@ from starters.commands.doctor import Verdict
 from starters.commands.office import present
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, USER, Town, account, by, town, until
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, USER, Town, account, by, free_port, town, until
 from tests.helpers_mail import ScriptedRelay, scripted_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -43,6 +45,32 @@ def quick(monkeypatch: pytest.MonkeyPatch, dev_server: Client) -> None:
     monkeypatch.setattr(asking, "PROBE_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(delivery, "FAULT_PAUSES", (timedelta(seconds=0.3), timedelta(seconds=1)))
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+
+
+async def said(there: Town, *words: str, relay: bool = True) -> tuple[int, str]:
+    """What a command says beside the installation.
+
+    Args:
+        relay: Whether its environment names the relay.
+    """
+    settings = there.office.settings
+    environment = {
+        "RAPPORT_DATABASE_URL": settings.database,
+        "RAPPORT_SECRET": "a secret of the tests",
+        "RAPPORT_MAIL_MODE": "live",
+        "RAPPORT_TASK_QUEUE": settings.task_queue,
+        "COLUMNS": "200",
+    }
+    if relay:
+        environment["RAPPORT_SMTP_URL"] = settings.smtp_url.get_secret_value()
+    done = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--data", str(settings.data)], env=environment)
+    return done.exit_code, done.output
+
+
+async def diagnosed(there: Town, *, relay: bool = True) -> tuple[int, dict[str, Any]]:
+    """The doctor's exit code, and its checks by name."""
+    code, output = await said(there, "doctor", "--json", relay=relay)
+    return code, {check["check"]: check for check in json.loads(output)["checks"]}
 
 
 @asynccontextmanager
@@ -124,13 +152,17 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
 
 
 async def pages_say_so(there: Town) -> None:
-    """Every page of a member has the alarm, the task has a page of its own, and the API's status has it."""
+    """Every page of a member has the alarm, the task has a page of its own, and the API and the figures have it."""
     async with there.office.store.writing() as connection:
         secret = await access.create_token(connection, new_id("t"), ("operator",), present())
     transport = httpx.ASGITransport(create_app(there.office))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", follow_redirects=True) as web:
         answer = await web.get("/v1/mail", headers={"Authorization": f"Bearer {secret}"})
         assert answer.json()["fault"]["kind"] == "password"
+        figures = (await web.get("/metrics", headers={"Authorization": f"Bearer {secret}"})).text
+        assert 'rapport_relay_fault_since_timestamp_seconds{kind="password"}' in figures
+        ready = await web.get("/readyz")
+        assert (ready.status_code, ready.json()["mail"]) == (200, False)
         signed = await web.post(
             "/sign-in", data={"key": secret, "next": "/"}, headers={"Origin": "http://127.0.0.1:8700"}
         )
@@ -168,37 +200,29 @@ async def answers_say_what_ends_it(there: Town) -> None:
 
 async def commands_say_so(there: Town, relay: ScriptedRelay) -> None:
     """`mail status`, the portfolio, the inbox, the task and the doctor, which signs in, tell it."""
-    environment = {
-        "RAPPORT_SMTP_URL": there.office.settings.smtp_url.get_secret_value(),
-        "RAPPORT_SECRET": "a secret of the tests",
-        "RAPPORT_MAIL_MODE": "live",
-        "RAPPORT_TASK_QUEUE": there.office.settings.task_queue,
-        "COLUMNS": "200",
-    }
-
-    async def said(*words: str) -> tuple[int, str]:
-        data = str(there.office.settings.data)
-        done = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--data", data], env=environment)
-        return done.exit_code, done.output
-
     for words in (["mail", "status"], ["portfolio"], ["account", "list"]):
-        code, output = await said(*words)
+        code, output = await said(there, *words)
         assert code == 0, output
         assert "Emails aren't going out. The mail server refuses our user name or password (535), since" in output
-    _, output = await said("inbox", "--as", MANAGER, "--json")
+    _, output = await said(there, "inbox", "--as", MANAGER, "--json")
     assert [line["task"] for line in json.loads(output)] == [RELAY_ALARM]
-    assert "relay/mail" in (await said("inbox", "--as", MANAGER))[1]
-    code, output = await said("task", "show", RELAY_ALARM)
+    assert "relay/mail" in (await said(there, "inbox", "--as", MANAGER))[1]
+    code, output = await said(there, "task", "show", RELAY_ALARM)
     assert "There is nothing to decide." in output
     signed_in = relay.seen["AUTH"]
-    code, output = await said("doctor", "--json")
-    checks = {check["check"]: check for check in json.loads(output)["checks"]}
+    code, checks = await diagnosed(there)
     assert code == 4
     assert (checks["relay"]["verdict"], checks["mail"]["verdict"]) == ("trouble", "trouble")
     assert "password (535)" in checks["relay"]["what"]
     assert "goes out automatically" in checks["mail"]["fix"]
     assert checks["workflows"]["verdict"] == "ok"
     assert relay.seen["AUTH"] > signed_in
+    # Without the relay's address it cannot ask, and tells what the workers have on record.
+    code, checks = await diagnosed(there, relay=False)
+    assert code == 4
+    assert (checks["relay"]["verdict"], checks["mail"]["verdict"]) == ("trouble", "trouble")
+    assert "password (535)" in checks["relay"]["what"]
+    assert checks["relay"]["fix"] == checks["mail"]["fix"].partition(";")[0]
 
 
 async def test_an_alarm_that_was_ended_by_hand_comes_back(
@@ -223,6 +247,127 @@ async def test_an_alarm_that_was_ended_by_hand_comes_back(
 
         await until(sent, "the welcomes to go")
         await accounts.portfolio(there.office)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five minutes pass in two seconds."""
+    monkeypatch.setattr(delivery, "PATIENCE", (timedelta(seconds=0.5), timedelta(minutes=30)))
+    monkeypatch.setitem(outage.LASTING, FaultKind.UNREACHABLE, timedelta(seconds=2))
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_relay_that_is_not_there_is_told_everywhere_and_everything_goes_once_it_is(
+    dev_server: Client, tmp_path: Path
+) -> None:
+    """Nobody reads that mail goes out while nobody listens at the relay's port; once somebody does, all go, once."""
+    port = free_port()
+    url = SecretStr(f"smtp://127.0.0.1:{port}")
+    async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+        key = await started(there)
+        await until(lambda: alarmed(there), "the managers' task")
+        status = await messages.mail_status(there.office)
+        assert (status.sends, status.fault and status.fault.kind) == (False, "unreachable")
+        assert status.deferred is not None
+        assert (status.deferred.count, status.deferred.none_sent) == (4, True)
+        await waits_say_so(there, key)
+        for words in (["mail", "status"], ["portfolio"]):
+            _, output = await said(there, *words)
+            assert "Emails aren't going out. The mail server can't be reached, since" in output
+            assert "RAPPORT_SMTP_URL names it" in output
+        for named in (True, False):
+            code, checks = await diagnosed(there, relay=named)
+            assert code == (5 if named else 4)
+            assert checks["mail"]["verdict"] == "trouble"
+            assert "can't be reached" in checks["relay"]["what"]
+            assert "4 emails wait" in checks["mail"]["what"]
+            assert "No email has gone out since then" in checks["mail"]["what"]
+        async with scripted_relay(port) as relay:
+
+            async def all_sent() -> bool:
+                return {line.state for line in await messages.listed(there.office, key)} == {MessageState.SENT}
+
+            await until(all_sent, "the welcomes to go")
+            assert [len(relay.to(one)) for one in (BUSINESS, CHAMPION, USER, SECOND_USER)] == [1] * 4
+            assert not await alarmed(there)
+            status = await messages.mail_status(there.office)
+            assert (status.sends, status.fault, status.deferred) == (True, None, None)
+            _, checks = await diagnosed(there)
+            assert (checks["relay"]["verdict"], checks["mail"]["verdict"]) == ("ok", "ok")
+
+
+async def test_a_relay_that_refuses_our_mails_once_it_has_them_fails_none(dev_server: Client, tmp_path: Path) -> None:
+    """A sender without SPF and DKIM is one fault and no task of a TAM; once that is mended every mail goes, once."""
+    async with scripted_relay() as relay:
+        relay.then("body", *["550 5.7.26 This mail is unauthenticated"] * 10_000)
+        url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+            key = await started(there)
+            await until(lambda: alarmed(there), "the managers' task")
+            status = await messages.mail_status(there.office)
+            assert (status.undelivered, status.fault and status.fault.kind) == (0, "message")
+            # The probe sends a mail to our own mailbox each time, and nobody else's is tried.
+            tried = len(relay.received)
+            await relay.reached("body", relay.seen["body"] + 3)
+            later = relay.received[tried + 4 :]
+            assert {mail.recipient for mail in later} <= {there.office.settings.mail_from}
+            relay.script["body"].clear()
+
+            async def all_sent() -> bool:
+                return {line.state for line in await messages.listed(there.office, key)} == {MessageState.SENT}
+
+            await until(all_sent, "the welcomes to go")
+            assert [len(relay.to(one)) for one in (BUSINESS, CHAMPION, USER, SECOND_USER)] == [1] * 4
+            assert not await alarmed(there)
+
+
+async def test_what_is_put_off_is_told_while_nothing_else_goes(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay that puts off each reader has no fault, and still nobody reads that mail simply goes out."""
+    async with scripted_relay() as relay:
+        relay.then("RCPT", *["450 4.2.0 <somebody@foobar.example>: greylisted"] * 10_000)
+        url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+            key = await started(there)
+
+            async def put_off() -> bool:
+                return {line.state for line in await messages.listed(there.office, key)} == {MessageState.DEFERRED}
+
+            await until(put_off, "four welcomes that are put off")
+            for stuck, verdict in ((False, "note"), (True, "trouble")):
+                if stuck:
+                    monkeypatch.setattr(messages, "STUCK", timedelta(0))
+                status = await messages.mail_status(there.office)
+                assert (status.sends, status.fault) == (True, None)
+                assert status.deferred is not None
+                assert (status.deferred.answers, status.deferred.stuck) == ({"450 4.2.0": 4}, stuck)
+                _, output = await said(there, "mail", "status")
+                assert "4 emails wait because the mail server put them off, the first since" in output
+                assert "Last answers: 450 4.2.0 (4)." in output
+                assert ("mail goes out" in output) is not stuck
+                _, checks = await diagnosed(there)
+                assert checks["mail"]["verdict"] == verdict
+                assert "4 emails wait" in checks["mail"]["what"]
+                assert "somebody" not in output + checks["mail"]["what"]
+            await figures_and_pages_say_so(there)
+
+
+async def figures_and_pages_say_so(there: Town) -> None:
+    """Prometheus has how many wait and for how long; a member's page says since when nothing went."""
+    async with there.office.store.writing() as connection:
+        secret = await access.create_token(connection, new_id("t"), ("operator",), present())
+    transport = httpx.ASGITransport(create_app(there.office))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", follow_redirects=True) as web:
+        figures = (await web.get("/metrics", headers={"Authorization": f"Bearer {secret}"})).text
+        assert 'rapport_messages_deferred{answer="450 4.2.0"} 4.0' in figures
+        assert "rapport_messages_deferred_oldest_age_seconds" in figures
+        assert "rapport_relay_fault_since_timestamp_seconds{" not in figures
+        page = await web.post(
+            "/sign-in", data={"key": secret, "next": "/"}, headers={"Origin": "http://127.0.0.1:8700"}
+        )
+        assert "No email has gone out since" in page.text
+        assert "450 4.2.0 (4)" in page.text
 
 
 async def test_a_rate_is_kept_over_many_mails(dev_server: Client, tmp_path: Path) -> None:
