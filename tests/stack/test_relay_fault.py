@@ -25,8 +25,7 @@ from rapport.model.relay import FaultKind
 from rapport.policy import outage
 from rapport.storage import access
 from starters.cli.main import app
-from starters.commands import accounts, doctor, meetings, messages, onboardings, tasks
-from starters.commands.doctor import Verdict
+from starters.commands import accounts, meetings, messages, onboardings, tasks
 from starters.commands.office import present
 from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
@@ -146,9 +145,8 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         assert (shown.outcome, shown.ended) == ("mended", "ended: email goes out again")
         await handle.result()
         assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-        found = await doctor.examine(there.office.settings)
-        assert {check.check: check.verdict for check in found.checks}["mail"] is Verdict.OK
-        assert {check.check: check.verdict for check in found.checks}["workflows"] is Verdict.OK
+        _, checks = await diagnosed(there)
+        assert (checks["mail"]["verdict"], checks["workflows"]["verdict"]) == ("ok", "ok")
 
 
 async def pages_say_so(there: Town) -> None:
