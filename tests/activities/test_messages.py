@@ -567,6 +567,24 @@ async def test_what_is_put_off_is_counted_by_its_answers(
     assert list(found.answers.items()) == [("450 4.2.0", 2), ("452", 1)]
 
 
+async def test_what_was_not_answered_after_its_data_waits_as_well(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """A reminder that may have arrived, and goes again, is counted among what waits; while it goes, it is not."""
+    relay.then("body", DROP)
+    counted: list[outbox.Deferrals | None] = []
+    with pytest.raises(ApplicationError):
+        await send(messages, await one(store, Purpose.REMINDER))
+    async with store.reading() as connection:
+        counted.append(await outbox.deferrals(connection))
+        assert (await rows(store))[LUCA]["state"] == S.SENDING
+    assert counted[0] is not None
+    assert (counted[0].answers, counted[0].none_sent) == ({"the relay did not answer after the data": 1}, True)
+    await send(messages, await one(store, Purpose.REMINDER), T0 + timedelta(minutes=3))
+    async with store.reading() as connection:
+        assert await outbox.deferrals(connection) is None
+
+
 async def test_an_alarm_that_nobody_sees_to_is_raised_again(store: Store, mailer: Mailer, relay: ScriptedRelay) -> None:
     """Where nobody has asked the relay for long, whoever waits for it raises the alarm again."""
     relay.then("greeting", "554 5.7.1 blocked")

@@ -24,6 +24,7 @@ from rapport.mail import smtp, tokens
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered, Unserved
 from rapport.mail.tokens import Tokens
 from rapport.model.relay import FaultKind
+from tests.conftest import free_port
 from tests.helpers_mail import DROP, HANG, ScriptedRelay, mailer_to, nothing, until
 
 SENDER = "onboarding@foobar.example"
@@ -737,6 +738,19 @@ async def test_what_no_mail_gets_past_is_told_from_one_mails_patience(
         with pytest.raises(Deferred) as own:
             await mailer.send(SENDER, TO, RAW, nothing)
         assert not isinstance(own.value, Unserved)
+
+
+async def test_a_relay_without_a_word_or_a_name_cannot_be_reached(
+    relay: ScriptedRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody at the port, no such name, and a connection on which nothing comes back are one thing to whoever waits."""
+    monkeypatch.setattr(smtp, "COMMAND_TIMEOUT", 0.3)
+    relay.then("greeting", HANG)
+    for host, port in (("127.0.0.1", free_port()), ("relay.invalid", 25), ("127.0.0.1", relay.port)):
+        mailer = Mailer(Relay(host, port, "none"), hostname="foobar.example")
+        with pytest.raises(Unserved) as met:
+            await mailer.send(SENDER, TO, RAW, nothing)
+        assert met.value.kind is FaultKind.UNREACHABLE
 
 
 async def test_tls_that_finds_none_is_an_alarm(relay: ScriptedRelay) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, not_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select
 
 from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
 from rapport.model.base import Instant, Wire
@@ -130,7 +130,13 @@ _DEFERRED: Final = (
         func.count().label("mails"),
         func.min(func.coalesce(MessageRow.first_tried_at, MessageRow.created_at), type_=UtcInstant).label("since"),
     )
-    .where(MessageRow.state == MessageState.DEFERRED)
+    .where(
+        or_(
+            MessageRow.state == MessageState.DEFERRED,
+            # What the relay did not answer to after its data waits as well, and may have arrived.
+            and_(MessageRow.state == MessageState.SENDING, MessageRow.reason.is_not(None)),
+        )
+    )
     .group_by(MessageRow.reason)
 )
 
