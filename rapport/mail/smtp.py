@@ -45,8 +45,8 @@ class Deferred(Exception):  # noqa: N818 - an answer of the relay, not a fault o
     """The relay asks to try again later (4xx), or could not be reached."""
 
 
-class Unserved(Deferred):
-    """The relay could not be reached, or asks for patience before it knows whom a mail is for: so for all mails.
+class _OfAll(Exception):  # noqa: N818
+    """What concerns every mail alike.
 
     Attributes:
         code: The relay's own (RFC 5321), where it gave one.
@@ -57,6 +57,10 @@ class Unserved(Deferred):
         super().__init__(described(kind, code))
         self.kind = kind
         self.code = code
+
+
+class Unserved(_OfAll, Deferred):
+    """The relay could not be reached, or asks for patience before it knows whom a mail is for."""
 
 
 class Lost(Deferred):
@@ -79,20 +83,11 @@ class Unanswered(Exception):  # noqa: N818
     """The message's data went out and no answer came back: nobody can say whether it arrived (RFC 1047)."""
 
 
-class Misconfigured(Exception):  # noqa: N818
+class Misconfigured(_OfAll):
     """The relay takes no mail at all of ours: wrong password, bad certificate, no encryption, sender refused.
 
     Nothing of it was handed over; `FaultKind.MESSAGE` is met after its data, and refuses that.
-
-    Attributes:
-        code: The relay's own (RFC 5321), where it gave one.
     """
-
-    def __init__(self, kind: FaultKind, code: int | None = None) -> None:
-        """Met with this answer, if there was any."""
-        super().__init__(described(kind, code))
-        self.kind = kind
-        self.code = code
 
 
 @dataclass(frozen=True)

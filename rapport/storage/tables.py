@@ -378,7 +378,7 @@ class MessageRow(Base):
     __tablename__ = "messages"
     __table_args__ = (
         Index("messages_by_account", "account", "created_at"),
-        Index("messages_by_state", "state"),
+        Index("messages_by_state", "state", "settled_at"),
         Index("messages_by_person", "person"),
     )
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -33,6 +33,7 @@ from rapport.storage import (
     contracts,
     days,
     people,
+    relay,
     reviews,
     rhythms,
     successions,
@@ -393,3 +394,16 @@ async def test_no_list_of_what_is_open_looks_through_what_is_closed(both: tuple[
             through = [step for step in steps if "tasks" in step or "tech_reviews" in step]
             assert through
             assert all("INDEX tasks_by_phase (phase=?)" in one or "tech_reviews_by_overdue" in one for one in through)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_whether_anything_was_sent_lately_looks_through_no_mails(both: tuple[Store, Store]) -> None:
+    """By SQLite's own plan, an outage of the relay is told from a quiet hour by an index, however many mails went."""
+    with statements() as told:
+        async with both[1].reading() as connection:
+            await connection.scalar(relay._SENT_SINCE, {"then": datetime.now(UTC)})
+            path = (await connection.execute(text("PRAGMA database_list"))).one().file
+    [(statement, given)] = [one for one in told if "FROM messages" in one[0]]
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        steps = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+    assert any("messages_by_state (state=? AND settled_at>?)" in step for step in steps), steps
