@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from rapport.model.relay import FaultKind
 
-ENOUGH: Final = 3
+ATTEMPTS_THAT_PROVE: Final = 3
 """How many attempts it takes, of one mail or of several."""
 
-LASTING: Final = {FaultKind.UNREACHABLE: timedelta(minutes=5), FaultKind.BUSY: timedelta(minutes=15)}
+LEAST_DURATION: Final = {FaultKind.UNREACHABLE: timedelta(minutes=5), FaultKind.BUSY: timedelta(minutes=15)}
 """How long it takes. A restart of the relay takes a minute or two; one that answers is given more patience."""
 
 LULL: Final = timedelta(minutes=15)
@@ -39,4 +39,4 @@ def counted(before: Misses | None, now: datetime) -> Misses:
 
 def proves(misses: Misses, kind: FaultKind) -> bool:
     """Whether that is a fault, where the relay has taken nothing in between."""
-    return misses.attempts >= ENOUGH and misses.last - misses.since >= LASTING[kind]
+    return misses.attempts >= ATTEMPTS_THAT_PROVE and misses.last - misses.since >= LEAST_DURATION[kind]

@@ -71,7 +71,7 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     return {where: tuple(people) for where, people in found.items()}
 
 
-class StepMails(NamedTuple):
+class MailsOfStep(NamedTuple):
     """How many of a step's emails to the customer's people have gone, and how many have not.
 
     Attributes:
@@ -85,7 +85,7 @@ class StepMails(NamedTuple):
     unsent: int
 
 
-async def written(connection: Connection, contract: str) -> dict[str, StepMails]:
+async def written(connection: Connection, contract: str) -> dict[str, MailsOfStep]:
     """How the emails stand with which a contract's steps begin at the customer's people, by step; no reminders."""
     lost = MessageRow.state.in_(NOT_DELIVERED)
     elsewhere = and_(lost, MessageRow.resolution.is_not(None))
@@ -101,7 +101,7 @@ async def written(connection: Connection, contract: str) -> dict[str, StepMails]
         .where(MessageRow.contract == contract, MessageRow.purpose.in_((Purpose.PROPOSAL, Purpose.MESSAGE)))
         .group_by(MessageRow.step)
     )
-    return {row.step: StepMails(row.sent, row.elsewhere, row.unsent) for row in await connection.execute(query)}
+    return {row.step: MailsOfStep(row.sent, row.elsewhere, row.unsent) for row in await connection.execute(query)}
 
 
 def with_unreached(what: str | None, people: Iterable[Unreached]) -> str | None:

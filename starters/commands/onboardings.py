@@ -28,7 +28,7 @@ from rapport.playbooks import load
 from rapport.policy import audience, plan
 from rapport.storage import contracts, imports, people
 from rapport.storage.contracts import Contract
-from rapport.storage.unreached import StepMails, unreached, with_unreached, written
+from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters.commands.office import Office, answered, present
 from workflows.onboarding import Onboarding
 
@@ -333,7 +333,7 @@ async def status(office: Office, account: str) -> Status:
     )
 
 
-def _by_now(outcome: str | None, mails: StepMails | None) -> str | None:
+def _by_now(outcome: str | None, mails: MailsOfStep | None) -> str | None:
     """A step's outcome, with how many of its emails were sent by now: it ends before the last of them goes."""
     if outcome is None or mails is None:
         return outcome

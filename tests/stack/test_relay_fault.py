@@ -251,7 +251,7 @@ async def test_an_alarm_that_was_ended_by_hand_comes_back(
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five minutes pass in two seconds."""
     monkeypatch.setattr(delivery, "PATIENCE", (timedelta(seconds=0.5), timedelta(minutes=30)))
-    monkeypatch.setitem(outage.LASTING, FaultKind.UNREACHABLE, timedelta(seconds=2))
+    monkeypatch.setitem(outage.LEAST_DURATION, FaultKind.UNREACHABLE, timedelta(seconds=2))
 
 
 @pytest.mark.usefixtures("hasty")

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapport.model.relay import FaultKind
-from rapport.policy.outage import ENOUGH, LASTING, LULL, Misses, counted, proves
+from rapport.policy.outage import ATTEMPTS_THAT_PROVE, LEAST_DURATION, LULL, Misses, counted, proves
 
 START = datetime(2030, 1, 7, 9, tzinfo=UTC)
-KINDS = st.sampled_from(sorted(LASTING))
+KINDS = st.sampled_from(sorted(LEAST_DURATION))
 WAITS = st.lists(st.integers(0, int(LULL.total_seconds())), max_size=60)
 
 
@@ -33,7 +33,7 @@ def test_it_takes_three_attempts_and_its_time(kind: FaultKind, waits: list[int])
     for index, known in enumerate(missed(waits)):
         now += timedelta(seconds=waits[index])
         first = START + timedelta(seconds=waits[0])
-        assert proves(known, kind) is (index + 1 >= ENOUGH and now - first >= LASTING[kind])
+        assert proves(known, kind) is (index + 1 >= ATTEMPTS_THAT_PROVE and now - first >= LEAST_DURATION[kind])
 
 
 @given(KINDS, WAITS, st.integers(1, 10**6), st.lists(st.integers(0, 30), min_size=1, max_size=10))
