@@ -56,7 +56,7 @@ class Sweeping:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
             asked = set(await tasks.open_about_emails(connection))
             failed = [one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)]
-            mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, AT_MOST) if goes else [])]
+            mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, question.now, AT_MOST) if goes else [])]
             waiting = await reviews.pending(connection, begun)
             strays = Strays(
                 mails=tuple(UndeliveredStart(account=one.account, key=one.key) for one in mails),

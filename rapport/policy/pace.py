@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 _MINUTE = timedelta(minutes=1)
+
+SKEW: Final = timedelta(minutes=1)
+"""How far the clocks of processes may be apart before one counts as wrong."""
+
+
+def carried(next_at: datetime | None, given_at: datetime | None, now: datetime) -> datetime | None:
+    """What is remembered of the turn before, once whatever a clock was ahead by is taken off again.
+
+    Args:
+        next_at: What was remembered.
+        given_at: When that turn was given, by the clock of whoever gave it.
+    """
+    if next_at is None or given_at is None or given_at <= now + SKEW:
+        return next_at
+    return next_at - (given_at - now)
 
 
 class Turn(NamedTuple):

@@ -11,7 +11,7 @@ from rapport.model.base import Instant, Wire
 from rapport.model.message import MessageState
 from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
 from rapport.policy.outage import Misses, counted, proves
-from rapport.policy.pace import Pace
+from rapport.policy.pace import Pace, carried
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, RelayRow, SwitchRow, UtcInstant
 
@@ -156,12 +156,24 @@ async def mend(connection: Connection, now: datetime) -> None:
     )
 
 
-_NEXT: Final = select(RelayRow.next_at).where(RelayRow.name == OUTGOING).with_for_update()
-_TAKEN: Final = update(RelayRow).where(RelayRow.name == OUTGOING).values(next_at=bindparam("later", type_=UtcInstant))
+_NEXT: Final = select(RelayRow.next_at, RelayRow.given_at).where(RelayRow.name == OUTGOING)
+_NEXT_ALONE: Final = _NEXT.with_for_update()
+_TAKEN: Final = (
+    update(RelayRow)
+    .where(RelayRow.name == OUTGOING)
+    .values(next_at=bindparam("later", type_=UtcInstant), given_at=bindparam("present", type_=UtcInstant))
+)
 
 
 async def take_turn(connection: Connection, pace: Pace, now: datetime) -> datetime:
     """When the next mail may go; each turn is given once, whatever process asks."""
-    turn = pace.turn(await connection.scalar(_NEXT), now)
-    await connection.execute(_TAKEN, {"later": turn.next_at})
+    row = (await connection.execute(_NEXT_ALONE)).one()
+    turn = pace.turn(carried(row.next_at, row.given_at, now), now)
+    await connection.execute(_TAKEN, {"later": turn.next_at, "present": now})
     return turn.at
+
+
+async def last_turn(connection: Connection, now: datetime) -> datetime:
+    """After this instant no mail waits for its turn; a later turn was given by a clock that was ahead."""
+    row = (await connection.execute(_NEXT)).one()
+    return carried(row.next_at, row.given_at, now) or now

@@ -612,6 +612,7 @@ class RelayRow(Base):
         probed_at: When it was last asked.
         missed, missed_since, missed_last: The attempts that it did not take anything of, as `Misses`.
         next_at: What the mailbox's pace remembers of the turn that was given last.
+        given_at: When that one was given, by the clock of whoever gave it.
     """
 
     __tablename__ = "relays"
@@ -625,6 +626,7 @@ class RelayRow(Base):
     missed_since: Mapped[datetime | None]
     missed_last: Mapped[datetime | None]
     next_at: Mapped[datetime | None]
+    given_at: Mapped[datetime | None]
 
 
 class ProbeRow(Base):

@@ -430,7 +430,7 @@ async def _emails(store: Store, settings: Settings) -> Check:
     async with store.reading() as connection:
         goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
         found = await outbox.unresolved(connection, MOST_NAMED + 1)
-        found += await outbox.late(connection, late, MOST_NAMED + 1) if goes else []
+        found += await outbox.late(connection, late, present, MOST_NAMED + 1) if goes else []
         astray = await outbox.astray(connection, present - ASTRAY, MOST_NAMED + 1)
     verdict = Verdict.TROUBLE if found else Verdict.NOTE
     found += astray

@@ -30,7 +30,7 @@ from rapport.storage import announcements, contracts, people, relay, support, ti
 from rapport.storage import sweep as sweeps
 from rapport.storage import tasks as task_records
 from rapport.storage.gap_tables import GapRow
-from rapport.storage.tables import MessageRow
+from rapport.storage.tables import MessageRow, RelayRow
 from starters.commands import doctor, gaps, messages, onboardings, operations, tasks, tokens, undelivered
 from starters.commands.doctor import Verdict
 from starters.commands.office import Actor, submission
@@ -287,8 +287,32 @@ async def test_nothing_is_late_while_the_relay_takes_nothing(here: Town) -> None
 async def test_a_mail_that_waits_for_its_turn_is_not_late(here: Town) -> None:
     """At the mailbox's rate a mail may wait for an hour, and nobody else takes it up meanwhile."""
     _, keys = await drafted(here)
-    await left_behind(here, keys[0], turn_at=datetime.now(UTC) + timedelta(hours=1))
+    present, turn = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)
+    await remembered(here, turn, given_at=present)
+    await left_behind(here, keys[0], turn_at=turn)
     assert (await sweep(here)).mails == 0
+    await remembered(here, None, given_at=None)
+
+
+async def remembered(here: Town, next_at: datetime | None, given_at: datetime | None) -> None:
+    """Have the mailbox remember a turn, and when that was given."""
+    async with here.office.store.writing() as connection:
+        await connection.execute(update(RelayRow).values(next_at=next_at, given_at=given_at))
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_turn_that_the_rate_cannot_explain_keeps_no_mail_waiting(here: Town, known: bool) -> None:
+    """A clock that was hours ahead gave it, maybe as the last: doctor and sweep see the mail, and it goes."""
+    _, keys = await drafted(here)
+    far = datetime.now(UTC) + timedelta(hours=6)
+    await remembered(here, far if known else None, given_at=far if known else None)
+    await left_behind(here, keys[0], turn_at=far)
+    check = await emails_check(here)
+    assert (check.verdict, [one.where for one in check.findings]) == (Verdict.TROUBLE, [keys[0]])
+    assert (await sweep(here)).mails == 1
+    await here.client.get_workflow_handle(undelivered_id(keys[0])).result()
+    assert len(here.mails()) == 1
+    await remembered(here, None, given_at=None)
 
 
 async def test_a_case_that_never_began_begins(here: Town) -> None:

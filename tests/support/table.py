@@ -157,7 +157,8 @@ async def _look(town: Town, faults: Faults) -> Lived | None:
     if await see_to(town):
         return None
     async with town.office.store.reading() as connection:
-        if await outbox.late(connection, await town.now(), 1) or await outbox.unresolved(connection, 1):
+        now = await town.now()
+        if await outbox.late(connection, now, now, 1) or await outbox.unresolved(connection, 1):
             return None
     ended = set()
     for id_ in list(faults.workflows):

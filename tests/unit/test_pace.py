@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapport.policy.pace import Pace
+from rapport.policy.pace import SKEW, Pace, carried
 
 START = datetime(2030, 1, 7, 9, tzinfo=UTC)
 
@@ -48,3 +48,25 @@ def test_thirty_a_minute() -> None:
     pace = Pace(30)
     assert (pace.at_once, pace.gap) == (7, timedelta(seconds=2.5))
     assert turns(pace, [0] * 9)[6:] == [START, START + timedelta(seconds=2.5), START + timedelta(seconds=5)]
+
+
+@given(st.integers(1, 400), st.integers(0, 500), st.integers(0, 10**6), st.integers(0, 3_600))
+def test_a_clock_that_was_ahead_delays_nothing_once_it_is_right(
+    a_minute: int, mails: int, ahead: int, gone: int
+) -> None:
+    """Whatever it gave, the next mail waits no longer than for those mails at the rate, and for a minute of skew."""
+    pace, wrong = Pace(a_minute), START + timedelta(seconds=ahead)
+    next_at = None
+    for _ in range(mails):
+        next_at = pace.turn(next_at, wrong).next_at
+    now = START + timedelta(seconds=gone)
+    at = pace.turn(carried(next_at, wrong if mails else None, now), now).at
+    assert now <= at <= now + SKEW + pace.gap * mails
+
+
+@given(st.integers(-60, 10**6))
+def test_a_clock_that_goes_right_changes_nothing(gone: int) -> None:
+    """What was remembered stands for as long as it is not younger than now, but for what clocks differ by."""
+    next_at = START + timedelta(hours=1)
+    assert carried(next_at, START, START + timedelta(seconds=gone)) == next_at
+    assert carried(next_at, None, START) == next_at

@@ -15,7 +15,7 @@ from rapport.model.base import Instant, Wire
 from rapport.model.message import NOT_DELIVERED, MessageState, Purpose
 from rapport.policy.pace import Pace
 from rapport.storage.database import Connection
-from rapport.storage.relay import take_turn
+from rapport.storage.relay import last_turn, take_turn
 from rapport.storage.tables import MessageRow, UtcInstant
 
 LEASE: Final = timedelta(seconds=90)
@@ -168,7 +168,7 @@ async def _is_its_turn(connection: Connection, at: dict[str, object], now: datet
     row = (await connection.execute(_TURN, at)).one_or_none()
     if row is None or (row.turn_at is not None and row.turn_at <= now < row.turn_at + KEPT):
         return True
-    if row.turn_at is not None and row.turn_at > now:
+    if row.turn_at is not None and now < row.turn_at <= await last_turn(connection, now):
         return False
     turn = await first_turn(connection, row.purpose, now, pace)
     if turn is not None:

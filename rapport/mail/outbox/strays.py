@@ -14,6 +14,7 @@ from rapport.model.base import Instant, Wire
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, MessageState
 from rapport.storage.database import Connection
+from rapport.storage.relay import last_turn
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
 _TO_DOS: Final = (UNDELIVERED_STEP, UNWRITTEN_STEP)
@@ -33,14 +34,16 @@ _HELD: Final = and_(
 """Waits for the end of a pause of its onboarding, or of what recurs. What had begun to go before that goes on."""
 
 
-async def late(connection: Connection, before: datetime, limit: int) -> list[Message]:
+async def late(connection: Connection, before: datetime, now: datetime, limit: int) -> list[Message]:
     """What has been due since before an instant and did not go, the oldest first; not what a pause holds."""
     due = func.max if connection.dialect.name == "sqlite" else func.greatest
+    # A turn that the mailbox's rate cannot explain was given by a clock that was ahead: nobody waits for that.
+    turn = case((MessageRow.turn_at <= await last_turn(connection, now), MessageRow.turn_at))
     moment = due(
         MessageRow.created_at,
         *(
             func.coalesce(column, MessageRow.created_at)
-            for column in (MessageRow.not_before, MessageRow.retry_at, MessageRow.turn_at, MessageRow.lease_until)
+            for column in (MessageRow.not_before, MessageRow.retry_at, turn, MessageRow.lease_until)
         ),
         type_=UtcInstant,
     )
