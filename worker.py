@@ -34,6 +34,7 @@ from temporalio.worker import (
 
 import workflows
 from activities.announcements import Announcements
+from activities.children import Children
 from activities.delivery import Policy
 from activities.gaps import Gaps
 from activities.gates import Gates
@@ -65,6 +66,7 @@ from rapport.storage.signing import Signer
 from rapport.temporal import connect, missing_search_attributes, run_to_end
 from workflows.announcing import Announcing
 from workflows.cadence import Cadence
+from workflows.ended_outside import EndedOutside
 from workflows.gap import GapDelivery
 from workflows.handover import Handover
 from workflows.human_task import HumanTask
@@ -94,6 +96,7 @@ WORKFLOWS = (
     Announcing,
     Undelivered,
     Sweep,
+    EndedOutside,
     RelayAlarm,
 )
 """Every workflow there is."""
@@ -277,6 +280,7 @@ async def build(
         planning = Planning(store, http)
         undelivered = UndeliveredMails(store)
         sweeping = Sweeping(store, policy, client)
+        children = Children(client)
         missing = Missing(store, client, settings.task_queue)
         records = Records(store)
         gates = Gates(store)
@@ -312,6 +316,9 @@ async def build(
                 undelivered.settle,
                 sweeping.look,
                 missing.gone,
+                children.find,
+                children.result,
+                missing.settle,
                 planning.dues,
                 planning.propose,
                 planning.reopen,

@@ -13,14 +13,26 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.clock import heartbeats
 from activities.delivery import Policy
 from rapport.mail import outbox
+from rapport.model.base import Refusal
 from rapport.model.gap import GapStart
-from rapport.model.ids import RELAY_ALARM, announcing_id, gap_id, undelivered_id, undelivered_task
+from rapport.model.ids import (
+    RELAY_ALARM,
+    announcing_id,
+    desk_id,
+    ended_outside_id,
+    gap_id,
+    undelivered_id,
+    undelivered_task,
+)
 from rapport.model.operations import Steer, Steering
 from rapport.model.people import Role
-from rapport.model.sweep import AllGone, Gone, Strays, SweepAsked
+from rapport.model.support import DESK
+from rapport.model.sweep import AllGone, Gone, Standstill, StandstillResult, Strays, SweepAsked
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import LASTING, UNDELIVERED
-from rapport.storage import announcements, gaps, reviews, support, sweep, tasks
+from rapport.policy.chores import LEAVE
+from rapport.revival import ended_outside, revive
+from rapport.storage import announcements, gaps, reviews, support, sweep, tasks, timeline
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mail_gate
 from rapport.storage.waits import open_workflows
@@ -98,6 +110,7 @@ class Missing:
 
     async def _gone(self, question: SweepAsked) -> AllGone:
         async with self.store.snapshot() as connection:
+            still = await sweep.standing_still(connection)
             shown = await open_workflows(connection)
             shown |= {undelivered_id(one.key) for one in await outbox.unresolved(connection)}
         try:
@@ -112,18 +125,65 @@ class Missing:
             twice = await sweep.suspects(connection, question.now, missing, AT_MOST)
         # The list ends somewhere, and lags behind: what it does not show may run.
         gone = [id_ for id_ in twice if not await runs(self.client, id_)]
+        alive = set(twice) - set(gone)
+        # What somebody has left ended is not missed, so it runs again only where Temporal lists it.
+        over = [id_ for id_, one in still.items() if id_ in listed | alive or _is_closed(one, shown)]
         async with self.store.writing() as connection:
-            since = await sweep.clear(connection, question.now, set(twice) - set(gone))
+            since = await sweep.clear(connection, question.now, alive)
             for id_ in gone:
                 if id_.startswith("task/"):
                     await tasks.close_gone(connection, id_)
-            found = [await _whose(connection, id_, since[id_]) for id_ in gone]
+            found = [one for id_ in gone if (one := await _whose(connection, id_, since[id_])) is not None]
+            await sweep.stands_still(connection, {one.workflow_id: one.since for one in found})
+            await sweep.goes_on(connection, over)
             unheard = [await _about(connection, id_) for id_ in gone]
         for task in unheard:
             # The next round asks again, and hears the answer.
             if task is not None and await runs(self.client, task):
                 await self.client.get_workflow_handle(task).signal("steer", Steer(kind=Steering.CLOSE))
-        return AllGone(workflows=tuple(one for one in found if one is not None))
+        for id_ in over:
+            asking = ended_outside_id(id_)
+            if await runs(self.client, asking):
+                await self.client.get_workflow_handle(asking).signal("runs_again")
+        return AllGone(workflows=tuple(found), desk=await self._needs_desk())
+
+    async def _needs_desk(self) -> bool:
+        """Have the support desk go on if it was ended; whether it has to be started afresh, as that is not possible."""
+        id_ = desk_id(DESK)
+        if await ended_outside(self.client, id_) is None:
+            return False
+        try:
+            await revive(self.client, id_)
+        except Refusal:
+            return True
+        return False
+
+    @activity.defn(name="sweep.settle")
+    async def settle(self, order: Standstill) -> StandstillResult:
+        """Have a workflow go on that was ended from outside, or keep that it stays ended. Safe to repeat."""
+        async with heartbeats():
+            return await self._settle(order)
+
+    async def _settle(self, order: Standstill) -> StandstillResult:
+        if order.outcome == LEAVE:
+            async with self.store.writing() as connection:
+                await sweep.leave(connection, order.workflow_id, order.entry.at)
+                await timeline.append(connection, [order.entry])
+            return StandstillResult(outcome="leave")
+        try:
+            began = await revive(self.client, order.workflow_id)
+        except Refusal as refusal:
+            return StandstillResult(outcome="unable", reason=refusal.problem)
+        async with self.store.writing() as connection:
+            await tasks.reopen_gone(connection, began)
+            await sweep.goes_on(connection, [order.workflow_id, *began])
+            await timeline.append(connection, [order.entry])
+        return StandstillResult(outcome="again")
+
+
+def _is_closed(one: sweep.StandingStill, shown: set[str]) -> bool:
+    """Whether it has been taken care of: what is left ended is not shown as open either."""
+    return one.left_at is None and one.workflow_id not in shown
 
 
 async def _about(connection: Connection, workflow_id: str) -> str | None:
@@ -138,8 +198,9 @@ async def _about(connection: Connection, workflow_id: str) -> str | None:
 async def _whose(connection: Connection, workflow_id: str, since: datetime) -> Gone | None:
     """Whose a workflow is that is gone; nothing for what has a parent."""
     kind, _, ref = workflow_id.partition("/")
-    if kind in ("onboarding", "cadence"):
-        return Gone(account=ref, subject=ref, workflow_id=workflow_id, since=since, assign=("tam",))
+    if kind in ("onboarding", "cadence", "hand-over"):
+        account, _, _ = ref.partition("/")
+        return Gone(account=account, subject=account, workflow_id=workflow_id, since=since, assign=("tam",))
     if kind == "case":
         case = await support.case(connection, ref)
         lead = f"role:{Role.SUPPORT_LEAD}"

@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.adoptions import Adoptions
 from workflows.options import CALENDARS, PLANNING, RECORDS
-from workflows.outcomes import Denied, attempted, beside, done, ended, started, told
+from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
 from workflows.recurring import Recurring, preparation
 from workflows.rhythms import Rhythms
 from workflows.waiting import Alarm, ask, soon, steer
@@ -381,7 +381,7 @@ class Cadence(Rhythms):
 
     async def _child(self, kind: Any, start: Any, id_: str, summary: str, about: str) -> Any:
         """Start a workflow of its own and give what it gives; nothing if it fails, or one of its name runs."""
-        child = await started(kind, start, id_, summary=summary, about=about)
+        child = await begun(kind, start, id_, summary=summary, about=about)
         if child is None:
             return None
         self._open.append(id_)

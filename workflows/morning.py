@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import MORNING, NOTICE
 
 from workflows.options import PLANNING
-from workflows.outcomes import done, started
+from workflows.outcomes import ONCE, done, started
 
 ROUND_STAYS: Final = timedelta(minutes=10)
 """How long a round stays for its mails. Shorter than the time between two, as none begins while another runs."""
@@ -55,7 +55,7 @@ class Morning:
             now=workflow.now(),
             stale_at=due.over_at,
         )
-        mail = await started(NOTICE, occasion, id_, summary=occasion.title, once=True)
+        mail = await started(NOTICE, occasion, id_, summary=occasion.title, policy=ONCE)
         if mail is None:
             return None
         # A mail that cannot be written fails by itself, where it is seen, and not the round of everyone else's.

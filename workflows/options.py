@@ -98,6 +98,16 @@ SWEEPS: Final = Nature(
     ),
 )
 
+CHILDREN: Final = Nature(
+    # Each attempt names the next one, until the workflow has ended.
+    local=None,
+    remote=Remote(
+        start_to_close_timeout=timedelta(seconds=30),
+        heartbeat_timeout=None,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+    ),
+)
+
 _QUICK: Final = Local(
     # Long enough for a lock that somebody holds; an outage is waited out on the task queue, where it is seen.
     start_to_close_timeout=timedelta(seconds=10),

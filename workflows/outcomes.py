@@ -37,9 +37,14 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import TypeAdapter
+
+    from activities.children import Children
+    from rapport.model.children import ChildAsked
+    from rapport.model.ids import end_of
     from rapport.model.workflows import Kind, mail_queue
 
-from workflows.options import Local, Nature, Remote
+from workflows.options import CHILDREN, RECORDS, Local, Nature, Remote
 
 A = TypeVar("A")
 S = TypeVar("S")
@@ -60,6 +65,11 @@ ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 
 REFUSED: Final = "Refused"
 """The type of an error whose text is shown as it is, and that trying again does not change."""
+
+ONCE: Final = WorkflowIDReusePolicy.REJECT_DUPLICATE
+"""For what runs once, as far back as Temporal remembers."""
+
+NO_RESULT: Final = "its workflow ended without a result"
 
 ASK_AGAIN: Final = timedelta(hours=1)
 """How long a refusal is left alone that no story foresees. It is a fault of this program, and goes with the next."""
@@ -186,22 +196,63 @@ def _refusal(error: FailureError) -> Denied | None:
     return None
 
 
-async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None, kind: Kind[Any, R]) -> R | Denied:
+@dataclass(frozen=True)
+class Known:
+    """A workflow that this one has started already, before it was reset in Temporal: that tells it no end of it."""
+
+    id: str
+
+
+async def begun(
+    kind: Kind[G, R], given: G, id_: str, *, summary: str, about: str = ""
+) -> workflow.ChildWorkflowHandle[Any, R] | Known | None:
+    """Start another workflow to wait for its result; its own of this name is taken up, be it over or not.
+
+    Nothing where another one's of this name runs. The arguments are those of `started`.
+    """
+    only_failed = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    child = await started(kind, given, id_, summary=summary, about=about, policy=only_failed)
+    if child is not None:
+        return child
+    found = await done(Children.find, _asked(id_), "Find whose workflow this is", RECORDS)
+    if found.own:
+        return Known(id_)
+    return None if found.runs else await started(kind, given, id_, summary=summary, about=about)
+
+
+def _asked(id_: str) -> ChildAsked:
+    return ChildAsked(id=id_, parent=workflow.info().workflow_id, run=workflow.info().run_id)
+
+
+async def ended(child: workflow.ChildWorkflowHandle[Any, R] | Known | None, kind: Kind[Any, R]) -> R | Denied:
     """Wait for what comes of another workflow; one that was terminated, failed, or never began gives no result.
 
     It has ended, or has said by `say_the_end` what came of it, and only its last mails still wait.
     """
     if child is None:
         return Denied("Runs", "a workflow of this name runs already")
-    said: list[R] = []
+    said: list[R | Denied] = []
 
     def hear(word: RawValue) -> None:
-        said.append(workflow.payload_converter().from_payload(word.payload, kind.gives))
+        answer = workflow.payload_converter().from_payload(word.payload, kind.gives | None)  # type: ignore[arg-type]
+        said.append(Denied("Ended", NO_RESULT) if answer is None else answer)
 
     # What was said before anybody listened is given to whoever listens now.
-    workflow.set_signal_handler(_end_of(child.id), hear)
+    workflow.set_signal_handler(end_of(child.id), hear)
+    if isinstance(child, Known):
+        asked = in_the_end(Children.result, _asked(child.id), "Wait for what was begun before", CHILDREN.remote)
+        looking = beside(asked)
+        await workflow.wait_condition(lambda: looking.done() or bool(said))
+        workflow.set_signal_handler(end_of(child.id), None)
+        if said:
+            looking.cancel()
+            return said[0]
+        found = await looking
+        if isinstance(found, Denied) or found.result is None:
+            return Denied("Ended", NO_RESULT)
+        return TypeAdapter(kind.gives).validate_python(found.result)
     await workflow.wait_condition(lambda: child.done() or bool(said))
-    workflow.set_signal_handler(_end_of(child.id), None)
+    workflow.set_signal_handler(end_of(child.id), None)
     if said:
         # How its mails fare is its own affair, and seen where it runs.
         child.add_done_callback(asyncio.Task.exception)
@@ -211,19 +262,14 @@ async def ended(child: workflow.ChildWorkflowHandle[Any, R] | None, kind: Kind[A
     except ChildWorkflowError as error:
         if is_cancelled_exception(error) and workflow.cancellation_reason() is not None:
             raise
-        return Denied("Ended", "its workflow ended without a result")
+        return Denied("Ended", NO_RESULT)
 
 
 async def say_the_end(result: object) -> None:
     """Tell the workflow that started this one what came of it, before it has ended; there may be none, or none left."""
     info = workflow.info()
     if info.parent is not None:
-        await told(info.parent.workflow_id, _end_of(info.workflow_id), result)
-
-
-def _end_of(workflow_id: str) -> str:
-    """The signal that tells the end of a workflow."""
-    return f"ended {workflow_id}"
+        await told(info.parent.workflow_id, end_of(info.workflow_id), result)
 
 
 async def told(workflow_id: str, signal: str, word: object = None) -> bool:
@@ -237,17 +283,22 @@ async def told(workflow_id: str, signal: str, word: object = None) -> bool:
 
 
 async def started(
-    kind: Kind[G, R], given: G, id_: str, *, summary: str, about: str = "", once: bool = False
+    kind: Kind[G, R],
+    given: G,
+    id_: str,
+    *,
+    summary: str,
+    about: str = "",
+    policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
 ) -> workflow.ChildWorkflowHandle[Any, R] | None:
     """Start another workflow, which ends by its own work alone; nothing where one of this name runs already.
 
     Args:
         summary, about: What Temporal's UI shows of it.
-        once: Nothing also where it has ever run, as far back as Temporal remembers.
+        policy: Nothing also where it has ever run, or come to its own end, as far back as Temporal remembers.
     """
     of = given.account
     found_by = TypedSearchAttributes([SearchAttributePair(ACCOUNT, of)]) if of is not None else None
-    policy = WorkflowIDReusePolicy.REJECT_DUPLICATE if once else WorkflowIDReusePolicy.ALLOW_DUPLICATE
     try:
         return await workflow.start_child_workflow(
             kind.name,

@@ -33,7 +33,7 @@ from workflows.diary import Diary
 from workflows.failures import Failures
 from workflows.gating import Gating
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import Denied, OfAccount, beside, done, ended, started, told
+from workflows.outcomes import Denied, OfAccount, begun, beside, done, ended, started, told
 from workflows.step_mails import StepMails
 from workflows.successors import Successors
 from workflows.users import Users
@@ -93,8 +93,9 @@ class Steps:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait until every step has ended, everything is sent and written down, and nobody has said more meanwhile."""
-        # A run that its worker lets go of is closed where it stands, and nothing can be waited for then.
-        if self._driving is None or kind is GeneratorExit:
+        # A run that its worker lets go of is closed where it stands, and nothing can be waited for then. One that is
+        # canceled in Temporal ends as well, as any other workflow does, and somebody is asked whether it goes on.
+        if self._driving is None or kind in (GeneratorExit, asyncio.CancelledError):
             return
         await self._driving
         await self.letters.all_over()
@@ -410,7 +411,7 @@ class Steps:
     async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R | Denied:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
         moves = self._moves
-        child = await started(kind, start, id_, summary=summary, about=about)
+        child = await begun(kind, start, id_, summary=summary, about=about)
         if self._moves != moves:
             await told(id_, "people_changed")
         if self.progress[name].state is not StepState.RUNNING:

@@ -6,15 +6,22 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.sweep import Missing, Sweeping
-    from rapport.model.human_task import TaskStart
-    from rapport.model.ids import announcing_id, case_id, gap_id, gone_task, review_id, undelivered_id
-    from rapport.model.sweep import Gone, SweepAsked, SweepStart, Swept
-    from rapport.model.workflows import ANNOUNCING, GAP, HUMAN_TASK, SUPPORT_CASE, SWEEP, TECH_REVIEW, UNDELIVERED
-    from rapport.policy.chores import GONE
+    from rapport.model.ids import announcing_id, case_id, desk_id, ended_outside_id, gap_id, review_id, undelivered_id
+    from rapport.model.support import DESK, DeskStart
+    from rapport.model.sweep import SweepAsked, SweepStart, Swept
+    from rapport.model.workflows import (
+        ANNOUNCING,
+        ENDED_OUTSIDE,
+        GAP,
+        SUPPORT_CASE,
+        SUPPORT_DESK,
+        SWEEP,
+        TECH_REVIEW,
+        UNDELIVERED,
+    )
 
 from workflows.options import SWEEPS
-from workflows.outcomes import done, started
-from workflows.waiting import soon
+from workflows.outcomes import ONCE, done, started
 
 
 @workflow.defn(name=SWEEP.name)
@@ -23,20 +30,6 @@ class Sweep:
 
     Each goes on in a workflow of its own, named by its business key, so that none is begun twice.
     """
-
-    async def tell_of(self, gone: Gone) -> bool:
-        """Have somebody take care of a workflow that was ended from outside, once."""
-        given = TaskStart(
-            account=gone.account,
-            contract=gone.subject,
-            subject=gone.subject,
-            step="gone",
-            title=GONE.title.format(gone.workflow_id),
-            definition=GONE.definition.model_copy(update={"assign": gone.assign}),
-            deadline=await soon(gone.account),
-        )
-        id_ = gone_task(gone.account, gone.workflow_id, gone.since)
-        return await started(HUMAN_TASK, given, id_, summary=given.title, once=True) is not None
 
     @workflow.run
     async def run(self, start: SweepStart) -> Swept:
@@ -48,11 +41,11 @@ class Sweep:
             for mail in strays.mails
         ]
         cases = [
-            await started(SUPPORT_CASE, case, case_id(case.ref), summary=f"{case.ref}, in {case.area}", once=True)
+            await started(SUPPORT_CASE, case, case_id(case.ref), summary=f"{case.ref}, in {case.area}", policy=ONCE)
             for case in strays.cases
         ]
         reviews = [
-            await started(TECH_REVIEW, one, review_id(one.ref), summary=f"Technical review {one.ref}", once=True)
+            await started(TECH_REVIEW, one, review_id(one.ref), summary=f"Technical review {one.ref}", policy=ONCE)
             for one in strays.reviews
         ]
         gaps = [await started(GAP, gap, gap_id(gap.ref), summary=f"Send {gap.ref} to the CRM") for gap in strays.gaps]
@@ -61,9 +54,14 @@ class Sweep:
             for one in strays.announcements
         ]
         missing = await done(Missing.gone, asked, "What was ended outside Rapport?", SWEEPS)
-        gone = [await self.tell_of(one) for one in missing.workflows]
+        gone = [
+            await started(ENDED_OUTSIDE, one, ended_outside_id(one.workflow_id), summary="Ask whether it goes on")
+            for one in missing.workflows
+        ]
+        if missing.desk:
+            await started(SUPPORT_DESK, DeskStart(), desk_id(DESK), summary="The support desk")
         return Swept(
-            gone=sum(gone),
+            gone=sum(one is not None for one in gone),
             mails=sum(one is not None for one in mails),
             cases=sum(one is not None for one in cases),
             reviews=sum(one is not None for one in reviews),

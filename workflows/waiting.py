@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.policy.chores import Chore
 
 from workflows.options import PLANNING
-from workflows.outcomes import Denied, beside, done, ended, never, started, told
+from workflows.outcomes import Denied, begun, beside, done, ended, never, told
 
 OVERTAKEN: Final = "it was settled in another way at the same moment"
 
@@ -81,7 +81,7 @@ async def ask(
     Returns:
         What came of it. A task whose workflow was ended from outside counts as one that nobody answered.
     """
-    task = await started(HUMAN_TASK, given, id_, summary=summary, about=given.definition.question)
+    task = await begun(HUMAN_TASK, given, id_, summary=summary, about=given.definition.question)
     answer = ended(task, HUMAN_TASK)
     ending = beside(answer)
     if task is not None:

@@ -150,10 +150,24 @@ def late_reply_task(account: str, submission: str) -> str:
     return task_id(account, "reply", 1, hashlib.sha256(submission.encode()).hexdigest()[:12])
 
 
-def gone_task(account: str, workflow_id: str, since: datetime) -> str:
-    """The to-do about a workflow that was ended from outside; `since` is when it was first missed, each time anew."""
+def ended_outside_id(workflow_id: str) -> str:
+    """The workflow that takes care of one that was ended from outside."""
+    return f"ended-outside/{workflow_id}"
+
+
+def end_of(workflow_id: str) -> str:
+    """The signal that tells a workflow what came of one that it has started."""
+    return f"ended {workflow_id}"
+
+
+def gone_task(account: str, workflow_id: str, since: datetime, number: int) -> str:
+    """The to-do about a workflow that was ended from outside.
+
+    Args:
+        since: When it was first asked, each time that the workflow is ended anew; `number` counts how often, from 1.
+    """
     missed = f"{workflow_id}/{since.isoformat()}"
-    return task_id(account, "gone", 1, hashlib.sha256(missed.encode()).hexdigest()[:12])
+    return task_id(account, "gone", number, hashlib.sha256(missed.encode()).hexdigest()[:12])
 
 
 def step_of_to_do(step: str) -> bool:

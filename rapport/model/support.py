@@ -387,6 +387,7 @@ class DeskStart(Wire):
         turnover: After how many signals it continues as new.
     """
 
+    account: None = None
     name: str = DESK
     turnover: int = 1_000
     state: DeskState = DeskState()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rapport.model.announcement import AnnouncingStart
 from rapport.model.base import Instant, Wire
 from rapport.model.gap import GapStart
+from rapport.model.records import Entry
 from rapport.model.support import CaseStart
 from rapport.model.tech_review import ReviewStart
 from rapport.model.undelivered import UndeliveredStart
@@ -55,9 +58,46 @@ class Gone(Wire):
 
 
 class AllGone(Wire):
-    """What was gone in this round and in the one before."""
+    """What was gone in this round and in the one before.
+
+    Attributes:
+        desk: Whether the support desk has to be started afresh.
+    """
 
     workflows: tuple[Gone, ...] = ()
+    desk: bool = False
+
+
+class BeginAgain(Wire):
+    """Who says that a workflow goes on, or stays ended, and why, by the submission's id."""
+
+    by: str
+    submission: str | None = None
+
+
+class Standstill(Wire):
+    """What becomes of a workflow that was ended from outside.
+
+    Attributes:
+        outcome: `again`, or `leave`.
+        entry: What the timeline says of it.
+    """
+
+    workflow_id: str
+    outcome: str
+    entry: Entry
+
+
+class StandstillResult(Wire):
+    """What came of that.
+
+    Attributes:
+        outcome: `over` where nothing was left to decide.
+        reason: Why it was not possible, in fixed words.
+    """
+
+    outcome: Literal["again", "leave", "over", "unable"]
+    reason: str | None = None
 
 
 class Swept(Wire):

@@ -19,7 +19,7 @@ from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.relay import RelayStart
 from rapport.model.successions import HandoverStart
 from rapport.model.support import CaseResult, CaseStart, DeskStart
-from rapport.model.sweep import SweepStart, Swept
+from rapport.model.sweep import Gone, StandstillResult, SweepStart, Swept
 from rapport.model.tech_review import ReviewResult, ReviewStart
 from rapport.model.undelivered import UndeliveredStart
 
@@ -54,6 +54,7 @@ RELAY: Final = Kind("RelayAlarm", RelayStart, type(None))
 SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
 UNDELIVERED: Final = Kind("Undelivered", UndeliveredStart, type(None))
 SWEEP: Final = Kind("Sweep", SweepStart, Swept)
+ENDED_OUTSIDE: Final = Kind("EndedOutside", Gone, StandstillResult)
 SUPPORT_DESK: Final = Kind("SupportDesk", DeskStart, type(None))
 
 LASTING: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))

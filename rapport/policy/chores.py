@@ -189,6 +189,21 @@ GONE: Final = Chore(
         on_timeout="unanswered",
     ),
 )
+LEAVE = "leave"
+ENDED: Final = Chore(
+    "gone",
+    "{} was ended in Temporal",
+    TaskDefinition(
+        task="to_do",
+        question="Nothing of it continues. Begin again where it was? What's done stays done, no email goes out twice.",
+        options=(
+            TaskOption(id=AGAIN, title="Begin again"),
+            TaskOption(id=LEAVE, title="Leave it ended", needs_reason=True),
+        ),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
 REWRITE: Final = Chore(
     "unwritten",
     "{}: an email couldn't be written",

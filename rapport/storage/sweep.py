@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from rapport.model.base import Instant, Wire
 from rapport.model.ids import SWEEP
 from rapport.model.sweep import Strays
 from rapport.storage.database import Connection
-from rapport.storage.tables import SweepRow
-from rapport.storage.upserts import put
+from rapport.storage.tables import EndedOutsideRow, SweepRow
+from rapport.storage.upserts import insert_new, put
 
 
 class LastSweep(Wire):
@@ -70,3 +70,33 @@ async def last(connection: Connection) -> LastSweep | None:
     """The last round; nothing where none was ever begun."""
     row = (await connection.execute(select(SweepRow.at, SweepRow.found).where(SweepRow.name == SWEEP))).one_or_none()
     return None if row is None else LastSweep(at=row.at, found=row.found)
+
+
+class StandingStill(Wire):
+    """A workflow that was ended from outside, since when, and when it was left so, if it was."""
+
+    workflow_id: str
+    since: Instant
+    left_at: Instant | None
+
+
+async def standing_still(connection: Connection) -> dict[str, StandingStill]:
+    """What was ended from outside and does not run again, by id."""
+    rows = await connection.execute(select(EndedOutsideRow.workflow_id, EndedOutsideRow.since, EndedOutsideRow.left_at))
+    return {row.workflow_id: StandingStill.model_validate(row._mapping) for row in rows}
+
+
+async def stands_still(connection: Connection, since: Mapping[str, datetime]) -> None:
+    """Keep what was ended from outside, and since when each is missing."""
+    rows = [{"workflow_id": id_, "since": at, "left_at": None} for id_, at in since.items()]
+    await insert_new(connection, EndedOutsideRow, rows)
+
+
+async def leave(connection: Connection, id_: str, now: datetime) -> None:
+    """Keep that somebody has decided that it stays ended."""
+    await put(connection, EndedOutsideRow, [{"workflow_id": id_, "since": now, "left_at": now}], kept=("since",))
+
+
+async def goes_on(connection: Connection, ids: Collection[str]) -> None:
+    """Forget what runs again, or was taken care of."""
+    await connection.execute(delete(EndedOutsideRow).where(EndedOutsideRow.workflow_id.in_(ids)))

@@ -424,6 +424,20 @@ class SweepRow(Base):
     found: Mapped[dict[str, Any]]
 
 
+class EndedOutsideRow(Base):
+    """A workflow that SQL shows as open and that was ended from outside.
+
+    Attributes:
+        since: When it was first missed.
+        left_at: When somebody decided that it stays ended, if anybody did.
+    """
+
+    __tablename__ = "ended_outside"
+    workflow_id: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+
+
 class LinkRow(Base):
     """A personal link in a mail. Only the SHA-256 of its token is kept.
 

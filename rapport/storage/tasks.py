@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -140,6 +141,12 @@ async def close_gone(connection: Connection, id_: str) -> None:
     await connection.execute(
         update(TaskRow).where(TaskRow.id == id_, _OPEN).values(phase=TaskPhase.CLOSED, outcome=ENDED)
     )
+
+
+async def reopen_gone(connection: Connection, ids: Collection[str]) -> None:
+    """Put tasks into inboxes again of which the workflow goes on that was ended from outside."""
+    gone = (TaskRow.id.in_(ids), TaskRow.phase == TaskPhase.CLOSED, TaskRow.outcome == ENDED, TaskRow.closed.is_(None))
+    await connection.execute(update(TaskRow).where(*gone).values(phase=TaskPhase.OPEN, outcome=None))
 
 
 async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:

@@ -13,7 +13,7 @@ from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, revi
 from rapport.model.people import Role
 from rapport.model.support import CaseState, CaseStatus
 from rapport.policy import cases
-from rapport.storage import reviews, rhythms
+from rapport.storage import reviews, rhythms, sweep
 from rapport.storage.database import Connection
 from rapport.storage.review_tables import ReviewRow
 from rapport.storage.support import OPEN
@@ -59,7 +59,10 @@ async def open_waits(connection: Connection) -> list[OpenWait]:
 
 
 async def open_workflows(connection: Connection) -> set[str]:
-    """The ids of all workflows that run, as far as SQL was told: of accounts, meetings, tasks, reviews and cases."""
+    """The ids of all workflows that run, as far as SQL was told: of accounts, meetings, tasks, reviews and cases.
+
+    What was ended from outside is among them, until somebody decides that it stays ended.
+    """
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
@@ -69,6 +72,7 @@ async def open_workflows(connection: Connection) -> set[str]:
     hand_overs = await connection.execute(
         select(AccountRow.key, AccountRow.tam_until).where(AccountRow.tam_until.is_not(None))
     )
+    left = {one.workflow_id for one in (await sweep.standing_still(connection)).values() if one.left_at is not None}
     return {
         *onboardings,
         *tasks,
@@ -78,7 +82,7 @@ async def open_workflows(connection: Connection) -> set[str]:
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
         *(cadence_id(rhythm.account) for rhythm in recurring),
         *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),
-    }
+    } - left
 
 
 _STEPS: Final = (

@@ -172,7 +172,10 @@ def _operate(
 def _print(shown: Status) -> None:
     paused = "  [yellow]paused[/yellow]" if shown.paused else ""
     out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{shown.stage}[/bold]{paused}")
-    if not shown.live:
+    if shown.ended_since:
+        out.print(f"[red]It was ended in Temporal, and stands still since {when(shown.ended_since)}.[/red]")
+        out.print(f"To have it continue where it was:\n  {shown.unblock}", soft_wrap=True, markup=False)
+    elif not shown.live:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")
     rows = table("", "step", "state", "at", "waits for", "due")
     for step in shown.milestones:

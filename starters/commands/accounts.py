@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from rapport.mail import outbox
 from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.ids import case_id, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.people import AccountFile, Contact, Member, Work, WrittenWork, personas
 from rapport.model.reading import check
 from rapport.model.records import Entry
 from rapport.policy import audience
-from rapport.storage import contracts, imports, people, successions, timeline
+from rapport.storage import contracts, imports, people, successions, sweep, timeline
 from rapport.storage.account_waits import OtherWait, other_waits
 from rapport.storage.contracts import Shown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
-from starters.commands import tasks
+from starters.commands import revivals, tasks
 from starters.commands.files import read_written
 from starters.commands.members import people_changed, tell_people_changed
 from starters.commands.office import Actor, Office, member_acting, present, submission
@@ -262,12 +264,39 @@ async def portfolio(office: Office) -> list[AccountLine]:
         waiting = await contracts.first_waiting(connection)
         others = await other_waits(connection)
         missed = await unreached(connection)
+        still = await sweep.standing_still(connection)
     lines = [
-        _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []), missed)
+        _still(
+            _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []), missed),
+            contract,
+            still,
+        )
         for key, name in names.items()
         for contract in [current.get(key)]
     ]
     return sorted(lines, key=lambda line: (not _is_late(line), line.deadline is None, line.deadline, line.account))
+
+
+def _still(
+    line: AccountLine, contract: contracts.Contract | None, still: Mapping[str, sweep.StandingStill]
+) -> AccountLine:
+    """A line with what of it was ended in Temporal: since when, and the command that has it continue."""
+
+    def ended(id_: str) -> dict[str, Any]:
+        one = still[id_]
+        what = revivals.ENDED if one.left_at is None else revivals.LEFT
+        return {"waiting_for": what, "since": one.since, "unblock": revivals.way_on(id_)}
+
+    others = tuple(
+        one.model_copy(update=ended(id_)) if (id_ := _ID_OF[one.kind](one.ref)) in still else one for one in line.others
+    )
+    line = line.model_copy(update={"others": others})
+    if contract is None or contract.ended_at is not None or contract.workflow_id not in still:
+        return line
+    return line.model_copy(update=ended(contract.workflow_id) | {"deadline": None, "overdue": False})
+
+
+_ID_OF: Final = {"case": case_id, "review": review_id}
 
 
 def _is_late(line: AccountLine) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from rapport import support_rules
@@ -17,6 +18,7 @@ from rapport.storage import gaps, people, reviews, search, support
 from rapport.storage.reviews import KnownDeviation, KnownReview
 from rapport.storage.support import Case, Said
 from rapport.support_rules import Rules
+from starters.commands import revivals
 from starters.commands.office import Office, answered, present
 from workflows.support_case import SupportCase
 
@@ -201,10 +203,12 @@ async def show(office: Office, ref: str) -> CaseShown:
         doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
         asked = await reviews.of_case(connection, ref)
         lacking = await gaps.known(connection, linked=("case", ref))
-    view = None if case.state.is_over else await _view(office, ref)
+    ended = None if case.state.is_over else await _ended(office, ref)
+    view = None if case.state.is_over or ended else await _view(office, ref)
+    line = _line(case, names, members).model_copy(update={"waiting_for": revivals.ENDED} if ended else {})
     owner = rules(office).owner(case.area, present())
     return CaseShown(
-        **_line(case, names, members).model_dump(),
+        **line.model_dump(),
         workflow_id=case_id(ref),
         question=case.said or ERASED,
         channel=case.channel,
@@ -246,7 +250,7 @@ async def show(office: Office, ref: str) -> CaseShown:
         reviews=tuple(ReviewOfCase(**one.model_dump(include=set(ReviewOfCase.model_fields))) for one in asked),
         gaps=tuple(GapOfCase(**one.model_dump(include=set(GapOfCase.model_fields))) for one in lacking),
         live=view is not None,
-        next=_next(case),
+        next=(revivals.way_on(case_id(ref)),) if ended else _next(case),
     )
 
 
@@ -294,6 +298,14 @@ def rules(office: Office) -> Rules:
         Refusal: Its file is wrong.
     """
     return support_rules.load(office.settings.data)
+
+
+async def _ended(office: Office, ref: str) -> datetime | None:
+    """Since when a case is ended that was ended in Temporal; nothing where that does not answer."""
+    try:
+        return await revivals.ended_since(office, case_id(ref))
+    except Refusal:
+        return None
 
 
 def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> CaseLine:

@@ -32,9 +32,10 @@ from rapport.model.support import (
 from rapport.policy import dispatch, review_draft
 from rapport.storage import people, search, support, timeline
 from rapport.storage.support import Case
-from starters.commands import case_reading
+from rapport.storage.timeline import Submission
+from starters.commands import case_reading, revivals
 from starters.commands.case_reading import CaseShown
-from starters.commands.office import SUPPORT, Actor, Office, Over, member_named, present, submission
+from starters.commands.office import LATER, SUPPORT, Actor, Office, Over, member_named, present, submission
 from starters.commands.onboardings import ACCOUNT
 from starters.commands.words import hand_over, heard, once
 from workflows.support_case import SupportCase
@@ -422,13 +423,41 @@ async def _act(office: Office, case: Case, kind: ActKind, by: str, actor: Actor,
     try:
         receipt = await hand_over(office, handle, SupportCase.act_on, act, case.ref)
     except Over:
-        receipt = await _revive(office, case, act)
+        receipt = await _go_on(office, case, act, said) or await _revive(office, case, act)
     return Done(ref=case.ref, accepted=receipt.accepted, outcome=receipt.outcome, reason=receipt.reason)
+
+
+async def _go_on(office: Office, case: Case, act: CaseAct, said: Submission) -> Receipt | None:
+    """Have a case go on that was ended in Temporal, for what opens a case again; nothing where it came to its end.
+
+    Raises:
+        Refusal: It was ended in Temporal, and this opens none.
+    """
+    id_ = case_id(case.ref)
+    if case.state.is_over or await revivals.ended_since(office, id_) is None:
+        return None
+    if act.kind not in _OPENS:
+        raise Refusal(
+            f"{case.ref} was ended in Temporal",
+            field="ref",
+            fix=f"have it continue first: {revivals.way_on(id_)}",
+            kind=Refused.CONFLICT,
+        )
+    lead = f"role:{Role.SUPPORT_LEAD}"
+    receipt = await revivals.begin_again(office, revivals.gone_of(case.account, case.ref, id_, lead), said)
+    if act.kind is ActKind.REOPEN or receipt.outcome == LATER:
+        return receipt
+    handle = office.client.get_workflow_handle(id_)
+    return await hand_over(office, handle, SupportCase.act_on, act, case.ref)
+
+
+_OPENS: Final = (ActKind.REOPEN, ActKind.CUSTOMER_SAID, ActKind.GAP)
+"""What opens a case again."""
 
 
 async def _revive(office: Office, case: Case, act: CaseAct) -> Receipt:
     """Start a new run of a case that is over, for what opens it again, or for news that its owner is to have."""
-    if act.kind not in (ActKind.REOPEN, ActKind.CUSTOMER_SAID, ActKind.GAP) or case.state is not CaseState.RESOLVED:
+    if act.kind not in _OPENS or case.state is not CaseState.RESOLVED:
         into = f"; go on in {case.merged_into}" if case.merged_into else ""
         raise Refusal(
             f"{case.ref} is {case.state}{into}",

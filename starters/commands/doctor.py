@@ -39,6 +39,7 @@ from rapport.storage.relay import MailGate, mail_gate, relay_fault
 from rapport.storage.waits import OpenWait, open_waits, open_workflows
 from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
 from starters.commands.messages import DeferralsShown
+from starters.commands.revivals import way_on
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from worker import mailer_of
@@ -338,7 +339,9 @@ async def _desk(client: Client, _: Settings) -> Check:
             raise
         return Check(check="desk", verdict=Verdict.NOTE, what="no support desk was ever started", fix=_SETUP)
     if found.status is not WorkflowExecutionStatus.RUNNING:
-        return Check(check="desk", verdict=Verdict.NOTE, what="the support desk does not run", fix=_SETUP)
+        what = "the support desk was ended in Temporal"
+        fix = "nothing; the sweep has it continue within minutes, while a worker runs"
+        return Check(check="desk", verdict=Verdict.TROUBLE, what=what, fix=fix)
     return Check(check="desk", verdict=Verdict.OK, what="the support desk runs")
 
 
@@ -614,7 +617,7 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
     found, closing = [], 0
     for id_, alive in (await _described(client, sorted(suspects))).items():
         if id_ in shown and not alive:
-            fix = "its history tells why it ended; nothing will move it on"
+            fix = f"its history tells why it ended. To have it continue: {way_on(id_)}"
             found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
         elif id_ not in shown and alive and sends:
             fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection
 from typing import Final
@@ -29,6 +30,7 @@ from rapport.policy import audience, plan
 from rapport.storage import contracts, imports, people
 from rapport.storage.contracts import Contract
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
+from starters.commands import revivals
 from starters.commands.office import Office, answered, present
 from workflows.onboarding import Onboarding
 
@@ -91,6 +93,8 @@ class Status(Wire):
         next: What happens next, in one sentence.
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
         welcomed: Whether any of the customer's people was sent an email of its steps, or was told another way.
+        ended_since: Since when it stands still, where its workflow was ended in Temporal.
+        unblock: The command that has it go on then.
     """
 
     account: str
@@ -103,6 +107,8 @@ class Status(Wire):
     next: str | None
     live: bool
     welcomed: bool = True
+    ended_since: Instant | None = None
+    unblock: str | None = None
 
 
 async def start(office: Office, request: StartRequest) -> Started:
@@ -126,6 +132,7 @@ async def start(office: Office, request: StartRequest) -> Started:
             raise Refusal(
                 "is missing", field="contract", fix="add [contract] with id and signed_at to the account file"
             )
+        await _refuse_where_ended(office, known)
         return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
     playbook = load(request.playbook or contract.playbook, office.settings.data / PLAYBOOKS)
     async with office.starts.turn() as alone:
@@ -157,6 +164,7 @@ async def _start(
                 kind=Refused.CONFLICT,
             )
         if known.id == contract.id and known.run_id is not None:
+            await _refuse_where_ended(office, known)
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
         if known.id != contract.id and known.run_id is not None and known.ended_at is None:
             await _refuse_while_running(office, known)
@@ -224,6 +232,17 @@ async def _already_started(office: Office, account: str, contract: WrittenContra
             await contracts.withdraw(connection, contract.id)
         raise _other_contract(account, str(running))
     return Started(workflow_id=described.id, run_id=described.run_id, created=False)
+
+
+async def _refuse_where_ended(office: Office, known: Contract) -> None:
+    """A contract's onboarding that was ended from outside is no onboarding that simply runs."""
+    if await revivals.stands_still_since(office, known) is not None:
+        raise Refusal(
+            f'the onboarding of "{known.account}" was started before, and was ended in Temporal',
+            field="contract.id",
+            fix=f"have it continue where it was: {revivals.way_on(known.workflow_id)}",
+            kind=Refused.CONFLICT,
+        )
 
 
 async def _refuse_while_running(office: Office, other: Contract) -> None:
@@ -298,7 +317,10 @@ async def status(office: Office, account: str) -> Status:
             fix=f"start it with `rapport onboarding start {account}`",
             kind=Refused.NOT_FOUND,
         )
-    view = await _ask(office, contract)
+    ended, view = await asyncio.gather(revivals.stands_still_since(office, contract), _ask(office, contract))
+    if ended is not None:
+        # What ended still answers, as if it went on.
+        view = None
     states = {milestone.step: milestone for milestone in view.milestones} if view else {}
     shown = tuple(
         MilestoneShown(
@@ -327,9 +349,15 @@ async def status(office: Office, account: str) -> Status:
         paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
         milestones=shown,
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
-        next=f"{waiting[0].title} waits for {waiting[0].waiting_for}" if waiting else None,
+        next=f"It waits for {revivals.ENDED}"
+        if ended
+        else f"{waiting[0].title} waits for {waiting[0].waiting_for}"
+        if waiting
+        else None,
         live=view is not None,
         welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
+        ended_since=ended,
+        unblock=revivals.way_on(contract.workflow_id) if ended else None,
     )
 
 

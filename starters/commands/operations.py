@@ -13,14 +13,16 @@ from rapport.model.base import Instant, Prose, Refusal, Refused, StepName, Wire,
 from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operations import OF_A_STEP, Operate, Operation, Seen
+from rapport.model.people import Role
 from rapport.model.playbook import MeetingStep, MessageStep, Offset, Playbook, StepDefinition
 from rapport.playbooks import load
 from rapport.policy import operations, plan
 from rapport.policy.adoption import Plan
 from rapport.policy.calendar import apply_offset
-from rapport.storage import contracts
+from rapport.storage import contracts, rhythms
 from rapport.storage.database import Connection
-from starters.commands.office import Actor, Office, Over, answered, member_acting, present, submission
+from starters.commands import revivals
+from starters.commands.office import LATER, Actor, Office, Over, answered, member_acting, present, submission
 from starters.commands.onboardings import PLAYBOOKS
 from starters.commands.words import hand_over, once
 from workflows.cadence import Cadence
@@ -83,6 +85,14 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
     member = await member_acting(office, actor)
     if kind in OF_A_STEP and written.step is None:
         raise Refusal("is missing", field="step", fix=f"name the step to {kind}")
+    ended = await _ended(office, account)
+    if ended and kind not in (Operate.RESUME, Operate.CANCEL):
+        raise Refusal(
+            f'the onboarding of "{account}" was ended in Temporal',
+            field="account",
+            fix=f"have it continue first: {revivals.way_on(ended[0])}",
+            kind=Refused.CONFLICT,
+        )
     seen = await _seen(office, account, written) if kind in OF_A_STEP else None
     playbook, left_out = None, tuple[str, ...]()
     if kind is Operate.ADOPT:
@@ -94,6 +104,11 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
     said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
     plan_ = playbook.model_dump(mode="json") if playbook else None
     said = await once(office, said, by_state=True, step=written.step, playbook=plan_)
+    began = None
+    for id_ in ended:
+        began = await revivals.begin_again(office, revivals.gone_of(account, account, id_, Role.TAM), said)
+    if began is not None and began.outcome == LATER:
+        return began
     operation = Operation(
         id=said.id,
         by=member.id,
@@ -107,7 +122,21 @@ async def operate(office: Office, account: str, kind: Operate, written: Operatio
     asked = hand_over(office, handle, Onboarding.operate, operation, f"onboarding of {account}")
     if kind in OF_A_STEP:
         return await _of_a_running_one(account, asked)
-    return await _of_either(office, account, asked, operation)
+    receipt = await _of_either(office, account, asked, operation)
+    return began if began is not None and receipt.outcome == operations.UNCHANGED else receipt
+
+
+async def _ended(office: Office, account: str) -> list[str]:
+    """The workflows of an account that were ended in Temporal: its onboarding, and that of what recurs."""
+    async with office.store.reading() as connection:
+        contract = await contracts.latest(connection, account)
+        recurs = await rhythms.of_account(connection, account)
+    ids = [contract.workflow_id] if contract is not None and contract.ended_at is None else []
+    ids += [cadence_id(account)] if recurs else []
+    try:
+        return [id_ for id_ in ids if await revivals.ended_since(office, id_) is not None]
+    except Refusal:
+        return []
 
 
 async def _seen(office: Office, account: str, written: OperationWritten) -> Seen | None:

@@ -181,6 +181,10 @@ def sentence(
             return f"Nobody read {_drafts(count)} in time; held back"
         case "drafts.refused":
             return f"What {who} said of drafts came too late: {about}"
+        case "workflow.began_again":
+            return f"{who} had {about} go on where it was ended in Temporal"
+        case "workflow.left_ended":
+            return f"{who} left {about} as it was ended in Temporal"
         case "word.refused":
             return f"What {who} said does not count: {about}"
         case "message.drafted":

@@ -43,6 +43,7 @@ from rapport.model.ids import (
     cadence_id,
     case_id,
     desk_id,
+    ended_outside_id,
     gap_id,
     meeting_id,
     onboarding_id,
@@ -56,8 +57,8 @@ from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.people import WrittenAbsence, WrittenWork
 from rapport.model.relay import VARIABLES, FaultKind, RelayStart
 from rapport.model.support import DESK
-from rapport.model.sweep import SweepStart
-from rapport.model.workflows import MORNING, RELAY, SWEEP
+from rapport.model.sweep import Gone, SweepStart
+from rapport.model.workflows import ENDED_OUTSIDE, MORNING, RELAY, SWEEP
 from rapport.storage import relay
 from rapport.storage.tables import MessageRow
 from starters.commands import (
@@ -433,6 +434,21 @@ async def what_was_left_behind_is_swept(town: Town) -> None:
     await until(status_of(town, undelivered_id(key)), "the end")
 
 
+async def what_was_ended_outside_is_left_so(town: Town) -> None:
+    """What recurred for an account is not there any more: its TAM is asked whether it goes on, and leaves it."""
+    await accounts.import_account(town.office, example())
+    id_ = cadence_id("versayce")
+    gone = Gone(account="versayce", subject="versayce", workflow_id=id_, since=await town.now(), assign=("tam",))
+    await town.client.start_workflow(ENDED_OUTSIDE.name, gone, id=ended_outside_id(id_), task_queue="rapport")
+
+    async def asked() -> str | None:
+        lines = (await use.inbox(town.office, TAM)).mine
+        return next((line.task for line in lines if "/gone/" in line.task), None)
+
+    await use.decide(town.office, await until(asked, "the TAM to be asked"), "leave", TAM, "They left.")
+    await until(status_of(town, ended_outside_id(id_)), "the end")
+
+
 async def nobody_knew_what_became_of_an_email(town: Town) -> None:
     """The TAM lets one to-do about it pass, and has it sent again at the second."""
     await begin(town, reviewed("approve"))
@@ -587,6 +603,7 @@ SCENARIOS: Final[dict[Callable[[Town], Awaitable[None]], tuple[str, ...]]] = {
     what_waits_is_overtaken: BOTH,
     a_gap_is_logged_without_a_crm: (gap_id("GAP-0001"),),
     what_was_left_behind_is_swept: ("sweep", "undelivered"),
+    what_was_ended_outside_is_left_so: ("ended-outside",),
     nobody_knew_what_became_of_an_email: ("undelivered",),
     the_relay_is_asked_until_it_takes_email: (RELAY_ALARM,),
     a_pause_finds_a_to_do_open: BOTH,

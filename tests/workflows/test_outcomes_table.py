@@ -428,6 +428,9 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
     what_was_left_behind_goes_on: {
         "Sweep": ("sweep.look", "sweep.gone"),
     },
+    record.what_was_ended_outside_is_left_so: {
+        "EndedOutside": ("planning.follow_up", "sweep.settle"),
+    },
 }
 """Each scenario, and what it is there for: the activities that each workflow asks for in it."""
 
@@ -454,7 +457,18 @@ QUIET: Final[tuple[Scenario, ...]] = (a_welcome_waits_for_the_morning,)
 MIRRORED: Final[tuple[Scenario, ...]] = (test_tech_review.test_anybody_can_ask_for_a_live_meeting,)
 """Those in which reviews have a channel."""
 
+WAIT_FOR_OTHERS: Final = (
+    *("Cadence", "EndedOutside", "Handover", "HumanTask", "Meeting", "Notice", "Onboarding", "SupportCase"),
+    *("TechReview", "Undelivered"),
+)
+"""What waits for workflows that it has started, and takes those up that it had before it was reset."""
+
 NOWHERE: Final[dict[Pair, str]] = {
+    **{
+        (workflow, activity): "only where it was reset in Temporal: tests/stack/test_reset.py"
+        for workflow in WAIT_FOR_OTHERS
+        for activity in ("children.find", "children.result")
+    },
     ("HumanTask", "messages.deliver"): "what a task asks goes at once, at any hour: docs/adr/0014-attention.md",
     ("HumanTask", "messages.draft"): "nobody reads the mails of a task before they go",
     ("HumanTask", "messages.set_aside"): "nor holds one back",
@@ -463,7 +477,6 @@ NOWHERE: Final[dict[Pair, str]] = {
     ("TechReview", "messages.draft"): "nobody reads the mails of a review before they go; the message is a task's",
     ("TechReview", "messages.set_aside"): "nor holds one back",
     ("TechReview", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
-    ("Sweep", "planning.follow_up"): "only where something was ended by hand: tests/stack/test_sweep.py",
     ("Cadence", "messages.set_aside"): "as in Onboarding: it is one function of Correspondence's",
 }
 """What no scenario passes, and why."""

@@ -1,0 +1,76 @@
+"""Onboardings on a real server, and the ends that an operator puts to workflows in Temporal."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+
+from rapport.model.ids import new_id
+from rapport.model.people import AccountFile
+from starters.commands import meetings, onboardings, tasks
+from starters.commands.office import Actor
+from starters.commands.onboardings import StartRequest
+from tests.conftest import Town, account, until
+
+
+async def onboarded(here: Town, **facts: bool) -> tuple[str, AccountFile]:
+    """An account whose kickoff is voted on, unless it waits for an approval."""
+    key = new_id("a").replace("_", "-")
+    file = account(key, new_id("C"))
+    known = file.account.facts.model_copy(update=facts)
+    file = file.model_copy(update={"account": file.account.model_copy(update={"facts": known})})
+    await onboardings.start(here.office, StartRequest(file=file))
+
+    async def welcomed() -> bool:
+        return len(here.mails()) >= 4
+
+    await until(welcomed, "the welcome")
+    return key, file
+
+
+async def end(here: Town, *ids: str, how: str = "terminate") -> None:
+    """End workflows as an operator does in Temporal, and wait until they have ended."""
+    for id_ in ids:
+        handle = here.client.get_workflow_handle(id_)
+        await (handle.terminate("by hand") if how == "terminate" else handle.cancel())
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+
+
+async def open_tasks(here: Town, key: str) -> list[str]:
+    """What of an account's is in inboxes."""
+    everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+    return [line.task for line in everyone.mine if f"/{key}/" in line.task]
+
+
+async def runs(here: Town, *ids: str) -> None:
+    """Wait until these run."""
+
+    async def run() -> bool:
+        found = [await here.client.get_workflow_handle(id_).describe() for id_ in ids]
+        return all(one.status is WorkflowExecutionStatus.RUNNING for one in found)
+
+    await until(run, f"{', '.join(ids)} to run")
+
+
+async def answers(here: Town, key: str) -> dict[str, bool]:
+    """Who has answered on the times for the kickoff."""
+    shown = await meetings.show(here.office, key, "kickoff")
+    return {answer.who: answer.answered for answer in shown.answers}
+
+
+def to_customer(here: Town) -> int:
+    """How many emails went to others than our own."""
+    return len([mail for mail in here.mails() if "foobar.example" not in str(mail["To"])])
+
+
+async def milestone(here: Town, key: str, step: str) -> str:
+    """How a step is."""
+    shown = await onboardings.status(here.office, key)
+    return next(one.outcome or one.state for one in shown.milestones if one.step == step)
+
+
+async def is_open(here: Town, id_: str) -> bool:
+    """Whether a task is in anybody's inbox."""
+    everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+    return id_ in [line.task for line in everyone.mine]
