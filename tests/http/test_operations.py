@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from rapport.model.ids import onboarding_id
 from tests.conftest import TAM, Town, until
 from tests.http.test_api import api, body, document
 
@@ -52,3 +53,23 @@ async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.Asy
         "operation.resume",
         "operation.cancel",
     ]
+
+
+async def test_what_was_ended_in_temporal_is_said_and_goes_on_over_http(api: httpx.AsyncClient, here: Town) -> None:
+    """Started again it is refused with the way on; its status says since when; a resume has it go on."""
+    file = document()
+    where = f"/v1/onboardings/{file.account.key}"
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 201
+    await here.mailed(4)
+    handle = here.client.get_workflow_handle(onboarding_id(file.account.key))
+    await handle.terminate("by hand")
+    again = await api.post("/v1/onboardings", json=body(file))
+    assert (again.status_code, "was ended in Temporal" in again.text) == (409, True)
+    shown = (await api.get(where)).json()
+    assert (shown["ended_since"] is not None, "onboarding resume" in shown["unblock"]) == (True, True)
+    assert (await api.post(f"{where}/pause", json=SAID)).status_code == 409
+    assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "begun again"
+    assert (await api.get(where)).json()["ended_since"] is None
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 200
+    told = [entry["kind"] for entry in (await api.get(f"/v1/accounts/{file.account.key}/timeline")).json()]
+    assert told.count("workflow.began_again") == 1

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.ids import case_id, desk_id, meeting_id, onboarding_id, task_id
+from rapport.model.ids import case_id, desk_id, meeting_id, onboarding_id, review_id, task_id
 from rapport.model.operations import Operate, Steer, Steering
 from rapport.model.support import DESK
 from rapport.storage import sweep as sweeps
@@ -19,7 +19,7 @@ from starters.commands.onboardings import StartRequest
 from starters.commands.operations import OperationWritten
 from tests.conftest import CHAMPION, TAM, USER, Town, by, until
 from tests.stack.test_sweep import sweep
-from tests.support import desk
+from tests.support import desk, reviews
 from tests.support.ended import answers, end, is_open, milestone, onboarded, open_tasks, runs, to_customer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -187,6 +187,16 @@ async def test_a_case_goes_on_where_it_was(here: Town, how: str) -> None:
     shown = await case_reading.show(here.office, ref)
     assert (shown.owner_email, shown.live) == (desk.SAM, True)
     assert (await cases.assign(here.office, ref, Assign(to=desk.KIM), by(desk.LEAD))).accepted
+
+
+async def test_a_review_goes_on_where_it_was(here: Town) -> None:
+    """Ended in Temporal, its account's TAM is asked, and has it go on with those who are to say something."""
+    ref = await reviews.submitted(here)
+    feedback = (await reviews.asked(here, ref, "feedback_engineering")).task
+    await end(here, review_id(ref))
+    await tasks.decide(here.office, await asked(here, "versayce"), "again", TAM)
+    await runs(here, review_id(ref))
+    assert await is_open(here, feedback)
 
 
 async def test_the_desk_goes_on_by_itself(here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
