@@ -7,6 +7,7 @@ docs/adr/0027-ended-from-outside.md.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import RawValue
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refusal, Refused
@@ -74,7 +77,7 @@ async def _reset(client: Client, id_: str) -> bool:
         raise Refusal("this workflow came to its own end", kind=Refused.CONFLICT)
     point = await _last_task(client, id_, found.run_id, canceled=found.status is WorkflowExecutionStatus.CANCELED)
     if point is None:
-        raise Refusal("this workflow was ended before it did anything", kind=Refused.CONFLICT)
+        return await _begin(client, found)
     order = ResetWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_execution=WorkflowExecution(workflow_id=id_, run_id=found.run_id),
@@ -90,6 +93,26 @@ async def _reset(client: Client, id_: str) -> bool:
             raise
         raise Refusal("Temporal refuses to reset this workflow", kind=Refused.CONFLICT) from None
     return True
+
+
+async def _begin(client: Client, found: WorkflowExecutionDescription) -> bool:
+    """Begin one that was ended before it did anything; whether this did it."""
+    handle = client.get_workflow_handle(found.id, run_id=found.run_id)
+    async for event in handle.fetch_history_events(page_size=1):
+        given = event.workflow_execution_started_event_attributes.input.payloads
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                found.workflow_type,
+                args=[RawValue(one) for one in given],
+                id=found.id,
+                task_queue=found.task_queue,
+                memo=await found.memo(),
+                search_attributes=found.typed_search_attributes,
+                static_summary=await found.static_summary(),
+                static_details=await found.static_details(),
+            )
+            return True
+    return False
 
 
 async def _last_task(client: Client, id_: str, run_id: str, *, canceled: bool) -> int | None:

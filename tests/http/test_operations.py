@@ -67,6 +67,11 @@ async def test_what_was_ended_in_temporal_is_said_and_goes_on_over_http(api: htt
     assert (again.status_code, "was ended in Temporal" in again.text) == (409, True)
     shown = (await api.get(where)).json()
     assert (shown["ended_since"] is not None, "onboarding resume" in shown["unblock"]) == (True, True)
+    key = api.headers["Authorization"].removeprefix("Bearer ")
+    assert (await api.get("/sign-in", params={"key": key})).status_code == 303
+    page = (await api.get(f"/accounts/{file.account.key}")).text
+    assert "Ended in Temporal." in page
+    assert f"rapport onboarding resume {file.account.key}" in page
     assert (await api.post(f"{where}/pause", json=SAID)).status_code == 409
     assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "begun again"
     assert (await api.get(where)).json()["ended_since"] is None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from rapport.model.base import Refusal, Refused
-from rapport.model.ids import case_id, desk_id, meeting_id, onboarding_id, review_id, task_id
+from rapport.model.ids import case_id, desk_id, meeting_id, new_id, onboarding_id, review_id, task_id
 from rapport.model.operations import Operate, Steer, Steering
-from rapport.model.support import DESK
+from rapport.model.support import DESK, CaseStart
+from rapport.revival import revive
 from rapport.storage import sweep as sweeps
 from starters.commands import accounts, case_reading, cases, doctor, meetings, onboardings, operations, tasks
 from starters.commands.cases import Assign, Say
@@ -197,6 +199,23 @@ async def test_a_review_goes_on_where_it_was(here: Town) -> None:
     await tasks.decide(here.office, await asked(here, "versayce"), "again", TAM)
     await runs(here, review_id(ref))
     assert await is_open(here, feedback)
+
+
+async def test_what_was_ended_before_it_did_anything_begins(here: Town) -> None:
+    """There is nothing to go back to, so it begins with what it was given."""
+    given = CaseStart(account="versayce", ref=new_id("C"), contact="c", question="s")
+    handle = await here.client.start_workflow(
+        "SupportCase", given, id=case_id(given.ref), task_queue=new_id("queue"), memo={"of": "versayce"}
+    )
+    await end(here, handle.id)
+    assert await revive(here.client, handle.id) == [handle.id]
+    assert await revive(here.client, handle.id) == []
+    found = await here.client.get_workflow_handle(handle.id).describe()
+    assert (found.status, await found.memo()) == (WorkflowExecutionStatus.RUNNING, {"of": "versayce"})
+    (begun, *_) = [event async for event in here.client.get_workflow_handle(handle.id).fetch_history_events()]
+    (payload,) = begun.workflow_execution_started_event_attributes.input.payloads
+    assert json.loads(payload.data)["ref"] == given.ref
+    await end(here, handle.id)
 
 
 async def test_the_desk_goes_on_by_itself(here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
