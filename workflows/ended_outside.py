@@ -14,13 +14,13 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.records import Entry
     from rapport.model.sweep import BeginAgain, Gone, Standstill, StandstillResult
     from rapport.model.workflows import ENDED_OUTSIDE
-    from rapport.policy.chores import AGAIN, ENDED, LEAVE
+    from rapport.policy.chores import AGAIN, ENDED_IN_TEMPORAL, LEAVE
 
 from workflows.options import SWEEPS
 from workflows.outcomes import done
 from workflows.waiting import Alarm, ask, soon
 
-ASK_AGAIN: Final = timedelta(days=1)
+NEXT_TO_DO: Final = timedelta(days=1)
 """How long nobody is asked again after a to-do that everyone let pass."""
 
 
@@ -68,7 +68,7 @@ class EndedOutside:
         """Ask whether it goes on, as often as it takes; nothing where that is no question any more."""
         while not self.is_settled():
             self.asked += 1
-            definition = ENDED.definition.model_copy(update={"assign": self.start.assign})
+            definition = ENDED_IN_TEMPORAL.definition.model_copy(update={"assign": self.start.assign})
             if self.why_not is not None:
                 question = f"It couldn't begin again: {self.why_not}. What becomes of it?"
                 definition = definition.model_copy(update={"question": question})
@@ -77,16 +77,16 @@ class EndedOutside:
                 contract=self.start.subject,
                 subject=self.start.subject,
                 step="gone",
-                title=ENDED.title.format(self.start.workflow_id),
+                title=ENDED_IN_TEMPORAL.title.format(self.start.workflow_id),
                 attempt=self.asked,
                 definition=definition,
                 deadline=await soon(self.start.account),
             )
             id_ = gone_task(self.start.account, self.start.workflow_id, self.began, self.asked)
             result = await ask(given, id_, given.title, is_over=self.is_settled)
-            if result.outcome in ENDED.options and result.by is not None:
+            if result.outcome in ENDED_IN_TEMPORAL.options and result.by is not None:
                 return result.outcome, BeginAgain(by=result.by, submission=result.submission)
-            self.alarm.set(workflow.now() + ASK_AGAIN, "Ask again whether it goes on")
+            self.alarm.set(workflow.now() + NEXT_TO_DO, "Ask again whether it goes on")
             await workflow.wait_condition(lambda: self.is_settled() or self.alarm.rings)
         return (AGAIN, self.said) if self.said is not None else None
 

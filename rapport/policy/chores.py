@@ -190,7 +190,7 @@ GONE: Final = Chore(
     ),
 )
 LEAVE = "leave"
-ENDED: Final = Chore(
+ENDED_IN_TEMPORAL: Final = Chore(
     "gone",
     "{} was ended in Temporal",
     TaskDefinition(

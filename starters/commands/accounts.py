@@ -284,7 +284,7 @@ def _still(
 
     def ended(id_: str) -> dict[str, Any]:
         one = still[id_]
-        what = revivals.ENDED if one.left_at is None else revivals.LEFT
+        what = revivals.UNDECIDED if one.left_at is None else revivals.LEFT_ENDED
         return {"waiting_for": what, "since": one.since, "unblock": revivals.way_on(id_)}
 
     others = tuple(

@@ -205,7 +205,7 @@ async def show(office: Office, ref: str) -> CaseShown:
         lacking = await gaps.known(connection, linked=("case", ref))
     ended = None if case.state.is_over else await _ended(office, ref)
     view = None if case.state.is_over or ended else await _view(office, ref)
-    line = _line(case, names, members).model_copy(update={"waiting_for": revivals.ENDED} if ended else {})
+    line = _line(case, names, members).model_copy(update={"waiting_for": revivals.UNDECIDED} if ended else {})
     owner = rules(office).owner(case.area, present())
     return CaseShown(
         **line.model_dump(),

@@ -349,7 +349,7 @@ async def status(office: Office, account: str) -> Status:
         paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
         milestones=shown,
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
-        next=f"It waits for {revivals.ENDED}"
+        next=f"It waits for {revivals.UNDECIDED}"
         if ended
         else f"{waiting[0].title} waits for {waiting[0].waiting_for}"
         if waiting

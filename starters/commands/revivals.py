@@ -19,10 +19,10 @@ from rapport.storage.timeline import Submission
 from starters.commands.office import LATER, Office, answered, present
 from workflows.outcomes import ACCOUNT
 
-AGAIN: Final = "begun again"
+BEGUN_AGAIN: Final = "begun again"
 
-ENDED: Final = "someone to decide whether it continues: it was ended in Temporal"
-LEFT: Final = "no one: it was ended in Temporal, and left ended"
+UNDECIDED: Final = "someone to decide whether it continues: it was ended in Temporal"
+LEFT_ENDED: Final = "no one: it was ended in Temporal, and left ended"
 
 
 async def ended_since(office: Office, workflow_id: str) -> datetime | None:
@@ -88,7 +88,7 @@ async def begin_again(office: Office, gone: Gone, said: Submission) -> Receipt:
             fix=f"see {gone.workflow_id} in Temporal's UI",
             kind=Refused.CONFLICT,
         )
-    return Receipt(accepted=True, outcome=AGAIN)
+    return Receipt(accepted=True, outcome=BEGUN_AGAIN)
 
 
 def gone_of(account: str, subject: str, workflow_id: str, assign: str) -> Gone:

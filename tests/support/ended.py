@@ -67,7 +67,8 @@ def to_customer(here: Town) -> int:
 async def milestone(here: Town, key: str, step: str) -> str:
     """How a step is."""
     shown = await onboardings.status(here.office, key)
-    return next(one.outcome or one.state for one in shown.milestones if one.step == step)
+    found = next(one for one in shown.milestones if one.step == step)
+    return found.state if found.state == "failed" else found.outcome or found.state
 
 
 async def is_open(here: Town, id_: str) -> bool:
