@@ -8,7 +8,7 @@ test *arguments:
     uv run pytest {{arguments}}
 
 # The storage's tests on PostgreSQL; with other files or none, those or all of them
-postgres *files="tests/unit/test_storage.py tests/unit/test_search.py tests/unit/test_outbox.py tests/unit/test_support_pending.py tests/unit/test_side_work.py":
+postgres *files="tests/unit/test_storage.py tests/unit/test_search.py tests/unit/test_outbox.py tests/unit/test_support_case_pending.py tests/unit/test_side_project.py":
     uv run pytest --postgres {{files}}
 
 # Style and likely mistakes

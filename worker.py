@@ -33,51 +33,51 @@ from temporalio.worker import (
 )
 
 import workflows
-from activities.announcements import Announcements
+from activities.announcement import Announcements
+from activities.cadence import Cadences
 from activities.children import Children
 from activities.delivery import Policy
-from activities.gaps import Gaps
-from activities.gates import Gates
-from activities.messages import Messages
+from activities.gap import Gaps
+from activities.gate import Gates
+from activities.message import Messages
+from activities.morning import Reports
 from activities.planning import Planning
-from activities.records import Records
+from activities.projection import Projections
 from activities.relay import AlarmStarter, Relays
-from activities.reports import Reports
-from activities.reviews import Reviews
-from activities.rhythms import Rhythms
-from activities.support import Support
+from activities.support_case import Support
 from activities.sweep import Missing, Sweeping
-from activities.tasks import Tasks
+from activities.task import Tasks
+from activities.tech_review import Reviews
 from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
 from rapport import support_rules
-from rapport.mail.letters import Stationery
+from rapport.mail.letters import MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.mail.tokens import Tokens
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.resources import library
 from rapport.model.workflows import mail_queue
-from rapport.policy.pace import Pace
+from rapport.rules.pace import Pace
 from rapport.runner import Runner
 from rapport.settings import Settings, read_settings
 from rapport.storage.database import Store, opened
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer
 from rapport.temporal import connect, missing_search_attributes, run_to_end
-from workflows.announcing import Announcing
+from workflows.announcement import Announcing
 from workflows.cadence import Cadence
+from workflows.desk import SupportDesk
 from workflows.ended_outside import EndedOutside
 from workflows.gap import GapDelivery
 from workflows.handover import Handover
-from workflows.human_task import HumanTask
 from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
 from workflows.onboarding import Onboarding
 from workflows.relay import RelayAlarm
 from workflows.support_case import SupportCase
-from workflows.support_desk import SupportDesk
 from workflows.sweep import Sweep
+from workflows.task import HumanTask
 from workflows.tech_review import TechReview
 from workflows.undelivered import Undelivered
 
@@ -176,13 +176,13 @@ class Parts:
     worker: Workers
 
 
-def stationery(settings: Settings) -> Stationery:
+def mail_settings(settings: Settings) -> MailSettings:
     """What every mail has in common, from the settings.
 
     Raises:
         Refusal: No secret is set, or the installation's own resources are wrong.
     """
-    return Stationery(
+    return MailSettings(
         sender=settings.mail_from,
         public_url=settings.public_url.rstrip("/"),
         secret=settings.secret_bytes,
@@ -212,7 +212,7 @@ def mailer_of(relay: Relay, settings: Settings) -> Mailer:
     """
     command = settings.smtp_token_command
     if command is not None and (relay.user is None or relay.password is not None):
-        raise Refusal(
+        raise UserError(
             "needs a user and no password" if relay.password is not None else "names no user",
             field="RAPPORT_SMTP_URL",
             fix="with RAPPORT_SMTP_TOKEN_COMMAND write smtp+starttls://USER@HOST:587, with %40 for an @ in the user",
@@ -241,7 +241,7 @@ def _crm(settings: Settings) -> Hook | None:
     if settings.crm_webhook_url is None:
         return None
     if settings.crm_webhook_secret is None:
-        raise Refusal(
+        raise UserError(
             "is not set",
             field="RAPPORT_CRM_WEBHOOK_SECRET",
             fix="set it to the secret that the CRM checks signatures with; nothing is sent unsigned",
@@ -275,20 +275,20 @@ async def build(
     # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     async with httpx.AsyncClient() as http:
-        messages = Messages(store, mailer, stationery(settings), policy, AlarmStarter(client, settings.task_queue))
+        messages = Messages(store, mailer, mail_settings(settings), policy, AlarmStarter(client, settings.task_queue))
         relays = Relays(store, mailer, settings.mail_from)
         planning = Planning(store, http)
         undelivered = UndeliveredMails(store)
         sweeping = Sweeping(store, policy, client)
         children = Children(client)
         missing = Missing(store, client, settings.task_queue)
-        records = Records(store)
+        records = Projections(store)
         gates = Gates(store)
         gaps = Gaps(store, http, _crm(settings))
         tasks = Tasks(store)
         rules = support_rules.load(settings.data)
         reports = Reports(store, rules.desk)
-        rhythms = Rhythms(store, planning)
+        rhythms = Cadences(store, planning)
         announcements = Announcements(store, http, messages, _hook(settings.slack_webhook_url))
         mirrored = settings.slack_webhook_url is not None or settings.review_channel_mail is not None
         reviews = Reviews(store, Signer(settings.secret_bytes), mirrored)
@@ -407,14 +407,14 @@ async def run(settings: Settings) -> None:
     try:
         missing = await missing_search_attributes(client)
     except RPCError as error:
-        raise Refusal(
+        raise UserError(
             f"Temporal does not let a worker into {client.namespace}: {error.message}",
             field="TEMPORAL_NAMESPACE",
             fix="correct it, or the connection's key",
             kind=Refused.UNREACHABLE,
         ) from None
     if missing:
-        raise Refusal(
+        raise UserError(
             f"search attributes are missing: {', '.join(missing)}", field="namespace", fix="run `rapport setup` first"
         )
     stop = asyncio.Event()
@@ -434,7 +434,7 @@ def main() -> None:
         settings = read_settings()
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
         run_to_end(run(settings))
-    except (Refusal, DatabaseFault) as refusal:
+    except (UserError, DatabaseFault) as refusal:
         sys.exit(str(refusal))
 
 

@@ -15,11 +15,11 @@ from temporalio.exceptions import ApplicationError
 from activities.clock import now
 from activities.waits import later
 from activities.writing import suppressed, told
-from rapport.mail import outbox, outdated, put_off
+from rapport.mail import deferral, outbox, outdated
 from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered, Unserved
 from rapport.model.message import MessageState, Outcomes
 from rapport.model.relay import FaultKind
-from rapport.policy.pace import Pace
+from rapport.rules.pace import Pace
 from rapport.storage import relay
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append
@@ -116,7 +116,7 @@ class Delivery:
         # What may have arrived goes on as it is: nobody can take it back.
         waits = message.state in (MessageState.READY, MessageState.DEFERRED)
         if waits and (reason := await outdated.why_not(connection, message, present)) is not None:
-            for gone in await put_off.call_off(connection, key, reason, present):
+            for gone in await deferral.call_off(connection, key, reason, present):
                 await append(connection, suppressed(gone, present, gone.reason or reason))
             return None
         return await outbox.lease(connection, key, present, self.policy.pace)
@@ -241,7 +241,7 @@ class Delivery:
 
     async def _let_go(self, held: outbox.Lease) -> None:
         async with self.store.writing() as connection:
-            await outbox.let_go(connection, held)
+            await outbox.release_lease(connection, held)
 
     async def _after_silence(self, held: outbox.Lease) -> MessageState | None:
         """No answer after the data (RFC 1047): the same bytes go again, or a person decides."""

@@ -16,14 +16,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from rapport.mail import feed
-from rapport.mail.letters import Company
-from rapport.model.base import Instant, Wire
+from rapport.mail.letters import AccountContext
+from rapport.model.account import Member
+from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import Booking, Invitee, Nudge, Proposal, Slot
-from rapport.model.people import Member
 from rapport.model.playbook import MeetingStep, Offset
-from rapport.policy import audience, calendar, operations, quorum
-from rapport.policy.calendar import Interval, Party
-from rapport.policy.chores import TODO_DAYS
+from rapport.rules import audience, calendar, operation, quorum
+from rapport.rules.calendar import Interval, Party
+from rapport.rules.todo_template import TODO_DAYS
 from rapport.storage.database import Store
 
 FEED_LIMIT: Final = 5_000_000
@@ -31,20 +31,20 @@ FEED_TIMEOUT: Final = 10.0
 FEED_ATTEMPTS: Final = 5
 
 
-class Dues(Wire):
+class WaitEnds(WireModel):
     """When do these waits end? Each is a step's name, its offset, and the instant it counts from."""
 
     account: str
     waits: tuple[tuple[str, str, Instant], ...]
 
 
-class DueInstants(Wire):
+class DueInstants(WireModel):
     """The instants, by step."""
 
     due: dict[str, Instant]
 
 
-class Propose(Wire):
+class Propose(WireModel):
     """Which times can be offered for a meeting, in this round?
 
     Attributes:
@@ -59,7 +59,7 @@ class Propose(Wire):
     opens: Instant | None = None
 
 
-class Reopen(Wire):
+class Reopen(WireModel):
     """The proposal goes out only now: until when is the vote open, and when are people reminded?"""
 
     account: str
@@ -68,14 +68,14 @@ class Reopen(Wire):
     now: Instant
 
 
-class Confirm(Wire):
+class Confirm(WireModel):
     """Is the TAM still free at this time?"""
 
     account: str
     booking: Booking
 
 
-class Gather(Wire):
+class Gather(WireModel):
     """Who takes part in a meeting by now, after people came or went?
 
     Attributes:
@@ -92,7 +92,7 @@ class Gather(Wire):
     now: Instant
 
 
-class Gathered(Wire):
+class Gathered(WireModel):
     """Who takes part.
 
     Attributes:
@@ -108,21 +108,21 @@ class Gathered(Wire):
     ask_again: Instant
 
 
-class Vacancies(Wire):
+class VacanciesAsked(WireModel):
     """Which personas that an account has to have does nobody have?"""
 
     account: str
     now: Instant
 
 
-class Vacant(Wire):
+class Vacant(WireModel):
     """The personas, and until when a successor should be named."""
 
     personas: tuple[str, ...]
     ask_again: Instant
 
 
-class FollowUp(Wire):
+class FollowUp(WireModel):
     """When does somebody have to follow up what the TAM is asked to do?
 
     Attributes:
@@ -135,7 +135,7 @@ class FollowUp(Wire):
     days: tuple[int, ...]
 
 
-class Resumed(Wire):
+class ResumedWaits(WireModel):
     """The onboarding was paused: when do these waits of the customer's end now?"""
 
     account: str
@@ -144,13 +144,13 @@ class Resumed(Wire):
     instants: tuple[Instant, ...]
 
 
-class Instants(Wire):
+class Instants(WireModel):
     """The instants, in the order in which they were asked for."""
 
     at: tuple[Instant, ...]
 
 
-class Stagger(Wire):
+class Stagger(WireModel):
     """Several steps may be due at once: when does each begin? By step, in the playbook's order."""
 
     account: str
@@ -166,7 +166,7 @@ class Planning:
     http: httpx.AsyncClient
 
     @activity.defn(name="planning.dues")
-    async def dues(self, question: Dues) -> DueInstants:
+    async def dues(self, question: WaitEnds) -> DueInstants:
         """Turn offsets into instants, in the champion's calendar."""
         company = await self._company(question.account)
         schedule = company.champion.schedule
@@ -178,17 +178,17 @@ class Planning:
         )
 
     @activity.defn(name="planning.resumed")
-    async def resumed(self, question: Resumed) -> Instants:
+    async def resumed(self, question: ResumedWaits) -> Instants:
         """Give what was left of each wait, in the champion's working hours."""
         company = await self._company(question.account)
         who = company.champion.schedule
-        return Instants(at=operations.resumed(question.instants, question.paused_at, question.now, who))
+        return Instants(at=operation.resumed(question.instants, question.paused_at, question.now, who))
 
     @activity.defn(name="planning.stagger")
     async def stagger(self, question: Stagger) -> DueInstants:
         """Spread what is due at once over the champion's business days, so that nobody gets a heap of mail."""
         company = await self._company(question.account)
-        return DueInstants(due=operations.staggered(question.dues, question.now, company.champion.schedule))
+        return DueInstants(due=operation.staggered(question.dues, question.now, company.champion.schedule))
 
     @activity.defn(name="planning.propose")
     async def propose(self, question: Propose) -> Proposal:
@@ -282,7 +282,7 @@ class Planning:
         return Gathered(proposal=proposal, vacant=vacant, anew=anew, ask_again=ask_again)
 
     @activity.defn(name="planning.vacancies")
-    async def vacancies(self, question: Vacancies) -> Vacant:
+    async def vacancies(self, question: VacanciesAsked) -> Vacant:
         """Find the personas that nobody has any more."""
         company = await self._company(question.account)
         return Vacant(
@@ -290,7 +290,7 @@ class Planning:
             ask_again=calendar.add_business_days(question.now, TODO_DAYS[1], company.tam.schedule),
         )
 
-    def _opened(self, company: Company, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
+    def _opened(self, company: AccountContext, step: MeetingStep, proposal: Proposal, opened: datetime) -> Proposal:
         """A proposal whose vote opens at this instant: its deadline, and each person's reminders in their own day."""
         deadline = calendar.voting_deadline(opened, step.voting_days, company.champion.schedule)
         at: dict[datetime, list[str]] = {}
@@ -301,9 +301,9 @@ class Planning:
         nudges = tuple(Nudge(at=instant, invitees=tuple(ids)) for instant, ids in sorted(at.items()))
         return proposal.model_copy(update={"deadline": deadline, "nudges": nudges})
 
-    async def _company(self, account: str) -> Company:
+    async def _company(self, account: str) -> AccountContext:
         async with self.store.reading() as connection:
-            return await Company.read(connection, account)
+            return await AccountContext.read(connection, account)
 
     async def busy(self, member: Member, first: datetime, last: datetime) -> list[Interval]:
         """When a member is not free, by their iCalendar address, if they have one.
@@ -343,7 +343,7 @@ def _works(member: Member, slot: Slot) -> bool:
     return any(window.start <= slot.start and slot.end <= window.end for window in windows)
 
 
-def _groups(invited: tuple[Invitee, ...], company: Company) -> list[list[Party]]:
+def _groups(invited: tuple[Invitee, ...], company: AccountContext) -> list[list[Party]]:
     """For each required group, those of whom one has to be there."""
     groups: dict[int, list[Party]] = {}
     for invitee in invited:

@@ -16,13 +16,13 @@ from temporalio.service import RPCError
 from activities.clock import asked_at, now
 from activities.waits import later
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, Unserved
-from rapport.model.human_task import TaskDefinition, TaskHolder, TaskPhase, TaskRecord
+from rapport.model.account import Role
 from rapport.model.ids import RELAY_ALARM
-from rapport.model.people import Role
 from rapport.model.relay import FaultKind, RelayAsked, RelayFault, RelayStart
+from rapport.model.task import TaskDefinition, TaskHolder, TaskPhase, TaskRecord
 from rapport.model.workflows import RELAY
-from rapport.policy import delegation
-from rapport.storage import people, relay, tasks
+from rapport.rules import delegation
+from rapport.storage import account, relay, task
 from rapport.storage.database import Connection, Store
 
 PROBE_EVERY: Final = timedelta(seconds=30)
@@ -112,20 +112,20 @@ def _again(met: Misconfigured | Deferred) -> ApplicationError:
 
 async def _open(connection: Connection, fault: RelayFault, at: datetime) -> None:
     """Write down the task that says what is wrong, with who can see to it now."""
-    company = await people.availability(connection, since=at)
+    company = await account.availability(connection, since=at)
     seats = delegation.seats_for((_MANAGERS,), company, None, at)
     holders = tuple(
         TaskHolder(member=one.member, on_behalf_of=one.on_behalf_of, via=one.via, reason=one.reason)
         for seat in seats
         for one in seat.holders
     )
-    await tasks.put(connection, alarm_task(fault, TaskPhase.OPEN).model_copy(update={"holders": holders}), at)
+    await task.put(connection, alarm_task(fault, TaskPhase.OPEN).model_copy(update={"holders": holders}), at)
 
 
 async def _close(connection: Connection, at: datetime) -> None:
     fault = await relay.relay_fault(connection)
     if fault is not None:
-        await tasks.put(connection, alarm_task(fault, TaskPhase.CLOSED).model_copy(update={"outcome": MENDED}), at)
+        await task.put(connection, alarm_task(fault, TaskPhase.CLOSED).model_copy(update={"outcome": MENDED}), at)
 
 
 MENDED: Final = "mended"

@@ -13,7 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.clock import heartbeats
 from activities.delivery import Policy
 from rapport.mail import outbox
-from rapport.model.base import Refusal
+from rapport.model.account import Role
+from rapport.model.base import UserError
 from rapport.model.gap import GapStart
 from rapport.model.ids import (
     RELAY_ALARM,
@@ -24,15 +25,14 @@ from rapport.model.ids import (
     undelivered_id,
     undelivered_task,
 )
-from rapport.model.operations import Steer, Steering
-from rapport.model.people import Role
-from rapport.model.support import DESK
+from rapport.model.operation import Control, ControlKind
+from rapport.model.support_case import DESK
 from rapport.model.sweep import AllGone, Gone, Standstill, StandstillResult, Strays, SweepAsked
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import LASTING, UNDELIVERED
-from rapport.policy.chores import LEAVE
 from rapport.revival import ended_outside, revive
-from rapport.storage import announcements, gaps, reviews, support, sweep, tasks, timeline
+from rapport.rules.todo_template import LEAVE
+from rapport.storage import announcement, gap, support_case, sweep, task as tasks, tech_review, timeline
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mail_gate
 from rapport.storage.waits import open_workflows
@@ -69,11 +69,11 @@ class Sweeping:
             asked = set(await tasks.open_about_emails(connection))
             failed = [one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)]
             mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, question.now, AT_MOST) if goes else [])]
-            waiting = await reviews.pending(connection, begun)
+            waiting = await tech_review.pending(connection, begun)
             strays = Strays(
                 mails=tuple(UndeliveredStart(account=one.account, key=one.key) for one in mails),
-                cases=tuple(case.start for case in await support.pending(connection, begun)),
-                reviews=tuple([await reviews.start(connection, one) for one in waiting]),
+                cases=tuple(case.start for case in await support_case.pending(connection, begun)),
+                reviews=tuple([await tech_review.start(connection, one) for one in waiting]),
                 gaps=sending.gaps,
                 announcements=sending.announcements,
             )
@@ -83,8 +83,8 @@ class Sweeping:
     async def _unsent(self, before: datetime) -> Strays:
         """What goes to other systems and has nobody at work on it; with somebody it may take two days."""
         async with self.store.reading() as connection:
-            waiting = await gaps.pending(connection, before)
-            untold = await announcements.pending(connection, before)
+            waiting = await gap.pending(connection, before)
+            untold = await announcement.pending(connection, before)
         return Strays(
             gaps=tuple([GapStart(ref=ref) for ref in waiting if not await runs(self.client, gap_id(ref))]),
             announcements=tuple([one for one in untold if not await runs(self.client, announcing_id(one.ref))]),
@@ -140,7 +140,7 @@ class Missing:
         for task in unheard:
             # The next round asks again, and hears the answer.
             if task is not None and await runs(self.client, task):
-                await self.client.get_workflow_handle(task).signal("steer", Steer(kind=Steering.CLOSE))
+                await self.client.get_workflow_handle(task).signal("control", Control(kind=ControlKind.CLOSE))
         for id_ in over:
             asking = ended_outside_id(id_)
             if await runs(self.client, asking):
@@ -154,7 +154,7 @@ class Missing:
             return False
         try:
             await revive(self.client, id_)
-        except Refusal:
+        except UserError:
             return True
         return False
 
@@ -172,7 +172,7 @@ class Missing:
             return StandstillResult(outcome="leave")
         try:
             began = await revive(self.client, order.workflow_id)
-        except Refusal as refusal:
+        except UserError as refusal:
             return StandstillResult(outcome="unable", reason=refusal.problem)
         async with self.store.writing() as connection:
             await tasks.reopen_gone(connection, began)
@@ -202,10 +202,10 @@ async def _whose(connection: Connection, workflow_id: str, since: datetime) -> G
         account, _, _ = ref.partition("/")
         return Gone(account=account, subject=account, workflow_id=workflow_id, since=since, assign=("tam",))
     if kind == "case":
-        case = await support.case(connection, ref)
+        case = await support_case.case(connection, ref)
         lead = f"role:{Role.SUPPORT_LEAD}"
         return Gone(account=case.account, subject=ref, workflow_id=workflow_id, since=since, assign=(lead,))
-    if kind == "tech-review" and (review := await reviews.review(connection, ref)) is not None:
+    if kind == "tech-review" and (review := await tech_review.review(connection, ref)) is not None:
         return Gone(account=review.account, subject=ref, workflow_id=workflow_id, since=since, assign=("tam",))
     return None
 

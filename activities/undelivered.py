@@ -13,12 +13,12 @@ from temporalio import activity
 from activities.clock import asked_at, now
 from activities.writing import suppressed, told
 from rapport.mail import outbox, outdated
-from rapport.model.human_task import MEMBER_PREFIX
-from rapport.model.message import NOT_DELIVERED, MessageState, Occasion, Outcomes, Resolution
-from rapport.model.people import Role
+from rapport.model.account import Role
+from rapport.model.message import NOT_DELIVERED, MessageRequest, MessageState, Outcomes, Resolution
+from rapport.model.task import MEMBER_PREFIX
 from rapport.model.undelivered import Outstanding, Settling, Trouble, UndeliveredStart
-from rapport.policy import audit
-from rapport.storage import people, support, timeline
+from rapport.rules import audit
+from rapport.storage import account as accounts, support_case, timeline
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import Submission
 
@@ -58,7 +58,7 @@ class UndeliveredMails:
                 return Outstanding()
             draft = await outbox.draft(connection, start.key)
             assert draft is not None
-            occasion = Occasion.model_validate(draft.occasion)
+            occasion = MessageRequest.model_validate(draft.occasion)
             said = await self._say(connection, message) if failed else None
             case = occasion.case.ref if occasion.case is not None else None
             review = occasion.tech_review.ref if occasion.tech_review is not None else None
@@ -133,18 +133,18 @@ class UndeliveredMails:
 async def _address(connection: Connection, message: outbox.Message) -> str:
     """Where it goes by now."""
     if message.person.startswith(MEMBER_PREFIX):
-        return (await people.member(connection, message.person)).email
-    found = await people.contacts_with(connection, [message.person])
+        return (await accounts.member(connection, message.person)).email
+    found = await accounts.contacts_with(connection, [message.person])
     return found[0].email if found else message.address
 
 
 async def _who(connection: Connection, account: str, member: str | None, case: str | None) -> tuple[str, ...]:
     """Who is asked about an email: a case's owner, the manager of a TAM who was not reached, or else the TAM."""
     if case is not None:
-        owner = (await support.case(connection, case)).owner
+        owner = (await support_case.case(connection, case)).owner
         if owner is not None and owner != member:
             return (owner,)
         return (f"role:{Role.SUPPORT_LEAD}",)
-    if member is not None and member == await people.tam_of(connection, account):
+    if member is not None and member == await accounts.tam_of(connection, account):
         return ("manager",)
     return ("tam",)

@@ -7,16 +7,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from rapport.mail import outbox, put_off
+from rapport.mail import deferral, outbox
 from rapport.mail.compose import Person
-from rapport.mail.letters import Company, House, Letter, Stationery
+from rapport.mail.letters import AccountContext, MailSettings, MessageDraft, VendorContext
+from rapport.model.account import personas
 from rapport.model.ids import message_key
-from rapport.model.message import CHANNEL, NOT_DELIVERED, MessageState, Occasion, Outcomes, Purpose, Weight
-from rapport.model.people import personas
-from rapport.model.records import Entry
-from rapport.policy import attention
-from rapport.policy.attention import Planned, Verdict
-from rapport.storage import days, support
+from rapport.model.message import (
+    CHANNEL,
+    NOT_DELIVERED,
+    MessageRequest,
+    MessageState,
+    Outcomes,
+    Purpose,
+    Weight,
+)
+from rapport.model.projection import TimelineEvent
+from rapport.rules import attention
+from rapport.rules.attention import MailVerdict, Planned
+from rapport.storage import agenda, support_case
 from rapport.storage.access import Link
 from rapport.storage.database import Connection
 
@@ -24,7 +32,7 @@ _TWO_MONTHS: Final = timedelta(days=62)
 """How far back a budget looks: what went this month was written by then, but for drafts that nobody read for long."""
 
 
-class Row(NamedTuple):
+class PlannedMessage(NamedTuple):
     """A message before it is in the outbox."""
 
     key: str
@@ -32,14 +40,14 @@ class Row(NamedTuple):
     values: dict[str, Any]
     token: str
     link: Link | None
-    letter: Letter
+    letter: MessageDraft
 
     @property
     def weight(self) -> Weight:
         """How much it presses."""
         return self.letter.occasion.weight if self.letter.reader is not None else Weight.AT_ONCE
 
-    def as_decided(self, verdict: Verdict, present: datetime) -> Row:
+    def as_decided(self, verdict: MailVerdict, present: datetime) -> PlannedMessage:
         """The same, put off or suppressed; it gives its bytes back then."""
         if verdict.at == present:
             return self
@@ -57,8 +65,8 @@ class Row(NamedTuple):
 
 
 async def plan(
-    connection: Connection, rows: Sequence[Row], present: datetime, *, quiet_hours: bool
-) -> tuple[list[Row], list[Entry]]:
+    connection: Connection, rows: Sequence[PlannedMessage], present: datetime, *, quiet_hours: bool
+) -> tuple[list[PlannedMessage], list[TimelineEvent]]:
     """Decide of each mail that nobody has to read whether it goes now, later, with another one, or not at all.
 
     Returns:
@@ -69,8 +77,8 @@ async def plan(
     worst = None
     if nice:
         account, people = nice[0].values["account"], [row.values["person"] for row in nice]
-        found = await put_off.planned(connection, account, people, present - _TWO_MONTHS)
-        worst = await support.has_worst(connection, account)
+        found = await deferral.planned(connection, account, people, present - _TWO_MONTHS)
+        worst = await support_case.has_worst(connection, account)
     decided, entries = [], []
     for row in rows:
         verdict = held_back(row.letter, present) if worst is not None and row.state is MessageState.READY else None
@@ -81,7 +89,7 @@ async def plan(
     return decided, entries
 
 
-def held_back(letter: Letter, present: datetime) -> Verdict | None:
+def held_back(letter: MessageDraft, present: datetime) -> MailVerdict | None:
     """Until when a mail waits while the account has an open case of severity 1; nothing if it goes all the same."""
     reader, occasion = letter.reader, letter.occasion
     if reader is None or not attention.is_promotional(occasion.purpose, occasion.weight):
@@ -90,14 +98,19 @@ def held_back(letter: Letter, present: datetime) -> Verdict | None:
 
 
 async def _verdict(
-    connection: Connection, row: Row, found: Mapping[str, Sequence[Planned]], present: datetime, *, quiet_hours: bool
-) -> Verdict:
+    connection: Connection,
+    row: PlannedMessage,
+    found: Mapping[str, Sequence[Planned]],
+    present: datetime,
+    *,
+    quiet_hours: bool,
+) -> MailVerdict:
     """What is to become of one mail, given what is planned for each reader."""
     reader = row.letter.reader
     if row.state is not MessageState.READY or reader is None:
-        return Verdict(present)
+        return MailVerdict(present)
 
-    def decide(*, may_join: bool) -> Verdict:
+    def decide(*, may_join: bool) -> MailVerdict:
         return attention.decide(
             present,
             reader.schedule,
@@ -111,16 +124,18 @@ async def _verdict(
 
     # Only what has no link of its own can stand in another mail.
     verdict = decide(may_join=row.link is None)
-    if verdict.joins is not None and not await put_off.take_in(connection, verdict.joins):
+    if verdict.joins is not None and not await deferral.take_in(connection, verdict.joins):
         return decide(may_join=False)
     return verdict
 
 
-def letters_of(stationery: Stationery, company: House, occasion: Occasion, said: Mapping[str, str]) -> list[Letter]:
+def letters_of(
+    mail_settings: MailSettings, company: VendorContext, occasion: MessageRequest, said: Mapping[str, str]
+) -> list[MessageDraft]:
     """The mails of an occasion."""
     return [
-        Letter(
-            stationery=stationery,
+        MessageDraft(
+            mail_settings=mail_settings,
             company=company,
             occasion=occasion,
             key=key_of(occasion, id_),
@@ -129,43 +144,47 @@ def letters_of(stationery: Stationery, company: House, occasion: Occasion, said:
             said=said,
         )
         for id_ in _readers(company, occasion)
-        if (person := reader(stationery, company, occasion, id_)) is not None
+        if (person := reader(mail_settings, company, occasion, id_)) is not None
     ]
 
 
-def _readers(company: House, occasion: Occasion) -> Sequence[str]:
+def _readers(company: VendorContext, occasion: MessageRequest) -> Sequence[str]:
     """The ids of those whom an occasion's mails are for. What was asked for as the TAM is answered to today's."""
-    if occasion.asked_of is not None and isinstance(company, Company) and company.account.tam != occasion.asked_of:
+    if (
+        occasion.asked_of is not None
+        and isinstance(company, AccountContext)
+        and company.account.tam != occasion.asked_of
+    ):
         return [company.account.tam]
     return occasion.to or having(occasion.personas, company)
 
 
-def reader(stationery: Stationery, company: House, occasion: Occasion, id_: str) -> Person | None:
+def reader(mail_settings: MailSettings, company: VendorContext, occasion: MessageRequest, id_: str) -> Person | None:
     """Whom a mail goes to; of those who have left, only who is told just that."""
     if id_ == CHANNEL:
-        return Person("Tech reviews", stationery.channel) if stationery.channel else None
+        return Person("Tech reviews", mail_settings.channel) if mail_settings.channel else None
     return company.leaver(id_) if occasion.purpose is Purpose.PARTING else company.person(id_)
 
 
-async def of_the_day(connection: Connection, letters: Sequence[Letter], present: datetime) -> list[Letter]:
+async def of_the_day(connection: Connection, letters: Sequence[MessageDraft], present: datetime) -> list[MessageDraft]:
     """Morning mails with what they tell; nobody gets one that tells nothing any more, or who has left meanwhile."""
     told = []
     for letter in letters:
         member = letter.company.members[letter.person]
-        today = await days.day(connection, member, present)
+        today = await agenda.day(connection, member, present)
         if member.left_at is None and not today.is_quiet:
             told.append(replace(letter, day=today))
     return told
 
 
-async def known_of(connection: Connection, occasion: Occasion, present: datetime) -> Outcomes:
+async def known_of(connection: Connection, occasion: MessageRequest, present: datetime) -> Outcomes:
     """What became of those messages of an occasion that an earlier attempt has written."""
     if occasion.account is None:
         return await outbox.outcomes(connection, [key_of(occasion, id_) for id_ in occasion.to], present)
     return await outbox.of_occasion(connection, occasion.account, key_of(occasion, ""), present)
 
 
-def key_of(occasion: Occasion, person: str) -> str:
+def key_of(occasion: MessageRequest, person: str) -> str:
     # Where each of several people has a to-do of their own, all of them write to the same TAM about the same step.
     about = occasion.task.about if occasion.task is not None else None
     return message_key(
@@ -179,14 +198,14 @@ def key_of(occasion: Occasion, person: str) -> str:
     )
 
 
-def having(personas: Sequence[str], company: House) -> list[str]:
+def having(personas: Sequence[str], company: VendorContext) -> list[str]:
     """The contacts who have one of these personas at this moment."""
-    if not isinstance(company, Company):
+    if not isinstance(company, AccountContext):
         return []
     return [contact.id for contact in company.contacts.values() if contact.persona in personas]
 
 
-def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState, at: datetime) -> list[Entry]:
+def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState, at: datetime) -> list[TimelineEvent]:
     """What its account's timeline is told of a message: nothing where it belongs to no account's story."""
     if message.account is None:
         return []
@@ -195,7 +214,7 @@ def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState,
         # It may fail again, once it was sent again.
         key += f"/{message.fence}"
     return [
-        Entry(
+        TimelineEvent(
             key=key,
             account=message.account,
             at=at,
@@ -207,7 +226,7 @@ def told(message: outbox.Message | outbox.Lease, kind: str, state: MessageState,
     ]
 
 
-def of_verdict(message: outbox.Message, verdict: Verdict, present: datetime) -> list[Entry]:
+def of_verdict(message: outbox.Message, verdict: MailVerdict, present: datetime) -> list[TimelineEvent]:
     """What the timeline is told of a mail that does not go now: when it goes, what it joined, or why it stays."""
     if verdict.joins is not None:
         entries = told(message, "message.joined", MessageState.SUPPRESSED, present)
@@ -228,6 +247,6 @@ def of_verdict(message: outbox.Message, verdict: Verdict, present: datetime) -> 
     ]
 
 
-def suppressed(message: outbox.Message, at: datetime, reason: str) -> list[Entry]:
+def suppressed(message: outbox.Message, at: datetime, reason: str) -> list[TimelineEvent]:
     entries = told(message, "message.suppressed", MessageState.SUPPRESSED, at)
     return [entry.model_copy(update={"about": reason}) for entry in entries]

@@ -39,21 +39,21 @@ from bench import product, sink
 from bench.floor import bounded
 from bench.product import EXAMPLE
 from rapport import clock
+from rapport.model.account import AccountFile, MembersFile
 from rapport.model.ids import desk_id
-from rapport.model.people import AccountFile, MembersFile
 from rapport.model.reading import check, read_toml
-from rapport.model.support import DESK, CaseState, CaseStatus, DeskStart, DeskView, WrittenCase
+from rapport.model.support_case import DESK, CaseState, CaseStatus, DeskStart, DeskView, WrittenCase
 from rapport.model.workflows import SUPPORT_DESK
 from rapport.settings import Settings
-from rapport.storage import imports, support
+from rapport.storage import imports, support_case as support_case_storage
 from rapport.storage.database import Connection, Store
-from rapport.storage.support_tables import AssignmentRow, CaseRow
+from rapport.storage.support_case_tables import AssignmentRow, CaseRow
 from rapport.storage.tables import TimelineRow
 from rapport.temporal import let_pass, time_skipping
-from starters.commands import cases
-from starters.commands.cases import HandOff, Say
-from starters.commands.office import Actor, Office
 from starters.programs import find
+from starters.use_cases import support_case
+from starters.use_cases.services import Actor, Services
+from starters.use_cases.support_case import HandOff, Say
 from worker import STEADY, build
 
 ACCOUNT: Final = "versayce"
@@ -221,7 +221,7 @@ async def living(data: Path, start: DeskStart, chance: random.Random, now: datet
                     await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), EXAMPLE.name), present)
                     await imports.save_members(connection, crew(always=False))
             async with parts.worker:
-                desk = _Desk(Office(settings, parts.store, environment.client), environment, chance, now=present)
+                desk = _Desk(Services(settings, parts.store, environment.client), environment, chance, now=present)
                 if now is not None:
                     await desk.reach(now)
                 await environment.client.start_workflow(
@@ -271,7 +271,7 @@ async def year(
                 view = await desk.view()
                 start, now, opened = DeskStart(turnover=turnover, state=view.state), desk.now, desk.opened
                 moved += 1
-                async with desk.office.store.reading() as connection:
+                async with desk.services.store.reading() as connection:
                     lost, twice = await counted(connection, view, ended=True)
             if tell is not None:
                 took = time.monotonic() - began
@@ -284,7 +284,7 @@ async def year(
 class _Desk:
     """A desk under way, and the people who ask and answer."""
 
-    office: Office
+    services: Services
     environment: WorkflowEnvironment
     chance: random.Random
     now: datetime
@@ -309,7 +309,7 @@ class _Desk:
                 }
             )
             with clock.set_to(self.now):
-                await cases.open_case(self.office, written, _engineer(0))
+                await support_case.open_case(self.services, written, _engineer(0))
 
         calls = [partial(one, self.opened + index) for index in range(count)]
         self.opened += count
@@ -317,14 +317,14 @@ class _Desk:
 
     async def work(self, *, only_resolve: bool = False) -> None:
         """Whoever has a case solves it, or now and then hands it on. None is reopened."""
-        async with self.office.store.reading() as connection:
-            found = await support.cases(connection, states=[CaseState.OPEN], limit=100_000)
+        async with self.services.store.reading() as connection:
+            found = await support_case_storage.cases(connection, states=[CaseState.OPEN], limit=100_000)
         calls: list[Callable[[], Any]] = []
         for case in found:
             if not only_resolve and self.chance.random() < 0.03:
-                calls.append(self._acting(cases.hand_off, case.ref, _ON))
+                calls.append(self._acting(support_case.hand_off, case.ref, _ON))
             elif only_resolve or self.chance.random() < 0.9:
-                calls.append(self._acting(cases.resolve, case.ref, _SOLVED))
+                calls.append(self._acting(support_case.resolve, case.ref, _SOLVED))
         await bounded(calls)
 
     async def work_off(self, first: datetime, day: int) -> int:
@@ -338,8 +338,8 @@ class _Desk:
             for look in LOOKS[1:]:
                 await self.reach(first + timedelta(days=further) + look)
                 await self.work(only_resolve=True)
-            async with self.office.store.reading() as connection:
-                if not await support.open_refs(connection):
+            async with self.services.store.reading() as connection:
+                if not await support_case_storage.open_refs(connection):
                     break
         else:
             further = day + 30
@@ -348,14 +348,14 @@ class _Desk:
 
     async def view(self) -> DeskView:
         """The desk's own state."""
-        handle = self.office.client.get_workflow_handle(desk_id(DESK))
+        handle = self.services.client.get_workflow_handle(desk_id(DESK))
         found: DeskView = await handle.query("view", result_type=DeskView)
         return found
 
     def _acting(self, command: Callable[..., Any], ref: str, said: Say | HandOff) -> Callable[[], Any]:
         async def act() -> None:
             with clock.set_to(self.now):
-                await command(self.office, ref, said, _engineer(0))
+                await command(self.services, ref, said, _engineer(0))
 
         return act
 

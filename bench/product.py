@@ -25,11 +25,11 @@ from bench.floor import bounded, paced
 from bench.http import Api
 from bench.processes import Cost, children_named, cpu_seconds
 from bench.sink import Sink
+from rapport.model.account import AccountFile
 from rapport.model.ids import onboarding_id
-from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.temporal import connect
-from starters.commands.onboardings import PLAYBOOKS
+from starters.use_cases.onboarding import PLAYBOOKS
 
 HERE: Final = Path(__file__).parent
 EXAMPLE: Final = HERE.parent / "examples" / "versayce.toml"

@@ -28,21 +28,21 @@ from temporalio.service import RPCError
 
 from bench.actions import UNSEEN, actions
 from rapport.mail.catcher import Catcher
-from rapport.model.base import Refusal
+from rapport.model.account import AccountFile
+from rapport.model.base import UserError
 from rapport.model.ids import meeting_id, onboarding_id, task_id
-from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.settings import Settings
-from rapport.storage import contracts
-from starters.commands import meetings, onboardings, tasks
-from starters.commands.office import Actor, Office
-from starters.commands.onboardings import StartRequest
-from starters.commands.tasks_shown import TaskShown
+from rapport.storage import contract as contracts
 from starters.installation import Ports
 from starters.simulate.life import beginning
 from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import of_file
 from starters.stack import take_port, take_ports, temporal_server
+from starters.use_cases import meeting as meetings, onboarding, task as tasks
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import Actor, Services
+from starters.views.task import TaskShown
 from worker import build
 
 T = TypeVar("T")
@@ -93,9 +93,9 @@ async def histories(client: Client, workflow_id: str, run_id: str | None) -> Asy
                 yield one
 
 
-async def cost_of(client: Client, office: Office, account: str) -> Cost:
+async def cost_of(client: Client, services: Services, account: str) -> Cost:
     """What an account's workflows have cost so far."""
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         contract = await contracts.latest(connection, account)
     assert contract is not None
     by_type: dict[str, Counter[str]] = {}
@@ -116,7 +116,7 @@ async def year(file: AccountFile, scenario: str, days: int) -> Cost:
     source = of_file(file, Path("none"))
     async with beginning(source, source.contract.signed_at) as life:
         await life.live(life.began + timedelta(days=days), SCENARIOS[scenario]())
-        return await cost_of(life.office.client, life.office, life.account)
+        return await cost_of(life.services.client, life.services, life.account)
 
 
 # The counter against the server's own metric
@@ -155,12 +155,12 @@ async def compare() -> Compared:
             )
             async with build(client, settings) as parts:
                 await parts.store.migrate()
-                office = Office(settings, parts.store, client)
+                services = Services(settings, parts.store, client)
                 async with parts.worker:
                     before = await metered(metrics)
-                    await short_life(office, file)
+                    await short_life(services, file)
                     metric = await at_rest(metrics)
-                    cost = await cost_of(client, office, file.account.key)
+                    cost = await cost_of(client, services, file.account.key)
             await catcher.stop()
     metric -= before
     kinds: Counter[str] = Counter()
@@ -170,7 +170,7 @@ async def compare() -> Compared:
     return Compared(cost.total, sum(seen.values()), dict(kinds), dict(metric))
 
 
-async def short_life(office: Office, file: AccountFile) -> None:
+async def short_life(services: Services, file: AccountFile) -> None:
     """As much of a life as needs no waiting."""
     account, tam = file.account.key, Actor(email=file.account.tam, channel="cli")
     by = {contact.persona: Actor(email=contact.email, channel="cli") for contact in file.contacts}
@@ -179,29 +179,29 @@ async def short_life(office: Office, file: AccountFile) -> None:
     async def at_ease() -> None:
         # A task that news overtakes is metered, thrown away, and metered again; no history tells of that.
         for id_ in (onboarding_id(account), approval, kickoff):
-            run = office.client.get_workflow_handle(id_)
+            run = services.client.get_workflow_handle(id_)
             await once(run.describe, lambda seen: not _is_at_work(seen.raw_description))
 
     async def task(phase: str) -> TaskShown:
         await at_ease()
-        return await once(lambda: tasks.show(office, approval), lambda shown: shown.phase == phase)
+        return await once(lambda: tasks.show(services, approval), lambda shown: shown.phase == phase)
 
     async def meeting(phase: str) -> meetings.MeetingShown:
         await at_ease()
-        return await once(lambda: meetings.show(office, account, "kickoff"), lambda shown: shown.phase == phase)
+        return await once(lambda: meetings.show(services, account, "kickoff"), lambda shown: shown.phase == phase)
 
-    await onboardings.start(office, StartRequest(file=file))
+    await onboarding.start(services, StartRequest(file=file))
     await task("preparing")
-    await tasks.request(office, approval, {"reason": "Four plants", "cost": "1,200 EUR", "dates": "December"}, tam)
+    await tasks.request(services, approval, {"reason": "Four plants", "cost": "1,200 EUR", "dates": "December"}, tam)
     shown = await task("open")
-    await tasks.decide(office, approval, "approve", Actor(email=shown.assignees[0], channel="cli"))
+    await tasks.decide(services, approval, "approve", Actor(email=shown.assignees[0], channel="cli"))
     for persona in ("primary_champion", "primary_user"):
         offered = await meeting("voting")
-        await meetings.vote(office, account, "kickoff", (offered.slots[0].id,), by[persona])
+        await meetings.vote(services, account, "kickoff", (offered.slots[0].id,), by[persona])
     for _ in range(3):
         start = (await meeting("booked")).booked
         assert start is not None
-        await meetings.book(office, account, "kickoff", start + timedelta(hours=1), tam)
+        await meetings.book(services, account, "kickoff", start + timedelta(hours=1), tam)
     await at_ease()
 
 
@@ -217,7 +217,7 @@ async def once(ask: Callable[[], Awaitable[T]], fits: Callable[[T], bool]) -> T:
                 answer = await ask()
                 if fits(answer):
                     return answer
-            except (Refusal, RPCError):
+            except (UserError, RPCError):
                 pass  # It is not there yet.
             await asyncio.sleep(0.05)
 

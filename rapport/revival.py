@@ -19,7 +19,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import end_of
 
 _ENDED_OUTSIDE: Final = (
@@ -70,11 +70,11 @@ async def _reset(client: Client, id_: str) -> bool:
     """Have it go on, unless it runs; whether this did it."""
     found = await _described(client, id_)
     if found is None:
-        raise Refusal("Temporal no longer knows this workflow", kind=Refused.NOT_FOUND)
+        raise UserError("Temporal no longer knows this workflow", kind=Refused.NOT_FOUND)
     if found.status is WorkflowExecutionStatus.RUNNING:
         return False
     if found.status not in _ENDED_OUTSIDE:
-        raise Refusal("this workflow came to its own end", kind=Refused.CONFLICT)
+        raise UserError("this workflow came to its own end", kind=Refused.CONFLICT)
     point = await _last_task(client, id_, found.run_id, canceled=found.status is WorkflowExecutionStatus.CANCELED)
     if point is None:
         return await _begin(client, found)
@@ -91,7 +91,7 @@ async def _reset(client: Client, id_: str) -> bool:
     except RPCError as error:
         if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION):
             raise
-        raise Refusal("Temporal refuses to reset this workflow", kind=Refused.CONFLICT) from None
+        raise UserError("Temporal refuses to reset this workflow", kind=Refused.CONFLICT) from None
     return True
 
 
@@ -136,7 +136,7 @@ async def _reconnect(client: Client, id_: str) -> list[str]:
     for child in found.raw_description.pending_children if found is not None else ():
         try:
             began += await revive(client, child.workflow_id)
-        except Refusal:
+        except UserError:
             await client.get_workflow_handle(id_).signal(end_of(child.workflow_id), await _result(client, child))
     return began
 

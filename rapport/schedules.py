@@ -24,7 +24,7 @@ from rapport.model import ids
 from rapport.model.morning import MorningStart
 from rapport.model.sweep import SweepStart
 from rapport.model.workflows import MORNING, SWEEP
-from rapport.policy.morning import EVERY
+from rapport.rules.morning import EVERY
 
 MORNINGS: Final = "morning"
 """The schedule that looks every half hour for members whose working day has begun."""

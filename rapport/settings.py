@@ -23,7 +23,7 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from rapport.model.base import Email, Refusal, mail_address
+from rapport.model.base import Email, UserError, mail_address
 from rapport.model.relay import RelaySettings
 
 
@@ -213,7 +213,7 @@ class Settings(BaseSettings):
             Refusal: None is set.
         """
         if self.secret is None:
-            raise Refusal(
+            raise UserError(
                 "is not set",
                 field="RAPPORT_SECRET",
                 fix="set it to a long random text, the same for every process; `rapport up` makes one by itself",
@@ -263,7 +263,7 @@ def _insist_known(settings: Settings) -> Settings:
         if name not in fields and name not in {field.validation_alias for field in fields.values()}:
             meant = name.lower().removeprefix("rapport_")
             fix = f"write {meant}" if meant in fields else "write a name of docs/operating.md, such as smtp_url"
-            raise Refusal(f"has no setting {name[:60]}", field=str(settings.data / "rapport.toml"), fix=fix)
+            raise UserError(f"has no setting {name[:60]}", field=str(settings.data / "rapport.toml"), fix=fix)
     return settings
 
 
@@ -283,9 +283,9 @@ def read_settings(data: Path | None = None) -> Settings:
         detail = error.errors(include_url=False, include_input=False)[0]
         name = "_".join(str(part) for part in detail["loc"]).upper()
         field = name if name.startswith("RAPPORT_") else f"RAPPORT_{name}"
-        raise Refusal(detail["msg"].removeprefix("Value error, "), field=field, fix="correct the setting") from None
+        raise UserError(detail["msg"].removeprefix("Value error, "), field=field, fix="correct the setting") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         file = (data or Path(os.environ.get("RAPPORT_DATA", ".rapport"))) / "rapport.toml"
-        raise Refusal(f"is no TOML: {error}", field=str(file), fix="correct the file") from None
+        raise UserError(f"is no TOML: {error}", field=str(file), fix="correct the file") from None
     except OSError as error:
-        raise Refusal(f"cannot be read: {error.strerror}", field=str(error.filename), fix="see who owns it") from None
+        raise UserError(f"cannot be read: {error.strerror}", field=str(error.filename), fix="see who owns it") from None

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
-from rapport.model.base import Email, Name, Refusal, Several, StepName, Wire, Written, suggestion
-from rapport.model.people import Schedule
+from rapport.model.account import Schedule
+from rapport.model.base import Email, InputModel, Name, Several, StepName, UserError, WireModel, suggestion
 from rapport.model.positions import line_of, lines, place_of
 from rapport.model.reading import check, parse_toml
-from rapport.model.support import GENERAL
-from rapport.policy.calendar import wall
-from rapport.policy.promises import Promise
+from rapport.model.support_case import GENERAL
+from rapport.rules.calendar import wall
+from rapport.rules.sla import Promise
 
 FILE: Final = "support.toml"
 
@@ -78,7 +78,7 @@ class Desk(Schedule):
         return Schedule(zone=self.zone, country=self.country, subdivision=self.subdivision, hours=self.hours)
 
 
-class SeverityRule(Written):
+class SeverityRule(InputModel):
     """What the cases of one severity are promised."""
 
     title: Name
@@ -88,11 +88,11 @@ class SeverityRule(Written):
 
     @property
     def promise(self) -> Promise:
-        """As `rapport.policy.promises` counts it."""
+        """As `rapport.rules.sla` counts it."""
         return Promise(self.first_answer, self.next_update, self.around_the_clock)
 
 
-class Area(Written):
+class Area(InputModel):
     """A product area, and the engineering team that owned it when that was last confirmed."""
 
     title: Name
@@ -100,7 +100,7 @@ class Area(Written):
     confirmed: date
 
 
-class Team(Written):
+class Team(InputModel):
     """An engineering team.
 
     Attributes:
@@ -111,13 +111,13 @@ class Team(Written):
     engineers: tuple[Email, ...] = ()
 
 
-class Knowledge(Written):
+class Knowledge(InputModel):
     """For how long it is believed that an area's owner is still the same, in days."""
 
     confirm_after_days: int = Field(default=180, ge=1)
 
 
-class OnCall(Written):
+class OnCall(InputModel):
     """Who can be reached at night, in turns.
 
     Attributes:
@@ -148,7 +148,7 @@ class OnCall(Written):
         return None if turn < 0 else self.members[turn % len(self.members)]
 
 
-class Owner(Wire):
+class AreaOwner(WireModel):
     """Who owns an area, as a case shows it.
 
     Attributes:
@@ -172,7 +172,7 @@ class Owner(Wire):
         return f"{self.team}, last confirmed {self.confirmed}, {self.days} days ago: ask whether it still is"
 
 
-class Rules(Written):
+class DeskRules(InputModel):
     """All that the desk goes by."""
 
     desk: Desk
@@ -218,14 +218,14 @@ class Rules(Written):
         """
         return self.severity[str(severity)].promise
 
-    def owner(self, area: str, now: datetime) -> Owner | None:
+    def owner(self, area: str, now: datetime) -> AreaOwner | None:
         """Which engineering team owns an area; nobody of one that is not placed, or that is none of these."""
         known = self.areas.get(area)
         if known is None:
             return None
         team = self.teams[known.team]
         days = (now.astimezone(ZoneInfo(self.desk.zone)).date() - known.confirmed).days
-        return Owner(
+        return AreaOwner(
             area=known.title,
             name=known.team,
             team=team.title,
@@ -243,14 +243,14 @@ class Rules(Written):
         """
         if name == GENERAL or name in self.areas:
             return name
-        raise Refusal(f'there is no area "{name[:40]}"', field="area", fix=suggestion(name, [*self.areas, GENERAL]))
+        raise UserError(f'there is no area "{name[:40]}"', field="area", fix=suggestion(name, [*self.areas, GENERAL]))
 
     def on_call_now(self, now: datetime) -> Email | None:
         """Who is on call, by address; nobody without a rota."""
         return self.on_call.now(now, self.desk.zone) if self.on_call is not None else None
 
 
-def load(data: Path | None = None) -> Rules:
+def load(data: Path | None = None) -> DeskRules:
     """The shipped rules, with those tables in their place that an installation has of its own.
 
     Args:
@@ -262,15 +262,15 @@ def load(data: Path | None = None) -> Rules:
     shipped = parse_toml(files("rapport").joinpath(FILE).read_bytes(), FILE)
     own = data / FILE if data is not None else None
     if own is None or not own.exists():
-        return check(Rules, shipped, FILE)
+        return check(DeskRules, shipped, FILE)
     try:
         raw = own.read_bytes()
     except OSError as error:
-        raise Refusal(f"cannot be read: {error.strerror}", field=FILE, fix="correct its rights") from None
+        raise UserError(f"cannot be read: {error.strerror}", field=FILE, fix="correct its rights") from None
     return read(raw, shipped)
 
 
-def read(raw: bytes, shipped: Mapping[str, Any]) -> Rules:
+def read(raw: bytes, shipped: Mapping[str, Any]) -> DeskRules:
     """An installation's own rules over the shipped ones.
 
     Raises:
@@ -278,20 +278,20 @@ def read(raw: bytes, shipped: Mapping[str, Any]) -> Rules:
     """
     try:
         data = parse_toml(raw, FILE)
-    except Refusal as refusal:
+    except UserError as refusal:
         at = _AT_LINE.search(refusal.problem)
         if at is None:
             raise
         problem = _AT_LINE.sub("", refusal.problem)
-        raise Refusal(problem, field=f"{FILE}:{at[1]}", fix=refusal.fix) from None
+        raise UserError(problem, field=f"{FILE}:{at[1]}", fix=refusal.fix) from None
     try:
-        return check(Rules, {**shipped, **data}, "")
-    except Refusal as refusal:
+        return check(DeskRules, {**shipped, **data}, "")
+    except UserError as refusal:
         places = lines(raw.decode())
         first, *others = [
-            Refusal(
+            UserError(
                 fault.problem, field=f"{FILE}:{line_of(place_of(fault.field), places)}: {fault.field}", fix=fault.fix
             )
             for fault in (refusal, *refusal.others)
         ]
-        raise Refusal(first.problem, field=first.field, fix=first.fix, others=others) from None
+        raise UserError(first.problem, field=first.field, fix=first.fix, others=others) from None

@@ -18,7 +18,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 
 if TYPE_CHECKING:
     from temporalio.testing import WorkflowEnvironment
@@ -72,7 +72,7 @@ async def connect(address: str | None = None) -> Client:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=_runtime())
     except (RuntimeError, RPCError, TimeoutError):
-        raise Refusal(
+        raise UserError(
             f"Temporal does not answer at {target}",
             field="TEMPORAL_ADDRESS",
             fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
@@ -115,7 +115,7 @@ async def register_search_attributes(client: Client) -> bool:
     for name, kind in SEARCH_ATTRIBUTES.items():
         there = listed.custom_attributes.get(name)
         if there is not None and there != kind:
-            raise Refusal(
+            raise UserError(
                 f"the search attribute {name} is registered with another type",
                 field="namespace",
                 fix=f"remove it with `temporal operator search-attribute remove --name {name}`, then run this again",

@@ -15,7 +15,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.workflows import mail_queue
 from rapport.temporal import connect, run_to_end
 from starters.installation import settings_of
@@ -51,5 +51,5 @@ async def _main() -> None:
 if __name__ == "__main__":
     try:
         run_to_end(_main())
-    except Refusal as refusal:
+    except UserError as refusal:
         sys.exit(str(refusal))

@@ -12,12 +12,12 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from rapport.model.base import Refusal, Refused, Wire
+from rapport.model.base import Refused, UserError, WireModel
 from rapport.model.reading import read_json
 from rapport.settings import Settings, read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect
-from starters.commands.office import Office
+from starters.use_cases.services import Services
 
 STACK_FILE: Final = "stack.json"
 
@@ -32,7 +32,7 @@ class Ports:
     smtp: int = 8025
 
 
-class Addresses(Wire):
+class Addresses(WireModel):
     """Where the parts of an embedded stack answer, as `rapport up` writes them down for other commands.
 
     Attributes:
@@ -103,7 +103,7 @@ def insist_on_database(settings: Settings) -> None:
         Refusal: The database would be a file of the data directory, and there is none.
     """
     if settings.database_url is None and not (settings.data / "rapport.db").exists():
-        raise Refusal(
+        raise UserError(
             f"there is no installation in {settings.data}",
             field="RAPPORT_DATA",
             fix="start one with `rapport demo` or `rapport up`, or set RAPPORT_DATA or RAPPORT_DATABASE_URL",
@@ -112,7 +112,7 @@ def insist_on_database(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def office(data: Path | None) -> AsyncIterator[Office]:
+async def services(data: Path | None) -> AsyncIterator[Services]:
     """Open the parts that use cases work with.
 
     Raises:
@@ -124,7 +124,7 @@ async def office(data: Path | None) -> AsyncIterator[Office]:
     async with opened(settings.database) as store:
         await store.check()
         client = await connect(temporal_of(settings))
-        yield Office(settings, store, client)
+        yield Services(settings, store, client)
 
 
 def os_user() -> str:

@@ -9,8 +9,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from rapport.model.people import WEEKDAYS
-from rapport.policy.desk_report import DeskReport, Hour
+from rapport.model.account import WEEKDAYS
+from rapport.rules.desk_report import DeskReport, Hour
 
 WIDTH: Final = 960
 HEIGHT: Final = 320

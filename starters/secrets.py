@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 
 _OURS: Final = (
     *("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.lock", "*.log", "*.log.*"),
@@ -45,7 +45,7 @@ def _take_from_others(path: Path) -> None:
     # Some file systems take the word and do nothing.
     if kept:
         mode = "700" if path.is_dir() else "600"
-        raise Refusal(
+        raise UserError(
             "can be read by other users of this machine",
             field=str(path),
             fix=f"have its owner run `chmod {mode} {path}`, or choose another directory with --data",

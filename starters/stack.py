@@ -30,20 +30,20 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.schedules import register_schedules
 from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Store, opened
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
-from starters.commands import cases, desk
-from starters.commands.office import Office
 from starters.further_worker import further_worker
 from starters.http.app import create_app
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.logs import rotating
 from starters.programs import find
 from starters.secrets import kept, make_private, private, write_private
+from starters.use_cases import desk, support_case
+from starters.use_cases.services import Services
 from worker import Parts, build, freeze_what_is_loaded
 
 HOST: Final = "127.0.0.1"
@@ -72,7 +72,7 @@ class Stack:
     """A running stack."""
 
     addresses: Addresses
-    office: Office
+    services: Services
     token: str
     stopped: asyncio.Event
 
@@ -88,7 +88,7 @@ def hold(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refusal(
+            raise UserError(
                 f"another rapport runs in {path.parent}",
                 field="--data",
                 fix="stop it first, or choose another directory with --data",
@@ -109,7 +109,7 @@ def take_port(port: int, option: str) -> int:
             with contextlib.suppress(OSError):
                 probe.bind((HOST, candidate))
                 return candidate
-    raise Refusal(
+    raise UserError(
         f"port {port} is taken" if port else "no port is free",
         field=option,
         fix=f"choose another with {option} N, or {option} 0 for any free one",
@@ -193,11 +193,11 @@ async def _connect(server: subprocess.Popen[bytes], address: str, log: Path) -> 
                 try:
                     client = await connect(address)
                     await missing_search_attributes(client)
-                except (Refusal, RPCError):
+                except (UserError, RPCError):
                     await asyncio.sleep(0.1)
                 else:
                     return client
-    raise Refusal("Temporal's server did not start", fix=f"see {log}", kind=Refused.UNREACHABLE)
+    raise UserError("Temporal's server did not start", fix=f"see {log}", kind=Refused.UNREACHABLE)
 
 
 async def _prepare(client: Client) -> bool:
@@ -233,9 +233,9 @@ class _Http(uvicorn.Server):
 
 
 @asynccontextmanager
-async def http_server(office: Office, catcher: Catcher | None, port: int) -> AsyncIterator[asyncio.Task[None]]:
+async def http_server(services: Services, catcher: Catcher | None, port: int) -> AsyncIterator[asyncio.Task[None]]:
     """Serve HTTP on the loopback."""
-    app = create_app(office, catcher)
+    app = create_app(services, catcher)
     server = _Http(
         uvicorn.Config(
             app, host=HOST, port=port, log_config=None, log_level="warning", access_log=False, server_header=False
@@ -302,9 +302,9 @@ async def running(
             log = data / "worker.log"
             await parts.enter_async_context(further_worker(settings, f"{HOST}:{ports.temporal}", log))
         await desk.start(client, settings.task_queue)
-        office = Office(settings, built.store, client)
-        await cases.start_pending(office)
-        serving = await parts.enter_async_context(http_server(office, catcher, ports.http))
+        services = Services(settings, built.store, client)
+        await support_case.start_pending(services)
+        serving = await parts.enter_async_context(http_server(services, catcher, ports.http))
         freeze_what_is_loaded()
         addresses = Addresses(
             data=str(data),
@@ -322,7 +322,7 @@ async def running(
         stopped = asyncio.Event()
         for task in (working, serving):
             task.add_done_callback(lambda _: stopped.set())
-        yield Stack(addresses, office, token, stopped)
+        yield Stack(addresses, services, token, stopped)
 
 
 def _log_to(path: Path) -> None:

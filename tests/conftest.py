@@ -29,19 +29,19 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, WorkflowRunner
 
 from rapport.mail.catcher import Catcher
-from rapport.model.base import Wire
+from rapport.model.account import AccountFile
+from rapport.model.base import WireModel
 from rapport.model.ids import new_id
-from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
 from rapport.model.words import Left
 from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES, let_pass
-from starters.commands import office as office_module
-from starters.commands.office import Actor, Office
 from starters.installation import Ports
 from starters.stack import take_port
+from starters.use_cases import services as office_module
+from starters.use_cases.services import Actor, Services
 from tests.support import postgres
 from tests.support.playbooks import KICKOFF, put
 from worker import POLLERS, STEADY, Pollers, build
@@ -72,7 +72,7 @@ def free_port() -> int:
     return take_port(0, "--smtp-port")
 
 
-def left(update: str, word: Wire) -> Left:
+def left(update: str, word: WireModel) -> Left:
     """A word as it is left at a workflow's door while no worker answers."""
     return Left(update=update, word=word.model_dump(mode="json"))
 
@@ -145,10 +145,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @dataclass
-class Town:
+class Installation:
     """One installation: a Temporal server, a worker, a database, a catcher."""
 
-    office: Office
+    services: Services
     client: Client
     catcher: Catcher
     environment: WorkflowEnvironment | None = None
@@ -233,7 +233,7 @@ class Whole(Runner):
 
 
 @asynccontextmanager
-async def town(
+async def installation(
     client: Client,
     data: Path,
     task_queue: str,
@@ -242,7 +242,7 @@ async def town(
     runner: WorkflowRunner | None = None,
     interceptors: Sequence[Interceptor] = (),
     **settings: Any,
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[Installation]:
     """Open an installation on a Temporal server.
 
     Args:
@@ -273,7 +273,7 @@ async def town(
         # The whole sandbox, for every module: here is where it finds what a workflow must not do.
         built = build(client, made, runner=runner or Whole(), pollers=pollers, interceptors=interceptors)
         async with built as parts, parts.worker:
-            yield Town(Office(made, parts.store, client), client, catcher)
+            yield Installation(Services(made, parts.store, client), client, catcher)
         await store.close()
     await catcher.stop()
 
@@ -287,7 +287,7 @@ test_server.__test__ = False  # type: ignore[attr-defined]
 
 
 @asynccontextmanager
-async def skipping_town(data: Path, **settings: Any) -> AsyncIterator[Town]:
+async def skipping_installation(data: Path, **settings: Any) -> AsyncIterator[Installation]:
     """Open an installation on a time-skipping server of its own."""
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=test_server(), data_converter=pydantic_data_converter
@@ -296,15 +296,15 @@ async def skipping_town(data: Path, **settings: Any) -> AsyncIterator[Town]:
         await environment.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace="default", search_attributes=SEARCH_ATTRIBUTES)
         )
-        async with town(environment.client, data, "rapport", pollers=STEADY, **settings) as made:
+        async with installation(environment.client, data, "rapport", pollers=STEADY, **settings) as made:
             made.environment = environment
             yield made
 
 
 @pytest.fixture
-async def skipping(tmp_path: Path) -> AsyncIterator[Town]:
+async def skipping(tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation in which days pass in milliseconds."""
-    async with skipping_town(tmp_path) as made:
+    async with skipping_installation(tmp_path) as made:
         yield made
 
 
@@ -332,7 +332,7 @@ def account(key: str, contract: str) -> AccountFile:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def here(dev_server: Client, tmp_path: Path) -> AsyncIterator[Town]:
+async def here(dev_server: Client, tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation on the real server, with a task queue and accounts of its own."""
-    async with town(dev_server, tmp_path, new_id("queue")) as made:
+    async with installation(dev_server, tmp_path, new_id("queue")) as made:
         yield made

@@ -17,21 +17,23 @@ from sqlalchemy import func, select
 from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import Policy
-from activities.messages import Messages
-from rapport.mail.letters import Company, Stationery
+from activities.message import Messages
+from rapport.mail.letters import AccountContext, MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.meeting import Booking, Invitee, Proposal, Slot
-from rapport.model.message import MeetingFacts, Occasion, Purpose
+from rapport.model.message import MeetingFacts, MessageRequest, Purpose
 from rapport.model.playbook import Review
-from rapport.model.records import Entry
-from rapport.policy import audience
-from rapport.policy.pace import Pace
+from rapport.model.projection import TimelineEvent
+from rapport.rules import audience
+from rapport.rules.pace import Pace
 from rapport.storage.database import Store
 from rapport.storage.tables import TimelineRow
 from rapport.storage.timeline import append
 
 NOW: Final = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
-STATIONERY: Final = Stationery("onboarding@foobar.example", "https://rapport.foobar.example", b"a secret of the tests")
+STATIONERY: Final = MailSettings(
+    "onboarding@foobar.example", "https://rapport.foobar.example", b"a secret of the tests"
+)
 
 DROP: Final = "drop"
 """Instead of an answer: the connection is cut."""
@@ -236,7 +238,7 @@ def slots(count: int = 3) -> tuple[Slot, ...]:
     )
 
 
-def facts(company: Company, *, times: int = 3, booked: bool = False, where: str = "remote") -> MeetingFacts:
+def facts(company: AccountContext, *, times: int = 3, booked: bool = False, where: str = "remote") -> MeetingFacts:
     """What a mail may say of the kickoff."""
     invitees = tuple(Invitee(id=contact.id, persona=contact.persona) for contact in company.contacts.values())
     offered = slots(times)
@@ -264,7 +266,7 @@ def facts(company: Company, *, times: int = 3, booked: bool = False, where: str 
 
 
 def occasion(
-    company: Company,
+    company: AccountContext,
     purpose: Purpose = Purpose.PROPOSAL,
     email: str = "welcome",
     *,
@@ -273,9 +275,9 @@ def occasion(
     round_: int = 1,
     attempt: int = 1,
     meeting: MeetingFacts | None = None,
-) -> Occasion:
+) -> MessageRequest:
     """A reason to write to the account's contacts, as the kickoff's workflow words it."""
-    return Occasion(
+    return MessageRequest(
         account=company.account.key,
         contract="VERSAYCE-2026-11",
         step="kickoff",
@@ -292,13 +294,13 @@ def occasion(
     )
 
 
-async def company_of(store: Store, account: str = "versayce") -> Company:
+async def company_of(store: Store, account: str = "versayce") -> AccountContext:
     """Everyone around the account."""
     async with store.reading() as connection:
-        return await Company.read(connection, account)
+        return await AccountContext.read(connection, account)
 
 
-def having(company: Company, persona: str) -> str:
+def having(company: AccountContext, persona: str) -> str:
     """The id of the contact with this persona."""
     return next(contact.id for contact in company.contacts.values() if contact.persona == persona)
 
@@ -317,7 +319,9 @@ def send_apart(url: str, port: int, occasion: str, at: str) -> None:
         store = Store(url)
         async with mailer_to(port) as mailer:
             messages = messages_with(store, mailer)
-            await activity_at(datetime.fromisoformat(at)).run(messages.send, Occasion.model_validate_json(occasion))
+            await activity_at(datetime.fromisoformat(at)).run(
+                messages.send, MessageRequest.model_validate_json(occasion)
+            )
         await store.close()
 
     asyncio.run(work())
@@ -331,7 +335,7 @@ def write_many(url: str, writer: int, count: int) -> None:
         for number in range(count):
             async with store.writing() as connection:
                 seen = await connection.scalar(select(func.count()).select_from(TimelineRow))
-                entry = Entry(key=f"{writer}/{number}", account="versayce", at=NOW, kind="x", about=str(seen))
+                entry = TimelineEvent(key=f"{writer}/{number}", account="versayce", at=NOW, kind="x", about=str(seen))
                 await append(connection, [entry])
         await store.close()
 

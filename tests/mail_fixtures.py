@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
 from rapport.storage import imports
 from rapport.storage.database import Store

@@ -3,46 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.records import Records
-    from activities.rhythms import PlanReview, PlanSync, SeekTime
-    from activities.rhythms import Rhythms as Planning
+    from activities.cadence import Cadences as Planning, PlanReview, PlanSync, SeekTime
+    from activities.projection import Projections
     from rapport.model.cadence import (
+        BusinessReview,
         CadenceNews,
+        CadencePlan,
         CadenceResult,
         CadenceStart,
         CadenceState,
         CadenceView,
         Missed,
+        MoveOne,
+        NotHeld,
         Occurrence,
-        Review,
         ReviewPlan,
-        Sync,
+        SetRhythm,
+        SkipOne,
+        StandingChange,
+        StandingMeeting,
         SyncPlan,
     )
     from rapport.model.commands import in_name
-    from rapport.model.human_task import TaskStart
     from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
-    from rapport.model.meeting import MeetingStart
+    from rapport.model.meeting import MeetingStart, Receipt
     from rapport.model.message import Bundle, MessageState, Purpose, SetAside
-    from rapport.model.operations import Steering
-    from rapport.model.records import Wait
+    from rapport.model.operation import ControlKind, Operate, Operation
+    from rapport.model.playbook import Playbook, ReviewStep, SyncStep
+    from rapport.model.projection import Wait
+    from rapport.model.task import TaskStart
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
-    from rapport.policy import cadence, details
-    from rapport.policy.chores import GONE
+    from rapport.rules import cadence, details, playbook_migration
+    from rapport.rules.operation import UNCHANGED
+    from rapport.rules.todo_template import GONE
 
-from workflows.adoptions import Adoptions
+from workflows.cadence_mails import Recurring, preparation
+from workflows.correspondence import Correspondence
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
-from workflows.recurring import Recurring, preparation
-from workflows.rhythms import Rhythms
-from workflows.waiting import Alarm, ask, soon, steer
+from workflows.playbook_migration import PlaybookMigration
+from workflows.timeline import Timeline
+from workflows.waiting import Alarm, ask, control, soon
+from workflows.words import WordKind
+
+OPERATIONS: Final = MappingProxyType(
+    {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.ADOPT: "adopted", Operate.CANCEL: "cancelled"}
+)
+"""What can be done to what recurs as a whole, and what then stands in the receipt."""
 
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
@@ -50,7 +65,7 @@ CADENCE_IS_OVER: Final = "what recurs has come to its end"
 
 
 @workflow.defn(name=CADENCE.name)
-class Cadence(Rhythms):
+class Cadence(Correspondence):
     """Stands on its own beside the onboarding, from the first weekly on; a run lasts from review to review."""
 
     @workflow.init
@@ -59,14 +74,26 @@ class Cadence(Rhythms):
         state = start.state or cadence.laid_out(start.steps, workflow.now()).model_copy(
             update={"playbook": start.playbook, "version": start.version}
         )
-        super().__init__(start.account, start.contract, state)
+        super().__init__(start.account)
+        self.syncs: dict[str, StandingMeeting] = dict(state.syncs)
+        self.reviews: dict[str, BusinessReview] = dict(state.reviews)
+        self.changes = list(state.changes)
+        self.missed = list(state.missed)
+        self.recall(state.receipts, state.drafts)
+        self.timeline = Timeline(start.account, start.contract, written=state.written, wait=state.wait)
+        self.contract = start.contract
+        self.playbook, self.version = state.playbook, state.version
+        self.adopting: tuple[SyncStep | ReviewStep, ...] | None = None
+        self.has_adopted = False
+        self.people_moved = False
+        self.stale: set[str] = set()
         self.start = start
         self.began = state.began
         self.projected = state.projected
         self.retired = dict(state.retired)
         self.gone: list[str] = []
         self.recurring = Recurring(start.account, start.contract, state.mails)
-        self.adoptions = Adoptions(self)
+        self.playbook_migration = PlaybookMigration(self)
         self.alarm = Alarm()
         self.review_over = False
         self._open: list[str] = []
@@ -77,7 +104,7 @@ class Cadence(Rhythms):
     async def run(self, start: CadenceStart) -> CadenceResult:
         """Until somebody closes it; each review is followed by a fresh run."""
         if start.state is None:
-            self.diary.tell("cadence.began")
+            self.timeline.record("cadence.began")
         while not self.closing:
             self.changed = False
             await self.stand_still()
@@ -108,8 +135,8 @@ class Cadence(Rhythms):
         """Do as an adopted playbook says, from the next brief or offer on; with nothing left, come to an end."""
         if self.adopting is not None:
             wanted, self.adopting = self.adopting, None
-            await self.adoptions.follow(wanted)
-        self.adoptions.let_go()
+            await self.playbook_migration.follow(wanted)
+        self.playbook_migration.forget()
         if not (self.syncs or self.reviews):
             self.closing = self.changed = True
 
@@ -118,7 +145,7 @@ class Cadence(Rhythms):
         for name, before in list(self.syncs.items()):
             sync, held = cadence.counted(before, workflow.now())
             for one in held:
-                self.diary.tell("sync.held", step=name, instant=one.start)
+                self.timeline.record("sync.held", step=name, instant=one.start)
             turn = cadence.take_due(sync, workflow.now())
             self.put(name, turn.sync)
             for missed in turn.missed:
@@ -139,7 +166,7 @@ class Cadence(Rhythms):
             else:
                 again = workflow.now() + cadence.SEEK_AGAIN
                 self.put(name, found.model_copy(update={"seek_at": again}))
-                self.diary.tell("sync.no_time", step=name)
+                self.timeline.record("sync.no_time", step=name)
                 self.write(self.recurring.no_time(self.syncs[name]), "Tell the TAM that no time suits everyone")
 
     async def plan_ahead(self) -> None:
@@ -222,8 +249,8 @@ class Cadence(Rhythms):
         await self.carry_out_releases()
         await self.drop_drafts(CADENCE_IS_OVER)
         for id_ in list(self._open):
-            await steer(id_, Steering.CLOSE)
-        self.diary.tell("cadence.ended")
+            await control(id_, ControlKind.CLOSE)
+        self.timeline.record("cadence.ended")
         await self.all_over()
         return CadenceResult()
 
@@ -244,7 +271,7 @@ class Cadence(Rhythms):
 
     # How it is done
 
-    def _brief(self, sync: Sync, one: Occurrence) -> None:
+    def _brief(self, sync: StandingMeeting, one: Occurrence) -> None:
         """Brief and digest go in one breath; a digest that nobody has sent gives way to the new one."""
         name = sync.step.name
         since = cadence.looks_back(sync, one.until)
@@ -263,17 +290,17 @@ class Cadence(Rhythms):
             if late and one.start <= workflow.now():
                 self.miss(Missed(step=name, what="sync", at=one.start))
 
-    async def _seek(self, sync: Sync) -> SyncPlan:
+    async def _seek(self, sync: StandingMeeting) -> SyncPlan:
         question = SeekTime(account=self.account, step=sync.step, now=workflow.now())
         summary = f"Find a standing time for {sync.step.title}"
         found = await attempted(Planning.seek, question, summary, CALENDARS)
         if isinstance(found, Denied):
-            self.diary.tell("calendar.unreadable", step=sync.step.name)
+            self.timeline.record("calendar.unreadable", step=sync.step.name)
             question = question.model_copy(update={"without_calendar": True})
             return await done(Planning.seek, question, summary, CALENDARS)
         return found
 
-    async def plan_sync(self, sync: Sync, after: datetime | None = None) -> SyncPlan:
+    async def plan_sync(self, sync: StandingMeeting, after: datetime | None = None) -> SyncPlan:
         """Find out when a standing meeting takes place next.
 
         Args:
@@ -311,11 +338,11 @@ class Cadence(Rhythms):
         review = self.reviews[name]
         self.reviews[name] = review.model_copy(update={"opened": plan, "briefed": False})
         self.stale.add(name)
-        self.diary.tell("review.offered", step=name, about=plan.period, instant=plan.target)
+        self.timeline.record("review.offered", step=name, about=plan.period, instant=plan.target)
         self._follow(self._hold(review, plan))
         self._follow(self._prepare(review, plan))
 
-    async def _hold(self, review: Review, plan: ReviewPlan) -> None:
+    async def _hold(self, review: BusinessReview, plan: ReviewPlan) -> None:
         """A review's meeting, from its times to its outcome; then what was agreed is put into words."""
         name, step = review.step.name, review.step
         start = MeetingStart(
@@ -336,16 +363,16 @@ class Cadence(Rhythms):
         if opened is not None and opened.number == plan.number:
             self.reviews[name] = self.reviews[name].model_copy(update={"briefed": True})
         if (preparing := self._preparation_of(name, plan)) in self._open:
-            await steer(preparing, Steering.CLOSE)
+            await control(preparing, ControlKind.CLOSE)
         outcome = result.outcome if result is not None else "failed"
-        self.diary.tell("review.ended", step=name, about=outcome)
+        self.timeline.record("review.ended", step=name, about=outcome)
         if result is None:
             self._follow(self._have_it_seen_to(review, plan))
         if outcome == "held":
             self.write(self.recurring.follow_up(review, plan), "Say what was agreed", reviewed=step.review != "auto")
         self.review_over = self.changed = True
 
-    async def _prepare(self, review: Review, plan: ReviewPlan) -> None:
+    async def _prepare(self, review: BusinessReview, plan: ReviewPlan) -> None:
         """The TAM's to-do, due well before the review."""
         title = f"Prepare: {review.step.title}"
         start = TaskStart(
@@ -361,7 +388,7 @@ class Cadence(Rhythms):
         id_ = self._preparation_of(review.step.name, plan)
         await self._child(HUMAN_TASK, start, id_, f"{title}, {plan.period}", "Done, or not needed.")
 
-    async def _have_it_seen_to(self, review: Review, plan: ReviewPlan) -> None:
+    async def _have_it_seen_to(self, review: BusinessReview, plan: ReviewPlan) -> None:
         """Have the TAM take care of a review whose workflow was ended from outside."""
         step = f"{review.step.name}.{GONE.name}"
         given = TaskStart(
@@ -422,12 +449,12 @@ class Cadence(Rhythms):
             reviews=self.reviews,
             receipts=self.receipts,
             drafts=tuple(self.drafts),
-            written=self.diary.written,
+            written=self.timeline.written,
             projected=self.projected,
             mails=self.recurring.mails,
             changes=tuple(self.changes),
             missed=tuple(self.missed),
-            wait=self.diary.wait,
+            wait=self.timeline.wait,
             retired=self.retired,
             playbook=self.playbook,
             version=self.version,
@@ -456,11 +483,11 @@ class Cadence(Rhythms):
     def _news(self) -> CadenceNews | None:
         """What SQL does not know yet, and show it in Temporal's UI."""
         for trouble in self.troubles:
-            self.diary.tell("message.refused", about=trouble)
+            self.timeline.record("message.refused", about=trouble)
         self.troubles.clear()
         waits = [wait for name in self.syncs if (wait := self._wait(name)).on]
-        self.diary.turn_to(waits[0] if waits else Wait())
-        if not self.stale and not self.gone and not self.diary.has_entries:
+        self.timeline.turn_to(waits[0] if waits else Wait())
+        if not self.stale and not self.gone and not self.timeline.has_entries:
             return None
         stale, self.stale = self.stale, set()
         gone, self.gone = tuple(self.gone), []
@@ -473,7 +500,7 @@ class Cadence(Rhythms):
             now=workflow.now(),
             rhythms=tuple(self._rhythm(name) for name in (*self.syncs, *self.reviews) if name in stale or self.closing),
             ended=self.closing,
-            entries=self.diary.take_entries(),
+            entries=self.timeline.take_entries(),
             gone=gone,
             paused_at=None if self.closing else self.paused_at,
             playbook=self.playbook if self.has_adopted else None,
@@ -482,7 +509,7 @@ class Cadence(Rhythms):
 
     def take_back(self, news: CadenceNews) -> None:
         """Have what an activity took along be told anew, as that activity refused."""
-        self.diary.take_back(news.entries)
+        self.timeline.take_back(news.entries)
         self.stale |= {one.step for one in news.rhythms if one.step in (*self.syncs, *self.reviews)}
         self.gone[:0] = news.gone
 
@@ -495,4 +522,213 @@ class Cadence(Rhythms):
         """Write down what no activity has taken along, in one local activity."""
         news = self._news()
         if news is not None:
-            await done(Records.tell_cadence, news, "Write down what happened", RECORDS)
+            await done(Projections.tell_cadence, news, "Write down what happened", RECORDS)
+
+    # What members say: these record, and `run` acts
+
+    @workflow.update(name="set", description="Set the standing time")
+    def set_rhythm(self, op: SetRhythm) -> Receipt:
+        """A member's word on the day and the time; everyone gets the series anew."""
+        return self.take_word("set", op)
+
+    @set_rhythm.validator
+    def _validate_set(self, op: SetRhythm) -> None:
+        self.check_word("set", op)
+
+    @workflow.update(name="skip", description="Call one occurrence off")
+    def skip(self, op: SkipOne) -> Receipt:
+        """A member's word that one occurrence does not take place; everyone's calendar loses it."""
+        return self.take_word("skip", op)
+
+    @skip.validator
+    def _validate_skip(self, op: SkipOne) -> None:
+        self.check_word("skip", op)
+
+    @workflow.update(name="move", description="Move one occurrence")
+    def move(self, op: MoveOne) -> Receipt:
+        """A member's word that one occurrence takes place at another time."""
+        return self.take_word("move", op)
+
+    @move.validator
+    def _validate_move(self, op: MoveOne) -> None:
+        self.check_word("move", op)
+
+    @workflow.update(name="report", description="Say that an occurrence was not held")
+    def report(self, op: NotHeld) -> Receipt:
+        """A member's word that nobody met, though nobody had called it off."""
+        return self.take_word("report", op)
+
+    @report.validator
+    def _validate_report(self, op: NotHeld) -> None:
+        self.check_word("report", op)
+
+    @workflow.update(name="operate", description="Pause, resume, adopt another playbook, or cancel what recurs")
+    def operate(self, operation: Operation) -> Receipt:
+        """A member's word on all of it, as on an onboarding."""
+        return self.take_word("operate", operation)
+
+    @operate.validator
+    def _validate_operate(self, operation: Operation) -> None:
+        self.check_word("operate", operation)
+
+    def doors(self) -> Mapping[str, WordKind[Any]]:
+        """What may be said of it."""
+        return {
+            **super().doors(),
+            "set": WordKind(SetRhythm, self._judge, self._take_set),
+            "skip": WordKind(SkipOne, self._judge, self._take_skip),
+            "move": WordKind(MoveOne, self._judge, self._take_move),
+            "report": WordKind(NotHeld, self._judge, self._take_report),
+            "operate": WordKind(Operation, self._judge, self._take_operation),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        self.timeline.record(
+            "word.refused", step=getattr(word, "step", None), who=word.by, submission=word.id, about=reason
+        )
+
+    @workflow.query(name="plan", description="What recurs, by which playbook")
+    def plan(self) -> CadencePlan:
+        """The definitions of what recurs."""
+        return CadencePlan(
+            contract=self.contract,
+            playbook=self.playbook,
+            version=self.version,
+            steps=self.definitions,
+            closing=self.closing,
+        )
+
+    @workflow.signal(name="people_changed", description="Somebody came, left, or is represented")
+    def look_again(self) -> None:
+        """Look again who is invited, and whose calendars count."""
+        self.people_moved = self.changed = True
+
+    @workflow.signal(name="close", description="The cadence is not needed any more")
+    def close(self) -> None:
+        """Come to an end; nothing recurs from now on."""
+        self.closing = self.changed = True
+
+    # How it is done
+
+    @property
+    def definitions(self) -> tuple[SyncStep | ReviewStep, ...]:
+        """What recurs, with what was adopted and is not acted on yet."""
+        if self.adopting is not None:
+            return self.adopting
+        syncs = (sync.step for sync in self.syncs.values())
+        return (*syncs, *(review.step for review in self.reviews.values() if not review.ends))
+
+    def _adopts(self, playbook: Playbook, left_out: tuple[str, ...]) -> bool:
+        """Take a playbook's rhythms from now on; whether that changes anything that recurs."""
+        self.playbook, self.version, self.has_adopted = playbook.name, playbook.version, True
+        wanted = playbook_migration.rhythms_of(playbook, left_out)
+        if playbook_migration.rhythm_changes(self.definitions, wanted).changes_nothing:
+            return False
+        self.adopting = wanted
+        return True
+
+    def _judge(self, word: SetRhythm | SkipOne | MoveOne | NotHeld | Operation) -> str | None:
+        reason = None
+        match word:
+            case SetRhythm():
+                reason = cadence.judge_set(word, self.syncs)
+            case SkipOne():
+                reason = cadence.judge_skip(word, self.syncs, workflow.now())
+            case MoveOne():
+                reason = cadence.judge_move(word, self.syncs, workflow.now())
+            case NotHeld():
+                reason = cadence.judge_not_held(word, self.syncs, workflow.now())
+            case Operation() if word.kind not in OPERATIONS:
+                fine = "what recurs can be paused, resumed, cancelled or follow another playbook"
+                reason = f"{fine}, not {word.kind}"
+        return reason or ("nothing recurs any more; the cadence was closed" if self.closing else None)
+
+    def _take_set(self, op: SetRhythm) -> str:
+        sync = self.syncs[op.step]
+        self.put(op.step, sync.model_copy(update={"wanted": op}))
+        self.timeline.record("sync.set", step=op.step, who=op.by, submission=op.id)
+        return "set"
+
+    def _take_skip(self, op: SkipOne) -> str:
+        self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
+        return "skipped"
+
+    def _take_move(self, op: MoveOne) -> str:
+        one = self._named(op.step, op.day)
+        at = cadence.lead(one, op.start, workflow.now())
+        times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
+        self._alter(op.step, op.day, "moved", op, times)
+        return "moved"
+
+    def _take_report(self, op: NotHeld) -> str:
+        one = self._named(op.step, op.day)
+        self.put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
+        self.timeline.record("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
+        return "not_held"
+
+    def _take_operation(self, operation: Operation) -> str:
+        if operation.playbook is not None and not self._adopts(operation.playbook, operation.left_out):
+            return UNCHANGED
+        self.timeline.record(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
+        match operation.kind:
+            case Operate.ADOPT:
+                pass
+            case Operate.PAUSE | Operate.RESUME:
+                paused = operation.kind is Operate.PAUSE
+                self.paused_at = (self.paused_at or workflow.now()) if paused else None
+                # So that SQL knows of each which word on it was the last.
+                self.stale |= {*self.syncs, *self.reviews}
+            case _:
+                self.closing = True
+        return OPERATIONS[operation.kind]
+
+    def _named(self, step: str, day: object) -> Occurrence:
+        sync = self.syncs[step]
+        return next(one for one in (*sync.recent, *sync.occurrences) if one.day == day)
+
+    def _alter(self, step: str, day: object, kind: Any, op: SkipOne | MoveOne, values: Mapping[str, object]) -> None:
+        """Change one occurrence, and have everyone told."""
+        one = self._named(step, day).model_copy(update=values)
+        self.put(step, cadence.replaced(self.syncs[step], one))
+        self.timeline.record(
+            f"sync.{kind}", step=step, who=op.by, about=one.day.isoformat(), instant=one.start, submission=op.id
+        )
+        self.announce(step, kind, op, one)
+
+    def announce(
+        self,
+        step: str,
+        kind: Any,
+        op: SetRhythm | SkipOne | MoveOne | None = None,
+        one: Occurrence | None = None,
+        went: tuple[str, ...] = (),
+    ) -> None:
+        """Have everyone told; each change counts the SEQUENCE up.
+
+        Args:
+            went: Who is not invited any more.
+        """
+        sync = self.syncs[step].model_copy(update={"sequence": self.syncs[step].sequence + 1})
+        self.put(step, sync)
+        by, said = (op.by, op.id) if op else (None, None)
+        self.changes.append(
+            StandingChange(
+                step=step, kind=kind, sequence=sync.sequence, by=by, submission=said, occurrence=one, went=went
+            )
+        )
+        if kind in ("begun", "changed"):
+            assert sync.first is not None
+            self.timeline.record(f"sync.{kind}", step=step, who=by, instant=sync.first.start)
+        self.changed = True
+
+    def put(self, name: str, sync: StandingMeeting) -> None:
+        """Hold a standing meeting as it is now."""
+        if sync != self.syncs[name]:
+            self.syncs[name] = sync
+            self.stale.add(name)
+
+    def miss(self, missed: Missed) -> None:
+        """Note what came and went while nobody saw to it."""
+        self.missed.append(missed)
+        self.timeline.record("cadence.missed", step=missed.step, about=missed.what, instant=missed.at)

@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.messages import Messages
+    from activities.message import Messages
     from rapport.model.cadence import CadenceNews
     from rapport.model.commands import in_name
-    from rapport.model.human_task import TaskResult
     from rapport.model.ids import purpose_of, step_of
     from rapport.model.meeting import Receipt
     from rapport.model.message import (
@@ -23,23 +22,24 @@ with workflow.unsafe.imports_passed_through():
         Deliver,
         Departed,
         MeetingFacts,
+        MessageRequest,
         MessageState,
-        Occasion,
         Outcomes,
         Purpose,
         Release,
         SetAside,
     )
-    from rapport.model.operations import Steer, Steering
-    from rapport.model.records import Projection
-    from rapport.policy.chores import REWRITE, SEND, UNREAD
+    from rapport.model.operation import Control, ControlKind
+    from rapport.model.projection import Projection
+    from rapport.model.task import TaskResult
+    from rapport.rules.todo_template import REWRITE, SEND, UNREAD
 
-from workflows.diary import Diary
 from workflows.options import RECORDS
 from workflows.outcomes import Denied, attempted, beside, done, never, say_the_end
 from workflows.posting import give_up, is_tried_again, post
-from workflows.waiting import Alarm, steer
-from workflows.words import Door, Words
+from workflows.timeline import Timeline
+from workflows.waiting import Alarm, control
+from workflows.words import WordKind, Words
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Correspondence(Words):
         diary: What it tells the timeline.
     """
 
-    diary: Diary
+    timeline: Timeline
 
     def __init__(self, account: str) -> None:
         """No mail yet."""
@@ -66,7 +66,7 @@ class Correspondence(Words):
         self.drafts: list[str] = []
         self.unread: dict[str, tuple[datetime, datetime]] = {}
         self.states: dict[str, MessageState] = {}
-        self.put_off: dict[str, datetime] = {}
+        self.deferred: dict[str, datetime] = {}
         self.joined: set[str] = set()
         self.troubles: list[str] = []
         self.departed: set[str] = set()
@@ -87,14 +87,14 @@ class Correspondence(Words):
     def _validate_release(self, release: Release) -> None:
         self.check_word("release", release)
 
-    def doors(self) -> Mapping[str, Door[Any]]:
+    def doors(self) -> Mapping[str, WordKind[Any]]:
         """What may be said to every workflow that writes mail."""
-        return {"release": Door(Release, self._judge_release, self._take_release)}
+        return {"release": WordKind(Release, self._judge_release, self._take_release)}
 
     def turn_away(self, word: Any, reason: str) -> None:
         """The timeline says so, whatever word it was."""
         if isinstance(word, Release):
-            self.diary.tell_release("drafts.refused", word, reason)
+            self.timeline.record_release("drafts.refused", word, reason)
         else:
             self.tell_refused(word, reason)
 
@@ -119,16 +119,16 @@ class Correspondence(Words):
             return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
         return None
 
-    @workflow.signal(name="steer", description="Stand still, go on, or come to an end")
-    def steer(self, steer: Steer) -> None:
+    @workflow.signal(name="control", description="Stand still, go on, or come to an end")
+    def control(self, control: Control) -> None:
         """Word from the workflow that has started this one."""
         self.changed = True
-        match steer.kind:
-            case Steering.PAUSE:
+        match control.kind:
+            case ControlKind.PAUSE:
                 self.paused_at = self.paused_at or workflow.now()
-            case Steering.RESUME:
+            case ControlKind.RESUME:
                 self.paused_at = None
-            case Steering.CLOSE:
+            case ControlKind.CLOSE:
                 self.closing = True
 
     def recall(self, receipts: Mapping[str, Receipt], drafts: Iterable[str]) -> None:
@@ -142,7 +142,7 @@ class Correspondence(Words):
         return bool(self._posting)
 
     def write(
-        self, occasion: Occasion, summary: str, *, reviewed: bool = False, insists: bool = True
+        self, occasion: MessageRequest, summary: str, *, reviewed: bool = False, insists: bool = True
     ) -> asyncio.Task[tuple[str, ...] | None]:
         """Write the mails of an occasion, and send those that nobody has to read first. It begins at once.
 
@@ -172,7 +172,7 @@ class Correspondence(Words):
             )
         )
 
-    def take_news(self) -> Projection | None:
+    def pending_projection(self) -> Projection | None:
         """What there is to tell SQL, for the next activity to take along."""
         return None
 
@@ -218,7 +218,7 @@ class Correspondence(Words):
         releases, self._releases = self._releases, []
         for release in releases:
             kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
-            self.diary.tell_release(kind, release, str(len(release.keys)))
+            self.timeline.record_release(kind, release, str(len(release.keys)))
             if release.hold:
                 reason = "held back by a member" if release.by else "nobody read it in time"
                 await self.set_aside(release.keys, MessageState.HELD, reason)
@@ -229,7 +229,7 @@ class Correspondence(Words):
                     approved_by=release.by,
                     submission=release.id,
                     meeting=self.facts_by_now(),
-                    news=self.take_news(),
+                    news=self.pending_projection(),
                     now=workflow.now(),
                 )
                 self._deliver(order)
@@ -256,11 +256,11 @@ class Correspondence(Words):
 
     async def drop_departed(self) -> None:
         """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
-        if keys := (*self.drafts, *self.put_off):
+        if keys := (*self.drafts, *self.deferred):
             order = Departed(keys=keys, now=workflow.now())
             gone = await done(Messages.drop_departed, order, "Suppress the drafts to those who have left", RECORDS)
             self.drafts = [key for key in self.drafts if key not in gone.states]
-            self.put_off = {key: at for key, at in self.put_off.items() if key not in gone.states}
+            self.deferred = {key: at for key, at in self.deferred.items() if key not in gone.states}
             self.states.update(gone.states)
             self.departed.update(gone.states)
 
@@ -270,9 +270,9 @@ class Correspondence(Words):
         Args:
             step: Whose; without it all of them.
         """
-        keys = tuple(key for key in (*self.drafts, *self.put_off) if step in (None, step_of(key)))
+        keys = tuple(key for key in (*self.drafts, *self.deferred) if step in (None, step_of(key)))
         self.drafts = [key for key in self.drafts if key not in keys]
-        self.put_off = {key: at for key, at in self.put_off.items() if key not in keys}
+        self.deferred = {key: at for key, at in self.deferred.items() if key not in keys}
         if keys:
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
@@ -293,10 +293,10 @@ class Correspondence(Words):
         if since is None:
             return None
         for todo in list(self.todos):
-            await steer(todo, Steering.PAUSE)
+            await control(todo, ControlKind.PAUSE)
         await workflow.wait_condition(lambda: self.paused_at is None or self.closing or is_over())
         for todo in list(self.todos):
-            await steer(todo, Steering.RESUME)
+            await control(todo, ControlKind.RESUME)
         return since
 
     async def write_down(self) -> None:
@@ -306,7 +306,7 @@ class Correspondence(Words):
     @property
     def has_news(self) -> bool:
         """Whether something was said, or has happened, that is not written down yet."""
-        return bool(self.has_releases or self.troubles or self.diary.has_entries)
+        return bool(self.has_releases or self.troubles or self.timeline.has_entries)
 
     async def all_over(self, result: object = None, *, goes_on: Callable[[], bool] = never) -> bool:
         """Come to the end with nothing lost that was said until then. Every workflow that people speak to ends by this.
@@ -341,7 +341,7 @@ class Correspondence(Words):
             goes_on: Whether there is no end to be waited for any more.
         """
         await self._weed_out()
-        await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.put_off) or goes_on())
+        await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.deferred) or goes_on())
         if self._posting and result is not None and not self._end_is_said:
             self._end_is_said = True
             await say_the_end(result)
@@ -361,7 +361,7 @@ class Correspondence(Words):
         self,
         begin: Callable[[], Awaitable[Outcomes | Denied]],
         news: Projection | CadenceNews | None,
-        about: Occasion | None,
+        about: MessageRequest | None,
     ) -> tuple[str, ...] | None:
         while isinstance(outcomes := await begin(), Denied):
             self._in_trouble(outcomes, news)
@@ -380,27 +380,27 @@ class Correspondence(Words):
 
     async def _send_in_time(self) -> None:
         """Send what is put off when its time has come, but nothing while the onboarding is paused."""
-        while self.put_off:
+        while self.deferred:
             await self._weed_out()
-            if not self.put_off:
+            if not self.deferred:
                 break
-            self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
-            await workflow.wait_condition(lambda: not self.put_off or (self.paused_at is None and bool(self._due())))
+            self._sends.set(min(self.deferred.values()), "Mails that were put off go out")
+            await workflow.wait_condition(lambda: not self.deferred or (self.paused_at is None and bool(self._due())))
             await self._weed_out()
             if due := self._due():
                 for key in due:
-                    del self.put_off[key]
+                    del self.deferred[key]
                 meeting = self.facts_by_now()
                 self._deliver(Deliver(account=self.account, keys=due, meeting=meeting, now=workflow.now()))
         self._waits_to_send = False
 
     def _due(self) -> tuple[str, ...]:
-        return tuple(key for key, at in self.put_off.items() if at <= workflow.now())
+        return tuple(key for key, at in self.deferred.items() if at <= workflow.now())
 
     async def _weed_out(self) -> None:
         """Drop what was put off and makes no sense any more."""
-        reasons = {key: reason for key in self.put_off if (reason := self.why_not(key)) is not None}
-        self.put_off = {key: at for key, at in self.put_off.items() if key not in reasons}
+        reasons = {key: reason for key in self.deferred if (reason := self.why_not(key)) is not None}
+        self.deferred = {key: at for key, at in self.deferred.items() if key not in reasons}
         for reason in sorted(set(reasons.values())):
             keys = tuple(key for key, why in reasons.items() if why == reason)
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
@@ -421,10 +421,10 @@ class Correspondence(Words):
         self.joined.update(outcomes.joined)
         if outcomes.unread is not None:
             self.unread |= dict.fromkeys(outcomes.drafts(), outcomes.unread)
-        self.put_off.update(outcomes.waits)
+        self.deferred.update(outcomes.waits)
         self.changed = True
-        if self.put_off:
-            self._sends.set(min(self.put_off.values()), "Mails that were put off go out")
+        if self.deferred:
+            self._sends.set(min(self.deferred.values()), "Mails that were put off go out")
             if not self._waits_to_send:
                 self._waits_to_send = True
                 self._post(self._send_in_time())

@@ -9,12 +9,12 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.sweep import Missing
-    from rapport.model.human_task import TaskStart
     from rapport.model.ids import gone_task
-    from rapport.model.records import Entry
+    from rapport.model.projection import TimelineEvent
     from rapport.model.sweep import BeginAgain, Gone, Standstill, StandstillResult
+    from rapport.model.task import TaskStart
     from rapport.model.workflows import ENDED_OUTSIDE
-    from rapport.policy.chores import AGAIN, ENDED_IN_TEMPORAL, LEAVE
+    from rapport.rules.todo_template import AGAIN, ENDED_IN_TEMPORAL, LEAVE
 
 from workflows.options import SWEEPS
 from workflows.outcomes import done
@@ -96,7 +96,7 @@ class EndedOutside:
 
     async def settle(self, outcome: str, said: BeginAgain) -> StandstillResult:
         """Have it go on, or leave it ended."""
-        entry = Entry(
+        entry = TimelineEvent(
             key=f"{self.start.workflow_id}/ended/{self.began.isoformat()}/{self.asked}",
             account=self.start.account,
             at=workflow.now(),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.support import Support, TeamAsked
-    from rapport.model.human_task import TaskDefinition, TaskOption, TaskResult, TaskStart
+    from activities.support_case import Support, TeamAsked
     from rapport.model.ids import task_id
+    from rapport.model.task import TaskDefinition, TaskOption, TaskResult, TaskStart
 
 from workflows.options import PLANNING
 from workflows.outcomes import done
-from workflows.waiting import Owner, ask
+from workflows.waiting import TodoOwner, ask
 
 STEP = "escalation"
 OPTIONS = (
@@ -22,7 +22,7 @@ OPTIONS = (
 
 
 async def ask_engineering(
-    owner: Owner, ref: str, number: int, area: str, requester: str, dossier: str | None
+    owner: TodoOwner, ref: str, number: int, area: str, requester: str, dossier: str | None
 ) -> TaskResult:
     """Put a case to the team that owns its area, and wait for their word; whoever asked gets it, never the customer.
 

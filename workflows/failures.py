@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.messages import LeftBehind, Messages
+    from activities.message import LeftBehind, Messages
     from rapport.model.commands import in_name
     from rapport.model.message import LEFT_BEHIND
-    from rapport.model.operations import Operate, Operation, Steering
-    from rapport.model.records import Wait
-    from rapport.policy.chores import DECIDE_ON_FAILURE, failed_because
-    from rapport.policy.plan import StepState
+    from rapport.model.operation import ControlKind, Operate, Operation
+    from rapport.model.projection import Wait
+    from rapport.rules.onboarding import StepState
+    from rapport.rules.todo_template import DECIDE_ON_FAILURE, failed_because
 
 from workflows.options import RECORDS
 from workflows.outcomes import done
-from workflows.waiting import soon, steer
+from workflows.waiting import control, soon
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -73,4 +73,4 @@ class Failures:
         )
         left = await done(Messages.drop_left_behind, order, "Take back what a failed step has left", RECORDS)
         for id_ in left.tasks:
-            await steer(id_, Steering.CLOSE)
+            await control(id_, ControlKind.CLOSE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.gaps import Gaps
+    from activities.gap import Gaps
     from rapport.model.gap import GapSent, GapStart
     from rapport.model.workflows import GAP
 

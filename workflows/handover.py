@@ -5,9 +5,9 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.records import Records
-    from rapport.model.message import HandoverFacts, Occasion, Purpose
-    from rapport.model.successions import HandBack, HandoverStart
+    from activities.projection import Projections
+    from rapport.model.message import HandoverFacts, MessageRequest, Purpose
+    from rapport.model.succession import HandBack, HandoverStart
     from rapport.model.workflows import HANDOVER
 
 from workflows.options import RECORDS
@@ -24,7 +24,7 @@ class Handover:
         """Sleep, give back, tell."""
         await workflow.sleep(start.until - workflow.now(), summary="The account goes back to its regular TAM")
         order = HandBack(account=start.account, key=workflow.info().workflow_id, now=workflow.now())
-        back = await done(Records.hand_back, order, "Give the account back", RECORDS)
+        back = await done(Projections.hand_back, order, "Give the account back", RECORDS)
         if back.tam is None or back.former is None:
             return
         for id_ in back.listeners:
@@ -34,7 +34,7 @@ class Handover:
 
     async def write_to_the_tam(self, account: str, tam: str, former: str) -> None:
         """Tell the regular TAM that it is theirs again."""
-        occasion = Occasion(
+        occasion = MessageRequest(
             account=account,
             step="people",
             title="The account is back",

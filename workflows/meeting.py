@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, Resumed
+    from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, ResumedWaits
+    from activities.projection import Projections
     from rapport.model.commands import in_name
+    from rapport.model.ids import person_of, purpose_of, round_of
     from rapport.model.meeting import (
+        Book,
         Booking,
         MeetingPhase,
         MeetingResult,
         MeetingStart,
+        MeetingView,
         Nudge,
         Proposal,
+        Receipt,
         Report,
         Slot,
+        Venue,
+        Vote,
     )
-    from rapport.model.message import Occasion, Purpose
-    from rapport.model.records import Wait
+    from rapport.model.message import MeetingFacts, MessageRequest, Purpose
+    from rapport.model.projection import Wait
     from rapport.model.workflows import MEETING
-    from rapport.policy import quorum
-    from rapport.policy.chores import FIND_A_TIME, INSISTING, NO_TIME, READ_DRAFTS, SAY_HOW_IT_WENT, UNREPORTED
+    from rapport.rules import audience, details, quorum
+    from rapport.rules.todo_template import (
+        FIND_A_TIME,
+        INSISTING,
+        NO_TIME,
+        READ_DRAFTS,
+        SAY_HOW_IT_WENT,
+        UNREPORTED,
+        TodoTemplate,
+    )
 
-from workflows.gathering import MEETING_IS_OVER, Gathering
-from workflows.options import CALENDARS, PLANNING
+from workflows.correspondence import Correspondence
+from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, done
+from workflows.timeline import Timeline
+from workflows.waiting import Alarm, Todo
+from workflows.words import WordKind
+
+MEETING_IS_OVER: Final = "the meeting is over"
 
 VENUE_DAYS: Final = 20
 """The business days after which a meeting is held remotely if nobody has said yet that it is held on site."""
@@ -41,13 +62,39 @@ HELD_BACK: Final = "the mails with the times were held back"
 
 
 @workflow.defn(name=MEETING.name)
-class Meeting(Gathering):
+class Meeting(Correspondence):
     """From the first proposal to the word that it was held."""
 
     @workflow.init
     def __init__(self, start: MeetingStart) -> None:
         """Nothing is proposed yet."""
-        super().__init__(start)
+        super().__init__(start.account)
+        self.start = start
+        self.step = start.step
+        self.phase = MeetingPhase.PROPOSING
+        self.venue: Venue | None = None
+        self.proposal: Proposal | None = None
+        self.votes: dict[str, Vote] = {}
+        self.wanted: list[Book] = []
+        self.booking: Booking | None = None
+        self.report: Report | None = None
+        self.why_stuck: str | None = None
+        self.outcome: str | None = None
+        self.errands: Counter[str] = Counter()
+        self.being_read: set[Purpose] = set()
+        self.due_by: datetime | None = None
+        self.held_back = False
+        self.people_moved = False
+        self.vacant: tuple[str, ...] = ()
+        self.newcomers: list[str] = []
+        self.successor_by: datetime | None = None
+        self.outdated = False
+        self.round = 0
+        self.nudges: list[Nudge] = []
+        self.reminders = 0
+        self.notices = 0
+        self.timeline = Timeline(start.account, start.contract, start.step.name)
+        self.alarm = Alarm()
 
     @workflow.run
     async def run(self, start: MeetingStart) -> MeetingResult:
@@ -67,7 +114,7 @@ class Meeting(Gathering):
     async def say_that_times_follow(self) -> None:
         """Welcome everyone before it is known how the meeting is held; times come once that is decided."""
         self.phase = MeetingPhase.UNDECIDED
-        self.diary.tell("meeting.undecided")
+        self.timeline.record("meeting.undecided")
         reviewed = self.step.review != "auto"
         writing = self.write(self._welcome(), "Welcome everyone; times follow", reviewed=reviewed)
         (limit,) = await self._instants(workflow.now(), (VENUE_DAYS,))
@@ -94,7 +141,7 @@ class Meeting(Gathering):
         if self._is_over:
             return
         proposal = self.proposal = await self._find_times()
-        self.diary.tell("meeting.proposed", about=str(len(proposal.slots)))
+        self.timeline.record("meeting.proposed", about=str(len(proposal.slots)))
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
         writing = self.write(
@@ -155,7 +202,7 @@ class Meeting(Gathering):
             else:
                 await self._news(self._wait_for_report(), asks[0] if asks else None, "Ask the TAM how it went")
         if self.report is not None:
-            self.diary.tell(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
+            self.timeline.record(f"meeting.{self.report.outcome}", who=self.report.by, submission=self.report.id)
             self.outcome = "held" if self.report.outcome == "held" else None
         elif self.booking is not None and self.outcome is None and workflow.now() < self.booking.start:
             self._call_off(self.booking)
@@ -167,7 +214,7 @@ class Meeting(Gathering):
         for book in self.wanted:
             self.turn_away(book, "the meeting was over before it could be moved")
         if outcome in (NO_TIME, UNREPORTED):
-            self.diary.tell("meeting.given_up", about=outcome)
+            self.timeline.record("meeting.given_up", about=outcome)
         result = MeetingResult(
             outcome=outcome,
             start=self.booking.start if self.booking else None,
@@ -212,7 +259,7 @@ class Meeting(Gathering):
         summary = "Find times in everyone's calendars"
         found = await attempted(Planning.propose, question, summary, CALENDARS)
         if isinstance(found, Denied):
-            self.diary.tell("calendar.unreadable")
+            self.timeline.record("calendar.unreadable")
             question = question.model_copy(update={"without_calendar": True})
             return await done(Planning.propose, question, summary, CALENDARS)
         return found
@@ -239,9 +286,9 @@ class Meeting(Gathering):
         came, went = quorum.changes(before, self.proposal)
         self.newcomers = [id_ for id_ in self.newcomers if id_ not in went] + list(came)
         for id_ in went:
-            self.diary.tell("meeting.left", who=id_)
+            self.timeline.record("meeting.left", who=id_)
         for id_ in came:
-            self.diary.tell("meeting.joined", who=id_)
+            self.timeline.record("meeting.joined", who=id_)
         if self.booking is not None:
             self._tell_people(self.booking, before, went)
         elif not self.vacant:
@@ -269,7 +316,7 @@ class Meeting(Gathering):
             occasion = self._occasion(self._proposal_mail, Purpose.PROPOSAL, asked)
             await self._write_to_newcomers(occasion, reviewed=self._current.review != "auto")
 
-    async def _write_to_newcomers(self, occasion: Occasion, *, reviewed: bool) -> None:
+    async def _write_to_newcomers(self, occasion: MessageRequest, *, reviewed: bool) -> None:
         writing = self.write(occasion, "Write to whoever is new", reviewed=reviewed)
         if reviewed:
             await writing
@@ -317,9 +364,9 @@ class Meeting(Gathering):
         question = Confirm(account=self.account, booking=booking)
         free = await attempted(Planning.confirm, question, "Is the TAM still free then?", CALENDARS)
         if isinstance(free, Denied):
-            self.diary.tell("calendar.unreadable")
+            self.timeline.record("calendar.unreadable")
         if free is False:
-            self.diary.tell("meeting.time_taken", instant=slot.start)
+            self.timeline.record("meeting.time_taken", instant=slot.start)
             left = tuple(other for other in proposal.slots if other.id != slot.id)
             self.proposal = proposal.model_copy(update={"slots": left})
         elif not self.wanted:
@@ -338,7 +385,7 @@ class Meeting(Gathering):
                 self._tell_booked(self.booking)
 
     def _tell_booked(self, booking: Booking) -> None:
-        self.diary.tell(
+        self.timeline.record(
             "meeting.moved" if booking.sequence else "meeting.booked",
             who=booking.member,
             about=booking.by,
@@ -384,7 +431,7 @@ class Meeting(Gathering):
         self.phase = MeetingPhase.STUCK
         if reason != self.why_stuck:
             self.why_stuck = reason
-            self.diary.tell("meeting.stuck", about=reason)
+            self.timeline.record("meeting.stuck", about=reason)
             self._write_to_the_tam("meeting_stuck", "Tell the TAM that no time was agreed")
         if self.due_by is None:
             insist, self.due_by = await self._instants(workflow.now(), INSISTING)
@@ -429,7 +476,7 @@ class Meeting(Gathering):
 
     def _call_off(self, booking: Booking) -> None:
         """Take a booked time back from everyone's calendar."""
-        self.diary.tell("meeting.called_off", instant=booking.start)
+        self.timeline.record("meeting.called_off", instant=booking.start)
         self.booking = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
@@ -451,7 +498,7 @@ class Meeting(Gathering):
         """While the onboarding is paused; then the vote has what time was left. A booked time does not move."""
         since = await self.while_paused()
         if since is not None and self.phase is MeetingPhase.VOTING:
-            question = Resumed(
+            question = ResumedWaits(
                 account=self.account,
                 paused_at=since,
                 now=workflow.now(),
@@ -467,3 +514,307 @@ class Meeting(Gathering):
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):
             await self._open()
         await self.carry_out_releases()
+
+    # Decisions
+
+    @workflow.update(name="vote", description="Say which of the times suit")
+    def vote(self, vote: Vote) -> Receipt:
+        """One person's answer; a later one replaces it for as long as the vote is open."""
+        return self.take_word("vote", vote)
+
+    @vote.validator
+    def _validate_vote(self, vote: Vote) -> None:
+        self.check_word("vote", vote)
+
+    @workflow.signal(name="settle", description="Whether it is held on site is decided")
+    def settle(self, venue: Venue) -> None:
+        """Word from the onboarding."""
+        self.venue, self.changed = venue, True
+
+    @workflow.update(name="book", description="Set the time by hand, or move it")
+    def book(self, book: Book) -> Receipt:
+        """A member's word on the time, whoever voted for what."""
+        return self.take_word("book", book)
+
+    @book.validator
+    def _validate_book(self, book: Book) -> None:
+        self.check_word("book", book)
+
+    @workflow.update(name="report", description="Say whether it was held")
+    def take_report(self, report: Report) -> Receipt:
+        """A member's word on how it went."""
+        return self.take_word("report", report)
+
+    @take_report.validator
+    def _validate_report(self, report: Report) -> None:
+        self.check_word("report", report)
+
+    def doors(self) -> Mapping[str, WordKind[Any]]:
+        """What may be said to it."""
+        return {
+            **super().doors(),
+            "vote": WordKind(Vote, self._judge_vote, self._take_vote),
+            "book": WordKind(Book, self._judge_book, self._take_book),
+            "report": WordKind(Report, self._judge_report, self._take_report),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        if isinstance(word, Vote):
+            self.timeline.record("vote.refused", who=word.voter, submission=word.id, about=reason)
+        else:
+            self.timeline.record("word.refused", who=word.by, submission=word.id, about=reason)
+
+    @workflow.signal(name="people_changed", description="Somebody came, left or took over")
+    def people_changed(self) -> None:
+        """Look again who takes part."""
+        self.people_moved = self.changed = True
+
+    @workflow.query(name="view", description="The meeting as it stands")
+    def view(self) -> MeetingView:
+        """Everything there is to see of it."""
+        return MeetingView(
+            account=self.account,
+            step=self.step.name,
+            phase=self.phase,
+            round=self.round,
+            proposal=self.proposal,
+            votes=tuple(self.votes.values()),
+            booking=self.booking,
+            why_stuck=self.why_stuck,
+            reminders_sent=self.reminders,
+            waiting_on=self.timeline.wait.on,
+            waiting_for=self.timeline.wait.what,
+            unblock=self.timeline.wait.unblock,
+            deadline=self.timeline.wait.deadline,
+        )
+
+    # Where it stands
+
+    def facts_by_now(self) -> MeetingFacts | None:
+        """The times that are on offer when a mail that was put off goes."""
+        return self._facts() if self.proposal else None
+
+    def why_not(self, key: str) -> str | None:
+        """A mail that asks for an answer makes no sense once there is one, or nothing is asked any more."""
+        purpose = purpose_of(key)
+        if self.phase is MeetingPhase.ENDED and purpose in (Purpose.MESSAGE, Purpose.PROPOSAL, Purpose.REMINDER):
+            return MEETING_IS_OVER
+        if purpose not in (Purpose.PROPOSAL, Purpose.REMINDER):
+            return None
+        if round_of(key) != self.round:
+            return "newer times have taken its place"
+        if self.booking is not None:
+            return "a time is booked by now"
+        if purpose == Purpose.REMINDER:
+            if self.phase is not MeetingPhase.VOTING:
+                return "the vote is over by now"
+            if person_of(key) not in quorum.unanswered(self._current, self.votes):
+                return "its reader has answered by now"
+        return None
+
+    @property
+    def _current(self) -> Proposal:
+        assert self.proposal is not None
+        return self.proposal
+
+    @property
+    def _converts(self) -> bool:
+        """Whether it is to be held on site, and is not planned so yet."""
+        return self.venue is not None and self.venue.onsite and self.step.onsite is not None
+
+    @property
+    def _starts_over(self) -> bool:
+        """Whether this round is over before its time."""
+        return self.closing or self.outcome is not None or self._converts or self.outdated
+
+    @property
+    def _is_over(self) -> bool:
+        return self.closing or self.outcome is not None
+
+    @property
+    def _is_diverted(self) -> bool:
+        """Whether nobody's answers are waited for any more: the time is set by hand, or the round is over."""
+        return bool(self.wanted) or self._starts_over
+
+    def _judge_vote(self, vote: Vote) -> str | None:
+        return quorum.judge_vote(vote, self.proposal, self.phase)
+
+    def _take_vote(self, vote: Vote) -> str:
+        self.votes[vote.voter] = vote
+        self.timeline.record("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
+        return "counted"
+
+    def _judge_book(self, book: Book) -> str | None:
+        if self.phase is MeetingPhase.ENDED:
+            return MEETING_IS_OVER
+        if self.proposal is None:
+            return "the meeting is still being prepared; try again in a moment"
+        if self.vacant and self.booking is None:
+            return f"it is held: {audience.missing(self.vacant)}; name a successor first"
+        if book.start <= workflow.now():
+            return "the time is in the past; choose a later one"
+        return None
+
+    def _take_book(self, book: Book) -> str:
+        moves = self.booking is not None or bool(self.wanted)
+        self.wanted.append(book)
+        return "moved" if moves else "booked"
+
+    def _judge_report(self, report: Report) -> str | None:
+        if self.phase is MeetingPhase.ENDED and self.report is None:
+            return MEETING_IS_OVER
+        if self.report is not None:
+            return "someone has already said how it went"
+        if self.booking is None:
+            return "no time is booked yet; book one first"
+        if workflow.now() < self.booking.start:
+            return "the meeting has not begun yet; move it or wait until then"
+        if any(agreed.start <= workflow.now() for agreed in report.agreed):
+            return "the time agreed for the next meeting is in the past; choose a later one"
+        return None
+
+    def _take_report(self, report: Report) -> str:
+        self.report = report
+        return report.outcome
+
+    # Its mails and errands
+
+    def _errand(self, chore: TodoTemplate, unblock: str) -> Todo:
+        self.errands[chore.name] += 1
+        step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
+        return Todo(chore, self, self.start.contract, step, self.step.title, self.errands[chore.name], unblock)
+
+    def _write_to_the_tam(self, email: str, summary: str) -> None:
+        self.notices += 1
+        occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices)
+        self.write(occasion, summary)
+
+    def _occasion(
+        self,
+        email: str,
+        purpose: Purpose,
+        to: tuple[str, ...],
+        *,
+        occurrence: int = 1,
+        update: Literal["time", "host"] | None = None,
+    ) -> MessageRequest:
+        return MessageRequest(
+            account=self.account,
+            contract=self.start.contract,
+            step=self.step.name,
+            title=self.step.title,
+            workflow_id=workflow.info().workflow_id,
+            attempt=self.start.attempt,
+            occurrence=occurrence,
+            round=self.round,
+            purpose=purpose,
+            email=email,
+            to=to,
+            review=self._current.review if purpose is Purpose.PROPOSAL else "auto",
+            now=workflow.now(),
+            meeting=self._facts().model_copy(update={"update": update}),
+        )
+
+    def _welcome(self) -> MessageRequest:
+        """The mail that goes out before anything is known of the meeting."""
+        return MessageRequest(
+            account=self.account,
+            contract=self.start.contract,
+            step=self.step.name,
+            title=self.step.title,
+            workflow_id=workflow.info().workflow_id,
+            attempt=self.start.attempt,
+            purpose=Purpose.MESSAGE,
+            email=self.step.email,
+            personas=self.step.invite,
+            review=self.step.review,
+            now=workflow.now(),
+            meeting=MeetingFacts(
+                uid="",
+                title=self.step.title,
+                step=self.step.name,
+                minutes=self.step.minutes,
+                where="undecided",
+                agenda=(),
+            ),
+        )
+
+    def _facts(self) -> MeetingFacts:
+        proposal = self._current
+        return MeetingFacts(
+            uid=f"{self.start.contract}.{self.step.name}.{self.start.attempt}.{self.round}",
+            title=self.step.title,
+            step=self.step.name,
+            minutes=self.step.minutes,
+            where=self.step.where,
+            agenda=tuple((item.topic, item.minutes) for item in self.step.agenda),
+            proposal=proposal,
+            booking=self.booking,
+            attendees=(*(invitee.id for invitee in proposal.invitees), proposal.tam),
+            required=(proposal.tam, *(invitee.id for invitee in proposal.invitees if invitee.required)),
+            silent=quorum.unanswered(proposal, self.votes),
+            coming=quorum.coming(proposal, self.votes, self.booking) if self.booking else (),
+            reason=self.why_stuck,
+        )
+
+    # What it waits for, and telling it
+
+    def _wait_for_the_venue(self, limit: datetime) -> Wait:
+        drafts = in_name(f"rapport message approve --account {self.account}") if self.drafts else None
+        assert self.step.onsite is not None
+        task = f"rapport task show {self.account}/{self.step.onsite.approval}"
+        what = "word on whether it is held on site"
+        return Wait(on=("tam", "tam_manager"), what=what, unblock=drafts or task, deadline=limit)
+
+    def _wait_for_release(self) -> Wait:
+        return Wait(
+            on=("tam",),
+            what=f"the TAM, to read and send {len(self.drafts)} drafts",
+            unblock=in_name(f"rapport message approve --account {self.account}"),
+            deadline=self._current.stale_at,
+        )
+
+    def _wait_for_votes(self) -> Wait:
+        silent = quorum.unanswered(self._current, self.votes)
+        return Wait(
+            on=tuple(sorted({invitee.persona for invitee in self._current.invitees if invitee.id in silent})),
+            what="answers on the proposed times",
+            unblock=self._by_hand(),
+            deadline=self._current.deadline,
+        )
+
+    def _wait_for_the_tam(self, reason: str) -> Wait:
+        what = f"the TAM, to find a time: {reason}"
+        return Wait(on=("tam",), what=what, unblock=self._by_hand(), deadline=self.due_by)
+
+    def _wait_for_a_successor(self) -> Wait:
+        return audience.wait_for_successor(self.account, self.vacant, self.successor_by)
+
+    def _wait_for_report(self) -> Wait:
+        assert self.booking is not None
+        if workflow.now() < self.booking.end:
+            return Wait(on=(), what="the meeting itself", unblock=self._by_hand(), deadline=self.booking.start)
+        return Wait(
+            on=("tam",),
+            what="the TAM, to say whether it was held",
+            unblock=self._held(),
+            deadline=self.due_by,
+        )
+
+    def _held(self) -> str:
+        return in_name(f"rapport meeting held {self.account} {self.step.name}")
+
+    def _by_hand(self) -> str:
+        return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
+
+    async def write_down(self) -> None:
+        """At its end it waits for nothing."""
+        await self._project(Wait())
+
+    async def _project(self, wait: Wait) -> None:
+        """Write down what is new, in one local activity, and show it in Temporal's UI."""
+        self.timeline.record_troubles(self.troubles)
+        if self.timeline.turn_to(wait):
+            workflow.set_current_details(details.meeting(self.view()))
+            await done(Projections.tell_step, self.timeline.page(), "Write down what happened", RECORDS)

@@ -9,9 +9,9 @@ from typing import Any, Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reports import MorningsAsked, Reports
+    from activities.morning import MorningsAsked, Reports
     from rapport.model.ids import morning_id
-    from rapport.model.message import Occasion, Purpose
+    from rapport.model.message import MessageRequest, Purpose
     from rapport.model.morning import MorningDue, MorningResult, MorningStart
     from rapport.model.workflows import MORNING, NOTICE
 
@@ -45,7 +45,7 @@ class Morning:
     async def _write(self, due: MorningDue) -> asyncio.Task[Any] | None:
         """Have one mail sent; nothing if an earlier round has seen to it."""
         id_ = morning_id(due.day, due.member)
-        occasion = Occasion(
+        occasion = MessageRequest(
             step="morning",
             title="The morning mail",
             workflow_id=id_,

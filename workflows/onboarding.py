@@ -8,18 +8,18 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from rapport.model.human_task import LateDecision
     from rapport.model.meeting import Receipt
     from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
-    from rapport.model.operations import Operation
+    from rapport.model.operation import Operation
     from rapport.model.playbook import Stage
-    from rapport.model.records import Projection
-    from rapport.policy import operations, plan
-    from rapport.policy.adoption import Plan
+    from rapport.model.projection import Projection
+    from rapport.model.task import LateDecision
+    from rapport.rules import onboarding, operation as operations
+    from rapport.rules.playbook_migration import Plan
 
 from workflows.correspondence import Correspondence
 from workflows.steps import Steps
-from workflows.words import Door
+from workflows.words import WordKind
 
 
 @workflow.defn(name="Onboarding")
@@ -32,7 +32,7 @@ class Onboarding(Correspondence):
         super().__init__(start.account)
         self.start = start
         self.steps = Steps(start, self)
-        self.diary = self.steps.diary
+        self.timeline = self.steps.timeline
 
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
@@ -45,9 +45,9 @@ class Onboarding(Correspondence):
             await self.reach(Stage.CADENCE)
         return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.progress.items()})
 
-    def take_news(self) -> Projection | None:
+    def pending_projection(self) -> Projection | None:
         """What its steps have to tell; an activity that does something anyway takes it along."""
-        return self.steps.take_news()
+        return self.steps.pending_projection()
 
     def take_back(self, news: Projection) -> None:
         """Have what an activity took along be told anew, as that activity refused."""
@@ -64,7 +64,7 @@ class Onboarding(Correspondence):
 
     async def reach(self, stage: Stage) -> None:
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
-        await workflow.wait_condition(lambda: plan.reached(stage, self.steps.progress))
+        await workflow.wait_condition(lambda: onboarding.reached(stage, self.steps.progress))
 
     @workflow.update(name="operate", description="Pause, resume, skip, redo, complete, adopt, cancel")
     def operate(self, operation: Operation) -> Receipt:
@@ -75,13 +75,13 @@ class Onboarding(Correspondence):
     def _validate_operate(self, operation: Operation) -> None:
         self.check_word("operate", operation)
 
-    def doors(self) -> Mapping[str, Door[Any]]:
+    def doors(self) -> Mapping[str, WordKind[Any]]:
         """What may be said to it."""
-        return {**super().doors(), "operate": Door(Operation, self._judge_operation, self._take_operation)}
+        return {**super().doors(), "operate": WordKind(Operation, self._judge_operation, self._take_operation)}
 
     def tell_refused(self, word: Any, reason: str) -> None:
         """On the timeline."""
-        self.diary.tell("word.refused", who=word.by, submission=word.id, about=reason)
+        self.timeline.record("word.refused", who=word.by, submission=word.id, about=reason)
 
     def _judge_operation(self, operation: Operation) -> str | None:
         return operations.judge(self.steps.progress, operation)

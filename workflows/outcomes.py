@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.children import Children
     from rapport.model.children import ChildAsked
     from rapport.model.ids import end_of
-    from rapport.model.workflows import Kind, mail_queue
+    from rapport.model.workflows import WorkflowKind, mail_queue
 
 from workflows.options import CHILDREN, RECORDS, Local, Nature, Remote
 
@@ -204,7 +204,7 @@ class Known:
 
 
 async def begun(
-    kind: Kind[G, R], given: G, id_: str, *, summary: str, about: str = ""
+    kind: WorkflowKind[G, R], given: G, id_: str, *, summary: str, about: str = ""
 ) -> workflow.ChildWorkflowHandle[Any, R] | Known | None:
     """Start another workflow to wait for its result; its own of this name is taken up, be it over or not.
 
@@ -224,7 +224,7 @@ def _asked(id_: str) -> ChildAsked:
     return ChildAsked(id=id_, parent=workflow.info().workflow_id, run=workflow.info().run_id)
 
 
-async def ended(child: workflow.ChildWorkflowHandle[Any, R] | Known | None, kind: Kind[Any, R]) -> R | Denied:
+async def ended(child: workflow.ChildWorkflowHandle[Any, R] | Known | None, kind: WorkflowKind[Any, R]) -> R | Denied:
     """Wait for what comes of another workflow; one that was terminated, failed, or never began gives no result.
 
     It has ended, or has said by `say_the_end` what came of it, and only its last mails still wait.
@@ -283,7 +283,7 @@ async def told(workflow_id: str, signal: str, word: object = None) -> bool:
 
 
 async def started(
-    kind: Kind[G, R],
+    kind: WorkflowKind[G, R],
     given: G,
     id_: str,
     *,

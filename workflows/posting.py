@@ -9,20 +9,20 @@ from typing import TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.messages import Messages
+    from activities.message import Messages
     from activities.undelivered import UndeliveredMails
-    from rapport.model.human_task import TaskStart
     from rapport.model.ids import UNWRITTEN_STEP, step_of, step_of_to_do, undelivered_id, unwritten_task
-    from rapport.model.message import Bundle, Deliver, Occasion, Outcomes, Resolution
+    from rapport.model.message import Bundle, Deliver, MessageRequest, Outcomes, Resolution
+    from rapport.model.task import TaskStart
     from rapport.model.undelivered import Settling, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
-    from rapport.policy.chores import AGAIN, REWRITE
+    from rapport.rules.todo_template import AGAIN, REWRITE
 
 from workflows.options import AT_ONCE, MAIL, RECORDS
 from workflows.outcomes import Denied, Undone, at_once, done, in_the_end, left_alone, never, started
 from workflows.waiting import ask, soon
 
-Given = TypeVar("Given", Occasion, Bundle, Deliver)
+Given = TypeVar("Given", MessageRequest, Bundle, Deliver)
 
 
 async def post(
@@ -45,7 +45,7 @@ async def post(
     return outcomes
 
 
-async def insist(occasion: Occasion, summary: str) -> Outcomes:
+async def insist(occasion: MessageRequest, summary: str) -> Outcomes:
     """Have mails written and sent as `post`, and whatever keeps them from being written corrected.
 
     Returns:
@@ -59,7 +59,7 @@ async def insist(occasion: Occasion, summary: str) -> Outcomes:
 
 
 async def is_tried_again(
-    occasion: Occasion,
+    occasion: MessageRequest,
     numbers: Iterator[int],
     *,
     asked: tuple[str, ...] = REWRITE.definition.assign,

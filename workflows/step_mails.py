@@ -12,11 +12,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import FollowUp, Planning
     from rapport.model.commands import in_name
     from rapport.model.ids import step_of
-    from rapport.model.message import MessageState, Occasion, Purpose
+    from rapport.model.message import MessageRequest, MessageState, Purpose
     from rapport.model.playbook import MessageStep
-    from rapport.model.records import Projection, Wait
-    from rapport.policy.chores import INSISTING, READ_DRAFTS
-    from rapport.policy.plan import StepState
+    from rapport.model.projection import Projection, Wait
+    from rapport.rules.onboarding import StepState
+    from rapport.rules.todo_template import INSISTING, READ_DRAFTS
 
 from workflows.options import PLANNING
 from workflows.outcomes import REFUSED, Denied, done
@@ -45,7 +45,7 @@ class StepMails:
     ) -> asyncio.Task[tuple[str, ...] | None]:
         """Have mails of a step written: to everyone of its personas, or to some of them; it begins at once."""
         reviewed = (self.steps.start.review or step.review) != "auto"
-        occasion = Occasion(
+        occasion = MessageRequest(
             account=self.steps.start.account,
             contract=self.steps.start.contract,
             step=step.name,
@@ -82,7 +82,7 @@ class StepMails:
         def runs() -> bool:
             return self.steps.progress[name].state is StepState.RUNNING
 
-        await workflow.wait_condition(lambda: not self.steps.successors.vacant or not runs())
+        await workflow.wait_condition(lambda: not self.steps.vacancies.vacant or not runs())
         return runs()
 
     async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
@@ -146,11 +146,11 @@ class StepMails:
     def look(self) -> None:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
         drafted = {step_of(key) for key in self.steps.letters.drafts} | self._kept_waits
-        put_off = {step_of(key): at for key, at in self.steps.letters.put_off.items()}
-        for name in [name for name in self.waits if name not in drafted and name not in put_off]:
+        deferred = {step_of(key): at for key, at in self.steps.letters.deferred.items()}
+        for name in [name for name in self.waits if name not in drafted and name not in deferred]:
             del self.waits[name]
             self.steps.tell_anew([name])
-        for name, at in put_off.items():
+        for name, at in deferred.items():
             wait = Wait(what="the working time of those who get it", deadline=at)
             if name in self.steps.progress and name not in drafted and self.waits.get(name) != wait:
                 self.waits[name] = wait

@@ -13,32 +13,32 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Dues, Planning, Resumed, Stagger
-    from activities.records import Records
+    from activities.planning import Planning, ResumedWaits, Stagger, WaitEnds
+    from activities.projection import Projections
     from rapport.model.cadence import CadenceStart
-    from rapport.model.human_task import LateDecision, TaskDefinition, TaskResult, TaskStart
     from rapport.model.ids import cadence_id, meeting_id, task_id
     from rapport.model.meeting import MeetingStart, Receipt
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.operations import Operate, Operation, Steer, Steering
+    from rapport.model.operation import Control, ControlKind, Operate, Operation
     from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
-    from rapport.model.records import Projection, Wait
-    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, Kind
-    from rapport.policy import details, operations, plan
-    from rapport.policy.chores import Chore
-    from rapport.policy.plan import Progress, StepState
+    from rapport.model.projection import Projection, Wait
+    from rapport.model.task import LateDecision, TaskDefinition, TaskResult, TaskStart
+    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, WorkflowKind
+    from rapport.rules import details, onboarding, operation as operations
+    from rapport.rules.onboarding import Progress, StepState
+    from rapport.rules.todo_template import TodoTemplate
 
 from workflows.correspondence import Correspondence
-from workflows.diary import Diary
 from workflows.failures import Failures
-from workflows.gating import Gating
+from workflows.gate import Gating
+from workflows.onsite_approval import OnsiteApproval
 from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import Denied, OfAccount, begun, beside, done, ended, started, told
+from workflows.per_contact import PerContactSteps
 from workflows.step_mails import StepMails
-from workflows.successors import Successors
-from workflows.users import Users
-from workflows.venues import Venues
-from workflows.waiting import Alarm, Errand, steer
+from workflows.timeline import Timeline
+from workflows.vacancies import Vacancies
+from workflows.waiting import Alarm, Todo, control
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
 
@@ -59,22 +59,22 @@ class Steps:
         self.letters = letters
         self.playbook = start.playbook
         self.began = workflow.now()
-        self.progress: dict[str, Progress] = plan.laid_out(start.playbook, start.left_out, self.began, start.at)
-        self.stage = plan.current_stage(self.progress)
-        self.diary = Diary(start.account, start.contract)
+        self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, self.began, start.at)
+        self.stage = onboarding.current_stage(self.progress)
+        self.timeline = Timeline(start.account, start.contract)
         self._alarm = Alarm()
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         self._agreed: dict[str, datetime] = {}
         self._errands: Counter[tuple[str, str]] = Counter()
-        self.users = Users(self)
+        self.users = PerContactSteps(self)
         self.mails = StepMails(self)
-        self.successors = Successors(self)
-        self._venues = Venues(self)
+        self.vacancies = Vacancies(self)
+        self._venues = OnsiteApproval(self)
         self._gating = Gating(self)
         self._failures = Failures(self)
         self._open: dict[str, list[str]] = {}
-        self._steers: dict[str, Steer] = {}
+        self._controls: dict[str, Control] = {}
         self._moves = self._moves_told = 0
         self._staggers = False
         self._paused_since: datetime | None = None
@@ -85,7 +85,7 @@ class Steps:
 
     async def __aenter__(self) -> Steps:
         """Begin."""
-        self.diary.tell("onboarding.started", about=self.start.playbook.name)
+        self.timeline.record("onboarding.started", about=self.start.playbook.name)
         self._driving = beside(self.drive())
         return self
 
@@ -106,17 +106,17 @@ class Steps:
             self.letters.changed = False
             self._venues.offer_conversions()
             if not self.is_paused:
-                await self.successors.look()
+                await self.vacancies.look()
                 await self._plan_dues()
                 # The last before any begins: what became due until now has been asked about then.
                 await self._gating.look()
                 if not self.is_paused:
                     free = self._free
-                    for name in plan.due_now(free, workflow.now()):
+                    for name in onboarding.due_now(free, workflow.now()):
                         self._begin(name)
-                    self._alarm.set(plan.next_due(free), "The next step becomes due")
+                    self._alarm.set(onboarding.next_due(free), "The next step becomes due")
             await self._tell_of_people()
-            await self._send_steers()
+            await self._send_controls()
             await self.letters.carry_out_releases()
             await self._project()
             if self._unfinished:
@@ -129,7 +129,7 @@ class Steps:
 
     @property
     def _unfinished(self) -> bool:
-        return plan.unfinished(self.progress) or bool(self._performing)
+        return onboarding.unfinished(self.progress) or bool(self._performing)
 
     @property
     def _is_due(self) -> bool:
@@ -155,14 +155,16 @@ class Steps:
             if self.progress.get(name) != step:
                 self._stale.add(name)
         self.progress, self.letters.paused_at = applied.steps, applied.paused_at
-        self._steers.update(applied.steers)
+        self._controls.update(applied.controls)
         self._staggers = self._staggers or applied.staggers
         if operation.kind is Operate.RESUME:
             self._paused_since = self._paused_since or paused_at
         if operation.kind is Operate.ADOPT and operation.playbook is not None:
             self.playbook = operation.playbook
         self._cancelled = self._cancelled or operation.kind is Operate.CANCEL
-        self.diary.tell(f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id)
+        self.timeline.record(
+            f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id
+        )
         self.letters.changed = True
         return Receipt(accepted=True, outcome=applied.outcome)
 
@@ -173,13 +175,13 @@ class Steps:
             for id_ in [id_ for ids in self._open.values() for id_ in ids]:
                 await told(id_, "people_changed")
 
-    async def _send_steers(self) -> None:
+    async def _send_controls(self) -> None:
         """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
-        steers, self._steers = self._steers, {}
-        for name, word in steers.items():
+        controls, self._controls = self._controls, {}
+        for name, word in controls.items():
             for id_ in list(self._open.get(name, ())):
-                await steer(id_, word.kind)
-            if word.kind is Steering.CLOSE:
+                await control(id_, word.kind)
+            if word.kind is ControlKind.CLOSE:
                 await self.letters.drop_drafts("the step is over", name)
 
     async def _plan_dues(self) -> None:
@@ -189,9 +191,9 @@ class Steps:
             since, self._paused_since = self._paused_since, None
             await self._give_back_what_was_left(since)
         waits = []
-        for name in plan.ready(self.progress):
+        for name in onboarding.ready(self.progress):
             step = self.progress[name]
-            since = plan.began_waiting(step, self.progress, self.began)
+            since = onboarding.began_waiting(step, self.progress, self.began)
             if step.definition.offset is None:
                 self._set(name, due=since)
             else:
@@ -199,7 +201,7 @@ class Steps:
         if waits:
             answer = await done(
                 Planning.dues,
-                Dues(account=self.start.account, waits=tuple(waits)),
+                WaitEnds(account=self.start.account, waits=tuple(waits)),
                 "When do the next steps become due?",
                 PLANNING,
             )
@@ -212,7 +214,7 @@ class Steps:
         """Move each wait that a pause has interrupted."""
         waits = {name: step.due for name, step in self.progress.items() if step.due and step.due > paused_at}
         if waits:
-            question = Resumed(
+            question = ResumedWaits(
                 account=self.start.account, paused_at=paused_at, now=workflow.now(), instants=tuple(waits.values())
             )
             answer = await done(Planning.resumed, question, "What time is left until the next steps?", PLANNING)
@@ -222,7 +224,7 @@ class Steps:
         """Let what is due at once begin on one business day after the other."""
         waiting = {name: step for name, step in self.progress.items() if step.state is StepState.WAITING}
         dues = {name: step.due for name, step in waiting.items() if step.due is not None}
-        if len(plan.due_now(self.progress, workflow.now())) > 1:
+        if len(onboarding.due_now(self.progress, workflow.now())) > 1:
             answer = await done(
                 Planning.stagger,
                 Stagger(account=self.start.account, dues=dues, now=workflow.now()),
@@ -239,7 +241,7 @@ class Steps:
 
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""
-        self.successors.moved = self.letters.changed = True
+        self.vacancies.moved = self.letters.changed = True
         self._moves += 1
         self.users.hear_of_people()
 
@@ -263,13 +265,13 @@ class Steps:
     @property
     def _free(self) -> dict[str, Progress]:
         """The steps that neither somebody's absence holds nor a gate."""
-        held = plan.held(self.progress, self.successors.vacant) | self._gating.held
+        held = onboarding.held(self.progress, self.vacancies.vacant) | self._gating.held
         return {name: step for name, step in self.progress.items() if name not in held}
 
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
         self._set(name, state=StepState.RUNNING, began=workflow.now())
-        self.diary.tell("step.began", step=name)
+        self.timeline.record("step.began", step=name)
         step = self.progress[name].definition
         match step:
             case MeetingStep():
@@ -305,11 +307,11 @@ class Steps:
             return
         if isinstance(result, Denied):
             self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome=result.reason)
-            self.diary.tell("step.ended", step=name, about=f"failed: {result.reason}")
+            self.timeline.record("step.ended", step=name, about=f"failed: {result.reason}")
             self._failures.follow_up(name, result.reason)
         else:
             self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=result)
-            self.diary.tell("step.ended", step=name, about=result)
+            self.timeline.record("step.ended", step=name, about=result)
 
     async def _meet(self, step: MeetingStep) -> str | Denied:
         if step.merged_into is not None and self._venues.was_onsite(step.merged_into):
@@ -377,12 +379,12 @@ class Steps:
             about=definition.question,
         )
 
-    def errand(self, chore: Chore, name: str, unblock: str | None) -> Errand:
+    def errand(self, chore: TodoTemplate, name: str, unblock: str | None) -> Todo:
         """One more chore for a step."""
         self._errands[chore.name, name] += 1
         number = self._errands[chore.name, name]
         title = self.progress[name].definition.title
-        return Errand(chore, self.letters, self.start.contract, name, title, number, unblock)
+        return Todo(chore, self.letters, self.start.contract, name, title, number, unblock)
 
     async def _recur(self, attempt: int) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
@@ -408,7 +410,9 @@ class Steps:
         cadence.add_done_callback(asyncio.Task.exception)
         return "runs"
 
-    async def _child(self, name: str, kind: Kind[S, R], start: S, id_: str, *, summary: str, about: str) -> R | Denied:
+    async def _child(
+        self, name: str, kind: WorkflowKind[S, R], start: S, id_: str, *, summary: str, about: str
+    ) -> R | Denied:
         """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
         moves = self._moves
         child = await begun(kind, start, id_, summary=summary, about=about)
@@ -416,50 +420,50 @@ class Steps:
             await told(id_, "people_changed")
         if self.progress[name].state is not StepState.RUNNING:
             # Somebody has ended the step while its workflow was being started.
-            await steer(id_, Steering.CLOSE)
+            await control(id_, ControlKind.CLOSE)
         else:
             self._open.setdefault(name, []).append(id_)
             if self.is_paused:
-                await steer(id_, Steering.PAUSE)
+                await control(id_, ControlKind.PAUSE)
         return await ended(child, kind)
 
     async def withdraw(self, name: str, about: str) -> None:
         """End a step's to-do about somebody who has left."""
         id_ = task_id(self.start.account, name, self.progress[name].attempt, about)
         if id_ in self._open.get(name, ()):
-            await steer(id_, Steering.CLOSE)
+            await control(id_, ControlKind.CLOSE)
 
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str | Denied]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)
-        return self.mails.sent(step, self.mails.write(step, self.take_news()))
+        return self.mails.sent(step, self.mails.write(step, self.pending_projection()))
 
     def _set(self, name: str, **values: object) -> None:
         self.progress[name] = self.progress[name].model_copy(update=values)
         self._stale.add(name)
 
-    def take_news(self) -> Projection | None:
+    def pending_projection(self) -> Projection | None:
         """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
-        self.diary.tell_troubles(self.letters.troubles)
-        stage = plan.current_stage(self.progress)
+        self.timeline.record_troubles(self.letters.troubles)
+        stage = onboarding.current_stage(self.progress)
         if stage is not self.stage:
             self.stage = stage
             reached = self.told_stage or "done"
             workflow.upsert_search_attributes([STAGE.value_set(reached)])
             if reached != operations.CANCELLED:
-                self.diary.tell("stage.reached", about=reached)
+                self.timeline.record("stage.reached", about=reached)
         self.mails.look()
-        if not self._stale and not self.diary.has_entries:
+        if not self._stale and not self.timeline.has_entries:
             return None
         stale, self._stale = self._stale, set()
-        held, hold = plan.held(self.progress, self.successors.vacant), self.successors.hold or Wait()
+        held, hold = onboarding.held(self.progress, self.vacancies.vacant), self.vacancies.hold or Wait()
         waits = {name: hold for name in self.progress if name in held}
         waits |= self._gating.waits | self.mails.waits | self._failures.waits
         self._projected += 1
         workflow.set_current_details(
             details.onboarding(
-                self.start.account, self.progress, self.letters.paused_at, self.successors.hold, self._gating.waits
+                self.start.account, self.progress, self.letters.paused_at, self.vacancies.hold, self._gating.waits
             )
         )
         return Projection(
@@ -471,25 +475,25 @@ class Steps:
             playbook=self.playbook.name,
             version=self.playbook.version,
             now=workflow.now(),
-            ended=not plan.unfinished(self.progress),
+            ended=not onboarding.unfinished(self.progress),
             paused_at=self.letters.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
                 if milestone.kind == "message" or milestone.step in waits
                 else milestone
-                for milestone in plan.milestones(self.progress)
+                for milestone in onboarding.milestones(self.progress)
                 if milestone.step in stale
             ),
-            entries=self.diary.take_entries(),
+            entries=self.timeline.take_entries(),
         )
 
     def take_back(self, news: Projection) -> None:
         """Tell again what whoever took it has not written."""
-        self.diary.take_back(news.entries)
+        self.timeline.take_back(news.entries)
         self.show_anew(one.step for one in news.milestones if one.step in self.progress)
 
     async def _project(self) -> None:
         """Write down what no activity has taken along, in one local activity."""
-        news = self.take_news()
+        news = self.pending_projection()
         if news is not None:
-            await done(Records.project, news, "Write down what happened", RECORDS)
+            await done(Projections.project, news, "Write down what happened", RECORDS)

@@ -9,43 +9,43 @@ from typing import Any, Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.support import PAGE_ON, PageOrder, Support
-    from rapport.model.human_task import WITHDRAWN
+    from activities.support_case import PAGE_ON, PageOrder, Support
+    from rapport.model.account import Role
     from rapport.model.ids import desk_id
     from rapport.model.meeting import Receipt
-    from rapport.model.message import CaseFacts, Occasion, Purpose
-    from rapport.model.operations import Steering
-    from rapport.model.people import Role
+    from rapport.model.message import CaseFacts, MessageRequest, Purpose
+    from rapport.model.operation import ControlKind
     from rapport.model.playbook import Review
-    from rapport.model.records import Wait
-    from rapport.model.support import (
+    from rapport.model.projection import Wait
+    from rapport.model.support_case import (
         ActKind,
         Assigned,
         CaseAct,
+        CaseClock,
         CaseProjection,
         CaseResult,
         CaseStart,
         CaseState,
         CaseStatus,
         CaseView,
-        Clock,
+        CaseWord,
         Escalation,
         Foreseen,
         LogLine,
         Outlook,
-        Waiting,
-        Word,
+        QueuedCase,
     )
+    from rapport.model.task import WITHDRAWN
     from rapport.model.workflows import SUPPORT_CASE
-    from rapport.policy import cases, details
+    from rapport.rules import details, support_case
 
 from workflows.correspondence import Correspondence
-from workflows.diary import Diary
 from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, done, told
-from workflows.waiting import Alarm, steer
-from workflows.words import Door
+from workflows.timeline import Timeline
+from workflows.waiting import Alarm, control
+from workflows.words import WordKind
 
 DESK_AGAIN: Final = timedelta(minutes=1)
 """How soon a desk that does not run is asked again."""
@@ -95,9 +95,9 @@ class SupportCase(Correspondence):
         self.start = start
         self.ref = start.ref
         self.status = start.status or CaseStatus(
-            severity=start.severity, area=start.area, clock=Clock(since=workflow.now())
+            severity=start.severity, area=start.area, clock=CaseClock(since=workflow.now())
         )
-        self.diary = Diary(start.account, start.ref, start.ref, written=self.status.written)
+        self.timeline = Timeline(start.account, start.ref, start.ref, written=self.status.written)
         self.acts: list[CaseAct] = []
         self.words: list[Assigned] = []
         self.log: list[LogLine] = []
@@ -137,7 +137,7 @@ class SupportCase(Correspondence):
         """Acknowledge the question, with its number; or go on."""
         if start.status is None:
             self.status = self.status.model_copy(update={"turn": 1})
-            self.diary.tell("case.opened", who=start.contact, about=self.ref)
+            self.timeline.record("case.opened", who=start.contact, about=self.ref)
             await self.look_ahead()
             self._mail("case_acknowledged", (start.contact,), Purpose.NOTICE, "Acknowledge the question")
         elif start.reopened is not None:
@@ -171,26 +171,26 @@ class SupportCase(Correspondence):
                 await self.ask_for_engineering(act)
             case ActKind.CLASSIFY | ActKind.WAIT_CUSTOMER | ActKind.CUSTOMER_SAID:
                 idle = self.status.state is CaseState.WAITING
-                await self._to_desk("hear", Word(ref=self.ref, severity=self.status.severity, idle=idle))
+                await self._to_desk("hear", CaseWord(ref=self.ref, severity=self.status.severity, idle=idle))
             case _:
                 pass
 
     async def hear_of_an_owner(self, word: Assigned) -> None:
         """The desk's word: who has it from now on, or that nobody can take it."""
         if word.member is not None:
-            await self._to_desk("hear", Word(ref=self.ref, turn=word.turn))
+            await self._to_desk("hear", CaseWord(ref=self.ref, turn=word.turn))
         if word.turn != self.status.turn or self.status.owner is not None:
             # Said before, or overtaken by another question to the desk.
             return
         await self.look_ahead()
         if word.member is None:
-            self.diary.tell("case.queued", about=word.reason, instant=word.look_again)
+            self.timeline.record("case.queued", about=word.reason, instant=word.look_again)
             leads = self.foreseen.leads
             self._mail("case_queued", leads, Purpose.NOTICE, "Tell the lead that nobody can take it", word=word)
             return
-        self.status = cases.owned(self.status, word.member, workflow.now())
+        self.status = support_case.owned(self.status, word.member, workflow.now())
         self.stale, self.wanted, self.avoid = True, None, ()
-        self.diary.tell("case.assigned", who=word.member, about=word.reason)
+        self.timeline.record("case.assigned", who=word.member, about=word.reason)
         self._mail("case_assigned", (word.member,), Purpose.NOTICE, "Tell the owner", word=word)
         if word.paged:
             self.beside(self._page(word.member, word.turn))
@@ -203,13 +203,13 @@ class SupportCase(Correspondence):
         await self.look_ahead()
         owner, away = self.status.owner, self.foreseen.owner_away
         if owner is not None and away is not None:
-            self.diary.tell("case.owner_away", who=owner, about=away)
-            self.status, self.avoid = cases.without_owner(self.status), (owner,)
+            self.timeline.record("case.owner_away", who=owner, about=away)
+            self.status, self.avoid = support_case.without_owner(self.status), (owner,)
             self.stale = True
         waits = self.asks_again_at is not None and self.asks_again_at > workflow.now()
         if self.status.owner is not None or self.asked_turn == self.status.turn or waits:
             return
-        case = Waiting(
+        case = QueuedCase(
             ref=self.ref,
             account=self.account,
             area=self.status.area,
@@ -224,7 +224,7 @@ class SupportCase(Correspondence):
             self.asked_turn, self.asks_again_at = case.turn, None
         else:
             if not self.desk_was_silent:
-                self.diary.tell("case.desk_silent", about=self.start.desk)
+                self.timeline.record("case.desk_silent", about=self.start.desk)
             self.desk_was_silent, self.asks_again_at = True, workflow.now() + DESK_AGAIN
 
     async def see_to_the_promise(self) -> None:
@@ -235,13 +235,13 @@ class SupportCase(Correspondence):
         if seen.due is None:
             if seen.follow_up is not None and seen.follow_up <= now:
                 self.status, self.stale = status.model_copy(update={"silence_told": now}), True
-                self.diary.tell("case.customer_silent", who=status.owner)
+                self.timeline.record("case.customer_silent", who=status.owner)
                 self._mail("case_silent", owner or seen.leads, Purpose.NOTICE, "The customer does not answer")
             return
         if not status.breached and seen.due <= now:
             done = {"breached": True, "drafted": True, "reminded": True, "breaches": status.breaches + 1}
             self.status = status.model_copy(update=done)
-            self.diary.tell("case.breached", who=status.owner, about=self._promise(), instant=seen.due)
+            self.timeline.record("case.breached", who=status.owner, about=self._promise(), instant=seen.due)
             both = tuple(dict.fromkeys((*owner, *seen.leads)))
             self._mail("case_breach", both, Purpose.NOTICE, "The promise is broken")
         elif not status.drafted and seen.draft_at is not None and seen.draft_at <= now:
@@ -252,7 +252,7 @@ class SupportCase(Correspondence):
                 self._mail("case_late", owner, Purpose.NOTICE, "Tell the owner of the draft")
         elif not status.reminded and seen.remind_at is not None and seen.remind_at <= now:
             self.status = status.model_copy(update={"reminded": True})
-            self.diary.tell("case.reminded", who=status.owner, instant=seen.due)
+            self.timeline.record("case.reminded", who=status.owner, instant=seen.due)
             self._mail("case_due", owner or seen.leads, Purpose.NOTICE, "Remind the owner")
 
     async def send_what_was_approved(self) -> None:
@@ -260,7 +260,7 @@ class SupportCase(Correspondence):
         if not self.has_releases:
             return
         if self.may_go(Purpose.UPDATE):
-            self.status, self.stale = cases.heard(self.status, workflow.now()), True
+            self.status, self.stale = support_case.heard(self.status, workflow.now()), True
         await self.carry_out_releases()
 
     async def ask_for_engineering(self, act: CaseAct) -> None:
@@ -291,11 +291,11 @@ class SupportCase(Correspondence):
         """Say so everywhere, and let the last mails go; whoever comes back meanwhile finds it open."""
         if not self.desk_told_over:
             self.desk_told_over = True
-            await self._to_desk("hear", Word(ref=self.ref, over=True))
+            await self._to_desk("hear", CaseWord(ref=self.ref, over=True))
         await self.drop_drafts("the case is over")
         for task in list(self.todos):
             # Nobody is interrupted any longer for what is over.
-            await steer(task, Steering.CLOSE)
+            await control(task, ControlKind.CLOSE)
         await self.write_down()
         if await self.all_over(goes_on=lambda: bool(self.acts)):
             return True
@@ -313,9 +313,9 @@ class SupportCase(Correspondence):
     def _validate_act(self, act: CaseAct) -> None:
         self.check_word("act", act)
 
-    def doors(self) -> Mapping[str, Door[Any]]:
+    def doors(self) -> Mapping[str, WordKind[Any]]:
         """What may be said to it."""
-        return {**super().doors(), "act": Door(CaseAct, self._judge, self._take)}
+        return {**super().doors(), "act": WordKind(CaseAct, self._judge, self._take)}
 
     @property
     def sees_to_mails(self) -> tuple[str, ...]:
@@ -324,7 +324,7 @@ class SupportCase(Correspondence):
 
     def tell_refused(self, word: Any, reason: str) -> None:
         """On the timeline."""
-        self.diary.tell("case.refused", who=word.by, submission=word.submission, about=reason)
+        self.timeline.record("case.refused", who=word.by, submission=word.submission, about=reason)
 
     @workflow.signal(name="assigned", description="Who has it from now on, or why nobody")
     def assigned(self, word: Assigned) -> None:
@@ -361,19 +361,19 @@ class SupportCase(Correspondence):
     # How it is done
 
     def _judge(self, act: CaseAct) -> str | None:
-        return cases.judge(act, self.status, self.ref, escalated=self.escalation is not None)
+        return support_case.judge(act, self.status, self.ref, escalated=self.escalation is not None)
 
     def _take(self, act: CaseAct) -> str:
         now, before = workflow.now(), self.status
-        self.status = cases.apply(act, before, now)
+        self.status = support_case.apply(act, before, now)
         if act.kind in (ActKind.ASSIGN, ActKind.HAND_OFF):
             self.wanted = act.member
             self.avoid = (before.owner,) if act.kind is ActKind.HAND_OFF and before.owner is not None else ()
         if before.state.is_over and not self.status.state.is_over:
             # The desk has forgotten it.
-            self.status = cases.without_owner(self.status)
+            self.status = support_case.without_owner(self.status)
         if act.kind in _TOLD:
-            self.diary.tell(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
+            self.timeline.record(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
         about = f"{act.other}: {act.outcome}" if act.outcome is not None else act.other or act.member
         self._log(act.kind, act.by, act.submission if act.has_words else None, about)
         self.acts.append(act)
@@ -415,7 +415,9 @@ class SupportCase(Correspondence):
         self.changed = True
         if result is None or result.outcome == WITHDRAWN:
             return
-        self.diary.tell("case.engineering_answered", who=result.by, submission=result.submission, about=result.outcome)
+        self.timeline.record(
+            "case.engineering_answered", who=result.by, submission=result.submission, about=result.outcome
+        )
         self._log("engineering", result.by, result.submission, result.outcome)
         to = (self.status.owner,) if self.status.owner is not None else self.foreseen.leads
         self._mail(
@@ -463,10 +465,10 @@ class SupportCase(Correspondence):
         return not isinstance(await attempted(Support.page, order, "Page whoever is on call", PAGING), Denied)
 
     def _tell_paging(self, kind: str, member: str) -> None:
-        self.diary.tell(kind, who=member)
+        self.timeline.record(kind, who=member)
         self.changed = True
 
-    async def _to_desk(self, name: str, word: Waiting | Word | Escalation) -> bool:
+    async def _to_desk(self, name: str, word: QueuedCase | CaseWord | Escalation) -> bool:
         """Tell the desk; nothing is lost if it does not run: it is asked again, or asks nothing."""
         return await told(desk_id(self.start.desk), name, word)
 
@@ -498,7 +500,7 @@ class SupportCase(Correspondence):
             reason=word.reason if word else self.foreseen.keeps_hours,
             other=act.other if act else None,
         )
-        occasion = Occasion(
+        occasion = MessageRequest(
             account=self.account,
             contract=self.ref,
             step=self.ref,
@@ -516,7 +518,7 @@ class SupportCase(Correspondence):
         # What is to be projected first stands in SQL by the time the mail is written: it quotes the case as it is.
         self.beside(self._after_telling(occasion, summary, reviewed=review != "auto"))
 
-    async def _after_telling(self, occasion: Occasion, summary: str, *, reviewed: bool) -> None:
+    async def _after_telling(self, occasion: MessageRequest, summary: str, *, reviewed: bool) -> None:
         await self.write_down()
         self.write(occasion, summary, reviewed=reviewed)
 
@@ -537,9 +539,9 @@ class SupportCase(Correspondence):
     def _wait(self) -> Wait:
         state = self.status.state
         return Wait(
-            on=cases.waits_on(state),
+            on=support_case.waits_on(state),
             what=self._waits_for(),
-            unblock=cases.way_on(state, self.ref),
+            unblock=support_case.way_on(state, self.ref),
             deadline=self.foreseen.due or self.foreseen.follow_up,
         )
 
@@ -560,10 +562,10 @@ class SupportCase(Correspondence):
 
     async def write_down(self) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        self.diary.tell_troubles(self.troubles)
-        self.diary.turn_to(self._wait())
-        entries, log, self.log = self.diary.take_entries(), tuple(self.log), []
-        self.status = self.status.model_copy(update={"written": self.diary.written})
+        self.timeline.record_troubles(self.troubles)
+        self.timeline.turn_to(self._wait())
+        entries, log, self.log = self.timeline.take_entries(), tuple(self.log), []
+        self.status = self.status.model_copy(update={"written": self.timeline.written})
         known = self.told_to_sql
         projection = CaseProjection(
             ref=self.ref,
@@ -600,7 +602,7 @@ class SupportCase(Correspondence):
             and not self.is_posting
             and not self.has_news
             and self.escalation is None
-            and not (self.acts or self.words or self.log or self.drafts or self.put_off)
+            and not (self.acts or self.words or self.log or self.drafts or self.deferred)
             and self.status.owner is not None
         )
 

@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.sweep import Missing, Sweeping
     from rapport.model.ids import announcing_id, case_id, desk_id, ended_outside_id, gap_id, review_id, undelivered_id
-    from rapport.model.support import DESK, DeskStart
+    from rapport.model.support_case import DESK, DeskStart
     from rapport.model.sweep import SweepAsked, SweepStart, Swept
     from rapport.model.workflows import (
         ANNOUNCING,

@@ -2,38 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reviews import Again, LayOut, Reviews
-    from rapport.model.commands import in_name
+    from activities.tech_review import Again, LaidOut, LayOut, Reviews, Settle, Until
+    from rapport.model.commands import deciding, in_name
     from rapport.model.ids import task_id
-    from rapport.model.records import Wait
-    from rapport.model.review_facts import ReviewPhase, Verdict
-    from rapport.model.tech_review import WITHDRAWN, ReviewResult, ReviewStart
+    from rapport.model.meeting import Receipt
+    from rapport.model.message import MessageRequest, Purpose
+    from rapport.model.projection import Wait
+    from rapport.model.task import Decision, TaskDefinition, TaskResult, TaskStart
+    from rapport.model.tech_review import (
+        WITHDRAWN,
+        ReviewEdit,
+        ReviewProjection,
+        ReviewResult,
+        ReviewStart,
+        ReviewView,
+        ReviewWord,
+    )
+    from rapport.model.tech_review_facts import Remark, RemarkKind, ReviewPhase, ReviewVerdict, TechReviewFacts
     from rapport.model.workflows import TECH_REVIEW
-    from rapport.policy import details, review
-    from rapport.policy.review import Spoken
+    from rapport.rules import details, tech_review
+    from rapport.rules.tech_review import Spoken
 
+from workflows.channel import Channel
+from workflows.correspondence import Correspondence
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import beside, done
-from workflows.reviewing import HEALTH, MAILS, STAGE, Interrupted, Reviewing
+from workflows.outcomes import Denied, attempted, beside, done
+from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask
+from workflows.words import WordKind
+
+HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
+
+STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
+
+MAILS: Final = MappingProxyType({"task_opened": "review_asked", "task_reminder": "review_asked_again"})
+"""Which mails put a review's questions."""
+
+
+class Interrupted(Exception):  # noqa: N818 - no fault: the request changed, or is not needed any more
+    """What was being waited for is void."""
+
 
 OVERDUE = "overdue"
+
 ON_TIME = "on_time"
 
 
 @workflow.defn(name=TECH_REVIEW.name)
-class TechReview(Reviewing):
+class TechReview(Correspondence):
     """From the request to the customer's acknowledgement, and back again on the day that was agreed."""
 
     @workflow.init
     def __init__(self, start: ReviewStart) -> None:
         """Nobody has been asked yet."""
-        super().__init__(start)
+        super().__init__(start.account)
+        self.ref = start.ref
+        self.round = start.round
+        self.next_round = start.round
+        self.phase = ReviewPhase.FEEDBACK
+        self.remarks: list[Remark] = []
+        self.unwritten: list[Remark] = []
+        self.verdict: ReviewVerdict | None = None
+        self.outcome: str | None = None
+        self.overdue = False
+        self.decided: datetime | None = None
+        self.told: datetime | None = None
+        self.acknowledged: datetime | None = None
+        self.message: str | None = None
+        self.revisit: datetime | None = None
+        self.withdrawn: ReviewWord | None = None
+        self.wanted_meetings: list[ReviewWord] = []
+        self.attempts: dict[str, int] = {}
+        self.wait = Wait()
+        self.people = LaidOut(tellings=(), leaders=(), others=())
+        self.mails = 0
+        self.projections = 0
+        self.written: ReviewView | None = None
+        self.ended = False
+        self.timeline = Timeline(start.account, start.ref, start.ref)
+        self.channel = Channel(start.ref, start.account)
 
     @workflow.run
     async def run(self, start: ReviewStart) -> ReviewResult:  # noqa: ARG002 - taken by __init__
@@ -76,9 +132,9 @@ class TechReview(Reviewing):
     async def hear_everybody(self) -> None:
         """Feedback of engineering, product, support and the account team, for as long as the date allows."""
         deadline = await self._enter(ReviewPhase.FEEDBACK)
-        sides = review.heard(self.round.stage)
+        sides = tech_review.heard(self.round.stage)
         self._wait_for(
-            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(review.SIDES[side]))),
+            on=tuple(dict.fromkeys(role for side in sides for role in details.roles(tech_review.SIDES[side]))),
             what=f"feedback of {', '.join(side.replace('_', ' ') for side in sides)}",
             unblock=in_name(f"rapport review feedback {self.ref} --text …"),
             deadline=deadline,
@@ -92,7 +148,7 @@ class TechReview(Reviewing):
     async def hear(self, side: str, deadline: datetime) -> None:
         """What one side says, if they say anything in time."""
         title = f"{self.ref}: feedback of {side.replace('_', ' ')}"
-        result = await self._put(f"feedback_{side}", title, review.feedback(side), deadline=deadline)
+        result = await self._put(f"feedback_{side}", title, tech_review.feedback(side), deadline=deadline)
         self._remember_all("feedback", result, seat=side)
         if not result.decisions and not self._is_interrupted():
             self._tell("tech_review.silent", about=side)
@@ -101,7 +157,7 @@ class TechReview(Reviewing):
         """The VP of CE's word, with everything in front of them; asked until there is one."""
         while True:
             deadline = await self._enter(ReviewPhase.RECOMMENDATION)
-            definition = review.recommendation(self.round.ask, engineering_answered=self._engineering_answered())
+            definition = tech_review.recommendation(self.round.ask, engineering_answered=self._engineering_answered())
             self._wait_for_task("recommendation", definition, "the recommendation of the VP of CE", deadline)
             result = await self._put("recommendation", f"{self.ref}: recommendation", definition, deadline=deadline)
             self._remember_all("recommendation", result, seat="ce_vp")
@@ -111,10 +167,14 @@ class TechReview(Reviewing):
                 return result.outcome
             self._tell("tech_review.silent", about="ce_vp")
 
-    async def decide(self, word: str) -> Verdict:
+    async def decide(self, word: str) -> ReviewVerdict:
         """What is decided: by the recommendation where nobody else has to agree, else by leadership together."""
-        verdict = review.of_recommendation(word)
-        if verdict is Verdict.APPROVED and review.needs_commitment(self.round.ask) and not await self.is_committed():
+        verdict = tech_review.of_recommendation(word)
+        if (
+            verdict is ReviewVerdict.APPROVED
+            and tech_review.needs_commitment(self.round.ask)
+            and not await self.is_committed()
+        ):
             verdict = None
         if verdict is None:
             verdict = await self.hear_leadership()
@@ -135,38 +195,38 @@ class TechReview(Reviewing):
     async def is_committed(self) -> bool:
         """Whether the VP Engineering gives engineering's time; nobody else can."""
         deadline = await self._enter(ReviewPhase.LEADERSHIP)
-        self._wait_for_task("commitment", review.COMMITMENT, "the VP Engineering's commitment", deadline)
+        self._wait_for_task("commitment", tech_review.COMMITMENT, "the VP Engineering's commitment", deadline)
         result = await self._put(
-            "commitment", f"{self.ref}: commitment of engineering", review.COMMITMENT, deadline=deadline
+            "commitment", f"{self.ref}: commitment of engineering", tech_review.COMMITMENT, deadline=deadline
         )
         self._remember_all("commitment", result, seat="vp_engineering")
         self._stop_if_interrupted()
-        return result.outcome == review.YES
+        return result.outcome == tech_review.YES
 
-    async def hear_leadership(self) -> Verdict:
+    async def hear_leadership(self) -> ReviewVerdict:
         """All of leadership until the deadline, then the majority; who was silent is asked again."""
-        seats: tuple[str, ...] = review.LEADERSHIP
+        seats: tuple[str, ...] = tech_review.LEADERSHIP
         heard: dict[str, Spoken] = {}
-        while (verdict := review.of_leadership(self.round.ask, seats, votes := review.votes(heard))) is None:
+        while (verdict := tech_review.of_leadership(self.round.ask, seats, votes := tech_review.votes(heard))) is None:
             deadline = await self._enter(ReviewPhase.LEADERSHIP)
-            definition = review.panel(self.round.ask, review.still_silent(seats, votes))
+            definition = tech_review.panel(self.round.ask, tech_review.still_silent(seats, votes))
             self._wait_for_task("leadership", definition, "leadership's decision", deadline)
             result = await self._put("leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
             self._remember_all("vote", result)
             self._stop_if_interrupted()
             if not heard and result.seats:
                 seats = result.seats
-            heard = review.one_vote_each(heard, result.filled, result.votes)
-            for seat in review.still_silent(seats, heard):
+            heard = tech_review.one_vote_each(heard, result.filled, result.votes)
+            for seat in tech_review.still_silent(seats, heard):
                 self._tell("tech_review.silent", about=seat.removeprefix("role:"))
         return verdict
 
-    async def tell_the_customer(self, verdict: Verdict) -> None:
+    async def tell_the_customer(self, verdict: ReviewVerdict) -> None:
         """Written by whoever asked, approved by the VP of CE, read by support; a no as carefully as a yes."""
         read = False
         while not read:
             await self._enter(ReviewPhase.MESSAGE)
-            definition = review.message(verdict)
+            definition = tech_review.message(verdict)
             words = " ".join(f"--say {name}=…" for name in definition.asks)
             id_ = self._next_id("message")
             self._wait_for(
@@ -189,16 +249,16 @@ class TechReview(Reviewing):
                 self._tell("tech_review.silent", about="message")
                 continue
             self.message = written.request
-            self._wait_for_task("reading", review.READING, "support, to read the message")
+            self._wait_for_task("reading", tech_review.READING, "support, to read the message")
             reading = await self._put(
-                "reading", f"{self.ref}: read before it goes", review.READING, request=written.request
+                "reading", f"{self.ref}: read before it goes", tech_review.READING, request=written.request
             )
             self._remember_all("reading", reading, seat="support")
             self._stop_if_interrupted()
             while reading.outcome not in ("read", "object"):
                 self._tell("tech_review.silent", about="support")
                 reading = await self._put(
-                    "reading", f"{self.ref}: read before it goes", review.READING, request=written.request
+                    "reading", f"{self.ref}: read before it goes", tech_review.READING, request=written.request
                 )
                 self._remember_all("reading", reading, seat="support")
                 self._stop_if_interrupted()
@@ -214,7 +274,7 @@ class TechReview(Reviewing):
         self._tell("tech_review.told", who=self.round.by, submission=self.message)
         self.phase = ReviewPhase.ACKNOWLEDGEMENT
         workflow.upsert_search_attributes([STAGE.value_set(self.phase), HEALTH.value_set(ON_TIME)])
-        definition = review.acknowledgement(self.round.tell, ("message",))
+        definition = tech_review.acknowledgement(self.round.tell, ("message",))
         self._wait_for_task("acknowledgement", definition, "the customer's acknowledgement")
         result = await self._put(
             "acknowledgement",
@@ -299,7 +359,7 @@ class TechReview(Reviewing):
     async def hold_a_meeting(self, requester: str) -> None:
         """Somebody wants to talk about it live: whoever asked for the review sees to that, and writes down the rest."""
         number = self.attempts["meeting"] = self.attempts.get("meeting", 0) + 1
-        definition = review.MEETING.model_copy(update={"assign": (self.round.by,)})
+        definition = tech_review.MEETING.model_copy(update={"assign": (self.round.by,)})
         others = None if requester == self.round.by else requester
         given = self._task("meeting", f"{self.ref}: a live meeting", definition, number, mails={}, requester=others)
         result = await ask(
@@ -320,3 +380,313 @@ class TechReview(Reviewing):
             for word in wanted:
                 self.beside(self.hold_a_meeting(word.by))
             await self.write_down()
+
+    # Words: these record, and `run` acts
+
+    @workflow.update(name="say", description="Say something about it")
+    def say(self, word: ReviewWord) -> Receipt:
+        """What somebody says of their own accord; it stands on record."""
+        return self.take_word("say", word)
+
+    @say.validator
+    def _validate_say(self, word: ReviewWord) -> None:
+        self.check_word("say", word)
+
+    @workflow.update(name="request_meeting", description="Ask to talk about it live")
+    def request_meeting(self, word: ReviewWord) -> Receipt:
+        """Any participant can ask for a meeting."""
+        return self.take_word("request_meeting", word)
+
+    @request_meeting.validator
+    def _validate_request_meeting(self, word: ReviewWord) -> None:
+        self.check_word("request_meeting", word)
+
+    @workflow.update(name="edit", description="Change the request; everybody is heard anew")
+    def edit(self, edit: ReviewEdit) -> Receipt:
+        """Another version of the request, in a new round; what was said stays on record."""
+        return self.take_word("edit", edit)
+
+    @edit.validator
+    def _validate_edit(self, edit: ReviewEdit) -> None:
+        self.check_word("edit", edit)
+
+    @workflow.update(name="withdraw", description="It is not needed any more")
+    def withdraw(self, word: ReviewWord) -> Receipt:
+        """Nobody needs it any more."""
+        return self.take_word("withdraw", word)
+
+    @withdraw.validator
+    def _validate_withdraw(self, word: ReviewWord) -> None:
+        self.check_word("withdraw", word)
+
+    def doors(self) -> Mapping[str, WordKind[Any]]:
+        """What may be said to it."""
+        return {
+            **super().doors(),
+            "say": WordKind(ReviewWord, self._judge_word, self._take_remark),
+            "request_meeting": WordKind(ReviewWord, self._judge_word, self._take_wish),
+            "edit": WordKind(ReviewEdit, self._judge_edit, self._take_edit),
+            "withdraw": WordKind(ReviewWord, self._judge_word, self._take_withdrawal),
+        }
+
+    def tell_refused(self, word: Any, reason: str) -> None:
+        """On the timeline."""
+        by = word.round.by if isinstance(word, ReviewEdit) else word.by
+        self._tell("word.refused", who=by, submission=word.id, about=reason)
+
+    @workflow.query(name="view", description="The review as it stands")
+    def view(self) -> ReviewView:
+        """Everything there is to see of it."""
+        return ReviewView(
+            ref=self.ref,
+            account=self.account,
+            phase=self.phase,
+            round=self.round,
+            overdue=self.overdue,
+            verdict=self.verdict,
+            outcome=self.outcome,
+            waiting_on=self.wait.on,
+            waiting_for=self.wait.what,
+            deadline=self.wait.deadline,
+            unblock=self.wait.unblock,
+            revisit=self.revisit,
+        )
+
+    # How it is done
+
+    def _judge_word(self, word: ReviewWord | ReviewEdit) -> str | None:  # noqa: ARG002 - whatever is said
+        over = self.ended or self.withdrawn is not None
+        return f"{self.ref} is over: {self.outcome or WITHDRAWN}" if over else None
+
+    def _judge_edit(self, edit: ReviewEdit) -> str | None:
+        if edit.round.number != self.next_round.number + 1:
+            return self._judge_word(edit) or "somebody else changed it meanwhile; look at it again"
+        return self._judge_word(edit)
+
+    def _take_remark(self, word: ReviewWord) -> str:
+        self._remember("said", by=word.by, submission=word.id)
+        self._tell("tech_review.said", who=word.by, submission=word.id)
+        return "said"
+
+    def _take_wish(self, word: ReviewWord) -> str:
+        self.wanted_meetings.append(word)
+        self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
+        return "asked"
+
+    def _take_edit(self, edit: ReviewEdit) -> str:
+        self.next_round = edit.round
+        return f"round {edit.round.number}"
+
+    def _take_withdrawal(self, word: ReviewWord) -> str:
+        self.withdrawn = word
+        return WITHDRAWN
+
+    def _is_interrupted(self) -> bool:
+        return self.withdrawn is not None or self.next_round.number != self.round.number
+
+    def _stop_if_interrupted(self) -> None:
+        if self._is_interrupted():
+            raise Interrupted
+
+    def _is_over(self, number: int) -> bool:
+        """Whether a round has nothing to wait for any more: its answer was given, or another round began."""
+        return self.ended or self._is_interrupted() or self.round.number != number or self.told is not None
+
+    def _engineering_answered(self) -> bool:
+        return any(
+            one.kind == "feedback" and one.seat == tech_review.ENGINEERING and one.round == self.round.number
+            for one in self.remarks
+        )
+
+    async def _enter(self, phase: ReviewPhase) -> datetime:
+        """Begin a phase; give its end."""
+        if phase is not self.phase:
+            self.phase = phase
+            workflow.upsert_search_attributes([STAGE.value_set(phase)])
+        if phase is ReviewPhase.MESSAGE:
+            return self.round.needed_by
+        question = Until(phase=phase, by=self.round.by, needed_by=self.round.needed_by, now=workflow.now())
+        deadline = await done(Reviews.deadline, question, f"How long is there for the {phase}?", PLANNING)
+        self._stop_if_interrupted()
+        return deadline.at
+
+    def _next_id(self, step: str) -> str:
+        return task_id(self.ref, step, self.attempts.get(step, 0) + 1)
+
+    def _task(self, step: str, title: str, definition: TaskDefinition, attempt: int, **told: Any) -> TaskStart:
+        return TaskStart(
+            account=self.account,
+            contract=self.ref,
+            subject=self.ref,
+            step=step,
+            title=title,
+            attempt=attempt,
+            definition=definition,
+            **({"mails": dict(MAILS), "requester": self.round.by, "review": self._facts()} | told),
+        )
+
+    async def _put(self, step: str, title: str, definition: TaskDefinition, **told: Any) -> TaskResult:
+        """Put a question to people and give what came of it; if the review is interrupted, what came until then."""
+        attempt = self.attempts[step] = self.attempts.get(step, 0) + 1
+        given = self._task(step, title, definition, attempt, **told)
+        return await ask(
+            given, task_id(self.ref, step, attempt), f"{title}, for {self.account}", is_over=self._is_interrupted
+        )
+
+    def _remember_all(self, kind: RemarkKind, result: TaskResult, *, seat: str | None = None) -> None:
+        """Keep what each person said; a leader's vote for the seat that they filled."""
+        seats = {person: one.removeprefix("role:") for one, person in result.filled.items()}
+        for decision in result.decisions:
+            self._remember_decision(kind, decision, seat or seats.get(decision.by))
+
+    def _remember_decision(self, kind: RemarkKind, decision: Decision, seat: str | None) -> None:
+        self._keep(
+            Remark(
+                key=decision.submission,
+                round=self.round.number,
+                kind=kind,
+                seat=seat,
+                by=decision.by,
+                option=decision.option,
+                submission=decision.submission,
+                at=decision.at,
+            )
+        )
+
+    def _remember(
+        self, kind: RemarkKind, *, by: str | None, option: str | None = None, submission: str | None = None
+    ) -> None:
+        """Keep something that belongs to the review itself."""
+        key = submission if kind in ("said", "withdrawal") and submission else f"{kind}/{self.round.number}"
+        if kind == "meeting":
+            key = f"meeting/{submission or len(self.remarks)}"
+        self._keep(
+            Remark(
+                key=key,
+                round=self.round.number,
+                kind=kind,
+                by=by,
+                option=option,
+                submission=submission,
+                at=workflow.now(),
+            )
+        )
+
+    def _keep(self, remark: Remark) -> None:
+        self.remarks.append(remark)
+        self.unwritten.append(remark)
+        self.channel.hear(remark.kind, remark.submission, remark.option)
+        self.changed = True
+
+    def _tell(self, kind: str, **about: Any) -> None:
+        """Queue an entry for the timeline."""
+        self.timeline.record(kind, **about)
+        self.channel.hear(kind, about.get("submission"), about.get("about"))
+        self.changed = True
+
+    def _wait_for(
+        self,
+        *,
+        what: str,
+        on: tuple[str, ...] = (),
+        unblock: str | None = None,
+        deadline: datetime | None = None,
+    ) -> None:
+        self.wait = Wait(on=on, what=what, unblock=unblock, deadline=deadline)
+        self.changed = True
+
+    def _wait_for_task(
+        self, step: str, definition: TaskDefinition, what: str, deadline: datetime | None = None
+    ) -> None:
+        first = definition.options[0]
+        self._wait_for(
+            on=details.roles(definition.assign),
+            what=what,
+            unblock=deciding(self._next_id(step), first.id, needs_reason=first.needs_reason),
+            deadline=deadline,
+        )
+
+    async def _settle(self, submission: str) -> bool:
+        """Write down what a message promises; whether it can be read at all."""
+        question = Settle(
+            ref=self.ref, round=self.round.number, by=self.round.by, submission=submission, now=workflow.now()
+        )
+        settled = await attempted(Reviews.settle, question, "What does the message promise?", RECORDS)
+        if isinstance(settled, Denied):
+            self._tell("tech_review.unsettled")
+            return False
+        self.revisit = settled.revisit
+        return True
+
+    def _facts(self, what: str = "") -> TechReviewFacts:
+        return TechReviewFacts(
+            ref=self.ref,
+            round=self.round.number,
+            what=what,
+            request=self.round.submission,
+            by=self.round.by,
+            needed_by=self.round.needed_by,
+            overdue=self.overdue,
+            phase=self.phase,
+            verdict=self.verdict,
+            message=self.message,
+            deadline=self.wait.deadline,
+            remarks=tuple(one for one in self.remarks if one.round == self.round.number),
+        )
+
+    def _write_to(self, to: Sequence[str], email: str, what: str, summary: str) -> None:
+        """Write to members; each gets one mail."""
+        self.mails += 1
+        occasion = MessageRequest(
+            account=self.account,
+            contract=self.ref,
+            step=what,
+            title=self.ref,
+            workflow_id=workflow.info().workflow_id,
+            occurrence=self.mails,
+            round=self.round.number,
+            purpose=Purpose.NOTICE,
+            email=email,
+            to=tuple(dict.fromkeys(to)),
+            now=workflow.now(),
+            tech_review=self._facts(what),
+        )
+        self.write(occasion, summary)
+
+    @property
+    def has_news(self) -> bool:
+        """Also what somebody said."""
+        return super().has_news or bool(self.unwritten)
+
+    async def write_down(self) -> None:
+        """Write down what is new, in one local activity, show it in Temporal's UI, and have others hear of it."""
+        self.timeline.record_troubles(self.troubles)
+        told = self.timeline.turn_to(self.wait)
+        view = self.view()
+        if not (told or self.unwritten) and view == self.written:
+            return
+        self.written = view
+        workflow.set_current_details(details.tech_review(view))
+        self.projections += 1
+        unwritten, self.unwritten = tuple(self.unwritten), []
+        projection = ReviewProjection(
+            ref=self.ref,
+            account=self.account,
+            number=self.projections,
+            phase=self.phase,
+            round=self.round,
+            overdue=self.overdue,
+            outcome=self.outcome,
+            decided=self.decided,
+            told=self.told,
+            acknowledged=self.acknowledged,
+            message=self.message,
+            revisit=self.revisit,
+            remarks=unwritten,
+            entries=self.timeline.take_entries(),
+            announcements=self.channel.take(),
+            wait=self.timeline.wait,
+            now=workflow.now(),
+        )
+        noted = await done(Reviews.project, projection, "Write down what happened", RECORDS)
+        await self.channel.speak(is_new=noted.announcements)

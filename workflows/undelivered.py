@@ -8,14 +8,14 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.messages import Messages
+    from activities.message import Messages
     from activities.undelivered import UndeliveredMails
-    from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
     from rapport.model.message import NOT_DELIVERED, Deliver, MessageState, Resolution
+    from rapport.model.task import TaskResult, TaskStart
     from rapport.model.undelivered import Settling, Trouble, UndeliveredStart
     from rapport.model.workflows import UNDELIVERED
-    from rapport.policy import chores
+    from rapport.rules import todo_template
 
 from workflows.options import RECORDS
 from workflows.outcomes import Denied, done
@@ -61,7 +61,7 @@ class Undelivered:
         assert account is not None
         self.asked += 1
         id_ = undelivered_task(account, self.start.key, self.asked)
-        chore = chores.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else chores.DID_NOT_GO
+        chore = todo_template.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else todo_template.DID_NOT_GO
         given = TaskStart(
             account=account,
             contract=trouble.contract,

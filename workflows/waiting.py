@@ -12,11 +12,11 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import FollowUp, Planning
-    from rapport.model.human_task import TaskResult, TaskStart
     from rapport.model.ids import task_id
-    from rapport.model.operations import Steer, Steering
+    from rapport.model.operation import Control, ControlKind
+    from rapport.model.task import TaskResult, TaskStart
     from rapport.model.workflows import HUMAN_TASK
-    from rapport.policy.chores import Chore
+    from rapport.rules.todo_template import TodoTemplate
 
 from workflows.options import PLANNING
 from workflows.outcomes import Denied, begun, beside, done, ended, never, told
@@ -56,16 +56,16 @@ class Alarm:
         del self._sleeping[at]
 
 
-async def wait_until(owner: Owner, at: datetime, is_done: Callable[[], bool], summary: str) -> None:
+async def wait_until(owner: TodoOwner, at: datetime, is_done: Callable[[], bool], summary: str) -> None:
     """Wait for an instant, or until something is done elsewhere; while the owner is paused, no instant counts."""
     alarm = Alarm()
     alarm.set(at, summary)
     await workflow.wait_condition(lambda: is_done() or (alarm.rings and owner.paused_at is None))
 
 
-async def steer(workflow_id: str, kind: Steering) -> None:
+async def control(workflow_id: str, kind: ControlKind) -> None:
     """Tell a workflow to stand still, to go on or to come to its end; one that has ended is no error."""
-    await told(workflow_id, "steer", Steer(kind=kind))
+    await told(workflow_id, "control", Control(kind=kind))
 
 
 async def ask(
@@ -90,7 +90,7 @@ async def ask(
         await workflow.wait_condition(lambda: ending.done() or is_over())
         open_.remove(id_)
         if not ending.done():
-            await steer(id_, Steering.CLOSE)
+            await control(id_, ControlKind.CLOSE)
     result = await ending
     return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Denied) else result
 
@@ -101,7 +101,7 @@ async def soon(account: str) -> datetime:
     return (await done(Planning.follow_up, question, "By when is this due?", PLANNING)).at[0]
 
 
-class Owner(Protocol):
+class TodoOwner(Protocol):
     """A workflow that has errands done.
 
     Attributes:
@@ -120,7 +120,7 @@ class Owner(Protocol):
 
 
 @dataclass(frozen=True)
-class Errand:
+class Todo:
     """One chore, for one step of one account.
 
     Attributes:
@@ -130,8 +130,8 @@ class Errand:
         unblock: The command that does it.
     """
 
-    chore: Chore
-    owner: Owner
+    chore: TodoTemplate
+    owner: TodoOwner
     contract: str
     step: str
     title: str

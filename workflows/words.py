@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from rapport.model.base import Wire
+    from rapport.model.base import WireModel
     from rapport.model.meeting import Receipt
     from rapport.model.words import Left, Unread
 
@@ -36,11 +36,11 @@ class Saying(Protocol):
         """The submission's."""
 
 
-W = TypeVar("W", bound=Wire)
+W = TypeVar("W", bound=WireModel)
 
 
 @dataclass(frozen=True)
-class Door(Generic[W]):
+class WordKind(Generic[W]):
     """How a workflow takes one kind of word.
 
     Attributes:
@@ -64,7 +64,7 @@ class Words:
         self._receipts: dict[str, Receipt] = {}
         self._at_the_door = asyncio.Lock()
 
-    def doors(self) -> Mapping[str, Door[Any]]:
+    def doors(self) -> Mapping[str, WordKind[Any]]:
         """What may be said, by the name of its update."""
         return {}
 

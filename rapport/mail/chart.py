@@ -9,9 +9,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from rapport.model.evidence import Series
-from rapport.policy import figures
-from rapport.policy.figures import Bar
+from rapport.model.account_data import MetricSeries
+from rapport.rules import figures
+from rapport.rules.figures import Bar
 
 FULL: Final = "#0f6b5c"
 LAST: Final = "#14211f"
@@ -21,12 +21,12 @@ TRACK: Final = "#ece8de"
 _CELL: Final = "font-size:13px;line-height:18px;padding:2px 0;"
 
 
-def text(series: Series) -> str:
+def text(series: MetricSeries) -> str:
     """The chart for a text part: one line, such as "checks a day: 1,200 → 3,400, up 183 %"."""
     return figures.told(series)
 
 
-def html(series: Series) -> Markup:
+def html(series: MetricSeries) -> Markup:
     """The chart for an HTML part: what was measured, then a bar for each day, week or month.
 
     Bars begin at nothing and the longest fills its cell; what is below zero has a colour of its own. Where all bars
@@ -47,7 +47,7 @@ def html(series: Series) -> Markup:
     ).format(_head(series, f"{change}, {figures.AVERAGES[few.span]}" if few.averaged else change, margin=4), rows)
 
 
-def _head(series: Series, notes: str, *, margin: int) -> Markup:
+def _head(series: MetricSeries, notes: str, *, margin: int) -> Markup:
     return Markup(
         '<p style="margin:0 0 {}px 0;"><strong>{}</strong> <span style="font-size:13px;color:#5d6b68;">{}</span></p>'
     ).format(margin, series.metric, notes)

@@ -31,9 +31,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, Templa
 from markupsafe import Markup
 
 from rapport.mail import chart
-from rapport.model.base import MAX_NAME, Refusal, plain
-from rapport.policy.attachments import File
-from rapport.policy.figures import figure
+from rapport.model.base import MAX_NAME, UserError, plain
+from rapport.rules.attachment import File
+from rapport.rules.figures import figure
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
 DRAFT_TOKEN: Final = "your-personal-link"  # noqa: S105 - not a secret, the place of one
@@ -104,7 +104,7 @@ class Edits:
 
 
 @dataclass(frozen=True)
-class Words:
+class MailWords:
     """A mail's words."""
 
     subject: str
@@ -223,7 +223,7 @@ def templates(name: str) -> Iterator[nodes.Template]:
         ahead += [(other, html) for other in meta.find_referenced_templates(tree) if other is not None]
 
 
-def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[Section] = ()) -> Words:
+def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[Section] = ()) -> MailWords:
     """Render a mail for one reader.
 
     Args:
@@ -241,7 +241,7 @@ def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[S
     except _UNRENDERABLE as error:
         raise _unrenderable(name, error) from None
     subject = _one_line(" ".join(subject.split()), "subject")
-    return Words(
+    return MailWords(
         subject=_with_titles(subject, sections),
         text=_with_sections(_tidy(text), sections),
         html=_inliner().inline(html),
@@ -279,7 +279,9 @@ _UNRENDERABLE: Final = (TemplateError, ValueError, TypeError, AttributeError)
 def _rendered(name: str, context: dict[str, Any], edits: Edits) -> tuple[str, str, Template, dict[str, Any]]:
     """A mail's subject and text, and the template of its HTML with what that needs."""
     if name not in emails():
-        raise Refusal(f'there is no mail "{name[:40]}"', field="email", fix=f"use one of {', '.join(sorted(emails()))}")
+        raise UserError(
+            f'there is no mail "{name[:40]}"', field="email", fix=f"use one of {', '.join(sorted(emails()))}"
+        )
     context = {**context, "paragraph": edits.paragraph}
     try:
         subject = edits.subject or _environment(html=False).get_template(f"{name}/subject.txt").render(context)
@@ -294,9 +296,9 @@ def _rendered(name: str, context: dict[str, Any], edits: Edits) -> tuple[str, st
     return subject, text, page, context
 
 
-def _unrenderable(name: str, error: Exception) -> Refusal:
+def _unrenderable(name: str, error: Exception) -> UserError:
     why = str(error) if isinstance(error, (TemplateError, ValueError)) else "it asks for what there is not"
-    return Refusal(f"the mail {name} cannot be rendered: {why}", field="email")
+    return UserError(f"the mail {name} cannot be rendered: {why}", field="email")
 
 
 def _tidy(text: str) -> str:
@@ -336,7 +338,7 @@ def _one_line(value: str, field: str) -> str:
         return plain(value)
     except ValueError as error:
         problem, _, fix = str(error).partition("; ")
-        raise Refusal(problem, field=field, fix=fix) from None
+        raise UserError(problem, field=field, fix=fix) from None
 
 
 def _mailbox(header: str, name: str, address: str) -> str:
@@ -348,7 +350,9 @@ def _mailbox(header: str, name: str, address: str) -> str:
     try:
         plainly = str(Address(display_name=name, addr_spec=address))
     except (MessageError, ValueError, IndexError):
-        raise Refusal("is no single mail address", field=header.lower(), fix="correct it in the account file") from None
+        raise UserError(
+            "is no single mail address", field=header.lower(), fix="correct it in the account file"
+        ) from None
     if plainly.isascii() and len(header) + len(": ") + len(plainly) <= _LINE:
         return plainly
     if not name:
@@ -364,7 +368,7 @@ def _text(header: str, value: str) -> str:
 
 
 def freeze(
-    words: Words, envelope: Envelope, calendar: tuple[str, bytes] | None = None, files: Sequence[File] = ()
+    words: MailWords, envelope: Envelope, calendar: tuple[str, bytes] | None = None, files: Sequence[File] = ()
 ) -> bytes:
     """Build the bytes that go over the wire: 7-bit ASCII, lines of at most 78 characters (RFC 5322).
 
@@ -420,7 +424,7 @@ def _inspect(raw: bytes, envelope: Envelope) -> None:
         name for name, address in meant.items() if [found for _, found in getaddresses([str(read[name])])] != [address]
     ]
     if forged or strays or not raw.isascii():
-        raise Refusal("a header of the mail came out other than it was meant; nothing was sent", field="email")
+        raise UserError("a header of the mail came out other than it was meant; nothing was sent", field="email")
 
 
 def subject(raw: bytes) -> str:

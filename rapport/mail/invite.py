@@ -52,7 +52,7 @@ class Attendee:
 
 
 @dataclass(frozen=True)
-class Series:
+class EventSeries:
     """An event that recurs every so many weeks, without end.
 
     Attributes:
@@ -106,7 +106,7 @@ class Invitation:
     organizer: str
     attendees: tuple[Attendee, ...]
     alarm_minutes: int | None = None
-    series: Series | None = None
+    series: EventSeries | None = None
     occurrence: datetime | None = None
 
 
@@ -273,7 +273,7 @@ def _event(invitation: Invitation, series: Invitation | None = None) -> icalenda
     return event
 
 
-def _recur(event: icalendar.Event, series: Series, start: datetime, zone: str | None) -> None:
+def _recur(event: icalendar.Event, series: EventSeries, start: datetime, zone: str | None) -> None:
     """Write when a series recurs: by a rule, or in UTC by its dates, as a rule in UTC would not follow the clocks."""
     if zone is not None:
         weekday = _WEEKDAYS[_wall(start, zone).isoweekday() % 7]

@@ -9,30 +9,30 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rapport.mail import cases, compose, invite, reviews, rhythms
-from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, Person, Words
-from rapport.mail.rhythms import OnRecord
-from rapport.model.base import Refusal
+from rapport.mail import cadence, compose, invite, support_case, tech_review
+from rapport.mail.cadence import OnRecord
+from rapport.mail.compose import DRAFT_TOKEN, Edits, Envelope, MailWords, Person
+from rapport.model.account import CHAMPION, Account, Contact, ContactWork, Figures, Member, Vendor
+from rapport.model.base import UserError
 from rapport.model.commands import read_by
-from rapport.model.message import HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
-from rapport.model.people import CHAMPION, Account, Contact, Figures, Member, Vendor, Work
+from rapport.model.message import HandoverFacts, MeetingFacts, MessageRequest, Purpose, TaskFacts
 from rapport.model.playbook import Review
 from rapport.model.resources import Library, library
-from rapport.model.review_facts import TechReviewFacts
-from rapport.policy import audience
-from rapport.policy.attachments import File
-from rapport.policy.erasure import is_erased
-from rapport.storage import people
+from rapport.model.tech_review_facts import TechReviewFacts
+from rapport.rules import audience
+from rapport.rules.attachment import File
+from rapport.rules.erasure import is_erased
+from rapport.storage import account as accounts
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
+from rapport.storage.agenda import Agenda
 from rapport.storage.database import Connection
-from rapport.storage.days import Day
 
 LINKED = frozenset({Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK})
 """The mails whose reader answers through a personal link."""
 
 
 @dataclass(frozen=True)
-class Stationery:
+class MailSettings:
     """What every mail of an installation has in common.
 
     Attributes:
@@ -51,7 +51,7 @@ class Stationery:
 
 
 @dataclass(frozen=True)
-class House:
+class VendorContext:
     """The vendor and its people: all there is around a mail that belongs to no account's story."""
 
     vendor: Vendor
@@ -60,7 +60,7 @@ class House:
     @staticmethod
     async def around(
         connection: Connection, account: str | None, also: Iterable[str] = (), leaving: Sequence[str] = ()
-    ) -> House:
+    ) -> VendorContext:
         """Read an account's `Company`, or the vendor's own people where there is no account.
 
         Args:
@@ -71,9 +71,9 @@ class House:
             Refusal: There is no such account, or nobody ever said who the vendor is.
         """
         if account is not None:
-            return await Company.read(connection, account, also, leaving)
-        members = await people.members(connection, also)
-        return House(await people.vendor(connection), {member.id: member for member in members})
+            return await AccountContext.read(connection, account, also, leaving)
+        members = await accounts.members(connection, also)
+        return VendorContext(await accounts.vendor(connection), {member.id: member for member in members})
 
     def person(self, id_: str) -> Person | None:
         """The person with this id, as a mail speaks of them; nothing if they have left."""
@@ -105,7 +105,7 @@ class House:
 
 
 @dataclass(frozen=True)
-class Company(House):
+class AccountContext(VendorContext):
     """The people and facts around one account, read at the moment of use.
 
     Attributes:
@@ -140,7 +140,7 @@ class Company(House):
     @classmethod
     async def read(
         cls, connection: Connection, account: str, also: Iterable[str] = (), leaving: Sequence[str] = ()
-    ) -> Company:
+    ) -> AccountContext:
         """Read an account, its contacts, its TAM and the vendor.
 
         Args:
@@ -150,13 +150,13 @@ class Company(House):
         Raises:
             Refusal: There is no such account.
         """
-        found, tam, vendor = await people.surroundings(connection, account)
-        contacts = {contact.id: contact for contact in await people.contacts(connection, account)}
+        found, tam, vendor = await accounts.surroundings(connection, account)
+        contacts = {contact.id: contact for contact in await accounts.contacts(connection, account)}
         others = [id_ for id_ in also if id_ not in contacts and id_ != tam.id]
-        members = [tam, *(await people.members(connection, others) if others else ())]
-        departed = await people.departed(connection, account, ids=leaving) if leaving else []
+        members = [tam, *(await accounts.members(connection, others) if others else ())]
+        departed = await accounts.departed(connection, account, ids=leaving) if leaving else []
         if all(contact.persona != CHAMPION for contact in contacts.values()):
-            departed += (await people.departed(connection, account, persona=CHAMPION))[:1]
+            departed += (await accounts.departed(connection, account, persona=CHAMPION))[:1]
         return cls(vendor, {member.id: member for member in members}, found, contacts, tuple(departed))
 
     def person(self, id_: str) -> Person | None:
@@ -205,7 +205,7 @@ class Company(House):
 
 
 @dataclass(frozen=True)
-class Letter:
+class MessageDraft:
     """One mail to one person, before it has bytes.
 
     Attributes:
@@ -216,22 +216,22 @@ class Letter:
         guests: The mails that have become a part of this one, each with a member's changes.
     """
 
-    stationery: Stationery
-    company: House
-    occasion: Occasion
+    mail_settings: MailSettings
+    company: VendorContext
+    occasion: MessageRequest
     key: str
     to: Person
     person: str
     said: Mapping[str, str] = field(default_factory=dict)
-    day: Day | None = None
+    day: Agenda | None = None
     files: tuple[File, ...] = ()
     on_record: OnRecord | None = None
-    guests: tuple[tuple[Letter, Edits], ...] = ()
+    guests: tuple[tuple[MessageDraft, Edits], ...] = ()
 
     @property
     def reader(self) -> Contact | None:
         """The contact whom it goes to; nothing where a member gets it, whose mails all go at once."""
-        return self.company.contacts.get(self.person) if isinstance(self.company, Company) else None
+        return self.company.contacts.get(self.person) if isinstance(self.company, AccountContext) else None
 
     @property
     def review(self) -> Review:
@@ -246,27 +246,29 @@ class Letter:
         """What the mail says of a meeting."""
         return self.occasion.meeting
 
-    def words(self, edits: Edits, token: str = DRAFT_TOKEN) -> Words:
+    def words(self, edits: Edits, token: str = DRAFT_TOKEN) -> MailWords:
         """The mail's words. Without a token they are a draft's, whose link leads nowhere."""
-        link = self.stationery.link(token)
+        link = self.mail_settings.link(token)
         if edits.body is not None:
-            edits = Edits(edits.subject, edits.paragraph, edits.body.replace(self.stationery.link(DRAFT_TOKEN), link))
+            edits = Edits(
+                edits.subject, edits.paragraph, edits.body.replace(self.mail_settings.link(DRAFT_TOKEN), link)
+            )
         sections = [guest._section(changes) for guest, changes in self.guests]
         return compose.write(self.occasion.email, self._context(link), edits, sections)
 
     def _section(self, edits: Edits) -> compose.Section:
         """The mail as a part of another one; only what has no link of its own becomes that."""
-        return compose.section(self.occasion.email, self._context(self.stationery.link(DRAFT_TOKEN)), edits)
+        return compose.section(self.occasion.email, self._context(self.mail_settings.link(DRAFT_TOKEN)), edits)
 
     def freeze(self, edits: Edits, token: str, date: datetime) -> tuple[str, bytes]:
         """The mail's subject and its bytes, made once."""
         envelope = Envelope(
             key=self.key,
-            sender=self.stationery.sender,
+            sender=self.mail_settings.sender,
             recipient=self.to,
-            tam=self._writer or self.company.writer(self.stationery.sender),
+            tam=self._writer or self.company.writer(self.mail_settings.sender),
             thread=f"{self.occasion.story}/thread/{self.person}",
-            secret=self.stationery.secret,
+            secret=self.mail_settings.secret,
             date=date,
         )
         words = self.words(edits, token)
@@ -305,18 +307,18 @@ class Letter:
         meeting, rhythm, case = self.meeting, self.occasion.rhythm, self.occasion.case
         on_case = self.on_record.case if self.on_record is not None else None
         return {
-            **self.company.context(self.to, self.stationery.public_url),
+            **self.company.context(self.to, self.mail_settings.public_url),
             **({"tam": self._writer} if self._writer is not None else {}),
-            "case": cases.context(on_case, case, self.stationery.public_url) if on_case and case else None,
+            "case": support_case.context(on_case, case, self.mail_settings.public_url) if on_case and case else None,
             "to": self.to,
             "link": link,
-            "pages": self.stationery.public_url,
+            "pages": self.mail_settings.public_url,
             "day": self.day,
             **self._work(),
             "slots": meeting.proposal.slots if meeting and meeting.proposal else (),
             "meeting": self._meeting_context(self._customer, meeting) if meeting else None,
             "task": self._task_context(self.occasion.task) if self.occasion.task else None,
-            "rhythm": rhythms.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
+            "rhythm": cadence.context(self._customer, rhythm, self.to, self.on_record) if rhythm else None,
             "handover": self._handover_context(self.occasion.handover) if self.occasion.handover else None,
             "announcement": self.occasion.announcement,
             "review": self._review_context(self.occasion.tech_review),
@@ -324,7 +326,7 @@ class Letter:
 
     def _review_context(self, facts: TechReviewFacts | None) -> dict[str, Any] | None:
         names = {id_: name for id_ in (facts.people() if facts else ()) if (name := self._name(id_))}
-        return None if facts is None else reviews.context(facts, self.said, names, self.stationery.public_url)
+        return None if facts is None else tech_review.context(facts, self.said, names, self.mail_settings.public_url)
 
     def _handover_context(self, handover: HandoverFacts) -> dict[str, Any]:
         former, until = self.company.members.get(handover.former), handover.until
@@ -340,9 +342,9 @@ class Letter:
 
     def _work(self) -> dict[str, Any]:
         """What is known of the reader's work, and what there is to read about it."""
-        contact = self.company.contacts.get(self.person) if isinstance(self.company, Company) else None
-        work = contact.work if contact else Work()
-        about = self.stationery.library.about
+        contact = self.company.contacts.get(self.person) if isinstance(self.company, AccountContext) else None
+        work = contact.work if contact else ContactWork()
+        about = self.mail_settings.library.about
         return {
             "work": work,
             "shelves": {
@@ -399,12 +401,12 @@ class Letter:
         return person.name if person else None
 
     @property
-    def _customer(self) -> Company:
+    def _customer(self) -> AccountContext:
         """The account's people: only a mail of an account speaks of meetings."""
-        assert isinstance(self.company, Company)
+        assert isinstance(self.company, AccountContext)
         return self.company
 
-    def _meeting_context(self, company: Company, meeting: MeetingFacts) -> dict[str, Any]:
+    def _meeting_context(self, company: AccountContext, meeting: MeetingFacts) -> dict[str, Any]:
         people_ = [company.person(company.host(meeting).id)]
         people_ += [company.person(invitee.id) for invitee in meeting.proposal.invitees] if meeting.proposal else []
         silent = [company.person(id_) for id_ in meeting.silent]
@@ -432,7 +434,7 @@ class Letter:
         meeting = self.meeting
         invites = self.occasion.purpose in (Purpose.INVITATION, Purpose.PARTING)
         if invites and self.occasion.rhythm is not None:
-            return rhythms.calendar(self._customer, self.occasion, self.stationery.sender, stamp, self.to)
+            return cadence.calendar(self._customer, self.occasion, self.mail_settings.sender, stamp, self.to)
         if not invites or meeting is None or meeting.booking is None:
             return None
         company, parts = self._customer, self.occasion.purpose is Purpose.PARTING
@@ -449,7 +451,7 @@ class Letter:
         agenda = "\n".join(f"{minutes} min: {topic}" for topic, minutes in meeting.agenda)
         link = place if remote and place else None
         invitation = invite.Invitation(
-            uid=f"{meeting.uid}@{self.stationery.sender.partition('@')[2]}",
+            uid=f"{meeting.uid}@{self.mail_settings.sender.partition('@')[2]}",
             sequence=meeting.booking.sequence,
             stamp=stamp.replace(microsecond=0),
             start=meeting.booking.start,
@@ -460,7 +462,7 @@ class Letter:
             location=place,
             join_url=link,
             organizer_name=company.host(meeting).name,
-            organizer=self.stationery.sender,
+            organizer=self.mail_settings.sender,
             attendees=tuple(attendees),
             alarm_minutes=None,
         )
@@ -469,9 +471,9 @@ class Letter:
                 return "CANCEL", invite.cancel(invitation)
             return "REQUEST", invite.request(invitation)
         except invite.ListedTwiceError:
-            raise Refusal(
+            raise UserError(
                 "the invitation can't be written: two people have the same address", field="meeting"
             ) from None
         except ValueError:
             # Its words could name people, and a refusal is written into histories.
-            raise Refusal("the invitation cannot be written", field="meeting") from None
+            raise UserError("the invitation cannot be written", field="meeting") from None

@@ -14,17 +14,17 @@ from sqlalchemy import ColumnElement, select
 
 from rapport.mail import outbox
 from rapport.mail.outbox import Message
-from rapport.model.human_task import MEMBER_PREFIX, TaskPhase
-from rapport.model.message import MessageState, Occasion, Purpose
-from rapport.model.review_facts import ReviewPhase
-from rapport.model.support import ActKind, CaseState
+from rapport.model.message import MessageRequest, MessageState, Purpose
+from rapport.model.support_case import ActKind, CaseState
+from rapport.model.task import MEMBER_PREFIX, TaskPhase
 from rapport.model.tech_review import WITHDRAWN
-from rapport.policy.erasure import is_erased
-from rapport.policy.operations import ELSEWHERE
-from rapport.policy.plan import StepState
-from rapport.storage import contracts, people, reviews, support, tasks
+from rapport.model.tech_review_facts import ReviewPhase
+from rapport.rules.erasure import is_erased
+from rapport.rules.onboarding import StepState
+from rapport.rules.operation import ELSEWHERE
+from rapport.storage import account as accounts, contract, support_case, task as tasks, tech_review
 from rapport.storage.database import Connection
-from rapport.storage.support_tables import CaseLogRow
+from rapport.storage.support_case_tables import CaseLogRow
 from rapport.storage.tables import MessageRow, TimelineRow
 
 TASK_CLOSED: Final = "its task is closed by now"
@@ -73,7 +73,7 @@ async def why_not(connection: Connection, message: Message, now: datetime) -> st
     """Why a mail that waited is not sent any more; nothing if all that it says may still be so."""
     draft = await outbox.draft(connection, message.key)
     assert draft is not None
-    occasion = Occasion.model_validate(draft.occasion)
+    occasion = MessageRequest.model_validate(draft.occasion)
     if occasion.stale_at is not None and occasion.stale_at <= now:
         return outbox.STALE
     if message.account is None:
@@ -86,13 +86,13 @@ async def why_not(connection: Connection, message: Message, now: datetime) -> st
 
 async def goes_to_nobody(connection: Connection, message: Message) -> bool:
     """Whether its reader has left. A last mail, which tells them just that, goes to them as long as they are known."""
-    if message.person.startswith(MEMBER_PREFIX) or not await people.has_left(connection, message.person):
+    if message.person.startswith(MEMBER_PREFIX) or not await accounts.has_left(connection, message.person):
         return False
-    (reader,) = await people.contacts_with(connection, [message.person])
+    (reader,) = await accounts.contacts_with(connection, [message.person])
     return message.purpose != Purpose.PARTING or is_erased(reader.email)
 
 
-async def _of_a_task(connection: Connection, message: Message, occasion: Occasion, _: datetime) -> str | None:
+async def _of_a_task(connection: Connection, message: Message, occasion: MessageRequest, _: datetime) -> str | None:
     """What asks somebody for something asks in vain once the task is closed, or about another version."""
     facts = occasion.task
     if facts is None or facts.outcome is not None or facts.refusal is not None:
@@ -107,7 +107,9 @@ async def _of_a_task(connection: Connection, message: Message, occasion: Occasio
     return TASK_ANSWERED if any(one.by == message.person for one in task.answers) else None
 
 
-async def _of_a_meeting(connection: Connection, message: Message, occasion: Occasion, now: datetime) -> str | None:
+async def _of_a_meeting(
+    connection: Connection, message: Message, occasion: MessageRequest, now: datetime
+) -> str | None:
     """Times to choose from, reminders of them, invitations, and what the TAM is asked about a meeting."""
     facts = occasion.meeting
     if facts is None:
@@ -131,11 +133,11 @@ async def _of_a_meeting(connection: Connection, message: Message, occasion: Occa
     return None
 
 
-async def _of_a_step(connection: Connection, message: Message, occasion: Occasion, _: datetime) -> str | None:
+async def _of_a_step(connection: Connection, message: Message, occasion: MessageRequest, _: datetime) -> str | None:
     """A step that was left out, done elsewhere, or dropped takes back what it has under way."""
     if occasion.purpose not in _OF_A_STEP or occasion.rhythm is not None or message.contract is None:
         return None
-    known = await contracts.milestones(connection, message.contract)
+    known = await contract.milestones(connection, message.contract)
     step = next((one for one in known if one.step == message.step and one.kind in ("meeting", "message")), None)
     if step is None or step.attempt < occasion.attempt:
         return None
@@ -144,14 +146,14 @@ async def _of_a_step(connection: Connection, message: Message, occasion: Occasio
     return STEP_OVER if step.attempt > occasion.attempt or over or ended else None
 
 
-async def _of_a_case(connection: Connection, message: Message, occasion: Occasion, _: datetime) -> str | None:
+async def _of_a_case(connection: Connection, message: Message, occasion: MessageRequest, _: datetime) -> str | None:
     """What is said of an open case is false of one that is solved, and the other way round.
 
     A word that somebody has said, or let go, goes in any case.
     """
     if occasion.case is None or message.approved_by is not None:
         return None
-    email, case = occasion.email, await support.case(connection, occasion.case.ref)
+    email, case = occasion.email, await support_case.case(connection, occasion.case.ref)
     if case.state.is_over:
         return CASE_SOLVED if email in _OF_AN_OPEN_CASE else None
     if email == "case_resolved":
@@ -166,12 +168,12 @@ async def _of_a_case(connection: Connection, message: Message, occasion: Occasio
     return CUSTOMER_ANSWERED if said else None
 
 
-async def _of_a_review(connection: Connection, _message: Message, occasion: Occasion, _: datetime) -> str | None:
+async def _of_a_review(connection: Connection, _message: Message, occasion: MessageRequest, _: datetime) -> str | None:
     """What asks for a word on a review asks in vain once it was withdrawn, asked for otherwise, or decided."""
     facts = occasion.tech_review
     if facts is None or occasion.email not in _OF_AN_OPEN_REVIEW:
         return None
-    review = await reviews.review(connection, facts.ref)
+    review = await tech_review.review(connection, facts.ref)
     if review is None:
         return None
     if review.outcome == WITHDRAWN:
@@ -181,7 +183,7 @@ async def _of_a_review(connection: Connection, _message: Message, occasion: Occa
     return REVIEW_DECIDED if review.phase in _DECIDED and occasion.email == "review_due" else None
 
 
-async def _of_what_recurs(_: Connection, _message: Message, occasion: Occasion, now: datetime) -> str | None:
+async def _of_what_recurs(_: Connection, _message: Message, occasion: MessageRequest, now: datetime) -> str | None:
     """A date that was moved or called off, or a brief on a review, is of no use once it has passed."""
     facts = occasion.rhythm
     if facts is None:
@@ -193,15 +195,17 @@ async def _of_what_recurs(_: Connection, _message: Message, occasion: Occasion, 
     return MEETING_OVER if brief and facts.until is not None and facts.until < (now - _LAST_ZONE).date() else None
 
 
-async def _of_a_handover(connection: Connection, message: Message, occasion: Occasion, now: datetime) -> str | None:
+async def _of_a_handover(
+    connection: Connection, message: Message, occasion: MessageRequest, now: datetime
+) -> str | None:
     """That an account is somebody's is told to whose it is."""
     if occasion.handover is None or message.account is None:
         return None
-    account = await people.account(connection, message.account)
+    account = await accounts.account(connection, message.account)
     return HANDED_ON if message.person not in (account.tam, account.tam_at(now)) else None
 
 
-_RULES: Final[tuple[Callable[[Connection, Message, Occasion, datetime], Awaitable[str | None]], ...]] = (
+_RULES: Final[tuple[Callable[[Connection, Message, MessageRequest, datetime], Awaitable[str | None]], ...]] = (
     _of_a_task,
     _of_a_meeting,
     _of_a_step,

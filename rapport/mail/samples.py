@@ -11,18 +11,29 @@ from jinja2 import TemplateError, meta, nodes
 
 from rapport.mail import compose
 from rapport.mail.compose import DRAFT_TOKEN, Edits
-from rapport.mail.letters import Company, Letter, Stationery
-from rapport.model.base import Refusal
+from rapport.mail.letters import AccountContext, MailSettings, MessageDraft
+from rapport.model.account import (
+    Account,
+    Contact,
+    Facts,
+    Figures,
+    Member,
+    Role,
+    Schedule,
+    Topic,
+    Vendor,
+    personas,
+)
+from rapport.model.base import UserError
 from rapport.model.meeting import Invitee, Proposal, Slot
-from rapport.model.message import MeetingFacts, Occasion, Purpose
-from rapport.model.people import Account, Contact, Facts, Figures, Member, Role, Schedule, Topic, Vendor, personas
+from rapport.model.message import MeetingFacts, MessageRequest, Purpose
 
 Use = Literal["meeting", "undecided", "message"]
 """What a step wants a mail for; `undecided` is a meeting that may turn out to be onsite, and is announced before."""
 
 _NOW: Final = datetime(2026, 11, 23, 8, tzinfo=UTC)
 _KNOWN: Final = "a figure that is known"
-_STATIONERY: Final = Stationery("sample@vendor.example", "https://rapport.vendor.example", b"sample")
+_STATIONERY: Final = MailSettings("sample@vendor.example", "https://rapport.vendor.example", b"sample")
 _PAST: Final[dict[tuple[str, str], frozenset[Topic]]] = {
     ("account", "figures"): frozenset({"poc_result", "projected_roi"}),
     ("vendor", "company_health"): frozenset({"company_health"}),
@@ -46,7 +57,7 @@ def fault(email: str, use: Use, persona: str) -> str | None:
         for meeting in _meetings(use):
             try:
                 words = _letter(email, persona, meeting, known=known).words(Edits())
-            except Refusal as refusal:
+            except UserError as refusal:
                 return _words(email, use, persona, refusal, known=known)
             except TemplateError as error:
                 return f"{email} is no template: {error}; correct it"
@@ -59,7 +70,7 @@ def fault(email: str, use: Use, persona: str) -> str | None:
     return None
 
 
-def _words(email: str, use: Use, persona: str, refusal: Refusal, *, known: bool) -> str:
+def _words(email: str, use: Use, persona: str, refusal: UserError, *, known: bool) -> str:
     """Why it cannot be written, by the name that its templates ask for and do not get."""
     trees = list(compose.templates(email))
     asked = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
@@ -138,12 +149,12 @@ def _meetings(use: Use) -> tuple[MeetingFacts | None, ...]:
     return (meeting, no_times, undecided) if use == "undecided" else (meeting, no_times)
 
 
-def _letter(email: str, persona: str, meeting: MeetingFacts | None, *, known: bool) -> Letter:
+def _letter(email: str, persona: str, meeting: MeetingFacts | None, *, known: bool) -> MessageDraft:
     company = _company(known=known)
     contact = next(contact for contact in company.contacts.values() if contact.persona == persona)
     to = company.person(contact.id)
     assert to is not None
-    occasion = Occasion(
+    occasion = MessageRequest(
         account=company.account.key,
         contract="SAMPLE",
         step="sample",
@@ -155,10 +166,10 @@ def _letter(email: str, persona: str, meeting: MeetingFacts | None, *, known: bo
         now=_NOW,
         meeting=meeting,
     )
-    return Letter(_STATIONERY, company, occasion, "sample", to, contact.id)
+    return MessageDraft(_STATIONERY, company, occasion, "sample", to, contact.id)
 
 
-def _company(*, known: bool) -> Company:
+def _company(*, known: bool) -> AccountContext:
     """An account with one contact a persona, and a vendor; with all figures, or with none."""
     zone = Schedule(zone="UTC")
     tam = Member(id="m_tam", name="Sam Sample", email="sam@vendor.example", roles=frozenset({Role.TAM}), schedule=zone)
@@ -174,7 +185,7 @@ def _company(*, known: bool) -> Company:
         for index, persona in enumerate(personas())
     ]
     figure = _KNOWN if known else None
-    return Company(
+    return AccountContext(
         Vendor(name="Vendor", product="Product", company_health=figure),
         {tam.id: tam},
         Account(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 
 Word = Literal[
     "submitted",
@@ -22,7 +22,7 @@ Word = Literal[
 """What can be told of a review."""
 
 
-class Announce(Wire):
+class Announce(WireModel):
     """Tell the channel one thing of one review.
 
     Attributes:
@@ -44,14 +44,14 @@ class Announce(Wire):
         return f"{self.ref}/{self.what}/{self.submission or self.now.isoformat()}"
 
 
-class AnnouncingStart(Wire):
+class AnnouncingStart(WireModel):
     """Of which review the channel is told what it was not told yet."""
 
     ref: str
     account: str
 
 
-class Noted(Wire):
+class Noted(WireModel):
     """What is on record once a review has told SQL what is new.
 
     Attributes:
@@ -61,7 +61,7 @@ class Noted(Wire):
     announcements: bool = False
 
 
-class Announced(Wire):
+class Announced(WireModel):
     """What became of it in each channel; `off` where there is none."""
 
     slack: Literal["off", "posted", "failed"] = "off"

@@ -34,7 +34,7 @@ class Refused(StrEnum):
     FORBIDDEN = "forbidden"
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is the product speaking, not a fault
+class UserError(Exception):
     """A request that cannot be met, told in words for the person who made it.
 
     Args:
@@ -52,7 +52,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is the product speaking, not
         field: str = "",
         fix: str = "",
         kind: Refused = Refused.INVALID,
-        others: Sequence[Refusal] = (),
+        others: Sequence[UserError] = (),
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -87,13 +87,13 @@ def suggestion(value: str, known: Iterable[str]) -> str:
     return f'did you mean "{near[0]}"? {listed}' if near else listed
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """What travels through Temporal. Ignores unknown fields, so that workers of two versions can serve at once."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class Written(BaseModel):
+class InputModel(BaseModel):
     """What a person writes. Refuses fields it does not know, so that a typing error is never silently ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -7,16 +7,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import Invitee, Receipt
 from rapport.model.playbook import ReviewStep, SyncStep
-from rapport.model.records import Entry, Wait
+from rapport.model.projection import TimelineEvent, Wait
 
 Off = Literal["holiday", "skipped"]
 """Why an occurrence of a standing meeting does not take place."""
 
 
-class Standing(Wire):
+class StandingTime(WireModel):
     """The time at which a standing meeting takes place, on the wall of one zone.
 
     Attributes:
@@ -30,7 +30,7 @@ class Standing(Wire):
     first: date
 
 
-class Occurrence(Wire):
+class Occurrence(WireModel):
     """One time of a standing meeting.
 
     Attributes:
@@ -60,7 +60,7 @@ class Occurrence(Wire):
         return self.start != self.original
 
 
-class Party(Wire):
+class StandingParty(WireModel):
     """Who a standing meeting is with: the TAM, and the contacts, by id."""
 
     tam: str
@@ -72,7 +72,7 @@ class Party(Wire):
         return (*(invitee.id for invitee in self.invitees), self.tam)
 
 
-class Sync(Wire):
+class StandingMeeting(WireModel):
     """A standing meeting as its cadence holds it.
 
     Attributes:
@@ -89,8 +89,8 @@ class Sync(Wire):
     """
 
     step: SyncStep
-    standing: Standing | None = None
-    party: Party | None = None
+    standing: StandingTime | None = None
+    party: StandingParty | None = None
     first: Occurrence | None = None
     occurrences: tuple[Occurrence, ...] = ()
     recent: tuple[Occurrence, ...] = ()
@@ -103,7 +103,7 @@ class Sync(Wire):
     seek_at: Instant | None = None
 
 
-class ReviewPlan(Wire):
+class ReviewPlan(WireModel):
     """The review that comes next.
 
     Attributes:
@@ -126,7 +126,7 @@ class ReviewPlan(Wire):
     brief_at: Instant
 
 
-class Review(Wire):
+class BusinessReview(WireModel):
     """A review as its cadence holds it: the plan of the next one, and how far it is.
 
     Attributes:
@@ -149,7 +149,7 @@ class Review(Wire):
     ends: bool = False
 
 
-class SetRhythm(Wire):
+class SetRhythm(WireModel):
     """A member's word on the standing time, in the champion's zone.
 
     Attributes:
@@ -163,7 +163,7 @@ class SetRhythm(Wire):
     at: time
 
 
-class SkipOne(Wire):
+class SkipOne(WireModel):
     """A member's word that one occurrence does not take place; why stands in SQL, under this id."""
 
     id: str
@@ -172,7 +172,7 @@ class SkipOne(Wire):
     day: date
 
 
-class MoveOne(Wire):
+class MoveOne(WireModel):
     """A member's word that one occurrence takes place at another time."""
 
     id: str
@@ -182,7 +182,7 @@ class MoveOne(Wire):
     start: Instant
 
 
-class NotHeld(Wire):
+class NotHeld(WireModel):
     """A member's word that an occurrence did not take place, though nobody had called it off."""
 
     id: str
@@ -191,7 +191,7 @@ class NotHeld(Wire):
     day: date
 
 
-class Missed(Wire):
+class Missed(WireModel):
     """Something that came and went while nobody was there to see to it.
 
     Attributes:
@@ -203,7 +203,7 @@ class Missed(Wire):
     at: Instant
 
 
-class Change(Wire):
+class StandingChange(WireModel):
     """What everyone invited has to be told of a standing meeting.
 
     Attributes:
@@ -223,7 +223,7 @@ class Change(Wire):
     went: tuple[str, ...] = ()
 
 
-class SyncPlan(Wire):
+class SyncPlan(WireModel):
     """What planning a standing meeting came to.
 
     Attributes:
@@ -231,22 +231,22 @@ class SyncPlan(Wire):
         occurrences: The next ones, beyond those that were planned before.
     """
 
-    party: Party
-    standing: Standing | None = None
+    party: StandingParty
+    standing: StandingTime | None = None
     first: Occurrence | None = None
     occurrences: tuple[Occurrence, ...] = ()
     excluded: tuple[Instant, ...] = ()
     announced: Instant | None = None
 
 
-class ReviewPlanned(Wire):
+class ReviewPlanned(WireModel):
     """What planning a review came to."""
 
     plan: ReviewPlan
     tam: str
 
 
-class CadenceState(Wire):
+class CadenceState(WireModel):
     """What a run of a cadence hands over to the next.
 
     Attributes:
@@ -261,14 +261,14 @@ class CadenceState(Wire):
     """
 
     began: Instant
-    syncs: dict[str, Sync]
-    reviews: dict[str, Review]
+    syncs: dict[str, StandingMeeting]
+    reviews: dict[str, BusinessReview]
     receipts: dict[str, Receipt] = Field(default_factory=dict)
     drafts: tuple[str, ...] = ()
     written: int = 0
     projected: int = 0
     mails: int = 0
-    changes: tuple[Change, ...] = ()
+    changes: tuple[StandingChange, ...] = ()
     missed: tuple[Missed, ...] = ()
     wait: Wait = Wait()
     retired: dict[str, int] = Field(default_factory=dict)
@@ -276,7 +276,7 @@ class CadenceState(Wire):
     version: int = 0
 
 
-class CadenceStart(Wire):
+class CadenceStart(WireModel):
     """What starts a cadence.
 
     Attributes:
@@ -293,13 +293,13 @@ class CadenceStart(Wire):
     state: CadenceState | None = None
 
 
-class CadenceResult(Wire):
+class CadenceResult(WireModel):
     """How a cadence ended: it was closed."""
 
     outcome: Literal["closed"] = "closed"
 
 
-class RhythmView(Wire):
+class RhythmView(WireModel):
     """One rhythm as it stands.
 
     Attributes:
@@ -317,7 +317,7 @@ class RhythmView(Wire):
     rhythm: Literal["sync", "review"]
     every: str
     minutes: int
-    standing: Standing | None = None
+    standing: StandingTime | None = None
     coming: tuple[Occurrence, ...] = ()
     period: str | None = None
     number: int = 0
@@ -327,7 +327,7 @@ class RhythmView(Wire):
     wait: Wait = Wait()
 
 
-class CadenceView(Wire):
+class CadenceView(WireModel):
     """A cadence as it stands, answered by its workflow."""
 
     account: str
@@ -336,7 +336,7 @@ class CadenceView(Wire):
     closing: bool = False
 
 
-class CadencePlan(Wire):
+class CadencePlan(WireModel):
     """What recurs for an account by which playbook; what adopting another would change is told from it."""
 
     contract: str
@@ -346,7 +346,7 @@ class CadencePlan(Wire):
     closing: bool = False
 
 
-class CadenceNews(Wire):
+class CadenceNews(WireModel):
     """What a cadence tells SQL in one batch. Safe to repeat.
 
     Attributes:
@@ -363,11 +363,11 @@ class CadenceNews(Wire):
     now: Instant
     rhythms: tuple[RhythmView, ...] = ()
     ended: bool = False
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[TimelineEvent, ...] = ()
     gone: tuple[str, ...] = ()
     paused_at: Instant | None = None
     playbook: str | None = None
     version: int = 0
 
 
-Sync.model_rebuild()
+StandingMeeting.model_rebuild()

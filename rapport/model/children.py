@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rapport.model.base import Wire
+from rapport.model.base import WireModel
 
 
-class ChildAsked(Wire):
+class ChildAsked(WireModel):
     """Whose is this workflow, or what came of it?
 
     Attributes:
@@ -19,14 +19,14 @@ class ChildAsked(Wire):
     run: str
 
 
-class ChildFound(Wire):
+class ChildFound(WireModel):
     """Whether it was started by that very workflow, before it was reset, and whether it runs."""
 
     own: bool
     runs: bool
 
 
-class ChildEnded(Wire):
+class ChildEnded(WireModel):
     """What it gave; nothing where it ended without a result."""
 
     result: Any = None

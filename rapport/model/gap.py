@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, StringConstraints
 
-from rapport.model.base import Instant, Name, Prose, Slug, Wire, Written
+from rapport.model.base import InputModel, Instant, Name, Prose, Slug, WireModel
 
 
 class GapStatus(StrEnum):
@@ -26,7 +26,7 @@ Kind = Literal["account", "review", "case"]
 Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
 
 
-class Links(Written):
+class Links(InputModel):
     """What a gap concerns: accounts by their keys, reviews and cases by their references."""
 
     accounts: tuple[Slug, ...] = Field(default=(), max_length=50)
@@ -53,7 +53,7 @@ class NewGap(Links):
     roadmap: HttpUrl | None = None
 
 
-class GapChange(Written):
+class GapChange(InputModel):
     """Where a gap is by now, and why.
 
     Attributes:
@@ -65,21 +65,21 @@ class GapChange(Written):
     roadmap: HttpUrl | None = None
 
 
-class GapStart(Wire):
+class GapStart(WireModel):
     """A gap to be sent. It may concern several accounts, and is found by none."""
 
     account: None = None
     ref: str
 
 
-class GapSent(Wire):
+class GapSent(WireModel):
     """What became of it: which version the CRM has, that there is no CRM, or that it refuses it for good."""
 
     state: Literal["sent", "off", "failed"]
     version: int = 0
 
 
-class Gap(Wire):
+class Gap(WireModel):
     """A gap, as SQL holds it.
 
     Attributes:

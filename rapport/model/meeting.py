@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import MeetingStep, Review
 
 
-class Slot(Wire):
+class Slot(WireModel):
     """One time on offer. The id is stable within a round: "1", "2", …"""
 
     id: str
@@ -17,7 +17,7 @@ class Slot(Wire):
     end: Instant
 
 
-class Invitee(Wire):
+class Invitee(WireModel):
     """Who is asked to a meeting. `groups` are the indexes of the required groups that this person can fill."""
 
     id: str
@@ -30,14 +30,14 @@ class Invitee(Wire):
         return bool(self.groups)
 
 
-class Nudge(Wire):
+class Nudge(WireModel):
     """A reminder: when it is due, and whom it reaches if they have not answered by then."""
 
     at: Instant
     invitees: tuple[str, ...]
 
 
-class Proposal(Wire):
+class Proposal(WireModel):
     """What is put to the vote in one round.
 
     No slot at all is an answer of its own: nobody's working hours meet.
@@ -61,7 +61,7 @@ class Proposal(Wire):
     calendar_read: bool = True
 
 
-class Vote(Wire):
+class Vote(WireModel):
     """One person's answer: the times that suit. An empty answer says that none does.
 
     Attributes:
@@ -76,7 +76,7 @@ class Vote(Wire):
     slots: tuple[str, ...]
 
 
-class Book(Wire):
+class Book(WireModel):
     """A member's word that the meeting takes place at this instant, whoever voted for what."""
 
     id: str
@@ -84,14 +84,14 @@ class Book(Wire):
     start: Instant
 
 
-class Agreed(Wire):
+class Agreed(WireModel):
     """A next meeting whose time was agreed in the room; it needs no vote."""
 
     step: str
     start: Instant
 
 
-class Report(Wire):
+class Report(WireModel):
     """How the meeting went.
 
     Attributes:
@@ -105,7 +105,7 @@ class Report(Wire):
     agreed: tuple[Agreed, ...] = ()
 
 
-class Booking(Wire):
+class Booking(WireModel):
     """The time that stands.
 
     Attributes:
@@ -135,7 +135,7 @@ class MeetingPhase(StrEnum):
     ENDED = "ended"
 
 
-class MeetingStart(Wire):
+class MeetingStart(WireModel):
     """What a meeting's workflow is given.
 
     Attributes:
@@ -153,13 +153,13 @@ class MeetingStart(Wire):
     opens: Instant | None = None
 
 
-class Venue(Wire):
+class Venue(WireModel):
     """Word on whether a meeting that could be held on site is."""
 
     onsite: bool
 
 
-class MeetingResult(Wire):
+class MeetingResult(WireModel):
     """How a meeting ended.
 
     Attributes:
@@ -173,7 +173,7 @@ class MeetingResult(Wire):
     agreed: tuple[Agreed, ...] = ()
 
 
-class MeetingView(Wire):
+class MeetingView(WireModel):
     """A meeting as it stands, answered by its workflow."""
 
     account: str
@@ -191,7 +191,7 @@ class MeetingView(Wire):
     deadline: Instant | None = None
 
 
-class Receipt(Wire):
+class Receipt(WireModel):
     """What became of a decision: whether it counts, why not, and what followed at once."""
 
     accepted: bool

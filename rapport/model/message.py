@@ -8,13 +8,13 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from rapport.model.base import Instant, Wire
-from rapport.model.cadence import CadenceNews, Missed, Occurrence, ReviewPlan, Standing
+from rapport.model.account import Fact
+from rapport.model.base import Instant, WireModel
+from rapport.model.cadence import CadenceNews, Missed, Occurrence, ReviewPlan, StandingTime
 from rapport.model.meeting import Booking, Proposal
-from rapport.model.people import Fact
 from rapport.model.playbook import Review
-from rapport.model.records import Projection
-from rapport.model.review_facts import TechReviewFacts
+from rapport.model.projection import Projection
+from rapport.model.tech_review_facts import TechReviewFacts
 
 
 class MessageState(StrEnum):
@@ -113,7 +113,7 @@ class Purpose(StrEnum):
         return Weight.NICE if self in (Purpose.MESSAGE, Purpose.DIGEST) else Weight.AT_ONCE
 
 
-class Occasion(Wire):
+class MessageRequest(WireModel):
     """A reason to write to some people: which mail, to whom, for what, and what a template may need to know.
 
     Attributes:
@@ -173,7 +173,7 @@ class Occasion(Wire):
         return Weight.NEEDED if welcomes else self.purpose.weight
 
 
-class AnnouncementFacts(Wire):
+class AnnouncementFacts(WireModel):
     """What a mail tells the review channel, in words. It is put together by the activity that sends it.
 
     No workflow ever has one: its words are people's, and would stand in the history.
@@ -191,7 +191,7 @@ class AnnouncementFacts(Wire):
     url: str
 
 
-class HandoverFacts(Wire):
+class HandoverFacts(WireModel):
     """What a mail needs to know of an account that its reader serves from now on.
 
     Attributes:
@@ -207,7 +207,7 @@ class HandoverFacts(Wire):
     back: bool = False
 
 
-class CaseFacts(Wire):
+class CaseFacts(WireModel):
     """What a mail about a support case needs to know beside what is on record of it.
 
     Attributes:
@@ -228,7 +228,7 @@ class CaseFacts(Wire):
     other: str | None = None
 
 
-class TaskFacts(Wire):
+class TaskFacts(WireModel):
     """What a human task's mails need to know of it; people and what they said by id.
 
     Attributes:
@@ -272,7 +272,7 @@ class TaskFacts(Wire):
         return tuple(id_ for id_ in quoted if id_ is not None)
 
 
-class MeetingFacts(Wire):
+class MeetingFacts(WireModel):
     """What a meeting's mails need to know of it.
 
     Attributes:
@@ -301,7 +301,7 @@ class MeetingFacts(Wire):
     update: Literal["time", "host"] | None = None
 
 
-class RhythmFacts(Wire):
+class RhythmFacts(WireModel):
     """What the mails about something that recurs need to know of it.
 
     Attributes:
@@ -327,7 +327,7 @@ class RhythmFacts(Wire):
     weeks: int = 1
     kind: str = ""
     sequence: int = 0
-    standing: Standing | None = None
+    standing: StandingTime | None = None
     first: Occurrence | None = None
     excluded: tuple[Instant, ...] = ()
     moved: tuple[Occurrence, ...] = ()
@@ -342,7 +342,7 @@ class RhythmFacts(Wire):
     titles: dict[str, str] = Field(default_factory=dict)
 
 
-class Bundle(Wire):
+class Bundle(WireModel):
     """Several occasions that are seen to in one breath.
 
     Attributes:
@@ -350,7 +350,7 @@ class Bundle(Wire):
         news: What the cadence has to tell SQL anyway.
     """
 
-    occasions: tuple[Occasion, ...]
+    occasions: tuple[MessageRequest, ...]
     aside: SetAside | None = None
     news: CadenceNews | None = None
 
@@ -365,7 +365,7 @@ class Bundle(Wire):
         return self.occasions[0].account
 
 
-class Deliver(Wire):
+class Deliver(WireModel):
     """Send these messages: freeze what is still a draft, on this person's word.
 
     Attributes:
@@ -382,7 +382,7 @@ class Deliver(Wire):
     now: Instant
 
 
-class SetAside(Wire):
+class SetAside(WireModel):
     """Keep these drafts from going: held by a member, or suppressed because newer ones replace them."""
 
     keys: tuple[str, ...]
@@ -391,14 +391,14 @@ class SetAside(Wire):
     now: Instant
 
 
-class Departed(Wire):
+class Departed(WireModel):
     """Suppress those of these drafts whose readers have left."""
 
     keys: tuple[str, ...]
     now: Instant
 
 
-class Outcomes(Wire):
+class Outcomes(WireModel):
     """What became of each message, by key.
 
     Attributes:
@@ -432,7 +432,7 @@ class Outcomes(Wire):
         return tuple(key for key, state in self.states.items() if state not in ended and key not in self.waits)
 
 
-class Release(Wire):
+class Release(WireModel):
     """A word on drafts: send them, or hold them back.
 
     Attributes:
@@ -446,5 +446,5 @@ class Release(Wire):
     hold: bool = False
 
 
-Occasion.model_rebuild()
+MessageRequest.model_rebuild()
 Bundle.model_rebuild()

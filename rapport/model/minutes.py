@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
-from rapport.model.base import Email, Prose, StepName, Wire, Written, Zone, name
+from rapport.model.base import Email, InputModel, Prose, StepName, WireModel, Zone, name
 from rapport.model.meeting import Agreed
 
 MOST: Final = 40
@@ -53,7 +53,7 @@ Day = Annotated[date, BeforeValidator(_day)]
 Time = Annotated[datetime, BeforeValidator(_time)]
 
 
-class WrittenAction(Written):
+class WrittenAction(InputModel):
     """What somebody promised to do, until the end of a day."""
 
     what: Line
@@ -61,7 +61,7 @@ class WrittenAction(Written):
     due: Day
 
 
-class WrittenBlocker(Written):
+class WrittenBlocker(InputModel):
     """What holds the account up, who removes it, and when to look at it again."""
 
     title: Line
@@ -69,14 +69,14 @@ class WrittenBlocker(Written):
     next_check: Day
 
 
-class WrittenGoals(Written):
+class WrittenGoals(InputModel):
     """What the customer wants to reach."""
 
     short_term: Annotated[tuple[Line, ...], Field(max_length=MOST)] = ()
     long_term: Annotated[tuple[Line, ...], Field(max_length=MOST)] = ()
 
 
-class WrittenAgreed(Written):
+class WrittenAgreed(InputModel):
     """A next meeting whose time was agreed in the room.
 
     Attributes:
@@ -98,7 +98,7 @@ class WrittenAgreed(Written):
         return self
 
 
-class Minutes(Written):
+class Minutes(InputModel):
     """How a meeting went, as a person writes it. Everybody is named by their address.
 
     Attributes:
@@ -141,20 +141,20 @@ class NewBlocker(WrittenBlocker):
     note: Prose | None = None
 
 
-class Check(Written):
+class BlockerCheck(InputModel):
     """That somebody has looked at a blocker, and when to look again."""
 
     next_check: Day
     note: Prose | None = None
 
 
-class Removal(Written):
+class Removal(InputModel):
     """Why a blocker holds nobody up any more."""
 
     reason: Filled
 
 
-class Done(Written):
+class ActionDone(InputModel):
     """That an action is done."""
 
     note: Prose | None = None
@@ -163,7 +163,7 @@ class Done(Written):
 # What is kept
 
 
-class ActionRecord(Wire):
+class ActionRecord(WireModel):
     """A `WrittenAction` with its owner's id."""
 
     what: str
@@ -171,7 +171,7 @@ class ActionRecord(Wire):
     due: date
 
 
-class BlockerRecord(Wire):
+class BlockerRecord(WireModel):
     """A `WrittenBlocker` with its owner's id."""
 
     title: str
@@ -179,7 +179,7 @@ class BlockerRecord(Wire):
     next_check: date
 
 
-class MinutesRecord(Wire):
+class MinutesRecord(WireModel):
     """Minutes with people by id. There is no place for the private note here: mails and timelines are made of this."""
 
     attended: tuple[str, ...] = ()
@@ -209,11 +209,11 @@ class MinutesRecord(Wire):
             return None
 
 
-class _Envelope(Wire):
+class _Envelope(WireModel):
     minutes: MinutesRecord
 
 
-class Pending(Wire):
+class Pending(WireModel):
     """A blocker to look at or an action to do, today or before.
 
     Attributes:

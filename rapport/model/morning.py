@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 
 
-class MorningStart(Wire):
+class MorningStart(WireModel):
     """What starts a round of morning mails: nothing has to be known but the time."""
 
 
-class MorningResult(Wire):
+class MorningResult(WireModel):
     """How a round of morning mails ended.
 
     Attributes:
@@ -21,7 +21,7 @@ class MorningResult(Wire):
     written: int
 
 
-class MorningDue(Wire):
+class MorningDue(WireModel):
     """A member who gets a morning mail.
 
     Attributes:

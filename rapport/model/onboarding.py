@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Playbook, Review, Stage
 
 
-class OnboardingStart(Wire):
+class OnboardingStart(WireModel):
     """What starts an onboarding. The playbook is a copy: editing the file changes no running account.
 
     Attributes:
@@ -24,7 +24,7 @@ class OnboardingStart(Wire):
     at: str | None = None
 
 
-class MilestoneView(Wire):
+class MilestoneView(WireModel):
     """One step as its onboarding sees it."""
 
     step: str
@@ -35,7 +35,7 @@ class MilestoneView(Wire):
     outcome: str | None = None
 
 
-class OnboardingView(Wire):
+class OnboardingView(WireModel):
     """An onboarding as it stands, answered by its workflow."""
 
     account: str
@@ -46,7 +46,7 @@ class OnboardingView(Wire):
     milestones: tuple[MilestoneView, ...]
 
 
-class OnboardingResult(Wire):
+class OnboardingResult(WireModel):
     """How an onboarding ended: each step's outcome."""
 
     outcomes: dict[str, str]

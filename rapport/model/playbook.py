@@ -14,9 +14,9 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from rapport.model.base import Name, Several, StepName, Wire, Written, suggestion
-from rapport.model.human_task import TaskDefinition
-from rapport.model.people import CHAMPION, Fact, Persona, personas
+from rapport.model.account import CHAMPION, Fact, Persona, personas
+from rapport.model.base import InputModel, Name, Several, StepName, WireModel, suggestion
+from rapport.model.task import TaskDefinition
 
 
 class Stage(StrEnum):
@@ -49,7 +49,7 @@ def _predicate(value: str) -> str:
 _OFFSET = re.compile(r"^(\d{1,3}) (hours?|days?|business days?)$")
 
 
-class Offset(Wire):
+class Offset(WireModel):
     """A relative wait: a number of hours, days or the account's business days."""
 
     count: int
@@ -78,7 +78,7 @@ Review = Literal["write", "approve", "auto"]
 """Who sends a mail: a person writes it, a person reads and approves it, or it goes by itself."""
 
 
-class Agenda(Written):
+class AgendaItem(InputModel):
     """One item of a meeting's agenda, with the minutes of material that it brings."""
 
     topic: Name
@@ -89,11 +89,11 @@ Gate = Literal["trial", "production"]
 """What a tech review can stand before: a trial, or what goes to production."""
 
 
-class StepBase(Written):
+class StepBase(InputModel):
     """What every step has.
 
     Attributes:
-        gate: The gate that has to be open before it begins; see `rapport.policy.gates`.
+        gate: The gate that has to be open before it begins; see `rapport.rules.gate`.
     """
 
     name: StepName
@@ -110,7 +110,7 @@ class StepBase(Written):
         return (value,) if isinstance(value, str) else value
 
 
-class Onsite(Written):
+class Onsite(InputModel):
     """How a meeting is held on site instead, if that is approved.
 
     Attributes:
@@ -121,12 +121,12 @@ class Onsite(Written):
     approval: StepName
     outcome: StepName = "approve"
     minutes: int = Field(ge=15, le=480)
-    agenda: tuple[Agenda, ...] = Field(min_length=1)
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
 
 
 def _faults_of(
     minutes: int,
-    agenda: tuple[Agenda, ...],
+    agenda: tuple[AgendaItem, ...],
     invite: tuple[Persona, ...],
     require: tuple[tuple[Persona, ...], ...],
     *,
@@ -168,7 +168,7 @@ class MeetingStep(StepBase):
     kind: Literal["meeting"]
     minutes: int = Field(ge=15, le=480)
     where: Literal["remote", "onsite"] = "remote"
-    agenda: tuple[Agenda, ...] = Field(min_length=1)
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
     invite: tuple[Persona, ...] = Field(min_length=1)
     require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
     earliest: int = Field(default=5, ge=1, le=60)
@@ -247,7 +247,7 @@ class CadenceStep(StepBase):
 
     kind: Literal["cadence"]
     minutes: int = Field(ge=15, le=240)
-    agenda: tuple[Agenda, ...] = Field(min_length=1)
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
     invite: tuple[Persona, ...] = Field(min_length=1)
     require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
     brief: StepName
@@ -353,7 +353,7 @@ _CIRCLES: Final = 5
 """How many circles are told at once."""
 
 
-class Playbook(Written):
+class Playbook(InputModel):
     """A checked plan: named steps that wait for each other, each in its stage."""
 
     name: StepName

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rapport.model.base import Refusal, Several
+from rapport.model.base import Several, UserError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,16 +61,16 @@ def parse_toml(raw: bytes, source: str) -> dict[str, Any]:
         Refusal: It is too large, not UTF-8, or not TOML.
     """
     if len(raw) > MAX_BYTES:
-        raise Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field=source, fix="split it, or shorten it")
+        raise UserError(f"is larger than {MAX_BYTES // 1_000_000} MB", field=source, fix="split it, or shorten it")
     try:
         return tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise Refusal(f"is not UTF-8 at byte {error.start}", field=source, fix="save it as UTF-8") from None
+        raise UserError(f"is not UTF-8 at byte {error.start}", field=source, fix="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise Refusal(f"is not TOML: {error}", field=source, fix="correct that line") from None
+        raise UserError(f"is not TOML: {error}", field=source, fix="correct that line") from None
     except (ValueError, RecursionError):
         # A number of thousands of digits, or lists within lists: tomllib has no error of its own for these.
-        raise Refusal(
+        raise UserError(
             "is not TOML that can be read", field=source, fix="write shorter numbers and flatter lists"
         ) from None
 
@@ -82,14 +82,14 @@ def read_json(model: type[M], raw: bytes) -> M:
         Refusal: It is too large, not JSON, or not what the model asks for.
     """
     if len(raw) > MAX_BYTES:
-        raise Refusal(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
+        raise UserError(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Refusal(f"is not JSON{where}", field="body", fix="send one JSON object") from None
+        raise UserError(f"is not JSON{where}", field="body", fix="send one JSON object") from None
     if not isinstance(data, dict):
-        raise Refusal("is not a JSON object", field="body", fix="send one JSON object")
+        raise UserError("is not a JSON object", field="body", fix="send one JSON object")
     return check(model, data, "")
 
 
@@ -108,10 +108,10 @@ def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:
         raise together(faults(error, source), shown) from None
     except UnicodeEncodeError:
         # Pydantic cannot name a field that is no text; a JSON text can hold a lone surrogate.
-        raise Refusal("holds half a character", field=source or "body", fix="write whole characters") from None
+        raise UserError("holds half a character", field=source or "body", fix="write whole characters") from None
     if (field := _with_null(data)) is not None:
         where = f"{source}: {field}" if source and field else source or field or "body"
-        raise Refusal(NULL, field=where, fix="take it out")
+        raise UserError(NULL, field=where, fix="take it out")
     return checked
 
 
@@ -131,7 +131,7 @@ def _with_null(data: Any) -> str | None:
     return None
 
 
-def faults(error: ValidationError, source: str) -> list[Refusal]:
+def faults(error: ValidationError, source: str) -> list[UserError]:
     """What a model found wrong, each fault as a refusal of its own.
 
     Args:
@@ -144,14 +144,14 @@ def faults(error: ValidationError, source: str) -> list[Refusal]:
     ]
 
 
-def together(refusals: Sequence[Refusal], shown: int = _SHOWN) -> Refusal:
+def together(refusals: Sequence[UserError], shown: int = _SHOWN) -> UserError:
     """Several faults of one request as one refusal: the first, with some of the others beside it.
 
     Args:
         shown: How many at most.
     """
     first, *others = refusals
-    return Refusal(first.problem, field=first.field, fix=first.fix, kind=first.kind, others=others[: shown - 1])
+    return UserError(first.problem, field=first.field, fix=first.fix, kind=first.kind, others=others[: shown - 1])
 
 
 def _texts(detail: ErrorDetails) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ def _texts(detail: ErrorDetails) -> tuple[str, ...]:
     return found.faults if isinstance(found, Several) else (_KNOWN.get(kind) or _words(detail),)
 
 
-def _refusal(detail: ErrorDetails, text: str, source: str) -> Refusal:
+def _refusal(detail: ErrorDetails, text: str, source: str) -> UserError:
     field = ""
     for part in _without_kinds(detail["loc"]):
         if isinstance(part, int):
@@ -178,7 +178,7 @@ def _refusal(detail: ErrorDetails, text: str, source: str) -> Refusal:
         field, text = f"{field}.{inner[1]}" if field else inner[1], inner[2]
     problem, _, fix = text.partition("; ")
     where = f"{source}: {field}" if source and field else source or field or "body"
-    return Refusal(problem, field=where, fix=fix)
+    return UserError(problem, field=where, fix=fix)
 
 
 def _without_kinds(parts: tuple[int | str, ...]) -> list[int | str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 
 
 class FaultKind(StrEnum):
@@ -60,7 +60,7 @@ VARIABLES: Final = RelaySettings()
 """The settings of an installation that says no more than the address, by its variable."""
 
 
-class RelayFault(Wire):
+class RelayFault(WireModel):
     """Why no mail goes, as it was met last.
 
     Attributes:
@@ -82,13 +82,13 @@ class RelayFault(Wire):
         return described(self.kind, self.code)
 
 
-class RelayAsked(Wire):
+class RelayAsked(WireModel):
     """What the workflow of an alarm asks for: at which instant is all that it knows."""
 
     now: Instant
 
 
-class RelayStart(Wire):
+class RelayStart(WireModel):
     """What starts the workflow of an alarm: what the relay does not take is on record in SQL.
 
     Attributes:

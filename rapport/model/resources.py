@@ -10,13 +10,13 @@ from typing import Final
 
 from pydantic import Field, HttpUrl, RootModel, model_validator
 
-from rapport.model.base import Name, Refusal, Wire, Written
+from rapport.model.base import InputModel, Name, UserError, WireModel
 from rapport.model.reading import read_toml
 
 FILE: Final = "resources.toml"
 
 
-class Resource(Written):
+class Resource(InputModel):
     """Something to read: what it is called, where it is, and why it is worth it, in one sentence."""
 
     title: Name
@@ -24,7 +24,7 @@ class Resource(Written):
     why: Name
 
 
-class Shelf(Written):
+class Shelf(InputModel):
     """What there is about one language or tool.
 
     Attributes:
@@ -45,7 +45,7 @@ class _File(RootModel[dict[Name, Shelf]]):
         return self
 
 
-class Library(Wire):
+class Library(WireModel):
     """All shelves, by name."""
 
     shelves: dict[str, Shelf] = Field(default_factory=dict)
@@ -74,6 +74,8 @@ def library(data: Path | None = None) -> Library:
         try:
             raw = own.read_bytes()
         except OSError as error:
-            raise Refusal(f"cannot be read: {error.strerror}", field=str(own.name), fix="correct its rights") from None
+            raise UserError(
+                f"cannot be read: {error.strerror}", field=str(own.name), fix="correct its rights"
+            ) from None
         shelves |= read_toml(_File, raw, own.name).root
     return Library(shelves=shelves)

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, RootModel, model_validator
 
-from rapport.model.base import Name, Refusal, Several, StepName, Written, suggestion
-from rapport.model.people import Deployment, Permissions
+from rapport.model.account import Deployment, Permissions
+from rapport.model.base import InputModel, Name, Several, StepName, UserError, suggestion
 from rapport.model.positions import Place, line_of, lines
 from rapport.model.reading import EMPTY, check, parse_toml, together
 
@@ -58,7 +58,7 @@ def _condition(value: str) -> str:
 Condition = Annotated[str, AfterValidator(_condition)]
 
 
-class Scenario(Written):
+class ReviewScenario(InputModel):
     """What calls for a review.
 
     Attributes:
@@ -73,7 +73,7 @@ class Scenario(Written):
     stages: tuple[Literal["pre_trial", "pre_production", "post_sale"], ...] = Field(min_length=1)
 
 
-class _File(RootModel[dict[StepName, Scenario]]):
+class _File(RootModel[dict[StepName, ReviewScenario]]):
     @model_validator(mode="after")
     def _each_once(self) -> _File:
         faults = list(self._faults())
@@ -88,7 +88,7 @@ class _File(RootModel[dict[StepName, Scenario]]):
                 yield f'{name}: asks for the same as "{other}"; take one of them out'
 
 
-def scenarios(data: Path | None = None) -> dict[str, Scenario]:
+def scenarios(data: Path | None = None) -> dict[str, ReviewScenario]:
     """The shipped scenarios by name, with those of an installation in their place or beside them.
 
     Args:
@@ -103,12 +103,12 @@ def scenarios(data: Path | None = None) -> dict[str, Scenario]:
         try:
             raw = own.read_bytes()
         except OSError as error:
-            raise Refusal(f"cannot be read: {error.strerror}", field=own.name, fix="correct its rights") from None
+            raise UserError(f"cannot be read: {error.strerror}", field=own.name, fix="correct its rights") from None
         found |= read(raw, own.name)
     return found
 
 
-def read(raw: bytes, file: str) -> Mapping[str, Scenario]:
+def read(raw: bytes, file: str) -> Mapping[str, ReviewScenario]:
     """Read scenarios, and tell all that is wrong with them, each fault on its line.
 
     Args:
@@ -120,7 +120,7 @@ def read(raw: bytes, file: str) -> Mapping[str, Scenario]:
     data = parse_toml(raw, file)
     try:
         return check(_File, data, "", shown=_ALL).root
-    except Refusal as refusal:
+    except UserError as refusal:
         places = lines(raw.decode())
         found = [refusal, *refusal.others]
         fields = [one.field for one in found]
@@ -133,8 +133,8 @@ def read(raw: bytes, file: str) -> Mapping[str, Scenario]:
         raise together([_placed(one, file, places) for one in told], _ALL) from None
 
 
-def _placed(fault: Refusal, file: str, places: Mapping[Place, int]) -> Refusal:
+def _placed(fault: UserError, file: str, places: Mapping[Place, int]) -> UserError:
     """The same fault, with its file and line in front of its field."""
     place: tuple[Any, ...] = tuple(int(index) if index else name for name, index in _PART.findall(fault.field))
     line = line_of(place, dict(places))
-    return Refusal(fault.problem, field=f"{file}:{line}: {fault.field}", fix=fault.fix)
+    return UserError(fault.problem, field=f"{file}:{line}: {fault.field}", fix=fault.fix)

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.reading import MAX_BYTES, faults, together
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,7 +26,7 @@ _SEPARATORS: Final = ",;\t"
 
 
 @dataclass(frozen=True)
-class Row(Generic[M]):
+class SheetRow(Generic[M]):
     """A record, and where it was written.
 
     Attributes:
@@ -41,12 +41,12 @@ class Row(Generic[M]):
         return f"{self.where}{name}"
 
 
-def numbered(values: Iterable[M], field: str) -> list[Row[M]]:
+def numbered(values: Iterable[M], field: str) -> list[SheetRow[M]]:
     """The records of a list in a document."""
-    return [Row(value, f"{field}[{index}].") for index, value in enumerate(values)]
+    return [SheetRow(value, f"{field}[{index}].") for index, value in enumerate(values)]
 
 
-def read_csv(model: type[M], raw: bytes, source: str) -> list[Row[M]]:
+def read_csv(model: type[M], raw: bytes, source: str) -> list[SheetRow[M]]:
     """Read a CSV file whose first line names the columns; an empty cell says nothing.
 
     Commas, semicolons and tabs separate, whichever the first line has: spreadsheets write what their country does.
@@ -61,13 +61,13 @@ def read_csv(model: type[M], raw: bytes, source: str) -> list[Row[M]]:
     lines = _records(_decoded(raw, source), source)
     first, header = next(lines, (1, []))
     columns = _columns(model, header, f"{source} line {first}")
-    rows: list[Row[M]] = []
-    wrong: list[Refusal] = []
+    rows: list[SheetRow[M]] = []
+    wrong: list[UserError] = []
     for number, cells in lines:
         place = f"{source} line {number}"
         if len(cells) != len(columns):
             wrong.append(
-                Refusal(
+                UserError(
                     f"has {len(cells)} cells, the first line has {len(columns)}",
                     field=place,
                     fix="write one cell a column, and put quotes around a text with a separator in it",
@@ -76,32 +76,32 @@ def read_csv(model: type[M], raw: bytes, source: str) -> list[Row[M]]:
         else:
             given = {column: cell.strip() for column, cell in zip(columns, cells, strict=True) if cell.strip()}
             try:
-                rows.append(Row(model.model_validate(given), f"{place}: "))
+                rows.append(SheetRow(model.model_validate(given), f"{place}: "))
             except ValidationError as error:
                 wrong += faults(error, place)
         if len(rows) > MAX_ROWS:
-            wrong.append(Refusal(f"has more than {MAX_ROWS:,} rows", field=source, fix="split it"))
+            wrong.append(UserError(f"has more than {MAX_ROWS:,} rows", field=source, fix="split it"))
         if len(wrong) >= _ENOUGH or len(rows) > MAX_ROWS:
             break
     if wrong:
         raise together(wrong)
     if not rows:
-        raise Refusal("has no rows", field=source, fix="write one line a record below the names of the columns")
+        raise UserError("has no rows", field=source, fix="write one line a record below the names of the columns")
     return rows
 
 
 def _decoded(raw: bytes, source: str) -> str:
     if len(raw) > MAX_BYTES:
-        raise Refusal(
+        raise UserError(
             f"is larger than {MAX_BYTES // 1_000_000} MB", field=source, fix="split it, each with the first line"
         )
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise Refusal("is UTF-16", field=source, fix="save it as CSV in UTF-8")
+        raise UserError("is UTF-16", field=source, fix="save it as CSV in UTF-8")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise Refusal("is not UTF-8", field=f"{source} line {line}", fix="save it as CSV in UTF-8") from None
+        raise UserError("is not UTF-8", field=f"{source} line {line}", fix="save it as CSV in UTF-8") from None
 
 
 def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
@@ -116,7 +116,7 @@ def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise Refusal(
+            raise UserError(
                 f"is not CSV: {error}", field=f"{source} line {begins}", fix="close its quotes, and double those within"
             ) from None
         if any(cell.strip() for cell in cells):
@@ -128,19 +128,19 @@ def _columns(model: type[BaseModel], header: Sequence[str], place: str) -> list[
     columns = [cell.strip().lower() for cell in header]
     known = ", ".join(model.model_fields)
     if not columns:
-        raise Refusal("has no columns", field=place, fix=f"name them in the first line: {known}")
+        raise UserError("has no columns", field=place, fix=f"name them in the first line: {known}")
     for column in columns:
         if column not in model.model_fields:
-            raise Refusal(f'has an unknown column "{column[:40]}"', field=place, fix=f"use {known}")
+            raise UserError(f'has an unknown column "{column[:40]}"', field=place, fix=f"use {known}")
         if columns.count(column) > 1:
-            raise Refusal(f'has the column "{column}" twice', field=place, fix="take one of them out")
+            raise UserError(f'has the column "{column}" twice', field=place, fix="take one of them out")
     for column, field in model.model_fields.items():
         if field.is_required() and column not in columns:
-            raise Refusal(f'has no column "{column}"', field=place, fix=f"use {known}")
+            raise UserError(f'has no column "{column}"', field=place, fix=f"use {known}")
     return columns
 
 
-def refuse_repeats(rows: Sequence[Row[M]], key: Callable[[M], Hashable], field: str, what: str) -> None:
+def refuse_repeats(rows: Sequence[SheetRow[M]], key: Callable[[M], Hashable], field: str, what: str) -> None:
     """Refuse records of which two say something of the same thing: nobody could tell which of them counts.
 
     Args:
@@ -148,12 +148,14 @@ def refuse_repeats(rows: Sequence[Row[M]], key: Callable[[M], Hashable], field: 
         field: The field to name in the refusal.
         what: What is the same, in words.
     """
-    seen: dict[Hashable, Row[M]] = {}
+    seen: dict[Hashable, SheetRow[M]] = {}
     wrong = []
     for row in rows:
         first = seen.setdefault(key(row.value), row)
         if first is not row:
             place = first.where.rstrip(":. ") or "before"
-            wrong.append(Refusal(f"has the same {what} as {place}", field=row.field(field), fix="keep one of the two"))
+            wrong.append(
+                UserError(f"has the same {what} as {place}", field=row.field(field), fix="keep one of the two")
+            )
     if wrong:
         raise together(wrong)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from rapport.model.announcement import AnnouncingStart
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.gap import GapStart
-from rapport.model.records import Entry
-from rapport.model.support import CaseStart
+from rapport.model.projection import TimelineEvent
+from rapport.model.support_case import CaseStart
 from rapport.model.tech_review import ReviewStart
 from rapport.model.undelivered import UndeliveredStart
 
 
-class SweepStart(Wire):
+class SweepStart(WireModel):
     """What a sweep goes by.
 
     Attributes:
@@ -24,14 +24,14 @@ class SweepStart(Wire):
     patience: int
 
 
-class SweepAsked(Wire):
+class SweepAsked(WireModel):
     """What is nobody at work on?"""
 
     patience: int
     now: Instant
 
 
-class Strays(Wire):
+class Strays(WireModel):
     """What is on record and has nobody at work on it, to be gone on with once."""
 
     mails: tuple[UndeliveredStart, ...] = ()
@@ -41,7 +41,7 @@ class Strays(Wire):
     announcements: tuple[AnnouncingStart, ...] = ()
 
 
-class Gone(Wire):
+class Gone(WireModel):
     """A workflow that SQL shows as open and that was ended from outside, so that nothing moves it on.
 
     Attributes:
@@ -57,7 +57,7 @@ class Gone(Wire):
     assign: tuple[str, ...]
 
 
-class AllGone(Wire):
+class AllGone(WireModel):
     """What was gone in this round and in the one before.
 
     Attributes:
@@ -68,14 +68,14 @@ class AllGone(Wire):
     desk: bool = False
 
 
-class BeginAgain(Wire):
+class BeginAgain(WireModel):
     """Who says that a workflow goes on, or stays ended, and why, by the submission's id."""
 
     by: str
     submission: str | None = None
 
 
-class Standstill(Wire):
+class Standstill(WireModel):
     """What becomes of a workflow that was ended from outside.
 
     Attributes:
@@ -85,10 +85,10 @@ class Standstill(Wire):
 
     workflow_id: str
     outcome: str
-    entry: Entry
+    entry: TimelineEvent
 
 
-class StandstillResult(Wire):
+class StandstillResult(WireModel):
     """What came of that.
 
     Attributes:
@@ -100,7 +100,7 @@ class StandstillResult(Wire):
     reason: str | None = None
 
 
-class Swept(Wire):
+class Swept(WireModel):
     """How many of each a sweep had go on."""
 
     mails: int = 0

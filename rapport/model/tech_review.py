@@ -9,15 +9,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from rapport.model.account import personas
 from rapport.model.announcement import Announce
-from rapport.model.base import Instant, Several, Slug, Wire, Written, plain, suggestion
+from rapport.model.base import InputModel, Instant, Several, Slug, WireModel, plain, suggestion
 from rapport.model.commands import in_name
 from rapport.model.minutes import Day, Filled, Line
-from rapport.model.people import personas
-from rapport.model.records import Entry, Wait
-from rapport.model.review_facts import Remark, ReviewPhase, Verdict
-from rapport.model.support import CaseRef
-from rapport.model.triage import Kind
+from rapport.model.projection import TimelineEvent, Wait
+from rapport.model.support_case import CaseRef
+from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
+from rapport.model.triage import MatterKind
 
 _REF = re.compile(r"TR-[0-9]{4,9}")
 
@@ -75,7 +75,7 @@ WebLink = Annotated[str, StringConstraints(min_length=8, max_length=2000), After
 Persona = Annotated[str, AfterValidator(_tell)]
 
 
-class Design(Written):
+class Design(InputModel):
     """The customer's technical design document, in the version that is reviewed."""
 
     link: WebLink
@@ -124,7 +124,7 @@ ASKED: Final = {
 """The answers that every request needs: what to write, and why it is asked."""
 
 
-class ReviewRequest(Written):
+class ReviewRequest(InputModel):
     """What is asked of engineering, product and support for a customer.
 
     Attributes:
@@ -155,7 +155,7 @@ class ReviewRequest(Written):
     context: Filled | None = None
     scenarios: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
     tell: Persona = "primary_champion"
-    kind: Kind | None = None
+    kind: MatterKind | None = None
     case: CaseRef | None = None
 
     @model_validator(mode="before")
@@ -164,12 +164,12 @@ class ReviewRequest(Written):
         """Name every answer that is missing, each with what to write and why it is asked."""
         if isinstance(data, dict):
             kind, account = data.get("kind"), data.get("account")
-            if isinstance(kind, str) and kind in set(Kind) - {Kind.DECISION}:
+            if isinstance(kind, str) and kind in set(MatterKind) - {MatterKind.DECISION}:
                 # Nobody has to answer for a review that it is not one.
                 shown = account if isinstance(account, str) else "ACCOUNT"
                 command = in_name(f"rapport review triage {shown} --kind {kind} --what …")
                 way = f"run `{command}`, which shows the right door"
-                if kind == Kind.BROKEN_NOW:
+                if kind == MatterKind.BROKEN_NOW:
                     way = f"support leads it: run `{command} --confirm`, which opens a support case"
                 raise Several([f'kind: "{kind}" is not for a tech review; {way}'])
             silent = [name for name in ASKED if not str(data.get(name) or "").strip()]
@@ -178,7 +178,7 @@ class ReviewRequest(Written):
         return data
 
 
-class ReviewRound(Wire):
+class ReviewRound(WireModel):
     """One round of a review: what a workflow needs to know of the request as it stands.
 
     Attributes:
@@ -198,7 +198,7 @@ class ReviewRound(Wire):
     again: bool = False
 
 
-class ReviewStart(Wire):
+class ReviewStart(WireModel):
     """What starts a review."""
 
     ref: str
@@ -206,21 +206,21 @@ class ReviewStart(Wire):
     round: ReviewRound
 
 
-class ReviewWord(Wire):
+class ReviewWord(WireModel):
     """What somebody said to a review; the words stand in SQL under this id."""
 
     id: str
     by: str
 
 
-class ReviewEdit(Wire):
+class ReviewEdit(WireModel):
     """A changed request; it makes a new round."""
 
     id: str
     round: ReviewRound
 
 
-class ReviewView(Wire):
+class ReviewView(WireModel):
     """A review as its workflow has it."""
 
     ref: str
@@ -228,7 +228,7 @@ class ReviewView(Wire):
     phase: ReviewPhase
     round: ReviewRound
     overdue: bool
-    verdict: Verdict | None
+    verdict: ReviewVerdict | None
     outcome: str | None
     waiting_on: tuple[str, ...] = ()
     waiting_for: str | None = None
@@ -237,7 +237,7 @@ class ReviewView(Wire):
     revisit: Instant | None = None
 
 
-class ReviewProjection(Wire):
+class ReviewProjection(WireModel):
     """What a review tells SQL in one batch. Safe to repeat.
 
     Attributes:
@@ -261,19 +261,19 @@ class ReviewProjection(Wire):
     message: str | None
     revisit: Instant | None
     remarks: tuple[Remark, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[TimelineEvent, ...]
     announcements: tuple[Announce, ...]
     wait: Wait
     now: Instant
 
 
-class ReviewResult(Wire):
+class ReviewResult(WireModel):
     """How a review ended."""
 
     outcome: str
 
 
-class Settlement(Written):
+class Settlement(InputModel):
     """What the message to the customer settles beside its words, as whoever writes it says it.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rapport.model.base import Written
+from rapport.model.base import InputModel
 
 
-class Kind(StrEnum):
+class MatterKind(StrEnum):
     """What a matter is, in its submitter's word."""
 
     DECISION = "decision"
@@ -17,7 +17,7 @@ class Kind(StrEnum):
     NOT_SURE = "not_sure"
 
 
-class Answers(Written):
+class Answers(InputModel):
     """What a submitter says of their matter. Without a kind it is taken for what it was submitted as: a review."""
 
-    kind: Kind | None = None
+    kind: MatterKind | None = None

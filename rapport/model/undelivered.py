@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.message import MessageState, Resolution
 
 
-class UndeliveredStart(Wire):
+class UndeliveredStart(WireModel):
     """Which mail it is about, by its key; with no account, where it belongs to no account's story.
 
     Attributes:
@@ -20,7 +20,7 @@ class UndeliveredStart(Wire):
     asked: int = 0
 
 
-class Trouble(Wire):
+class Trouble(WireModel):
     """How a mail stands that somebody or something has to take care of.
 
     Attributes:
@@ -42,13 +42,13 @@ class Trouble(Wire):
     said: str | None = None
 
 
-class Outstanding(Wire):
+class Outstanding(WireModel):
     """What there is to take care of; nothing once it has gone, or somebody has taken care of it."""
 
     trouble: Trouble | None = None
 
 
-class Settling(Wire):
+class Settling(WireModel):
     """What becomes of a mail that failed, or of which nobody can say whether it arrived.
 
     Attributes:

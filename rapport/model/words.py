@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, AliasPath, Field
 
-from rapport.model.base import Wire
+from rapport.model.base import WireModel
 
 _Id = Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]+$", max_length=64)]
 
 
-class Left(Wire):
+class Left(WireModel):
     """A word that no worker could take at once, left at the workflow's door: ids and choices only, as in its update.
 
     Attributes:
@@ -23,7 +23,7 @@ class Left(Wire):
     word: dict[str, Any]
 
 
-class Unread(Wire):
+class Unread(WireModel):
     """What can be read of a word whose rest cannot: which one it is, and who said it."""
 
     id: _Id

@@ -12,14 +12,14 @@ from typing import Final, Generic, TypeVar
 from rapport.model.announcement import AnnouncingStart
 from rapport.model.cadence import CadenceResult, CadenceStart
 from rapport.model.gap import GapSent, GapStart
-from rapport.model.human_task import TaskResult, TaskStart
 from rapport.model.meeting import MeetingResult, MeetingStart
-from rapport.model.message import Occasion, Outcomes
+from rapport.model.message import MessageRequest, Outcomes
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.relay import RelayStart
-from rapport.model.successions import HandoverStart
-from rapport.model.support import CaseResult, CaseStart, DeskStart
+from rapport.model.succession import HandoverStart
+from rapport.model.support_case import CaseResult, CaseStart, DeskStart
 from rapport.model.sweep import Gone, StandstillResult, SweepStart, Swept
+from rapport.model.task import TaskResult, TaskStart
 from rapport.model.tech_review import ReviewResult, ReviewStart
 from rapport.model.undelivered import UndeliveredStart
 
@@ -33,7 +33,7 @@ def mail_queue(task_queue: str) -> str:
 
 
 @dataclass(frozen=True)
-class Kind(Generic[S, R]):
+class WorkflowKind(Generic[S, R]):
     """One workflow: its name in Temporal, its input and its result."""
 
     name: str
@@ -41,21 +41,21 @@ class Kind(Generic[S, R]):
     gives: type[R]
 
 
-CADENCE: Final = Kind("Cadence", CadenceStart, CadenceResult)
-HUMAN_TASK: Final = Kind("HumanTask", TaskStart, TaskResult)
-MEETING: Final = Kind("Meeting", MeetingStart, MeetingResult)
-NOTICE: Final = Kind("Notice", Occasion, Outcomes)
-HANDOVER: Final = Kind("Handover", HandoverStart, type(None))
-GAP: Final = Kind("GapDelivery", GapStart, GapSent)
-ANNOUNCING: Final = Kind("Announcing", AnnouncingStart, type(None))
-TECH_REVIEW: Final = Kind("TechReview", ReviewStart, ReviewResult)
-MORNING: Final = Kind("Morning", MorningStart, MorningResult)
-RELAY: Final = Kind("RelayAlarm", RelayStart, type(None))
-SUPPORT_CASE: Final = Kind("SupportCase", CaseStart, CaseResult)
-UNDELIVERED: Final = Kind("Undelivered", UndeliveredStart, type(None))
-SWEEP: Final = Kind("Sweep", SweepStart, Swept)
-ENDED_OUTSIDE: Final = Kind("EndedOutside", Gone, StandstillResult)
-SUPPORT_DESK: Final = Kind("SupportDesk", DeskStart, type(None))
+CADENCE: Final = WorkflowKind("Cadence", CadenceStart, CadenceResult)
+HUMAN_TASK: Final = WorkflowKind("HumanTask", TaskStart, TaskResult)
+MEETING: Final = WorkflowKind("Meeting", MeetingStart, MeetingResult)
+NOTICE: Final = WorkflowKind("Notice", MessageRequest, Outcomes)
+HANDOVER: Final = WorkflowKind("Handover", HandoverStart, type(None))
+GAP: Final = WorkflowKind("GapDelivery", GapStart, GapSent)
+ANNOUNCING: Final = WorkflowKind("Announcing", AnnouncingStart, type(None))
+TECH_REVIEW: Final = WorkflowKind("TechReview", ReviewStart, ReviewResult)
+MORNING: Final = WorkflowKind("Morning", MorningStart, MorningResult)
+RELAY: Final = WorkflowKind("RelayAlarm", RelayStart, type(None))
+SUPPORT_CASE: Final = WorkflowKind("SupportCase", CaseStart, CaseResult)
+UNDELIVERED: Final = WorkflowKind("Undelivered", UndeliveredStart, type(None))
+SWEEP: Final = WorkflowKind("Sweep", SweepStart, Swept)
+ENDED_OUTSIDE: Final = WorkflowKind("EndedOutside", Gone, StandstillResult)
+SUPPORT_DESK: Final = WorkflowKind("SupportDesk", DeskStart, type(None))
 
 LASTING: Final = ("Onboarding", *(one.name for one in (CADENCE, MEETING, HUMAN_TASK, TECH_REVIEW, SUPPORT_CASE)))
 """The kinds of workflow that SQL shows as open for as long as they run."""

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.playbook import Playbook
 from rapport.model.reading import read_toml
 from rapport.playbooks.checks import examine
@@ -46,7 +46,7 @@ def load(name: str, folder: Path | None = None) -> Playbook:
         fix = f"use one of {', '.join(sorted({*shipped(), *own}))}"
         if folder is not None:
             fix += f", or put your own as {folder.name}/NAME.toml into the data directory"
-        raise Refusal(f'there is no playbook "{name[:40]}"', field="playbook", fix=fix, kind=Refused.NOT_FOUND)
+        raise UserError(f'there is no playbook "{name[:40]}"', field="playbook", fix=fix, kind=Refused.NOT_FOUND)
     return _shipped(name)
 
 
@@ -55,7 +55,7 @@ def _own(path: Path) -> Playbook:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise Refusal(f"cannot be read: {error.strerror}", field=shown, fix="correct the file's rights") from None
+        raise UserError(f"cannot be read: {error.strerror}", field=shown, fix="correct the file's rights") from None
     found = examine(raw, shown)
     playbook = found.sound()
     if playbook.name != path.stem:

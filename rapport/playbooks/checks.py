@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from rapport.mail import compose, samples
-from rapport.model.base import Refusal, Wire, suggestion
-from rapport.model.people import personas
+from rapport.model.account import personas
+from rapport.model.base import UserError, WireModel, suggestion
 from rapport.model.playbook import (
     MAX_STEPS,
     MeetingStep,
@@ -26,7 +26,7 @@ from rapport.model.playbook import (
 )
 from rapport.model.positions import Place, line_of, lines, place_of
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
-from rapport.policy import forecast
+from rapport.rules import forecast
 
 _ALL: Final = 200
 """How many faults are told at most; nobody reads more, and each looks for what was meant."""
@@ -34,7 +34,7 @@ _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class Fault(Wire):
+class PlaybookProblem(WireModel):
     """One thing that is wrong with a playbook, or that its author may not have meant.
 
     Attributes:
@@ -56,20 +56,20 @@ class Fault(Wire):
         warning = "warning: " if self.level == "warning" else ""
         return f"{self.file}:{self.line}: {warning}{field}{self.problem}" + (f"; {self.fix}" if self.fix else "")
 
-    def refusal(self, others: Sequence[Refusal] = ()) -> Refusal:
+    def refusal(self, others: Sequence[UserError] = ()) -> UserError:
         """The fault as a refusal in the same words."""
         field = f"{self.file}:{self.line}"
-        return Refusal(
+        return UserError(
             self.problem, field=f"{field}: {self.field}" if self.field else field, fix=self.fix, others=others
         )
 
 
-class Examined(Wire):
+class Examined(WireModel):
     """A playbook that was read: itself where it is sound, and what there is to say about it, by line."""
 
     playbook: Playbook | None
-    faults: tuple[Fault, ...] = ()
-    warnings: tuple[Fault, ...] = ()
+    faults: tuple[PlaybookProblem, ...] = ()
+    warnings: tuple[PlaybookProblem, ...] = ()
 
     def sound(self) -> Playbook:
         """The playbook.
@@ -92,13 +92,13 @@ def examine(raw: bytes, file: str) -> Examined:
     """
     try:
         data = parse_toml(raw, file)
-    except Refusal as refusal:
+    except UserError as refusal:
         return Examined(playbook=None, faults=(_unreadable(refusal, file),))
     playbook: Playbook | None = None
     found: list[tuple[str, str, str]] = []
     try:
         playbook = check(Playbook, data, "", shown=_ALL)
-    except Refusal as refusal:
+    except UserError as refusal:
         found += [(fault.field, fault.problem, fault.fix) for fault in (refusal, *refusal.others)]
     if playbook is None:
         # What ties steps together can be told although some of them are not sound in themselves.
@@ -149,14 +149,14 @@ def _kind_of(model: type[StepBase]) -> str:
     return kind
 
 
-def _in_order(faults: Iterator[Fault]) -> tuple[Fault, ...]:
+def _in_order(faults: Iterator[PlaybookProblem]) -> tuple[PlaybookProblem, ...]:
     return tuple(sorted(faults, key=lambda fault: fault.line))
 
 
-def _unreadable(refusal: Refusal, file: str) -> Fault:
+def _unreadable(refusal: UserError, file: str) -> PlaybookProblem:
     at = _AT_LINE.search(refusal.problem)
     problem = _AT_LINE.sub("", refusal.problem)
-    return Fault(file=file, line=int(at[1]) if at else 1, field="", problem=problem, fix=refusal.fix)
+    return PlaybookProblem(file=file, line=int(at[1]) if at else 1, field="", problem=problem, fix=refusal.fix)
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -165,10 +165,14 @@ def _split(text: str) -> tuple[str, str, str]:
     return field, problem, fix
 
 
-def _fault(file: str, data: Mapping[str, Any], places: dict[Place, int], field: str, problem: str, fix: str) -> Fault:
+def _fault(
+    file: str, data: Mapping[str, Any], places: dict[Place, int], field: str, problem: str, fix: str
+) -> PlaybookProblem:
     place = place_of(field)
     shown = _shown(field, place, data)
-    return Fault(file=file, line=line_of(place, places), field=shown, problem=_in_a_line(problem), fix=_in_a_line(fix))
+    return PlaybookProblem(
+        file=file, line=line_of(place, places), field=shown, problem=_in_a_line(problem), fix=_in_a_line(fix)
+    )
 
 
 def _in_a_line(text: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, insert, select, update
 
-from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.storage.database import Connection
 from rapport.storage.tables import LinkRow, SwitchRow, TokenRow
 from rapport.storage.upserts import insert_new, put
@@ -22,7 +22,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class Link(Wire):
+class Link(WireModel):
     """What a personal link may do, and for whom.
 
     Attributes:
@@ -76,7 +76,7 @@ async def use_link(connection: Connection, token: str, now: datetime) -> bool:
     return used.rowcount == 1
 
 
-class Token(Wire):
+class Token(WireModel):
     """A bearer token, without its secret."""
 
     name: str
@@ -97,7 +97,7 @@ async def create_token(
     new = {"name": name, "digest": digest(secret), "roles": list(roles), "created_at": now, "revoked_at": None}
     await insert_new(connection, TokenRow, [new])
     if await connection.scalar(select(TokenRow.digest).where(TokenRow.name == name)) != new["digest"]:
-        raise Refusal(
+        raise UserError(
             f'there is a token "{name}" already', field="name", fix="choose another name", kind=Refused.CONFLICT
         )
     return secret
@@ -130,7 +130,7 @@ async def revoke_token(connection: Connection, name: str, now: datetime) -> None
         update(TokenRow).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)).values(revoked_at=now)
     )
     if changed.rowcount == 0:
-        raise Refusal(
+        raise UserError(
             f'there is no valid token "{name[:70]}"',
             field="name",
             fix="see `rapport token list`",
@@ -143,7 +143,7 @@ _VALID_TOKEN = _TOKENS.where(TokenRow.digest == bindparam("given"), TokenRow.rev
 _MAIL_SWITCH = select(SwitchRow.stopped, SwitchRow.by, SwitchRow.at).where(SwitchRow.name == "mail")
 
 
-class MailSwitch(Wire):
+class MailSwitch(WireModel):
     """Whether all mail is stopped, who did it and when."""
 
     stopped: bool

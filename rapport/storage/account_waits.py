@@ -7,16 +7,16 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from rapport.model.base import Instant, Wire
-from rapport.model.support import CaseState
-from rapport.policy import cases
+from rapport.model.base import Instant, WireModel
+from rapport.model.support_case import CaseState
+from rapport.rules import support_case
 from rapport.storage.database import Connection
-from rapport.storage.review_tables import ReviewRow
-from rapport.storage.support import OPEN
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case import OPEN
+from rapport.storage.support_case_tables import CaseRow
+from rapport.storage.tech_review_tables import ReviewRow
 
 
-class OtherWait(Wire):
+class OtherWait(WireModel):
     """A case or a review of an account: what it waits for, on whom, since when, and how to move it on."""
 
     kind: Literal["case", "review"]
@@ -50,11 +50,11 @@ async def other_waits(connection: Connection) -> dict[str, list[OtherWait]]:
             OtherWait(
                 kind="case",
                 ref=row.ref,
-                waiting_on=cases.waits_on(state),
+                waiting_on=support_case.waits_on(state),
                 waiting_for=row.waiting_for,
                 since=row.owned_since or row.opened_at,
                 deadline=row.due,
-                unblock=cases.way_on(state, row.ref),
+                unblock=support_case.way_on(state, row.ref),
             )
         )
     rows = await connection.execute(

@@ -18,7 +18,7 @@ _FEW: Final = 500
 """How many are named to the database one by one; of more, all are read."""
 
 
-class Known(NamedTuple):
+class KnownPerson(NamedTuple):
     """Somebody who can have been at a meeting.
 
     Attributes:
@@ -29,12 +29,12 @@ class Known(NamedTuple):
     here: bool
 
 
-async def by_address(connection: Connection, account: str) -> dict[str, Known]:
+async def by_address(connection: Connection, account: str) -> dict[str, KnownPerson]:
     """An account's contacts and all members, also those who have left, by their addresses in lower case."""
     members = select(MemberRow.email, MemberRow.id, MemberRow.left_at)
     contacts = select(ContactRow.email, ContactRow.id, ContactRow.left_at).where(ContactRow.account == account)
     return {
-        row.email.lower(): Known(row.id, row.left_at is None)
+        row.email.lower(): KnownPerson(row.id, row.left_at is None)
         for query in (members, contacts)
         for row in await connection.execute(query)
     }

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import or_, select
 
-from rapport.model.people import Schedule
-from rapport.model.support import CaseState
-from rapport.policy import desk_report
-from rapport.policy.calendar import subtract, whole_days, working_windows
-from rapport.policy.desk_report import Asked, DeskReport, Stretch
-from rapport.policy.dispatch import bar
-from rapport.storage import side_projects
+from rapport.model.account import Schedule
+from rapport.model.support_case import CaseState
+from rapport.rules import desk_report
+from rapport.rules.calendar import subtract, whole_days, working_windows
+from rapport.rules.desk_report import Asked, DeskReport, Stretch
+from rapport.rules.routing import bar
+from rapport.storage import side_project
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import SideProjectRow, SideStretchRow
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 
 
 async def read(
@@ -53,7 +53,7 @@ async def read(
         )
     ]
     shifts = []
-    for engineer in await side_projects.staff(connection, span.start):
+    for engineer in await side_project.staff(connection, span.start):
         if bar(engineer) is None:
             there = ZoneInfo(engineer.schedule.zone)
             days = (span.start.astimezone(there).date(), span.end.astimezone(there).date())

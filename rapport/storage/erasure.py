@@ -12,19 +12,18 @@ from typing import Any, Final
 
 from sqlalchemy import JSON, ColumnElement, Select, String, Table, and_, delete, literal, or_, select, update
 
-from rapport.model.base import Wire
-from rapport.model.evidence import EVERYONE
+from rapport.model.account import ContactWork, Schedule
+from rapport.model.account_data import EVERYONE
+from rapport.model.base import WireModel
 from rapport.model.ids import case_id, review_id
 from rapport.model.message import MessageState
-from rapport.model.people import Schedule, Work
-from rapport.policy.erasure import ERASED, ERASED_DOMAIN, Naming
+from rapport.rules.erasure import ERASED, ERASED_DOMAIN, Naming
 from rapport.storage import search
+from rapport.storage.account import LEFT
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import GapLinkRow, GapRow
-from rapport.storage.people import LEFT
-from rapport.storage.review_tables import ReviewRemarkRow, ReviewRoundRow, ReviewRow
-from rapport.storage.support_tables import CaseLogRow, CaseRow
+from rapport.storage.support_case_tables import CaseLogRow, CaseRow
 from rapport.storage.tables import (
     AccountRow,
     AttachmentRow,
@@ -37,6 +36,7 @@ from rapport.storage.tables import (
     TaskRow,
     TimelineRow,
 )
+from rapport.storage.tech_review_tables import ReviewRemarkRow, ReviewRoundRow, ReviewRow
 
 _APART: Final = frozenset(
     {
@@ -54,7 +54,7 @@ _WAITING: Final = (MessageState.READY, MessageState.DEFERRED)
 _UNSENT: Final = (MessageState.DRAFT, MessageState.HELD, *_WAITING)
 
 
-class Erased(Wire):
+class Erased(WireModel):
     """What was erased.
 
     Attributes:
@@ -145,7 +145,7 @@ async def erase(connection: Connection, account: str, contact: str, named: Namin
             email=f"{contact}@{ERASED_DOMAIN}",
             title=None,
             schedule=Schedule(zone="UTC").model_dump(mode="json"),
-            work=Work().model_dump(mode="json"),
+            work=ContactWork().model_dump(mode="json"),
             left_at=now,
         )
     )

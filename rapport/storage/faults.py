@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The system's words for a full disk, and for a quota that is used up."""
@@ -43,27 +43,27 @@ class DatabaseFault(Exception):  # noqa: N818 - told to people, as a refusal is
         """As a refusal reads."""
         return str(self.refusal())
 
-    def refusal(self) -> Refusal:
+    def refusal(self) -> UserError:
         """The same for whoever has asked for something."""
-        return Refusal(self.problem, field=self.field, fix=self.fix, kind=Refused.UNREACHABLE)
+        return UserError(self.problem, field=self.field, fix=self.fix, kind=Refused.UNREACHABLE)
 
 
-def disk_full(path: Path | str | None) -> Refusal:
+def disk_full(path: Path | str | None) -> UserError:
     """What to say where a file cannot be written because its disk, or its owner's quota, is full."""
     where = f": {path}" if path else ""
-    return Refusal(
+    return UserError(
         f"the disk is full{where}",
         fix="free some space there, or move it to a larger disk; what waits goes on by itself then",
         kind=Refused.UNREACHABLE,
     )
 
 
-def file_fault(error: OSError) -> Refusal | None:
+def file_fault(error: OSError) -> UserError | None:
     """What to say of a file that the system cannot write; nothing where it is no matter of the disk."""
     if error.errno in NO_SPACE:
         return disk_full(error.filename)
     if error.errno == errno.EROFS:
-        return Refusal(
+        return UserError(
             "can only be read",
             field=str(error.filename or "disk"),
             fix="mount it so that it can be written",

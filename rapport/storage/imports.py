@@ -9,10 +9,10 @@ from typing import Any, Final, cast
 
 from sqlalchemy import Executable, Table, bindparam, case, func, insert, null, select, update
 
-from rapport.model.base import Refusal
+from rapport.model.account import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember
+from rapport.model.base import UserError
 from rapport.model.ids import new_id
-from rapport.model.people import AccountFile, MembersFile, Role, Vendor, WrittenContact, WrittenMember
-from rapport.storage import people
+from rapport.storage import account as accounts
 from rapport.storage.database import Connection
 from rapport.storage.tables import AccountRow, ContactRow, MemberRow, VendorRow
 from rapport.storage.upserts import insert_into, insert_new, put
@@ -31,15 +31,15 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
     if file.vendor is not None:
         await _save_vendor(connection, file.vendor)
     elif await connection.scalar(_VENDOR) is None:
-        raise Refusal("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
+        raise UserError("is missing", field="vendor", fix="add [vendor] with name and product; mails speak of them")
     await _save_members(connection, file.members)
-    tam = await people.member_by_email(connection, file.account.tam)
+    tam = await accounts.member_by_email(connection, file.account.tam)
     if tam is None:
-        raise Refusal(
+        raise UserError(
             "is no member known here", field="account.tam", fix="add a [[members]] with this address and the role tam"
         )
     if Role.TAM not in tam.roles:
-        raise Refusal("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
+        raise UserError("does not have the role tam", field="account.tam", fix='add "tam" to the roles of this member')
     values = {
         "name": file.account.name,
         "tam": tam.id,
@@ -124,7 +124,7 @@ def _values(member: WrittenMember) -> dict[str, Any]:
         "roles": sorted(member.roles),
         "join_url": str(member.join_url) if member.join_url else None,
         "calendar_url": str(member.calendar_url) if member.calendar_url else None,
-        "schedule": member.model_dump(mode="json", include=people.SCHEDULE),
+        "schedule": member.model_dump(mode="json", include=accounts.SCHEDULE),
         "areas": None if member.areas is None else sorted(member.areas),
     }
 
@@ -146,7 +146,7 @@ def _lookup(ids: dict[str, str], email: str | None, field: str) -> str | None:
     if email is None:
         return None
     if email.lower() not in ids:
-        raise Refusal(
+        raise UserError(
             "is no member known here", field=field, fix="add a [[members]] with this address, or correct the address"
         )
     return ids[email.lower()]
@@ -158,7 +158,7 @@ async def _save_contacts(
     known = {row.email.lower(): row.id for row in await connection.execute(_KNOWN_CONTACTS, {"of": account})}
     new = []
     for position, contact in enumerate(written):
-        values = people.contact_values(contact, position)
+        values = accounts.contact_values(contact, position)
         if (id_ := known.get(contact.email.lower())) is not None:
             await connection.execute(update(ContactRow).where(ContactRow.id == id_).values(**values))
         else:
@@ -167,4 +167,4 @@ async def _save_contacts(
         await connection.execute(_NEW_CONTACTS, new)
     gone = [id_ for email, id_ in known.items() if email not in {contact.email.lower() for contact in written}]
     if gone:
-        await people.contacts_left(connection, gone, now)
+        await accounts.contacts_left(connection, gone, now)

@@ -6,18 +6,18 @@ from typing import Any, cast
 
 from sqlalchemy import Row, Table, case, delete, insert, select
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.minutes import ActionRecord, BlockerRecord, MinutesRecord
-from rapport.model.records import Entry
-from rapport.storage import actions, blockers
-from rapport.storage.actions import KnownAction
-from rapport.storage.blockers import KnownBlocker
+from rapport.model.projection import TimelineEvent
+from rapport.storage import action, blocker
+from rapport.storage.action import KnownAction
+from rapport.storage.blocker import KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.tables import GoalRow, MinutesRow, SubmissionRow, TimelineRow
 from rapport.storage.upserts import insert_into
 
 
-class KnownMinutes(Wire):
+class KnownMinutes(WireModel):
     """Minutes as they stand: what was said last, with what became of its actions and blockers.
 
     Attributes:
@@ -36,7 +36,7 @@ class KnownMinutes(Wire):
     blockers: tuple[KnownBlocker, ...]
 
 
-class NewMinutes(Wire):
+class NewMinutes(WireModel):
     """Minutes to keep.
 
     Attributes:
@@ -83,11 +83,11 @@ async def keep(connection: Connection, new: NewMinutes, submission: str) -> None
     ]
     if goals:
         await connection.execute(insert(GoalRow), goals)
-    await actions.replace(connection, account, meeting, record.actions, new.at)
-    await blockers.replace(connection, account, meeting, record.blockers, new.at)
+    await action.replace(connection, account, meeting, record.actions, new.at)
+    await blocker.replace(connection, account, meeting, record.blockers, new.at)
 
 
-async def keep_reported(connection: Connection, entry: Entry) -> None:
+async def keep_reported(connection: Connection, entry: TimelineEvent) -> None:
     """Keep the minutes of a report that its workflow has taken by now, unless there are some."""
     if entry.kind != "meeting.held" or entry.submission is None:
         return
@@ -121,7 +121,7 @@ async def of_meeting(connection: Connection, meeting: str) -> KnownMinutes | Non
     return None if row is None else await _known(connection, row)
 
 
-class Reported(Wire):
+class Reported(WireModel):
     """What a report said that its workflow has taken: the submission, and the minutes in it."""
 
     submission: str
@@ -163,8 +163,8 @@ async def _known(connection: Connection, row: Row[Any]) -> KnownMinutes:
         select(GoalRow.term, GoalRow.title).where(GoalRow.meeting == row.meeting).order_by(GoalRow.position)
     ):
         goals[goal.term].append(goal.title)
-    promised = await actions.of_meeting(connection, row.meeting)
-    blocking = await blockers.of_meeting(connection, row.meeting)
+    promised = await action.of_meeting(connection, row.meeting)
+    blocking = await blocker.of_meeting(connection, row.meeting)
     record = MinutesRecord(
         attended=row.attended,
         short_term=tuple(goals["short"]),

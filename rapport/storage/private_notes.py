@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select
 
-from rapport.model.base import Wire
+from rapport.model.base import WireModel
 from rapport.storage.database import Connection
 from rapport.storage.tables import PrivateNoteRow
 from rapport.storage.upserts import put
 
 
-class PrivateNote(Wire):
+class PrivateNote(WireModel):
     """A note, and the id of the member who wrote it."""
 
     by: str

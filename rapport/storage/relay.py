@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, case, exists, select, update
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.message import MessageState
 from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
-from rapport.policy.outage import Misses, counted, proves
-from rapport.policy.pace import Pace, carried
+from rapport.rules.outage import Misses, counted, proves
+from rapport.rules.pace import Pace, carried
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, RelayRow, SwitchRow, UtcInstant
 
@@ -19,7 +19,7 @@ OUTGOING: Final = "mail"
 """The row's name, and that of the switch that stops it by hand; migration 0011 has made it."""
 
 
-class MailGate(Wire):
+class MailGate(WireModel):
     """Whether mail goes now, as SQL has it.
 
     Attributes:

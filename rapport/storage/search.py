@@ -24,12 +24,12 @@ from sqlalchemy import (
     text,
 )
 
-from rapport.model.base import Instant, Wire
-from rapport.model.support import CaseState
+from rapport.model.base import Instant, WireModel
+from rapport.model.support_case import CaseState
 from rapport.storage import upserts
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import CaseTextRow
-from rapport.storage.support_tables import CaseLogRow, CaseRow
+from rapport.storage.support_case_tables import CaseLogRow, CaseRow
 from rapport.storage.tables import SubmissionRow
 
 INDEX: Final = "case_search"
@@ -56,7 +56,7 @@ _COMMON: Final = frozenset(_EVERYWHERE.split())
 _ANSWERS: Final = ("answer", "resolve")
 
 
-class Similar(Wire):
+class Similar(WireModel):
     """A solved case that resembles a question.
 
     Attributes:
@@ -73,7 +73,7 @@ class Similar(Wire):
     alike: float
 
 
-class Likely(Wire):
+class Likely(WireModel):
     """An open case that is likely about the same; somebody has to say so.
 
     Attributes:

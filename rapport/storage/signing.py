@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import select
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.storage.database import Connection
-from rapport.storage.review_tables import SigningKeyRow
+from rapport.storage.tech_review_tables import SigningKeyRow
 from rapport.storage.upserts import insert_new
 
 _NONCE: Final = 12
@@ -51,7 +51,7 @@ class Signer:
             nonce, sealed = found.sealed[:_NONCE], found.sealed[_NONCE:]
             raw = AESGCM(self._derived(b"seal")).decrypt(nonce, sealed, found.public_key.encode())
         except InvalidTag:
-            raise Refusal(
+            raise UserError(
                 "is not what was written", field="signing_keys", fix="put the table back from your backup"
             ) from None
         return Ed25519PrivateKey.from_private_bytes(raw)

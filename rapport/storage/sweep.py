@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.ids import SWEEP
 from rapport.model.sweep import Strays
 from rapport.storage.database import Connection
@@ -16,7 +16,7 @@ from rapport.storage.tables import EndedOutsideRow, SweepRow
 from rapport.storage.upserts import insert_new, put
 
 
-class LastSweep(Wire):
+class LastSweep(WireModel):
     """The last round: when it looked, and how many of each it found."""
 
     at: Instant
@@ -72,7 +72,7 @@ async def last(connection: Connection) -> LastSweep | None:
     return None if row is None else LastSweep(at=row.at, found=row.found)
 
 
-class StandingStill(Wire):
+class StandingStill(WireModel):
     """A workflow that was ended from outside, since when, and when it was left so, if it was."""
 
     workflow_id: str

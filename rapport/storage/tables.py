@@ -551,7 +551,7 @@ class TimelineRow(Base):
         submission: What a person said with it.
         sequence: Its place in the account's hash chain, from 1.
         previous: The hash of the account's entry before it.
-        hash: SHA-256 of all of this but `id`; see `rapport.policy.audit`.
+        hash: SHA-256 of all of this but `id`; see `rapport.rules.audit`.
     """
 
     __tablename__ = "timeline"

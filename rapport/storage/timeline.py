@@ -6,15 +6,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import Table, bindparam, delete, insert, literal, select, type_coerce, union
+from sqlalchemy import (
+    Connection as SyncConnection,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    type_coerce,
+    union,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType
 
-from rapport.model.base import Instant, Wire
-from rapport.model.records import Entry
-from rapport.policy import audit
-from rapport.policy.audit import Finding, Link, Mark, Walk
+from rapport.model.base import Instant, WireModel
+from rapport.model.projection import TimelineEvent
+from rapport.rules import audit
+from rapport.rules.audit import AuditFinding, ChainHead, ChainLink, Walk
 from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineMarkRow, TimelineRow
 from rapport.storage.upserts import put, putting
@@ -23,7 +32,7 @@ _BATCH: Final = 500
 """How many entries are read at a time to be verified."""
 
 
-class Submission(Wire):
+class Submission(WireModel):
     """What a person did and said, through which channel.
 
     Attributes:
@@ -54,9 +63,9 @@ class Submission(Wire):
     answered_at: Instant | None = None
 
 
-async def append(connection: Connection, entries: Sequence[Entry]) -> None:
+async def append(connection: Connection, entries: Sequence[TimelineEvent]) -> None:
     """Write entries at the end of their accounts' chains; those already written are left as they are."""
-    chains: dict[str, dict[str, Entry]] = {}
+    chains: dict[str, dict[str, TimelineEvent]] = {}
     for entry in entries:
         chains.setdefault(entry.account, {}).setdefault(entry.key, entry)
     # In one order everywhere, so that two writers never wait for each other's chain.
@@ -83,7 +92,7 @@ _NEW_HEAD = postgresql.insert(_HEADS)
 _LOCK = _NEW_HEAD.on_conflict_do_update(index_elements=["account"], set_={"account": _NEW_HEAD.excluded.account})
 
 
-def _extend(connection: SyncConnection, account: str, entries: Mapping[str, Entry]) -> None:
+def _extend(connection: SyncConnection, account: str, entries: Mapping[str, TimelineEvent]) -> None:
     """Write the new ones among an account's entries, by their keys."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
@@ -137,7 +146,7 @@ async def said(connection: Connection, id_: str) -> str | None:
     return (await words(connection, [id_])).get(id_)
 
 
-class Told(Wire):
+class TimelineRecord(WireModel):
     """An entry with what belongs to it, for a reader. Names are not in it; they are looked up when it is shown."""
 
     at: Instant
@@ -155,14 +164,14 @@ class Told(Wire):
     actor: str | None = None
 
 
-async def of_workflow(connection: Connection, account: str, workflow_id: str) -> list[Entry]:
+async def of_workflow(connection: Connection, account: str, workflow_id: str) -> list[TimelineEvent]:
     """What one workflow has told an account's record, oldest first."""
     mine = TimelineRow.key.contains(f"/{workflow_id}/", autoescape=True)
     query = select(TimelineRow.__table__).where(TimelineRow.account == account, mine).order_by(TimelineRow.id)
-    return [Entry.model_validate(row._mapping) for row in await connection.execute(query)]
+    return [TimelineEvent.model_validate(row._mapping) for row in await connection.execute(query)]
 
 
-async def tell(connection: Connection, account: str, until: datetime | None = None) -> list[Told]:
+async def tell(connection: Connection, account: str, until: datetime | None = None) -> list[TimelineRecord]:
     """An account's record, oldest first."""
     query = (
         select(
@@ -186,7 +195,7 @@ async def tell(connection: Connection, account: str, until: datetime | None = No
     )
     if until is not None:
         query = query.where(TimelineRow.at <= until)
-    return [Told.model_validate(row._mapping) for row in await connection.execute(query)]
+    return [TimelineRecord.model_validate(row._mapping) for row in await connection.execute(query)]
 
 
 _INSTANTS: Final = {"at", "instant"}
@@ -220,7 +229,7 @@ _LINKS = (
 _LATER = _LINKS.where(TimelineRow.sequence > bindparam("after"))
 
 
-async def links(connection: Connection, account: str, after: int | None = None) -> AsyncIterator[Link]:
+async def links(connection: Connection, account: str, after: int | None = None) -> AsyncIterator[ChainLink]:
     """An account's chain as it stands, entry by entry.
 
     Args:
@@ -234,9 +243,9 @@ async def links(connection: Connection, account: str, after: int | None = None) 
         rows = (await connection.execute(_LATER, given | {"after": rows[-1].sequence})).all()
 
 
-def _link(row: Mapping[str, Any]) -> Link:
+def _link(row: Mapping[str, Any]) -> ChainLink:
     said = {name: _stored(name, row[f"said_{name}"]) for name in audit.SUBMISSION}
-    return Link(
+    return ChainLink(
         sequence=row["sequence"],
         previous=row["previous"],
         hash=row["hash"],
@@ -264,7 +273,7 @@ async def head(connection: Connection, account: str) -> tuple[int, str] | None:
     return None if row is None else (row.sequence, row.hash)
 
 
-class ReceiptFault(Wire):
+class ReceiptFault(WireModel):
     """A receipt that is not what was signed, or not of what is on record.
 
     Attributes:
@@ -276,7 +285,7 @@ class ReceiptFault(Wire):
     what: str
 
 
-class Verified(Wire):
+class Verified(WireModel):
     """What became of verifying chains.
 
     Attributes:
@@ -288,13 +297,13 @@ class Verified(Wire):
 
     whole: bool
     entries: int
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     before: int = 0
     receipts: int = 0
     faults: tuple[ReceiptFault, ...] = ()
 
 
-Marks = dict[str, Mark | None]
+Marks = dict[str, ChainHead | None]
 """How far each account's chain is verified; nothing for one that is not whole."""
 
 
@@ -307,7 +316,7 @@ async def verify(connection: Connection, account: str | None = None) -> Verified
 
 
 async def verify_from(
-    connection: Connection, account: str | None, marks: Mapping[str, Mark | None]
+    connection: Connection, account: str | None, marks: Mapping[str, ChainHead | None]
 ) -> tuple[Verified, Marks]:
     """Do as `verify`, each chain from where it was found whole before, and say how far each is now.
 
@@ -315,7 +324,7 @@ async def verify_from(
     """
     every = union(select(TimelineRow.account), select(TimelineHeadRow.account)).order_by("account")
     accounts = [account] if account is not None else list(await connection.scalars(every))
-    entries, before, findings, ends = 0, 0, list[Finding](), Marks()
+    entries, before, findings, ends = 0, 0, list[AuditFinding](), Marks()
     for key in accounts:
         begin = await _begin(connection, key, marks.get(key))
         walk = Walk(key, begin)
@@ -329,7 +338,7 @@ async def verify_from(
     return Verified(whole=not findings, entries=entries, findings=tuple(findings), before=before), ends
 
 
-async def _begin(connection: Connection, account: str, mark: Mark | None) -> int:
+async def _begin(connection: Connection, account: str, mark: ChainHead | None) -> int:
     """The place of the first entry to look at."""
     if mark is None:
         return 1
@@ -340,7 +349,7 @@ async def _begin(connection: Connection, account: str, mark: Mark | None) -> int
 async def marks(connection: Connection) -> Marks:
     """How far each chain was verified."""
     rows = await connection.execute(select(TimelineMarkRow.account, TimelineMarkRow.sequence, TimelineMarkRow.hash))
-    return {row.account: Mark(row.sequence, row.hash) for row in rows}
+    return {row.account: ChainHead(row.sequence, row.hash) for row in rows}
 
 
 async def put_marks(connection: Connection, ends: Marks, now: datetime) -> None:

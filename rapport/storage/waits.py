@@ -7,17 +7,16 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, select
 
-from rapport.model.base import Instant, Wire
-from rapport.model.human_task import TaskPhase
+from rapport.model.account import Role
+from rapport.model.base import Instant, WireModel
 from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id
-from rapport.model.people import Role
-from rapport.model.support import CaseState, CaseStatus
-from rapport.policy import cases
-from rapport.storage import reviews, rhythms, sweep
+from rapport.model.support_case import CaseState, CaseStatus
+from rapport.model.task import TaskPhase
+from rapport.rules import support_case
+from rapport.storage import cadence, sweep, tech_review
 from rapport.storage.database import Connection
-from rapport.storage.review_tables import ReviewRow
-from rapport.storage.support import OPEN
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case import OPEN
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import (
     AccountRow,
     ContactRow,
@@ -27,9 +26,10 @@ from rapport.storage.tables import (
     TaskHolderRow,
     TaskRow,
 )
+from rapport.storage.tech_review_tables import ReviewRow
 
 
-class OpenWait(Wire):
+class OpenWait(WireModel):
     """Something that waits for somebody.
 
     Attributes:
@@ -68,7 +68,7 @@ async def open_workflows(connection: Connection) -> set[str]:
     )
     tasks = await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED))
     meetings = await connection.execute(_RUNNING.where(MilestoneRow.kind == "meeting"))
-    recurring = await rhythms.every(connection)
+    recurring = await cadence.every(connection)
     hand_overs = await connection.execute(
         select(AccountRow.key, AccountRow.tam_until).where(AccountRow.tam_until.is_not(None))
     )
@@ -76,7 +76,7 @@ async def open_workflows(connection: Connection) -> set[str]:
     return {
         *onboardings,
         *tasks,
-        *(review_id(ref) for ref in await reviews.open_refs(connection)),
+        *(review_id(ref) for ref in await tech_review.open_refs(connection)),
         *(case_id(ref) for ref in await connection.scalars(select(CaseRow.ref).where(CaseRow.state.in_(OPEN)))),
         *(handover_id(row.key, row.tam_until) for row in hand_overs),
         *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
@@ -183,7 +183,7 @@ async def _cases(connection: Connection) -> list[OpenWait]:
                 held=True,
                 there=row.owner in present.members if row.owner else Role.SUPPORT_LEAD in present.roles,
                 deadline=row.due or status.follow_up,
-                unblock=cases.way_on(CaseState(row.state), row.ref) or f"rapport case show {row.ref}",
+                unblock=support_case.way_on(CaseState(row.state), row.ref) or f"rapport case show {row.ref}",
             )
         )
     return found

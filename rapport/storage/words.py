@@ -8,10 +8,10 @@ from typing import Final
 from sqlalchemy import Row, func, select, update
 
 from rapport.model.meeting import Receipt
-from rapport.policy import audit
+from rapport.rules import audit
 from rapport.storage import timeline
 from rapport.storage.database import Connection
-from rapport.storage.support_tables import CaseLogRow
+from rapport.storage.support_case_tables import CaseLogRow
 from rapport.storage.tables import SubmissionRow, TimelineRow
 from rapport.storage.timeline import Submission
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.people import WrittenAbsence
+from rapport.model.account import WrittenAbsence
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import members
-from starters.commands.members import AbsenceShown
-from starters.commands.office import Office
+from starters.use_cases import member as members
+from starters.use_cases.member import AbsenceShown
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Absences: who is away, until when, and who stands in.", no_args_is_help=True)
 
@@ -32,9 +32,9 @@ def add(
 ) -> None:
     """Announce an absence: your own, or as a lead somebody else's."""
 
-    async def work(office: Office) -> AbsenceShown:
+    async def work(services: Services) -> AbsenceShown:
         said = {"member": member, "from": from_, "until": until, "delegate": delegate, "reason": reason}
-        return await members.add_absence(office, check(WrittenAbsence, said, ""), acting(office, as_))
+        return await members.add_absence(services, check(WrittenAbsence, said, ""), acting(services, as_))
 
     _print(with_office(data, work, as_json=json), as_json=json)
 
@@ -46,7 +46,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """Who is away, now or later."""
-    found = with_office(data, lambda office: members.absences(office, member), as_json=json)
+    found = with_office(data, lambda services: members.absences(services, member), as_json=json)
     if json:
         print_json(found)
     elif found:
@@ -63,7 +63,7 @@ def end(
     json: Json = False,
 ) -> None:
     """Be back early; an absence that has not begun is withdrawn."""
-    ended = with_office(data, lambda office: members.end_absence(office, id_, acting(office, as_)), as_json=json)
+    ended = with_office(data, lambda services: members.end_absence(services, id_, acting(services, as_)), as_json=json)
     _print(ended, as_json=json)
 
 

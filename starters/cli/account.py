@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.people import WrittenWork
+from rapport.model.account import WrittenWork
 from rapport.model.reading import check
-from starters.cli import people
+from starters.cli import succession
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.cli.mail import print_fault
-from starters.commands import accounts, messages
-from starters.commands.accounts import AccountLine, AccountShown, PersonShown
-from starters.commands.messages import MailStatus
-from starters.commands.office import Office
+from starters.use_cases import account as accounts, message
+from starters.use_cases.account import AccountLine, AccountShown, PersonShown
+from starters.use_cases.message import MailStatus
+from starters.use_cases.services import Services
 
 Several = list[str] | None
 
 app = typer.Typer(help="Accounts and their people.", no_args_is_help=True)
-people.add_to(app)
+succession.add_to(app)
 
 
 @app.command("import")
@@ -30,7 +30,9 @@ def import_(
     json: Json = False,
 ) -> None:
     """Bring an account and its people up to what a file says. Safe to repeat."""
-    shown = with_office(data, lambda office: accounts.import_account(office, accounts.read_file(file)), as_json=json)
+    shown = with_office(
+        data, lambda services: accounts.import_account(services, accounts.read_file(file)), as_json=json
+    )
     if json:
         print_json(shown)
     else:
@@ -46,7 +48,7 @@ def list_(data: Data = None, json: Json = False) -> None:
 @app.command()
 def show(account: str, data: Data = None, json: Json = False) -> None:
     """One account with its people."""
-    shown = with_office(data, lambda office: accounts.show(office, account), as_json=json)
+    shown = with_office(data, lambda services: accounts.show(services, account), as_json=json)
     if json:
         print_json(shown)
     else:
@@ -82,8 +84,10 @@ def edit_contact(
     if new_email is not None:
         given["new_email"] = new_email
 
-    async def work(office: Office) -> PersonShown:
-        return await accounts.edit_contact(office, account, email, check(WrittenWork, given, ""), acting(office, as_))
+    async def work(services: Services) -> PersonShown:
+        return await accounts.edit_contact(
+            services, account, email, check(WrittenWork, given, ""), acting(services, as_)
+        )
 
     shown = with_office(data, work, as_json=json)
     if json:
@@ -107,8 +111,8 @@ def _print_work(shown: PersonShown) -> None:
 def show_portfolio(data: Path | None, *, as_json: bool) -> None:
     """Read and print every account."""
 
-    async def work(office: Office) -> tuple[list[AccountLine], MailStatus]:
-        return await accounts.portfolio(office), await messages.mail_status(office)
+    async def work(services: Services) -> tuple[list[AccountLine], MailStatus]:
+        return await accounts.portfolio(services), await message.mail_status(services)
 
     lines, mail = with_office(data, work, as_json=as_json)
     if as_json:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.minutes import Done
+from rapport.model.minutes import ActionDone
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
 from starters.cli.minutes import print_actions
-from starters.commands import actions
-from starters.commands.actions import ActionShown
-from starters.commands.office import Office
+from starters.use_cases import action
+from starters.use_cases.action import ActionShown
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Actions: what people promised in meetings, until it is done.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """What was promised; what is due first comes first."""
-    found = with_office(data, lambda office: actions.listed(office, account, also_done=all_), as_json=json)
+    found = with_office(data, lambda services: action.listed(services, account, also_done=all_), as_json=json)
     if json:
         print_json(found)
     elif found:
@@ -44,8 +44,8 @@ def done(
 ) -> None:
     """Say that it is done."""
 
-    async def work(office: Office) -> ActionShown:
-        return await actions.done(office, id_, check(Done, {"note": note}, ""), acting(office, as_))
+    async def work(services: Services) -> ActionShown:
+        return await action.done(services, id_, check(ActionDone, {"note": note}, ""), acting(services, as_))
 
     finished = with_office(data, work, as_json=json)
     if json:

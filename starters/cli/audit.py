@@ -8,7 +8,7 @@ import typer
 
 from rapport.model.base import Refused
 from starters.cli.common import EXIT, Data, Json, out, print_json, table, with_office
-from starters.commands import audit
+from starters.use_cases import audit
 
 app = typer.Typer(
     help="The timeline's hash chain and the receipts of decisions: verify them, export them.", no_args_is_help=True
@@ -24,7 +24,7 @@ def verify(
 ) -> None:
     """Find every entry that is altered, missing, reordered or added, and every receipt of a decision that does not
     hold. Goes on from the last entry that was found as it was written. Exit code 4 if there is one."""
-    verified = with_office(data, lambda office: audit.verify(office, account, again=again), as_json=json)
+    verified = with_office(data, lambda services: audit.verify(services, account, again=again), as_json=json)
     if json:
         print_json(verified)
     elif verified.whole:
@@ -59,7 +59,7 @@ def key(data: Data = None, json: Json = False) -> None:
 @app.command()
 def export(account: str, data: Data = None, json: Json = False) -> None:
     """All entries of an account with their hashes; with --json, all that the hashes cover."""
-    exported = with_office(data, lambda office: audit.export(office, account), as_json=json)
+    exported = with_office(data, lambda services: audit.export(services, account), as_json=json)
     if json:
         print_json(exported)
         return

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.minutes import Check, NewBlocker, Removal
+from rapport.model.minutes import BlockerCheck, NewBlocker, Removal
 from rapport.model.reading import check as checked
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
 from starters.cli.minutes import print_blockers
-from starters.commands import blockers
-from starters.commands.blockers import BlockerShown
-from starters.commands.office import Office
+from starters.use_cases import blocker
+from starters.use_cases.blocker import BlockerShown
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Blockers: what holds accounts up, until it is removed.", no_args_is_help=True)
 
@@ -35,9 +35,9 @@ def add(
 ) -> None:
     """Note what holds an account up."""
 
-    async def work(office: Office) -> BlockerShown:
+    async def work(services: Services) -> BlockerShown:
         said = {"title": title, "owner": owner, "next_check": next_check, "note": note}
-        return await blockers.add(office, account, checked(NewBlocker, said, ""), acting(office, as_))
+        return await blocker.add(services, account, checked(NewBlocker, said, ""), acting(services, as_))
 
     _print([with_office(data, work, as_json=json)], as_json=json, one=True)
 
@@ -50,7 +50,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """What holds accounts up; what to look at first comes first."""
-    found = with_office(data, lambda office: blockers.listed(office, account, also_removed=all_), as_json=json)
+    found = with_office(data, lambda services: blocker.listed(services, account, also_removed=all_), as_json=json)
     _print(found, as_json=json)
 
 
@@ -60,9 +60,9 @@ def check(
 ) -> None:
     """Say that you have looked at it, and when to look again."""
 
-    async def work(office: Office) -> BlockerShown:
-        said = checked(Check, {"next_check": next_check, "note": note}, "")
-        return await blockers.check(office, id_, said, acting(office, as_))
+    async def work(services: Services) -> BlockerShown:
+        said = checked(BlockerCheck, {"next_check": next_check, "note": note}, "")
+        return await blocker.check(services, id_, said, acting(services, as_))
 
     _print([with_office(data, work, as_json=json)], as_json=json, one=True)
 
@@ -77,8 +77,8 @@ def remove(
 ) -> None:
     """Say that it holds nobody up any more."""
 
-    async def work(office: Office) -> BlockerShown:
-        return await blockers.remove(office, id_, checked(Removal, {"reason": reason}, ""), acting(office, as_))
+    async def work(services: Services) -> BlockerShown:
+        return await blocker.remove(services, id_, checked(Removal, {"reason": reason}, ""), acting(services, as_))
 
     _print([with_office(data, work, as_json=json)], as_json=json, one=True)
 

@@ -8,12 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
-from starters.commands import cadences
-from starters.commands.cadences import CadenceShown
-from starters.commands.office import LATER, Actor, Office, member_acting
+from starters.use_cases import cadence
+from starters.use_cases.cadence import CadenceShown
+from starters.use_cases.services import LATER, Actor, Services, member_acting
 
 app = typer.Typer(help="What recurs: standing meetings and reviews.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why; for the timel
 @app.command()
 def show(account: str, data: Data = None, json: Json = False) -> None:
     """What recurs, and when it takes place next."""
-    shown = with_office(data, lambda office: cadences.show(office, account), as_json=json)
+    shown = with_office(data, lambda services: cadence.show(services, account), as_json=json)
     if json:
         print_json(shown)
     else:
@@ -47,8 +47,8 @@ def set_time(
 ) -> None:
     """Set the standing time; everyone gets the whole series anew."""
 
-    async def work(office: Office, actor: Actor) -> Receipt:
-        return await cadences.set_time(office, account, step, day, at, actor)
+    async def work(services: Services, actor: Actor) -> Receipt:
+        return await cadence.set_time(services, account, step, day, at, actor)
 
     _say(data, as_, "Set; everyone gets the invitation.", json, work)
 
@@ -60,7 +60,11 @@ def skip(
     """Call one date off; the others stay."""
     said = "Called off; everyone is told."
     _say(
-        data, as_, said, json, lambda office, actor: cadences.skip(office, account, step, read_day(day), actor, reason)
+        data,
+        as_,
+        said,
+        json,
+        lambda services, actor: cadence.skip(services, account, step, read_day(day), actor, reason),
     )
 
 
@@ -77,10 +81,10 @@ def move(
 ) -> None:
     """Move one date; the others stay."""
 
-    async def work(office: Office, actor: Actor) -> Receipt:
-        zone = (await member_acting(office, actor)).schedule.zone
+    async def work(services: Services, actor: Actor) -> Receipt:
+        zone = (await member_acting(services, actor)).schedule.zone
         instant = parse_instant(start, "--start", zone)
-        return await cadences.move(office, account, step, read_day(day), instant, actor, reason)
+        return await cadence.move(services, account, step, read_day(day), instant, actor, reason)
 
     _say(data, as_, "Moved; everyone is told.", json, work)
 
@@ -96,7 +100,7 @@ def report(
         as_,
         said,
         json,
-        lambda office, actor: cadences.report(office, account, step, read_day(day), actor, reason),
+        lambda services, actor: cadence.report(services, account, step, read_day(day), actor, reason),
     )
 
 
@@ -109,14 +113,14 @@ def read_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refusal("is not a date", field="DATE", fix='write it as "2027-01-05"') from None
+        raise UserError("is not a date", field="DATE", fix='write it as "2027-01-05"') from None
 
 
 def _say(
-    data: Data, as_: str | None, said: str, as_json: bool, ask: Callable[[Office, Actor], Awaitable[Receipt]]
+    data: Data, as_: str | None, said: str, as_json: bool, ask: Callable[[Services, Actor], Awaitable[Receipt]]
 ) -> None:
-    async def work(office: Office) -> Receipt:
-        return await ask(office, acting(office, as_))
+    async def work(services: Services) -> Receipt:
+        return await ask(services, acting(services, as_))
 
     receipt = with_office(data, work, as_json=as_json)
     if as_json:

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.meeting import Receipt
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
-from starters.commands.office import Actor, Office
-from starters.installation import office, os_user
+from starters.installation import os_user, services
+from starters.use_cases.services import Actor, Services
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def fail(refusal: Refusal, *, as_json: bool, beside: Mapping[str, Any] | None = None) -> typer.Exit:
+def fail(refusal: UserError, *, as_json: bool, beside: Mapping[str, Any] | None = None) -> typer.Exit:
     """Tell a refusal, and give the exit that says its kind.
 
     Args:
@@ -71,12 +71,12 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
 
     try:
         return run_to_end(work)
-    except Refusal as refusal:
+    except UserError as refusal:
         raise fail(refusal, as_json=as_json) from None
     except DatabaseFault as fault:
         raise fail(fault.refusal(), as_json=as_json) from None
     except (DBAPIError, ConnectionError):
-        silent = Refusal(
+        silent = UserError(
             "the database does not answer as it should",
             field="RAPPORT_DATABASE_URL",
             fix="see that it runs, and that `rapport setup` was run",
@@ -89,11 +89,11 @@ def finish(work: Awaitable[T], *, as_json: bool) -> T:
         raise fail(told, as_json=as_json) from None
 
 
-def with_office(data: Path | None, work: Callable[[Office], Awaitable[T]], *, as_json: bool) -> T:
+def with_office(data: Path | None, work: Callable[[Services], Awaitable[T]], *, as_json: bool) -> T:
     """Open the installation and do one use case with it."""
 
     async def opened() -> T:
-        async with office(data) as parts:
+        async with services(data) as parts:
             return await work(parts)
 
     return finish(opened(), as_json=as_json)
@@ -106,11 +106,11 @@ def counted(receipt: Receipt) -> Receipt:
         Refusal: It does not count; the reason says why.
     """
     if not receipt.accepted:
-        raise Refusal(receipt.reason or "it doesn't count", fix="look how it stands now", kind=Refused.CONFLICT)
+        raise UserError(receipt.reason or "it doesn't count", fix="look how it stands now", kind=Refused.CONFLICT)
     return receipt
 
 
-def acting(parts: Office, email: str | None) -> Actor:
+def acting(parts: Services, email: str | None) -> Actor:
     """Who acts: the member of `--as`, entered by this operating system's user."""
     return Actor(email=email or parts.settings.as_ or "", channel="cli", entered_by=os_user())
 
@@ -142,14 +142,14 @@ def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(
+        raise UserError(
             "is not a time", field=field, fix='write it as "2026-12-01T09:00" or "2026-12-01T08:00:00Z"'
         ) from None
     if read.tzinfo is not None:
         return read.astimezone(UTC)
     there = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     if there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != read:
-        raise Refusal(
+        raise UserError(
             f"the clocks of {zone} skip that time", field=field, fix="choose another, or write it with its offset"
         )
     return there

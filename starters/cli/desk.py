@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from starters.cli import desk_report, side_project
-from starters.cli.case import print_cases
 from starters.cli.common import Data, Json, out, print_json, when, with_office
-from starters.commands import desk
+from starters.cli.support_case import print_cases
+from starters.use_cases import desk
 
 app = typer.Typer(help="The support desk: what waits, and who has what.", no_args_is_help=True)
 app.add_typer(side_project.app, name="side-project")

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.base import Refusal
-from rapport.model.people import WEEKDAYS
-from rapport.policy.desk_report import DeskReport
+from rapport.model.account import WEEKDAYS
+from rapport.model.base import UserError
+from rapport.rules.desk_report import DeskReport
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
-from starters.commands import desk_reports
-from starters.commands.office import Office
+from starters.use_cases import desk_report
+from starters.use_cases.services import Services
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -29,9 +29,9 @@ def report(
 ) -> None:
     """Load by hour and week against staffing, what the slack paid for, and what was promised and kept."""
 
-    async def work(office: Office) -> tuple[DeskReport, tuple[Path, ...]]:
-        found = await desk_reports.report(office, _day(first, "--from"), _day(last, "--to"))
-        return found, desk_reports.write(found, folder) if folder is not None else ()
+    async def work(services: Services) -> tuple[DeskReport, tuple[Path, ...]]:
+        found = await desk_report.report(services, _day(first, "--from"), _day(last, "--to"))
+        return found, desk_report.write(found, folder) if folder is not None else ()
 
     found, files = with_office(data, work, as_json=json)
     if json:
@@ -44,7 +44,7 @@ def report(
 
 def rules(data: Data = None, json: Json = False) -> None:
     """What the desk goes by: its hours, its promises, and which engineering team owns what."""
-    found = with_office(data, desk_reports.rules, as_json=json)
+    found = with_office(data, desk_report.rules, as_json=json)
     if json:
         print_json(found)
         return
@@ -123,4 +123,4 @@ def _day(text: str | None, field: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refusal("is no day", field=field, fix='write it as "2026-12-24"') from None
+        raise UserError("is no day", field=field, fix='write it as "2026-12-24"') from None

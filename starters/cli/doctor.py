@@ -8,16 +8,16 @@ import typer
 
 from rapport.model.base import Refused
 from starters.cli.common import EXIT, Data, Json, finish, out, print_json
-from starters.commands import doctor
-from starters.commands.doctor import Diagnosis, Verdict
 from starters.installation import settings_of
+from starters.use_cases import doctor
+from starters.use_cases.doctor import CheckVerdict, Diagnosis
 
 _MARK: Final = {
-    Verdict.OK: "[green]✓[/green]",
-    Verdict.NOTE: "[yellow]![/yellow]",
-    Verdict.TROUBLE: "[red]✗[/red]",
-    Verdict.UNREACHABLE: "[red]✗[/red]",
-    Verdict.SKIPPED: "[dim]-[/dim]",
+    CheckVerdict.OK: "[green]✓[/green]",
+    CheckVerdict.NOTE: "[yellow]![/yellow]",
+    CheckVerdict.TROUBLE: "[red]✗[/red]",
+    CheckVerdict.UNREACHABLE: "[red]✗[/red]",
+    CheckVerdict.SKIPPED: "[dim]-[/dim]",
 }
 
 
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
             print_json(found)
         else:
             _print(found)
-        if found.has(Verdict.UNREACHABLE):
+        if found.has(CheckVerdict.UNREACHABLE):
             raise typer.Exit(EXIT[Refused.UNREACHABLE])
         if not found.well:
             raise typer.Exit(EXIT[Refused.CONFLICT])

@@ -11,7 +11,7 @@ from rapport.model.base import Refused
 from starters.cli.common import EXIT, Json, err, finish, out, print_json, table
 
 if TYPE_CHECKING:
-    from starters.drill.report import Line, Report
+    from starters.drill.report import DrillReport, ReportLine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,10 +40,9 @@ def add_to(app: typer.Typer) -> None:
         json: Json = False,
     ) -> None:
         """Kill, cut, fill and break everything on a private installation. Exit code 4: something was lost or hidden."""
-        from starters.drill.run import Given
-        from starters.drill.run import drill as run
+        from starters.drill.run import DrillOptions, drill as run
 
-        given = Given(
+        given = DrillOptions(
             seed=seed,
             minutes=minutes,
             postgres=postgres,
@@ -61,7 +60,7 @@ def add_to(app: typer.Typer) -> None:
             raise typer.Exit(EXIT[Refused.CONFLICT])
 
 
-def _print(report: Report) -> None:
+def _print(report: DrillReport) -> None:
     out.print(
         f"Seed {report.seed}, {report.minutes:g} min on {report.database}, {report.seconds:.0f} s in all. "
         f"Disk: {report.disk}.",
@@ -104,7 +103,7 @@ def _print(report: Report) -> None:
         out.print(finding, markup=False, soft_wrap=True)
 
 
-def _lines(title: str, lines: tuple[Line, ...]) -> None:
+def _lines(title: str, lines: tuple[ReportLine, ...]) -> None:
     out.print(f"{title}: {len(lines)}")
     for line in lines:
         told = {True: " (doctor names it)", False: " (doctor does not name it)", None: ""}[line.told]

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rapport.model.gap import GapChange, GapStatus, NewGap
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import gaps
-from starters.commands.gaps import GapShown, Written
-from starters.commands.office import Office
+from starters.use_cases import gap
+from starters.use_cases.gap import GapLinks, GapShown
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Product gaps: what customers need and the product does not do.", no_args_is_help=True)
 
@@ -40,9 +40,9 @@ def log(
 ) -> None:
     """Log what a customer needs and the product does not do; the CRM is told, if there is one."""
 
-    async def work(office: Office) -> GapShown:
+    async def work(services: Services) -> GapShown:
         said = {"title": title, "description": description, "roadmap": roadmap} | _links(account, review, case)
-        return await gaps.log(office, check(NewGap, said, ""), acting(office, as_))
+        return await gap.log(services, check(NewGap, said, ""), acting(services, as_))
 
     _print(with_office(data, work, as_json=json), as_json=json)
 
@@ -50,7 +50,7 @@ def log(
 @app.command()
 def show(ref: Ref, data: Data = None, json: Json = False) -> None:
     """One gap: what it is, whom it concerns, where it is, and whether the CRM has it."""
-    _print(with_office(data, lambda office: gaps.show(office, ref), as_json=json), as_json=json)
+    _print(with_office(data, lambda services: gap.show(services, ref), as_json=json), as_json=json)
 
 
 @app.command("list")
@@ -65,7 +65,7 @@ def list_(
     """Every gap, the newest first."""
     found = with_office(
         data,
-        lambda office: gaps.listed(office, status=status, account=account, review=review, case=case),
+        lambda services: gap.listed(services, status=status, account=account, review=review, case=case),
         as_json=json,
     )
     if json:
@@ -89,9 +89,9 @@ def link(
 ) -> None:
     """Link a gap to more accounts, reviews or cases."""
 
-    async def work(office: Office) -> GapShown:
+    async def work(services: Services) -> GapShown:
         said = {"note": note} | _links(account, review, case)
-        return await gaps.link(office, ref, check(Written, said, ""), acting(office, as_))
+        return await gap.link(services, ref, check(GapLinks, said, ""), acting(services, as_))
 
     _print(with_office(data, work, as_json=json), as_json=json)
 
@@ -108,9 +108,9 @@ def status(
 ) -> None:
     """Say where a gap is by now; a planned one needs its place on the roadmap."""
 
-    async def work(office: Office) -> GapShown:
+    async def work(services: Services) -> GapShown:
         said = {"status": to, "reason": reason, "roadmap": roadmap}
-        return await gaps.change(office, ref, check(GapChange, said, ""), acting(office, as_))
+        return await gap.change(services, ref, check(GapChange, said, ""), acting(services, as_))
 
     _print(with_office(data, work, as_json=json), as_json=json)
 
@@ -118,7 +118,7 @@ def status(
 @app.command()
 def resend(ref: Ref, data: Data = None, json: Json = False) -> None:
     """Send a gap to the CRM again, for instance after it was refused."""
-    _print(with_office(data, lambda office: gaps.resend(office, ref), as_json=json), as_json=json)
+    _print(with_office(data, lambda services: gap.resend(services, ref), as_json=json), as_json=json)
 
 
 def _links(account: list[str] | None, review: list[str] | None, case: list[str] | None) -> dict[str, object]:

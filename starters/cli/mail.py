@@ -6,8 +6,8 @@ import typer
 from rich.markup import escape
 
 from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
-from starters.commands import messages
-from starters.commands.messages import FaultShown, MailStatus
+from starters.use_cases import message
+from starters.use_cases.message import MailStatus, RelayFaultShown
 
 app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
 
@@ -15,20 +15,20 @@ app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
 @app.command()
 def status(data: Data = None, json: Json = False) -> None:
     """Whether mail goes out, and why not."""
-    _print(with_office(data, messages.mail_status, as_json=json), as_json=json)
+    _print(with_office(data, message.mail_status, as_json=json), as_json=json)
 
 
 @app.command()
 def stop(as_: As = None, data: Data = None, json: Json = False) -> None:
     """Stop all mail at once; what is due waits."""
-    shown = with_office(data, lambda office: messages.stop_mail(office, acting(office, as_)), as_json=json)
+    shown = with_office(data, lambda services: message.stop_mail(services, acting(services, as_)), as_json=json)
     _print(shown, as_json=json)
 
 
 @app.command()
 def start(as_: As = None, data: Data = None, json: Json = False) -> None:
     """Let mail go again; what waited follows within half a minute."""
-    shown = with_office(data, lambda office: messages.start_mail(office, acting(office, as_)), as_json=json)
+    shown = with_office(data, lambda services: message.start_mail(services, acting(services, as_)), as_json=json)
     _print(shown, as_json=json)
 
 
@@ -37,7 +37,7 @@ def undelivered(count: int) -> str:
     return "1 email wasn't delivered" if count == 1 else f"{count} emails weren't delivered"
 
 
-def print_fault(fault: FaultShown) -> None:
+def print_fault(fault: RelayFaultShown) -> None:
     """Why no email goes out, since when, and what to do."""
     said = f"{fault.problem[0].upper()}{fault.problem[1:]}, since {when(fault.since)}"
     out.print(f"[bold red]Emails aren't going out.[/bold red] {escape(said)}.", soft_wrap=True)

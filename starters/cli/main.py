@@ -7,15 +7,14 @@ import typer
 from starters.cli import (
     absence,
     account,
+    account_data,
     action,
     audit,
     blocker,
     cadence,
-    case,
     desk,
     doctor,
     drill,
-    evidence,
     gap,
     mail,
     meeting,
@@ -23,10 +22,11 @@ from starters.cli import (
     message,
     onboarding,
     playbook,
-    review,
     simulate,
     stack,
+    support_case,
     task,
+    tech_review,
     timeline,
     token,
 )
@@ -47,20 +47,20 @@ drill.add_to(app)
 app.add_typer(account.app, name="account")
 app.add_typer(member.app, name="member")
 app.add_typer(absence.app, name="absence")
-evidence.add_to(app)
+account_data.add_to(app)
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(meeting.app, name="meeting")
 app.add_typer(blocker.app, name="blocker")
 app.add_typer(action.app, name="action")
 app.add_typer(cadence.app, name="cadence")
-app.add_typer(case.app, name="case")
+app.add_typer(support_case.app, name="case")
 app.add_typer(desk.app, name="desk")
 app.add_typer(task.app, name="task")
-app.add_typer(review.app, name="review")
+app.add_typer(tech_review.app, name="review")
 app.add_typer(message.app, name="message")
 app.add_typer(mail.app, name="mail")
 app.add_typer(playbook.app, name="playbook")
-app.add_typer(review.app, name="review")
+app.add_typer(tech_review.app, name="review")
 app.add_typer(gap.app, name="gap")
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")

@@ -22,10 +22,10 @@ from starters.cli.minutes import (
     print_minutes,
     written,
 )
-from starters.commands import meetings
-from starters.commands.meetings import MeetingShown
-from starters.commands.minutes import MinutesShown
-from starters.commands.office import LATER, Office, member_acting
+from starters.use_cases import meeting
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.minutes import MinutesShown
+from starters.use_cases.services import LATER, Services, member_acting
 
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
 
@@ -36,8 +36,8 @@ Step = Annotated[str, typer.Argument(help="The meeting's step, such as kickoff."
 def show(account: str, step: Step, as_: As = None, data: Data = None, json: Json = False) -> None:
     """The times on offer, who answered what, what it waits for, and its minutes."""
 
-    async def work(office: Office) -> MeetingShown:
-        return await meetings.show(office, account, step, acting(office, as_).email)
+    async def work(services: Services) -> MeetingShown:
+        return await meeting.show(services, account, step, acting(services, as_).email)
 
     shown = with_office(data, work, as_json=json)
     if json:
@@ -58,8 +58,8 @@ def vote(
 ) -> None:
     """Answer the poll for a contact or the TAM (`--as`), as someone who was told on the phone does."""
 
-    async def work(office: Office) -> Receipt:
-        return await meetings.vote(office, account, step, tuple(slots or ()), acting(office, as_), round_)
+    async def work(services: Services) -> Receipt:
+        return await meeting.vote(services, account, step, tuple(slots or ()), acting(services, as_), round_)
 
     _receipt(with_office(data, work, as_json=json), "The answer is in.", as_json=json)
 
@@ -75,10 +75,10 @@ def book(
 ) -> None:
     """Set the time by hand, or move it; everyone gets an invitation."""
 
-    async def work(office: Office) -> Receipt:
-        actor = acting(office, as_)
-        zone = (await member_acting(office, actor)).schedule.zone
-        return await meetings.book(office, account, step, parse_instant(start, "--start", zone), actor)
+    async def work(services: Services) -> Receipt:
+        actor = acting(services, as_)
+        zone = (await member_acting(services, actor)).schedule.zone
+        return await meeting.book(services, account, step, parse_instant(start, "--start", zone), actor)
 
     _receipt(with_office(data, work, as_json=json), "Booked; the invitations go out.", as_json=json)
 
@@ -103,9 +103,9 @@ def held(
 ) -> None:
     """Say that it was held, and how it went; the onboarding goes on."""
 
-    async def work(office: Office) -> Receipt:
+    async def work(services: Services) -> Receipt:
         said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
-        return await meetings.report(office, account, step, "held", acting(office, as_), written=said)
+        return await meeting.report(services, account, step, "held", acting(services, as_), written=said)
 
     _receipt(with_office(data, work, as_json=json), "Noted: it was held.", as_json=json)
 
@@ -130,9 +130,9 @@ def minutes(
 ) -> None:
     """Replace the minutes of a meeting that was held; the timeline keeps both."""
 
-    async def work(office: Office) -> MinutesShown:
+    async def work(services: Services) -> MinutesShown:
         said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
-        return await meetings.correct(office, account, step, said, acting(office, as_))
+        return await meeting.correct(services, account, step, said, acting(services, as_))
 
     shown = with_office(data, work, as_json=json)
     if json:
@@ -152,8 +152,8 @@ def no_show(
 ) -> None:
     """Say that nobody came; everyone is offered new times."""
 
-    async def work(office: Office) -> Receipt:
-        return await meetings.report(office, account, step, "no_show", acting(office, as_), note)
+    async def work(services: Services) -> Receipt:
+        return await meeting.report(services, account, step, "no_show", acting(services, as_), note)
 
     _receipt(with_office(data, work, as_json=json), "Noted: nobody came. New times go out.", as_json=json)
 

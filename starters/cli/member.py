@@ -12,9 +12,9 @@ from rapport.model.commands import in_name
 from rapport.model.reading import check
 from starters.cli.absence import print_absences
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import members
-from starters.commands.members import Leaving, MemberLine, MemberShown
-from starters.commands.office import Office
+from starters.use_cases import member as members
+from starters.use_cases.member import Leaving, MemberLine, MemberShown
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Members: who they are, and on whom they lean.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Bring members up to what a file says. Safe to repeat; whom it does not name stays as they are."""
-    lines = with_office(data, lambda office: members.import_members(office, members.read_file(file)), as_json=json)
+    lines = with_office(data, lambda services: members.import_members(services, members.read_file(file)), as_json=json)
     _print_lines(lines, as_json=json)
 
 
@@ -41,7 +41,7 @@ def list_(data: Data = None, json: Json = False) -> None:
 @app.command()
 def show(member: Member, data: Data = None, json: Json = False) -> None:
     """One member with their absences and accounts."""
-    _print(with_office(data, lambda office: members.show(office, member), as_json=json), as_json=json)
+    _print(with_office(data, lambda services: members.show(services, member), as_json=json), as_json=json)
 
 
 @app.command()
@@ -54,9 +54,9 @@ def leave(
 ) -> None:
     """Note that they have left for good: what they had to decide goes to others."""
 
-    async def work(office: Office) -> MemberShown:
+    async def work(services: Services) -> MemberShown:
         leaving = check(Leaving, {"reason": reason}, "")
-        return await members.leave(office, member, leaving, acting(office, as_))
+        return await members.leave(services, member, leaving, acting(services, as_))
 
     _print(with_office(data, work, as_json=json), as_json=json)
 

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, counted, out, print_json, when, with_office
-from starters.commands import messages, undelivered
-from starters.commands.files import read_file
-from starters.commands.messages import Edit, MessageShown
-from starters.commands.office import LATER, Office
+from starters.use_cases import message, undelivered
+from starters.use_cases.files import read_file
+from starters.use_cases.message import Edit, MessageShown
+from starters.use_cases.services import LATER, Services
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 
@@ -34,7 +34,7 @@ Everything = Annotated[str | None, typer.Option("--account", help="All drafts of
 @app.command("list")
 def list_(account: str, data: Data = None, json: Json = False) -> None:
     """An account's messages, oldest first."""
-    lines = with_office(data, lambda office: messages.listed(office, account), as_json=json)
+    lines = with_office(data, lambda services: message.listed(services, account), as_json=json)
     if json:
         print_json(lines)
         return
@@ -57,7 +57,7 @@ def list_(account: str, data: Data = None, json: Json = False) -> None:
 @app.command()
 def show(key: str, data: Data = None, json: Json = False) -> None:
     """One message with its words. Personal links in it are blanked out."""
-    _show(with_office(data, lambda office: messages.show(office, key), as_json=json), as_json=json)
+    _show(with_office(data, lambda services: message.show(services, key), as_json=json), as_json=json)
 
 
 @app.command()
@@ -77,11 +77,11 @@ def edit(
     """Change a draft's words. An empty text takes a change back."""
     given = {"subject": subject, "paragraph": paragraph, "body": sys.stdin.read() if body == "-" else body}
 
-    async def work(office: Office) -> MessageShown:
+    async def work(services: Services) -> MessageShown:
         written = {name: text or None for name, text in given.items() if text is not None}
         if not written:
-            raise Refusal("nothing to change", field="--subject", fix="give --subject, --paragraph or --body")
-        return await messages.edit(office, key, check(Edit, written, ""), acting(office, as_))
+            raise UserError("nothing to change", field="--subject", fix="give --subject, --paragraph or --body")
+        return await message.edit(services, key, check(Edit, written, ""), acting(services, as_))
 
     _show(with_office(data, work, as_json=json), as_json=json)
 
@@ -97,8 +97,8 @@ def attach(
 ) -> None:
     """Attach a file to a draft; one of the same name is replaced."""
 
-    async def work(office: Office) -> MessageShown:
-        return await messages.attach(office, key, name or file.name, read_file(file), acting(office, as_))
+    async def work(services: Services) -> MessageShown:
+        return await message.attach(services, key, name or file.name, read_file(file), acting(services, as_))
 
     _show(with_office(data, work, as_json=json), as_json=json)
 
@@ -113,8 +113,8 @@ def detach(
 ) -> None:
     """Take a file away from a draft."""
 
-    async def work(office: Office) -> MessageShown:
-        return await messages.detach(office, key, name, acting(office, as_))
+    async def work(services: Services) -> MessageShown:
+        return await message.detach(services, key, name, acting(services, as_))
 
     _show(with_office(data, work, as_json=json), as_json=json)
 
@@ -163,8 +163,8 @@ def resend(key: str, as_: As = None, data: Data = None, json: Json = False) -> N
 
 
 def _resolve(key: str, how: Resolution, reason: str | None, as_: str | None, data: Data, *, json: bool) -> None:
-    async def work(office: Office) -> Receipt:
-        return counted(await undelivered.resolve(office, key, how, acting(office, as_), reason))
+    async def work(services: Services) -> Receipt:
+        return counted(await undelivered.resolve(services, key, how, acting(services, as_), reason))
 
     receipt = with_office(data, work, as_json=json)
     if json:
@@ -192,14 +192,14 @@ def _release(
     hold: bool,
     reason: str | None = None,
 ) -> None:
-    async def work(office: Office) -> tuple[Receipt, list[MessageShown]]:
+    async def work(services: Services) -> tuple[Receipt, list[MessageShown]]:
         chosen = tuple(keys or ())
         if account is not None:
-            chosen += tuple(line.key for line in await messages.listed(office, account, MessageState.DRAFT))
+            chosen += tuple(line.key for line in await message.listed(services, account, MessageState.DRAFT))
         if not chosen:
-            raise Refusal("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
-        shown = [await messages.show(office, key) for key in chosen]
-        receipt = await messages.release(office, chosen, acting(office, as_), hold=hold, reason=reason)
+            raise UserError("no drafts are named, or there are none", field="KEYS", fix="name keys, or use --account A")
+        shown = [await message.show(services, key) for key in chosen]
+        receipt = await message.release(services, chosen, acting(services, as_), hold=hold, reason=reason)
         return counted(receipt), shown
 
     receipt, shown = with_office(data, work, as_json=json)

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.minutes import Minutes
 from rapport.model.reading import check
 from starters.cli.common import out, table, when
-from starters.commands import minutes
-from starters.commands.actions import ActionShown
-from starters.commands.blockers import BlockerShown
-from starters.commands.minutes import MinutesShown
+from starters.use_cases import minutes
+from starters.use_cases.action import ActionShown
+from starters.use_cases.blocker import BlockerShown
+from starters.use_cases.minutes import MinutesShown
 
 Attended = Annotated[
     list[str] | None, typer.Option("--attended", help="Who was there; once for each.", metavar="EMAIL")
@@ -65,7 +65,7 @@ def written(
     flags = (attended, short_term, long_term, actions, blockers, agreed, next_, note, private_note)
     if file is not None:
         if any(flags):
-            raise Refusal("stands beside other flags", field="--file", fix="write all of it in the file")
+            raise UserError("stands beside other flags", field="--file", fix="write all of it in the file")
         return minutes.read_file(file)
     goals = {"short_term": list(short_term or ()), "long_term": list(long_term or ())}
     data: dict[str, Any] = {
@@ -85,7 +85,7 @@ def _parts(text: str, flag: str, first: str, second: str, third: str) -> dict[st
     """Three parts between semicolons; the first may hold some itself."""
     parts = [part.strip() for part in text.rsplit(";", 2)]
     if len(parts) != 3:
-        raise Refusal(
+        raise UserError(
             "has not three parts", field=flag, fix=f'write it as {flag} "{first}; {second}@x.example; 2026-12-01"'
         )
     return dict(zip((first, second, third), parts, strict=True))
@@ -94,7 +94,7 @@ def _parts(text: str, flag: str, first: str, second: str, third: str) -> dict[st
 def _meeting(text: str) -> dict[str, str | None]:
     parts = [part.strip() for part in text.split(";")]
     if not 2 <= len(parts) <= 3:
-        raise Refusal(
+        raise UserError(
             "has not two or three parts",
             field="--agreed",
             fix='write it as --agreed "rollout_planning; 2026-12-01T10:00; Europe/Zurich"',

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from rapport.model.meeting import Receipt
-from rapport.model.operations import Operate
+from rapport.model.operation import Operate
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.commands import accounts, onboardings, operations
-from starters.commands.office import Office
-from starters.commands.onboardings import Started, StartRequest, Status
-from starters.commands.operations import OperationWritten
+from starters.use_cases import account as accounts, onboarding, operation
+from starters.use_cases.onboarding import Started, StartRequest, Status
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Onboardings of signed contracts.", no_args_is_help=True)
 
@@ -34,10 +34,10 @@ def start(
     path = Path(file_or_account)
     is_file = path.suffix == ".toml" or path.exists()
 
-    async def work(office: Office) -> Started:
+    async def work(services: Services) -> Started:
         file = accounts.read_file(path) if is_file else None
         given = {"account": None if file else file_or_account, "playbook": playbook, "at": at}
-        return await onboardings.start(office, check(StartRequest, {**given, "file": file}, ""))
+        return await onboarding.start(services, check(StartRequest, {**given, "file": file}, ""))
 
     started = with_office(data, work, as_json=json)
     if json:
@@ -51,7 +51,7 @@ def start(
 @app.command()
 def status(account: str, data: Data = None, json: Json = False) -> None:
     """Where an account is, what it waits for, and how to move it on."""
-    shown = with_office(data, lambda office: onboardings.status(office, account), as_json=json)
+    shown = with_office(data, lambda services: onboarding.status(services, account), as_json=json)
     if json:
         print_json(shown)
     else:
@@ -83,7 +83,7 @@ def resume(
     if not preview:
         _operate(account, Operate.RESUME, {"reason": reason}, as_, data, as_json=json)
         return
-    found = with_office(data, lambda office: operations.preview(office, account), as_json=json)
+    found = with_office(data, lambda services: operation.preview(services, account), as_json=json)
     if json:
         print_json(found)
         return
@@ -158,9 +158,9 @@ def cancel(account: AccountName, reason: Reason, as_: As = None, data: Data = No
 def _operate(
     account: str, kind: Operate, given: dict[str, object], as_: str | None, data: Path | None, *, as_json: bool
 ) -> None:
-    async def work(office: Office) -> Receipt:
+    async def work(services: Services) -> Receipt:
         written = check(OperationWritten, given, "")
-        return await operations.operate(office, account, kind, written, acting(office, as_))
+        return await operation.operate(services, account, kind, written, acting(services, as_))
 
     receipt = with_office(data, work, as_json=as_json)
     if as_json:

@@ -19,10 +19,10 @@ from rapport.model.playbook import (
     TaskStep,
     emails_of,
 )
-from rapport.policy.adoption import Adoption, Difference, FieldChange, RhythmAdoption
-from rapport.policy.forecast import Span
+from rapport.rules.forecast import Span
+from rapport.rules.playbook_migration import Adoption, Difference, FieldChange, RhythmAdoption
 from starters.cli.common import table
-from starters.commands.playbooks import PlaybookShown
+from starters.use_cases.playbook import PlaybookShown
 
 _PER_DAY: Final = 3
 """The characters that a business day takes at most."""

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.playbook import Playbook
 from starters.cli.common import Data, Json, err, fail, out, print_json, with_office
 from starters.cli.plans import by_stage, timeline, told, would_change, would_recur
-from starters.commands import playbooks
-from starters.commands.playbooks import Compared
 from starters.installation import settings_of
+from starters.use_cases import playbook as playbooks
+from starters.use_cases.playbook import Compared
 
 app = typer.Typer(help="Playbooks: the plans that onboardings follow.", no_args_is_help=True)
 
@@ -31,7 +31,7 @@ def check(
     """
     try:
         found = playbooks.check(file)
-    except Refusal as refusal:
+    except UserError as refusal:
         raise fail(refusal, as_json=json) from None
     if json:
         print_json([*found.faults, *found.warnings])
@@ -74,7 +74,9 @@ def diff(
     if account is None:
         compared = playbooks.compare(before, after)
     else:
-        compared = with_office(data, lambda office: playbooks.compare_for(office, account, before, after), as_json=json)
+        compared = with_office(
+            data, lambda services: playbooks.compare_for(services, account, before, after), as_json=json
+        )
     if json:
         print_json(compared)
     else:
@@ -85,7 +87,7 @@ def _found(data: Path | None, *names: str, as_json: bool) -> list[Playbook]:
     try:
         folder = settings_of(data).data
         return [playbooks.find(name, folder) for name in names]
-    except Refusal as refusal:
+    except UserError as refusal:
         raise fail(refusal, as_json=as_json) from None
 
 

@@ -9,17 +9,17 @@ from typing import Annotated
 
 import typer
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.reading import check
-from rapport.model.side_work import NewSideProject
+from rapport.model.side_project import NewSideProject
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
-from starters.commands import side_projects
-from starters.commands.office import Actor, Office
-from starters.commands.side_projects import SideShown
+from starters.use_cases import side_project
+from starters.use_cases.services import Actor, Services
+from starters.use_cases.side_project import SideShown
 
 app = typer.Typer(help="Side work: for when nobody calls, and never with a due date.", no_args_is_help=True)
 
-Use = Callable[[Office, str, Actor], Awaitable[SideShown]]
+Use = Callable[[Services, str, Actor], Awaitable[SideShown]]
 Id = Annotated[str, typer.Argument(help="As `rapport desk side-project list` names it.", metavar="ID")]
 
 
@@ -40,12 +40,12 @@ def add(
 ) -> None:
     """Ask for side work. It is handed out when the desk has slack, and put back when the peak comes."""
 
-    async def work(office: Office) -> SideShown:
+    async def work(services: Services) -> SideShown:
         said = {"kind": kind, "title": title, "note": note, "area": area, "tam": tam, "due": due}
         if booked is not None:
             said["booked_at"] = parse_instant(booked, "--booked").isoformat()
         asked = {field: value for field, value in said.items() if value is not None}
-        return await side_projects.add(office, check(NewSideProject, asked, ""), acting(office, as_))
+        return await side_project.add(services, check(NewSideProject, asked, ""), acting(services, as_))
 
     _print([with_office(data, work, as_json=json)], as_json=json, one=True)
 
@@ -57,25 +57,27 @@ def list_(
     json: Json = False,
 ) -> None:
     """What there is to do, in the order in which it is handed out."""
-    _print(with_office(data, lambda office: side_projects.listed(office, also_done=all_), as_json=json), as_json=json)
+    _print(
+        with_office(data, lambda services: side_project.listed(services, also_done=all_), as_json=json), as_json=json
+    )
 
 
 @app.command()
 def take(id_: Id, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Take what nobody does."""
-    _do(side_projects.take, id_, as_, data, as_json=json)
+    _do(side_project.take, id_, as_, data, as_json=json)
 
 
 @app.command("put-back")
 def put_back(id_: Id, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Put it back; it keeps its place in the order."""
-    _do(side_projects.put_back, id_, as_, data, as_json=json)
+    _do(side_project.put_back, id_, as_, data, as_json=json)
 
 
 @app.command()
 def done(id_: Id, as_: As = None, data: Data = None, json: Json = False) -> None:
     """Say that it is done."""
-    _do(side_projects.done, id_, as_, data, as_json=json)
+    _do(side_project.done, id_, as_, data, as_json=json)
 
 
 @app.command("look-again")
@@ -88,15 +90,15 @@ def look_again(
 ) -> None:
     """Set the day on which the lead looks at it again. It is promised to nobody."""
 
-    async def work(office: Office) -> SideShown:
-        return await side_projects.look_again(office, id_, _day(day), acting(office, as_))
+    async def work(services: Services) -> SideShown:
+        return await side_project.look_again(services, id_, _day(day), acting(services, as_))
 
     _print([with_office(data, work, as_json=json)], as_json=json, one=True)
 
 
 def _do(use: Use, id_: str, as_: str | None, data: Path | None, *, as_json: bool) -> None:
     """Do to a piece of side work what needs no more than its name."""
-    done = with_office(data, lambda office: use(office, id_, acting(office, as_)), as_json=as_json)
+    done = with_office(data, lambda services: use(services, id_, acting(services, as_)), as_json=as_json)
     _print([done], as_json=as_json, one=True)
 
 
@@ -106,7 +108,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refusal("is no day", field="--on", fix='write it as "2026-12-24", or "never"') from None
+        raise UserError("is no day", field="--on", fix='write it as "2026-12-24", or "never"') from None
 
 
 def _print(found: Sequence[SideShown], *, as_json: bool, one: bool = False) -> None:

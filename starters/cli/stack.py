@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
 from rapport.schedules import register_schedules
 from rapport.settings import read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect, register_search_attributes
 from starters.cli.common import Data, Json, finish, out, print_json
-from starters.commands import desk, onboardings
-from starters.commands.onboardings import Started, StartRequest
 from starters.installation import Ports, settings_of
 from starters.secrets import kept, make_private, private
+from starters.use_cases import desk, onboarding
+from starters.use_cases.onboarding import Started, StartRequest
 
 if TYPE_CHECKING:
     from starters.stack import Stack
@@ -127,7 +127,7 @@ async def _serve(
         quiet_hours=example is None,
     )
     async with parts as stack:
-        started = await onboardings.start(stack.office, StartRequest(file=example)) if example else None
+        started = await onboarding.start(stack.services, StartRequest(file=example)) if example else None
         _announce(stack, example, started, as_json=as_json)
         stopping = [asyncio.create_task(asked.wait()), asyncio.create_task(stack.stopped.wait())]
         await asyncio.wait(stopping, return_when=asyncio.FIRST_COMPLETED)

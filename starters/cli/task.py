@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.commands import deciding, in_name, read_by
-from rapport.model.human_task import TaskPhase
 from rapport.model.meeting import Receipt
+from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
 from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
-from starters.commands import tasks
-from starters.commands.office import LATER, LISTED, Office
-from starters.commands.tasks_shown import Inbox, TaskLine, TaskShown
+from starters.use_cases import task as tasks
+from starters.use_cases.services import LATER, LISTED, Services
+from starters.views.task import Inbox, TaskLine, TaskShown
 
 app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
 
@@ -39,8 +39,8 @@ def inbox(
 ) -> None:
     """What waits for you, and what you wait for; without a name, every task that waits for anybody."""
 
-    async def work(office: Office) -> Inbox:
-        return await tasks.inbox(office, acting(office, as_), most=None if json else LISTED)
+    async def work(services: Services) -> Inbox:
+        return await tasks.inbox(services, acting(services, as_), most=None if json else LISTED)
 
     found = with_office(data, work, as_json=json)
     if json:
@@ -52,7 +52,7 @@ def inbox(
 @app.command()
 def show(task: Task, data: Data = None, json: Json = False) -> None:
     """One task: the question, what was said, who decides, and how it ended."""
-    shown = with_office(data, lambda office: tasks.show(office, task), as_json=json)
+    shown = with_office(data, lambda services: tasks.show(services, task), as_json=json)
     if json:
         print_json(shown)
     else:
@@ -71,16 +71,16 @@ def decide(
 ) -> None:
     """Choose one of the options."""
 
-    async def work(office: Office) -> Receipt | Refusal:
+    async def work(services: Services) -> Receipt | UserError:
         try:
-            return await tasks.decide(office, task, option, acting(office, as_), reason, round_)
-        except Refusal as refusal:
+            return await tasks.decide(services, task, option, acting(services, as_), reason, round_)
+        except UserError as refusal:
             if refusal.kind is not Refused.CONFLICT:
                 raise
             return refusal
 
     answer = with_office(data, work, as_json=json)
-    if isinstance(answer, Refusal):
+    if isinstance(answer, UserError):
         beside = Receipt(accepted=False, reason=answer.problem).model_dump()
         raise fail(answer, as_json=json, beside=beside)
     _receipt(answer, "Your decision counts.", as_json=json)
@@ -104,12 +104,12 @@ def request(
 ) -> None:
     """Say what you ask for; on an open task, say it anew, and everyone decides anew."""
 
-    async def work(office: Office) -> Receipt:
+    async def work(services: Services) -> Receipt:
         short = {
             name: text for name, text in (("reason", reason), ("cost", cost), ("dates", dates)) if text is not None
         }
-        known = (await tasks.show(office, task)).prefilled if prefilled else {}
-        return await tasks.request(office, task, known | _said(say or ()) | short, acting(office, as_))
+        known = (await tasks.show(services, task)).prefilled if prefilled else {}
+        return await tasks.request(services, task, known | _said(say or ()) | short, acting(services, as_))
 
     _receipt(with_office(data, work, as_json=json), "Asked; those who decide get a mail.", as_json=json)
 
@@ -124,8 +124,8 @@ def decline(
 ) -> None:
     """Say that it is not needed; it closes as not requested."""
 
-    async def work(office: Office) -> Receipt:
-        return await tasks.decline(office, task, acting(office, as_), reason)
+    async def work(services: Services) -> Receipt:
+        return await tasks.decline(services, task, acting(services, as_), reason)
 
     _receipt(with_office(data, work, as_json=json), "Closed; nobody is asked.", as_json=json)
 
@@ -140,8 +140,8 @@ def ask(
 ) -> None:
     """Say what you need to know before you decide."""
 
-    async def work(office: Office) -> Receipt:
-        return await tasks.ask(office, task, question, acting(office, as_))
+    async def work(services: Services) -> Receipt:
+        return await tasks.ask(services, task, question, acting(services, as_))
 
     _receipt(with_office(data, work, as_json=json), "Your question goes to whoever asked you.", as_json=json)
 
@@ -156,8 +156,8 @@ def answer(
 ) -> None:
     """Answer the open question."""
 
-    async def work(office: Office) -> Receipt:
-        return await tasks.answer(office, task, text, acting(office, as_))
+    async def work(services: Services) -> Receipt:
+        return await tasks.answer(services, task, text, acting(services, as_))
 
     _receipt(with_office(data, work, as_json=json), "Your answer goes to those who decide.", as_json=json)
 
@@ -167,7 +167,7 @@ def _said(say: Sequence[str]) -> dict[str, str]:
     for one in say:
         name, equals, text = one.partition("=")
         if not equals:
-            raise Refusal("has no =", field="--say", fix='write it as NAME=TEXT, such as --say "cost=2000 CHF"')
+            raise UserError("has no =", field="--say", fix='write it as NAME=TEXT, such as --say "cost=2000 CHF"')
         found[name.strip()] = text
     return found
 

@@ -8,9 +8,9 @@ import typer
 
 from starters.cli.account import show_portfolio
 from starters.cli.common import Data, Json, out, parse_instant, print_json, table, when, with_office
-from starters.commands import timelines
-from starters.commands.office import Office
-from starters.commands.timelines import EntryShown
+from starters.use_cases import timeline as timelines
+from starters.use_cases.services import Services
+from starters.use_cases.timeline import EntryShown
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,9 +27,9 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """All that happened to an account, oldest first."""
 
-        async def work(office: Office) -> list[EntryShown]:
+        async def work(services: Services) -> list[EntryShown]:
             until = parse_instant(as_of, "--as-of") if as_of else None
-            return await timelines.timeline_of(office, account, until)
+            return await timelines.timeline_of(services, account, until)
 
         entries = with_office(data, work, as_json=json)
         if json:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
-from starters.commands import tokens
-from starters.commands.office import Office
+from starters.use_cases import token as tokens
+from starters.use_cases.services import Services
 
 app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def create(
 ) -> None:
     """Make a token. It is shown this once."""
     roles = tuple(role or ["operator"])
-    secret = with_office(data, lambda office: tokens.create(office, name, roles), as_json=json)
+    secret = with_office(data, lambda services: tokens.create(services, name, roles), as_json=json)
     if json:
         print_json({"name": name, "token": secret})
     else:
@@ -32,7 +32,7 @@ def create(
 @app.command()
 def revoke(name: str, data: Data = None, json: Json = False) -> None:
     """Make a token useless from now on."""
-    with_office(data, lambda office: tokens.revoke(office, name), as_json=json)
+    with_office(data, lambda services: tokens.revoke(services, name), as_json=json)
     if json:
         print_json({"name": name, "revoked": True})
     else:
@@ -56,8 +56,8 @@ def list_(data: Data = None, json: Json = False) -> None:
 def webhook(data: Data = None, json: Json = False) -> None:
     """The secret that `POST /v1/hooks/contract-signed` is signed with (Standard Webhooks)."""
 
-    async def work(office: Office) -> str:
-        return tokens.webhook_secret(office)
+    async def work(services: Services) -> str:
+        return tokens.webhook_secret(services)
 
     secret = with_office(data, work, as_json=json)
     if json:

@@ -17,21 +17,21 @@ import httpx
 from sqlalchemy import select
 
 from rapport.mail import outdated
+from rapport.model.account import WEEKDAYS, AccountFile, MembersFile
 from rapport.model.ids import task_id
 from rapport.model.message import NOT_DELIVERED
-from rapport.model.people import WEEKDAYS, AccountFile, MembersFile
 from rapport.model.reading import read_toml
 from rapport.model.tech_review import ReviewRequest
 from rapport.storage.database import Connection
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import ContactRow, MemberRow, MessageRow, TaskHolderRow, TaskRow
 from starters.drill.plan import Story
 from starters.drill.private import Private
-from starters.drill.records import Records
-from starters.drill.report import Line
+from starters.drill.records import DrillRecords
+from starters.drill.report import ReportLine
 
 T = TypeVar("T")
-Missing = Callable[[Records], list[str]]
+Missing = Callable[[DrillRecords], list[str]]
 """What of an acknowledged act is not on record, in words."""
 
 AT_ONCE: Final = 4
@@ -103,7 +103,7 @@ class Crowd:
     private: Private
     acts: list[Act] = field(default_factory=list)
     promises: list[Act] = field(default_factory=list)
-    refused: list[Line] = field(default_factory=list)
+    refused: list[ReportLine] = field(default_factory=list)
     wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting_for: dict[str, Unfinished] = field(default_factory=dict)
     turned_away: bool = False
@@ -180,7 +180,7 @@ class Crowd:
         file["account"]["facts"]["large_account"] = onsite
         people = [contact["email"] for contact in file["contacts"]]
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             contract = records.contracts.get(key)
             if contract is None or contract.run_id is None:
                 return ["its onboarding is not on record as started"]
@@ -199,7 +199,7 @@ class Crowd:
             await self._approve(key, people)
         await asyncio.gather(*(self._vote(key, email, dice.random() < 0.5) for email in people))
 
-        def invited(records: Records) -> list[str]:
+        def invited(records: DrillRecords) -> list[str]:
             if not records.told(key, "meeting.booked"):
                 return []
             return [
@@ -218,7 +218,7 @@ class Crowd:
 
         keys = await self._seen(drafts, f"{key}: drafts of its welcome")
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             read = [records.messages[one] for one in keys if one in records.messages]
             return [
                 f"{one.key} is {one.state}, and not on record as approved"
@@ -233,7 +233,7 @@ class Crowd:
         await self._task(task, "preparing")
         say = {"reason": "Three teams in one building", "cost": "2000 CHF", "dates": "7 to 9 December"}
 
-        def asked(records: Records) -> list[str]:
+        def asked(records: DrillRecords) -> list[str]:
             found = [] if records.told(key, "task.opened", step="onsite_approval") else ["was never put to the manager"]
             if records.told(key, "task.changed", step="onsite_approval"):
                 found.append("it was asked for once, and put to the manager more than once")
@@ -247,7 +247,7 @@ class Crowd:
     async def _decide(self, account: str, task: str, email: str, option: str) -> None:
         who = await self._member(email)
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             if records.decided(account, task, who, "decision.made"):
                 return [] if records.of_workflow(task, "task_outcome") else ["nobody was mailed how it ended"]
             told = any(records.decided(account, task, who, kind) for kind in ("decision.refused", "decision.late"))
@@ -260,7 +260,7 @@ class Crowd:
         """Answer the poll, by the link in one's mail or by the API."""
         who = await self._contact(email)
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             told = records.told(key, "vote.cast", who=who) or records.told(key, "vote.refused", who=who)
             return [] if told else [f"the vote of {email} is not on the timeline"]
 
@@ -292,7 +292,7 @@ class Crowd:
         question |= {"question": f"Since this morning agent {key} sends nothing.", "severity": dice.choice([2, 3, 4])}
         opened: dict[str, Any] = {}
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             case = records.cases.get(str(opened.get("ref")))
             if case is None:
                 return ["the case is not on record"]
@@ -320,7 +320,7 @@ class Crowd:
         name = await self._seen(owner, f"{ref}: somebody who has it")
         text = f"Please restart agent {key}; we look at why."
 
-        def answered(records: Records) -> list[str]:
+        def answered(records: DrillRecords) -> list[str]:
             found = [] if records.logged(ref, "answer") else ["the answer is not in its log"]
             return found + ([] if records.mails_to(champion, email="case_answer") else [f"{champion} has no answer"])
 
@@ -336,7 +336,7 @@ class Crowd:
         body.pop("case", None)
         opened: dict[str, Any] = {}
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             review = records.reviews.get(str(opened.get("ref")))
             if review is None:
                 return ["the review is not on record"]
@@ -365,7 +365,7 @@ class Crowd:
         email = SIDES[side]
         who = await self._member(email)
 
-        def missing(records: Records) -> list[str]:
+        def missing(records: DrillRecords) -> list[str]:
             found = [] if records.remarked(ref, who) else [f"the word of {email} is not on record"]
             return found + (
                 [] if records.of_workflow(task, "task_outcome") else [f"{email} has no mail of how it ended"]
@@ -412,12 +412,12 @@ class Crowd:
             if answer.is_success:
                 said = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
                 if isinstance(said, dict) and said.get("accepted") is False:
-                    self.refused.append(Line(name=name, what=f"{kind}: {said.get('reason')}"))
+                    self.refused.append(ReportLine(name=name, what=f"{kind}: {said.get('reason')}"))
                     return None
                 self.acts.append(Act(kind, name, missing))
                 return answer
             if answer.status_code < 500:
-                self.refused.append(Line(name=name, what=f"{kind}: {answer.status_code} {_words(answer)}"))
+                self.refused.append(ReportLine(name=name, what=f"{kind}: {answer.status_code} {_words(answer)}"))
                 if kind not in MAY_BE_REFUSED:
                     self.wrong[name, f"{kind}: answered {answer.status_code} {_words(answer)}"] += 1
                 return None
@@ -515,7 +515,7 @@ class Crowd:
         return await self._seen(find, f"{ref}: the question for its recommendation")
 
 
-def _nothing(_: Records) -> list[str]:
+def _nothing(_: DrillRecords) -> list[str]:
     """What others rest on: it would be missed by them."""
     return []
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
@@ -88,7 +88,7 @@ class Part:
             if not self.runs or time.monotonic() > until:
                 tail = self.log.read_text(errors="replace").strip().splitlines()[-1:]
                 said = f": {tail[0][:300]}" if tail else ""
-                raise Refusal(f"{self.name} did not start{said}", fix=f"see {self.log}", kind=Refused.UNREACHABLE)
+                raise UserError(f"{self.name} did not start{said}", fix=f"see {self.log}", kind=Refused.UNREACHABLE)
             await asyncio.sleep(0.1)
 
     async def revive(self) -> None:

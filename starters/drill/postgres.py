@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from starters.drill.parts import Part
 
 USER: Final = "rapport"
@@ -31,7 +31,7 @@ def programs() -> Path:
     there += sorted(_DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
     where = next((path for path in there if (path / "initdb").exists()), None)
     if where is None:
-        raise Refusal(
+        raise UserError(
             "there is no PostgreSQL server on this machine",
             field="--postgres",
             fix="install one (on Debian: postgresql), or leave --postgres out",
@@ -60,7 +60,7 @@ async def make(where: Path, folder: Path, log: Path) -> Part:
     )
     _, error = await made.communicate()
     if made.returncode:
-        raise Refusal(f"initdb: {error.decode().strip()[:300]}", field="--postgres", kind=Refused.UNREACHABLE)
+        raise UserError(f"initdb: {error.decode().strip()[:300]}", field="--postgres", kind=Refused.UNREACHABLE)
 
     async def ready() -> bool:
         asked = await asyncio.create_subprocess_exec(where / "pg_isready", "-q", "-h", folder, cwd="/")
@@ -73,7 +73,7 @@ async def make(where: Path, folder: Path, log: Path) -> Part:
     await part.start()
     created = await asyncio.create_subprocess_exec(where / "createdb", "-h", folder, "-U", USER, USER, cwd="/")
     if await created.wait():
-        raise Refusal("createdb failed", field="--postgres", kind=Refused.UNREACHABLE)
+        raise UserError("createdb failed", field="--postgres", kind=Refused.UNREACHABLE)
     return part
 
 

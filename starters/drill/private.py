@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.settings import Settings
 from rapport.storage import access
 from rapport.storage.database import Connection, Store
@@ -249,7 +249,7 @@ async def refuse_unless_empty(url: str) -> None:
     """
     if not url.startswith("postgresql+asyncpg:"):
         fix = "write it as postgresql+asyncpg://user:password@host/name, or leave it out for SQLite"
-        raise Refusal("is not the address of a PostgreSQL database", field="--database-url", fix=fix)
+        raise UserError("is not the address of a PostgreSQL database", field="--database-url", fix=fix)
     store = Store(url)
     query = text(
         "SELECT count(*) FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
@@ -259,12 +259,12 @@ async def refuse_unless_empty(url: str) -> None:
             tables = await connection.scalar(query)
     except AWAY:
         fix = "see that it runs, and that the address names it"
-        raise Refusal("does not answer", field="--database-url", fix=fix, kind=Refused.UNREACHABLE) from None
+        raise UserError("does not answer", field="--database-url", fix=fix, kind=Refused.UNREACHABLE) from None
     finally:
         await store.close()
     if tables:
         fix = "give an empty one: a drill breaks what it works on; --postgres starts a server for it"
-        raise Refusal("is not empty", field="--database-url", fix=fix, kind=Refused.CONFLICT)
+        raise UserError("is not empty", field="--database-url", fix=fix, kind=Refused.CONFLICT)
 
 
 def _settings(data: Path, proxy: Proxy | None, direct: str | None) -> Settings:
@@ -310,13 +310,13 @@ async def _set_up(private: Private) -> None:
         await private.temporal.start()
         if code == 0:
             return
-    raise Refusal(f"`rapport setup` failed: {private.said[-1].strip()[-300:]}", kind=Refused.UNREACHABLE)
+    raise UserError(f"`rapport setup` failed: {private.said[-1].strip()[-300:]}", kind=Refused.UNREACHABLE)
 
 
 async def _temporal_answers(address: str) -> bool:
     try:
         await missing_search_attributes(await connect(address))
-    except (Refusal, RPCError):
+    except (UserError, RPCError):
         return False
     return True
 

@@ -19,9 +19,9 @@ from rapport.model.message import NOT_DELIVERED, SETTLED, MessageState
 from rapport.storage.waits import open_workflows
 from starters.drill.load import Act, Crowd
 from starters.drill.private import AWAY, Private
-from starters.drill.records import Mail, Records
+from starters.drill.records import DrillRecords, Mail
 from starters.drill.relay import Taken
-from starters.drill.report import Line
+from starters.drill.report import ReportLine
 
 STILL_SECONDS: Final = 30.0
 """After so long without any change, and with nobody at work, nothing more is to come."""
@@ -33,7 +33,7 @@ DOCTOR_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Work:
+class RunningWork:
     """What Temporal says of one workflow.
 
     Attributes:
@@ -85,22 +85,22 @@ class Reckoning:
     """What came of everything."""
 
     on_record: Counter[str] = field(default_factory=Counter)
-    lost: list[Line] = field(default_factory=list)
-    stranded: list[Line] = field(default_factory=list)
-    waiting: list[Line] = field(default_factory=list)
-    doubled: list[Line] = field(default_factory=list)
-    unknown: list[Line] = field(default_factory=list)
-    failed: list[Line] = field(default_factory=list)
+    lost: list[ReportLine] = field(default_factory=list)
+    stranded: list[ReportLine] = field(default_factory=list)
+    waiting: list[ReportLine] = field(default_factory=list)
+    doubled: list[ReportLine] = field(default_factory=list)
+    unknown: list[ReportLine] = field(default_factory=list)
+    failed: list[ReportLine] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
 
-async def work_of(private: Private, id_: str) -> Work:
+async def work_of(private: Private, id_: str) -> RunningWork:
     """What Temporal says of a workflow."""
     try:
         described = await private.client.get_workflow_handle(id_).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return Work(runs=False)
+            return RunningWork(runs=False)
         raise
     raw = described.raw_description
     trouble = None
@@ -109,7 +109,7 @@ async def work_of(private: Private, id_: str) -> Work:
     for one in raw.pending_activities:
         if one.attempt >= STUCK_ATTEMPTS and not one.activity_type.name.startswith("messages."):
             trouble = f"{one.activity_type.name} fails: {one.last_failure.message}"
-    return Work(
+    return RunningWork(
         runs=described.status is WorkflowExecutionStatus.RUNNING,
         mails=any(one.activity_type.name.startswith("messages.") for one in raw.pending_activities),
         trouble=trouble,
@@ -133,7 +133,7 @@ def due(mail: Mail, now: datetime) -> bool:
     return instant is None or instant <= now
 
 
-def unsettled(records: Records) -> list[Mail]:
+def unsettled(records: DrillRecords) -> list[Mail]:
     """The mails that are to go, at once or later."""
     return [one for one in records.messages.values() if one.state not in SETTLED and one.state != MessageState.DRAFT]
 
@@ -145,7 +145,7 @@ async def settle(private: Private, crowd: Crowd, stories: set[asyncio.Task[None]
     since = time.monotonic()
     while time.monotonic() < limit:
         try:
-            records = await Records.read(private.store)
+            records = await DrillRecords.read(private.store)
         except AWAY:
             await asyncio.sleep(0.5)
             continue
@@ -164,10 +164,10 @@ async def settle(private: Private, crowd: Crowd, stories: set[asyncio.Task[None]
         await asyncio.sleep(0.5)
 
 
-async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, Records, Doctor]:
+async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, DrillRecords, Doctor]:
     """Compare everything with everything."""
     doctor = await ask_doctor(private)
-    records = await Records.read(private.store)
+    records = await DrillRecords.read(private.store)
     taken = private.relay.taken()
     found = Reckoning()
     _acts(found, records, crowd.acts)
@@ -179,17 +179,17 @@ async def reckon(private: Private, crowd: Crowd) -> tuple[Reckoning, Records, Do
     return found, records, doctor
 
 
-def _stories(found: Reckoning, records: Records, crowd: Crowd) -> None:
+def _stories(found: Reckoning, records: DrillRecords, crowd: Crowd) -> None:
     """Whoever waits for something that did not come; a mail that goes later may come yet."""
     later = {records.messages[line.name].address for line in found.waiting}
     for name, missed in crowd.waiting_for.items():
         if missed.mail_to in later:
-            found.waiting.append(Line(name=name, what=f"waits for {missed}"))
+            found.waiting.append(ReportLine(name=name, what=f"waits for {missed}"))
         else:
-            found.stranded.append(Line(name=name, what=f"waited in vain for {missed}"))
+            found.stranded.append(ReportLine(name=name, what=f"waited in vain for {missed}"))
 
 
-def _acts(found: Reckoning, records: Records, acts: Sequence[Act]) -> None:
+def _acts(found: Reckoning, records: DrillRecords, acts: Sequence[Act]) -> None:
     for act in acts:
         missing = _missing(records, [act])
         if not missing:
@@ -197,12 +197,12 @@ def _acts(found: Reckoning, records: Records, acts: Sequence[Act]) -> None:
         found.lost += missing
 
 
-def _missing(records: Records, acts: Sequence[Act]) -> list[Line]:
-    return [Line(name=act.name, what=f"{act.kind}: {what}") for act in acts for what in act.missing(records)]
+def _missing(records: DrillRecords, acts: Sequence[Act]) -> list[ReportLine]:
+    return [ReportLine(name=act.name, what=f"{act.kind}: {what}") for act in acts for what in act.missing(records)]
 
 
 def _arrivals(
-    found: Reckoning, records: Records, taken: Sequence[Taken], refused: Counter[str], doctor: Doctor
+    found: Reckoning, records: DrillRecords, taken: Sequence[Taken], refused: Counter[str], doctor: Doctor
 ) -> None:
     by_key: dict[str, list[Taken]] = {}
     for mail in taken:
@@ -210,34 +210,34 @@ def _arrivals(
     for key, some in by_key.items():
         row = records.messages.get(key)
         if row is None:
-            found.lost.append(Line(name=key, what="it arrived, and the outbox has no such mail"))
+            found.lost.append(ReportLine(name=key, what="it arrived, and the outbox has no such mail"))
             continue
         if row.state in (MessageState.SUPPRESSED, MessageState.HELD, MessageState.DRAFT, MessageState.FAILED):
-            found.lost.append(Line(name=key, what=f"it arrived, and is on record as {row.state}"))
+            found.lost.append(ReportLine(name=key, what=f"it arrived, and is on record as {row.state}"))
         if len(some) > 1:
             kinds = "the same bytes" if len({one.digest for one in some}) == 1 else "different bytes"
-            found.doubled.append(Line(name=key, what=f"{row.kind}: arrived {len(some)} times, {kinds}"))
+            found.doubled.append(ReportLine(name=key, what=f"{row.kind}: arrived {len(some)} times, {kinds}"))
             if row.kind == "hold" or kinds == "different bytes":
                 found.findings.append(f"doubled: {key} ({row.kind}) arrived {len(some)} times, {kinds}")
     for key, row in records.messages.items():
         if row.state == MessageState.SENT and key not in by_key:
-            found.lost.append(Line(name=key, what="it is on record as sent, and the relay never had it"))
+            found.lost.append(ReportLine(name=key, what="it is on record as sent, and the relay never had it"))
         if row.state == MessageState.FAILED:
             # Each refusal accounts for one mail.
             refused[row.address] -= 1
         if row.state == MessageState.FAILED and refused[row.address] < 0:
             what = f"it is on record as failed ({row.reason}), and the relay never refused it"
-            found.lost.append(Line(name=key, what=what))
+            found.lost.append(ReportLine(name=key, what=what))
         if row.state in NOT_DELIVERED:
             came = " It arrived." if key in by_key else ""
-            line = Line(name=key, what=f"{row.reason or row.state}.{came}", told=key in doctor.text)
+            line = ReportLine(name=key, what=f"{row.reason or row.state}.{came}", told=key in doctor.text)
             (found.unknown if row.state == MessageState.UNKNOWN else found.failed).append(line)
     found.findings += [
         f"nobody is asked about {key}, which is {records.messages[key].state}" for key in records.unasked()
     ]
 
 
-async def _mails(found: Reckoning, private: Private, records: Records, doctor: Doctor) -> None:
+async def _mails(found: Reckoning, private: Private, records: DrillRecords, doctor: Doctor) -> None:
     now = datetime.now(UTC)
     for mail in unsettled(records):
         work = await work_of(private, mail.workflow_id)
@@ -245,12 +245,12 @@ async def _mails(found: Reckoning, private: Private, records: Records, doctor: D
         if due(mail, now) and not work.mails:
             age = (now - mail.created_at).seconds
             what = f"{mail.state} since {age} s, and nobody works on it"
-            found.stranded.append(Line(name=mail.key, what=what, told=bool(told)))
+            found.stranded.append(ReportLine(name=mail.key, what=what, told=bool(told)))
         else:
-            found.waiting.append(Line(name=mail.key, what=f"{mail.state}: {mail.reason or 'on its way'}"))
+            found.waiting.append(ReportLine(name=mail.key, what=f"{mail.state}: {mail.reason or 'on its way'}"))
 
 
-async def _workflows(found: Reckoning, private: Private, records: Records, doctor: Doctor) -> None:
+async def _workflows(found: Reckoning, private: Private, records: DrillRecords, doctor: Doctor) -> None:
     """What is on record as under way and is not, and what fails again and again."""
     async with private.store.snapshot() as connection:
         opened = await open_workflows(connection)
@@ -258,20 +258,22 @@ async def _workflows(found: Reckoning, private: Private, records: Records, docto
         work = await work_of(private, id_)
         if not work.runs:
             found.stranded.append(
-                Line(name=id_, what="on record as under way, and it does not run", told=id_ in doctor.text)
+                ReportLine(name=id_, what="on record as under way, and it does not run", told=id_ in doctor.text)
             )
         elif work.trouble:
-            found.stranded.append(Line(name=id_, what=work.trouble, told=id_ in doctor.text))
+            found.stranded.append(ReportLine(name=id_, what=work.trouble, told=id_ in doctor.text))
     for contract, row in records.contracts.items():
         if row.run_id is None:
             what = "its onboarding was asked for, and never began"
-            found.stranded.append(Line(name=contract, what=what, told=contract in doctor.text))
+            found.stranded.append(ReportLine(name=contract, what=what, told=contract in doctor.text))
     for ref, row in records.cases.items():
         if not row.projected and case_id(ref) in opened:
-            found.stranded.append(Line(name=ref, what="on record, and never begun", told=ref in doctor.text))
+            found.stranded.append(ReportLine(name=ref, what="on record, and never begun", told=ref in doctor.text))
     for ref, row in records.reviews.items():
         if not row.projected:
-            found.stranded.append(Line(name=ref, what="on record, and never begun", told=ref in doctor.text))
+            found.stranded.append(ReportLine(name=ref, what="on record, and never begun", told=ref in doctor.text))
     ended = 'ExecutionStatus IN ("Failed", "TimedOut", "Terminated")'
     async for run in private.client.list_workflows(ended):
-        found.stranded.append(Line(name=run.id, what=f"ended as {run.status.name.lower()}" if run.status else "ended"))
+        found.stranded.append(
+            ReportLine(name=run.id, what=f"ended as {run.status.name.lower()}" if run.status else "ended")
+        )

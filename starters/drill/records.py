@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.ids import undelivered_task
 from rapport.model.message import NOT_DELIVERED
-from rapport.storage import tasks
+from rapport.storage import task as tasks
 from rapport.storage.database import Store
-from rapport.storage.review_tables import ReviewRemarkRow, ReviewRow
-from rapport.storage.support_tables import CaseLogRow, CaseRow
+from rapport.storage.support_case_tables import CaseLogRow, CaseRow
 from rapport.storage.tables import ContractRow, MessageRow, TimelineRow
+from rapport.storage.tech_review_tables import ReviewRemarkRow, ReviewRow
 
 
-class Mail(Wire):
+class Mail(WireModel):
     """One row of the outbox."""
 
     key: str
@@ -51,7 +51,7 @@ _MAILS = select(*(getattr(MessageRow, name) for name in Mail.model_fields))
 
 
 @dataclass(frozen=True)
-class Records:
+class DrillRecords:
     """What the database has."""
 
     messages: dict[str, Mail]
@@ -64,7 +64,7 @@ class Records:
     asked: frozenset[str]
 
     @classmethod
-    async def read(cls, store: Store) -> Records:
+    async def read(cls, store: Store) -> DrillRecords:
         """Read all of it, as it is at one moment."""
         async with store.snapshot() as connection:
             mails = [Mail.model_validate(row._mapping) for row in await connection.execute(_MAILS)]

@@ -22,7 +22,7 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Final
 
-from rapport.model.base import Wire
+from rapport.model.base import WireModel
 
 CONDUCT: Final = "conduct.json"
 TAKEN: Final = "taken.jsonl"
@@ -32,7 +32,7 @@ USER: Final = "drill"
 LOOK_SECONDS: Final = 0.1
 
 
-class Conduct(Wire):
+class Conduct(WireModel):
     """How the relay behaves.
 
     Attributes:
@@ -58,7 +58,7 @@ class Conduct(Wire):
         return zlib.crc32(recipient.encode()) % self.one_in == 0
 
 
-class Taken(Wire):
+class Taken(WireModel):
     """One mail that the relay has.
 
     Attributes:

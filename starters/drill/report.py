@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rapport.model.base import Wire
+from rapport.model.base import WireModel
 
 
-class Line(Wire):
+class ReportLine(WireModel):
     """One thing to look at.
 
     Attributes:
@@ -19,7 +19,7 @@ class Line(Wire):
     told: bool | None = None
 
 
-class FaultShown(Wire):
+class DrillFaultShown(WireModel):
     """One thing that was broken.
 
     Attributes:
@@ -38,7 +38,7 @@ class FaultShown(Wire):
     doctor: tuple[str, ...] = ()
 
 
-class Report(Wire):
+class DrillReport(WireModel):
     """What was acknowledged, what became of it, and what went wrong.
 
     Attributes:
@@ -70,14 +70,14 @@ class Report(Wire):
     on_record: dict[str, int]
     mails: dict[str, int]
     arrived: int
-    doubled: tuple[Line, ...]
-    unknown: tuple[Line, ...]
-    failed: tuple[Line, ...]
-    waiting: tuple[Line, ...]
-    lost: tuple[Line, ...]
-    stranded: tuple[Line, ...]
-    wrong_answers: tuple[Line, ...]
-    refused: tuple[Line, ...]
-    faults: tuple[FaultShown, ...]
-    skipped: tuple[Line, ...]
+    doubled: tuple[ReportLine, ...]
+    unknown: tuple[ReportLine, ...]
+    failed: tuple[ReportLine, ...]
+    waiting: tuple[ReportLine, ...]
+    lost: tuple[ReportLine, ...]
+    stranded: tuple[ReportLine, ...]
+    wrong_answers: tuple[ReportLine, ...]
+    refused: tuple[ReportLine, ...]
+    faults: tuple[DrillFaultShown, ...]
+    skipped: tuple[ReportLine, ...]
     doctor: tuple[str, ...]

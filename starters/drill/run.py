@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from starters.drill import disk, reckoning
 from starters.drill.faults import FAULTS, Fault, told_by, why_not
 from starters.drill.load import ANSWER_SECONDS, Crowd
 from starters.drill.plan import Beat, Story, plan
 from starters.drill.private import Commands, Private, running
-from starters.drill.report import FaultShown, Line, Report
+from starters.drill.report import DrillFaultShown, DrillReport, ReportLine
 
 QUIET_WITHIN: Final = 180.0
 """How long a drill waits, once all is mended, until all is quiet: somewhat longer than a mail's lease, and than the
@@ -36,7 +36,7 @@ is taken only by what is written."""
 
 
 @dataclass(frozen=True)
-class Given:
+class DrillOptions:
     """What a drill is asked for.
 
     Attributes:
@@ -59,7 +59,7 @@ class Given:
 Tell = Callable[[str], None]
 
 
-async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
+async def drill(given: DrillOptions, tell: Tell = lambda _: None) -> DrillReport:
     """Start, break, mend, wait, and count.
 
     Args:
@@ -88,13 +88,13 @@ async def drill(given: Given, tell: Tell = lambda _: None) -> Report:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _refuse_unusable(given: Given) -> None:
+def _refuse_unusable(given: DrillOptions) -> None:
     if given.keep is not None and given.keep.exists():
-        raise Refusal("is there already", field="--keep", fix="name a new directory", kind=Refused.CONFLICT)
+        raise UserError("is there already", field="--keep", fix="name a new directory", kind=Refused.CONFLICT)
     known = [fault.name for fault in FAULTS]
     for name in given.only:
         if name not in known:
-            raise Refusal(f'"{name[:40]}" is no fault', field="--fault", fix=f"use one of {', '.join(known)}")
+            raise UserError(f'"{name[:40]}" is no fault', field="--fault", fix=f"use one of {', '.join(known)}")
 
 
 def _folder() -> Path:
@@ -104,13 +104,13 @@ def _folder() -> Path:
     return folder
 
 
-async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
+async def _drilled(given: DrillOptions, private: Private, tell: Tell) -> DrillReport:
     crowd = Crowd(private)
     began = time.monotonic()
     stories: set[asyncio.Task[None]] = set()
-    shown: list[FaultShown] = []
+    shown: list[DrillFaultShown] = []
     wanted = {fault.name: fault for fault in FAULTS if not given.only or fault.name in given.only}
-    skipped = [Line(name=name, what=why) for name, fault in wanted.items() if (why := why_not(fault, private))]
+    skipped = [ReportLine(name=name, what=why) for name, fault in wanted.items() if (why := why_not(fault, private))]
     impossible = {line.name for line in skipped}
     beats = plan(given.seed, given.minutes, [name for name in wanted if name not in impossible])
     try:
@@ -151,7 +151,7 @@ async def _drilled(given: Given, private: Private, tell: Tell) -> Report:
             raise error
     findings = [f"false alarm: before anything was broken doctor said: {what}" for what in before.says()]
     findings += _findings(found, crowd, shown)
-    return Report(
+    return DrillReport(
         seed=given.seed,
         minutes=given.minutes,
         seconds=round(time.monotonic() - began, 1),
@@ -184,7 +184,7 @@ async def _break(
     crowd: Crowd,
     began: float,
     begin: Callable[[tuple[Story, ...]], None],
-) -> FaultShown:
+) -> DrillFaultShown:
     """Break one thing while people are at work, ask the doctor once somebody has met it, and mend it."""
     private = crowd.private
     await asyncio.sleep(beat.after)
@@ -199,7 +199,7 @@ async def _break(
             doctor = await reckoning.ask_doctor(private)
             known, said = doctor.knows(checks), doctor.says(checks)
         await asyncio.sleep(max(0.0, at + beat.lasts - time.monotonic()))
-    return FaultShown(
+    return DrillFaultShown(
         fault=fault.name,
         what=fault.what,
         at=round(at - began, 1),
@@ -220,7 +220,7 @@ async def _soon(is_so: Callable[[], Awaitable[bool]]) -> bool:
     return False
 
 
-def _findings(found: reckoning.Reckoning, crowd: Crowd, faults: list[FaultShown]) -> list[str]:
+def _findings(found: reckoning.Reckoning, crowd: Crowd, faults: list[DrillFaultShown]) -> list[str]:
     """Why all is not well, in sentences that name what to look at."""
     findings = [f"lost: {line.name}: {line.what}" for line in found.lost]
     findings += [f"stranded: {line.name}: {line.what}" for line in found.stranded]
@@ -236,5 +236,5 @@ def _findings(found: reckoning.Reckoning, crowd: Crowd, faults: list[FaultShown]
     return findings
 
 
-def _wrong(crowd: Crowd) -> tuple[Line, ...]:
-    return tuple(Line(name=name, what=f"{what}, {count} times") for (name, what), count in crowd.wrong.items())
+def _wrong(crowd: Crowd) -> tuple[ReportLine, ...]:
+    return tuple(ReportLine(name=name, what=f"{what}, {count} times") for (name, what), count in crowd.wrong.items())

@@ -17,31 +17,31 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.reading import MAX_BYTES, NULL
-from rapport.policy.attachments import MAX_TOTAL
+from rapport.rules.attachment import MAX_TOTAL
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.storage.probes import probe
 from rapport.storage.relay import mail_gate
-from starters.commands.office import Office, present
 from starters.http import api, hooks, metrics, pages
 from starters.http.api import (
-    cadences,
-    cases,
+    account_data,
+    cadence,
     desk,
-    evidence,
-    gaps,
-    members,
+    gap,
+    member,
     minutes,
-    operations,
-    people,
-    review_needs,
-    reviews,
-    tasks,
+    operation,
+    succession,
+    support_case,
+    task,
+    tech_review,
+    tech_review_needs,
 )
 from starters.http.auth import Bearer, SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
+from starters.use_cases.services import Services, present
 
 READY_SECONDS: Final = 3.0
 """How long each part may take to answer whoever asks whether this process is ready."""
@@ -60,34 +60,34 @@ HEADERS: Final = {
 """On every response; a response that needs another policy sets its own."""
 
 
-def create_app(office: Office, catcher: Catcher | None = None) -> FastAPI:
+def create_app(services: Services, catcher: Catcher | None = None) -> FastAPI:
     """Put the application together.
 
     Args:
         catcher: The embedded stack's mail catcher, whose mails `/mail` then shows.
     """
     app = FastAPI(title="Rapport", version="1", docs_url=None, redoc_url=None)
-    app.state.office = office
+    app.state.services = services
     app.state.catcher = catcher
     app.state.limits = Limits()
     app.include_router(api.router)
-    app.include_router(evidence.router)
-    app.include_router(members.router)
-    app.include_router(cadences.router)
-    app.include_router(cases.router)
-    app.include_router(people.router)
-    app.include_router(operations.router)
-    app.include_router(tasks.router)
+    app.include_router(account_data.router)
+    app.include_router(member.router)
+    app.include_router(cadence.router)
+    app.include_router(support_case.router)
+    app.include_router(succession.router)
+    app.include_router(operation.router)
+    app.include_router(task.router)
     app.include_router(minutes.router)
-    app.include_router(reviews.router)
-    app.include_router(review_needs.router)
-    app.include_router(gaps.router)
+    app.include_router(tech_review.router)
+    app.include_router(tech_review_needs.router)
+    app.include_router(gap.router)
     app.include_router(desk.router)
     app.include_router(hooks.router)
     app.include_router(pages.router)
     static = files("starters.http.pages").joinpath("static")
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
-    _health(app, office)
+    _health(app, services)
     _errors(app)
     app.add_middleware(_Guard)
     return app
@@ -121,22 +121,22 @@ class _Guard:
 
         secret = scope["method"] == "GET" and scope["path"].startswith(_SECRETS)
         if "\0" in scope["path"] and not secret:
-            refusal = Refusal("there is nothing here", fix="check the address", kind=Refused.NOT_FOUND)
+            refusal = UserError("there is nothing here", fix="check the address", kind=Refused.NOT_FOUND)
             await problem(refusal)(scope, receive, guarded)
             return
         if not secret and (b"%00" in scope["query_string"] or b"\0" in scope["query_string"]):
-            await problem(Refusal(NULL, field="query", fix="take it out"))(scope, receive, guarded)
+            await problem(UserError(NULL, field="query", fix="take it out"))(scope, receive, guarded)
             return
         length = Headers(scope=scope).get("content-length", "0")
         most = MAX_BYTES + (MAX_TOTAL if _CARRIES_FILES.search(scope["path"]) else 0)
         if length.isdigit() and int(length) <= most:
             await self.app(scope, receive, guarded)
         else:
-            refusal = Refusal(f"is larger than {most // 1_000_000} MB", field="body", fix="shorten it")
+            refusal = UserError(f"is larger than {most // 1_000_000} MB", field="body", fix="shorten it")
             await problem(refusal)(scope, receive, guarded)
 
 
-def _health(app: FastAPI, office: Office) -> None:
+def _health(app: FastAPI, services: Services) -> None:
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
         """Whether this process answers."""
@@ -145,23 +145,23 @@ def _health(app: FastAPI, office: Office) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         """Whether the parts that this process needs answer; and whether mail goes, which it does not need."""
-        fault = await _database_fault(office)
-        parts = {"database": fault is None, "temporal": await _temporal_answers(office)}
+        fault = await _database_fault(services)
+        parts = {"database": fault is None, "temporal": await _temporal_answers(services)}
         ready = all(parts.values())
-        more = {"mail": await _mail_goes(office)} if fault is None else {"why": str(fault)}
+        more = {"mail": await _mail_goes(services)} if fault is None else {"why": str(fault)}
         return JSONResponse({"ready": ready, **parts, **more}, status_code=200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def figures(_: Bearer) -> Response:
         """Figures for Prometheus."""
-        return Response(await metrics.exposed(office.store, present()), media_type=metrics.CONTENT_TYPE)
+        return Response(await metrics.exposed(services.store, present()), media_type=metrics.CONTENT_TYPE)
 
 
-async def _database_fault(office: Office) -> DatabaseFault | None:
+async def _database_fault(services: Services) -> DatabaseFault | None:
     """What keeps the database from taking something new."""
     try:
         async with asyncio.timeout(READY_SECONDS):
-            await probe(office.store, "readyz", present())
+            await probe(services.store, "readyz", present())
     except DatabaseFault as fault:
         return fault
     except TimeoutError:
@@ -171,17 +171,17 @@ async def _database_fault(office: Office) -> DatabaseFault | None:
     return None
 
 
-async def _mail_goes(office: Office) -> bool:
+async def _mail_goes(services: Services) -> bool:
     """Whether mail goes, as the workers have it on record, whatever this process's own settings are."""
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         gate = await mail_gate(connection)
     return gate.fault is None and not gate.stopped
 
 
-async def _temporal_answers(office: Office) -> bool:
+async def _temporal_answers(services: Services) -> bool:
     try:
         async with asyncio.timeout(READY_SECONDS):
-            return await office.client.service_client.check_health()
+            return await services.client.service_client.check_health()
     except (RPCError, TimeoutError):
         return False
 
@@ -189,8 +189,8 @@ async def _temporal_answers(office: Office) -> bool:
 def _errors(app: FastAPI) -> None:
     """Refusals become problem details, or pages for people."""
 
-    @app.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Refusal) -> Response:
+    @app.exception_handler(UserError)
+    async def refused(request: Request, refusal: UserError) -> Response:
         return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
 
     @app.exception_handler(DatabaseFault)
@@ -211,12 +211,12 @@ def _errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])
-        refusal = Refusal(str(first["msg"]).lower(), field=field, fix="see /openapi.json")
+        refusal = UserError(str(first["msg"]).lower(), field=field, fix="see /openapi.json")
         return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
 
     @app.exception_handler(HTTPException)
     async def missing(request: Request, error: HTTPException) -> Response:
-        refusal = Refusal(
+        refusal = UserError(
             "there is nothing here" if error.status_code == 404 else error.detail.lower(),
             fix="check the address",
             kind=Refused.NOT_FOUND if error.status_code == 404 else Refused.INVALID,

@@ -14,29 +14,29 @@ from fastapi import Depends, Request, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from pydantic import ValidationError
 
-from rapport.model.base import Refusal, Refused, Wire
-from rapport.storage import access, people
-from starters.commands.office import Actor, Office
-from worker import stationery
+from rapport.model.base import Refused, UserError, WireModel
+from rapport.storage import access, account
+from starters.use_cases.services import Actor, Services
+from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"
 SESSION_SECONDS: Final = 12 * 3600
 
 
-async def office_of(request: Request) -> Office:
+async def services_of(request: Request) -> Services:
     """The parts that this server works with."""
     # Not a plain function, here and below: FastAPI would send that to a thread, for each request.
-    return cast("Office", request.app.state.office)
+    return cast("Services", request.app.state.services)
 
 
-TheOffice = Annotated[Office, Depends(office_of)]
+TheServices = Annotated[Services, Depends(services_of)]
 
 
-class Unauthorized(Refusal):
+class UnauthorizedError(UserError):
     """No valid credentials were given."""
 
 
-async def bearer(request: Request, office: TheOffice) -> str:
+async def bearer(request: Request, services: TheServices) -> str:
     """The name of the valid bearer token of a request.
 
     Raises:
@@ -44,11 +44,11 @@ async def bearer(request: Request, office: TheOffice) -> str:
     """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and secret:
-        async with office.store.reading() as connection:
+        async with services.store.reading() as connection:
             token = await access.find_token(connection, secret.strip())
         if token is not None:
             return token.name
-    raise Unauthorized(
+    raise UnauthorizedError(
         "no valid token was given",
         field="Authorization",
         fix='send "Authorization: Bearer …" with a token of `rapport token create`',
@@ -59,12 +59,12 @@ async def bearer(request: Request, office: TheOffice) -> str:
 Bearer = Annotated[str, Depends(bearer)]
 
 
-def api_actor(office: Office, token: str, email: str | None) -> Actor:
+def api_actor(services: Services, token: str, email: str | None) -> Actor:
     """Who acts through the API: the member that the request names, with the token's name beside it."""
-    return Actor(email=email or office.settings.as_ or "", channel="api", entered_by=f"token {token}")
+    return Actor(email=email or services.settings.as_ or "", channel="api", entered_by=f"token {token}")
 
 
-class Pass(Wire):
+class Pass(WireModel):
     """What a session's cookie says, signed: whose session it is.
 
     Attributes:
@@ -99,17 +99,19 @@ class Session:
         return hmac.digest(self.secret, f"csrf/{self.id}".encode(), hashlib.sha256).hex()
 
 
-def _serializer(office: Office) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(stationery(office.settings).secret, salt="rapport session")
+def _serializer(services: Services) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(mail_settings(services.settings).secret, salt="rapport session")
 
 
-def begin_session(response: Response, office: Office, *, member: str | None = None, token: str | None = None) -> None:
+def begin_session(
+    response: Response, services: Services, *, member: str | None = None, token: str | None = None
+) -> None:
     """Put a new session into a browser: that of a member, by id, or that of whoever holds a token, by its name."""
     cookie = Pass(id=secrets.token_urlsafe(18), member=member, token=token)
-    public = urlsplit(office.settings.public_url)
+    public = urlsplit(services.settings.public_url)
     response.set_cookie(
         SESSION_COOKIE,
-        _serializer(office).dumps(cookie.model_dump()),
+        _serializer(services).dumps(cookie.model_dump()),
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="lax",
@@ -125,17 +127,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def session_of(request: Request, office: Office) -> Session | None:
+async def session_of(request: Request, services: Services) -> Session | None:
     """The valid session of a request, if there is one: a member who has left and a revoked token have none."""
     try:
-        read = _serializer(office).loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
+        read = _serializer(services).loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
         cookie = Pass.model_validate(read)
     except (BadSignature, ValidationError):
         return None
-    secret = stationery(office.settings).secret
-    async with office.store.reading() as connection:
+    secret = mail_settings(services.settings).secret
+    async with services.store.reading() as connection:
         if cookie.member is not None:
-            found = await people.members(connection, [cookie.member])
+            found = await account.members(connection, [cookie.member])
             working = [member for member in found if member.left_at is None]
             return next((Session(cookie.id, secret, one.id, one.name, one.email) for one in working), None)
         if cookie.token is not None and await access.is_valid_token(connection, cookie.token):
@@ -147,13 +149,13 @@ class SignInNeeded(Exception):  # noqa: N818 - leads to the sign-in page
     """A page was asked for without a session."""
 
 
-async def signed_in(request: Request, office: TheOffice) -> Session:
+async def signed_in(request: Request, services: TheServices) -> Session:
     """The session of a page's reader.
 
     Raises:
         SignInNeeded: There is none.
     """
-    session = await session_of(request, office)
+    session = await session_of(request, services)
     if session is None:
         raise SignInNeeded
     return session
@@ -169,7 +171,7 @@ async def operating(session: SignedIn) -> Session:
         Refusal: The reader is signed in as a member.
     """
     if session.member is not None:
-        raise Refusal(
+        raise UserError(
             "this page is for whoever runs this installation",
             fix="sign out, and sign in with a token",
             kind=Refused.FORBIDDEN,
@@ -180,7 +182,7 @@ async def operating(session: SignedIn) -> Session:
 Operator = Annotated[Session, Depends(operating)]
 
 
-def check_origin(request: Request, office: Office) -> None:
+def check_origin(request: Request, services: Services) -> None:
     """Refuse a form that another site sent.
 
     Under `Referrer-Policy: no-referrer`, which every response of ours sets, browsers write "Origin: null" even to the
@@ -190,21 +192,21 @@ def check_origin(request: Request, office: Office) -> None:
         Refusal: The request's Origin is not ours.
     """
     origin = request.headers.get("origin")
-    ours = urlsplit(office.settings.public_url)
+    ours = urlsplit(services.settings.public_url)
     if origin is None or origin == f"{ours.scheme}://{ours.netloc}":
         return
     if origin == "null" and request.headers.get("sec-fetch-site") == "same-origin":
         return
-    raise Refusal("this form was sent from another site", fix="open the page again", kind=Refused.FORBIDDEN)
+    raise UserError("this form was sent from another site", fix="open the page again", kind=Refused.FORBIDDEN)
 
 
-async def check_form(request: Request, office: Office, session: Session) -> None:
+async def check_form(request: Request, services: Services, session: Session) -> None:
     """Refuse a form that was not drawn for this session, or that another site sent.
 
     Raises:
         Refusal: The CSRF token or the Origin is not ours.
     """
-    check_origin(request, office)
+    check_origin(request, services)
     given = (await request.form()).get("csrf")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), session.csrf.encode()):
-        raise Refusal("this form has expired", fix="open the page again", kind=Refused.FORBIDDEN)
+        raise UserError("this form has expired", fix="open the page again", kind=Refused.FORBIDDEN)

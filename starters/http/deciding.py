@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from starters.commands import sign_ins
-from starters.commands.office import Actor, Office
-from starters.commands.tasks_shown import TaskLink
 from starters.http.auth import Session, SignInNeeded, check_form, session_of
+from starters.use_cases import sign_in
+from starters.use_cases.services import Actor, Services
+from starters.views.task import TaskLink
 
 
-def inbox_of(office: Office, session: Session) -> Actor:
+def inbox_of(services: Services, session: Session) -> Actor:
     """Whose inbox a page shows: a signed-in member's own. An operator sees that of RAPPORT_AS, else everybody's."""
-    return acting(session, office.settings.as_ or "")
+    return acting(session, services.settings.as_ or "")
 
 
 def acting(session: Session, email: str) -> Actor:
@@ -22,7 +22,7 @@ def acting(session: Session, email: str) -> Actor:
     return Actor(email=email, channel="page", entered_by=f"token {session.name}", verified_by="operator")
 
 
-async def decider(request: Request, office: Office, link: TaskLink) -> Actor:
+async def decider(request: Request, services: Services, link: TaskLink) -> Actor:
     """Who decides behind the personal link of a mail: the one whom it was mailed to, signed in.
 
     A customer has no login: their link is enough, and signs off this one thing. For members it is enough only where
@@ -33,20 +33,20 @@ async def decider(request: Request, office: Office, link: TaskLink) -> Actor:
     """
     if link.is_customers:
         return Actor(email=link.reader, channel="link")
-    session = await session_of(request, office)
+    session = await session_of(request, services)
     if session is not None and session.email in (None, link.reader):
         return acting(session, link.reader)
-    if sign_ins.may_decide_without_sign_in(office):
+    if sign_in.may_decide_without_sign_in(services):
         return Actor(email=link.reader, channel="link")
     raise SignInNeeded
 
 
-async def check_decider(request: Request, office: Office) -> None:
+async def check_decider(request: Request, services: Services) -> None:
     """Refuse a form behind a link that was not drawn for the session that decides.
 
     Raises:
         Refusal: The CSRF token or the Origin is not ours.
     """
-    session = await session_of(request, office)
+    session = await session_of(request, services)
     if session is not None:
-        await check_form(request, office, session)
+        await check_form(request, services, session)

@@ -7,17 +7,17 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from rapport.model.base import Instant, Refused, Written
+from rapport.model.base import InputModel, Instant, Refused
 from rapport.model.reading import MAX_BYTES, read_json
-from starters.commands import onboardings
-from starters.commands.onboardings import Started, StartRequest
-from starters.commands.tokens import webhook_secret
-from starters.http.auth import TheOffice, Unauthorized
+from starters.http.auth import TheServices, UnauthorizedError
+from starters.use_cases import onboarding
+from starters.use_cases.onboarding import Started, StartRequest
+from starters.use_cases.token import webhook_secret
 
 router = APIRouter(prefix="/v1/hooks", tags=["hooks"])
 
 
-class ContractSigned(Written):
+class ContractSigned(InputModel):
     """The event of a signed contract, as Standard Webhooks shapes events."""
 
     type: Literal["contract.signed"]
@@ -26,7 +26,7 @@ class ContractSigned(Written):
 
 
 @router.post("/contract-signed", status_code=202)
-async def contract_signed(request: Request, office: TheOffice) -> Started:
+async def contract_signed(request: Request, services: TheServices) -> Started:
     """Start the onboarding of a signed contract.
 
     The signature is checked as Standard Webhooks says. A repeated or late event is harmless: a contract starts once.
@@ -34,14 +34,14 @@ async def contract_signed(request: Request, office: TheOffice) -> Started:
     body = await request.body()
     if len(body) <= MAX_BYTES:
         try:
-            Webhook(webhook_secret(office)).verify(body, dict(request.headers), json_parse=False)
+            Webhook(webhook_secret(services)).verify(body, dict(request.headers), json_parse=False)
         # A signature of another form, and a body that is no text, are ValueErrors of whoever reads them.
         except (WebhookVerificationError, ValueError):
-            raise Unauthorized(
+            raise UnauthorizedError(
                 "the signature does not fit",
                 field="webhook-signature",
                 fix="sign with the secret of `rapport token webhook-secret`, by Standard Webhooks, within five minutes",
                 kind=Refused.FORBIDDEN,
             ) from None
     event = read_json(ContractSigned, body)
-    return await onboardings.start(office, event.data)
+    return await onboarding.start(services, event.data)

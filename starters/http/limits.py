@@ -13,7 +13,7 @@ from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 
 SIGN_IN_BY_CLIENT: Final = RateLimitItemPerMinute(20, namespace="sign-in client")
 SIGN_IN_BY_ADDRESS: Final = RateLimitItemPerHour(5, namespace="sign-in address")
@@ -22,7 +22,7 @@ LINKS_BY_CLIENT: Final = RateLimitItemPerMinute(300, namespace="link client")
 """High enough for a whole company whose mail scanner opens every link from one address."""
 
 
-class TooMany(Refusal):
+class TooManyRequestsError(UserError):
     """Too many requests.
 
     Attributes:
@@ -54,7 +54,7 @@ class Limits:
         """
         if not await self.limiter.hit(limit, whom):
             reset = (await self.limiter.get_window_stats(limit, whom)).reset_time
-            raise TooMany(max(1, math.ceil(reset - time.time())))
+            raise TooManyRequestsError(max(1, math.ceil(reset - time.time())))
 
 
 def limits_of(request: Request) -> Limits:

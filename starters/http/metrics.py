@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from rapport.mail import outbox
-from rapport.mail.outbox import Deferrals, Standing
+from rapport.mail.outbox import Deferrals, StateCount
 from rapport.model.relay import RelayFault
 from rapport.storage import sweep
 from rapport.storage.database import Store
@@ -58,7 +58,7 @@ def _relay(registry: CollectorRegistry, fault: RelayFault | None, put_off: Defer
             waiting.labels(answer).set(count)
 
 
-def _registry(standings: list[Standing], last: LastSweep | None, now: datetime) -> CollectorRegistry:
+def _registry(standings: list[StateCount], last: LastSweep | None, now: datetime) -> CollectorRegistry:
     registry = CollectorRegistry()
     count = Gauge("rapport_messages", "Emails by state.", ["state"], registry=registry)
     age = Gauge(

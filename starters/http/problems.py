@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 
-from rapport.model.base import Refusal, Refused
-from starters.http.auth import Unauthorized
-from starters.http.limits import TooMany
+from rapport.model.base import Refused, UserError
+from starters.http.auth import UnauthorizedError
+from starters.http.limits import TooManyRequestsError
 
 STATUS = {
     Refused.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -23,23 +23,23 @@ RETRY_SECONDS: Final = 10
 """When a program may ask again for what a part that does not answer kept from it."""
 
 
-def status_of(refusal: Refusal) -> HTTPStatus:
+def status_of(refusal: UserError) -> HTTPStatus:
     """The HTTP status that tells a refusal's kind."""
-    if isinstance(refusal, Unauthorized):
+    if isinstance(refusal, UnauthorizedError):
         return HTTPStatus.UNAUTHORIZED
-    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(refusal, TooMany) else STATUS[refusal.kind]
+    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(refusal, TooManyRequestsError) else STATUS[refusal.kind]
 
 
-def headers_of(refusal: Refusal) -> dict[str, str]:
+def headers_of(refusal: UserError) -> dict[str, str]:
     """The headers that tell a program what to do about a refusal."""
-    if isinstance(refusal, TooMany):
+    if isinstance(refusal, TooManyRequestsError):
         return {"Retry-After": str(refusal.wait)}
     if refusal.kind is Refused.UNREACHABLE:
         return {"Retry-After": str(RETRY_SECONDS)}
-    return {"WWW-Authenticate": "Bearer"} if isinstance(refusal, Unauthorized) else {}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(refusal, UnauthorizedError) else {}
 
 
-def problem(refusal: Refusal) -> JSONResponse:
+def problem(refusal: UserError) -> JSONResponse:
     """A refusal as problem details (RFC 9457)."""
     status = status_of(refusal)
     body: dict[str, Any] = {

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.storage.faults import DatabaseFault
 from rapport.temporal import run_to_end
 from starters.http.app import create_app
-from starters.installation import office
-from worker import stationery
+from starters.installation import services
+from worker import mail_settings
 
 
 async def serve(host: str, port: int) -> None:
@@ -24,8 +24,8 @@ async def serve(host: str, port: int) -> None:
         Refusal: A setting is missing, or Temporal does not answer.
         DatabaseFault: The database does not answer, or is of another version.
     """
-    async with office(None) as parts:
-        stationery(parts.settings)
+    async with services(None) as parts:
+        mail_settings(parts.settings)
         config = uvicorn.Config(create_app(parts), host=host, port=port, access_log=False, server_header=False)
         await uvicorn.Server(config).serve()
 
@@ -41,7 +41,7 @@ def main(
     logging.getLogger("alembic").setLevel("WARNING")
     try:
         run_to_end(serve(host, port))
-    except (Refusal, DatabaseFault) as refusal:
+    except (UserError, DatabaseFault) as refusal:
         sys.exit(str(refusal))
 
 

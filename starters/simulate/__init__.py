@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from rapport.mail import compose, outbox
-from rapport.model.base import Refusal
-from starters.commands import messages
+from rapport.model.base import UserError
 from starters.simulate.life import Life, beginning
 from starters.simulate.scenarios import SCENARIOS, Scenario
 from starters.simulate.sources import Source
 from starters.simulate.year import Year, look_back, written
+from starters.use_cases import message
 
 
 async def simulate(
@@ -50,7 +50,7 @@ async def simulate(
 
 def _scenario(name: str) -> Scenario:
     if name not in SCENARIOS:
-        raise Refusal(
+        raise UserError(
             f'there is no scenario "{name[:40]}"', field="--scenario", fix=f"use one of {', '.join(SCENARIOS)}"
         )
     return SCENARIOS[name]()
@@ -58,7 +58,7 @@ def _scenario(name: str) -> Scenario:
 
 def _insist_on_room(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise Refusal("is there already", field="--out", fix="name a new or empty directory")
+        raise UserError("is there already", field="--out", fix="name a new or empty directory")
 
 
 async def _write(life: Life, year: Year, out: Path) -> None:
@@ -68,13 +68,13 @@ async def _write(life: Life, year: Year, out: Path) -> None:
         assert line.key is not None
         role = (line.role or "").lower().replace(" ", "-")
         name = f"{number:04d}-{line.at.astimezone(life.zone):%Y-%m-%d}-{line.step}-{role}"
-        async with life.office.store.reading() as connection:
+        async with life.services.store.reading() as connection:
             raw = await outbox.raw(connection, line.key)
         if raw is not None:
             files[f"{name}.eml"] = raw
             files[f"{name}.html"] = compose.readable(raw)["html"].encode()
         else:
-            files[f"{name}.html"] = (await messages.show(life.office, line.key)).html.encode()
+            files[f"{name}.html"] = (await message.show(life.services, line.key)).html.encode()
     await asyncio.to_thread(_save, out, files)
 
 

@@ -52,7 +52,7 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Told(Interceptor):
+class ClockInterceptor(Interceptor):
     """Tells activities what time it is."""
 
     shift: Shift

@@ -22,21 +22,21 @@ from rapport import clock
 from rapport.mail import outbox
 from rapport.mail.catcher import Catcher
 from rapport.mail.outbox import Message
-from rapport.model.human_task import TaskPhase
+from rapport.model.account import Member
 from rapport.model.message import MessageState
-from rapport.model.people import Member
-from rapport.policy import calendar
+from rapport.model.task import TaskPhase
+from rapport.rules import calendar
 from rapport.settings import Settings
-from rapport.storage import people
+from rapport.storage import account as accounts
 from rapport.storage.tables import MessageRow, TaskRow
 from rapport.temporal import let_pass, time_skipping
-from starters.commands import onboardings
-from starters.commands.office import Actor, Office
-from starters.commands.onboardings import PLAYBOOKS
 from starters.programs import find
-from starters.simulate.clockwork import Shift, ShiftedRunner, Told
+from starters.simulate.clockwork import ClockInterceptor, Shift, ShiftedRunner
 from starters.simulate.scenarios import Scenario
 from starters.simulate.sources import Source
+from starters.use_cases import onboarding
+from starters.use_cases.onboarding import PLAYBOOKS
+from starters.use_cases.services import Actor, Services
 from worker import STEADY, build
 
 HOST: Final = "127.0.0.1"
@@ -62,7 +62,7 @@ class Life:
         account: The account's key.
     """
 
-    office: Office
+    services: Services
     environment: WorkflowEnvironment
     catcher: Catcher
     shift: Shift
@@ -114,7 +114,7 @@ class Life:
 
     async def settle(self, workflow_id: str) -> None:
         """Wait until a workflow has done all that it was given to do: what comes next comes after that, in each run."""
-        handle = self.office.client.get_workflow_handle(workflow_id)
+        handle = self.services.client.get_workflow_handle(workflow_id)
         async with asyncio.timeout(_SETTLES):
             while True:
                 described = (await handle.describe()).raw_description
@@ -131,12 +131,12 @@ class Life:
     async def has_news(self) -> bool:
         """Whether there is anything for anybody to look at. Most days there is not, and a look costs ten times this."""
         since = self._read_until or self.began
-        async with self.office.store.reading() as connection:
+        async with self.services.store.reading() as connection:
             return bool(await connection.scalar(_NEWS, {"of": self.account, "since": since}))
 
     async def new_mails(self) -> list[Message]:
         """The account's mails that went out since this was asked last."""
-        async with self.office.store.reading() as connection:
+        async with self.services.store.reading() as connection:
             sent = await outbox.messages(connection, self.account, MessageState.SENT, settled_since=self._read_until)
         new = [mail for mail in sent if mail.key not in self._read]
         self._read.update(mail.key for mail in new)
@@ -186,15 +186,21 @@ async def beginning(source: Source, begins: datetime) -> AsyncIterator[Life]:
         )
         shift = Shift(begins - await environment.get_current_time())
         built = await parts.enter_async_context(
-            build(environment.client, settings, runner=ShiftedRunner(shift), interceptors=[Told(shift)], pollers=STEADY)
+            build(
+                environment.client,
+                settings,
+                runner=ShiftedRunner(shift),
+                interceptors=[ClockInterceptor(shift)],
+                pollers=STEADY,
+            )
         )
         await built.store.migrate()
-        office = Office(settings, built.store, environment.client)
+        services = Services(settings, built.store, environment.client)
         # The worker's tasks keep the beginning as their present; an activity that asks is told its own.
         with clock.set_to(begins):
             await parts.enter_async_context(built.worker)
-            await source.bring(office.store)
-            await onboardings.start(office, source.request)
-            async with office.store.reading() as connection:
-                _, tam, _ = await people.surroundings(connection, source.account)
-        yield Life(office, environment, catcher, shift, begins, begins, source.account, tam)
+            await source.bring(services.store)
+            await onboarding.start(services, source.request)
+            async with services.store.reading() as connection:
+                _, tam, _ = await accounts.surroundings(connection, source.account)
+        yield Life(services, environment, catcher, shift, begins, begins, source.account, tam)

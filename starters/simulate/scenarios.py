@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar
 
 from rapport.mail import compose, outbox
 from rapport.mail.outbox import Message
-from rapport.model.base import Refusal
-from rapport.model.human_task import TaskPhase
-from rapport.model.people import CHAMPION
-from rapport.policy import calendar
-from rapport.storage import access, people
-from starters.commands import meetings, messages, tasks
-from starters.commands.messages import Edit
-from starters.commands.office import Actor
-from starters.commands.tasks_shown import OptionShown
+from rapport.model.account import CHAMPION
+from rapport.model.base import UserError
+from rapport.model.task import TaskPhase
+from rapport.rules import calendar
+from rapport.storage import access, account
+from starters.use_cases import meeting, message, task
+from starters.use_cases.message import Edit
+from starters.use_cases.services import Actor
+from starters.views.task import OptionShown
 
 if TYPE_CHECKING:
     from starters.simulate.life import Life
@@ -47,7 +47,7 @@ async def _try(doing: Awaitable[T]) -> T | None:
     """Do something, and take a no for an answer: what another did meanwhile need not be done again."""
     try:
         return await doing
-    except Refusal:
+    except UserError:
         return None
 
 
@@ -97,15 +97,15 @@ class Smooth:
     async def _read(self, life: Life, mail: Message) -> None:
         if mail.person == life.tam.id:
             if mail.email == "meeting_report":
-                await _try(meetings.report(life.office, life.account, mail.step, "held", life.acting_tam))
+                await _try(meeting.report(life.services, life.account, mail.step, "held", life.acting_tam))
             elif mail.email == "meeting_stuck":
                 start = calendar.add_business_days(life.now, 3, life.tam.schedule)
                 start = calendar.next_working_instant(start.replace(minute=0), life.tam.schedule)
-                await _try(meetings.book(life.office, life.account, mail.step, start, life.acting_tam))
+                await _try(meeting.book(life.services, life.account, mail.step, start, life.acting_tam))
             return
-        async with life.office.store.reading() as connection:
+        async with life.services.store.reading() as connection:
             raw = await outbox.raw(connection, mail.key)
-            known = {one.id: one for one in await people.contacts(connection, life.account)}
+            known = {one.id: one for one in await account.contacts(connection, life.account)}
         link = _LINK.search(compose.readable(raw)["text"]) if raw is not None else None
         contact = known.get(mail.person)
         if contact is not None and link is not None:
@@ -114,21 +114,21 @@ class Smooth:
 
     async def _follow(self, life: Life, person: str, token: str) -> None:
         """Do what the page behind a link asks for, if it still does."""
-        if not await tasks.is_task(life.office, token):
+        if not await task.is_task(life.services, token):
             await self._vote(life, person, token)
             return
-        link = await _try(tasks.by_link(life.office, token))
+        link = await _try(task.by_link(life.services, token))
         if link is not None and not link.superseded and link.decided is None and link.task.phase is TaskPhase.OPEN:
             who, option = Actor(email=link.reader, channel="link"), link.task.options[0]
-            await _try(tasks.decide(life.office, link.task.task, option.id, who, _reason(option), link.round))
+            await _try(task.decide(life.services, link.task.task, option.id, who, _reason(option), link.round))
 
     async def _vote(self, life: Life, person: str, token: str) -> None:
         """Say which of the times lie in one's own working day, if anybody still asks."""
-        poll = await _try(meetings.poll(life.office, token))
+        poll = await _try(meeting.poll(life.services, token))
         if poll is None or poll.stale or poll.answered or poll.booked is not None or not poll.slots:
             return
-        async with life.office.store.reading() as connection:
-            contacts = {one.id: one.schedule for one in await people.contacts(connection, life.account)}
+        async with life.services.store.reading() as connection:
+            contacts = {one.id: one.schedule for one in await account.contacts(connection, life.account)}
             link = await access.find_link(connection, token)
         slots = tuple(
             slot.id
@@ -138,38 +138,38 @@ class Smooth:
                 for window in calendar.working_windows(contacts[person], slot.start.date(), slot.end.date())
             )
         )
-        if link is not None and await _try(meetings.vote_by_link(life.office, token, slots, None)) is not None:
+        if link is not None and await _try(meeting.vote_by_link(life.services, token, slots, None)) is not None:
             # Whoever looks next finds the meeting booked, if that was the vote that it took.
             await life.settle(link.workflow_id)
 
     async def _send_drafts(self, life: Life) -> None:
-        drafts = await messages.drafts(life.office, life.account)
+        drafts = await message.drafts(life.services, life.account)
         for draft in drafts:
             if draft.to_write and draft.paragraph is None:
                 word = Edit(paragraph="Write to me whenever something is in the way.")
-                await _try(messages.edit(life.office, draft.key, word, life.acting_tam))
+                await _try(message.edit(life.services, draft.key, word, life.acting_tam))
         if drafts:
-            await _try(messages.release(life.office, tuple(draft.key for draft in drafts), life.acting_tam))
+            await _try(message.release(life.services, tuple(draft.key for draft in drafts), life.acting_tam))
 
     async def _decide(self, life: Life) -> None:
         """Whichever member is asked says what is wanted, or takes the first option."""
         anyone = Actor(email="", channel="cli")
-        if await tasks.waiting(life.office, anyone) == 0:
+        if await task.waiting(life.services, anyone) == 0:
             return
-        async with life.office.store.reading() as connection:
-            members = {member.email for member in await people.members(connection)}
-        for line in (await tasks.inbox(life.office, anyone)).mine:
+        async with life.services.store.reading() as connection:
+            members = {member.email for member in await account.members(connection)}
+        for line in (await task.inbox(life.services, anyone)).mine:
             email = next((address for address in line.assignees if address in members), None)
             if email is None:
                 # It waits for a contact, who has a link of their own.
                 continue
             who = Actor(email=email, channel="page")
             if line.phase is TaskPhase.PREPARING:
-                asks = (await tasks.show(life.office, line.task)).asks
-                await _try(tasks.request(life.office, line.task, dict.fromkeys(asks, "As agreed"), who))
+                asks = (await task.show(life.services, line.task)).asks
+                await _try(task.request(life.services, line.task, dict.fromkeys(asks, "As agreed"), who))
             elif line.phase is TaskPhase.OPEN:
                 option = line.options[0]
-                await _try(tasks.decide(life.office, line.task, option.id, who, _reason(option)))
+                await _try(task.decide(life.services, line.task, option.id, who, _reason(option)))
 
 
 SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {"smooth": Smooth, "nobody_answers": NobodyAnswers}

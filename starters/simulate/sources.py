@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
-from rapport.model.people import AccountFile, WrittenContract
-from rapport.storage import people
+from rapport.model.account import AccountFile, WrittenContract
+from rapport.storage import account as account_storage
 from rapport.storage.database import Store
 from rapport.storage.tables import AbsenceRow, AccountRow, Base, ContactRow, ContractRow, MemberRow, VendorRow
-from starters.commands import accounts
-from starters.commands.office import present
-from starters.commands.onboardings import PLAYBOOKS, StartRequest
 from starters.installation import insist_on_database, settings_of
+from starters.use_cases import account as accounts
+from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from starters.use_cases.services import present
 
 Rows = Sequence[tuple[type[Base], list[dict[str, Any]]]]
 
@@ -85,7 +85,7 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
     store = Store(settings.database)
     try:
         async with store.snapshot() as connection:
-            _, tam, _ = await people.surroundings(connection, account)
+            _, tam, _ = await account_storage.surroundings(connection, account)
             of_account = {AccountRow: AccountRow.key == account, ContactRow: ContactRow.account == account}
             rows: list[tuple[type[Base], list[dict[str, Any]]]] = []
             for table in (VendorRow, MemberRow, AbsenceRow, AccountRow, ContactRow):

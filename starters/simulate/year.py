@@ -11,19 +11,19 @@ from zoneinfo import ZoneInfo
 
 from rapport.mail import outbox
 from rapport.mail.outbox import Message
-from rapport.model.base import Instant, Wire
+from rapport.model.account import personas
+from rapport.model.base import Instant, WireModel
 from rapport.model.message import MessageState
-from rapport.model.people import personas
-from rapport.storage import contracts, people, waits
+from rapport.storage import account as accounts, contract as contracts, waits
 from rapport.storage.addresses import GONE
-from starters.commands import timelines
-from starters.commands.timelines import EntryShown
+from starters.use_cases import timeline
+from starters.use_cases.timeline import EntryShown
 
 if TYPE_CHECKING:
     from starters.simulate.life import Life
 
 
-class Line(Wire):
+class YearLine(WireModel):
     """Something that happened.
 
     Attributes:
@@ -44,7 +44,7 @@ class Line(Wire):
     key: str | None = None
 
 
-class Waiting(Wire):
+class StillWaiting(WireModel):
     """What still waits at the end."""
 
     where: str
@@ -53,7 +53,7 @@ class Waiting(Wire):
     unblock: str
 
 
-class Year(Wire):
+class Year(WireModel):
     """A simulated life.
 
     Attributes:
@@ -72,24 +72,24 @@ class Year(Wire):
     zone: str
     began: Instant
     until: Instant
-    lines: tuple[Line, ...]
+    lines: tuple[YearLine, ...]
     mails: dict[str, int]
     kept: dict[str, int]
     meetings: int
     decisions: int
     caught: int
     steps: dict[str, str]
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[StillWaiting, ...]
 
 
 async def look_back(life: Life, scenario: str, says: str) -> Year:
     """All that happened until now."""
-    entries = await timelines.timeline_of(life.office, life.account)
-    async with life.office.store.reading() as connection:
+    entries = await timeline.timeline_of(life.services, life.account)
+    async with life.services.store.reading() as connection:
         mails = await outbox.messages(connection, life.account)
-        account = await people.account(connection, life.account)
-        known = await people.personas_of(connection, life.account)
-        names = await people.names(connection, life.account)
+        account = await accounts.account(connection, life.account)
+        known = await accounts.personas_of(connection, life.account)
+        names = await accounts.names(connection, life.account)
         contract = await contracts.latest(connection, life.account)
         assert contract is not None
         steps = await contracts.milestones(connection, contract.id)
@@ -117,7 +117,8 @@ async def look_back(life: Life, scenario: str, says: str) -> Year:
         caught=len(life.catcher.mails()),
         steps={step.step: step.outcome or step.state for step in steps},
         waiting=tuple(
-            Waiting(where=wait.where, what=wait.what, deadline=wait.deadline, unblock=wait.unblock) for wait in waiting
+            StillWaiting(where=wait.where, what=wait.what, deadline=wait.deadline, unblock=wait.unblock)
+            for wait in waiting
         ),
     )
 
@@ -129,7 +130,7 @@ def _counted(words: Iterator[str] | Iterator[MessageState | None]) -> dict[str, 
 _BEGINNINGS: Final = {"step.ended": "step.began", "task.closed": "task.opened"}
 
 
-def _entries(entries: Sequence[EntryShown], zone: ZoneInfo) -> Iterator[Line]:
+def _entries(entries: Sequence[EntryShown], zone: ZoneInfo) -> Iterator[YearLine]:
     """The timeline's entries, and of each end how long it took to come. Mails have lines of their own."""
     began: dict[tuple[str, str | None], datetime] = {}
     for entry in entries:
@@ -140,11 +141,11 @@ def _entries(entries: Sequence[EntryShown], zone: ZoneInfo) -> Iterator[Line]:
         days = (entry.at.astimezone(zone).date() - since.astimezone(zone).date()).days
         took = f", after {'a day' if days == 1 else f'{days} days'}" if days else ""
         # Every instant here is of one zone, which the second line names.
-        yield Line(at=entry.at, kind=entry.kind, step=entry.step, what=entry.what.replace(f" ({zone})", "") + took)
+        yield YearLine(at=entry.at, kind=entry.kind, step=entry.step, what=entry.what.replace(f" ({zone})", "") + took)
 
 
-def _mail(mail: Message, names: dict[str, str], role: str) -> Line:
-    return Line(
+def _mail(mail: Message, names: dict[str, str], role: str) -> YearLine:
+    return YearLine(
         at=mail.settled_at or mail.created_at,
         kind="mail",
         step=mail.step,
@@ -166,7 +167,7 @@ _IN_A_MINUTE: Final = (
 """What people did, what came of it, what ended by that, and what began. The rest, and then the mails, come after."""
 
 
-def _order(line: Line) -> tuple[datetime, int, str, str, str]:
+def _order(line: YearLine) -> tuple[datetime, int, str, str, str]:
     """One order for what happened in the same minute, whichever of two workflows was written down first."""
     after = len(_IN_A_MINUTE) + (line.kind == "mail")
     rank = next((rank for rank, kinds in enumerate(_IN_A_MINUTE) if line.kind.startswith(kinds)), after)
@@ -175,7 +176,7 @@ def _order(line: Line) -> tuple[datetime, int, str, str, str]:
     return line.at, rank, line.step or "", line.role or "", what
 
 
-def _begin_before_the_end(lines: list[Line]) -> None:
+def _begin_before_the_end(lines: list[YearLine]) -> None:
     """What begins and ends in the same minute begins first, though ends usually come before what they let begin."""
     ends = [line for line in lines if line.kind == "step.ended"]
     for end in ends:
@@ -220,7 +221,7 @@ def _week(there: datetime) -> tuple[int, int]:
     return year, week
 
 
-def _said(line: Line, zone: ZoneInfo) -> str:
+def _said(line: YearLine, zone: ZoneInfo) -> str:
     at = f"{line.at.astimezone(zone):%a %d %b  %H:%M}"
     if line.kind != "mail":
         return f"{at}  {line.what}"
@@ -245,6 +246,6 @@ def _listed(counts: dict[str, int], before: str = "") -> str:
     return ", ".join(f"{count} {before}{what}" for what, count in counts.items())
 
 
-def _left(waiting: Waiting, zone: ZoneInfo) -> str:
+def _left(waiting: StillWaiting, zone: ZoneInfo) -> str:
     due = f", due {waiting.deadline.astimezone(zone):%d %b %Y}" if waiting.deadline else ""
     return f"  waits: {waiting.where} for {waiting.what}{due}; {waiting.unblock}"

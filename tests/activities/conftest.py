@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from activities.messages import Messages
+from activities.message import Messages
 from rapport.mail.smtp import Mailer
 from rapport.storage.database import Store
 from tests.helpers_mail import ScriptedRelay, mailer_to, messages_with

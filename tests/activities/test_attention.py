@@ -13,20 +13,20 @@ from sqlalchemy import select, update
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities.messages import Messages
-from rapport.mail import outbox, put_off
+from activities.message import Messages
+from rapport.mail import deferral, outbox
 from rapport.mail.compose import readable
-from rapport.model.base import Instant, Refusal, Refused
-from rapport.model.message import Deliver, MessageState, Occasion, Outcomes, Purpose, SetAside
-from rapport.model.support import WrittenCase
+from rapport.model.base import Instant, Refused, UserError
+from rapport.model.message import Deliver, MessageRequest, MessageState, Outcomes, Purpose, SetAside
+from rapport.model.support_case import WrittenCase
 from rapport.settings import Settings
-from rapport.storage import access, support, timeline
+from rapport.storage import access, support_case, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Store
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import AccountRow, ContactRow, MessageRow
-from starters.commands.messages import release
-from starters.commands.office import Actor, Office
+from starters.use_cases.message import release
+from starters.use_cases.services import Actor, Services
 from tests.helpers_mail import (
     ScriptedRelay,
     activity_at,
@@ -56,7 +56,7 @@ async def messages(store: Store, relay: ScriptedRelay) -> AsyncIterator[Messages
         yield messages_with(store, mailer, quiet_hours=True)
 
 
-async def send(messages: Messages, what: Occasion, at: datetime) -> Outcomes:
+async def send(messages: Messages, what: MessageRequest, at: datetime) -> Outcomes:
     """One attempt at writing and sending."""
     return await activity_at(at).run(messages.send, what)
 
@@ -68,7 +68,7 @@ async def deliver(messages: Messages, keys: tuple[str, ...], at: datetime, **sai
 
 async def note(
     store: Store, step: str, to: str = "primary_champion", *, stale_at: Instant | None = None, review: str = "auto"
-) -> Occasion:
+) -> MessageRequest:
     """A mail that is nice to have, of some step."""
     company = await company_of(store)
     plain = occasion(company, Purpose.MESSAGE, "hello", to=(having(company, to),))
@@ -245,10 +245,10 @@ async def test_a_mail_that_is_joined_while_it_is_written_is_written_anew(store: 
     """Bytes made before another joined are not kept."""
     key = key_of(await send(messages, await note(store, "resources"), NIGHT))
     async with store.writing() as connection:
-        assert await put_off.take_in(connection, key)
+        assert await deferral.take_in(connection, key)
         assert not await outbox.freeze(connection, key, ("s", b"without"), None, None, guests=0)
         assert await outbox.freeze(connection, key, ("s", b"with"), None, None, guests=1)
-        assert not await put_off.take_in(connection, key)
+        assert not await deferral.take_in(connection, key)
 
 
 async def four_in_january(store: Store, messages: Messages) -> None:
@@ -327,7 +327,7 @@ async def open_worst(store: Store) -> None:
     """Put an open case of severity 1 on record."""
     async with store.writing() as connection:
         written = WrittenCase(account="versayce", question="All is down", severity=1)
-        await support.add(connection, written, "c_1", "s_1", "m_1", MONDAY)
+        await support_case.add(connection, written, "c_1", "s_1", "m_1", MONDAY)
 
 
 async def test_an_open_severity_one_holds_back_what_can_wait(
@@ -367,8 +367,8 @@ async def test_nobody_sends_by_hand_what_can_wait_for_a_severity_one(
         await connection.execute(update(AccountRow).values(review=None))
     key = key_of(await send(messages, await note(store, "tips", review="approve"), MONDAY + timedelta(hours=9)))
     await open_worst(store)
-    office = Office(Settings(data=tmp_path, secret=SecretStr("x")), store, cast("Client", None))
-    with pytest.raises(Refusal, match="C-00001 of severity 1 is open") as refused:
-        await release(office, (key,), Actor(email="robin.keller@foobar.example", channel="cli"))
+    services = Services(Settings(data=tmp_path, secret=SecretStr("x")), store, cast("Client", None))
+    with pytest.raises(UserError, match="C-00001 of severity 1 is open") as refused:
+        await release(services, (key,), Actor(email="robin.keller@foobar.example", channel="cli"))
     assert refused.value.kind is Refused.CONFLICT
     assert (await rows(store))["tips"]["state"] == S.DRAFT

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.tasks import Knowing, Reseating, Seated, Seating, Tasks
-from rapport.model.people import AccountFile
+from activities.task import Knowing, Reseating, Seated, Seating, Tasks
+from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
 from rapport.storage import imports
 from rapport.storage.database import Store

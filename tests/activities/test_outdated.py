@@ -10,18 +10,18 @@ import pytest
 from sqlalchemy import insert, select, update
 from temporalio.exceptions import ApplicationError
 
-from activities.messages import Messages
+from activities.message import Messages
 from rapport.mail import outbox, outdated
 from rapport.model.cadence import Occurrence, ReviewPlan
-from rapport.model.message import HandoverFacts, MessageState, Occasion, Purpose, RhythmFacts
-from rapport.model.records import Entry
+from rapport.model.message import HandoverFacts, MessageRequest, MessageState, Purpose, RhythmFacts
+from rapport.model.projection import TimelineEvent
 from rapport.playbooks import load
-from rapport.storage import contracts
+from rapport.storage import contract
 from rapport.storage.database import Connection, Store
 from rapport.storage.relay import mend
 from rapport.storage.tables import AccountRow, MemberRow, MessageRow, MilestoneRow
 from rapport.storage.timeline import append
-from tests.activities.test_messages import T0, one, rows, send
+from tests.activities.test_message import T0, one, rows, send
 from tests.conftest import example
 from tests.helpers_mail import ScriptedRelay
 
@@ -29,7 +29,7 @@ S = MessageState
 LATER = T0 + timedelta(minutes=30)
 
 
-async def waits(store: Store, messages: Messages, relay: ScriptedRelay, what: Occasion) -> str:
+async def waits(store: Store, messages: Messages, relay: ScriptedRelay, what: MessageRequest) -> str:
     """Write a mail while the relay takes nothing of ours; give its key."""
     relay.then("greeting", "554 5.7.1 blocked")
     with pytest.raises(ApplicationError):
@@ -39,7 +39,7 @@ async def waits(store: Store, messages: Messages, relay: ScriptedRelay, what: Oc
     return str(row["key"])
 
 
-async def goes(store: Store, messages: Messages, what: Occasion, key: str) -> tuple[MessageState, str | None]:
+async def goes(store: Store, messages: Messages, what: MessageRequest, key: str) -> tuple[MessageState, str | None]:
     """Mend the relay, and give what becomes of the mail then: its state, and why."""
     async with store.writing() as connection:
         await mend(connection, LATER)
@@ -50,25 +50,27 @@ async def goes(store: Store, messages: Messages, what: Occasion, key: str) -> tu
     return message.state, message.reason
 
 
-def told(kind: str, who: str | None = None) -> Callable[[Connection, Occasion], Awaitable[None]]:
+def told(kind: str, who: str | None = None) -> Callable[[Connection, MessageRequest], Awaitable[None]]:
     """The timeline tells something of the kickoff meanwhile."""
 
-    async def change(connection: Connection, what: Occasion) -> None:
+    async def change(connection: Connection, what: MessageRequest) -> None:
         by = what.to[0] if who == "the reader" else who
         at = T0 + timedelta(minutes=9)
-        entry = Entry(key=f"x/{kind}", account="versayce", at=at, kind=kind, step="kickoff", who=by, about="1")
+        entry = TimelineEvent(key=f"x/{kind}", account="versayce", at=at, kind=kind, step="kickoff", who=by, about="1")
         await append(connection, [entry])
 
     return change
 
 
-def step(state: str, attempt: int = 1, outcome: str | None = None) -> Callable[[Connection, Occasion], Awaitable[None]]:
+def step(
+    state: str, attempt: int = 1, outcome: str | None = None
+) -> Callable[[Connection, MessageRequest], Awaitable[None]]:
     """The kickoff stands so by then."""
 
-    async def change(connection: Connection, _: Occasion) -> None:
+    async def change(connection: Connection, _: MessageRequest) -> None:
         file = example()
         assert file.contract is not None
-        await contracts.request(connection, "versayce", file.contract, load("enterprise"), "onboarding/versayce", T0)
+        await contract.request(connection, "versayce", file.contract, load("enterprise"), "onboarding/versayce", T0)
         row: dict[str, Any] = {"contract": file.contract.id, "step": "kickoff", "position": 1, "title": "Kickoff"}
         row |= {"stage": "kickoff", "kind": "meeting", "state": state, "attempt": attempt, "outcome": outcome}
         await connection.execute(insert(MilestoneRow).values(**row, waiting_on=[], projected=1))
@@ -95,7 +97,7 @@ async def test_what_is_false_by_then_does_not_go(
     messages: Messages,
     relay: ScriptedRelay,
     purpose: Purpose,
-    change: Callable[[Connection, Occasion], Awaitable[None]],
+    change: Callable[[Connection, MessageRequest], Awaitable[None]],
     reason: str,
 ) -> None:
     """Times of a meeting that is booked, a reminder of an answer that is there, a step that is over: suppressed."""
@@ -125,7 +127,7 @@ async def test_what_may_still_be_so_goes(
     messages: Messages,
     relay: ScriptedRelay,
     purpose: Purpose,
-    change: Callable[[Connection, Occasion], Awaitable[None]],
+    change: Callable[[Connection, MessageRequest], Awaitable[None]],
 ) -> None:
     """What the record doesn't speak against is sent once the relay takes it."""
     what = await one(store, purpose)
@@ -178,7 +180,7 @@ async def test_a_date_that_was_called_off_is_told_until_it_has_passed(
     )
     series = RhythmFacts(uid="x", title="Weekly", step="weekly", minutes=15, kind=kind, occurrence=date)
     async with store.writing() as connection:
-        what = Occasion.model_validate((await outbox.drafts(connection, [key]))[0].occasion)
+        what = MessageRequest.model_validate((await outbox.drafts(connection, [key]))[0].occasion)
         what = what.model_copy(update={"meeting": None, "rhythm": series, "purpose": Purpose.INVITATION})
         await connection.execute(update(MessageRow).values(occasion=what.model_dump(mode="json")))
         assert await outdated.why_not(connection, await outbox.message(connection, key), LATER) == reason
@@ -233,7 +235,7 @@ async def test_a_brief_is_of_use_until_its_last_day_is_over_everywhere(
     )
     series = RhythmFacts(uid="x", title="Review", step="review", minutes=60, until=T0.date(), review=plan)
     async with store.writing() as connection:
-        what = Occasion.model_validate((await outbox.drafts(connection, [key]))[0].occasion)
+        what = MessageRequest.model_validate((await outbox.drafts(connection, [key]))[0].occasion)
         what = what.model_copy(update={"meeting": None, "rhythm": series, "purpose": Purpose.BRIEF})
         await connection.execute(update(MessageRow).values(occasion=what.model_dump(mode="json")))
         message = await outbox.message(connection, key)

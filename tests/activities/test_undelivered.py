@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from activities.messages import Messages
+from activities.message import Messages
 from activities.undelivered import UndeliveredMails
 from rapport.mail import outbox
 from rapport.model.message import Deliver, MessageState, Purpose, Resolution
@@ -15,9 +15,8 @@ from rapport.model.undelivered import Outstanding, Settling, UndeliveredStart
 from rapport.storage.database import Store
 from rapport.storage.relay import mend
 from rapport.storage.tables import MessageRow
-from tests.activities.test_messages import LUCA, OVER, T0, leaves, one, rows, told
-from tests.activities.test_outdated import LATER, waits
-from tests.activities.test_outdated import told as tells
+from tests.activities.test_message import LUCA, OVER, T0, leaves, one, rows, told
+from tests.activities.test_outdated import LATER, told as tells, waits
 from tests.helpers_mail import ScriptedRelay, activity_at
 
 S = MessageState

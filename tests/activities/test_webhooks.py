@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 from temporalio.exceptions import ApplicationError
 
-from activities.gaps import Gaps
+from activities.gap import Gaps
 from activities.webhooks import HOOK_GIVES_UP, LONGEST, Hook, Later, Turned, post
 from rapport.model.gap import GapSent, GapStart, NewGap
-from rapport.storage import gaps
+from rapport.storage import gap
 from rapport.storage.database import Store
 from tests.helpers_mail import activity_at
 from tests.support.receiver import Receiver, receiver
@@ -41,7 +41,7 @@ async def delivery(store: Store, crm: Receiver) -> AsyncIterator[Gaps]:
 async def logged(store: Store) -> GapStart:
     """A gap that was never sent."""
     async with store.writing() as connection:
-        ref = await gaps.add(connection, NewGap(title="Umbenennen für alle", description="x"), "m_1", T0)
+        ref = await gap.add(connection, NewGap(title="Umbenennen für alle", description="x"), "m_1", T0)
     return GapStart(ref=ref)
 
 
@@ -137,6 +137,6 @@ async def test_two_days_of_silence_end_a_delivery_on_record(store: Store, delive
         assert "a-secret-path" not in str(failed.value) + repr(failed.value.__cause__) + repr(delivery)
         assert SECRET not in str(failed.value) + repr(failed.value.__cause__) + repr(delivery)
     async with store.reading() as connection:
-        found = await gaps.gap(connection, order.ref)
+        found = await gap.gap(connection, order.ref)
     assert found is not None
     assert (found.delivery, found.delivery_reason) == ("failed", "given up after 48 hours: it answers 500")

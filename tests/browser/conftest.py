@@ -16,13 +16,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route, async_playwright
 from temporalio.client import Client
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.ids import new_id
-from starters.commands import cadences, meetings, messages, onboardings, tokens
-from starters.commands.onboardings import StartRequest
 from starters.stack import http_server
-from tests.conftest import TAM, Town, account, free_port, link_of, town, until
-from tests.support.rhythm import HEAD, QBR, WEEKLY
+from starters.use_cases import cadence, meeting, message as messages, onboarding, token
+from starters.use_cases.onboarding import StartRequest
+from tests.conftest import TAM, Installation, account, free_port, installation, link_of, until
+from tests.support.cadence import HEAD, QBR, WEEKLY
 
 HOST = "127.0.0.1"
 # Requests that pages make are refused by a route; redirects, which no route sees, and what the browser asks for by
@@ -34,28 +34,28 @@ FLAGS = [f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {HOST}", "--no-proxy-s
 class Site:
     """An installation with its pages on a port."""
 
-    town: Town
+    installation: Installation
     url: str
 
     async def onboard(self, **changes: Any) -> str:
         """Start an onboarding of the example account under a key of its own; give the key."""
         file = account(new_id("a").replace("_", "-"), new_id("C"))
         file = file.model_copy(update={"account": file.account.model_copy(update=changes)})
-        await onboardings.start(self.town.office, StartRequest(file=file))
+        await onboarding.start(self.installation.services, StartRequest(file=file))
         return file.account.key
 
     async def recurring(self) -> str:
         """Start one with a standing meeting and reviews; give its key once the meeting has a time."""
-        folder = self.town.office.settings.data / "playbooks"
+        folder = self.installation.services.settings.data / "playbooks"
         folder.mkdir(exist_ok=True)
         (folder / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
         file = account(new_id("a").replace("_", "-"), new_id("C"))
-        await onboardings.start(self.town.office, StartRequest(file=file, playbook="rhythm"))
+        await onboarding.start(self.installation.services, StartRequest(file=file, playbook="rhythm"))
 
         async def planned() -> bool:
             try:
-                shown = await cadences.show(self.town.office, file.account.key)
-            except Refusal:
+                shown = await cadence.show(self.installation.services, file.account.key)
+            except UserError:
                 return False
             return all(rhythm.next for rhythm in shown.rhythms)
 
@@ -67,23 +67,23 @@ class Site:
         key = await self.onboard(review="approve")
 
         async def written() -> bool:
-            return len(await messages.drafts(self.town.office, key)) == 4
+            return len(await messages.drafts(self.installation.services, key)) == 4
 
         await until(written, "four drafts")
         return key
 
     async def book(self, key: str) -> None:
         """Book a kickoff by hand, at the first time on offer."""
-        offered = await meetings.show(self.town.office, key, "kickoff")
-        await meetings.book(self.town.office, key, "kickoff", offered.slots[0].start, TAM)
+        offered = await meeting.show(self.installation.services, key, "kickoff")
+        await meeting.book(self.installation.services, key, "kickoff", offered.slots[0].start, TAM)
 
     async def poll(self, email: str) -> str:
         """The link in the first mail to a contact."""
-        return f"{self.url}/m/{link_of((await self.town.mailed(1, email))[0])}"
+        return f"{self.url}/m/{link_of((await self.installation.mailed(1, email))[0])}"
 
     async def sign_in(self, context: BrowserContext) -> None:
         """Make a context that of a signed-in member."""
-        secret = await tokens.create(self.town.office, new_id("token"), ("operator",))
+        secret = await token.create(self.installation.services, new_id("token"), ("operator",))
         page = await context.new_page()
         await page.goto(f"{self.url}/sign-in?key={secret}")
         await page.get_by_role("button", name="Sign out").wait_for()
@@ -173,8 +173,8 @@ async def open_site(client: Client, data: Path, **settings: Any) -> AsyncIterato
     port = free_port()
     url = f"http://{HOST}:{port}"
     async with (
-        town(client, data, new_id("queue"), public_url=url, **settings) as made,
-        http_server(made.office, made.catcher, port),
+        installation(client, data, new_id("queue"), public_url=url, **settings) as made,
+        http_server(made.services, made.catcher, port),
     ):
         yield Site(made, url)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from starters.commands import onboardings
+from starters.use_cases import onboarding
 from tests.browser.conftest import Site, Visits
 from tests.conftest import until
 from tests.stack.test_failed_steps import asked, failed_kickoff
@@ -18,12 +18,14 @@ LINES = "(option) => option.getClientRects().length"
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, visits: Visits, width: int) -> None:
     """Its section says what is on hold and leads to the task; its command fits, and breaks within no option."""
-    key = await failed_kickoff(site.town)
-    await asked(site.town, key)
+    key = await failed_kickoff(site.installation)
+    await asked(site.installation, key)
 
     async def stands() -> bool:
         (kickoff,) = [
-            one for one in (await onboardings.status(site.town.office, key)).milestones if one.step == "kickoff"
+            one
+            for one in (await onboarding.status(site.installation.services, key)).milestones
+            if one.step == "kickoff"
         ]
         return "onboarding redo" in (kickoff.unblock or "")
 

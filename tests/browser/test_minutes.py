@@ -12,15 +12,15 @@ import pytest_asyncio
 from fastapi import Response
 from playwright.async_api import Page, expect
 
-from rapport.storage import people
-from starters.commands import meetings
+from rapport.storage import account
 from starters.http.auth import SESSION_COOKIE, begin_session
 from starters.http.pages import minutes as page_of_minutes
 from starters.stack import http_server
+from starters.use_cases import meeting
 from tests.browser.conftest import HOST, Site, Visits
 from tests.browser.test_pages import DARK, FAINT, SCHEMES, TELEPHONE, UNNAMED
 from tests.browser.test_poll import FOCUS
-from tests.conftest import CHAMPION, TAM, free_port, skipping_town
+from tests.conftest import CHAMPION, TAM, free_port, skipping_installation
 from tests.support.minutes import begun
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -31,11 +31,14 @@ async def over(chromium: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """An installation whose kickoff is over, by the clock of its server and by that of the page."""
     port = free_port()
     url = f"http://{HOST}:{port}"
-    async with skipping_town(tmp_path, public_url=url) as town, http_server(town.office, town.catcher, port):
-        await begun(town)
-        now = await town.now()
+    async with (
+        skipping_installation(tmp_path, public_url=url) as installation,
+        http_server(installation.services, installation.catcher, port),
+    ):
+        await begun(installation)
+        now = await installation.now()
         monkeypatch.setattr(page_of_minutes, "present", lambda: now + timedelta(minutes=1))
-        yield Site(town, url)
+        yield Site(installation, url)
 
 
 async def signed_in(site: Site, page: Page) -> None:
@@ -43,11 +46,11 @@ async def signed_in(site: Site, page: Page) -> None:
 
     The link itself is good for a quarter of an hour of the page's clock, which the server's has left far behind.
     """
-    async with site.town.office.store.reading() as connection:
-        member = await people.member_by_email(connection, TAM.email)
+    async with site.installation.services.store.reading() as connection:
+        member = await account.member_by_email(connection, TAM.email)
     assert member is not None
     response = Response()
-    begin_session(response, site.town.office, member=member.id)
+    begin_session(response, site.installation.services, member=member.id)
     value = SimpleCookie(response.headers["set-cookie"])[SESSION_COOKIE].value
     await page.context.add_cookies([{"name": SESSION_COOKIE, "value": value, "url": site.url}])
     await page.goto(f"{site.url}/accounts/versayce/meetings/kickoff/minutes")
@@ -91,7 +94,7 @@ async def test_a_member_writes_minutes_by_keyboard_alone(over: Site, visits: Vis
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_have_text("Noted: it was held.")
     await expect(page.get_by_text("Luca needs a result").first).to_be_visible()
-    shown = await meetings.minutes_of(over.town.office, "versayce", "kickoff", TAM.email)
+    shown = await meeting.minutes_of(over.installation.services, "versayce", "kickoff", TAM.email)
     assert [one.email for one in shown.attended] == [CHAMPION, TAM.email]
     assert shown.short_term == ("Alerts for checkout",)
     assert [(one.what, one.owner, str(one.due)) for one in shown.actions] == [

@@ -12,12 +12,12 @@ from playwright.async_api import Browser, StorageState
 from temporalio.client import Client
 
 from rapport.model.ids import new_id
-from starters.commands import meetings
+from starters.use_cases import meeting
 from tests.browser.conftest import Visits, open_site
 from tests.conftest import CHAMPION, USER, link_of, until
+from tests.support.account_data import informed
 from tests.support.approval import MANAGER, opened, prepared
-from tests.support.evidence import informed
-from tests.support.reviews import say, submitted
+from tests.support.tech_review import say, submitted
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -72,28 +72,28 @@ async def furnished(
 ) -> AsyncIterator[Furnished]:
     """Three accounts: one votes, with an answer in, one is booked, and one waits with its drafts; and two approvals."""
     async with open_site(dev_server, tmp_path_factory.mktemp("site")) as site:
-        office = site.town.office
+        services = site.installation.services
         voting = await site.onboard()
         poll = await site.poll(CHAMPION)
-        answering = link_of((await site.town.mailed(1, USER))[0])
-        await meetings.vote_by_link(office, answering, ("1", "3"), "Mornings are better")
-        await informed(office, voting)
+        answering = link_of((await site.installation.mailed(1, USER))[0])
+        await meeting.vote_by_link(services, answering, ("1", "3"), "Mornings are better")
+        await informed(services, voting)
         booked = await site.onboard()
-        await site.town.mailed(8)
+        await site.installation.mailed(8)
         await site.book(booked)
-        await site.town.mailed(13)
+        await site.installation.mailed(13)
         recurring = await site.recurring()
         drafted = await site.draft()
-        preparing = await prepared(site.town)
-        approval = await opened(site.town)
-        deciding = link_of((await site.town.mailed(1, MANAGER))[0])
-        ref = await submitted(site.town, key=new_id("a").replace("_", "-"))
-        await say(site.town, ref, "engineering", "in_favour_if", "With a signed medium. " * 12)
+        preparing = await prepared(site.installation)
+        approval = await opened(site.installation)
+        deciding = link_of((await site.installation.mailed(1, MANAGER))[0])
+        ref = await submitted(site.installation, key=new_id("a").replace("_", "-"))
+        await say(site.installation, ref, "engineering", "in_favour_if", "With a signed medium. " * 12)
         context = await browser.new_context()
         await site.sign_in(context)
         member = await context.storage_state()
         await context.close()
-        mail = site.town.catcher.mails()[0].id
+        mail = site.installation.catcher.mails()[0].id
         paths = {
             "portfolio": "/",
             "account that votes": f"/accounts/{voting}",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page, expect
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+from playwright.async_api import Page, TimeoutError as PlaywrightTimeoutError, expect
 
-from starters.commands import meetings
+from starters.use_cases import meeting
 from tests.browser.conftest import Site, Visits
 from tests.conftest import CHAMPION, TAM, USER
 from tests.stack.test_late_replies import skip
@@ -44,7 +43,7 @@ async def tab(page: Page) -> tuple[str, str]:
 
 async def answers(site: Site, key: str, name: str) -> tuple[str, ...]:
     """The times that suit someone, as the meeting's workflow knows them."""
-    shown = await meetings.show(site.town.office, key, "kickoff")
+    shown = await meeting.show(site.installation.services, key, "kickoff")
     [one] = [answer for answer in shown.answers if answer.who == name]
     assert one.answered
     return one.slots
@@ -102,7 +101,7 @@ async def test_a_reply_to_a_meeting_that_has_ended_is_kept(site: Site, visits: V
     key = await site.onboard()
     page = await visits.page(viewport={"width": width, "height": 900})
     await page.goto(await site.poll(CHAMPION))
-    await skip(site.town, key)
+    await skip(site.installation, key)
     await page.get_by_role("checkbox").first.check()
     await page.get_by_role("button", name="Send my answer").click()
     await expect(page.get_by_role("status")).to_contain_text("We have your reply.")

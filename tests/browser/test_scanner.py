@@ -23,7 +23,7 @@ LEADS = """() => [...document.querySelectorAll("a[href], area[href], iframe[src]
 
 async def rows(site: Site) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that stands in the database."""
-    async with site.town.office.store.reading() as connection:
+    async with site.installation.services.store.reading() as connection:
         return {
             table.name: sorted((tuple(row) for row in await connection.execute(select(table))), key=repr)
             for table in Base.metadata.sorted_tables
@@ -40,7 +40,7 @@ async def state(site: Site, workflows: list[str]) -> tuple[dict[str, int], dict[
     async def at_rest() -> bool:
         counts = {}
         for name in workflows:
-            shown = await site.town.client.get_workflow_handle(name).describe()
+            shown = await site.installation.client.get_workflow_handle(name).describe()
             if shown.raw_description.pending_activities or shown.raw_description.HasField("pending_workflow_task"):
                 return False
             counts[name] = shown.history_length
@@ -54,7 +54,7 @@ async def state(site: Site, workflows: list[str]) -> tuple[dict[str, int], dict[
 def links(site: Site) -> set[str]:
     """Every link of ours in every mail that was caught, in its text and in its HTML."""
     found: set[str] = set()
-    for mail in site.town.mails():
+    for mail in site.installation.mails():
         html = mail.get_body(preferencelist=("html",))
         assert html is not None
         found |= set(re.findall(r"https?://[^\s<>\"]+", text_of(mail)))
@@ -88,9 +88,9 @@ async def test_whoever_only_looks_changes_nothing(site: Site, visits: Visits, wh
     poll = await site.poll(CHAMPION)
     drafted = await site.draft()
     booked = await site.onboard()
-    await site.town.mailed(8)
+    await site.installation.mailed(8)
     await site.book(booked)
-    await site.town.mailed(13)
+    await site.installation.mailed(13)
     context = await visits.context()
     start = links(site)
     assert len(start) == 8

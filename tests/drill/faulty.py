@@ -15,14 +15,14 @@ from fastapi import Response, status
 import worker
 from activities import delivery
 from rapport.mail import smtp
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.storage import timeline
 from starters.cli import main as cli
-from starters.commands import doctor
-from starters.commands.doctor import Diagnosis, Verdict
 from starters.http import serve
+from starters.use_cases import doctor
+from starters.use_cases.doctor import CheckVerdict, Diagnosis
 
 
 def says_sent() -> None:
@@ -61,7 +61,7 @@ def forgets_votes() -> None:
 
 def ignores_approvals() -> None:
     """The TAM's word on drafts is acknowledged, and goes nowhere."""
-    from starters.commands import messages as use_cases
+    from starters.use_cases import message as use_cases
 
     async def accepted(*_: Any, **__: Any) -> Receipt:
         return Receipt(accepted=True)
@@ -73,7 +73,7 @@ def answers_500() -> None:
     """What cannot be reached is our own fault, says the answer."""
     from starters.http.problems import problem
 
-    def internal(refusal: Refusal) -> Response:
+    def internal(refusal: UserError) -> Response:
         answer = problem(refusal)
         if answer.status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
             answer.status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
@@ -98,7 +98,7 @@ def _doctor_without(name: str, *, silent: bool = False) -> None:
 
     async def blind(*given: Any, **named: Any) -> Diagnosis:
         found = await examine(*given, **named)
-        well = {"verdict": Verdict.OK, "what": "is well", "findings": ()}
+        well = {"verdict": CheckVerdict.OK, "what": "is well", "findings": ()}
         checks = [one.model_copy(update=well) if silent or one.check == name else one for one in found.checks]
         return found.model_copy(update={"checks": tuple(checks)})
 

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.storage.database import Store
 from starters.cli.main import app
 from starters.drill.disk import WORDS
@@ -27,7 +27,7 @@ from starters.drill.parts import Part, listens
 from starters.drill.postgres import Proxy
 from starters.drill.private import refuse_unless_empty, where_it_listens
 from starters.drill.relay import USER, DrillRelay
-from starters.drill.report import FaultShown, Report
+from starters.drill.report import DrillFaultShown, DrillReport
 from starters.stack import take_port
 from tests.conftest import ROOT
 from tests.helpers_mail import until
@@ -63,7 +63,7 @@ async def test_a_part_is_killed_and_starts_again(tmp_path: Path) -> None:
 
 async def test_a_part_that_does_not_start_says_why(tmp_path: Path) -> None:
     """The last line of what it had to say stands in the refusal."""
-    with pytest.raises(Refusal, match="a part did not start: there is no such thing"):
+    with pytest.raises(UserError, match="a part did not start: there is no such thing"):
         await started(tmp_path, sys.executable, "-c", "raise SystemExit('there is no such thing')")
 
 
@@ -235,14 +235,14 @@ def test_a_full_disk_is_full_for_whoever_drills(tmp_path: Path, who: str) -> Non
 @pytest.mark.parametrize("url", ["sqlite:///elsewhere.db", "mysql://somewhere/x"])
 async def test_only_an_empty_postgresql_database_is_drilled(url: str) -> None:
     """Another kind of database is refused before anything starts."""
-    with pytest.raises(Refusal, match="is not the address of a PostgreSQL database"):
+    with pytest.raises(UserError, match="is not the address of a PostgreSQL database"):
         await refuse_unless_empty(url)
 
 
 async def test_a_database_that_does_not_answer_is_said_to() -> None:
     """So is one that is not there."""
     url = f"postgresql+asyncpg://rapport@127.0.0.1:{take_port(0, '--port')}/rapport"
-    with pytest.raises(Refusal, match="does not answer"):
+    with pytest.raises(UserError, match="does not answer"):
         await refuse_unless_empty(url)
 
 
@@ -254,7 +254,7 @@ async def test_a_database_with_something_in_it_is_refused() -> None:
         async with store.writing() as connection:
             await connection.execute(text("CREATE TABLE somebody_elses (id int)"))
         await store.close()
-        with pytest.raises(Refusal, match="is not empty"):
+        with pytest.raises(UserError, match="is not empty"):
             await refuse_unless_empty(url)
 
 
@@ -288,15 +288,15 @@ def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:
 def test_a_fault_that_nobody_met_is_said_to_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drill in which nobody came across what was broken is no worse for it, but says so."""
     faults = [
-        FaultShown(fault=name, what="broken", at=0, lasted=1, met=met, known=None)
+        DrillFaultShown(fault=name, what="broken", at=0, lasted=1, met=met, known=None)
         for name, met in (("relay drops", False), ("relay loses", True), ("Temporal dies", None))
     ]
     some: dict[str, Any] = {"seed": 1, "minutes": 1, "seconds": 1, "database": "SQLite", "disk": "", "well": True}
     counts: dict[str, Any] = {"arrived": 0, "acknowledged": {}, "on_record": {}, "mails": {}}
     lines = ("findings", "doubled", "unknown", "failed", "waiting", "lost", "stranded", "wrong_answers", "refused")
-    report = Report(**some, **counts, **dict.fromkeys((*lines, "skipped", "doctor"), ()), faults=tuple(faults))
+    report = DrillReport(**some, **counts, **dict.fromkeys((*lines, "skipped", "doctor"), ()), faults=tuple(faults))
 
-    async def drilled(*_: object) -> Report:
+    async def drilled(*_: object) -> DrillReport:
         return report
 
     monkeypatch.setattr("starters.drill.run.drill", drilled)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from starters.drill.faults import FAULTS
 from starters.drill.plan import BEAT_SECONDS, CONTRACTS, plan

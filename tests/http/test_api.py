@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
 
+from rapport.model.account import AccountFile
 from rapport.model.ids import new_id
-from rapport.model.people import AccountFile
-from starters.commands import tokens
-from starters.commands.tokens import webhook_secret
 from starters.http.app import create_app
-from tests.conftest import CHAMPION, TAM, USER, Town, account, until
+from starters.use_cases import token
+from starters.use_cases.token import webhook_secret
+from tests.conftest import CHAMPION, TAM, USER, Installation, account, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,10 +26,10 @@ HOOK = "/v1/hooks/contract-signed"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def api(here: Town) -> AsyncIterator[httpx.AsyncClient]:
+async def api(here: Installation) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a valid token."""
-    secret = await tokens.create(here.office, "tests", ("operator",))
-    transport = httpx.ASGITransport(create_app(here.office))
+    secret = await token.create(here.services, "tests", ("operator",))
+    transport = httpx.ASGITransport(create_app(here.services))
     headers = {"Authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", headers=headers) as client:
         yield client
@@ -45,11 +45,13 @@ def body(file: AccountFile) -> dict[str, Any]:
     return {"file": file.model_dump(mode="json")}
 
 
-def signed(here: Town, event: dict[str, Any], *, at: datetime | None = None, id_: str | None = None) -> dict[str, Any]:
+def signed(
+    here: Installation, event: dict[str, Any], *, at: datetime | None = None, id_: str | None = None
+) -> dict[str, Any]:
     """What httpx needs to post an event with its signature."""
     raw = json.dumps(event)
     id_, at = id_ or f"msg_{uuid.uuid4().hex}", at or datetime.now(UTC)
-    signature = Webhook(webhook_secret(here.office)).sign(id_, at, raw)
+    signature = Webhook(webhook_secret(here.services)).sign(id_, at, raw)
     headers = {
         "webhook-id": id_,
         "webhook-timestamp": str(int(at.timestamp())),
@@ -64,7 +66,7 @@ def contract_signed(file: AccountFile) -> dict[str, Any]:
     return {"type": "contract.signed", "timestamp": datetime.now(UTC).isoformat(), "data": body(file)}
 
 
-async def test_starting_over_http_gives_201_and_then_200(api: httpx.AsyncClient, here: Town) -> None:
+async def test_starting_over_http_gives_201_and_then_200(api: httpx.AsyncClient, here: Installation) -> None:
     """The first start is created, the same contract again gives the same run, another contract is a conflict."""
     file = document()
     first = await api.post("/v1/onboardings", json=body(file))
@@ -79,7 +81,7 @@ async def test_starting_over_http_gives_201_and_then_200(api: httpx.AsyncClient,
     assert len(await here.mailed(4)) == 4
 
 
-async def test_the_whole_way_to_a_booking_over_the_api(api: httpx.AsyncClient, here: Town) -> None:
+async def test_the_whole_way_to_a_booking_over_the_api(api: httpx.AsyncClient, here: Installation) -> None:
     """Status, meeting, votes, messages and timeline tell one story over HTTP."""
     file = document()
     key = file.account.key
@@ -141,12 +143,12 @@ async def test_without_a_token_nothing_is_told(api: httpx.AsyncClient, method: s
         assert answer.json()["title"] == "Unauthorized"
 
 
-async def test_a_revoked_token_is_worthless(api: httpx.AsyncClient, here: Town) -> None:
+async def test_a_revoked_token_is_worthless(api: httpx.AsyncClient, here: Installation) -> None:
     """A token works until it is revoked, and not after."""
-    secret = await tokens.create(here.office, "brief", ("operator",))
+    secret = await token.create(here.services, "brief", ("operator",))
     headers = {"Authorization": f"Bearer {secret}"}
     assert (await api.get("/v1/accounts", headers=headers)).status_code == 200
-    await tokens.revoke(here.office, "brief")
+    await token.revoke(here.services, "brief")
     assert (await api.get("/v1/accounts", headers=headers)).status_code == 401
 
 
@@ -159,7 +161,7 @@ async def test_a_revoked_token_is_worthless(api: httpx.AsyncClient, here: Town) 
     ],
 )
 async def test_bad_input_names_the_field_and_the_fix(
-    api: httpx.AsyncClient, here: Town, change: dict[str, Any], field: str
+    api: httpx.AsyncClient, here: Installation, change: dict[str, Any], field: str
 ) -> None:
     """A document that is wrong is refused as 422 with the field and the fix, and starts nothing."""
     asked = {"file": {**document("unborn").model_dump(mode="json"), **change}}
@@ -186,7 +188,7 @@ async def test_a_body_over_the_limit_is_refused(api: httpx.AsyncClient) -> None:
     assert "larger than 1 MB" in answer.json()["detail"]
 
 
-async def test_a_signed_event_starts_the_onboarding_once(api: httpx.AsyncClient, here: Town) -> None:
+async def test_a_signed_event_starts_the_onboarding_once(api: httpx.AsyncClient, here: Installation) -> None:
     """The signed event starts it; the same event again, and again with another id, are harmless."""
     file = document()
     event = signed(here, contract_signed(file))
@@ -200,7 +202,7 @@ async def test_a_signed_event_starts_the_onboarding_once(api: httpx.AsyncClient,
     assert len(await here.mailed(4)) == 4
 
 
-async def test_an_event_that_is_not_ours_starts_nothing(api: httpx.AsyncClient, here: Town) -> None:
+async def test_an_event_that_is_not_ours_starts_nothing(api: httpx.AsyncClient, here: Installation) -> None:
     """A wrong secret, a changed body, an old timestamp or no signature at all are a 401."""
     file = document("forged")
     good = signed(here, contract_signed(file))
@@ -215,7 +217,7 @@ async def test_an_event_that_is_not_ours_starts_nothing(api: httpx.AsyncClient, 
     assert (await api.get("/v1/accounts/forged")).status_code == 404
 
 
-async def test_events_out_of_order_are_harmless(api: httpx.AsyncClient, here: Town) -> None:
+async def test_events_out_of_order_are_harmless(api: httpx.AsyncClient, here: Installation) -> None:
     """An event of a second contract is told that the first still runs, so that its sender repeats it."""
     file = document()
     await api.post(HOOK, **signed(here, contract_signed(file)))

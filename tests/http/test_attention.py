@@ -13,23 +13,23 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
+from rapport.model.account import WEEKDAYS, AccountFile, WorkingHours
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState
-from rapport.model.people import WEEKDAYS, AccountFile, WorkingHours
-from starters.commands import messages, onboardings, tokens
-from starters.commands.messages import MessageLine
-from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import CHAMPION, TAM, Town, account, town, until
+from starters.use_cases import message, onboarding, token
+from starters.use_cases.message import MessageLine
+from starters.use_cases.onboarding import StartRequest
+from tests.conftest import CHAMPION, TAM, Installation, account, installation, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @asynccontextmanager
-async def browser(at: Town) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(at: Installation) -> AsyncIterator[httpx.AsyncClient]:
     """A signed-in operator's browser."""
-    secret = await tokens.create(at.office, "owner", ("operator",))
-    transport = httpx.ASGITransport(create_app(at.office, at.catcher))
+    secret = await token.create(at.services, "owner", ("operator",))
+    transport = httpx.ASGITransport(create_app(at.services, at.catcher))
     url = "http://127.0.0.1:8700"
     headers = {"Authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(transport=transport, base_url=url, follow_redirects=True, headers=headers) as client:
@@ -38,9 +38,9 @@ async def browser(at: Town) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def quiet(dev_server: Client, tmp_path: Path) -> AsyncIterator[Town]:
+async def quiet(dev_server: Client, tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation on the real server in which mails wait for their readers' working time."""
-    async with town(dev_server, tmp_path, new_id("queue"), quiet_hours="keep") as made:
+    async with installation(dev_server, tmp_path, new_id("queue"), quiet_hours="keep") as made:
         yield made
 
 
@@ -57,28 +57,28 @@ def resting(review: str) -> AccountFile:
     )
 
 
-async def lines(at: Town, key: str, state: MessageState) -> list[MessageLine]:
+async def lines(at: Installation, key: str, state: MessageState) -> list[MessageLine]:
     """An account's four messages, once all are in this state."""
 
     async def all_there() -> list[MessageLine] | None:
-        found = [line for line in await messages.listed(at.office, key) if line.to != TAM.email]
+        found = [line for line in await message.listed(at.services, key) if line.to != TAM.email]
         return found if [line.state for line in found] == [state] * 4 else None
 
     found: list[MessageLine] = await until(all_there, f"four messages that are {state}")
     return found
 
 
-async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quiet: Town) -> None:
+async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quiet: Installation) -> None:
     """Out of hours the drafts page tells it before anything is sent; account page, API and timeline tell it after."""
     file = resting("approve")
     key = file.account.key
-    await onboardings.start(quiet.office, StartRequest(file=file))
+    await onboarding.start(quiet.services, StartRequest(file=file))
     await lines(quiet, key, MessageState.DRAFT)
     async with browser(quiet) as reader:
         page = (await reader.get(f"/accounts/{key}/drafts")).text
         assert page.count("Outside their working time now") == 4
         form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)) | {"do": "send-all"}
-        shown = {draft.key: draft for draft in await messages.drafts(quiet.office, key)}
+        shown = {draft.key: draft for draft in await message.drafts(quiet.services, key)}
         for position in [name.removeprefix("key-") for name in form if name.startswith("key-")]:
             draft = shown[form[f"key-{position}"]]
             form |= {f"subject-{position}": draft.subject, f"body-{position}": draft.text}
@@ -99,10 +99,10 @@ async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quie
     assert quiet.mails() == []
 
 
-async def test_the_page_of_caught_mail_says_that_hours_are_ignored(here: Town) -> None:
+async def test_the_page_of_caught_mail_says_that_hours_are_ignored(here: Installation) -> None:
     """Where mails go at any hour, their page says so, and how to change it; they go to people who do not work today."""
     file = resting("auto")
-    await onboardings.start(here.office, StartRequest(file=file))
+    await onboarding.start(here.services, StartRequest(file=file))
     await lines(here, file.account.key, MessageState.SENT)
     async with browser(here) as reader:
         page = (await reader.get("/mail")).text

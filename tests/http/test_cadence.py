@@ -13,21 +13,21 @@ import pytest
 import pytest_asyncio
 
 from rapport.model.ids import new_id
-from starters.commands import onboardings, tokens
-from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import TAM, Town, account, until
-from tests.support.rhythm import HEAD, QBR, WEEKLY
+from starters.use_cases import onboarding, token
+from starters.use_cases.onboarding import StartRequest
+from tests.conftest import TAM, Installation, account, until
+from tests.support.cadence import HEAD, QBR, WEEKLY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def api(here: Town) -> AsyncIterator[httpx.AsyncClient]:
+async def api(here: Installation) -> AsyncIterator[httpx.AsyncClient]:
     """A program with a token, which is signed in as a browser too."""
-    secret = await tokens.create(here.office, "owner", ("operator",))
+    secret = await token.create(here.services, "owner", ("operator",))
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(here.office, here.catcher)),
+        transport=httpx.ASGITransport(create_app(here.services, here.catcher)),
         base_url="http://127.0.0.1:8700",
         headers={"Authorization": f"Bearer {secret}"},
         follow_redirects=True,
@@ -36,16 +36,16 @@ async def api(here: Town) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_what_recurs_is_seen_and_changed(here: Town, api: httpx.AsyncClient) -> None:
+async def test_what_recurs_is_seen_and_changed(here: Installation, api: httpx.AsyncClient) -> None:
     """One date is called off and another moved by the API; the page shows both, and a repeated word is refused."""
-    folder = here.office.settings.data / "playbooks"
+    folder = here.services.settings.data / "playbooks"
     folder.mkdir(exist_ok=True)
     (folder / "rhythm.toml").write_text(HEAD + WEEKLY + QBR)
     file = account(new_id("a").replace("_", "-"), new_id("C"))
     key = file.account.key
     address = f"/v1/accounts/{key}/cadence"
     assert (await api.get(address)).status_code == 404
-    await onboardings.start(here.office, StartRequest(file=file, playbook="rhythm"))
+    await onboarding.start(here.services, StartRequest(file=file, playbook="rhythm"))
 
     async def planned() -> Any:
         answer = (await api.get(address)).json()
@@ -81,14 +81,14 @@ async def test_what_recurs_is_seen_and_changed(here: Town, api: httpx.AsyncClien
     assert next(one for one in shown if one["day"] == second)["off"] == "skipped"
 
 
-async def test_dates_and_the_standing_time_are_changed_on_the_page(here: Town, api: httpx.AsyncClient) -> None:
+async def test_dates_and_the_standing_time_are_changed_on_the_page(here: Installation, api: httpx.AsyncClient) -> None:
     """The account's page moves one date, calls one off and sets the time; what is refused keeps what was typed."""
-    folder = here.office.settings.data / "playbooks"
+    folder = here.services.settings.data / "playbooks"
     folder.mkdir(exist_ok=True)
     (folder / "rhythm.toml").write_text(HEAD + WEEKLY)
     file = account(new_id("a").replace("_", "-"), new_id("C"))
     key = file.account.key
-    await onboardings.start(here.office, StartRequest(file=file, playbook="rhythm"))
+    await onboarding.start(here.services, StartRequest(file=file, playbook="rhythm"))
 
     async def dates() -> list[Any] | None:
         answer = (await api.get(f"/v1/accounts/{key}/cadence")).json()

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from rapport.settings import Settings
 from rapport.storage.database import Store
-from starters.cli import common, desk_report, main
-from starters.commands import desk_reports, side_projects, tokens
-from starters.commands.office import Office
+from starters.cli import common, desk_report as desk_report_cli, main
 from starters.http.app import create_app
+from starters.use_cases import desk_report as desk_reports, side_project, token
+from starters.use_cases.services import Services
 from tests.mail_fixtures import empty, imported, store
 from tests.support.desk_days import ANA, BEN, DEV, LEAD, NOW, case, staffed, weeks
 
@@ -30,37 +30,37 @@ SIDE = "/v1/desk/side-projects"
 
 
 @pytest.fixture
-def office(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+def services(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
     """An installation with the example account, on a Tuesday morning; nothing here asks Temporal."""
-    for module in (side_projects, desk_reports):
+    for module in (side_project, desk_reports):
         monkeypatch.setattr(module, "present", lambda: NOW)
     settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"), public_url=OURS)
-    return Office(settings, store, cast("Client", None))
+    return Services(settings, store, cast("Client", None))
 
 
 @pytest.fixture
-async def api(office: Office) -> AsyncIterator[httpx.AsyncClient]:
+async def api(services: Services) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a valid token, signed in to the pages as well."""
-    secret = await tokens.create(office, "tests", ("operator",))
+    secret = await token.create(services, "tests", ("operator",))
     headers = {"Authorization": f"Bearer {secret}"}
-    transport = httpx.ASGITransport(create_app(office))
+    transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url=OURS, headers=headers) as client:
         assert (await client.get("/sign-in", params={"key": secret})).status_code == 303
         yield client
 
 
 @pytest.fixture
-def run(office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Any]]:
+def run(services: Services, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Any]]:
     """A command of this installation; gives its exit code and its JSON."""
 
     @asynccontextmanager
-    async def ours(_: Path | None) -> AsyncIterator[Office]:
+    async def ours(_: Path | None) -> AsyncIterator[Services]:
         # Each command has an event loop, and so a connection, of its own.
-        store = Store(office.store.url)
-        yield Office(office.settings, store, office.client)
+        store = Store(services.store.url)
+        yield Services(services.settings, store, services.client)
         await store.close()
 
-    monkeypatch.setattr(common, "office", ours)
+    monkeypatch.setattr(common, "services", ours)
 
     async def invoke(*arguments: str) -> tuple[int, Any]:
         import asyncio
@@ -78,9 +78,9 @@ def fault(answer: httpx.Response, status: int) -> dict[str, str]:
     return cast("dict[str, str]", answer.json()["errors"][0])
 
 
-async def test_side_work_is_asked_for_taken_put_back_and_done(api: httpx.AsyncClient, office: Office) -> None:
+async def test_side_work_is_asked_for_taken_put_back_and_done(api: httpx.AsyncClient, services: Services) -> None:
     """In slack it is handed out as it is asked for; who has it puts it back, another takes it, and it is done."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await staffed(connection)
     made = await api.post(SIDE, json={"as": LEAD, "kind": "testing", "title": "Soak test"})
     assert made.status_code == 201, made.text
@@ -97,9 +97,9 @@ async def test_side_work_is_asked_for_taken_put_back_and_done(api: httpx.AsyncCl
     assert [found["id"] for found in (await api.get(SIDE, params={"all": True})).json()] == [one["id"]]
 
 
-async def test_a_due_date_is_refused_and_the_lead_may_look_again(api: httpx.AsyncClient, office: Office) -> None:
+async def test_a_due_date_is_refused_and_the_lead_may_look_again(api: httpx.AsyncClient, services: Services) -> None:
     """A due date is refused with the reason; only the lead sets a day to look again, and takes it back."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await staffed(connection)
     body = {"as": LEAD, "kind": "testing", "title": "Soak test"}
     refused = fault(await api.post(SIDE, json={**body, "due": "2026-12-01"}), 422)
@@ -112,9 +112,9 @@ async def test_a_due_date_is_refused_and_the_lead_may_look_again(api: httpx.Asyn
     assert (await api.post(path, json={"as": LEAD})).json()["look_again"] is None
 
 
-async def test_nobody_takes_side_work_who_should_not(api: httpx.AsyncClient, office: Office) -> None:
+async def test_nobody_takes_side_work_who_should_not(api: httpx.AsyncClient, services: Services) -> None:
     """A developer is none to take it, nobody takes a second one, and at the peak nobody takes any."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         ids = await staffed(connection)
         for number, owner in enumerate(("Ana", "Ben")):
             await case(connection, number + 1, ids[owner], 2)
@@ -125,17 +125,17 @@ async def test_nobody_takes_side_work_who_should_not(api: httpx.AsyncClient, off
     )
     assert (await api.post(f"{SIDE}/{made[0]['id']}/take", json={"as": ANA})).status_code == 200
     assert "already" in fault(await api.post(f"{SIDE}/{made[1]['id']}/take", json={"as": ANA}), 409)["problem"]
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await case(connection, 3, None, 1)
     assert "peak" in fault(await api.post(f"{SIDE}/{made[1]['id']}/take", json={"as": BEN}), 409)["problem"]
     assert fault(await api.post(f"{SIDE}/side_x/take", json={"as": BEN}), 404)["field"] == "id"
 
 
 async def test_the_command_line_tells_the_same(
-    run: Callable[..., Awaitable[Any]], office: Office, tmp_path: Path
+    run: Callable[..., Awaitable[Any]], services: Services, tmp_path: Path
 ) -> None:
     """The same nouns and verbs as commands, with their exit codes; a report is one document, and written down."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await weeks(connection)
     code, refused = await run("side-project", "add", "Soak", "--kind", "testing", "--due", "2026-12-01", "--as", LEAD)
     assert (code, refused["error"]["field"]) == (2, "due")
@@ -158,21 +158,21 @@ async def test_the_command_line_tells_the_same(
 
 
 async def test_people_read_the_report_in_a_terminal(
-    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    services: Services, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without --json the report is tables for people, with the figures that matter in words."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await weeks(connection)
-    desk_report._print(await desk_reports.report(office))
+    desk_report_cli._print(await desk_reports.report(services))
     said = " ".join(capsys.readouterr().out.split())
     assert "Solved without interrupting engineering:" in said
     assert "Side work that the slack paid for:" in said
     assert "put back by a peak" in said
 
 
-async def test_the_page_shows_table_and_picture(api: httpx.AsyncClient, office: Office) -> None:
+async def test_the_page_shows_table_and_picture(api: httpx.AsyncClient, services: Services) -> None:
     """The page has the picture, the tables and the side work; days that make no sense are told on it."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await weeks(connection)
     page = await api.get("/support/report")
     assert page.status_code == 200
@@ -184,9 +184,9 @@ async def test_the_page_shows_table_and_picture(api: httpx.AsyncClient, office: 
     assert (await api.get("/support/report", params={"from": "x"})).status_code == 422
 
 
-async def test_the_api_reports_and_refuses(api: httpx.AsyncClient, office: Office) -> None:
+async def test_the_api_reports_and_refuses(api: httpx.AsyncClient, services: Services) -> None:
     """The report over HTTP is the same document; what cannot be is refused with its field."""
-    async with office.store.writing() as connection:
+    async with services.store.writing() as connection:
         await weeks(connection)
     found = (await api.get("/v1/desk/report", params={"from": "2026-11-02", "to": "2026-11-08"})).json()
     assert found["last"] == "2026-11-08"

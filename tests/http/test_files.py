@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from rapport.model.ids import new_id
-from rapport.policy.attachments import MAX_TOTAL
-from starters.commands import messages, onboardings, tokens
-from starters.commands.messages import Edit, MessageShown
-from starters.commands.onboardings import StartRequest
+from rapport.rules.attachment import MAX_TOTAL
 from starters.http.app import create_app
-from tests.conftest import SECOND_USER, TAM, USER, Town, account, until
+from starters.use_cases import message, onboarding, token
+from starters.use_cases.message import Edit, MessageShown
+from starters.use_cases.onboarding import StartRequest
+from tests.conftest import SECOND_USER, TAM, USER, Installation, account, until
 from tests.support.approval import seen
 from tests.support.playbooks import put
 
@@ -31,7 +31,7 @@ AS = {"as": TAM.email}
 class Desk:
     """An operator's browser and a program's client, in front of an installation."""
 
-    town: Town
+    installation: Installation
     browser: httpx.AsyncClient
     api: httpx.AsyncClient
     account: str = field(default_factory=lambda: new_id("a").replace("_", "-"))
@@ -41,17 +41,17 @@ class Desk:
         key = self.account
         file = account(key, new_id("C"))
         assert file.contract is not None
-        playbook = put(self.town.office.settings.data, "resources", "deployment_resources")
+        playbook = put(self.installation.services.settings.data, "resources", "deployment_resources")
         file = file.model_copy(
             update={
                 "account": file.account.model_copy(update={"review": None}),
                 "contract": file.contract.model_copy(update={"playbook": playbook}),
             }
         )
-        await onboardings.start(self.town.office, StartRequest(file=file))
+        await onboarding.start(self.installation.services, StartRequest(file=file))
 
         async def written() -> list[MessageShown]:
-            return await messages.drafts(self.town.office, key)
+            return await message.drafts(self.installation.services, key)
 
         found: list[MessageShown] = await until(written, "the draft")
         return found[0]
@@ -68,10 +68,10 @@ class Desk:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(here: Town) -> AsyncIterator[Desk]:
+async def desk(here: Installation) -> AsyncIterator[Desk]:
     """The pages and the API of an installation."""
-    secret = await tokens.create(here.office, "owner", ("operator",))
-    transport = httpx.ASGITransport(create_app(here.office))
+    secret = await token.create(here.services, "owner", ("operator",))
+    transport = httpx.ASGITransport(create_app(here.services))
     async with (
         httpx.AsyncClient(transport=transport, base_url=OURS, follow_redirects=True) as browser,
         httpx.AsyncClient(
@@ -92,9 +92,9 @@ async def test_a_file_goes_with_the_mail_as_it_was_approved(desk: Desk) -> None:
     assert (await desk.api.delete(f"{path}/notes.md")).status_code == 200
     missing = await desk.api.delete(f"{path}/notes.md")
     assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "name")
-    await messages.edit(desk.town.office, draft.key, Edit(paragraph="The slides of last week."), TAM)
-    await messages.release(desk.town.office, (draft.key,), TAM)
-    [mail] = await desk.town.mailed(1, USER)
+    await message.edit(desk.installation.services, draft.key, Edit(paragraph="The slides of last week."), TAM)
+    await message.release(desk.installation.services, (draft.key,), TAM)
+    [mail] = await desk.installation.mailed(1, USER)
     [part] = mail.iter_attachments()
     assert (part.get_filename(), part.get_payload(decode=True)) == ("slides.pdf", PDF)
     late = await desk.api.put(f"{path}/late.pdf", content=PDF)
@@ -118,7 +118,7 @@ async def test_what_cannot_be_sent_is_refused_with_its_field(desk: Desk) -> None
     assert (await desk.api.put(f"{path}/b.txt", content=b"xx")).status_code == 422
     stranger = await desk.browser.put(f"{path}/c.txt", content=b"x", params=AS)
     assert stranger.status_code == 401
-    assert [file.name for file in (await messages.show(desk.town.office, draft.key)).files] == ["a.txt"]
+    assert [file.name for file in (await message.show(desk.installation.services, draft.key)).files] == ["a.txt"]
 
 
 async def test_the_page_of_drafts_takes_files_and_gives_them_back(desk: Desk) -> None:
@@ -132,7 +132,7 @@ async def test_the_page_of_drafts_takes_files_and_gives_them_back(desk: Desk) ->
     assert "Take slides.pdf away" in saved.text
     taken = await desk.save(draft, "detach:1:slides.pdf")
     assert "Take slides.pdf away" not in taken.text
-    assert (await messages.show(desk.town.office, draft.key)).files == ()
+    assert (await message.show(desk.installation.services, draft.key)).files == ()
     unwritten = await desk.save(draft, "send:1")
     assert unwritten.status_code == 409
     assert "nothing of yours in it yet" in unwritten.text
@@ -162,12 +162,12 @@ async def test_a_to_do_is_done_by_filling_in_what_it_asks(desk: Desk) -> None:
     """The task's page asks for just what is unknown; what is written there is recorded, and ends the to-do."""
     file = account(desk.account, new_id("C"))
     assert file.contract is not None
-    playbook = put(desk.town.office.settings.data, "docs", "developer_docs")
+    playbook = put(desk.installation.services.settings.data, "docs", "developer_docs")
     contacts = tuple(one.model_copy(update={"languages": ()}) for one in file.contacts)
     contract = file.contract.model_copy(update={"playbook": playbook})
     file = file.model_copy(update={"contacts": contacts, "contract": contract})
-    await onboardings.start(desk.town.office, StartRequest(file=file))
-    task = await seen(desk.town, f"{desk.account}/developer_docs", lambda one: one.phase == "open")
+    await onboarding.start(desk.installation.services, StartRequest(file=file))
+    task = await seen(desk.installation, f"{desk.account}/developer_docs", lambda one: one.phase == "open")
     assert (task.about, task.unknown) == (SECOND_USER, ("languages",))
     path = f"/tasks/{task.task.removeprefix('task/')}"
     page = (await desk.browser.get(path)).text
@@ -177,7 +177,7 @@ async def test_a_to_do_is_done_by_filling_in_what_it_asks(desk: Desk) -> None:
     assert (empty.status_code, "is empty" in empty.text) == (422, True)
     done = await desk.browser.post(f"{path}/record", data={**hidden, "languages": "Rust, Go"})
     assert "It is recorded" in done.text
-    closed = await seen(desk.town, task.task, lambda one: one.phase == "closed")
+    closed = await seen(desk.installation, task.task, lambda one: one.phase == "closed")
     assert closed.outcome == "done"
-    [mail] = await desk.town.mailed(1, SECOND_USER)
+    [mail] = await desk.installation.mailed(1, SECOND_USER)
     assert "Rust and Go" in str(mail["Subject"])

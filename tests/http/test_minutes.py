@@ -14,15 +14,15 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.settings import Settings
 from rapport.storage.database import Store
-from starters.commands import meetings, tokens
-from starters.commands.office import Office
 from starters.http.app import create_app
 from starters.http.pages import minutes as page
-from tests.conftest import CHAMPION, TAM, USER, Town
-from tests.http.test_members import fault
+from starters.use_cases import meeting, token
+from starters.use_cases.services import Services
+from tests.conftest import CHAMPION, TAM, USER, Installation
+from tests.http.test_member import fault
 from tests.support.kickoff import in_phase
 from tests.support.minutes import COLLEAGUE, PRIVATE, action, begun, blocker, example
 
@@ -36,7 +36,7 @@ SELLER = "sam.ortega@foobar.example"
 class Desk:
     """An installation whose kickoff has begun, with a program and a reader in front of it."""
 
-    town: Town
+    installation: Installation
     api: httpx.AsyncClient
     reader: httpx.AsyncClient
 
@@ -48,13 +48,13 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(skipping: Town, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+async def desk(skipping: Installation, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     """The kickoff is over, and nobody has said how it went."""
     await begun(skipping)
     now = await skipping.now()
     monkeypatch.setattr(page, "present", lambda: now + timedelta(minutes=1))
-    secret = await tokens.create(skipping.office, "tests", ("operator",))
-    transport = httpx.ASGITransport(create_app(skipping.office))
+    secret = await token.create(skipping.services, "tests", ("operator",))
+    transport = httpx.ASGITransport(create_app(skipping.services))
     headers = {"Authorization": f"Bearer {secret}"}
     async with (
         httpx.AsyncClient(transport=transport, base_url=OURS, headers=headers) as api,
@@ -70,7 +70,7 @@ async def bare(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"), public_url=OURS)
     store = Store(settings.database)
     await store.migrate()
-    transport = httpx.ASGITransport(create_app(Office(settings, store, cast("Client", None))))
+    transport = httpx.ASGITransport(create_app(Services(settings, store, cast("Client", None))))
     async with httpx.AsyncClient(transport=transport, base_url=OURS) as client:
         yield client
     await store.close()
@@ -165,7 +165,7 @@ async def test_a_form_says_all_of_it(desk: Desk) -> None:
         private_note=PRIVATE,
     )
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?done=held")
-    shown = await meetings.minutes_of(desk.town.office, "versayce", "kickoff", TAM.email)
+    shown = await meeting.minutes_of(desk.installation.services, "versayce", "kickoff", TAM.email)
     assert [one.name for one in shown.attended] == ["Luca Bianchi", "Robin Keller", "Tomas Novak", "Ines Moreau"]
     assert shown.short_term == ("Alerts for checkout", "One runbook")
     assert [one.what for one in shown.actions] == ["Send the guide"]
@@ -184,7 +184,7 @@ async def test_a_form_says_all_of_it(desk: Desk) -> None:
 
     corrected = await desk.say(do="correct", noted="1", note="Shorter", private_note="")
     assert corrected.headers["location"] == f"{PAGE}?done=corrected"
-    shown = await meetings.minutes_of(desk.town.office, "versayce", "kickoff", TAM.email)
+    shown = await meeting.minutes_of(desk.installation.services, "versayce", "kickoff", TAM.email)
     assert (shown.note, shown.private_note, shown.blockers, shown.actions) == ("Shorter", None, (), ())
 
 
@@ -203,8 +203,8 @@ async def test_a_refused_form_says_which_row_and_keeps_everything(desk: Desk) ->
     assert "Good &lt;spirits&gt;" in answer.text
     assert 'value="Budget"' in answer.text
     assert answer.text.count("checked") == 1
-    with pytest.raises(Refusal, match="has no minutes"):
-        await meetings.minutes_of(desk.town.office, "versayce", "kickoff")
+    with pytest.raises(UserError, match="has no minutes"):
+        await meeting.minutes_of(desk.installation.services, "versayce", "kickoff")
 
 
 async def test_the_same_form_says_that_nobody_came(desk: Desk) -> None:
@@ -216,7 +216,7 @@ async def test_the_same_form_says_that_nobody_came(desk: Desk) -> None:
     said = {"csrf": csrf[1], "do": "held", "outcome": "no_show", "note": "", "private_note": "x", "actions-0-what": ""}
     answer = await desk.reader.post(found[1], data=said)
     assert answer.headers["location"] == "/accounts/versayce?done=no_show"
-    assert (await in_phase(desk.town, "voting")).round == 2
+    assert (await in_phase(desk.installation, "voting")).round == 2
 
 
 async def test_a_meeting_that_has_not_begun_asks_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,14 +19,14 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from rapport.mail.catcher import Catcher
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
 from rapport.settings import Settings
 from rapport.storage import access, imports
 from rapport.storage.database import Connection, Store
 from rapport.storage.faults import DatabaseFault, Where
-from starters.commands.office import Office
 from starters.http.app import create_app
+from starters.use_cases.services import Services
 from tests.conftest import free_port
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
@@ -120,10 +120,10 @@ def requests(app: FastAPI) -> list[tuple[str, str]]:
 async def reader(store: Store, folder: Path) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The application on a store, and a browser without a session; a program's token goes with each request."""
     settings = Settings(data=folder, secret=SecretStr("a secret of the tests"), public_url=OURS, mail_mode="live")
-    office = Office(settings, store, cast("Client", Temporal()))
+    services = Services(settings, store, cast("Client", Temporal()))
     catcher = Catcher(folder / "mail")
     (catcher.folder / f"00000001-{int(NOW.timestamp() * 1000)}.eml").write_bytes(MAIL)
-    app = create_app(office, catcher)
+    app = create_app(services, catcher)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=OURS, headers={"Authorization": "Bearer k"}) as client:
         yield app, client

@@ -21,30 +21,30 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.mail.catcher import Catcher
-from rapport.model.base import Refusal
-from rapport.model.human_task import TaskDefinition, TaskOption, TaskPhase, TaskProjection
+from rapport.model.account import AccountFile
+from rapport.model.base import UserError
 from rapport.model.meeting import Booking, Invitee, MeetingPhase, MeetingView, Proposal, Receipt, Slot, Vote
 from rapport.model.message import MessageState
-from rapport.model.people import AccountFile
+from rapport.model.projection import StepNews, TimelineEvent, Wait
 from rapport.model.reading import read_toml
-from rapport.model.records import Entry, StepNews, Wait
+from rapport.model.task import TaskDefinition, TaskOption, TaskPhase, TaskProjection
 from rapport.settings import Settings
-from rapport.storage import access, people, tasks, timeline
+from rapport.storage import access, account as account_storage, task, timeline as timeline_storage
 from rapport.storage.access import Link
 from rapport.storage.database import Store
 from rapport.storage.tables import Base
 from starters.cli.timeline import by_way_of
-from starters.commands import accounts, messages, timelines
-from starters.commands.messages import MessageShown
-from starters.commands.office import Actor, Office, submission
 from starters.http.app import HEADERS, create_app
 from starters.http.auth import SESSION_COOKIE
 from starters.http.pages import router
-from starters.http.pages.drafts import Typed, digest
+from starters.http.pages.drafts import DraftTyped, digest
 from starters.http.pages.entrance import local
-from starters.http.pages.members import wall_time
+from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import coded
-from workflows.support_desk import SupportDesk
+from starters.use_cases import account, message, timeline as timelines
+from starters.use_cases.message import MessageShown
+from starters.use_cases.services import Actor, Services, submission
+from workflows.desk import SupportDesk
 
 OURS = "http://127.0.0.1:8700"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -113,7 +113,7 @@ class House:
     """An installation's pages, with a reader in front of them."""
 
     app: FastAPI
-    office: Office
+    services: Services
     workflows: Workflows
     reader: httpx.AsyncClient
     key: str
@@ -131,8 +131,8 @@ class House:
 
     async def contact(self, email: str) -> str:
         """A contact's id."""
-        async with self.office.store.reading() as connection:
-            return next(one.id for one in await people.contacts(connection, "versayce") if one.email == email)
+        async with self.services.store.reading() as connection:
+            return next(one.id for one in await account_storage.contacts(connection, "versayce") if one.email == email)
 
     async def link(self, *, expires: timedelta = timedelta(days=1), round_: int = 1) -> str:
         """A new personal link of the champion; its workflow offers two times."""
@@ -148,7 +148,7 @@ class House:
             round=round_,
             expires_at=NOW + expires,
         )
-        async with self.office.store.writing() as connection:
+        async with self.services.store.writing() as connection:
             await access.make_link(connection, "some message", token, link)
         return token
 
@@ -160,7 +160,7 @@ class House:
 
     async def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that stands in the database."""
-        async with self.office.store.reading() as connection:
+        async with self.services.store.reading() as connection:
             return {
                 table.name: sorted((tuple(row) for row in await connection.execute(select(table))), key=repr)
                 for table in Base.metadata.sorted_tables
@@ -225,16 +225,16 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     store = Store(settings.database)
     await store.migrate()
     workflows = Workflows()
-    office = Office(settings, store, cast("Client", workflows))
-    await accounts.import_account(office, read_toml(AccountFile, example().encode(), "versayce.toml"))
+    services = Services(settings, store, cast("Client", workflows))
+    await account.import_account(services, read_toml(AccountFile, example().encode(), "versayce.toml"))
     async with store.writing() as connection:
         key = await access.create_token(connection, "owner", ("operator",), NOW)
-        await tasks.project(connection, approval())
+        await task.project(connection, approval())
     catcher = Catcher(tmp_path / "mail")
     (catcher.folder / f"00000001-{int(NOW.timestamp() * 1000)}.eml").write_bytes(MAIL)
-    app = create_app(office, catcher)
+    app = create_app(services, catcher)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=OURS) as reader:
-        yield House(app, office, workflows, reader, key, catcher)
+        yield House(app, services, workflows, reader, key, catcher)
     await store.close()
 
 
@@ -304,8 +304,8 @@ async def test_the_owners_token_opens_the_pages(house: House) -> None:
 
 async def test_over_https_the_session_never_travels_in_the_clear(house: House) -> None:
     """Where the public address is https, the cookie is marked Secure."""
-    settings = house.office.settings.model_copy(update={"public_url": "https://rapport.example"})
-    app = create_app(Office(settings, house.office.store, house.office.client))
+    settings = house.services.settings.model_copy(update={"public_url": "https://rapport.example"})
+    app = create_app(Services(settings, house.services.store, house.services.client))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=OURS) as reader:
         answer = await reader.get("/sign-in", params={"key": house.key})
     assert "secure" in answer.headers["set-cookie"].lower()
@@ -326,7 +326,7 @@ async def test_a_wrong_token_opens_nothing(house: House, key: str) -> None:
 
 async def test_a_revoked_token_opens_nothing(house: House) -> None:
     """Revoking a token closes the door at once for whoever is not inside yet."""
-    async with house.office.store.writing() as connection:
+    async with house.services.store.writing() as connection:
         await access.revoke_token(connection, "owner", NOW)
     assert (await house.reader.get("/sign-in", params={"key": house.key})).status_code == 401
 
@@ -430,7 +430,7 @@ async def test_hostile_names_stay_text(house: House) -> None:
     text = text.replace('name = "FooBar"', 'name = "<i>FooBar</i>"').replace(
         'name = "Robin Keller"', 'name = "<u>R</u>"'
     )
-    await accounts.import_account(house.office, read_toml(AccountFile, text.encode(), "versayce.toml"))
+    await account.import_account(house.services, read_toml(AccountFile, text.encode(), "versayce.toml"))
     token = await house.link()
     await house.enter()
     for path in ("/", "/accounts/versayce", "/accounts/versayce/drafts", f"/m/{token}", "/mail", "/mail/00000001"):
@@ -498,7 +498,7 @@ async def test_a_form_without_a_session_leads_to_signing_in(house: House, path: 
 
 async def test_mail_that_is_stopped_is_shown_on_every_page(house: House) -> None:
     """While no mail goes out, each page of a member says so, by whom and since when."""
-    await messages.stop_mail(house.office, Actor(email="robin.keller@foobar.example", channel="cli"))
+    await message.stop_mail(house.services, Actor(email="robin.keller@foobar.example", channel="cli"))
     await house.enter()
     for path in ("/", "/accounts/versayce", "/accounts/versayce/drafts", "/mail"):
         html = (await house.reader.get(path)).text
@@ -530,9 +530,9 @@ async def test_an_account_that_never_started_says_how_to_start_it(house: House) 
 def test_a_time_is_read_on_the_tams_clock() -> None:
     """What a date field gives is wall time of the zone that the page states; a time that clocks skip is refused."""
     assert wall_time("2026-12-02T10:30", "Europe/Zurich") == datetime(2026, 12, 2, 9, 30, tzinfo=UTC)
-    with pytest.raises(Refusal, match="skip that time"):
+    with pytest.raises(UserError, match="skip that time"):
         wall_time("2027-03-28T02:30", "Europe/Zurich")
-    with pytest.raises(Refusal, match="not filled in"):
+    with pytest.raises(UserError, match="not filled in"):
         wall_time("", "Europe/Zurich")
 
 
@@ -559,7 +559,7 @@ def draft(text: str = "Hello\n\nBye\n", paragraph: str | None = None) -> Message
     )
 
 
-def typed(**changes: str) -> Typed:
+def typed(**changes: str) -> DraftTyped:
     """What stands in a draft's fields when nobody has touched them."""
     fields = {
         "key": "k",
@@ -568,7 +568,7 @@ def typed(**changes: str) -> Typed:
         "body": "Hello\r\n\r\nBye",
         "seen": digest("Hello\n\nBye"),
     }
-    return Typed(**(fields | changes))
+    return DraftTyped(**(fields | changes))
 
 
 def test_a_form_that_nobody_touched_changes_nothing() -> None:
@@ -585,13 +585,13 @@ def test_a_new_paragraph_does_not_freeze_the_text() -> None:
 
 def test_a_text_of_ones_own_never_swallows_the_paragraph() -> None:
     """A whole new text would lose a paragraph typed at the same time; the page says so and saves neither."""
-    with pytest.raises(Refusal, match="paragraph would be lost"):
+    with pytest.raises(UserError, match="paragraph would be lost"):
         typed(paragraph="P", body="Mine").change(draft())
 
 
 def test_two_people_do_not_overwrite_each_other() -> None:
     """A text that someone else changed after the page was drawn is not overwritten unseen."""
-    with pytest.raises(Refusal, match="someone else"):
+    with pytest.raises(UserError, match="someone else"):
         typed(body="Mine").change(draft(text="Theirs"))
 
 
@@ -760,8 +760,8 @@ async def test_the_link_of_somebody_who_was_replaced_is_over(house: House) -> No
     token = await house.link()
     form = await house.form(token)
     luca = await house.contact("luca.bianchi@versayce.example")
-    async with house.office.store.writing() as connection:
-        await people.contacts_left(connection, [luca], NOW)
+    async with house.services.store.writing() as connection:
+        await account_storage.contacts_left(connection, [luca], NOW)
     shown = await house.reader.get(f"/m/{token}")
     answered = await house.reader.post(f"/m/{token}", data={"form": form, "slot": ["1"]})
     for answer in (shown, answered):
@@ -818,13 +818,13 @@ async def test_a_link_to_a_meeting_that_temporal_has_forgotten_says_what_became_
     luca = await house.contact("luca.bianchi@versayce.example")
     start = NOW - timedelta(days=20)
     of = {"account": "versayce", "at": NOW, "step": "kickoff", "who": luca}
-    async with house.office.store.writing() as connection:
-        await timeline.append(
+    async with house.services.store.writing() as connection:
+        await timeline_storage.append(
             connection,
             [
-                Entry(key="C-1/meeting/versayce/kickoff/1/4", kind="meeting.booked", instant=start, **of),
-                Entry(key="C-1/meeting/versayce/kickoff/1/5", kind="meeting.held", **of),
-                Entry(key="C-1/meeting/versayce/kickoff/2/1", kind="meeting.called_off", **of),
+                TimelineEvent(key="C-1/meeting/versayce/kickoff/1/4", kind="meeting.booked", instant=start, **of),
+                TimelineEvent(key="C-1/meeting/versayce/kickoff/1/5", kind="meeting.held", **of),
+                TimelineEvent(key="C-1/meeting/versayce/kickoff/2/1", kind="meeting.called_off", **of),
             ],
         )
     house.workflows.forgotten = True
@@ -862,7 +862,7 @@ async def test_without_a_worker_an_answer_is_left_at_the_door(house: House) -> N
 
 async def test_without_a_catcher_there_is_no_mail_page(house: House) -> None:
     """Where mails go to a real relay, nothing of them can be looked at here."""
-    app = create_app(house.office)
+    app = create_app(house.services)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=OURS) as reader:
         await reader.get("/sign-in", params={"key": house.key})
         for path in (one for one in PAGES if one.startswith("/mail")):
@@ -915,17 +915,19 @@ async def test_a_mail_that_is_no_mail_can_be_looked_at(house: House) -> None:
 
 async def test_the_timeline_says_for_whom_and_how_they_were_verified(house: House) -> None:
     """Page and command line name for whom someone decided, how they were verified, and the hash of what they saw."""
-    async with house.office.store.writing() as connection:
-        ines = await people.member_by_email(connection, "ines.moreau@foobar.example")
-        robin = await people.member_by_email(connection, "robin.keller@foobar.example")
+    async with house.services.store.writing() as connection:
+        ines = await account_storage.member_by_email(connection, "ines.moreau@foobar.example")
+        robin = await account_storage.member_by_email(connection, "robin.keller@foobar.example")
         assert ines is not None
         assert robin is not None
         actor = Actor(email=ines.email, channel="api", entered_by="token ci")
         said = submission(ines.id, actor, "approve", "w", on_behalf_of=robin.id, shown="0123456789ab" + "f" * 52)
-        await timeline.submit(connection, said)
-        entry = Entry(key="k", account="versayce", at=NOW, kind="drafts.approved", who=ines.id, submission=said.id)
-        await timeline.append(connection, [entry])
-    [shown] = await timelines.timeline_of(house.office, "versayce")
+        await timeline_storage.submit(connection, said)
+        entry = TimelineEvent(
+            key="k", account="versayce", at=NOW, kind="drafts.approved", who=ines.id, submission=said.id
+        )
+        await timeline_storage.append(connection, [entry])
+    [shown] = await timelines.timeline_of(house.services, "versayce")
     assert by_way_of(shown) == "api, verified by token, for Robin Keller, shown 0123456789ab"
     await house.enter()
     page = (await house.reader.get("/accounts/versayce")).text

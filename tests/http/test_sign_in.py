@@ -17,19 +17,27 @@ from fastapi import FastAPI, Response
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import func, select, update
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
-from rapport.storage import access, people
+from rapport.storage import access, account as account_storage
 from rapport.storage.tables import LinkRow, MessageRow, SubmissionRow
-from starters.commands import accounts, members, messages, onboardings, sign_ins, timelines, tokens
-from starters.commands.members import Leaving
-from starters.commands.office import present
-from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
 from starters.http.auth import SESSION_COOKIE, SESSION_SECONDS, begin_session
 from starters.http.limits import LINKS_BY_CLIENT, SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT
-from tests.conftest import TAM, Town, account, by, example, link_of, text_of, until
-from worker import stationery
+from starters.use_cases import (
+    account as accounts,
+    member as members,
+    message,
+    onboarding,
+    sign_in,
+    timeline,
+    token,
+)
+from starters.use_cases.member import Leaving
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import present
+from tests.conftest import TAM, Installation, account, by, example, link_of, text_of, until
+from worker import mail_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -44,10 +52,10 @@ def browser(app: FastAPI, client: str = "127.0.0.1") -> httpx.AsyncClient:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def app(here: Town) -> FastAPI:
+async def app(here: Installation) -> FastAPI:
     """The pages of an installation that knows the example account."""
-    await accounts.import_account(here.office, example())
-    return create_app(here.office, here.catcher)
+    await accounts.import_account(here.services, example())
+    return create_app(here.services, here.catcher)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -57,7 +65,7 @@ async def reader(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def asked(here: Town, reader: httpx.AsyncClient, email: str = TAM.email, onward: str = "/") -> str:
+async def asked(here: Installation, reader: httpx.AsyncClient, email: str = TAM.email, onward: str = "/") -> str:
     """Ask for a link and give its path, once the mail has come."""
     before = len(here.mails(email))
     answer = await reader.post("/sign-in", data={"email": email, "next": onward})
@@ -75,21 +83,21 @@ async def use(reader: httpx.AsyncClient, path: str) -> httpx.Response:
     return await reader.post(path, data=form((await reader.get(path)).text))
 
 
-async def rows(here: Town) -> tuple[Any, ...]:
+async def rows(here: Installation) -> tuple[Any, ...]:
     """What asking for a link could leave behind."""
-    async with here.office.store.reading() as connection:
+    async with here.services.store.reading() as connection:
         return tuple(
             [await connection.scalar(select(func.count()).select_from(table)) for table in (MessageRow, SubmissionRow)]
         )
 
 
-async def errands_done(here: Town) -> None:
+async def errands_done(here: Installation) -> None:
     """Wait until nothing goes on beside the requests any more."""
-    await asyncio.gather(*here.office.errands)
+    await asyncio.gather(*here.services.errands)
 
 
 async def test_a_mailed_link_signs_a_member_in_and_they_act_as_themself(
-    here: Town, app: FastAPI, reader: httpx.AsyncClient
+    here: Installation, app: FastAPI, reader: httpx.AsyncClient
 ) -> None:
     """From the address over the mail and its one button to a session that goes on where its reader was going."""
     path = await asked(here, reader, INES, "/accounts/versayce?all=1")
@@ -113,7 +121,7 @@ async def test_a_mailed_link_signs_a_member_in_and_they_act_as_themself(
     assert (await reader.get("/")).status_code == 401
 
 
-async def test_a_link_is_good_for_once(here: Town, app: FastAPI, reader: httpx.AsyncClient) -> None:
+async def test_a_link_is_good_for_once(here: Installation, app: FastAPI, reader: httpx.AsyncClient) -> None:
     """The second use says that it was used and how to get a new one; of ten uses at once, one counts."""
     path = await asked(here, reader)
     fields = form((await reader.get(path)).text)
@@ -127,11 +135,11 @@ async def test_a_link_is_good_for_once(here: Town, app: FastAPI, reader: httpx.A
         assert TAM.email not in again.text
 
 
-async def test_an_expired_link_opens_nothing(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_an_expired_link_opens_nothing(here: Installation, reader: httpx.AsyncClient) -> None:
     """A quarter of an hour after it was written a link has expired, and its page says how to get another."""
     path = await asked(here, reader)
     fields = form((await reader.get(path)).text)
-    async with here.office.store.writing() as connection:
+    async with here.services.store.writing() as connection:
         life = await connection.scalar(select(LinkRow.expires_at).where(LinkRow.purpose == "sign_in"))
         assert life is not None
         assert timedelta(minutes=14) < life - present() <= timedelta(minutes=15)
@@ -150,7 +158,7 @@ async def test_an_unknown_link_reveals_nothing(reader: httpx.AsyncClient) -> Non
     assert "This link is not known" in answer.text
 
 
-async def test_scanners_may_look_as_often_as_they_like(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_scanners_may_look_as_often_as_they_like(here: Installation, reader: httpx.AsyncClient) -> None:
     """Twenty looks and as many HEADs by a mail scanner change nothing: the link still works for its reader."""
     path = await asked(here, reader)
     for _ in range(20):
@@ -160,9 +168,9 @@ async def test_scanners_may_look_as_often_as_they_like(here: Town, reader: httpx
     assert (await use(reader, path)).status_code == 303
 
 
-async def test_whoever_asks_learns_nothing(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_whoever_asks_learns_nothing(here: Installation, reader: httpx.AsyncClient) -> None:
     """For a member, a stranger, one who has left and nonsense the answer is the same; only the member gets a mail."""
-    await members.leave(here.office, INES, Leaving(reason="Retired"), by(INES))
+    await members.leave(here.services, INES, Leaving(reason="Retired"), by(INES))
     before = await rows(here)
     odd = (NOBODY, INES, "no address", "a\x00b@foobar.example", "")
     answers = [await reader.post("/sign-in", data={"email": email}) for email in odd]
@@ -176,47 +184,47 @@ async def test_whoever_asks_learns_nothing(here: Town, reader: httpx.AsyncClient
 
 
 async def test_the_answer_does_not_wait_for_temporal(
-    here: Town, reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    here: Installation, reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer comes before anything is looked up, so its time tells nothing; a Temporal that is away is logged."""
     go = asyncio.Event()
 
     async def away(*_: object) -> str | None:
         await go.wait()
-        raise Refusal("Temporal does not answer", kind=Refused.UNREACHABLE)
+        raise UserError("Temporal does not answer", kind=Refused.UNREACHABLE)
 
-    monkeypatch.setattr(sign_ins, "ask", away)
+    monkeypatch.setattr(sign_in, "ask", away)
     assert (await reader.post("/sign-in", data={"email": TAM.email})).status_code == 200
-    [errand] = here.office.errands
+    [errand] = here.services.errands
     assert not errand.done()
     go.set()
     await errand
     assert here.mails() == []
 
 
-async def test_a_session_ends_when_its_member_leaves(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_a_session_ends_when_its_member_leaves(here: Installation, reader: httpx.AsyncClient) -> None:
     """Whoever has left is signed out at once, and their link opens nothing any more."""
     await use(reader, await asked(here, reader))
     unused = await asked(here, reader)
     assert (await reader.get("/")).status_code == 200
-    await members.leave(here.office, TAM.email, Leaving(reason="Retired"), by(INES))
+    await members.leave(here.services, TAM.email, Leaving(reason="Retired"), by(INES))
     assert (await reader.get("/")).status_code == 401
     gone = await reader.get(unused)
     assert gone.status_code == 404
     assert "Robin" not in gone.text
 
 
-async def test_a_session_ends_when_its_token_is_revoked(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_a_session_ends_when_its_token_is_revoked(here: Installation, reader: httpx.AsyncClient) -> None:
     """An operator's session lives as long as the token that opened it."""
-    secret = await tokens.create(here.office, "owner", ("operator",))
+    secret = await token.create(here.services, "owner", ("operator",))
     assert (await reader.post("/sign-in", data={"key": secret})).status_code == 303
     assert (await reader.get("/")).status_code == 200
-    await tokens.revoke(here.office, "owner")
+    await token.revoke(here.services, "owner")
     assert (await reader.get("/")).status_code == 401
 
 
 async def test_a_session_ends_after_twelve_hours(
-    here: Town, reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    here: Installation, reader: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server itself counts the hours of a session, whatever the browser does with its cookie."""
     assert SESSION_SECONDS == 12 * 3600
@@ -239,25 +247,27 @@ async def test_a_session_ends_after_twelve_hours(
         ("https://127.0.0.1", True),
     ],
 )
-async def test_a_session_never_travels_in_the_clear(here: Town, public: str, secure: bool) -> None:
+async def test_a_session_never_travels_in_the_clear(here: Installation, public: str, secure: bool) -> None:
     """Off the loopback the cookie is marked Secure, whatever the public address says."""
-    settings = here.office.settings.model_copy(update={"public_url": public})
+    settings = here.services.settings.model_copy(update={"public_url": public})
     answer = Response()
-    begin_session(answer, replace(here.office, settings=settings), member="m_1")
+    begin_session(answer, replace(here.services, settings=settings), member="m_1")
     assert ("; secure" in answer.headers["set-cookie"].lower()) is secure
 
 
 @pytest.mark.parametrize("content", ["m_1", {"id": "x"}, {"id": "x", "member": "m_nobody"}, {"member": 1}, None])
-async def test_a_signed_cookie_of_no_one_is_no_session(here: Town, reader: httpx.AsyncClient, content: Any) -> None:
+async def test_a_signed_cookie_of_no_one_is_no_session(
+    here: Installation, reader: httpx.AsyncClient, content: Any
+) -> None:
     """A cookie with our signature that names nobody who may come in opens nothing, and breaks nothing."""
-    signed = URLSafeTimedSerializer(stationery(here.office.settings).secret, salt="rapport session").dumps(content)
+    signed = URLSafeTimedSerializer(mail_settings(here.services.settings).secret, salt="rapport session").dumps(content)
     reader.cookies.set(SESSION_COOKIE, signed)
     assert (await reader.get("/")).status_code == 401
 
 
 @pytest.mark.parametrize("forged", [{}, {"form": ""}, {"form": "0" * 64}])
 async def test_a_form_that_was_not_drawn_here_signs_nobody_in(
-    here: Town, reader: httpx.AsyncClient, forged: dict[str, str]
+    here: Installation, reader: httpx.AsyncClient, forged: dict[str, str]
 ) -> None:
     """Without the page's own token, or from another site, nothing is used up and nobody comes in."""
     path = await asked(here, reader)
@@ -271,25 +281,25 @@ async def test_a_form_that_was_not_drawn_here_signs_nobody_in(
 
 
 @pytest.mark.parametrize("onward", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
-async def test_a_link_leads_to_no_other_server(here: Town, reader: httpx.AsyncClient, onward: str) -> None:
+async def test_a_link_leads_to_no_other_server(here: Installation, reader: httpx.AsyncClient, onward: str) -> None:
     """Wherever the form says to go on, a link leads to a page of ours."""
     path = await asked(here, reader, onward=onward)
     assert (await use(reader, path)).headers["location"] == "/"
 
 
-async def test_a_member_acts_as_nobody_else(here: Town, app: FastAPI, reader: httpx.AsyncClient) -> None:
+async def test_a_member_acts_as_nobody_else(here: Installation, app: FastAPI, reader: httpx.AsyncClient) -> None:
     """What a member does stands on the record as theirs by session; what an operator does, as the TAM's by operator."""
     file = account(new_id("a").replace("_", "-"), new_id("C"))
     file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
     key = file.account.key
-    await onboardings.start(here.office, StartRequest(file=file))
+    await onboarding.start(here.services, StartRequest(file=file))
 
     async def drafted() -> bool:
-        return len(await messages.drafts(here.office, key)) == 4
+        return len(await message.drafts(here.services, key)) == 4
 
     await until(drafted, "four drafts")
     await use(reader, await asked(here, reader, INES))
-    secret = await tokens.create(here.office, "owner", ("operator",))
+    secret = await token.create(here.services, "owner", ("operator",))
     async with browser(app) as operator:
         await operator.post("/sign-in", data={"key": secret})
         for who in (reader, operator):
@@ -297,20 +307,20 @@ async def test_a_member_acts_as_nobody_else(here: Town, app: FastAPI, reader: ht
             assert ("Signed in as" in page, "Ines Moreau</span>" in page) == (True, who is reader)
             assert f"ou act as {INES if who is reader else TAM.email}" in page
             fields, (position, draft) = form(page), first_draft(page)
-            words = await messages.show(here.office, draft)
+            words = await message.show(here.services, draft)
             held = {name: fields[name] for name in ("csrf", f"key-{position}", f"seen-{position}")}
             held |= {f"subject-{position}": words.subject, f"body-{position}": words.text, "do": f"hold:{position}"}
             assert (await who.post(f"/accounts/{key}/drafts", data=held)).status_code == 303
 
     async def told() -> list[tuple[str | None, str | None]]:
-        entries = await timelines.timeline_of(here.office, key)
+        entries = await timeline.timeline_of(here.services, key)
         found = [(entry.verified, entry.entered_by) for entry in entries if entry.kind == "drafts.held"]
         return found if len(found) == 2 else []
 
     assert await until(told, "both on the timeline") == [("session", None), ("operator", "token owner")]
-    async with here.office.store.reading() as connection:
+    async with here.services.store.reading() as connection:
         who_held = await connection.scalars(select(SubmissionRow.actor).where(SubmissionRow.kind == "hold"))
-        held_by = [member.email for member in await people.members(connection, list(who_held))]
+        held_by = [member.email for member in await account_storage.members(connection, list(who_held))]
     assert held_by == [INES, TAM.email]
 
 
@@ -319,27 +329,27 @@ def first_draft(page: str) -> tuple[str, str]:
     return next((name.removeprefix("key-"), key) for name, key in form(page).items() if name.startswith("key-"))
 
 
-async def test_caught_mail_is_the_operators(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_caught_mail_is_the_operators(here: Installation, reader: httpx.AsyncClient) -> None:
     """Everyone's links stand in the caught mails, so a signed-in member sees neither them nor the way there."""
     await use(reader, await asked(here, reader))
     assert 'href="/mail"' not in (await reader.get("/")).text
     for path in ("/mail", "/mail/00000001", "/mail/00000001/raw"):
         assert (await reader.get(path)).status_code == 403
-    async with here.office.store.reading() as connection:
+    async with here.services.store.reading() as connection:
         key = await connection.scalar(select(MessageRow.key))
     assert key is not None
-    assert "/m/your-personal-link" in (await messages.show(here.office, key)).text
+    assert "/m/your-personal-link" in (await message.show(here.services, key)).text
 
 
-async def test_the_page_says_that_no_mail_goes_out(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_the_page_says_that_no_mail_goes_out(here: Installation, reader: httpx.AsyncClient) -> None:
     """While mail is stopped nobody is left waiting for a link in vain; who stopped it is not told to strangers."""
-    await messages.stop_mail(here.office, TAM)
+    await message.stop_mail(here.services, TAM)
     answer = await reader.post("/sign-in", data={"email": NOBODY})
     assert "No mail goes out at the moment." in answer.text
     assert TAM.email not in answer.text
 
 
-async def test_an_address_is_not_flooded(here: Town, app: FastAPI) -> None:
+async def test_an_address_is_not_flooded(here: Installation, app: FastAPI) -> None:
     """From however many clients, an address gets five links an hour; the sixth asker is told when to try again."""
     for number in range(SIGN_IN_BY_ADDRESS.amount):
         async with browser(app, f"192.0.2.{number}") as client:
@@ -381,17 +391,17 @@ async def test_links_cannot_be_tried_without_end(app: FastAPI) -> None:
         assert (await client.get("/m/x")).status_code == 404
 
 
-async def test_links_that_sign_in_are_off_unless_switched_on(here: Town) -> None:
+async def test_links_that_sign_in_are_off_unless_switched_on(here: Installation) -> None:
     """Deciding without signing in is weaker, so an installation has to ask for it."""
-    assert not sign_ins.may_decide_without_sign_in(here.office)
-    switched = replace(here.office, settings=here.office.settings.model_copy(update={"links_sign_in": True}))
-    assert sign_ins.may_decide_without_sign_in(switched)
+    assert not sign_in.may_decide_without_sign_in(here.services)
+    switched = replace(here.services, settings=here.services.settings.model_copy(update={"links_sign_in": True}))
+    assert sign_in.may_decide_without_sign_in(switched)
 
 
-async def test_a_used_link_stays_used(here: Town, reader: httpx.AsyncClient) -> None:
+async def test_a_used_link_stays_used(here: Installation, reader: httpx.AsyncClient) -> None:
     """Using is one compare-and-set: what was used or has expired cannot be used by any later transaction."""
     path = await asked(here, reader)
-    async with here.office.store.writing() as connection:
+    async with here.services.store.writing() as connection:
         assert not await access.use_link(connection, path[3:], present() + timedelta(minutes=16))
         assert await access.use_link(connection, path[3:], present())
         assert not await access.use_link(connection, path[3:], present())

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from rapport.model.ids import new_id
-from starters.commands import tasks
-from starters.commands.tasks_shown import TaskShown
 from starters.http.app import create_app
-from tests.conftest import Town
+from starters.use_cases import task as tasks
+from starters.views.task import TaskShown
+from tests.conftest import Installation
 from tests.support.sign_off import in_phase, link, plan, written
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,17 +22,17 @@ OURS = "http://127.0.0.1:8700"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def customer(here: Town) -> AsyncIterator[httpx.AsyncClient]:
+async def customer(here: Installation) -> AsyncIterator[httpx.AsyncClient]:
     """The browser of somebody who has no login here."""
-    transport = httpx.ASGITransport(create_app(here.office))
+    transport = httpx.ASGITransport(create_app(here.services))
     async with httpx.AsyncClient(transport=transport, base_url=OURS, follow_redirects=True) as client:
         yield client
 
 
-async def waiting(town: Town) -> TaskShown:
+async def waiting(installation: Installation) -> TaskShown:
     """A plan that waits for the champion, of an account of its own."""
     key = new_id("a").replace("_", "-")
-    return await written(town, await plan(town, key, new_id("C")))
+    return await written(installation, await plan(installation, key, new_id("C")))
 
 
 def words(html: str) -> str:
@@ -47,7 +47,7 @@ async def answer(customer: httpx.AsyncClient, token: str, **typed: str) -> httpx
     return await customer.post(f"/m/{token}", data={**hidden, **typed})
 
 
-async def test_the_page_shows_the_plan_and_chooses_nothing(here: Town, customer: httpx.AsyncClient) -> None:
+async def test_the_page_shows_the_plan_and_chooses_nothing(here: Installation, customer: httpx.AsyncClient) -> None:
     """Anybody with the link reads the plan as it was written; however often it is looked at, nothing changes."""
     task = await waiting(here)
     token = await link(here)
@@ -62,10 +62,10 @@ async def test_the_page_shows_the_plan_and_chooses_nothing(here: Town, customer:
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"
     assert "form-action 'self'" in page.headers["Content-Security-Policy"]
-    assert (await tasks.show(here.office, task.task)).phase == "open"
+    assert (await tasks.show(here.services, task.task)).phase == "open"
 
 
-async def test_signing_off_takes_one_form_and_no_login(here: Town, customer: httpx.AsyncClient) -> None:
+async def test_signing_off_takes_one_form_and_no_login(here: Installation, customer: httpx.AsyncClient) -> None:
     """The form that the page drew is enough; afterwards the page says what was signed, by whom and when."""
     task = await waiting(here)
     token = await link(here)
@@ -83,7 +83,9 @@ async def test_signing_off_takes_one_form_and_no_login(here: Town, customer: htt
     assert ('type="radio"' in late.text, "you have signed this off" in late.text) == (False, True)
 
 
-async def test_asking_for_changes_needs_words_and_replaces_the_link(here: Town, customer: httpx.AsyncClient) -> None:
+async def test_asking_for_changes_needs_words_and_replaces_the_link(
+    here: Installation, customer: httpx.AsyncClient
+) -> None:
     """Without a reason what was chosen stands, with the fault; with one, the page waits for the new version."""
     task = await waiting(here)
     token = await link(here)

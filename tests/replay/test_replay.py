@@ -22,7 +22,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
 from tests.conftest import example
 from tests.replay.passed import passed, places, tracing
 from tests.replay.record import DONE, HISTORIES, SCENARIOS, files_of, registered, unrecorded, workflow_of

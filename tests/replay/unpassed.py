@@ -18,7 +18,7 @@ RELAY: Final = "the catcher refuses no mail; tests/stack/test_undelivered.py has
 RACE: Final = "only in the moment in which a child is being started"
 OFFERED: Final = "only where people change while a review is open; not recorded yet"
 SUCC: Final = "only where the TAM let the to-do for a successor pass; not recorded yet"
-PAGER: Final = "no pager is configured; tests/workflows/test_support_desk.py has one"
+PAGER: Final = "no pager is configured; tests/workflows/test_desk.py has one"
 AWAY: Final = "only where Temporal was away as it was opened; it begins as an email does, in the line above"
 UNDER: Final = "only where it cannot be written, or its reader is not at work; tests/stack/test_undelivered.py"
 WRITE: Final = "only where an email cannot be written; tests/stack/test_unwritten.py and the table of outcomes pass it"
@@ -27,11 +27,15 @@ UNSAID: Final = "only where everyone lets that to-do pass; not recorded yet"
 RESET: Final = "only where a workflow was reset, which that server does not do; tests/stack/test_reset.py"
 LAST: Final = "only where a last email waits for the relay or the night; tests/workflows/test_ends.py"
 BROKEN: Final = "only where this program is at fault; tests/workflows/test_beside.py"
-AHEAD: Final = "only where a worker died in the middle of a task; tests/workflows/test_human_task.py"
+AHEAD: Final = "only where a worker died in the middle of a task; tests/workflows/test_task.py"
 SLOW: Final = "only where something is new while the channel is being told; tests/workflows/test_channel.py"
 
 UNPASSED: Final[dict[tuple[str, str, str], str]] = {
-    ("adoptions", "Adoptions._redefine_review", "await self.of.plan_review(name, review.plan.number)"): ADOPT,
+    (
+        "playbook_migration",
+        "PlaybookMigration._redefine_review",
+        "await self.of.plan_review(name, review.plan.number)",
+    ): ADOPT,
     (
         "cadence",
         "Cadence._have_it_seen_to",
@@ -59,7 +63,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "await done(Messages.drop_left_behind, order, 'Take back what a failed step has left', RECORDS)",
     ): REAL,
     ("failures", "Failures._take_back", "await self.steps.letters.drop_drafts(LEFT_BEHIND, name)"): REAL,
-    ("failures", "Failures._take_back", "await steer(id_, Steering.CLOSE)"): REAL,
+    ("failures", "Failures._take_back", "await control(id_, ControlKind.CLOSE)"): REAL,
     (
         "meeting",
         "Meeting._ask_newcomers",
@@ -86,16 +90,16 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("posting", "is_tried_again", "await ask(given, id_, given.title, is_over=is_over, todos=todos)"): WRITE,
     ("posting", "is_tried_again", "await left_alone(occasion.title)"): WRITE,
     ("posting", "is_tried_again", "await soon(occasion.account)"): WRITE,
-    ("steps", "Steps._child", "await steer(id_, Steering.CLOSE)"): RACE,
-    ("steps", "Steps._child", "await steer(id_, Steering.PAUSE)"): RACE,
+    ("steps", "Steps._child", "await control(id_, ControlKind.CLOSE)"): RACE,
+    ("steps", "Steps._child", "await control(id_, ControlKind.PAUSE)"): RACE,
     (
-        "successors",
-        "Successors._find",
+        "vacancies",
+        "Vacancies._find",
         "await done(Planning.follow_up, question, 'When is this asked again?', PLANNING)",
     ): SUCC,
     (
-        "successors",
-        "Successors._find",
+        "vacancies",
+        "Vacancies._find",
         "await wait_until(self.steps.letters, answer.at[0], is_over, 'Ask again who follows')",
     ): SUCC,
     (
@@ -146,7 +150,6 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("outcomes", "ended", "await workflow.wait_condition(lambda: looking.done() or bool(said))"): RESET,
     ("undelivered", "Undelivered.send", "await self.settle(unwritten)"): UNDER,
     ("undelivered", "Undelivered.send", 'await self.look_again_at(until, "Its reader\'s working time begins")'): UNDER,
-    ("posting", "sent", "await in_the_end(act, given, summary, MAIL, mails=True)"): RELAY,
     (
         "words",
         "Words.hear_later",

@@ -8,20 +8,21 @@ import json
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import case_id, desk_id, meeting_id, new_id, onboarding_id, review_id, task_id
-from rapport.model.operations import Operate, Steer, Steering
-from rapport.model.support import DESK, CaseStart
+from rapport.model.operation import Control, ControlKind, Operate
+from rapport.model.support_case import DESK, CaseStart
 from rapport.revival import revive
 from rapport.storage import sweep as sweeps
-from starters.commands import accounts, case_reading, cases, doctor, meetings, onboardings, operations, tasks
-from starters.commands.cases import Assign, Say
-from starters.commands.doctor import Verdict
-from starters.commands.onboardings import StartRequest
-from starters.commands.operations import OperationWritten
-from tests.conftest import CHAMPION, TAM, USER, Town, by, until
+from starters.use_cases import account, doctor, meeting, onboarding, operation, support_case, task as tasks
+from starters.use_cases.doctor import CheckVerdict
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.support_case import Assign, Say
+from starters.views import support_case as support_case_views
+from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.stack.test_sweep import sweep
-from tests.support import desk, reviews
+from tests.support import desk, tech_review
 from tests.support.ended import answers, end, is_open, milestone, onboarded, open_tasks, runs, to_customer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 WHY = OperationWritten(reason="It was ended by mistake.")
 
 
-async def asked(here: Town, key: str) -> str:
+async def asked(here: Installation, key: str) -> str:
     """The to-do about what was ended, once the sweep has put it."""
 
     async def is_asked() -> bool:
@@ -42,25 +43,25 @@ async def asked(here: Town, key: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["terminate", "cancel"])
-async def test_an_onboarding_goes_on_with_all_that_was_said(here: Town, how: str) -> None:
+async def test_an_onboarding_goes_on_with_all_that_was_said(here: Installation, how: str) -> None:
     """Ended with its meeting, both go on from a to-do: the vote stands, no email goes twice, and the rest votes."""
     key, _ = await onboarded(here)
     kickoff = meeting_id(key, "kickoff", 1)
-    await meetings.vote(here.office, key, "kickoff", ("1", "2"), by(CHAMPION))
+    await meeting.vote(here.services, key, "kickoff", ("1", "2"), by(CHAMPION))
     sent = to_customer(here)
     await end(here, onboarding_id(key), kickoff, how=how)
-    await tasks.decide(here.office, await asked(here, key), "again", TAM)
+    await tasks.decide(here.services, await asked(here, key), "again", TAM)
     await runs(here, onboarding_id(key), kickoff)
     assert (await answers(here, key))["Luca Bianchi"]
     assert to_customer(here) == sent
-    await meetings.vote(here.office, key, "kickoff", ("2",), by(USER))
+    await meeting.vote(here.services, key, "kickoff", ("2",), by(USER))
     assert (await answers(here, key))["Mara Osei"]
-    assert (await onboardings.status(here.office, key)).ended_since is None
+    assert (await onboarding.status(here.services, key)).ended_since is None
     assert (await sweep(here)).gone == 0
 
 
 async def test_it_is_said_everywhere_that_it_stands_still(
-    here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch
+    here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status, portfolio, doctor, and commands say so, with the command that has it go on; it runs once after that."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
@@ -68,20 +69,22 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     await end(here, onboarding_id(key))
     command = f"rapport onboarding resume {key} --reason … --as EMAIL"
     for request in (StartRequest(file=file), StartRequest(account=key)):
-        with pytest.raises(Refusal, match="ended in Temporal") as caught:
-            await onboardings.start(here.office, request)
+        with pytest.raises(UserError, match="ended in Temporal") as caught:
+            await onboarding.start(here.services, request)
         assert (caught.value.kind, command in (caught.value.fix or "")) == (Refused.CONFLICT, True)
-    with pytest.raises(Refusal, match="ended in Temporal"):
-        await operations.operate(here.office, key, Operate.PAUSE, WHY, TAM)
-    shown = await onboardings.status(here.office, key)
+    with pytest.raises(UserError, match="ended in Temporal"):
+        await operation.operate(here.services, key, Operate.PAUSE, WHY, TAM)
+    shown = await onboarding.status(here.services, key)
     assert (shown.ended_since is not None, shown.unblock, shown.live) == (True, command, False)
     await asked(here, key)
-    (line,) = [line for line in await accounts.portfolio(here.office) if line.account == key]
+    (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, command)
-    found = next(one for one in (await doctor.examine(here.office.settings)).checks if one.check == "workflows")
+    found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "workflows")
     assert any(one.where == onboarding_id(key) and command in one.fix for one in found.findings)
 
-    receipts = await asyncio.gather(*(operations.operate(here.office, key, Operate.RESUME, WHY, TAM) for _ in range(3)))
+    receipts = await asyncio.gather(
+        *(operation.operate(here.services, key, Operate.RESUME, WHY, TAM) for _ in range(3))
+    )
     assert all(receipt.accepted for receipt in receipts)
     runs_of = [one async for one in here.client.list_workflows(f'WorkflowId = "{onboarding_id(key)}"')]
     assert sorted(one.status.name for one in runs_of if one.status) == ["RUNNING", "TERMINATED"]
@@ -90,20 +93,20 @@ async def test_it_is_said_everywhere_that_it_stands_still(
         return await open_tasks(here, key) == []
 
     await until(answered, "the to-do to be taken back")
-    assert not (await onboardings.start(here.office, StartRequest(file=file))).created
-    (line,) = [line for line in await accounts.portfolio(here.office) if line.account == key]
+    assert not (await onboarding.start(here.services, StartRequest(file=file))).created
+    (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert "ended in Temporal" not in (line.waiting_for or "")
 
 
-async def test_what_was_decided_meanwhile_counts(here: Town) -> None:
+async def test_what_was_decided_meanwhile_counts(here: Installation) -> None:
     """An approval that was given while its onboarding was ended is heard once that goes on."""
     key, _ = await onboarded(here, large_account=True)
     approval = task_id(key, "onsite_approval", 1)
     await until(lambda: is_open(here, approval), "the approval to be asked for")
     await end(here, onboarding_id(key))
-    await here.client.get_workflow_handle(approval).signal("steer", Steer(kind=Steering.CLOSE))
+    await here.client.get_workflow_handle(approval).signal("control", Control(kind=ControlKind.CLOSE))
     await here.client.get_workflow_handle(approval).result()
-    await operations.operate(here.office, key, Operate.RESUME, WHY, TAM)
+    await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
 
     async def heard() -> bool:
         return await milestone(here, key, "onsite_approval") not in ("running", "waiting")
@@ -111,7 +114,7 @@ async def test_what_was_decided_meanwhile_counts(here: Town) -> None:
     await until(heard, "the step to end")
 
 
-async def test_what_was_ended_as_well_is_asked_again(here: Town) -> None:
+async def test_what_was_ended_as_well_is_asked_again(here: Installation) -> None:
     """A task that was ended with its onboarding leaves the inboxes, and is back in them once both go on."""
     key, _ = await onboarded(here, large_account=True)
     approval = task_id(key, "onsite_approval", 1)
@@ -119,43 +122,43 @@ async def test_what_was_ended_as_well_is_asked_again(here: Town) -> None:
     await end(here, onboarding_id(key), approval)
     task = await asked(here, key)
     assert await open_tasks(here, key) == [task]
-    await tasks.decide(here.office, task, "again", TAM)
+    await tasks.decide(here.services, task, "again", TAM)
     await until(lambda: is_open(here, approval), "the approval to be asked for again")
     await runs(here, approval)
 
 
-async def test_what_is_left_ended_stays_so(here: Town) -> None:
+async def test_what_is_left_ended_stays_so(here: Installation) -> None:
     """Nobody is asked again, the doctor is content, and it goes on all the same once somebody says so."""
     key, _ = await onboarded(here)
     await end(here, onboarding_id(key))
-    await tasks.decide(here.office, await asked(here, key), "leave", TAM, "They left.")
+    await tasks.decide(here.services, await asked(here, key), "leave", TAM, "They left.")
 
     async def left() -> bool:
-        async with here.office.store.reading() as connection:
+        async with here.services.store.reading() as connection:
             one = (await sweeps.standing_still(connection)).get(onboarding_id(key))
         return one is not None and one.left_at is not None
 
     await until(left, "it to be on record")
     for _ in range(3):
         assert (await sweep(here)).gone == 0
-    found = next(one for one in (await doctor.examine(here.office.settings)).checks if one.check == "workflows")
+    found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "workflows")
     assert onboarding_id(key) not in [one.where for one in found.findings]
-    (line,) = [line for line in await accounts.portfolio(here.office) if line.account == key]
+    (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert "left ended" in (line.waiting_for or "")
-    await operations.operate(here.office, key, Operate.RESUME, WHY, TAM)
+    await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
     await runs(here, onboarding_id(key))
-    async with here.office.store.reading() as connection:
+    async with here.services.store.reading() as connection:
         assert onboarding_id(key) not in await sweeps.standing_still(connection)
 
 
-async def test_what_is_canceled_goes_on_only_to_end_in_order(here: Town) -> None:
+async def test_what_is_canceled_goes_on_only_to_end_in_order(here: Installation) -> None:
     """An onboarding that was ended in Temporal can be canceled: its meeting ends with it, and SQL shows it as over."""
     key, _ = await onboarded(here)
     await end(here, onboarding_id(key))
-    await operations.operate(here.office, key, Operate.CANCEL, OperationWritten(reason="They left."), TAM)
+    await operation.operate(here.services, key, Operate.CANCEL, OperationWritten(reason="They left."), TAM)
 
     async def over() -> bool:
-        return (await onboardings.status(here.office, key)).stage == "cancelled"
+        return (await onboarding.status(here.services, key)).stage == "cancelled"
 
     await until(over, "the end")
     await here.client.get_workflow_handle(onboarding_id(key)).result()
@@ -163,45 +166,45 @@ async def test_what_is_canceled_goes_on_only_to_end_in_order(here: Town) -> None
 
 
 @pytest.mark.parametrize("how", ["terminate", "cancel"])
-async def test_a_case_goes_on_where_it_was(here: Town, how: str) -> None:
+async def test_a_case_goes_on_where_it_was(here: Installation, how: str) -> None:
     """Ended in Temporal, it says so, and is opened again by the command that it names; who had it has it still."""
     await desk.open_desk(here, day=None)
     ref = (await desk.ask(here)).ref
 
     async def owner() -> str | None:
-        return (await case_reading.show(here.office, ref)).owner_email
+        return (await support_case_views.show(here.services, ref)).owner_email
 
     async def begun() -> bool:
-        return (await case_reading.show(here.office, ref)).live
+        return (await support_case_views.show(here.services, ref)).live
 
     await until(begun, "the case")
-    await cases.assign(here.office, ref, Assign(to=desk.SAM), by(desk.LEAD))
+    await support_case.assign(here.services, ref, Assign(to=desk.SAM), by(desk.LEAD))
     assert await until(owner, "somebody to have the case") == desk.SAM
     await end(here, case_id(ref), how=how)
     command = f"rapport case reopen {ref} --text … --as EMAIL"
-    assert (await case_reading.show(here.office, ref)).next == (command,)
-    with pytest.raises(Refusal, match="ended in Temporal") as caught:
-        await cases.assign(here.office, ref, Assign(to=desk.KIM), by(desk.LEAD))
+    assert (await support_case_views.show(here.services, ref)).next == (command,)
+    with pytest.raises(UserError, match="ended in Temporal") as caught:
+        await support_case.assign(here.services, ref, Assign(to=desk.KIM), by(desk.LEAD))
     assert command in (caught.value.fix or "")
-    done = await cases.reopen(here.office, ref, Say(text="It was ended by mistake."), by(desk.LEAD))
+    done = await support_case.reopen(here.services, ref, Say(text="It was ended by mistake."), by(desk.LEAD))
     assert done.outcome == "begun again"
     await runs(here, case_id(ref))
-    shown = await case_reading.show(here.office, ref)
+    shown = await support_case_views.show(here.services, ref)
     assert (shown.owner_email, shown.live) == (desk.SAM, True)
-    assert (await cases.assign(here.office, ref, Assign(to=desk.KIM), by(desk.LEAD))).accepted
+    assert (await support_case.assign(here.services, ref, Assign(to=desk.KIM), by(desk.LEAD))).accepted
 
 
-async def test_a_review_goes_on_where_it_was(here: Town) -> None:
+async def test_a_review_goes_on_where_it_was(here: Installation) -> None:
     """Ended in Temporal, its account's TAM is asked, and has it go on with those who are to say something."""
-    ref = await reviews.submitted(here)
-    feedback = (await reviews.asked(here, ref, "feedback_engineering")).task
+    ref = await tech_review.submitted(here)
+    feedback = (await tech_review.asked(here, ref, "feedback_engineering")).task
     await end(here, review_id(ref))
-    await tasks.decide(here.office, await asked(here, "versayce"), "again", TAM)
+    await tasks.decide(here.services, await asked(here, "versayce"), "again", TAM)
     await runs(here, review_id(ref))
     assert await is_open(here, feedback)
 
 
-async def test_what_was_ended_before_it_did_anything_begins(here: Town) -> None:
+async def test_what_was_ended_before_it_did_anything_begins(here: Installation) -> None:
     """There is nothing to go back to, so it begins with what it was given."""
     given = CaseStart(account="versayce", ref=new_id("C"), contact="c", question="s")
     handle = await here.client.start_workflow(
@@ -218,12 +221,14 @@ async def test_what_was_ended_before_it_did_anything_begins(here: Town) -> None:
     await end(here, handle.id)
 
 
-async def test_the_desk_goes_on_by_itself(here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_desk_goes_on_by_itself(
+    here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ended by hand, the sweep has it go on, and the doctor says so until then."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
     await desk.open_desk(here, day=None)
     await end(here, desk_id(DESK))
-    found = next(one for one in (await doctor.examine(here.office.settings)).checks if one.check == "desk")
-    assert (found.verdict, "sweep" in found.fix) == (Verdict.TROUBLE, True)
+    found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "desk")
+    assert (found.verdict, "sweep" in found.fix) == (CheckVerdict.TROUBLE, True)
     await sweep(here)
     await runs(here, desk_id(DESK))

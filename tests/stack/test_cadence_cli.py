@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT, TAM
 from tests.stack.test_demo import asked, demo, rapport, wait_for
-from tests.support.rhythm import HEAD, QBR, WEEKLY
+from tests.support.cadence import HEAD, QBR, WEEKLY
 
 
 @pytest.fixture(scope="module")

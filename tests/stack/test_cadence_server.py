@@ -10,17 +10,25 @@ import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from rapport.model.cadence import CadenceResult, CadenceStart, CadenceState, Party, ReviewPlan, SkipOne, Standing
+from rapport.model.account import AccountFile, Schedule
+from rapport.model.cadence import (
+    CadenceResult,
+    CadenceStart,
+    CadenceState,
+    ReviewPlan,
+    SkipOne,
+    StandingParty,
+    StandingTime,
+)
 from rapport.model.ids import cadence_id, meeting_id, new_id
 from rapport.model.meeting import Book, MeetingPhase, Report
-from rapport.model.people import AccountFile, Schedule
 from rapport.model.playbook import Playbook, ReviewStep, SyncStep
 from rapport.model.reading import read_toml
-from rapport.policy import cadence, recurrence
-from rapport.storage import people
-from starters.commands import accounts, timelines
-from tests.conftest import CHAMPION, TAM, Town, account, text_of, until
-from tests.support.rhythm import HEAD, QBR, WEEKLY
+from rapport.rules import cadence, recurrence
+from rapport.storage import account as account_storage
+from starters.use_cases import account as accounts, timeline
+from tests.conftest import CHAMPION, TAM, Installation, account, text_of, until
+from tests.support.cadence import HEAD, QBR, WEEKLY
 from workflows.cadence import Cadence
 from workflows.meeting import Meeting
 
@@ -39,7 +47,7 @@ def steps() -> tuple[SyncStep | ReviewStep, ...]:
 def behind(now: datetime) -> CadenceState:
     """A cadence three of whose dates have passed without a brief, and whose next is four to six days ahead."""
     day = next(found for ahead in (4, 5, 6) if (found := now.date() + timedelta(days=ahead)).weekday() < 5)
-    standing = Standing(weekday=day.weekday(), at=time(10), zone="Europe/Zurich", first=day - timedelta(weeks=10))
+    standing = StandingTime(weekday=day.weekday(), at=time(10), zone="Europe/Zurich", first=day - timedelta(weeks=10))
     state = cadence.laid_out(steps(), now - timedelta(weeks=10))
     sync = state.syncs["weekly"]
     planned = recurrence.occurrences(
@@ -54,7 +62,7 @@ def behind(now: datetime) -> CadenceState:
     sync = sync.model_copy(
         update={
             "standing": standing,
-            "party": Party(tam="m_nobody", invitees=()),
+            "party": StandingParty(tam="m_nobody", invitees=()),
             "first": recurrence.first(standing, 15, PEOPLE, PEOPLE),
             "occurrences": planned,
             "sequence": 0,
@@ -81,24 +89,24 @@ def reviewed(state: CadenceState, now: datetime) -> CadenceState:
     return state.model_copy(update={"reviews": {"qbr": review}})
 
 
-async def start(town: Town, key: str, state: CadenceState) -> WorkflowHandle[Cadence, CadenceResult]:
+async def start(installation: Installation, key: str, state: CadenceState) -> WorkflowHandle[Cadence, CadenceResult]:
     """Run the cadence of an account of its own, with everyone's ids in it."""
     file: AccountFile = account(key, f"{key.upper()}-1")
-    await accounts.import_account(town.office, file)
-    async with town.office.store.reading() as connection:
-        tam = (await people.account(connection, key)).tam
-    sync = state.syncs["weekly"].model_copy(update={"party": Party(tam=tam, invitees=())})
+    await accounts.import_account(installation.services, file)
+    async with installation.services.store.reading() as connection:
+        tam = (await account_storage.account(connection, key)).tam
+    sync = state.syncs["weekly"].model_copy(update={"party": StandingParty(tam=tam, invitees=())})
     state = state.model_copy(update={"syncs": {"weekly": sync}})
-    await town.client.start_workflow(
+    await installation.client.start_workflow(
         Cadence.run,
         CadenceStart(account=key, contract=f"{key.upper()}-1", steps=steps(), state=state),
         id=cadence_id(key),
-        task_queue=town.office.settings.task_queue,
+        task_queue=installation.services.settings.task_queue,
     )
-    return town.client.get_workflow_handle_for(Cadence.run, cadence_id(key))
+    return installation.client.get_workflow_handle_for(Cadence.run, cadence_id(key))
 
 
-async def test_what_an_outage_made_too_late_is_one_mail(here: Town) -> None:
+async def test_what_an_outage_made_too_late_is_one_mail(here: Installation) -> None:
     """Three dates pass without a worker: the TAM gets one list of them, nobody a brief or digest that is too late."""
     now = datetime.now(UTC)
     state = behind(now)
@@ -112,7 +120,7 @@ async def test_what_an_outage_made_too_late_is_one_mail(here: Town) -> None:
         assert f"{local:%A} {local.day} {local:%B}, 10:00" in text_of(mail)
 
     async def told() -> bool:
-        entries = [entry.kind for entry in await timelines.timeline_of(here.office, "outage")]
+        entries = [entry.kind for entry in await timeline.timeline_of(here.services, "outage")]
         return entries.count("cadence.missed") == 3
 
     await until(told, "three entries on the timeline")
@@ -124,7 +132,7 @@ async def test_what_an_outage_made_too_late_is_one_mail(here: Town) -> None:
     await handle.result()
 
 
-async def test_nothing_said_while_a_run_gives_way_is_lost(here: Town) -> None:
+async def test_nothing_said_while_a_run_gives_way_is_lost(here: Installation) -> None:
     """Ten dates are called off and twenty signals sent while the run after a review begins: each counts, once."""
     now = datetime.now(UTC)
     handle = await start(here, "turning", reviewed(behind(now), now))
@@ -181,7 +189,7 @@ async def test_nothing_said_while_a_run_gives_way_is_lost(here: Town) -> None:
     assert {skip.day for skip in skips} <= {one.day for one in view.rhythms[0].coming if one.off == "skipped"}
 
     async def told() -> bool:
-        entries = [entry.kind for entry in await timelines.timeline_of(here.office, "turning")]
+        entries = [entry.kind for entry in await timeline.timeline_of(here.services, "turning")]
         return entries.count("sync.skipped") == 10 and entries.count("review.ended") == 1
 
     await until(told, "ten dates called off, each once")

@@ -21,16 +21,16 @@ import pytest
 
 from rapport.mail.catcher import Catcher
 from rapport.settings import Settings
-from rapport.storage import reviews
+from rapport.storage import tech_review
 from rapport.storage.database import Store
-from starters.commands import tasks
-from starters.commands.office import Actor, Office
 from starters.installation import Ports
 from starters.stack import temporal_server
-from tests.conftest import DESK, Town, free_port, until
+from starters.use_cases import task as tasks
+from starters.use_cases.services import Actor, Services
+from tests.conftest import DESK, Installation, free_port, until
 from tests.support import postgres
 from tests.support.compose_file import ComposeFile, duration
-from tests.support.reviews import CE_VP, LEADERS, asked, everybody_says, in_phase, submitted
+from tests.support.tech_review import CE_VP, LEADERS, asked, everybody_says, in_phase, submitted
 
 DOTENV = {
     "RAPPORT_SECRET": "'a' long # random @ text",
@@ -145,7 +145,7 @@ class Running:
 
 
 @asynccontextmanager
-async def host(tmp_path: Path) -> AsyncIterator[tuple[Host, Town]]:
+async def host(tmp_path: Path) -> AsyncIterator[tuple[Host, Installation]]:
     """A database server that asks for its password, Temporal, a catcher; and an operator's own files, read-only."""
     programs = postgres.insisted()
     data, tmp, logs, temporal, mail = (tmp_path / name for name in ("data", "tmp", "logs", "temporal", "mail"))
@@ -169,7 +169,7 @@ async def host(tmp_path: Path) -> AsyncIterator[tuple[Host, Town]]:
                 with patch.dict("os.environ", here.environment("http"), clear=True):
                     settings = Settings()
                 store = Store(settings.database)
-                yield here, Town(Office(settings, store, client), client, catcher)
+                yield here, Installation(Services(settings, store, client), client, catcher)
                 await store.close()
     finally:
         await catcher.stop()
@@ -177,23 +177,25 @@ async def host(tmp_path: Path) -> AsyncIterator[tuple[Host, Town]]:
         data.chmod(0o755)
 
 
-async def keys_of(town: Town, ref: str) -> dict[str, str]:
+async def keys_of(installation: Installation, ref: str) -> dict[str, str]:
     """Who signed what of a review: the public key of each receipt."""
-    async with town.office.store.reading() as connection:
-        return {one.key: one.public_key for one in await reviews.kept_receipts(connection, ref)}
+    async with installation.services.store.reading() as connection:
+        return {one.key: one.public_key for one in await tech_review.kept_receipts(connection, ref)}
 
 
-async def decide(town: Town, ref: str, step: str, email: str) -> None:
+async def decide(installation: Installation, ref: str, step: str, email: str) -> None:
     """A no, on one's own page."""
-    task = await asked(town, ref, step)
-    await tasks.decide(town.office, task.task, "no", Actor(email=email, channel="page"), "Nobody could run it")
+    task = await asked(installation, ref, step)
+    await tasks.decide(
+        installation.services, task.task, "no", Actor(email=email, channel="page"), "Nobody could run it"
+    )
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_either_worker_signs_on_a_read_only_disk(tmp_path: Path) -> None:
     """Each of two workers signs decisions of one review, with one key, and needs nothing but its environment for it."""
-    async with host(tmp_path) as (here, town):
+    async with host(tmp_path) as (here, installation):
         assert (await here.run("setup", "touch", str(here.data / "x"))).returncode != 0
         done = await here.run("setup", *here.file.services["setup"]["command"])
         assert done.returncode == 0, done.stderr
@@ -202,17 +204,17 @@ async def test_either_worker_signs_on_a_read_only_disk(tmp_path: Path) -> None:
         async with here.started("http", "--port", str(port)):
             async with here.started("worker") as first:
                 await here.at_work(first)
-                ref = await submitted(town)
-                await everybody_says(town, ref, "against")
-                await decide(town, ref, "recommendation", CE_VP)
-                await asked(town, ref, "leadership")
-                of_first = await keys_of(town, ref)
+                ref = await submitted(installation)
+                await everybody_says(installation, ref, "against")
+                await decide(installation, ref, "recommendation", CE_VP)
+                await asked(installation, ref, "leadership")
+                of_first = await keys_of(installation, ref)
             async with here.started("worker") as second:
                 await here.at_work(second)
                 for leader in LEADERS.values():
-                    await decide(town, ref, "leadership", leader)
-                await in_phase(town, ref, "message")
-                of_all = await keys_of(town, ref)
+                    await decide(installation, ref, "leadership", leader)
+                await in_phase(installation, ref, "message")
+                of_all = await keys_of(installation, ref)
                 checked = await here.healthy()
                 assert checked.returncode == 0, checked.stderr
             async with httpx.AsyncClient() as browser:
@@ -225,5 +227,5 @@ async def test_either_worker_signs_on_a_read_only_disk(tmp_path: Path) -> None:
         key = await here.run("setup", "rapport", "audit", "key")
         assert key.stdout.strip() in of_all.values()
         assert [path.name for path in here.data.iterdir()] == ["support.toml"]
-        assert town.mails()
-        assert not [mail for mail in town.mails() if "@foobar.example" not in str(mail["To"])]
+        assert installation.mails()
+        assert not [mail for mail in installation.mails() if "@foobar.example" not in str(mail["To"])]

@@ -12,29 +12,29 @@ from sqlalchemy import delete, update
 from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleOverlapPolicy
 from typer.testing import CliRunner
 
+from rapport.model.account import Role
 from rapport.model.announcement import Announce
 from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
-from rapport.model.people import Role
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered
-from rapport.storage import announcements
+from rapport.storage import announcement
 from rapport.storage.access import MailSwitch, throw_mail_switch
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
-from starters.commands import cases, desk, doctor, onboardings
-from starters.commands.cases import Say
-from starters.commands.doctor import Check, Diagnosis, Verdict
-from starters.commands.office import present
-from starters.commands.onboardings import StartRequest
-from tests.conftest import Town, account, by, free_port, town, until
+from starters.use_cases import desk, doctor, onboarding, support_case
+from starters.use_cases.doctor import Check, CheckVerdict, Diagnosis
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import present
+from starters.use_cases.support_case import Say
+from tests.conftest import Installation, account, by, free_port, installation, until
 from tests.support.desk import LEAD, ask, in_state, open_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def examine(here: Town, **changed: object) -> Diagnosis:
+async def examine(here: Installation, **changed: object) -> Diagnosis:
     """What the doctor finds, with these settings changed."""
-    settings = here.office.settings.model_copy(update={"public_url": "http://127.0.0.1:8700", **changed})
+    settings = here.services.settings.model_copy(update={"public_url": "http://127.0.0.1:8700", **changed})
     return await doctor.examine(settings)
 
 
@@ -49,33 +49,33 @@ def reached(dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
 
 
-async def scheduled(here: Town) -> None:
+async def scheduled(here: Installation) -> None:
     """The mornings are scheduled, as `rapport setup` does it."""
-    await register_schedules(here.client, here.office.settings.task_queue, 3600)
+    await register_schedules(here.client, here.services.settings.task_queue, 3600)
 
 
-async def started(here: Town, *, visited: bool = False) -> str:
+async def started(here: Installation, *, visited: bool = False) -> str:
     """An account whose onboarding has begun: its kickoff is put to the vote, or waits for an approval."""
     key = new_id("a").replace("_", "-")
     file = account(key, new_id("C"))
     if visited:
         facts = file.account.facts.model_copy(update={"large_account": True})
         file = file.model_copy(update={"account": file.account.model_copy(update={"facts": facts})})
-    await onboardings.start(here.office, StartRequest(file=file))
+    await onboarding.start(here.services, StartRequest(file=file))
     await here.mailed(5 if visited else 4)
 
     async def told() -> bool:
         found = await examine(here)
-        return of(found, "workflows").verdict is Verdict.OK and "each of 0" not in of(found, "waits").what
+        return of(found, "workflows").verdict is CheckVerdict.OK and "each of 0" not in of(found, "waits").what
 
     await until(told, "everything to be written down")
     return key
 
 
-async def test_a_sound_installation_is_well(here: Town) -> None:
+async def test_a_sound_installation_is_well(here: Installation) -> None:
     """Each check is ok, in the order in which the parts depend on each other; what waits has owner and deadline."""
     await scheduled(here)
-    await desk.start(here.client, here.office.settings.task_queue)
+    await desk.start(here.client, here.services.settings.task_queue)
     await started(here)
     found = await examine(here)
     assert found.well, found
@@ -102,21 +102,21 @@ async def test_a_sound_installation_is_well(here: Town) -> None:
         "workflows",
     ]
     # The shipped rules promise severity 1 around the clock, which takes a rota and a pager; no sweep was due yet.
-    assert {check.check for check in found.checks if check.verdict is not Verdict.OK} == {"support rules", "sweep"}
-    assert of(found, "support rules").verdict is Verdict.NOTE
-    assert here.office.settings.mail_mode == "live"
+    assert {check.check for check in found.checks if check.verdict is not CheckVerdict.OK} == {"support rules", "sweep"}
+    assert of(found, "support rules").verdict is CheckVerdict.NOTE
+    assert here.services.settings.mail_mode == "live"
     assert len(here.mails()) == 4
 
 
 @pytest.mark.sqlite
-async def test_the_database_is_named_without_its_password(here: Town, tmp_path: Path) -> None:
+async def test_the_database_is_named_without_its_password(here: Installation, tmp_path: Path) -> None:
     """Its line names SQLite's file, or host and database of a server, and never who signs in there with what."""
 
     async def line(url: str) -> str:
-        settings = here.office.settings.model_copy(update={"database_url": SecretStr(url)})
+        settings = here.services.settings.model_copy(update={"database_url": SecretStr(url)})
         return next(one.what for one in (await doctor.examine(settings)).checks if one.check == "database")
 
-    assert str(here.office.store.file) in await line(here.office.store.url)
+    assert str(here.services.store.file) in await line(here.services.store.url)
     garbage = tmp_path / "garbage.db"
     garbage.write_bytes(b"no database at all" * 1000)
     assert await line(f"sqlite:///{garbage}") == f"{garbage}: is no database, or is damaged"
@@ -125,54 +125,54 @@ async def test_the_database_is_named_without_its_password(here: Town, tmp_path: 
     assert away == f"127.0.0.1:{port}/rapport: the database does not answer"
 
 
-async def test_settings_that_are_unsafe_are_told(here: Town) -> None:
+async def test_settings_that_are_unsafe_are_told(here: Installation) -> None:
     """No secret and plain http are trouble; a guessable secret, links that decide, and mail that is off are notes."""
     for changed, name, verdict in (
-        ({"secret": None}, "secret", Verdict.TROUBLE),
-        ({"secret": SecretStr("short")}, "secret", Verdict.NOTE),
-        ({"public_url": "http://rapport.example"}, "public url", Verdict.TROUBLE),
-        ({"public_url": "rapport.example"}, "public url", Verdict.TROUBLE),
-        ({"public_url": "https://rapport.example"}, "public url", Verdict.OK),
-        ({"links_sign_in": True}, "links", Verdict.NOTE),
-        ({"mail_mode": "off"}, "mail", Verdict.NOTE),
-        ({"mail_mode": "redirect:trial@foobar.example"}, "mail", Verdict.NOTE),
+        ({"secret": None}, "secret", CheckVerdict.TROUBLE),
+        ({"secret": SecretStr("short")}, "secret", CheckVerdict.NOTE),
+        ({"public_url": "http://rapport.example"}, "public url", CheckVerdict.TROUBLE),
+        ({"public_url": "rapport.example"}, "public url", CheckVerdict.TROUBLE),
+        ({"public_url": "https://rapport.example"}, "public url", CheckVerdict.OK),
+        ({"links_sign_in": True}, "links", CheckVerdict.NOTE),
+        ({"mail_mode": "off"}, "mail", CheckVerdict.NOTE),
+        ({"mail_mode": "redirect:trial@foobar.example"}, "mail", CheckVerdict.NOTE),
     ):
         check = of(await examine(here, **changed), name)
         assert check.verdict is verdict, (changed, check)
-        assert bool(check.fix) is (verdict is not Verdict.OK)
-    async with here.office.store.writing() as connection:
+        assert bool(check.fix) is (verdict is not CheckVerdict.OK)
+    async with here.services.store.writing() as connection:
         await throw_mail_switch(connection, MailSwitch(stopped=True, by="tester", at=present()))
     assert "stopped" in of(await examine(here), "mail").what
 
 
 async def test_what_cannot_be_reached_is_told_and_the_rest_is_looked_at(
-    here: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No relay, no database, no worker, no Temporal: each by itself, and what needs it is skipped."""
     nowhere = SecretStr(f"smtp://127.0.0.1:{free_port()}")
-    assert of(await examine(here, smtp_url=nowhere), "relay").verdict is Verdict.UNREACHABLE
-    clear = SecretStr(here.office.settings.smtp_url.get_secret_value().replace("smtp:", "smtp+starttls:"))
-    assert of(await examine(here, smtp_url=clear), "relay").verdict is Verdict.TROUBLE
+    assert of(await examine(here, smtp_url=nowhere), "relay").verdict is CheckVerdict.UNREACHABLE
+    clear = SecretStr(here.services.settings.smtp_url.get_secret_value().replace("smtp:", "smtp+starttls:"))
+    assert of(await examine(here, smtp_url=clear), "relay").verdict is CheckVerdict.TROUBLE
     lost = await examine(here, data=tmp_path / "nothing")
-    assert of(lost, "database").verdict is Verdict.UNREACHABLE
-    assert of(lost, "waits").verdict is Verdict.SKIPPED
+    assert of(lost, "database").verdict is CheckVerdict.UNREACHABLE
+    assert of(lost, "waits").verdict is CheckVerdict.SKIPPED
     assert not (tmp_path / "nothing").exists()
     old = SecretStr(f"sqlite:///{tmp_path / 'old.db'}")
     (tmp_path / "old.db").touch()
-    assert of(await examine(here, database_url=old), "database").verdict is Verdict.TROUBLE
+    assert of(await examine(here, database_url=old), "database").verdict is CheckVerdict.TROUBLE
     alone = await examine(here, task_queue=new_id("queue"))
-    assert of(alone, "worker").verdict is Verdict.UNREACHABLE
+    assert of(alone, "worker").verdict is CheckVerdict.UNREACHABLE
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
     gone = await examine(here)
-    assert of(gone, "temporal").verdict is Verdict.UNREACHABLE
-    assert of(gone, "workflows").verdict is Verdict.SKIPPED
-    assert of(gone, "waits").verdict is Verdict.OK
+    assert of(gone, "temporal").verdict is CheckVerdict.UNREACHABLE
+    assert of(gone, "workflows").verdict is CheckVerdict.SKIPPED
+    assert of(gone, "waits").verdict is CheckVerdict.OK
 
 
-async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here: Town) -> None:
+async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here: Installation) -> None:
     """Registering twice leaves one schedule, every half hour, without overlap or a heap of old rounds."""
     handle = here.client.get_schedule_handle(MORNINGS)
-    ours = here.office.settings.task_queue
+    ours = here.services.settings.task_queue
 
     async def stands(*, paused: bool) -> bool:
         there = (await handle.describe()).schedule
@@ -195,8 +195,8 @@ async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here:
     action = found.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
     assert (action.workflow, action.task_queue) == ("Morning", ours)
-    assert of(await examine(here), "schedule").verdict is Verdict.NOTE
-    assert of(await examine(here, task_queue="other"), "schedule").verdict is Verdict.TROUBLE
+    assert of(await examine(here), "schedule").verdict is CheckVerdict.NOTE
+    assert of(await examine(here, task_queue="other"), "schedule").verdict is CheckVerdict.TROUBLE
     await handle.unpause()
     await until(lambda: stands(paused=False), "the end of the pause to be seen")
     # Another test's round may wait for a worker that is gone; this one does not wait for it.
@@ -208,10 +208,10 @@ async def test_the_schedule_is_there_once_and_what_was_paused_stays_paused(here:
 
     await until(ran, "a round")
     await handle.delete()
-    assert of(await examine(here), "schedule").verdict is Verdict.TROUBLE
+    assert of(await examine(here), "schedule").verdict is CheckVerdict.TROUBLE
 
 
-async def test_a_task_without_owner_or_deadline_is_found(here: Town) -> None:
+async def test_a_task_without_owner_or_deadline_is_found(here: Installation) -> None:
     """Nobody holds it, everyone who holds it has left, nothing ends it: each is a finding that names the task."""
     key = await started(here, visited=True)
     task = f"task/{key}/onsite_approval/1"
@@ -226,7 +226,7 @@ async def test_a_task_without_owner_or_deadline_is_found(here: Town) -> None:
 
     waiting = f"{key}, step kickoff"
     assert await problems() == {}
-    async with here.office.store.writing() as connection:
+    async with here.services.store.writing() as connection:
         await connection.execute(update(TaskRow).values(deadline=None))
         await connection.execute(update(MemberRow).values(left_at=present()))
     found = await problems()
@@ -235,17 +235,17 @@ async def test_a_task_without_owner_or_deadline_is_found(here: Town) -> None:
         "has no deadline",
     ]
     assert "everyone for whom it waits has left" in found[waiting]
-    async with here.office.store.writing() as connection:
+    async with here.services.store.writing() as connection:
         await connection.execute(delete(TaskHolderRow))
     assert "waits for nobody" in (await problems())[task]
 
 
-async def test_a_step_that_waits_for_nobody_who_is_there_is_found(here: Town) -> None:
+async def test_a_step_that_waits_for_nobody_who_is_there_is_found(here: Installation) -> None:
     """A vote that waits for a persona nobody has any more, or for a TAM who left, is broken."""
     key = await started(here)
-    assert of(await examine(here), "waits").verdict is Verdict.OK
+    assert of(await examine(here), "waits").verdict is CheckVerdict.OK
     for on in (["nobody_has_this"], [Role.TAM]):
-        async with here.office.store.writing() as connection:
+        async with here.services.store.writing() as connection:
             await connection.execute(update(MilestoneRow).where(MilestoneRow.state == "running").values(waiting_on=on))
             await connection.execute(update(MemberRow).values(left_at=present()))
         [finding] = of(await examine(here), "waits").findings
@@ -253,14 +253,14 @@ async def test_a_step_that_waits_for_nobody_who_is_there_is_found(here: Town) ->
         assert "has left" in finding.problem
 
 
-async def test_a_case_without_owner_or_end_is_found_and_one_that_does_not_run(here: Town) -> None:
+async def test_a_case_without_owner_or_end_is_found_and_one_that_does_not_run(here: Installation) -> None:
     """A case whose owner left, one that nothing ends, and one whose workflow is gone: each is told by its number."""
     await open_desk(here, day=None)
     ref = (await ask(here, severity=4)).ref
-    await cases.wait_customer(here.office, ref, Say(text="Which version is it?"), by(LEAD))
+    await support_case.wait_customer(here.services, ref, Say(text="Which version is it?"), by(LEAD))
     await in_state(here, ref, "waiting")
-    assert of(await examine(here), "waits").verdict is Verdict.OK
-    async with here.office.store.writing() as connection:
+    assert of(await examine(here), "waits").verdict is CheckVerdict.OK
+    async with here.services.store.writing() as connection:
         await connection.execute(update(CaseRow).where(CaseRow.ref == ref).values(status=None))
         await connection.execute(update(MemberRow).values(left_at=present()))
     problems = {one.problem.partition(":")[0] for one in of(await examine(here), "waits").findings}
@@ -270,10 +270,10 @@ async def test_a_case_without_owner_or_end_is_found_and_one_that_does_not_run(he
     assert "does not run" in gone.problem
 
 
-async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Town) -> None:
+async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Installation) -> None:
     """A workflow that was ended behind SQL's back, and one that SQL believes to be over, are told by their ids."""
     key = await started(here)
-    async with here.office.store.writing() as connection:
+    async with here.services.store.writing() as connection:
         await connection.execute(update(MilestoneRow).where(MilestoneRow.step == "kickoff").values(state="done"))
     await here.client.get_workflow_handle(onboarding_id(key)).terminate("test")
 
@@ -287,7 +287,7 @@ async def test_what_temporal_and_sql_do_not_agree_on_is_found(here: Town) -> Non
     assert len(told) == 2
 
 
-async def test_what_is_not_named_one_by_one_is_counted(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_not_named_one_by_one_is_counted(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many workflows that are gone some are named; all are counted, and how many more there are is said."""
     monkeypatch.setattr(doctor, "MOST_WORKFLOWS", 1)
     monkeypatch.setattr(doctor, "DESCRIBED_AT_ONCE", 2)
@@ -305,13 +305,13 @@ async def test_the_command_tells_by_its_exit_code(
 ) -> None:
     """0 when all is well, 4 when a wait is broken, 5 when a part is unreachable; --json prints one document."""
     queue = new_id("queue")
-    async with town(dev_server, tmp_path, queue) as here:
+    async with installation(dev_server, tmp_path, queue) as here:
         await scheduled(here)
         await started(here)
-        settings = here.office.settings
+        settings = here.services.settings
         smtp = settings.smtp_url.get_secret_value()
         if broken == "wait":
-            async with here.office.store.writing() as connection:
+            async with here.services.store.writing() as connection:
                 await connection.execute(update(MilestoneRow).values(deadline=None))
         environment = {
             "RAPPORT_SMTP_URL": f"smtp://127.0.0.1:{free_port()}" if broken == "relay" else smtp,
@@ -330,36 +330,36 @@ async def test_the_command_tells_by_its_exit_code(
                 assert "waits: " in done.stdout
 
 
-async def test_what_the_review_channel_never_heard_is_told(here: Town) -> None:
+async def test_what_the_review_channel_never_heard_is_told(here: Installation) -> None:
     """What Slack refused for good is trouble, what waits for it a note; a channel that hears everything is well."""
     told = {"slack_webhook_url": SecretStr("https://hooks.example/x"), "review_channel_mail": "list@foobar.example"}
     check = of(await examine(here, **told), "channel")
-    assert (check.verdict, check.what) == (Verdict.OK, "reviews are mirrored to Slack and list@foobar.example")
+    assert (check.verdict, check.what) == (CheckVerdict.OK, "reviews are mirrored to Slack and list@foobar.example")
     order = Announce(ref="TR-0007", account="versayce", what="overdue", now=present())
-    async with here.office.store.writing() as connection:
-        await announcements.begin(connection, order, present())
-        await announcements.settle(connection, order.key, announcements.WAITING, "it answers 503", present())
-    assert of(await examine(here), "channel").verdict is Verdict.NOTE
-    async with here.office.store.writing() as connection:
-        await announcements.settle(connection, order.key, announcements.FAILED, "it answers 404", present())
+    async with here.services.store.writing() as connection:
+        await announcement.begin(connection, order, present())
+        await announcement.settle(connection, order.key, announcement.WAITING, "it answers 503", present())
+    assert of(await examine(here), "channel").verdict is CheckVerdict.NOTE
+    async with here.services.store.writing() as connection:
+        await announcement.settle(connection, order.key, announcement.FAILED, "it answers 404", present())
     check = of(await examine(here), "channel")
-    assert check.verdict is Verdict.TROUBLE
+    assert check.verdict is CheckVerdict.TROUBLE
     assert [(one.where, "it answers 404" in one.problem) for one in check.findings] == [("TR-0007", True)]
 
 
-async def test_the_data_directorys_files_are_read_and_each_fault_has_its_line(here: Town) -> None:
+async def test_the_data_directorys_files_are_read_and_each_fault_has_its_line(here: Installation) -> None:
     """What is wrong in support.toml and reviews.toml is told with file, line and fix; the rest is looked at as ever."""
-    data = here.office.settings.data
+    data = here.services.settings.data
     (data / "support.toml").write_text('[severity.1]\ntitle = "down"\nfirst_answer = "soon"\n')
     (data / "reviews.toml").write_text('[x]\ntitle = "X"\nwhen = ["airgapped"]\nwhy = "x"\nstages = ["pre_trial"]\n')
     found = await examine(here)
     assert not found.well
     rules, calls = of(found, "support rules"), of(found, "review scenarios")
-    assert (rules.verdict, calls.verdict) == (Verdict.TROUBLE, Verdict.TROUBLE)
+    assert (rules.verdict, calls.verdict) == (CheckVerdict.TROUBLE, CheckVerdict.TROUBLE)
     assert [one.where for one in calls.findings] == ["reviews.toml:3: x.when[0]"]
     assert any(one.where.startswith("support.toml:3: severity.1.first_answer") for one in rules.findings), rules
     assert all(one.problem and one.fix for one in (*rules.findings, *calls.findings))
-    assert of(found, "database").verdict is Verdict.OK
+    assert of(found, "database").verdict is CheckVerdict.OK
     (data / "support.toml").write_text("[desk\n")
     (data / "reviews.toml").write_bytes(b"\xff")
     found = await examine(here)
@@ -367,16 +367,16 @@ async def test_the_data_directorys_files_are_read_and_each_fault_has_its_line(he
     assert of(found, "review scenarios").findings[0].where.startswith("reviews.toml")
 
 
-async def test_severity_one_without_a_rota_or_a_pager_is_a_note(here: Town) -> None:
+async def test_severity_one_without_a_rota_or_a_pager_is_a_note(here: Installation) -> None:
     """The doctor says which of both is missing; with both, nothing is."""
     pager = {"paging_webhook_url": SecretStr("https://pager.example/x")}
     told = of(await examine(here), "support rules")
     assert (told.verdict, told.what) == (
-        Verdict.NOTE,
+        CheckVerdict.NOTE,
         "severity 1 keeps desk hours: there is no on-call rota and no paging webhook",
     )
     assert "[on_call]" in told.fix
     assert of(await examine(here, **pager), "support rules").what.endswith("there is no on-call rota")
     rota = '[on_call]\nmembers = ["sam@foobar.example"]\nsince = 2026-01-05\n'
-    (here.office.settings.data / "support.toml").write_text(rota)
-    assert of(await examine(here, **pager), "support rules").verdict is Verdict.OK
+    (here.services.settings.data / "support.toml").write_text(rota)
+    assert of(await examine(here, **pager), "support rules").verdict is CheckVerdict.OK

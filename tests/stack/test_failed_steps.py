@@ -9,56 +9,56 @@ from typing import Any
 
 import pytest
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.ids import meeting_id, new_id, onboarding_id, task_id
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate
-from starters.commands import messages, onboardings, operations, tasks, timelines
-from starters.commands.office import Actor
-from starters.commands.onboardings import StartRequest
-from starters.commands.operations import OperationWritten
-from tests.conftest import TAM, Town, account, by, until
+from rapport.model.operation import Operate
+from starters.use_cases import message, onboarding as onboardings, operation, task, timeline
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.services import Actor
+from tests.conftest import TAM, Installation, account, by, until
 from tests.support.playbooks import put
 from tests.workflows.test_last_words import all_at_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def failed_kickoff(here: Town) -> str:
+async def failed_kickoff(here: Installation) -> str:
     """An account whose kickoff's workflow was terminated by hand; its key."""
     key = new_id("a").replace("_", "-")
-    put(here.office.settings.data, "more", "kickoff", "onsite_approval", "chat_channel", "rollout_planning")
+    put(here.services.settings.data, "more", "kickoff", "onsite_approval", "chat_channel", "rollout_planning")
     file = account(key, new_id("C"))
     file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
-    await onboardings.start(here.office, StartRequest(file=file, playbook="more"))
+    await onboardings.start(here.services, StartRequest(file=file, playbook="more"))
 
     async def drafted() -> bool:
-        return len(await messages.listed(here.office, key, MessageState.DRAFT)) == 4
+        return len(await message.listed(here.services, key, MessageState.DRAFT)) == 4
 
     await until(drafted, "four drafts")
     await here.client.get_workflow_handle(meeting_id(key, "kickoff", 1)).terminate("by hand")
     return key
 
 
-async def asked(here: Town, key: str) -> str:
+async def asked(here: Installation, key: str) -> str:
     """The to-do that asks what follows, once it is in the TAM's inbox."""
     id_ = task_id(key, "kickoff.failed", 1)
 
     async def there() -> bool:
-        return id_ in {line.task for line in (await tasks.inbox(here.office, TAM)).mine}
+        return id_ in {line.task for line in (await task.inbox(here.services, TAM)).mine}
 
     await until(there, "the TAM to be asked")
     return id_
 
 
-async def states(here: Town, key: str) -> dict[str, str]:
+async def states(here: Installation, key: str) -> dict[str, str]:
     """The state of each step."""
-    shown = await onboardings.status(here.office, key)
+    shown = await onboardings.status(here.services, key)
     return {one.step: one.state for one in shown.milestones}
 
 
-async def test_what_comes_after_a_failed_step_holds(here: Town) -> None:
+async def test_what_comes_after_a_failed_step_holds(here: Installation) -> None:
     """A meeting whose workflow was ended by hand is failed, nothing after it begins, and its drafts don't go."""
     key = await failed_kickoff(here)
     await asked(here, key)
@@ -68,21 +68,21 @@ async def test_what_comes_after_a_failed_step_holds(here: Town) -> None:
         "rollout_planning": "waiting",
         "chat_channel": "waiting",
     }
-    left = await messages.listed(here.office, key)
+    left = await message.listed(here.services, key)
     assert {(one.state, one.reason) for one in left if one.step == "kickoff"} == {
         (MessageState.SUPPRESSED, "its step failed")
     }
 
 
-async def test_a_failed_step_says_why_wherever_it_is_told(here: Town) -> None:
+async def test_a_failed_step_says_why_wherever_it_is_told(here: Installation) -> None:
     """Status, timeline and the task say why it failed, in words, and what can be done."""
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
     why = "its workflow ended without a result"
-    (kickoff,) = [one for one in (await onboardings.status(here.office, key)).milestones if one.step == "kickoff"]
+    (kickoff,) = [one for one in (await onboardings.status(here.services, key)).milestones if one.step == "kickoff"]
     assert (kickoff.outcome, kickoff.waiting_for) == (why, f"the TAM, to decide what follows: {why}")
-    assert f"Kickoff failed: {why}" in [entry.what for entry in await timelines.timeline_of(here.office, key)]
-    shown = await tasks.show(here.office, id_)
+    assert f"Kickoff failed: {why}" in [entry.what for entry in await timeline.timeline_of(here.services, key)]
+    shown = await task.show(here.services, id_)
     assert shown.question == f"This step failed: {why}. Later steps are on hold. How should it continue?"
     assert [one.title for one in shown.options] == [
         "Do it again",
@@ -92,11 +92,11 @@ async def test_a_failed_step_says_why_wherever_it_is_told(here: Town) -> None:
 
 
 @pytest.mark.parametrize(("option", "kickoff"), [("complete", "done"), ("skip", "skipped")])
-async def test_a_failed_step_ends_as_its_tam_decides(here: Town, option: str, kickoff: str) -> None:
+async def test_a_failed_step_ends_as_its_tam_decides(here: Installation, option: str, kickoff: str) -> None:
     """Done another way, or left out: what comes after it begins then."""
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
-    assert (await tasks.decide(here.office, id_, option, TAM, "We met at the fair.")).accepted
+    assert (await task.decide(here.services, id_, option, TAM, "We met at the fair.")).accepted
 
     async def goes_on() -> bool:
         now = await states(here, key)
@@ -105,14 +105,14 @@ async def test_a_failed_step_ends_as_its_tam_decides(here: Town, option: str, ki
     await until(goes_on, "what comes after it")
 
 
-async def test_a_failed_step_is_done_again(here: Town) -> None:
+async def test_a_failed_step_is_done_again(here: Installation) -> None:
     """Done again, it is the next attempt with mails of its own; the to-do closes also where a command said so."""
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
-    assert (await tasks.decide(here.office, id_, "redo", TAM)).accepted
+    assert (await task.decide(here.services, id_, "redo", TAM)).accepted
 
     async def again() -> bool:
-        drafts = await messages.listed(here.office, key, MessageState.DRAFT)
+        drafts = await message.listed(here.services, key, MessageState.DRAFT)
         return len(drafts) == 4 and all(one.key.split("/")[2] == "2" for one in drafts)
 
     await until(again, "four drafts of the second attempt")
@@ -125,31 +125,31 @@ MANAGER = by("ines.moreau@foobar.example")
 async def said(calls: Sequence[Awaitable[Receipt]]) -> tuple[list[str], list[str]]:
     """What came of words that were said at the same instant, and why the others were refused."""
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert all(isinstance(one, Receipt | Refusal) for one in answers), answers
+    assert all(isinstance(one, Receipt | UserError) for one in answers), answers
     heard = [one.outcome or "" for one in answers if isinstance(one, Receipt) and one.accepted]
-    return heard, [one.problem for one in answers if isinstance(one, Refusal)]
+    return heard, [one.problem for one in answers if isinstance(one, UserError)]
 
 
-def operated(here: Town, key: str, kind: Operate, who: Actor, attempt: int | None = None) -> Awaitable[Receipt]:
+def operated(here: Installation, key: str, kind: Operate, who: Actor, attempt: int | None = None) -> Awaitable[Receipt]:
     """A word on the kickoff as a whole."""
     written = OperationWritten(reason=f"We have agreed on {kind}.", step="kickoff", attempt=attempt)
-    return operations.operate(here.office, key, kind, written, who)
+    return operation.operate(here.services, key, kind, written, who)
 
 
-async def attempts(here: Town, key: str) -> set[str]:
+async def attempts(here: Installation, key: str) -> set[str]:
     """The attempts at the kickoff of which anything can still go."""
-    drafts = await messages.listed(here.office, key, MessageState.DRAFT)
+    drafts = await message.listed(here.services, key, MessageState.DRAFT)
     return {one.key.split("/")[2] for one in drafts if one.step == "kickoff"}
 
 
 @pytest.mark.parametrize("second", [TAM, MANAGER], ids=["one person", "two people"])
 async def test_of_words_on_a_failed_step_at_the_same_instant_one_counts(
-    here: Town, second: Actor, monkeypatch: pytest.MonkeyPatch
+    here: Installation, second: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redo, skip and redo at once: one is done, the others are refused, and one attempt has mails."""
     key = await failed_kickoff(here)
     await asked(here, key)
-    look, everybody = operations._seen, asyncio.Barrier(3)
+    look, everybody = operation._seen, asyncio.Barrier(3)
 
     async def at_once(*about: Any) -> Any:
         # Nobody says anything before everybody has seen the step as it is.
@@ -157,7 +157,7 @@ async def test_of_words_on_a_failed_step_at_the_same_instant_one_counts(
         await everybody.wait()
         return seen
 
-    monkeypatch.setattr(operations, "_seen", at_once)
+    monkeypatch.setattr(operation, "_seen", at_once)
     calls = [
         operated(here, key, Operate.REDO, TAM),
         operated(here, key, Operate.SKIP, second),
@@ -170,13 +170,13 @@ async def test_of_words_on_a_failed_step_at_the_same_instant_one_counts(
     assert all("has changed meanwhile" in problem for problem in refused), refused
 
     async def over() -> bool:
-        return not [line for line in (await tasks.inbox(here.office, TAM)).mine if line.step == "kickoff.failed"]
+        return not [line for line in (await task.inbox(here.services, TAM)).mine if line.step == "kickoff.failed"]
 
     await until(over, "the to-do to close")
     now = (await states(here, key))["kickoff"]
     assert now == {"attempt 2": "running", "skipped": "skipped"}[heard[0]]
     operated_on = [
-        one.kind for one in await timelines.timeline_of(here.office, key) if one.kind.startswith("operation")
+        one.kind for one in await timeline.timeline_of(here.services, key) if one.kind.startswith("operation")
     ]
     assert len(operated_on) == 1
     if now == "running":
@@ -188,12 +188,12 @@ async def test_of_words_on_a_failed_step_at_the_same_instant_one_counts(
 
 
 @pytest.mark.parametrize("second", [TAM, MANAGER], ids=["one person", "two people"])
-async def test_of_decisions_on_a_failed_step_at_the_same_instant_one_counts(here: Town, second: Actor) -> None:
+async def test_of_decisions_on_a_failed_step_at_the_same_instant_one_counts(here: Installation, second: Actor) -> None:
     """The to-do takes one decision; whoever decides otherwise is told what was decided, or that they aren't asked."""
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
     calls = [
-        tasks.decide(here.office, id_, option, who, f"We have agreed on {option}.")
+        task.decide(here.services, id_, option, who, f"We have agreed on {option}.")
         for option, who in (("redo", TAM), ("skip", second), ("redo", second))
     ]
     heard, refused = await said(calls)
@@ -205,41 +205,43 @@ async def test_of_decisions_on_a_failed_step_at_the_same_instant_one_counts(here
 
     await until(done, "what was decided")
     operated_on = [
-        one.kind for one in await timelines.timeline_of(here.office, key) if one.kind.startswith("operation")
+        one.kind for one in await timeline.timeline_of(here.services, key) if one.kind.startswith("operation")
     ]
     assert operated_on == [f"operation.{heard[0]}"]
 
 
-async def test_a_word_after_a_decision_is_one_on_what_is_by_then(here: Town) -> None:
+async def test_a_word_after_a_decision_is_one_on_what_is_by_then(here: Installation) -> None:
     """After redo was decided, the to-do takes nothing more, and a word on the failed attempt is refused."""
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
-    assert (await tasks.decide(here.office, id_, "redo", TAM)).accepted
+    assert (await task.decide(here.services, id_, "redo", TAM)).accepted
 
     async def again() -> bool:
         return await attempts(here, key) == {"2"}
 
     await until(again, "the second attempt's drafts")
-    with pytest.raises(Refusal, match="already decided"):
-        await tasks.decide(here.office, id_, "skip", TAM, "Too late.")
+    with pytest.raises(UserError, match="already decided"):
+        await task.decide(here.services, id_, "skip", TAM, "Too late.")
     for kind in (Operate.REDO, Operate.SKIP, Operate.COMPLETE):
-        with pytest.raises(Refusal, match="has changed meanwhile: it is running, attempt 2"):
+        with pytest.raises(UserError, match="has changed meanwhile: it is running, attempt 2"):
             await operated(here, key, kind, TAM, attempt=1)
     assert await attempts(here, key) == {"2"}
     assert (await operated(here, key, Operate.SKIP, MANAGER)).outcome == "skipped"
 
 
-async def test_whoever_was_overtaken_by_a_word_elsewhere_is_told(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_was_overtaken_by_a_word_elsewhere_is_told(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The to-do and a command decide at the same instant: one has its effect, the other is told as one without."""
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
     onboarding = here.client.get_workflow_handle(onboarding_id(key))
     async with all_at_once(here, monkeypatch, partial(onboarding.signal, "people_changed")):
         assert (await operated(here, key, Operate.REDO, MANAGER)).accepted
-        assert (await tasks.decide(here.office, id_, "skip", TAM, "We met at the fair.")).accepted
+        assert (await task.decide(here.services, id_, "skip", TAM, "We met at the fair.")).accepted
 
     async def told() -> dict[str, str]:
-        entries = {one.kind: one.what for one in await timelines.timeline_of(here.office, key)}
+        entries = {one.kind: one.what for one in await timeline.timeline_of(here.services, key)}
         return entries if "word.refused" in entries or "decision.refused" in entries else {}
 
     entries: dict[str, str] = await until(told, "who was overtaken to be told")

@@ -10,8 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -21,10 +20,10 @@ from temporalio.client import Client
 from rapport.model.ids import new_id
 from rapport.settings import Settings
 from rapport.storage.database import Store
-from starters.commands import doctor
-from starters.commands.doctor import Verdict
 from starters.further_worker import FurtherWorker, environment, further_worker
 from starters.installation import STACK_FILE, Addresses
+from starters.use_cases import doctor
+from starters.use_cases.doctor import CheckVerdict
 from tests.conftest import until
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
@@ -102,7 +101,7 @@ async def test_another_takes_the_place_of_one_that_was_killed(
         await until(lambda: polled_by_another(dev_server, settings.task_queue, further, killed), "another in its place")
         assert "a further worker ended with -9; another starts in 2 s, and the others do its work" in caplog.text
         host = dev_server.service_client.config.target_host
-        for workers, verdict in ((2, Verdict.OK), (3, Verdict.NOTE)):
+        for workers, verdict in ((2, CheckVerdict.OK), (3, CheckVerdict.NOTE)):
             stack = Addresses(data="", temporal=host, ui="", http="", smtp="", metrics="", mail_mode="off")
             (tmp_path / STACK_FILE).write_text(stack.model_copy(update={"workers": workers}).model_dump_json())
             assert (await doctor.examine_worker(dev_server, settings)).verdict is verdict

@@ -15,22 +15,22 @@ from sqlalchemy import update
 from temporalio.client import Client
 
 from rapport.mail.outbox import LEASE
-from rapport.model.human_task import Decision, TaskStart
 from rapport.model.ids import new_id, task_id
 from rapport.model.message import MessageState
+from rapport.model.task import Decision, TaskStart
 from rapport.model.workflows import HUMAN_TASK
 from rapport.settings import Settings
-from rapport.storage import people, timeline
+from rapport.storage import account as account_storage, timeline as timeline_storage
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
-from starters.commands import accounts, audit, messages, tasks, timelines
-from starters.commands.office import Office, submission
+from starters.use_cases import account as accounts, audit, message, task, timeline as timelines
+from starters.use_cases.services import Services, submission
 from tests.conftest import ROOT, account, by, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_demo import LIMIT, environment
 from tests.stack.test_races import MANAGER, QUESTION
 from worker import build
-from workflows.human_task import HumanTask
+from workflows.task import HumanTask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,8 +41,8 @@ async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, t
     settings = Settings(data=tmp_path, task_queue=queue, secret=SecretStr("a secret of the tests"))
     store = Store(settings.database)
     await store.migrate()
-    office = Office(settings, store, dev_server)
-    await accounts.import_account(office, account(key, new_id("C")))
+    services = Services(settings, store, dev_server)
+    await accounts.import_account(services, account(key, new_id("C")))
     start = TaskStart(account=key, contract=key, subject=key, step="choice", title="A choice", definition=QUESTION)
     env = environment(
         TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
@@ -57,14 +57,14 @@ async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, t
         )
 
         async def opened() -> bool:
-            return bool((await tasks.inbox(office, by(MANAGER))).mine)
+            return bool((await task.inbox(services, by(MANAGER))).mine)
 
         await until(opened, "an open task", LIMIT)
         async with store.writing() as connection:
-            manager = await people.member_by_email(connection, MANAGER)
+            manager = await account_storage.member_by_email(connection, MANAGER)
             assert manager is not None
             said = submission(manager.id, by(MANAGER), "task.decide", handle.id)
-            await timeline.submit(connection, said)
+            await timeline_storage.submit(connection, said)
         decision = Decision(id=said.id, round=1, option="approve", by=manager.id, submission=said.id, at=said.at)
         with contextlib.closing(sqlite3.connect(settings.data / "rapport.db", isolation_level=None)) as file:
             file.execute("BEGIN IMMEDIATE")
@@ -77,18 +77,18 @@ async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, t
         with contextlib.suppress(ProcessLookupError):
             killed.kill()
     assert (receipt.accepted, receipt.outcome) == (True, "approve")
-    assert (await tasks.show(office, handle.id)).phase == "open", "nothing was written down"
+    assert (await task.show(services, handle.id)).phase == "open", "nothing was written down"
     async with build(dev_server, settings) as parts, parts.worker:
 
         async def closed() -> bool:
-            return (await tasks.show(office, handle.id)).phase == "closed"
+            return (await task.show(services, handle.id)).phase == "closed"
 
         await until(closed, "the decision to be written down")
-    (answer,) = (await tasks.show(office, handle.id)).decisions
+    (answer,) = (await task.show(services, handle.id)).decisions
     assert (answer.who, answer.option) == ("Ines Moreau", "Approve")
-    told = [one.kind for one in await timelines.timeline_of(office, key)]
+    told = [one.kind for one in await timelines.timeline_of(services, key)]
     assert (told.count("decision.made"), told.count("task.closed")) == (1, 1)
-    assert (await audit.verify(office, key)).whole
+    assert (await audit.verify(services, key)).whole
     await store.close()
 
 
@@ -107,8 +107,8 @@ async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Cl
         )
         store = Store(settings.database)
         await store.migrate()
-        office = Office(settings, store, dev_server)
-        await accounts.import_account(office, account(key, new_id("C")))
+        services = Services(settings, store, dev_server)
+        await accounts.import_account(services, account(key, new_id("C")))
         env = environment(
             TEMPORAL_ADDRESS=dev_server.service_client.config.target_host,
             RAPPORT_DATA=str(tmp_path),
@@ -134,7 +134,7 @@ async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Cl
             with contextlib.suppress(ProcessLookupError):
                 killed.kill()
             await killed.wait()
-        sending = await messages.listed(office, key)
+        sending = await message.listed(services, key)
         assert [line.state for line in sending] == [MessageState.SENDING] * 2
         async with store.writing() as connection:
             # As if the lease had run out: nobody is at these any more.
@@ -142,7 +142,7 @@ async def test_a_mail_outlives_the_worker_that_had_handed_it_over(dev_server: Cl
         async with build(dev_server, settings) as parts, parts.worker:
 
             async def sent() -> bool:
-                return {line.state for line in await messages.listed(office, key)} == {MessageState.SENT}
+                return {line.state for line in await message.listed(services, key)} == {MessageState.SENT}
 
             await until(sent, "both mails to be on record as sent")
         twice = [mail.raw for mail in relay.received if mail.recipient == MANAGER]

@@ -11,15 +11,15 @@ from temporalio.client import Client
 from rapport.mail import outbox, outdated
 from rapport.mail.outbox import Message
 from rapport.model.message import MessageState, Purpose
-from rapport.model.operations import Operate
-from starters.commands import case_reading, cases, meetings, onboardings, operations, reviews, tasks
-from starters.commands.cases import Say
-from starters.commands.operations import OperationWritten
-from tests.conftest import CHAMPION, TAM, Town, by, until
+from rapport.model.operation import Operate
+from starters.use_cases import meeting, onboarding, operation, support_case, task as tasks, tech_review
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.support_case import Say
+from starters.views import support_case as support_case_views
+from tests.conftest import CHAMPION, TAM, Installation, by, until
 from tests.helpers_mail import ScriptedRelay
 from tests.stack.test_relay_fault import alarmed, quick, refusing, started
-from tests.support import approval, desk
-from tests.support import reviews as support
+from tests.support import approval, desk, tech_review as support
 
 __all__ = ["quick"]
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 S = MessageState
 
 
-async def of(there: Town, account: str) -> list[Message]:
+async def of(there: Installation, account: str) -> list[Message]:
     """An account's mails."""
-    async with there.office.store.reading() as connection:
+    async with there.services.store.reading() as connection:
         return await outbox.messages(connection, account)
 
 
-async def mended(there: Town, relay: ScriptedRelay, account: str) -> list[Message]:
+async def mended(there: Installation, relay: ScriptedRelay, account: str) -> list[Message]:
     """Have the relay take the password, and give the account's mails once nothing waits any more."""
     await until(lambda: alarmed(there), "the managers' task")
     assert not relay.accepted
@@ -53,7 +53,7 @@ def became(lines: list[Message], email: str) -> set[tuple[str, str | None]]:
     return {(one.state, one.reason) for one in lines if one.email == email}
 
 
-async def written(there: Town, account: str, email: str) -> None:
+async def written(there: Installation, account: str, email: str) -> None:
     """Wait until such a mail waits for the relay."""
 
     async def waits() -> bool:
@@ -71,7 +71,7 @@ async def test_times_of_a_meeting_that_was_booked_by_hand_are_offered_to_nobody(
         soon = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=9)
         for hours in (0, 2):
             at = soon + timedelta(hours=hours)
-            assert (await meetings.book(there.office, key, "kickoff", at, TAM)).accepted
+            assert (await meeting.book(there.services, key, "kickoff", at, TAM)).accepted
 
             async def invited(count: int = 5 * (1 + hours // 2)) -> bool:
                 found = await of(there, key)
@@ -89,10 +89,10 @@ async def test_a_step_that_was_left_out_meanwhile_writes_to_nobody(dev_server: C
     async with refusing(dev_server, tmp_path) as (there, relay):
         key = await started(there)
         why = OperationWritten(reason="They postpone it.", step="kickoff")
-        assert (await operations.operate(there.office, key, Operate.SKIP, why, TAM)).outcome == "skipped"
+        assert (await operation.operate(there.services, key, Operate.SKIP, why, TAM)).outcome == "skipped"
 
         async def skipped() -> bool:
-            shown = await onboardings.status(there.office, key)
+            shown = await onboarding.status(there.services, key)
             return {one.step: one.state for one in shown.milestones}["kickoff"] == "skipped"
 
         await until(skipped, "the step to be over")
@@ -106,7 +106,7 @@ async def test_nobody_is_asked_what_was_decided_meanwhile(dev_server: Client, tm
     async with refusing(dev_server, tmp_path) as (there, relay):
         task = await approval.opened(there)
         await written(there, task.account, "task_opened")
-        assert (await tasks.decide(there.office, task.task, "deny", by(approval.MANAGER), "Not now.")).accepted
+        assert (await tasks.decide(there.services, task.task, "deny", by(approval.MANAGER), "Not now.")).accepted
         await written(there, task.account, "task_outcome")
         lines = await mended(there, relay, task.account)
         assert became(lines, "task_request") == {(S.SUPPRESSED, outdated.TASK_CLOSED)}
@@ -120,15 +120,15 @@ async def test_a_case_is_not_told_as_it_was(dev_server: Client, tmp_path: Path) 
         await desk.open_desk(there, day=None)
         ref = (await desk.ask(there)).ref
         owner = by(desk.LEAD)
-        assert (await cases.answer(there.office, ref, Say(text="Rotate it twice."), owner)).outcome
+        assert (await support_case.answer(there.services, ref, Say(text="Rotate it twice."), owner)).outcome
         await written(there, "versayce", "case_answer")
-        await cases.resolve(there.office, ref, Say(text="Twice it was."), owner)
+        await support_case.resolve(there.services, ref, Say(text="Twice it was."), owner)
         await desk.in_state(there, ref, "resolved")
         await written(there, "versayce", "case_resolved")
-        await cases.reopen(there.office, ref, Say(text="It came back."), owner)
+        await support_case.reopen(there.services, ref, Say(text="It came back."), owner)
 
         async def is_open() -> bool:
-            return (await case_reading.show(there.office, ref)).state in ("queued", "open")
+            return (await support_case_views.show(there.services, ref)).state in ("queued", "open")
 
         await until(is_open, "the case to be open again")
         lines = await mended(there, relay, "versayce")
@@ -143,7 +143,7 @@ async def test_a_case_that_is_solved_is_not_told_as_open(dev_server: Client, tmp
         ref = (await desk.ask(there)).ref
         owner = by(desk.LEAD)
         await written(there, "versayce", "case_acknowledged")
-        await cases.resolve(there.office, ref, Say(text="Rotate it twice."), owner)
+        await support_case.resolve(there.services, ref, Say(text="Rotate it twice."), owner)
         await written(there, "versayce", "case_resolved")
         lines = await mended(there, relay, "versayce")
         assert became(lines, "case_acknowledged") == {(S.SUPPRESSED, outdated.CASE_SOLVED)}
@@ -157,7 +157,7 @@ async def test_nobody_is_asked_about_a_review_that_was_withdrawn(dev_server: Cli
         ref = await support.submitted(there)
         await support.asked(there, ref, "feedback_engineering")
         await written(there, "versayce", "review_submitted")
-        assert (await reviews.withdraw(there.office, ref, support.why("Not needed."), by(support.CE))).accepted
+        assert (await tech_review.withdraw(there.services, ref, support.why("Not needed."), by(support.CE))).accepted
         await support.in_phase(there, ref, "closed")
         lines = await mended(there, relay, "versayce")
         assert became(lines, "review_submitted") == {(S.SUPPRESSED, outdated.REVIEW_WITHDRAWN)}

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from rapport.model.base import Refusal, Refused
-from rapport.model.human_task import TaskDefinition, TaskOption, TaskStart
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import task_id
 from rapport.model.meeting import Receipt
+from rapport.model.task import TaskDefinition, TaskOption, TaskStart
 from rapport.model.workflows import HUMAN_TASK
-from starters.commands import accounts, tasks, timelines
-from tests.conftest import Town, account, by, until
+from starters.use_cases import account as accounts, task, timeline
+from tests.conftest import Installation, account, by, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,9 +26,9 @@ QUESTION = TaskDefinition(
 )
 
 
-async def test_of_two_opposite_decisions_exactly_one_counts(here: Town) -> None:
+async def test_of_two_opposite_decisions_exactly_one_counts(here: Installation) -> None:
     """In each of 100 rounds one of two simultaneous answers is first; the other is told who decided what, and when."""
-    await accounts.import_account(here.office, account("races", "C-races"))
+    await accounts.import_account(here.services, account("races", "C-races"))
     ids = [task_id("races", "choice", number) for number in range(1, ROUNDS + 1)]
     for number, id_ in enumerate(ids, 1):
         start = TaskStart(
@@ -40,24 +40,24 @@ async def test_of_two_opposite_decisions_exactly_one_counts(here: Town) -> None:
             attempt=number,
             definition=QUESTION,
         )
-        await here.client.start_workflow(HUMAN_TASK.name, start, id=id_, task_queue=here.office.settings.task_queue)
+        await here.client.start_workflow(HUMAN_TASK.name, start, id=id_, task_queue=here.services.settings.task_queue)
 
     async def all_open() -> bool:
-        return len((await tasks.inbox(here.office, by(MANAGER))).mine) == ROUNDS
+        return len((await task.inbox(here.services, by(MANAGER))).mine) == ROUNDS
 
     await until(all_open, "a hundred open tasks", limit=60)
 
-    async def answer(id_: str, who: str, option: str) -> Receipt | Refusal:
+    async def answer(id_: str, who: str, option: str) -> Receipt | UserError:
         try:
-            return await tasks.decide(here.office, id_, option, by(who))
-        except Refusal as refusal:
+            return await task.decide(here.services, id_, option, by(who))
+        except UserError as refusal:
             return refusal
 
     for turn, id_ in enumerate(ids):
         both = [answer(id_, MANAGER, "approve"), answer(id_, VICE, "deny")]
         results = await asyncio.gather(*(both if turn % 2 else reversed(both)))
         first = [result for result in results if isinstance(result, Receipt)]
-        second = [result for result in results if isinstance(result, Refusal)]
+        second = [result for result in results if isinstance(result, UserError)]
         assert len(first) == len(second) == 1, (id_, results)
         assert first[0].accepted
         assert second[0].kind is Refused.CONFLICT
@@ -65,9 +65,9 @@ async def test_of_two_opposite_decisions_exactly_one_counts(here: Town) -> None:
         assert winner in second[0].problem, second[0].problem
 
     async def none_open() -> bool:
-        return not (await tasks.inbox(here.office, by(VICE))).mine
+        return not (await task.inbox(here.services, by(VICE))).mine
 
     await until(none_open, "no open task", limit=60)
-    told = await timelines.timeline_of(here.office, "races")
+    told = await timeline.timeline_of(here.services, "races")
     assert sum(entry.kind == "decision.made" for entry in told) == ROUNDS
     assert sum(entry.kind == "task.closed" for entry in told) == ROUNDS

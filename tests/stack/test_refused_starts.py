@@ -14,9 +14,9 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from rapport.storage.database import opened
-from starters.commands import doctor
-from starters.commands.doctor import Verdict
-from tests.conftest import ROOT, Town
+from starters.use_cases import doctor
+from starters.use_cases.doctor import CheckVerdict
+from tests.conftest import ROOT, Installation
 from tests.stack.test_demo import ANY_PORT, RAPPORT, environment
 
 WORKER = [sys.executable, "worker.py"]
@@ -140,11 +140,11 @@ async def test_a_worker_without_its_namespace_is_one_line(dev_server: Client, tm
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_the_doctor_tells_what_the_database_lacks(here: Town, tmp_path: Path) -> None:
+async def test_the_doctor_tells_what_the_database_lacks(here: Installation, tmp_path: Path) -> None:
     """Damage is trouble, silence is a part that is unreachable, and a disk that is nearly full is said before it is."""
-    settings = here.office.settings
+    settings = here.services.settings
 
-    async def told(url: str) -> tuple[Verdict, str]:
+    async def told(url: str) -> tuple[CheckVerdict, str]:
         found = await doctor.examine(settings.model_copy(update={"database_url": SecretStr(url)}))
         check = next(check for check in found.checks if check.check == "database")
         return check.verdict, check.what
@@ -152,11 +152,11 @@ async def test_the_doctor_tells_what_the_database_lacks(here: Town, tmp_path: Pa
     (tmp_path / "broken").mkdir()
     what = garbage(tmp_path / "broken")
     broken = tmp_path / "broken" / "rapport.db"
-    assert await told(f"sqlite:///{broken}") == (Verdict.TROUBLE, f"{broken}: {what}")
+    assert await told(f"sqlite:///{broken}") == (CheckVerdict.TROUBLE, f"{broken}: {what}")
     silent = "postgresql+asyncpg://x@127.0.0.1:1/x"
-    assert await told(silent) == (Verdict.UNREACHABLE, "127.0.0.1:1/x: the database does not answer")
+    assert await told(silent) == (CheckVerdict.UNREACHABLE, "127.0.0.1:1/x: the database does not answer")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(doctor, "LITTLE", 2**62)
         verdict, what = await told(settings.database)
-    assert verdict is Verdict.TROUBLE
+    assert verdict is CheckVerdict.TROUBLE
     assert "MB are left in" in what

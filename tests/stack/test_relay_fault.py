@@ -16,20 +16,30 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus
 from typer.testing import CliRunner
 
-from activities import delivery
-from activities import relay as asking
-from rapport.model.base import Refusal
+from activities import delivery, relay as asking
+from rapport.model.base import UserError
 from rapport.model.ids import RELAY_ALARM, new_id
 from rapport.model.message import MessageState
 from rapport.model.relay import FaultKind
-from rapport.policy import outage
+from rapport.rules import outage
 from rapport.storage import access
 from starters.cli.main import app
-from starters.commands import accounts, meetings, messages, onboardings, tasks
-from starters.commands.office import present
-from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, USER, Town, account, by, free_port, town, until
+from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, task
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import present
+from tests.conftest import (
+    BUSINESS,
+    CHAMPION,
+    SECOND_USER,
+    USER,
+    Installation,
+    account,
+    by,
+    free_port,
+    installation,
+    until,
+)
 from tests.helpers_mail import ScriptedRelay, scripted_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,13 +56,13 @@ def quick(monkeypatch: pytest.MonkeyPatch, dev_server: Client) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
 
 
-async def said(there: Town, *words: str, relay: bool = True) -> tuple[int, str]:
+async def said(there: Installation, *words: str, relay: bool = True) -> tuple[int, str]:
     """What a command says beside the installation.
 
     Args:
         relay: Whether its environment names the relay.
     """
-    settings = there.office.settings
+    settings = there.services.settings
     environment = {
         "RAPPORT_DATABASE_URL": settings.database,
         "RAPPORT_SECRET": "a secret of the tests",
@@ -66,38 +76,38 @@ async def said(there: Town, *words: str, relay: bool = True) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-async def diagnosed(there: Town, *, relay: bool = True) -> tuple[int, dict[str, Any]]:
+async def diagnosed(there: Installation, *, relay: bool = True) -> tuple[int, dict[str, Any]]:
     """The doctor's exit code, and its checks by name."""
     code, output = await said(there, "doctor", "--json", relay=relay)
     return code, {check["check"]: check for check in json.loads(output)["checks"]}
 
 
 @asynccontextmanager
-async def refusing(client: Client, data: Path, **settings: Any) -> AsyncIterator[tuple[Town, ScriptedRelay]]:
+async def refusing(client: Client, data: Path, **settings: Any) -> AsyncIterator[tuple[Installation, ScriptedRelay]]:
     """An installation whose relay refuses its password from the beginning."""
     async with scripted_relay() as relay:
         relay.then("EHLO", *(["250-scripted\r\n250 AUTH PLAIN LOGIN"] * 10_000))
         relay.then("AUTH", *([REFUSED] * 10_000))
         url = SecretStr(f"smtp://rapport:wrong@127.0.0.1:{relay.port}")
-        async with town(client, data, new_id("queue"), smtp_url=url, **settings) as there:
+        async with installation(client, data, new_id("queue"), smtp_url=url, **settings) as there:
             yield there, relay
 
 
-async def started(there: Town) -> str:
+async def started(there: Installation) -> str:
     """An account whose four welcomes are about to go."""
     key = new_id("a").replace("_", "-")
-    await onboardings.start(there.office, StartRequest(file=account(key, new_id("C"))))
+    await onboarding.start(there.services, StartRequest(file=account(key, new_id("C"))))
 
     async def written() -> bool:
-        return len(await messages.listed(there.office, key)) >= 4
+        return len(await message.listed(there.services, key)) >= 4
 
     await until(written, "four welcomes")
     return key
 
 
-async def alarmed(there: Town) -> bool:
+async def alarmed(there: Installation) -> bool:
     """Whether the managers have their task."""
-    return any(line.task == RELAY_ALARM for line in (await tasks.inbox(there.office, by(MANAGER))).mine)
+    return any(line.task == RELAY_ALARM for line in (await task.inbox(there.services, by(MANAGER))).mine)
 
 
 async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_is_right(
@@ -108,10 +118,10 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         key = await started(there)
         await until(lambda: alarmed(there), "the managers' task")
         assert relay.connections <= 3
-        lines = await messages.listed(there.office, key)
+        lines = await message.listed(there.services, key)
         assert {line.state for line in lines} == {MessageState.READY}
 
-        status = await messages.mail_status(there.office)
+        status = await message.mail_status(there.services)
         assert (status.sends, status.fault and (status.fault.kind, status.fault.code)) == (False, ("password", 535))
         assert "RAPPORT_SMTP_URL" in status.fault.remedy if status.fault else False
         await pages_say_so(there)
@@ -131,17 +141,17 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         relay.script["AUTH"].clear()
 
         async def all_sent() -> bool:
-            found = [line for one in (key, *others) for line in await messages.listed(there.office, one)]
+            found = [line for one in (key, *others) for line in await message.listed(there.services, one)]
             return len(found) >= 12 and {line.state for line in found} == {MessageState.SENT}
 
         await until(all_sent, "all welcomes to go")
         for one in (BUSINESS, CHAMPION, USER, SECOND_USER):
             assert len(relay.to(one)) == 3
         assert not await alarmed(there)
-        (line,) = [one for one in await accounts.portfolio(there.office) if one.account == key]
+        (line,) = [one for one in await accounts.portfolio(there.services) if one.account == key]
         assert line.waiting_for == "answers on the proposed times"
-        assert (await messages.mail_status(there.office)).sends
-        shown = await tasks.show(there.office, RELAY_ALARM)
+        assert (await message.mail_status(there.services)).sends
+        shown = await task.show(there.services, RELAY_ALARM)
         assert (shown.outcome, shown.ended) == ("mended", "ended: email goes out again")
         await handle.result()
         assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
@@ -149,11 +159,11 @@ async def test_a_wrong_password_is_told_everywhere_and_everything_goes_once_it_i
         assert (checks["mail"]["verdict"], checks["workflows"]["verdict"]) == ("ok", "ok")
 
 
-async def pages_say_so(there: Town) -> None:
+async def pages_say_so(there: Installation) -> None:
     """Every page of a member has the alarm, the task has a page of its own, and the API and the figures have it."""
-    async with there.office.store.writing() as connection:
+    async with there.services.store.writing() as connection:
         secret = await access.create_token(connection, new_id("t"), ("operator",), present())
-    transport = httpx.ASGITransport(create_app(there.office))
+    transport = httpx.ASGITransport(create_app(there.services))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", follow_redirects=True) as web:
         answer = await web.get("/v1/mail", headers={"Authorization": f"Bearer {secret}"})
         assert answer.json()["fault"]["kind"] == "password"
@@ -174,29 +184,29 @@ async def pages_say_so(there: Town) -> None:
         assert 'action="/tasks/relay' not in page.text
 
 
-async def waits_say_so(there: Town, key: str) -> None:
+async def waits_say_so(there: Installation, key: str) -> None:
     """Nobody is said to owe an answer to a question that the relay has not taken: portfolio, status and meeting."""
-    (line,) = [one for one in await accounts.portfolio(there.office) if one.account == key]
-    (step,) = [one for one in (await onboardings.status(there.office, key)).milestones if one.step == "kickoff"]
-    meeting = await meetings.show(there.office, key, "kickoff")
+    (line,) = [one for one in await accounts.portfolio(there.services) if one.account == key]
+    (step,) = [one for one in (await onboarding.status(there.services, key)).milestones if one.step == "kickoff"]
+    meeting = await meetings.show(there.services, key, "kickoff")
     for text in (line.waiting_for, step.waiting_for, meeting.waiting_for):
         assert text is not None
         assert "answers on the proposed times (not reached by email yet, because the mail server takes no" in text
         assert "Mara Osei" in text
 
 
-async def answers_say_what_ends_it(there: Town) -> None:
+async def answers_say_what_ends_it(there: Installation) -> None:
     """Whoever wants to decide it is told that only its cause ends it."""
     for act in (
-        tasks.decide(there.office, RELAY_ALARM, "mended", by(MANAGER)),
-        tasks.ask(there.office, RELAY_ALARM, "Why?", by(MANAGER)),
-        tasks.decline(there.office, RELAY_ALARM, by(MANAGER)),
+        task.decide(there.services, RELAY_ALARM, "mended", by(MANAGER)),
+        task.ask(there.services, RELAY_ALARM, "Why?", by(MANAGER)),
+        task.decline(there.services, RELAY_ALARM, by(MANAGER)),
     ):
-        with pytest.raises(Refusal, match="once its cause is gone"):
+        with pytest.raises(UserError, match="once its cause is gone"):
             await act
 
 
-async def commands_say_so(there: Town, relay: ScriptedRelay) -> None:
+async def commands_say_so(there: Installation, relay: ScriptedRelay) -> None:
     """`mail status`, the portfolio, the inbox, the task and the doctor, which signs in, tell it."""
     for words in (["mail", "status"], ["portfolio"], ["account", "list"]):
         code, output = await said(there, *words)
@@ -241,10 +251,10 @@ async def test_an_alarm_that_was_ended_by_hand_comes_back(
         relay.script["AUTH"].clear()
 
         async def sent() -> bool:
-            return {line.state for line in await messages.listed(there.office, key)} == {MessageState.SENT}
+            return {line.state for line in await message.listed(there.services, key)} == {MessageState.SENT}
 
         await until(sent, "the welcomes to go")
-        await accounts.portfolio(there.office)
+        await accounts.portfolio(there.services)
 
 
 @pytest.fixture
@@ -261,10 +271,10 @@ async def test_a_relay_that_is_not_there_is_told_everywhere_and_everything_goes_
     """Nobody reads that mail goes out while nobody listens at the relay's port; once somebody does, all go, once."""
     port = free_port()
     url = SecretStr(f"smtp://127.0.0.1:{port}")
-    async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+    async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
         key = await started(there)
         await until(lambda: alarmed(there), "the managers' task")
-        status = await messages.mail_status(there.office)
+        status = await message.mail_status(there.services)
         assert (status.sends, status.fault and status.fault.kind) == (False, "unreachable")
         assert status.deferred is not None
         assert (status.deferred.count, status.deferred.none_sent) == (4, True)
@@ -283,12 +293,12 @@ async def test_a_relay_that_is_not_there_is_told_everywhere_and_everything_goes_
         async with scripted_relay(port) as relay:
 
             async def all_sent() -> bool:
-                return {line.state for line in await messages.listed(there.office, key)} == {MessageState.SENT}
+                return {line.state for line in await message.listed(there.services, key)} == {MessageState.SENT}
 
             await until(all_sent, "the welcomes to go")
             assert [len(relay.to(one)) for one in (BUSINESS, CHAMPION, USER, SECOND_USER)] == [1] * 4
             assert not await alarmed(there)
-            status = await messages.mail_status(there.office)
+            status = await message.mail_status(there.services)
             assert (status.sends, status.fault, status.deferred) == (True, None, None)
             _, checks = await diagnosed(there)
             assert (checks["relay"]["verdict"], checks["mail"]["verdict"]) == ("ok", "ok")
@@ -299,20 +309,20 @@ async def test_a_relay_that_refuses_our_mails_once_it_has_them_fails_none(dev_se
     async with scripted_relay() as relay:
         relay.then("body", *["550 5.7.26 This mail is unauthenticated"] * 10_000)
         url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
-        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+        async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
             key = await started(there)
             await until(lambda: alarmed(there), "the managers' task")
-            status = await messages.mail_status(there.office)
+            status = await message.mail_status(there.services)
             assert (status.undelivered, status.fault and status.fault.kind) == (0, "message")
             # The probe sends a mail to our own mailbox each time, and nobody else's is tried.
             tried = len(relay.received)
             await relay.reached("body", relay.seen["body"] + 3)
             later = relay.received[tried + 4 :]
-            assert {mail.recipient for mail in later} <= {there.office.settings.mail_from}
+            assert {mail.recipient for mail in later} <= {there.services.settings.mail_from}
             relay.script["body"].clear()
 
             async def all_sent() -> bool:
-                return {line.state for line in await messages.listed(there.office, key)} == {MessageState.SENT}
+                return {line.state for line in await message.listed(there.services, key)} == {MessageState.SENT}
 
             await until(all_sent, "the welcomes to go")
             assert [len(relay.to(one)) for one in (BUSINESS, CHAMPION, USER, SECOND_USER)] == [1] * 4
@@ -326,17 +336,17 @@ async def test_what_is_put_off_is_told_while_nothing_else_goes(
     async with scripted_relay() as relay:
         relay.then("RCPT", *["450 4.2.0 <somebody@foobar.example>: greylisted"] * 10_000)
         url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
-        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
+        async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url) as there:
             key = await started(there)
 
             async def put_off() -> bool:
-                return {line.state for line in await messages.listed(there.office, key)} == {MessageState.DEFERRED}
+                return {line.state for line in await message.listed(there.services, key)} == {MessageState.DEFERRED}
 
             await until(put_off, "four welcomes that are put off")
             for stuck, verdict in ((False, "note"), (True, "trouble")):
                 if stuck:
-                    monkeypatch.setattr(messages, "STUCK", timedelta(0))
-                status = await messages.mail_status(there.office)
+                    monkeypatch.setattr(message, "STUCK", timedelta(0))
+                status = await message.mail_status(there.services)
                 assert (status.sends, status.fault) == (True, None)
                 assert status.deferred is not None
                 assert (status.deferred.answers, status.deferred.stuck) == ({"450 4.2.0": 4}, stuck)
@@ -351,11 +361,11 @@ async def test_what_is_put_off_is_told_while_nothing_else_goes(
             await figures_and_pages_say_so(there)
 
 
-async def figures_and_pages_say_so(there: Town) -> None:
+async def figures_and_pages_say_so(there: Installation) -> None:
     """Prometheus has how many wait and for how long; a member's page says since when nothing went."""
-    async with there.office.store.writing() as connection:
+    async with there.services.store.writing() as connection:
         secret = await access.create_token(connection, new_id("t"), ("operator",), present())
-    transport = httpx.ASGITransport(create_app(there.office))
+    transport = httpx.ASGITransport(create_app(there.services))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", follow_redirects=True) as web:
         figures = (await web.get("/metrics", headers={"Authorization": f"Bearer {secret}"})).text
         assert 'rapport_messages_deferred{answer="450 4.2.0"} 4.0' in figures
@@ -374,8 +384,8 @@ async def test_a_rate_is_kept_over_many_mails(dev_server: Client, tmp_path: Path
         url = SecretStr(f"smtp://127.0.0.1:{relay.port}")
         arrived: list[float] = []
         relay.after["body"] = lambda: arrived.append(asyncio.get_running_loop().time())
-        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=url, mail_rate=60) as there:
-            assert (await messages.mail_status(there.office)).rate == 60
+        async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=url, mail_rate=60) as there:
+            assert (await message.mail_status(there.services)).rate == 60
             for _ in range(5):
                 await started(there)
 

@@ -8,14 +8,14 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from rapport.model.ids import meeting_id, new_id, onboarding_id, task_id
-from rapport.model.operations import Steer, Steering
-from tests.conftest import Town, until
+from rapport.model.operation import Control, ControlKind
+from tests.conftest import Installation, until
 from tests.support.ended import end, is_open, milestone, onboarded, to_customer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def reset(here: Town, key: str) -> None:
+async def reset(here: Installation, key: str) -> None:
     """Reset an onboarding as an operator may, to before anything of it began; wait until it has what it had."""
     handle = here.client.get_workflow_handle(onboarding_id(key))
     events = [one async for one in handle.fetch_history_events()]
@@ -37,7 +37,7 @@ async def reset(here: Town, key: str) -> None:
     await until(taken_up, "what it has begun to be taken up")
 
 
-async def test_a_reset_onboarding_takes_up_its_meeting(here: Town) -> None:
+async def test_a_reset_onboarding_takes_up_its_meeting(here: Installation) -> None:
     """Reset in Temporal to before its meeting began, it fails no step: that meeting is its own, and its end counts."""
     key, _ = await onboarded(here)
     kickoff = meeting_id(key, "kickoff", 1)
@@ -56,7 +56,7 @@ async def test_a_reset_onboarding_takes_up_its_meeting(here: Town) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [True, False])
-async def test_a_reset_onboarding_hears_the_answer_to_its_approval(here: Town, meanwhile: bool) -> None:
+async def test_a_reset_onboarding_hears_the_answer_to_its_approval(here: Installation, meanwhile: bool) -> None:
     """Answered before it was reset or after, it counts, and is not asked for twice."""
     key, _ = await onboarded(here, large_account=True)
     approval = task_id(key, "onsite_approval", 1)
@@ -65,7 +65,7 @@ async def test_a_reset_onboarding_hears_the_answer_to_its_approval(here: Town, m
     run = (await handle.describe()).run_id
     if not meanwhile:
         await reset(here, key)
-    await handle.signal("steer", Steer(kind=Steering.CLOSE))
+    await handle.signal("control", Control(kind=ControlKind.CLOSE))
     await handle.result()
     if meanwhile:
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from rapport.storage import imports, people
+from rapport.storage import account as account_storage, imports
+from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Store
-from rapport.storage.people import KnownAbsence
-from starters.commands import accounts
 from starters.installation import settings_of
+from starters.use_cases import account
 from tests.conftest import ROOT
 from tests.stack.test_demo import rapport
 
@@ -69,8 +69,8 @@ def test_a_known_account_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
         store = Store(settings_of(tmp_path).database)
         await store.migrate()
         async with store.writing() as connection:
-            await imports.save(connection, accounts.read_file(ROOT / "examples" / "orbisant.toml"), BEFORE)
-            known = {member.name: member.id for member in await people.members(connection)}
+            await imports.save(connection, account.read_file(ROOT / "examples" / "orbisant.toml"), BEFORE)
+            known = {member.name: member.id for member in await account_storage.members(connection)}
             away = KnownAbsence(
                 id="a_1",
                 member=known["Ines Moreau"],
@@ -78,7 +78,7 @@ def test_a_known_account_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
                 ends=BEFORE + timedelta(days=60),
                 delegate=known["Henrik Dahl"],
             )
-            await people.add_absence(connection, away, "s_1", BEFORE)
+            await account_storage.add_absence(connection, away, "s_1", BEFORE)
         await store.close()
 
     asyncio.run(import_it())

@@ -11,40 +11,40 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 
 from activities import delivery
-from rapport.model.human_task import TaskStart
 from rapport.model.ids import new_id, task_id
-from rapport.model.message import MessageState, Occasion, Purpose
+from rapport.model.message import MessageRequest, MessageState, Purpose
+from rapport.model.task import TaskStart
 from rapport.model.workflows import HUMAN_TASK, NOTICE
-from rapport.storage import people
-from starters.commands import accounts, messages, tasks
-from starters.commands.office import present
-from tests.conftest import Town, account, by, town, until
+from rapport.storage import account as account_storage
+from starters.use_cases import account as accounts, message, task
+from starters.use_cases.services import present
+from tests.conftest import Installation, account, by, installation, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_races import MANAGER, QUESTION
 from tests.support.desk import SAM, ask, open_desk
 from tests.support.pager import pager
-from tests.workflows.test_support_desk import AROUND_THE_CLOCK
+from tests.workflows.test_desk import AROUND_THE_CLOCK
 from worker import ACTIVITIES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def asked(there: Town, key: str) -> WorkflowHandle[Any, Any]:
+async def asked(there: Installation, key: str) -> WorkflowHandle[Any, Any]:
     """A question to a manager, of which a mail tells them; a workflow task may take a second."""
-    await accounts.import_account(there.office, account(key, new_id("C")))
+    await accounts.import_account(there.services, account(key, new_id("C")))
     start = TaskStart(account=key, contract=key, subject=key, step="choice", title="A choice", definition=QUESTION)
     return await there.client.start_workflow(
         HUMAN_TASK.name,
         start,
         id=task_id(key, "choice", 1),
-        task_queue=there.office.settings.task_queue,
+        task_queue=there.services.settings.task_queue,
         task_timeout=timedelta(seconds=1),
     )
 
 
-async def sent(there: Town, key: str, to: str) -> bool:
+async def sent(there: Installation, key: str, to: str) -> bool:
     """Whether somebody has their mail, as the outbox has it."""
-    lines = await messages.listed(there.office, key)
+    lines = await message.listed(there.services, key)
     return any(line.to == to and line.state is MessageState.SENT for line in lines)
 
 
@@ -54,10 +54,10 @@ async def test_a_decision_is_taken_while_the_relay_keeps_a_mail_waiting(dev_serv
     async with scripted_relay() as relay:
         relay.then("body", HANG, HANG)
         address = SecretStr(f"smtp://127.0.0.1:{relay.port}")
-        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=address) as there:
+        async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=address) as there:
             handle = await asked(there, key)
             await relay.reached("body", 2)
-            receipt = await tasks.decide(there.office, handle.id, "approve", by(MANAGER))
+            receipt = await task.decide(there.services, handle.id, "approve", by(MANAGER))
             assert receipt.accepted
             assert not await sent(there, key, MANAGER)
             relay.release.set()
@@ -73,7 +73,7 @@ async def test_a_mail_that_does_not_go_at_once_is_an_activity_that_temporal_show
     async with scripted_relay() as relay:
         relay.then("RCPT", "450 4.2.0 greylisted", "450 4.2.0 greylisted")
         address = SecretStr(f"smtp://127.0.0.1:{relay.port}")
-        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=address) as there:
+        async with installation(dev_server, tmp_path, new_id("queue"), smtp_url=address) as there:
             handle = await asked(there, key)
 
             async def waiting() -> list[Any]:
@@ -86,17 +86,17 @@ async def test_a_mail_that_does_not_go_at_once_is_an_activity_that_temporal_show
             assert shown.next_attempt_schedule_time.seconds > shown.last_attempt_complete_time.seconds
 
 
-async def notices(there: Town, count: int) -> list[WorkflowHandle[Any, Any]]:
+async def notices(there: Installation, count: int) -> list[WorkflowHandle[Any, Any]]:
     """So many mails of no account's story, to one member."""
-    async with there.office.store.reading() as connection:
-        member = await people.member_by_email(connection, SAM)
+    async with there.services.store.reading() as connection:
+        member = await account_storage.member_by_email(connection, SAM)
     assert member is not None
     given = {"title": "A word", "purpose": Purpose.SIGN_IN, "email": "sign_in", "to": (member.id,), "now": present()}
     begun = []
     for number in range(count):
         id_ = f"notice/{new_id('n')}"
-        occasion = Occasion.model_validate({**given, "step": f"word.{number}", "workflow_id": id_})
-        queue = there.office.settings.task_queue
+        occasion = MessageRequest.model_validate({**given, "step": f"word.{number}", "workflow_id": id_})
+        queue = there.services.settings.task_queue
         begun.append(await there.client.start_workflow(NOTICE.name, occasion, id=id_, task_queue=queue))
     return begun
 
@@ -115,7 +115,9 @@ async def test_whoever_is_on_call_is_paged_while_more_mails_wait_than_a_worker_t
     async with scripted_relay() as relay, pager() as webhook:
         relay.then("greeting", *([HANG] * 1_000))
         address, hook = SecretStr(f"smtp://127.0.0.1:{relay.port}"), SecretStr(webhook.url)
-        async with town(dev_server, tmp_path, new_id("queue"), smtp_url=address, paging_webhook_url=hook) as there:
+        async with installation(
+            dev_server, tmp_path, new_id("queue"), smtp_url=address, paging_webhook_url=hook
+        ) as there:
             await open_desk(there, day=None)
             waiting = await notices(there, ACTIVITIES + 8)
 

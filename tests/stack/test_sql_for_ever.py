@@ -12,13 +12,13 @@ from temporalio.client import Client
 
 from rapport.model.ids import new_id, onboarding_id
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate, Operation
+from rapport.model.operation import Operate, Operation
 from rapport.storage.database import Connection, Store
-from starters.commands import doctor, messages, onboardings, timelines
-from starters.commands.doctor import Verdict
-from starters.commands.onboardings import StartRequest
 from starters.http.app import create_app
-from tests.conftest import Town, account, until
+from starters.use_cases import doctor, message, onboarding, timeline
+from starters.use_cases.doctor import CheckVerdict
+from starters.use_cases.onboarding import StartRequest
+from tests.conftest import Installation, account, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -44,21 +44,21 @@ WRITING = Store.writing
 
 
 async def test_where_sql_fails_for_ever_doctor_readyz_and_temporal_say_so(
-    here: Town, dev_server: Client, monkeypatch: pytest.MonkeyPatch
+    here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each names the database, the workflow shows its activity with what that meets, and all goes on afterwards."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
     key = new_id("a").replace("_", "-")
     file = account(key, new_id("C"))
     file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
-    await onboardings.start(here.office, StartRequest(file=file))
+    await onboarding.start(here.services, StartRequest(file=file))
 
     async def drafted() -> bool:
-        return len(await messages.listed(here.office, key, MessageState.DRAFT)) == 4
+        return len(await message.listed(here.services, key, MessageState.DRAFT)) == 4
 
     await until(drafted, "four drafts")
     handle = dev_server.get_workflow_handle(onboarding_id(key))
-    transport = httpx.ASGITransport(create_app(here.office))
+    transport = httpx.ASGITransport(create_app(here.services))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as browser:
         with monkeypatch.context() as refusing:
             refusing.setattr(Store, "writing", only_read)
@@ -76,12 +76,15 @@ async def test_where_sql_fails_for_ever_doctor_readyz_and_temporal_say_so(
             assert (ready.status_code, ready.json()["database"]) == (503, False)
             assert READ_ONLY in ready.json()["why"]
             (database,) = [
-                one for one in (await doctor.examine(here.office.settings)).checks if one.check == "database"
+                one for one in (await doctor.examine(here.services.settings)).checks if one.check == "database"
             ]
-            assert (database.verdict, database.what) == (Verdict.TROUBLE, f"{here.office.store.name}: {READ_ONLY}")
+            assert (database.verdict, database.what) == (
+                CheckVerdict.TROUBLE,
+                f"{here.services.store.name}: {READ_ONLY}",
+            )
         assert (await browser.get("/readyz")).status_code == 200
 
     async def told() -> bool:
-        return "operation.pause" in {one.kind for one in await timelines.timeline_of(here.office, key)}
+        return "operation.pause" in {one.kind for one in await timeline.timeline_of(here.services, key)}
 
     await until(told, "the pause to be told")

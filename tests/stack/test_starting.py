@@ -12,81 +12,87 @@ import pytest
 from sqlalchemy import CursorResult, Executable
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, onboarding_id
 from rapport.model.message import MessageState
-from rapport.storage import contracts, people
+from rapport.storage import account as account_storage, contract as contracts
 from rapport.storage.sqlite import LocalConnection
-from starters.commands import accounts, meetings, messages, onboardings, timelines
-from starters.commands import office as office_module
-from starters.commands.office import LATER, Office
-from starters.commands.onboardings import StartRequest
-from tests.conftest import CHAMPION, TAM, USER, Town, account, by, town, until
+from starters.use_cases import (
+    account as accounts,
+    meeting as meetings,
+    message,
+    onboarding as onboardings,
+    services as office_module,
+    timeline,
+)
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import LATER, Services
+from tests.conftest import CHAMPION, TAM, USER, Installation, account, by, installation, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_many_starts_of_one_contract_start_it_once(here: Town) -> None:
+async def test_many_starts_of_one_contract_start_it_once(here: Installation) -> None:
     """Of twenty starts at the same instant one creates the onboarding, and all name the same run."""
     file = account(new_id("a").replace("_", "-"), new_id("C"))
-    started = await asyncio.gather(*(onboardings.start(here.office, StartRequest(file=file)) for _ in range(20)))
+    started = await asyncio.gather(*(onboardings.start(here.services, StartRequest(file=file)) for _ in range(20)))
     assert sum(one.created for one in started) == 1
     assert len({(one.workflow_id, one.run_id) for one in started}) == 1
     assert len(await here.mailed(4)) == 4
 
 
-async def test_another_contract_is_refused_while_one_runs(here: Town) -> None:
+async def test_another_contract_is_refused_while_one_runs(here: Installation) -> None:
     """A new contract id names the running one and what to do; it leaves no trace, and starts once that one ended."""
     key = new_id("a").replace("_", "-")
-    await onboardings.start(here.office, StartRequest(file=account(key, "C-1")))
-    with pytest.raises(Refusal, match="contract C-1 still runs") as refusal:
-        await onboardings.start(here.office, StartRequest(file=account(key, "C-2")))
+    await onboardings.start(here.services, StartRequest(file=account(key, "C-1")))
+    with pytest.raises(UserError, match="contract C-1 still runs") as refusal:
+        await onboardings.start(here.services, StartRequest(file=account(key, "C-2")))
     assert refusal.value.kind is Refused.CONFLICT
-    async with here.office.store.reading() as connection:
+    async with here.services.store.reading() as connection:
         assert await contracts.concerned(connection, "", "C-2") == []
     handle = here.client.get_workflow_handle(onboarding_id(key))
     await handle.terminate("test")
-    assert (await onboardings.start(here.office, StartRequest(file=account(key, "C-2")))).created
+    assert (await onboardings.start(here.services, StartRequest(file=account(key, "C-2")))).created
 
 
-async def test_a_contract_starts_once_for_ever(here: Town) -> None:
+async def test_a_contract_starts_once_for_ever(here: Installation) -> None:
     """After its onboarding has closed, the same contract still gives that one and starts nothing."""
     key = new_id("a").replace("_", "-")
-    first = await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
+    first = await onboardings.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def recorded() -> bool:
-        async with here.office.store.reading() as connection:
+        async with here.services.store.reading() as connection:
             found = await contracts.latest(connection, key)
         return found is not None and found.run_id is not None
 
     await until(recorded, "the run on record")
-    async with here.office.store.reading() as connection:
+    async with here.services.store.reading() as connection:
         found = await contracts.latest(connection, key)
     assert found is not None
     handle = here.client.get_workflow_handle(onboarding_id(key))
     await handle.terminate("test")
-    again = await onboardings.start(here.office, StartRequest(file=account(key, found.id)))
+    again = await onboardings.start(here.services, StartRequest(file=account(key, found.id)))
     assert again == first.model_copy(update={"created": False})
     assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
 
 
-async def test_a_refused_start_leaves_nothing(here: Town) -> None:
+async def test_a_refused_start_leaves_nothing(here: Installation) -> None:
     """An account whose TAM has no link to join is refused with the field and the fix, and is not in the books."""
     file = account("half", "C-half")
     members = tuple(member.model_copy(update={"join_url": None}) for member in file.members)
-    with pytest.raises(Refusal, match=r"members\.join_url"):
-        await onboardings.start(here.office, StartRequest(file=file.model_copy(update={"members": members})))
-    async with here.office.store.reading() as connection:
-        assert "half" not in await people.account_names(connection)
+    with pytest.raises(UserError, match=r"members\.join_url"):
+        await onboardings.start(here.services, StartRequest(file=file.model_copy(update={"members": members})))
+    async with here.services.store.reading() as connection:
+        assert "half" not in await account_storage.account_names(connection)
         assert await contracts.concerned(connection, "", "C-half") == []
 
 
-async def test_one_contract_belongs_to_one_account(here: Town) -> None:
+async def test_one_contract_belongs_to_one_account(here: Installation) -> None:
     """A contract id that another account has used is refused."""
     contract = new_id("C")
-    await onboardings.start(here.office, StartRequest(file=account(new_id("a").replace("_", "-"), contract)))
-    with pytest.raises(Refusal, match="belongs to the account"):
-        await onboardings.start(here.office, StartRequest(file=account(new_id("a").replace("_", "-"), contract)))
+    await onboardings.start(here.services, StartRequest(file=account(new_id("a").replace("_", "-"), contract)))
+    with pytest.raises(UserError, match="belongs to the account"):
+        await onboardings.start(here.services, StartRequest(file=account(new_id("a").replace("_", "-"), contract)))
 
 
 async def test_a_vote_without_any_worker_is_kept_and_counts_later(
@@ -95,30 +101,30 @@ async def test_a_vote_without_any_worker_is_kept_and_counts_later(
     """While no worker runs a vote is recorded at the workflow's door; when one is back it counts, once."""
     monkeypatch.setattr(office_module, "ANSWER_SECONDS", 0.5)
     key, queue = new_id("a").replace("_", "-"), new_id("queue")
-    async with town(dev_server, tmp_path, queue) as made:
-        await onboardings.start(made.office, StartRequest(file=account(key, new_id("C"))))
+    async with installation(dev_server, tmp_path, queue) as made:
+        await onboardings.start(made.services, StartRequest(file=account(key, new_id("C"))))
         await made.mailed(4)
-        office = made.office
+        services = made.services
     # The worker is gone, the books are still there.
-    reopened = replace(office, store=type(office.store)(office.settings.database))
+    reopened = replace(services, store=type(services.store)(services.settings.database))
     receipt = await meetings.vote(reopened, key, "kickoff", ("1",), by(CHAMPION), round_=1)
     assert receipt.outcome is not None
     assert receipt.outcome.startswith("recorded")
     await reopened.store.close()
     # A worker that has just begun may take its time; that is not what this asks about.
     monkeypatch.setattr(office_module, "ANSWER_SECONDS", 30.0)
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
 
         async def counted() -> bool:
-            return [a.slots for a in (await meetings.show(made.office, key, "kickoff")).answers if a.answered] == [
+            return [a.slots for a in (await meetings.show(made.services, key, "kickoff")).answers if a.answered] == [
                 ("1",)
             ]
 
         await until(counted, "the vote to count")
-        await meetings.vote(made.office, key, "kickoff", ("1",), by(USER))
+        await meetings.vote(made.services, key, "kickoff", ("1",), by(USER))
 
         async def booked() -> bool:
-            return (await meetings.show(made.office, key, "kickoff")).phase == "booked"
+            return (await meetings.show(made.services, key, "kickoff")).phase == "booked"
 
         await until(booked, "the booking")
 
@@ -132,29 +138,29 @@ async def test_a_word_on_drafts_without_any_worker_is_kept_and_counts_later(
     file = account(key, new_id("C"))
     file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
 
-    async def drafts(office: Office) -> list[str]:
-        return [line.key for line in await messages.listed(office, key, MessageState.DRAFT)]
+    async def drafts(services: Services) -> list[str]:
+        return [line.key for line in await message.listed(services, key, MessageState.DRAFT)]
 
-    async with town(dev_server, tmp_path, queue) as made:
-        await onboardings.start(made.office, StartRequest(file=file))
+    async with installation(dev_server, tmp_path, queue) as made:
+        await onboardings.start(made.services, StartRequest(file=file))
 
         async def written() -> bool:
-            return len(await drafts(made.office)) == 4
+            return len(await drafts(made.services)) == 4
 
         await until(written, "four drafts")
-        office = made.office
-    reopened = replace(office, store=type(office.store)(office.settings.database))
+        services = made.services
+    reopened = replace(services, store=type(services.store)(services.settings.database))
     keys = await drafts(reopened)
-    approved = await messages.release(reopened, tuple(keys), TAM)
-    held = await messages.release(reopened, tuple(keys[:1]), TAM, hold=True)
+    approved = await message.release(reopened, tuple(keys), TAM)
+    held = await message.release(reopened, tuple(keys[:1]), TAM, hold=True)
     assert (approved.outcome, held.outcome) == (LATER, LATER)
     assert await drafts(reopened) == keys
     await reopened.store.close()
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
         await made.mailed(4)
 
         async def told() -> list[str]:
-            said = [entry.what for entry in await timelines.timeline_of(made.office, key)]
+            said = [entry.what for entry in await timeline.timeline_of(made.services, key)]
             return [what for what in said if "too late" in what]
 
         late = await until(told, "what came too late")
@@ -162,32 +168,32 @@ async def test_a_word_on_drafts_without_any_worker_is_kept_and_counts_later(
             "What Robin Keller said of drafts came too late: "
             "not a draft any more; someone has sent it, held it back, or newer times replaced it"
         ]
-        assert {line.state for line in await messages.listed(made.office, key)} == {MessageState.SENT}
+        assert {line.state for line in await message.listed(made.services, key)} == {MessageState.SENT}
         assert len(made.mails()) == 4
 
 
 async def test_a_restarted_worker_sends_nothing_twice(dev_server: Client, tmp_path: Path) -> None:
     """Workers come and go through a whole vote, and each mail goes out once."""
     key, queue = new_id("a").replace("_", "-"), new_id("queue")
-    async with town(dev_server, tmp_path, queue) as made:
-        await onboardings.start(made.office, StartRequest(file=account(key, new_id("C"))))
+    async with installation(dev_server, tmp_path, queue) as made:
+        await onboardings.start(made.services, StartRequest(file=account(key, new_id("C"))))
         await made.mailed(4)
-    async with town(dev_server, tmp_path, queue) as made:
-        await meetings.vote(made.office, key, "kickoff", ("1",), by(CHAMPION))
-    async with town(dev_server, tmp_path, queue) as made:
-        await meetings.vote(made.office, key, "kickoff", ("1",), by(USER))
+    async with installation(dev_server, tmp_path, queue) as made:
+        await meetings.vote(made.services, key, "kickoff", ("1",), by(CHAMPION))
+    async with installation(dev_server, tmp_path, queue) as made:
+        await meetings.vote(made.services, key, "kickoff", ("1",), by(USER))
         await made.mailed(9)
-    async with town(dev_server, tmp_path, queue) as made:
-        await meetings.book(made.office, key, "kickoff", datetime(2030, 1, 7, 10, tzinfo=UTC), TAM)
+    async with installation(dev_server, tmp_path, queue) as made:
+        await meetings.book(made.services, key, "kickoff", datetime(2030, 1, 7, 10, tzinfo=UTC), TAM)
         mails = await made.mailed(14)
         keys = [str(mail["X-Rapport-Key"]) for mail in mails]
         assert len(keys) == len(set(keys)) == 14
 
 
-async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Town, dev_server: Client) -> None:
+async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Installation, dev_server: Client) -> None:
     """Temporal's UI finds the account by its stage, and shows what is waited for and the command that unblocks."""
     key = new_id("a").replace("_", "-")
-    await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
+    await onboardings.start(here.services, StartRequest(file=account(key, new_id("C"))))
     await here.mailed(4)
 
     async def found(query: str, *ids: str) -> None:
@@ -211,7 +217,9 @@ async def test_what_people_see_in_temporal_names_roles_and_the_way_out(here: Tow
         assert "@" not in shown
 
 
-async def test_the_portfolio_asks_no_more_for_more_accounts(here: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_portfolio_asks_no_more_for_more_accounts(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many accounts there are, their list is made of the same few statements."""
     asked: list[str] = []
     execute = LocalConnection.execute
@@ -224,13 +232,13 @@ async def test_the_portfolio_asks_no_more_for_more_accounts(here: Town, monkeypa
 
     async def statements() -> tuple[int, int]:
         asked.clear()
-        lines = await accounts.portfolio(here.office)
+        lines = await accounts.portfolio(here.services)
         return len(lines), len(asked)
 
     keys = [new_id("a").replace("_", "-") for _ in range(6)]
-    await accounts.import_account(here.office, account(keys[0], new_id("C")))
+    await accounts.import_account(here.services, account(keys[0], new_id("C")))
     one = await statements()
     for key in keys[1:]:
-        await accounts.import_account(here.office, account(key, new_id("C")))
+        await accounts.import_account(here.services, account(key, new_id("C")))
     # Three of what onboardings wait for, two of cases and reviews.
     assert (one, await statements()) == ((1, 6), (6, 6))

@@ -10,17 +10,37 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.account import WrittenWork
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
-from rapport.model.people import WrittenWork
-from starters.commands import accounts, meetings, messages, onboardings, successions, tasks, timelines, undelivered
-from starters.commands.messages import MessageLine
-from starters.commands.office import Actor
-from starters.commands.onboardings import StartRequest
-from starters.commands.successions import Departure
-from starters.commands.tasks_shown import TaskLine
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, account, by, town, until
+from starters.use_cases import (
+    account as accounts,
+    meeting as meetings,
+    message as messages,
+    onboarding,
+    succession,
+    task,
+    timeline,
+    undelivered,
+)
+from starters.use_cases.message import MessageLine
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import Actor
+from starters.use_cases.succession import Departure
+from starters.views.task import TaskLine
+from tests.conftest import (
+    BUSINESS,
+    CHAMPION,
+    SECOND_USER,
+    TAM,
+    USER,
+    Installation,
+    account,
+    by,
+    installation,
+    until,
+)
 from tests.helpers_mail import DROP, ScriptedRelay, scripted_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,32 +51,34 @@ UNKNOWN_USER = "550 5.1.1 no such user here"
 @asynccontextmanager
 async def welcomed(
     server: Client, data: Path, prepare: Callable[[ScriptedRelay], None], playbook: str | None = None
-) -> AsyncIterator[tuple[Town, ScriptedRelay, str]]:
+) -> AsyncIterator[tuple[Installation, ScriptedRelay, str]]:
     """An account whose welcomes were handed to a relay that does as it was told; its key."""
     async with scripted_relay() as relay:
         prepare(relay)
-        async with town(server, data, new_id("queue"), smtp_url=SecretStr(f"smtp://127.0.0.1:{relay.port}")) as made:
+        async with installation(
+            server, data, new_id("queue"), smtp_url=SecretStr(f"smtp://127.0.0.1:{relay.port}")
+        ) as made:
             key = new_id("a").replace("_", "-")
-            await onboardings.start(made.office, StartRequest(file=account(key, new_id("C")), playbook=playbook))
+            await onboarding.start(made.services, StartRequest(file=account(key, new_id("C")), playbook=playbook))
             yield made, relay, key
 
 
-async def in_state(here: Town, key: str, to: str, state: MessageState) -> MessageLine:
+async def in_state(here: Installation, key: str, to: str, state: MessageState) -> MessageLine:
     """The welcome to one person, once it is in this state."""
 
     async def there() -> MessageLine | None:
-        listed = await messages.listed(here.office, key)
+        listed = await messages.listed(here.services, key)
         return next((one for one in listed if one.to == to and one.state is state), None)
 
     line: MessageLine = await until(there, f"the welcome to {to} to be {state}")
     return line
 
 
-async def asked(here: Town, count: int = 1) -> list[TaskLine]:
+async def asked(here: Installation, count: int = 1) -> list[TaskLine]:
     """What the TAM is asked about emails, once it is so much."""
 
     async def there() -> list[TaskLine]:
-        mine = (await tasks.inbox(here.office, TAM)).mine
+        mine = (await task.inbox(here.services, TAM)).mine
         found = [line for line in mine if "/undelivered/" in line.task]
         return found if len(found) >= count else []
 
@@ -64,7 +86,7 @@ async def asked(here: Town, count: int = 1) -> list[TaskLine]:
     return found
 
 
-async def is_over(here: Town, message: str) -> None:
+async def is_over(here: Installation, message: str) -> None:
     """Wait until nobody has to take care of an email any more."""
 
     async def ended() -> bool:
@@ -80,36 +102,36 @@ async def test_a_refused_address_is_corrected_and_the_email_sent_again(dev_serve
         failed = await in_state(here, key, USER, MessageState.FAILED)
         (line,) = await asked(here)
         assert line.subject == key
-        shown = await tasks.show(here.office, line.task)
+        shown = await task.show(here.services, line.task)
         assert "550 5.1.1 no such user here" in str(shown.said)
         assert failed.subject in str(shown.said)
         new = "mara.osei@new.example"
-        await accounts.edit_contact(here.office, key, USER, WrittenWork(new_email=new), TAM)
-        assert (await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)).accepted
+        await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
+        assert (await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, new, MessageState.SENT)
         await is_over(here, failed.key)
         assert (len(relay.to(new)), len(relay.to(USER))) == (1, 0)
         assert f"To: Mara Osei <{new}>".encode() in relay.to(new)[0].raw
-        told = [entry.kind for entry in await timelines.timeline_of(here.office, key)]
+        told = [entry.kind for entry in await timeline.timeline_of(here.services, key)]
         assert told.count("message.sent_again") == 1
-        with pytest.raises(Refusal, match="sent") as refused:
-            await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)
+        with pytest.raises(UserError, match="sent") as refused:
+            await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)
         assert refused.value.kind is Refused.CONFLICT
 
 
-async def test_what_waits_goes_to_the_corrected_address(here: Town) -> None:
+async def test_what_waits_goes_to_the_corrected_address(here: Installation) -> None:
     """An email that is frozen and waits goes to where its reader is reached by now, and to nobody else."""
     key = new_id("a").replace("_", "-")
-    await messages.stop_mail(here.office, TAM)
-    await onboardings.start(here.office, StartRequest(file=account(key, new_id("C"))))
+    await messages.stop_mail(here.services, TAM)
+    await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
 
     async def waits() -> bool:
-        return len(await messages.listed(here.office, key, MessageState.READY)) == 4
+        return len(await messages.listed(here.services, key, MessageState.READY)) == 4
 
     await until(waits, "the welcomes")
     new = "mara.osei@new.example"
-    await accounts.edit_contact(here.office, key, USER, WrittenWork(new_email=new), TAM)
-    await messages.start_mail(here.office, TAM)
+    await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
+    await messages.start_mail(here.services, TAM)
     (mail,) = await here.mailed(1, new)
     assert str(mail["To"]) == f"Mara Osei <{new}>"
     await here.mailed(4)
@@ -126,12 +148,12 @@ async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_ser
 
     async with welcomed(dev_server, tmp_path, drop_two) as (here, relay, key):
         await asked(here, 2)
-        unknown = await messages.listed(here.office, key, MessageState.UNKNOWN)
+        unknown = await messages.listed(here.services, key, MessageState.UNKNOWN)
         assert len(unknown) == 2
         arrived, lost = unknown
-        assert (await undelivered.resolve(here.office, arrived.key, Resolution.SENT, TAM)).accepted
+        assert (await undelivered.resolve(here.services, arrived.key, Resolution.SENT, TAM)).accepted
         await in_state(here, key, arrived.to, MessageState.SENT)
-        assert (await undelivered.resolve(here.office, lost.key, Resolution.RESEND, TAM)).accepted
+        assert (await undelivered.resolve(here.services, lost.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, lost.to, MessageState.SENT)
         await is_over(here, arrived.key)
         await is_over(here, lost.key)
@@ -149,7 +171,7 @@ async def test_whoever_was_told_another_way_gets_no_email(dev_server: Client, tm
     ):
         failed = await in_state(here, key, BUSINESS, MessageState.FAILED)
         (line,) = await asked(here)
-        assert (await tasks.decide(here.office, line.task, "elsewhere", TAM)).accepted
+        assert (await task.decide(here.services, line.task, "elsewhere", TAM)).accepted
         await is_over(here, failed.key)
         assert (await in_state(here, key, BUSINESS, MessageState.FAILED)).key == failed.key
         assert not relay.to(BUSINESS)
@@ -167,12 +189,12 @@ async def test_every_refused_reader_is_a_task_of_their_own(dev_server: Client, t
         assert len({line.task for line in await asked(here, 4)}) == 4
 
         async def refused() -> bool:
-            listed = await messages.listed(here.office, key, MessageState.FAILED)
+            listed = await messages.listed(here.services, key, MessageState.FAILED)
             return sum(".undelivered" in one.step for one in listed) == 4
 
         await until(refused, "the TAM's own emails to fail")
         assert len(await asked(here, 4)) == 4
-        everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+        everyone = await task.inbox(here.services, Actor(email="", channel="cli", entered_by="tester"))
         assert sum("/undelivered/" in line.task for line in everyone.mine) == 4
 
 
@@ -182,9 +204,9 @@ async def test_a_wait_says_who_was_never_reached(dev_server: Client, tmp_path: P
         failed = await in_state(here, key, USER, MessageState.FAILED)
 
         async def said() -> list[bool]:
-            (line,) = [one for one in await accounts.portfolio(here.office) if one.account == key]
-            (step,) = [one for one in (await onboardings.status(here.office, key)).milestones if one.step == "kickoff"]
-            meeting = await meetings.show(here.office, key, "kickoff")
+            (line,) = [one for one in await accounts.portfolio(here.services) if one.account == key]
+            (step,) = [one for one in (await onboarding.status(here.services, key)).milestones if one.step == "kickoff"]
+            meeting = await meetings.show(here.services, key, "kickoff")
             texts = (line.waiting_for, step.waiting_for, meeting.waiting_for)
             return ["not reached by email: Mara Osei" in (text or "") for text in texts]
 
@@ -193,7 +215,7 @@ async def test_a_wait_says_who_was_never_reached(dev_server: Client, tmp_path: P
 
         await until(everywhere, "all to say so")
         await asked(here)
-        assert (await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)).accepted
+        assert (await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)).accepted
         await in_state(here, key, USER, MessageState.SENT)
         assert not any(await said())
 
@@ -204,14 +226,14 @@ async def test_a_second_failure_is_told_with_its_own_words(dev_server: Client, t
     async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER, full)) as (here, _, key):
         failed = await in_state(here, key, USER, MessageState.FAILED)
         (first,) = await asked(here)
-        assert (await undelivered.resolve(here.office, failed.key, Resolution.RESEND, TAM)).accepted
+        assert (await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)).accepted
 
         async def asked_again() -> str | None:
             return next((line.task for line in await asked(here) if line.task != first.task), None)
 
-        again = await tasks.show(here.office, await until(asked_again, "the second task"))
+        again = await task.show(here.services, await until(asked_again, "the second task"))
         assert full in str(again.said)
-        told = [(entry.kind, entry.what) for entry in await timelines.timeline_of(here.office, key)]
+        told = [(entry.kind, entry.what) for entry in await timeline.timeline_of(here.services, key)]
         assert [kind for kind, _ in told].count("message.failed") == 2
         assert ("message.sent_again", "Robin Keller had the email sent again") in told
 
@@ -222,8 +244,8 @@ async def test_nobody_takes_care_of_an_email_to_whoever_has_left(dev_server: Cli
         failed = await in_state(here, key, USER, MessageState.FAILED)
         (line,) = await asked(here)
         departure = Departure(reason="She works elsewhere now.")
-        await successions.remove_contact(here.office, key, USER, departure, TAM)
-        assert (await tasks.decide(here.office, line.task, "resend", TAM)).accepted
+        await succession.remove_contact(here.services, key, USER, departure, TAM)
+        assert (await task.decide(here.services, line.task, "resend", TAM)).accepted
         await is_over(here, failed.key)
         assert (await in_state(here, key, USER, MessageState.SUPPRESSED)).key == failed.key
 
@@ -251,15 +273,15 @@ async def test_times_are_not_offered_for_a_meeting_that_is_booked(dev_server: Cl
         failed = await in_state(here, key, SECOND_USER, MessageState.FAILED)
         (line,) = await asked(here)
         for voter in (BUSINESS, CHAMPION, USER):
-            await meetings.vote(here.office, key, "kickoff", ("1",), by(voter))
+            await meetings.vote(here.services, key, "kickoff", ("1",), by(voter))
 
         async def invited() -> bool:
-            sent = await messages.listed(here.office, key, MessageState.SENT)
+            sent = await messages.listed(here.services, key, MessageState.SENT)
             return any(one.purpose == "invitation" and one.to == SECOND_USER for one in sent)
 
         await until(invited, "the invitation")
-        assert (await tasks.decide(here.office, line.task, "resend", TAM)).accepted
+        assert (await task.decide(here.services, line.task, "resend", TAM)).accepted
         await is_over(here, failed.key)
-        kept = next(one for one in await messages.listed(here.office, key) if one.key == failed.key)
+        kept = next(one for one in await messages.listed(here.services, key) if one.key == failed.key)
         assert (kept.state, kept.reason) == (MessageState.SUPPRESSED, "a time is booked by now")
         assert len(relay.to(SECOND_USER)) == 1

@@ -17,10 +17,10 @@ from rapport.model.ids import new_id
 from rapport.model.message import MessageState
 from rapport.storage import access
 from starters.cli.main import app
-from starters.commands import messages, tasks
-from starters.commands.office import present
 from starters.http.app import create_app
-from tests.conftest import SECOND_USER, TAM, USER, Town
+from starters.use_cases import message, task
+from starters.use_cases.services import present
+from tests.conftest import SECOND_USER, TAM, USER, Installation
 from tests.helpers_mail import DROP, ScriptedRelay
 from tests.stack.test_undelivered import UNKNOWN_USER, asked, in_state, welcomed
 
@@ -30,9 +30,9 @@ STRANGER = "priya.raman@foobar.example"
 MAY_NOT = "ask someone with one of the roles ce, tam, tam_manager"
 
 
-async def said(here: Town, *words: str) -> Result:
+async def said(here: Installation, *words: str) -> Result:
     """What a command says beside the installation."""
-    settings = here.office.settings
+    settings = here.services.settings
     environment = {
         "RAPPORT_SMTP_URL": settings.smtp_url.get_secret_value(),
         "RAPPORT_SECRET": "a secret of the tests",
@@ -42,7 +42,7 @@ async def said(here: Town, *words: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--data", str(settings.data)], env=environment)
 
 
-async def refused(here: Town, *words: str) -> tuple[int, dict[str, str]]:
+async def refused(here: Installation, *words: str) -> tuple[int, dict[str, str]]:
     """The exit code of a command that is refused, and its error as JSON has it."""
     done = await said(here, *words, "--json")
     return done.exit_code, json.loads(done.stdout)["error"]
@@ -114,7 +114,7 @@ async def test_what_may_not_have_arrived_is_confirmed_by_a_command(
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
     async with welcomed(dev_server, tmp_path, lambda relay: relay.then("body", DROP)) as (here, relay, key):
         await asked(here)
-        (unknown,) = await messages.listed(here.office, key, MessageState.UNKNOWN)
+        (unknown,) = await message.listed(here.services, key, MessageState.UNKNOWN)
         listed = (await said(here, "message", "list", key)).stdout
         assert as_printed(listed, "Next: ") == ["message", "show", unknown.key]
         shown = (await said(here, *as_printed(listed, "Next: "))).stdout
@@ -125,7 +125,7 @@ async def test_what_may_not_have_arrived_is_confirmed_by_a_command(
             "If you've told its reader another way, close it. It isn't sent again:",
         ]
         (line,) = await asked(here)
-        to_do = await tasks.show(here.office, line.task)
+        to_do = await task.show(here.services, line.task)
         assert to_do.said["look for"] == f"Message-ID {unknown.message_id} in the mail server's log"
         assert [line.split()[5] for line in shown.splitlines() if line.startswith("Next: ")] == [
             "sent",
@@ -151,10 +151,10 @@ async def test_the_same_over_http(dev_server: Client, tmp_path: Path) -> None:
     async with welcomed(dev_server, tmp_path, lost) as (here, relay, key):
         failed = await in_state(here, key, USER, MessageState.FAILED)
         await asked(here, 2)
-        (unknown,) = await messages.listed(here.office, key, MessageState.UNKNOWN)
-        async with here.office.store.writing() as connection:
+        (unknown,) = await message.listed(here.services, key, MessageState.UNKNOWN)
+        async with here.services.store.writing() as connection:
             secret = await access.create_token(connection, new_id("t"), ("operator",), present())
-        transport = httpx.ASGITransport(create_app(here.office))
+        transport = httpx.ASGITransport(create_app(here.services))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as web:
 
             async def post(key: str, act: str, token: str | None = secret, **body: Any) -> httpx.Response:

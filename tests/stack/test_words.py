@@ -20,24 +20,32 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy
 
-from rapport.model.base import Refusal, Refused
-from rapport.model.human_task import TaskDefinition, TaskOption, TaskResult, TaskStart
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, new_id, onboarding_id, task_id
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate
+from rapport.model.operation import Operate
+from rapport.model.task import TaskDefinition, TaskOption, TaskResult, TaskStart
 from rapport.model.workflows import HUMAN_TASK
-from rapport.policy.operations import UNCHANGED
-from starters.commands import accounts, meetings, messages, onboardings, operations, tasks, timelines
-from starters.commands import office as office_module
-from starters.commands import words as words_module
-from starters.commands.office import LATER, Office
-from starters.commands.onboardings import StartRequest
-from starters.commands.operations import OperationWritten
-from tests.conftest import TAM, Town, account, by, town, until
+from rapport.rules.operation import UNCHANGED
+from starters.use_cases import (
+    account as accounts,
+    meeting,
+    message,
+    onboarding,
+    operation,
+    services as office_module,
+    task as tasks,
+    timeline,
+    words as words_module,
+)
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.services import LATER, Services
+from tests.conftest import TAM, Installation, account, by, installation, until
 from tests.support.approval import MANAGER, WORDS, opened, prepared, seen
 from tests.support.playbooks import excerpt
-from tests.support.tasks import put_down
-from workflows.human_task import HumanTask
+from tests.support.task import put_down
+from workflows.task import HumanTask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,39 +56,39 @@ SIMPLE = TaskDefinition(
     assign=("role:tam_manager",),
 )
 
-Begin = Callable[[Town], Awaitable[str]]
+Begin = Callable[[Installation], Awaitable[str]]
 WHY = OperationWritten(reason="They asked us to wait.")
 
 
 @asynccontextmanager
-async def without_a_worker(office: Office, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+async def without_a_worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Services]:
     """The same installation while no worker runs; nobody waits long for an answer."""
-    reopened = replace(office, store=type(office.store)(office.settings.database))
+    reopened = replace(services, store=type(services.store)(services.settings.database))
     with monkeypatch.context() as patched:
         patched.setattr(office_module, "ANSWER_SECONDS", 0.5)
         yield reopened
     await reopened.store.close()
 
 
-async def kinds(office: Office, key: str) -> list[str]:
+async def kinds(services: Services, key: str) -> list[str]:
     """What stands on an account's timeline, by kind."""
-    return [entry.kind for entry in await timelines.timeline_of(office, key)]
+    return [entry.kind for entry in await timeline.timeline_of(services, key)]
 
 
-async def an_approval(made: Town) -> str:
+async def an_approval(made: Installation) -> str:
     """A task that waits for its request."""
     return (await prepared(made)).task
 
 
-async def an_open_approval(made: Town) -> str:
+async def an_open_approval(made: Installation) -> str:
     """A task that waits for its decision."""
     return (await opened(made)).task
 
 
-async def a_kickoff(made: Town) -> str:
+async def a_kickoff(made: Installation) -> str:
     """An account whose kickoff is put to the vote."""
     file = account(new_id("a").replace("_", "-"), new_id("C"))
-    await onboardings.start(made.office, StartRequest(file=file))
+    await onboarding.start(made.services, StartRequest(file=file))
     await made.mailed(4)
     return file.account.key
 
@@ -89,19 +97,27 @@ def _in_a_week() -> datetime:
     return (datetime.now(UTC) + timedelta(days=7)).replace(second=0, microsecond=0)
 
 
-TWICE: dict[str, tuple[Begin, Callable[[Office, str], Awaitable[Any]], str]] = {
-    "request": (an_approval, lambda office, it: tasks.request(office, it, WORDS, TAM), "task.opened"),
-    "decline": (an_approval, lambda office, it: tasks.decline(office, it, TAM, "No need"), "task.declined"),
+TWICE: dict[str, tuple[Begin, Callable[[Services, str], Awaitable[Any]], str]] = {
+    "request": (an_approval, lambda services, it: tasks.request(services, it, WORDS, TAM), "task.opened"),
+    "decline": (an_approval, lambda services, it: tasks.decline(services, it, TAM, "No need"), "task.declined"),
     "decide": (
         an_open_approval,
-        lambda office, it: tasks.decide(office, it, "deny", by(MANAGER), "Too far"),
+        lambda services, it: tasks.decide(services, it, "deny", by(MANAGER), "Too far"),
         "decision.made",
     ),
-    "ask": (an_open_approval, lambda office, it: tasks.ask(office, it, "Which site?", by(MANAGER)), "task.info_asked"),
-    "book": (a_kickoff, lambda office, it: meetings.book(office, it, "kickoff", _in_a_week(), TAM), "meeting.booked"),
+    "ask": (
+        an_open_approval,
+        lambda services, it: tasks.ask(services, it, "Which site?", by(MANAGER)),
+        "task.info_asked",
+    ),
+    "book": (
+        a_kickoff,
+        lambda services, it: meeting.book(services, it, "kickoff", _in_a_week(), TAM),
+        "meeting.booked",
+    ),
     "pause": (
         a_kickoff,
-        lambda office, it: operations.operate(office, it, Operate.PAUSE, WHY, TAM),
+        lambda services, it: operation.operate(services, it, Operate.PAUSE, WHY, TAM),
         "operation.pause",
     ),
 }
@@ -114,33 +130,33 @@ async def test_what_is_said_twice_without_a_worker_counts_once(
     """Each answer says that it is recorded; one of them takes effect, and saying it once more tells what it did."""
     begin, say, kind = TWICE[name]
     queue = new_id("queue")
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
         it = await begin(made)
-        office = made.office
+        services = made.services
     at = _in_a_week()
     monkeypatch.setattr(f"{__name__}._in_a_week", lambda: at)
-    async with without_a_worker(office, monkeypatch) as alone:
+    async with without_a_worker(services, monkeypatch) as alone:
         both = [*await asyncio.gather(say(alone, it), say(alone, it)), await say(alone, it)]
     assert [(one.accepted, one.outcome) for one in both] == [(True, LATER)] * 3
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
         key = it.split("/")[1] if it.startswith("task/") else it
 
         async def told() -> bool:
-            return kind in await kinds(made.office, key)
+            return kind in await kinds(made.services, key)
 
         await until(told, kind)
-        again = await say(made.office, it)
+        again = await say(made.services, it)
         assert again.accepted
         assert again.outcome not in (LATER, UNCHANGED, None)
-        assert (await kinds(made.office, key)).count(kind) == 1
-        assert "word.refused" not in await kinds(made.office, key)
+        assert (await kinds(made.services, key)).count(kind) == 1
+        assert "word.refused" not in await kinds(made.services, key)
         if name == "request":
             shown = await seen(made, it, lambda task: task.phase == "open")
             assert shown.round == 1
             await made.mailed(1, MANAGER)
             # Other words are another request.
             other = {**WORDS, "cost": "1500 CHF"}
-            await tasks.request(made.office, it, other, TAM)
+            await tasks.request(made.services, it, other, TAM)
             await seen(made, it, lambda task: task.round == 2)
             assert len(await made.mailed(2, MANAGER)) == 2
 
@@ -150,22 +166,22 @@ async def test_a_word_that_cannot_count_any_more_is_told_and_may_be_said_anew(
 ) -> None:
     """A question left at the door of a task that was decided meanwhile stands on the timeline, with why not."""
     queue = new_id("queue")
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
         it = await an_open_approval(made)
-        office = made.office
-    async with without_a_worker(office, monkeypatch) as alone:
+        services = made.services
+    async with without_a_worker(services, monkeypatch) as alone:
         assert (await tasks.answer(alone, it, "In Basel", TAM)).outcome == LATER
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
 
         async def told() -> list[str]:
-            said = await timelines.timeline_of(made.office, it.split("/")[1])
+            said = await timeline.timeline_of(made.services, it.split("/")[1])
             return [entry.what for entry in said if entry.kind == "word.refused"]
 
         (what,) = await until(told, "the refusal")
         assert what == "What Robin Keller said does not count: no question is open"
-        assert not (await tasks.answer(made.office, it, "In Basel", TAM)).accepted
-        await tasks.ask(made.office, it, "Which site?", by(MANAGER))
-        assert (await tasks.answer(made.office, it, "In Basel", TAM)).outcome == "answered"
+        assert not (await tasks.answer(made.services, it, "In Basel", TAM)).accepted
+        await tasks.ask(made.services, it, "Which site?", by(MANAGER))
+        assert (await tasks.answer(made.services, it, "In Basel", TAM)).outcome == "answered"
 
 
 @asynccontextmanager
@@ -183,7 +199,7 @@ async def answers_lost(
                 return (await handle.describe()).status is status
 
             await until(gone, "the end of the workflow")
-            raise Refusal("no worker answers", kind=Refused.UNREACHABLE)
+            raise UserError("no worker answers", kind=Refused.UNREACHABLE)
         return receipt
 
     with monkeypatch.context() as patched:
@@ -192,51 +208,51 @@ async def answers_lost(
 
 
 async def test_an_approval_is_answered_with_what_happened_though_its_workflow_has_gone(
-    here: Town, monkeypatch: pytest.MonkeyPatch
+    here: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The draft is sent once, and both the late answer and a repeated request say so; another word is refused."""
-    folder = here.office.settings.data / "playbooks"
+    folder = here.services.settings.data / "playbooks"
     (folder / "note.toml").write_text(excerpt("note", "welcome", of="self_serve"))
     file = account(new_id("a").replace("_", "-"), new_id("C"))
     file = file.model_copy(update={"account": file.account.model_copy(update={"review": "approve"})})
-    await onboardings.start(here.office, StartRequest(file=file, playbook="note"))
+    await onboarding.start(here.services, StartRequest(file=file, playbook="note"))
 
     async def drafts() -> list[str]:
-        found = await messages.listed(here.office, file.account.key, MessageState.DRAFT)
+        found = await message.listed(here.services, file.account.key, MessageState.DRAFT)
         return [line.key for line in found] if len(found) == 3 else []
 
     keys = tuple(await until(drafts, "the drafts"))
     handle = here.client.get_workflow_handle(onboarding_id(file.account.key))
     async with answers_lost(monkeypatch, handle, WorkflowExecutionStatus.COMPLETED):
-        receipt = await messages.release(here.office, keys, TAM)
+        receipt = await message.release(here.services, keys, TAM)
     assert (receipt.accepted, receipt.outcome) == (True, "sending")
-    assert await messages.release(here.office, keys, TAM) == receipt
+    assert await message.release(here.services, keys, TAM) == receipt
     assert len(await here.mailed(3)) == 3
-    with pytest.raises(Refusal, match="no draft any more"):
-        await messages.release(here.office, keys, TAM, hold=True)
-    assert (await kinds(here.office, file.account.key)).count("drafts.approved") == 1
+    with pytest.raises(UserError, match="no draft any more"):
+        await message.release(here.services, keys, TAM, hold=True)
+    assert (await kinds(here.services, file.account.key)).count("drafts.approved") == 1
 
 
 async def test_a_decision_is_answered_with_what_happened_though_its_task_has_closed(
-    here: Town, monkeypatch: pytest.MonkeyPatch
+    here: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever's answer was lost is told that it counts, also when they repeat it; nothing of it is recorded as late."""
     task = await opened(here)
     handle = here.client.get_workflow_handle(task.task)
     async with answers_lost(monkeypatch, handle, WorkflowExecutionStatus.COMPLETED):
-        receipt = await tasks.decide(here.office, task.task, "deny", by(MANAGER), "Too far")
+        receipt = await tasks.decide(here.services, task.task, "deny", by(MANAGER), "Too far")
     assert receipt.accepted
-    assert (await tasks.decide(here.office, task.task, "deny", by(MANAGER), "Too far")).accepted
-    with pytest.raises(Refusal, match="already"):
-        await tasks.decide(here.office, task.task, "approve", by(MANAGER), "After all")
-    told = await kinds(here.office, task.account)
+    assert (await tasks.decide(here.services, task.task, "deny", by(MANAGER), "Too far")).accepted
+    with pytest.raises(UserError, match="already"):
+        await tasks.decide(here.services, task.task, "approve", by(MANAGER), "After all")
+    told = await kinds(here.services, task.account)
     assert (told.count("decision.made"), told.count("decision.late")) == (1, 1)
 
 
-async def test_an_answer_that_comes_before_its_question_is_lived_anew_counts(here: Town) -> None:
+async def test_an_answer_that_comes_before_its_question_is_lived_anew_counts(here: Installation) -> None:
     """A worker died once the question was on record: an update that meets the workflow's first task is asked again."""
     file = account(new_id("a").replace("_", "-"), new_id("C"))
-    await accounts.import_account(here.office, file)
+    await accounts.import_account(here.services, file)
     assert file.contract is not None
     it = task_id(file.account.key, "onsite_approval", 1)
     start = TaskStart(
@@ -261,7 +277,7 @@ async def test_an_answer_that_comes_before_its_question_is_lived_anew_counts(her
                     HUMAN_TASK.name,
                     start,
                     id=it,
-                    task_queue=here.office.settings.task_queue,
+                    task_queue=here.services.settings.task_queue,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 )
                 return await here.client.execute_update_with_start_workflow(
@@ -274,43 +290,43 @@ async def test_an_answer_that_comes_before_its_question_is_lived_anew_counts(her
     decision = await put_down(here, MANAGER, "approve")
     task: Any = AsItBegins()
     assert (
-        await words_module.hand_over(here.office, task, HumanTask.decide, decision, "the task")
+        await words_module.hand_over(here.services, task, HumanTask.decide, decision, "the task")
     ).outcome == "approve"
     assert answers == ["refused"]
 
 
-async def test_moves_at_once_are_all_on_record(here: Town) -> None:
+async def test_moves_at_once_are_all_on_record(here: Installation) -> None:
     """Each that is answered has its entry, in the order of the answers' effects; what it came to is what stands."""
     key = await a_kickoff(here)
     first = _in_a_week()
-    assert (await meetings.book(here.office, key, "kickoff", first, TAM)).outcome == "booked"
+    assert (await meeting.book(here.services, key, "kickoff", first, TAM)).outcome == "booked"
     times = [first + timedelta(hours=hour) for hour in range(1, 6)]
-    moved = await asyncio.gather(*(meetings.book(here.office, key, "kickoff", at, TAM) for at in times))
+    moved = await asyncio.gather(*(meeting.book(here.services, key, "kickoff", at, TAM) for at in times))
     assert {receipt.outcome for receipt in moved} == {"moved"}
 
     async def all_told() -> list[str]:
-        told = [entry for entry in await timelines.timeline_of(here.office, key) if entry.kind == "meeting.moved"]
+        told = [entry for entry in await timeline.timeline_of(here.services, key) if entry.kind == "meeting.moved"]
         return [entry.what for entry in told] if len(told) == len(times) else []
 
     assert len(set(await until(all_told, "five moves on record"))) == len(times)
-    booked = (await meetings.show(here.office, key, "kickoff")).booked
+    booked = (await meeting.show(here.services, key, "kickoff")).booked
     assert booked in times
     handle = here.client.get_workflow_handle(meeting_id(key, "kickoff", 1))
     assert (await handle.query("view"))["booking"]["sequence"] == len(times)
 
 
-async def test_a_meeting_that_was_moved_away_can_be_moved_back(here: Town) -> None:
+async def test_a_meeting_that_was_moved_away_can_be_moved_back(here: Installation) -> None:
     """The same words are another word once something else was said: at once by the same person, or by somebody else."""
     key = await a_kickoff(here)
     first = _in_a_week()
     second = first + timedelta(hours=1)
     colleague = by("tomas.novak@foobar.example")
     for at, actor in ((first, TAM), (second, TAM), (first, TAM), (second, colleague), (first, TAM)):
-        assert (await meetings.book(here.office, key, "kickoff", at, actor)).accepted
+        assert (await meeting.book(here.services, key, "kickoff", at, actor)).accepted
 
     async def back() -> bool:
         handle = here.client.get_workflow_handle(meeting_id(key, "kickoff", 1))
         return bool((await handle.query("view"))["booking"]["sequence"] == 4)
 
     await until(back, "the last move")
-    assert (await meetings.show(here.office, key, "kickoff")).booked == first
+    assert (await meeting.show(here.services, key, "kickoff")).booked == first

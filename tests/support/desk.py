@@ -11,20 +11,21 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
+from rapport.model.account import MembersFile, WrittenMember
 from rapport.model.ids import case_id, desk_id, new_id
-from rapport.model.people import MembersFile, WrittenMember
-from rapport.model.support import DESK, CaseView, DeskStart, DeskView, Dossier, WrittenCase
-from rapport.storage import imports, people
+from rapport.model.support_case import DESK, CaseView, DeskStart, DeskView, Dossier, WrittenCase
+from rapport.storage import account, imports
+from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
-from rapport.storage.people import KnownAbsence
-from rapport.storage.support_tables import CaseRow
-from starters.commands import case_reading, cases, messages
-from starters.commands.case_reading import CaseLine
-from starters.commands.cases import Opened
-from starters.commands.office import Actor, present
-from tests.conftest import CHAMPION, Town, by, example, text_of, until
+from rapport.storage.support_case_tables import CaseRow
+from starters.use_cases import message, support_case
+from starters.use_cases.services import Actor, present
+from starters.use_cases.support_case import Opened
+from starters.views import support_case as support_case_views
+from starters.views.support_case import CaseLine
+from tests.conftest import CHAMPION, Installation, by, example, text_of, until
+from workflows.desk import SupportDesk
 from workflows.support_case import SupportCase
-from workflows.support_desk import SupportDesk
 
 SAM, KIM, LEE = (f"{name}@foobar.example" for name in ("sam.okafor", "kim.berg", "lee.ferro"))
 LEAD = "pat.lindt@foobar.example"
@@ -62,23 +63,28 @@ def crew() -> MembersFile:
 
 
 async def open_desk(
-    town: Town, *, turnover: int = 1_000, day: int | None = 0, hour: int = 10, members: MembersFile | None = None
+    installation: Installation,
+    *,
+    turnover: int = 1_000,
+    day: int | None = 0,
+    hour: int = 10,
+    members: MembersFile | None = None,
 ) -> None:
     """Bring the account and the crew on record and start the desk, on a Monday at ten unless told otherwise."""
     if day is not None:
-        await town.sleep_to(day, hour)
-    shared = town.environment is None
-    now = present() if shared else await town.now()
-    async with town.office.store.writing() as connection:
+        await installation.sleep_to(day, hour)
+    shared = installation.environment is None
+    now = present() if shared else await installation.now()
+    async with installation.services.store.writing() as connection:
         await imports.save(connection, example(), now)
         await imports.save_members(connection, members or crew())
         if shared:
             await _number_from(connection, secrets.randbelow(10**8) + 10**5, now)
-    await town.client.start_workflow(
+    await installation.client.start_workflow(
         SupportDesk.run,
         DeskStart(turnover=turnover),
         id=desk_id(DESK),
-        task_queue=town.office.settings.task_queue,
+        task_queue=installation.services.settings.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING if shared else WorkflowIDConflictPolicy.FAIL,
     )
 
@@ -92,96 +98,96 @@ async def _number_from(connection: Connection, number: int, now: datetime) -> No
 
 
 async def ask(
-    town: Town, question: str = "How do I rotate a token?", actor: Actor | None = None, **more: Any
+    installation: Installation, question: str = "How do I rotate a token?", actor: Actor | None = None, **more: Any
 ) -> Opened:
     """Open a case as the support engineer on the phone does, or as whoever is named."""
     written = WrittenCase.model_validate({"account": "versayce", "question": question, "area": "api", **more})
-    return await cases.open_case(town.office, written, actor or by(SAM))
+    return await support_case.open_case(installation.services, written, actor or by(SAM))
 
 
-async def case_of(town: Town, ref: str) -> CaseView:
+async def case_of(installation: Installation, ref: str) -> CaseView:
     """The case as it stands."""
-    return await town.client.get_workflow_handle(case_id(ref)).query(SupportCase.view)
+    return await installation.client.get_workflow_handle(case_id(ref)).query(SupportCase.view)
 
 
-async def desk_of(town: Town) -> DeskView:
+async def desk_of(installation: Installation) -> DeskView:
     """The desk as it stands."""
-    return await town.client.get_workflow_handle(desk_id(DESK)).query(SupportDesk.view)
+    return await installation.client.get_workflow_handle(desk_id(DESK)).query(SupportDesk.view)
 
 
-async def in_state(town: Town, ref: str, state: str) -> CaseView:
+async def in_state(installation: Installation, ref: str, state: str) -> CaseView:
     """The case, once it is in this state and on record so."""
 
     async def there() -> CaseView | None:
         try:
-            seen = await case_of(town, ref)
+            seen = await case_of(installation, ref)
         except RPCError:
             return None
-        shown = await case_reading.show(town.office, ref)
+        shown = await support_case_views.show(installation.services, ref)
         return seen if seen.status.state == state == shown.state else None
 
     seen: CaseView = await until(there, f"{ref} to be {state}")
     return seen
 
 
-async def listed(town: Town, ref: str) -> CaseLine:
+async def listed(installation: Installation, ref: str) -> CaseLine:
     """The case's line in lists: what stands on record, and no query to its workflow.
 
     A time-skipping server whose query meets the end of a run keeps its clock locked for ever.
     """
-    (line,) = [one for one in await case_reading.listed(town.office, also_over=True) if one.ref == ref]
+    (line,) = [one for one in await support_case_views.listed(installation.services, also_over=True) if one.ref == ref]
     return line
 
 
-async def owner_of(town: Town, ref: str) -> str:
+async def owner_of(installation: Installation, ref: str) -> str:
     """The address of whoever has the case, once somebody has."""
 
     async def owned() -> str | None:
-        lines = await case_reading.listed(town.office, also_over=True)
+        lines = await support_case_views.listed(installation.services, also_over=True)
         return next((one.owner_email for one in lines if one.ref == ref), None)
 
     found: str = await until(owned, f"an owner of {ref}")
     return found
 
 
-async def mail_about(town: Town, to: str, words: str) -> Any:
+async def mail_about(installation: Installation, to: str, words: str) -> Any:
     """The first mail to somebody whose subject has these words."""
 
     async def there() -> Any:
-        return next((mail for mail in town.mails(to) if words in str(mail["Subject"])), None)
+        return next((mail for mail in installation.mails(to) if words in str(mail["Subject"])), None)
 
     return await until(there, f'a mail to {to} about "{words}"')
 
 
-async def sleep_past(town: Town, instant: datetime | None) -> None:
+async def sleep_past(installation: Installation, instant: datetime | None) -> None:
     """Let the clock run to a little after an instant."""
     assert instant is not None
-    await town.sleep_until(instant)
+    await installation.sleep_until(instant)
 
 
-async def let_a_draft_go(town: Town, owner: str, before: datetime | None) -> None:
+async def let_a_draft_go(installation: Installation, owner: str, before: datetime | None) -> None:
     """Have a case's owner send the word to the customer that is drafted shortly before a promise ends."""
     assert before is not None
-    await sleep_past(town, before - timedelta(minutes=10))
-    await mail_about(town, owner, "a word to the customer is drafted")
-    (draft,) = await messages.drafts(town.office, "versayce")
-    await messages.release(town.office, (draft.key,), by(owner))
-    assert "not forgotten" in text_of(await mail_about(town, CHAMPION, "Re: [C-00001]"))
+    await sleep_past(installation, before - timedelta(minutes=10))
+    await mail_about(installation, owner, "a word to the customer is drafted")
+    (draft,) = await message.drafts(installation.services, "versayce")
+    await message.release(installation.services, (draft.key,), by(owner))
+    assert "not forgotten" in text_of(await mail_about(installation, CHAMPION, "Re: [C-00001]"))
 
 
-async def away(town: Town, email: str, *, days: int) -> None:
+async def away(installation: Installation, email: str, *, days: int) -> None:
     """Have somebody be away from the server's present on."""
-    now = await town.now()
-    async with town.office.store.writing() as connection:
-        member = await people.member_by_email(connection, email)
+    now = await installation.now()
+    async with installation.services.store.writing() as connection:
+        member = await account.member_by_email(connection, email)
         assert member is not None
         absence = KnownAbsence(id=new_id("a"), member=member.id, starts=now, ends=now + timedelta(days=days))
-        assert await people.add_absence(connection, absence, "", now) is None
+        assert await account.add_absence(connection, absence, "", now) is None
 
 
-async def over(town: Town, ref: str) -> bool:
+async def over(installation: Installation, ref: str) -> bool:
     """Whether the case's workflow has ended."""
-    found = await town.client.get_workflow_handle(case_id(ref)).describe()
+    found = await installation.client.get_workflow_handle(case_id(ref)).describe()
     return found.status is not WorkflowExecutionStatus.RUNNING
 
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from sqlalchemy import insert
 
-from rapport.model.people import MembersFile, Role
+from rapport.model.account import MembersFile, Role
 from rapport.model.reading import read_toml
-from rapport.model.side_work import NewSideProject
-from rapport.storage import imports, people, side_projects
+from rapport.model.side_project import NewSideProject
+from rapport.storage import account, imports, side_project
 from rapport.storage.database import Connection
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 
 NOW: Final = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ANA, BEN, DEV, LEAD = (f"{name}@foobar.example" for name in ("ana.pop", "ben.roth", "dev.oyelaran", "pat.lindt"))
@@ -44,10 +44,10 @@ zone = "Europe/Zurich"
 async def staffed(connection: Connection) -> dict[str, str]:
     """A desk of two with their lead, and a developer, and of nobody else; their ids, by first name."""
     ours = await imports.save_members(connection, read_toml(MembersFile, DESK, "desk.toml"))
-    for member in await people.members(connection):
+    for member in await account.members(connection):
         if member.id not in ours and Role.SUPPORT_ENGINEER in member.roles:
-            await people.mark_left(connection, member.id, NOW - timedelta(days=400))
-    return {member.name.split()[0]: member.id for member in await people.members(connection)}
+            await account.mark_left(connection, member.id, NOW - timedelta(days=400))
+    return {member.name.split()[0]: member.id for member in await account.members(connection)}
 
 
 async def case(
@@ -113,11 +113,11 @@ async def weeks(connection: Connection) -> None:
          ("integration", "A dashboard for Orbisant's ticket system"), ("training", "Alerts for newcomers"))
     ):  # fmt: skip
         written = NewSideProject.model_validate({"kind": kind, "title": title})
-        id_ = await side_projects.add(connection, written, ids["Pat"], None, monday + timedelta(hours=index))
+        id_ = await side_project.add(connection, written, ids["Pat"], None, monday + timedelta(hours=index))
         if index < 2:
             begun = monday + timedelta(days=1 + index, hours=9)
-            await side_projects.take(connection, id_, ids["Ana" if index else "Ben"], begun)
-            await side_projects.put_back(connection, id_, "peak", begun + timedelta(days=3, hours=4))
-            await side_projects.take(connection, id_, ids["Ben"], begun + timedelta(days=8))
+            await side_project.take(connection, id_, ids["Ana" if index else "Ben"], begun)
+            await side_project.put_back(connection, id_, "peak", begun + timedelta(days=3, hours=4))
+            await side_project.take(connection, id_, ids["Ben"], begun + timedelta(days=8))
             if index:
-                await side_projects.done(connection, id_, begun + timedelta(days=10))
+                await side_project.done(connection, id_, begun + timedelta(days=10))

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
+from rapport.model.account import AccountFile
 from rapport.model.ids import new_id
-from rapport.model.people import AccountFile
-from starters.commands import meetings, onboardings, tasks
-from starters.commands.office import Actor
-from starters.commands.onboardings import StartRequest
-from tests.conftest import Town, account, until
+from starters.use_cases import meeting, onboarding, task
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import Actor
+from tests.conftest import Installation, account, until
 
 
-async def onboarded(here: Town, **facts: bool) -> tuple[str, AccountFile]:
+async def onboarded(here: Installation, **facts: bool) -> tuple[str, AccountFile]:
     """An account whose kickoff is voted on, unless it waits for an approval."""
     key = new_id("a").replace("_", "-")
     file = account(key, new_id("C"))
     known = file.account.facts.model_copy(update=facts)
     file = file.model_copy(update={"account": file.account.model_copy(update={"facts": known})})
-    await onboardings.start(here.office, StartRequest(file=file))
+    await onboarding.start(here.services, StartRequest(file=file))
 
     async def welcomed() -> bool:
         return len(here.mails()) >= 4
@@ -28,7 +28,7 @@ async def onboarded(here: Town, **facts: bool) -> tuple[str, AccountFile]:
     return key, file
 
 
-async def end(here: Town, *ids: str, how: str = "terminate") -> None:
+async def end(here: Installation, *ids: str, how: str = "terminate") -> None:
     """End workflows as an operator does in Temporal, and wait until they have ended."""
     for id_ in ids:
         handle = here.client.get_workflow_handle(id_)
@@ -37,13 +37,13 @@ async def end(here: Town, *ids: str, how: str = "terminate") -> None:
             await handle.result()
 
 
-async def open_tasks(here: Town, key: str) -> list[str]:
+async def open_tasks(here: Installation, key: str) -> list[str]:
     """What of an account's is in inboxes."""
-    everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+    everyone = await task.inbox(here.services, Actor(email="", channel="cli", entered_by="tester"))
     return [line.task for line in everyone.mine if f"/{key}/" in line.task]
 
 
-async def runs(here: Town, *ids: str) -> None:
+async def runs(here: Installation, *ids: str) -> None:
     """Wait until these run."""
 
     async def run() -> bool:
@@ -53,25 +53,25 @@ async def runs(here: Town, *ids: str) -> None:
     await until(run, f"{', '.join(ids)} to run")
 
 
-async def answers(here: Town, key: str) -> dict[str, bool]:
+async def answers(here: Installation, key: str) -> dict[str, bool]:
     """Who has answered on the times for the kickoff."""
-    shown = await meetings.show(here.office, key, "kickoff")
+    shown = await meeting.show(here.services, key, "kickoff")
     return {answer.who: answer.answered for answer in shown.answers}
 
 
-def to_customer(here: Town) -> int:
+def to_customer(here: Installation) -> int:
     """How many emails went to others than our own."""
     return len([mail for mail in here.mails() if "foobar.example" not in str(mail["To"])])
 
 
-async def milestone(here: Town, key: str, step: str) -> str:
+async def milestone(here: Installation, key: str, step: str) -> str:
     """How a step is."""
-    shown = await onboardings.status(here.office, key)
+    shown = await onboarding.status(here.services, key)
     found = next(one for one in shown.milestones if one.step == step)
     return found.state if found.state == "failed" else found.outcome or found.state
 
 
-async def is_open(here: Town, id_: str) -> bool:
+async def is_open(here: Installation, id_: str) -> bool:
     """Whether a task is in anybody's inbox."""
-    everyone = await tasks.inbox(here.office, Actor(email="", channel="cli", entered_by="tester"))
+    everyone = await task.inbox(here.services, Actor(email="", channel="cli", entered_by="tester"))
     return id_ in [line.task for line in everyone.mine]

@@ -19,13 +19,13 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from rapport.model.base import Refusal
-from rapport.model.human_task import TaskPhase
+from rapport.model.base import UserError
 from rapport.model.ids import step_of_to_do
-from rapport.policy.chores import DECIDE_ON_FAILURE
-from starters.commands import tasks
-from starters.commands.office import Actor
-from tests.conftest import Town, by
+from rapport.model.task import TaskPhase
+from rapport.rules.todo_template import DECIDE_ON_FAILURE
+from starters.use_cases import task
+from starters.use_cases.services import Actor
+from tests.conftest import Installation, by
 from workflows import options, outcomes
 from workflows.options import Nature
 
@@ -171,11 +171,11 @@ ANSWERS: Final = {FAILED: "redo", ".unwritten": "again", ".undelivered": "resend
 """What a TAM says of what went wrong, by how the to-do's step ends."""
 
 
-async def see_to(town: Town) -> int:
+async def see_to(installation: Installation) -> int:
     """Do each to-do there is about what went wrong, as its TAM would; how many there were."""
     try:
-        lines = (await tasks.inbox(town.office, Actor(email="", channel="cli"))).mine
-    except Refusal:
+        lines = (await task.inbox(installation.services, Actor(email="", channel="cli"))).mine
+    except UserError:
         return 0
     count = 0
     for line in lines:
@@ -184,14 +184,14 @@ async def see_to(town: Town) -> int:
             continue
         count += 1
         try:
-            await tasks.decide(town.office, line.task, word, by(line.assignees[0]))
-        except Refusal:
+            await task.decide(installation.services, line.task, word, by(line.assignees[0]))
+        except UserError:
             # Somebody has said so already.
             continue
     return count
 
 
-class Attended(Town):
+class Attended(Installation):
     """An installation whose TAM sees to what went wrong before anything else happens."""
 
     async def sleep_until(self, instant: Any) -> None:

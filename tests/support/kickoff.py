@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from temporalio.client import WorkflowExecutionStatus
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.account import AccountFile
+from rapport.model.base import Refused, UserError
 from rapport.model.message import MessageState
-from rapport.model.people import AccountFile
-from starters.commands import meetings, messages, onboardings
-from starters.commands.meetings import MeetingShown
-from starters.commands.onboardings import StartRequest
-from tests.conftest import Town, by, example, until
+from starters.use_cases import meeting, message, onboarding
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.onboarding import StartRequest
+from tests.conftest import Installation, by, example, until
 
 
 def reviewed(review: str) -> AccountFile:
@@ -21,25 +21,25 @@ def reviewed(review: str) -> AccountFile:
     return file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
 
 
-async def begin(town: Town, file: AccountFile | None = None) -> None:
+async def begin(installation: Installation, file: AccountFile | None = None) -> None:
     """Start the example's onboarding on a Monday at ten."""
-    await town.sleep_to(0, 10)
-    started = await onboardings.start(town.office, StartRequest(file=file or example()))
+    await installation.sleep_to(0, 10)
+    started = await onboarding.start(installation.services, StartRequest(file=file or example()))
     assert started.created
 
 
-async def kickoff(town: Town) -> MeetingShown:
+async def kickoff(installation: Installation) -> MeetingShown:
     """The kickoff as it stands."""
-    return await meetings.show(town.office, "versayce", "kickoff")
+    return await meeting.show(installation.services, "versayce", "kickoff")
 
 
-async def in_phase(town: Town, phase: str) -> MeetingShown:
+async def in_phase(installation: Installation, phase: str) -> MeetingShown:
     """The kickoff, once it is in this phase."""
 
     async def there() -> MeetingShown | None:
         try:
-            shown = await kickoff(town)
-        except Refusal as refusal:
+            shown = await kickoff(installation)
+        except UserError as refusal:
             if refusal.kind is not Refused.NOT_FOUND:
                 raise
             return None
@@ -49,29 +49,29 @@ async def in_phase(town: Town, phase: str) -> MeetingShown:
     return shown
 
 
-async def drafted(town: Town) -> MeetingShown:
+async def drafted(installation: Installation) -> MeetingShown:
     """The kickoff, once it waits for the TAM to read four drafts."""
 
     async def there() -> MeetingShown | None:
-        shown = await in_phase(town, "drafted")
-        four = len(await messages.listed(town.office, "versayce", MessageState.DRAFT)) == 4
+        shown = await in_phase(installation, "drafted")
+        four = len(await message.listed(installation.services, "versayce", MessageState.DRAFT)) == 4
         return shown if four and shown.waiting_on == ("tam",) else None
 
     shown: MeetingShown = await until(there, "four drafts")
     return shown
 
 
-async def vote(town: Town, email: str, *slots: str) -> None:
+async def vote(installation: Installation, email: str, *slots: str) -> None:
     """Answer the poll for someone."""
-    receipt = await meetings.vote(town.office, "versayce", "kickoff", slots, by(email))
+    receipt = await meeting.vote(installation.services, "versayce", "kickoff", slots, by(email))
     assert receipt.accepted
 
 
-def status_of(town: Town, workflow_id: str) -> Callable[[], Awaitable[bool]]:
+def status_of(installation: Installation, workflow_id: str) -> Callable[[], Awaitable[bool]]:
     """Whether a workflow has ended well."""
 
     async def ended() -> bool:
-        described = await town.client.get_workflow_handle(workflow_id).describe()
+        described = await installation.client.get_workflow_handle(workflow_id).describe()
         return described.status is WorkflowExecutionStatus.COMPLETED
 
     return ended

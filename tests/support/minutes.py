@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from rapport.model.minutes import Minutes
 from rapport.model.reading import check, read_toml
-from rapport.storage import contracts
-from starters.commands import meetings
-from tests.conftest import CHAMPION, ROOT, TAM, USER, Town
+from rapport.storage import contract as contracts
+from starters.use_cases import meeting
+from tests.conftest import CHAMPION, ROOT, TAM, USER, Installation
 from tests.support.kickoff import begin, in_phase, vote
 
 COLLEAGUE: Final = "tomas.novak@foobar.example"
@@ -37,27 +37,29 @@ def blocker(
     return {"title": title, "owner": owner, "next_check": next_check}
 
 
-async def begun(town: Town) -> None:
+async def begun(installation: Installation) -> None:
     """Start the example, vote on its kickoff, and let the clock run to its end."""
-    await begin(town)
-    await in_phase(town, "voting")
-    await vote(town, CHAMPION, "1")
-    await vote(town, USER, "1")
-    booked = await in_phase(town, "booked")
+    await begin(installation)
+    await in_phase(installation, "voting")
+    await vote(installation, CHAMPION, "1")
+    await vote(installation, USER, "1")
+    booked = await in_phase(installation, "booked")
     assert booked.booked_until is not None
-    await town.sleep_until(booked.booked_until)
+    await installation.sleep_until(booked.booked_until)
 
 
-async def held(town: Town, written: Minutes | None = None) -> None:
+async def held(installation: Installation, written: Minutes | None = None) -> None:
     """Say that the kickoff was held."""
-    await begun(town)
-    receipt = await meetings.report(town.office, "versayce", "kickoff", "held", TAM, written=written or example())
+    await begun(installation)
+    receipt = await meeting.report(
+        installation.services, "versayce", "kickoff", "held", TAM, written=written or example()
+    )
     assert receipt.accepted
 
 
-async def outcome(town: Town) -> str | None:
+async def outcome(installation: Installation) -> str | None:
     """How the kickoff's step ended, as SQL knows it."""
-    async with town.office.store.reading() as connection:
+    async with installation.services.store.reading() as connection:
         contract = await contracts.latest(connection, "versayce")
         assert contract is not None
         steps = await contracts.milestones(connection, contract.id)

@@ -7,13 +7,13 @@ import asyncio
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from rapport.model.human_task import TaskResult, TaskStart
-    from rapport.model.operations import Steer, Steering
+    from rapport.model.operation import Control, ControlKind
+    from rapport.model.task import TaskResult, TaskStart
     from rapport.model.workflows import HUMAN_TASK
-    from rapport.policy.chores import FIND_A_TIME
+    from rapport.rules.todo_template import FIND_A_TIME
 
 from workflows.correspondence import Correspondence
-from workflows.waiting import Errand
+from workflows.waiting import Todo
 
 
 @workflow.defn(name="Paused")
@@ -31,7 +31,7 @@ class Paused(Correspondence):
         """Have them opened, one after the other; then wait for a pause, and stand still."""
         over = False
         errands = [
-            asyncio.create_task(Errand(FIND_A_TIME, self, "C-1", "kickoff", "Kickoff", number).put(lambda: over))
+            asyncio.create_task(Todo(FIND_A_TIME, self, "C-1", "kickoff", "Kickoff", number).put(lambda: over))
             for number in range(1, count + 1)
         ]
         await workflow.wait_condition(lambda: len(self.todos) == count and self.paused_at is not None)
@@ -55,7 +55,7 @@ class Waits:
         await workflow.wait_condition(lambda: self.over)
         return TaskResult(outcome="closed", at=workflow.now())
 
-    @workflow.signal(name="steer")
-    def steer(self, steer: Steer) -> None:
+    @workflow.signal(name="control")
+    def control(self, control: Control) -> None:
         """Word from whoever waits for it."""
-        self.over = steer.kind is Steering.CLOSE
+        self.over = control.kind is ControlKind.CLOSE

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from starters.commands import onboardings, tasks
-from starters.commands.onboardings import StartRequest
-from starters.commands.tasks_shown import TaskShown
-from tests.conftest import CHAMPION, TAM, Town, account, example, link_of
+from starters.use_cases import onboarding, task as tasks
+from starters.use_cases.onboarding import StartRequest
+from starters.views.task import TaskShown
+from tests.conftest import CHAMPION, TAM, Installation, account, example, link_of
 from tests.support.approval import seen
 from tests.support.playbooks import put
 
@@ -18,32 +18,32 @@ PLAN: Final = {
 }
 
 
-async def plan(town: Town, key: str = "versayce", contract: str | None = None) -> TaskShown:
+async def plan(installation: Installation, key: str = "versayce", contract: str | None = None) -> TaskShown:
     """An account whose training plan waits for the TAM to write it."""
-    name = put(town.office.settings.data, "signing", "training_plan")
+    name = put(installation.services.settings.data, "signing", "training_plan")
     file = example(playbook=name) if contract is None else account(key, contract)
     if file.contract is not None:
         file = file.model_copy(update={"contract": file.contract.model_copy(update={"playbook": name})})
-    await onboardings.start(town.office, StartRequest(file=file))
-    return await in_phase(town, "preparing", key)
+    await onboarding.start(installation.services, StartRequest(file=file))
+    return await in_phase(installation, "preparing", key)
 
 
-async def in_phase(town: Town, phase: str, key: str = "versayce", round_: int = 1) -> TaskShown:
+async def in_phase(installation: Installation, phase: str, key: str = "versayce", round_: int = 1) -> TaskShown:
     """The plan, once it stands there."""
 
     def ready(one: TaskShown) -> bool:
         return one.phase == phase and one.round == round_
 
-    return await seen(town, f"{key}/training_plan", ready)
+    return await seen(installation, f"{key}/training_plan", ready)
 
 
-async def written(town: Town, task: TaskShown, **changes: str) -> TaskShown:
+async def written(installation: Installation, task: TaskShown, **changes: str) -> TaskShown:
     """The plan, once it waits for the champion."""
     before = task.round if task.said else 0
-    assert (await tasks.request(town.office, task.task, PLAN | changes, TAM)).accepted
-    return await in_phase(town, "open", task.account, before + 1)
+    assert (await tasks.request(installation.services, task.task, PLAN | changes, TAM)).accepted
+    return await in_phase(installation, "open", task.account, before + 1)
 
 
-async def link(town: Town, count: int = 1) -> str:
+async def link(installation: Installation, count: int = 1) -> str:
     """The token of the latest link in the champion's mails, once so many have come."""
-    return link_of((await town.mailed(count, CHAMPION))[-1])
+    return link_of((await installation.mailed(count, CHAMPION))[-1])

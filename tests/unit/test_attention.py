@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
+from rapport.model.account import WEEKDAYS, Schedule, WorkingHours
 from rapport.model.message import Purpose, Weight
-from rapport.model.people import WEEKDAYS, Schedule, WorkingHours
-from rapport.policy.attention import OF_USE_FOR, OUTSIDE, Planned, Verdict, decide, earliest
-from rapport.policy.calendar import is_business_day, wall, working_windows
+from rapport.rules.attention import OF_USE_FOR, OUTSIDE, MailVerdict, Planned, decide, earliest
+from rapport.rules.calendar import is_business_day, wall, working_windows
 
 PLACES = (
     ("Europe/Zurich", "CH", "ZH"),
@@ -142,7 +141,7 @@ def test_a_mail_joins_only_what_waits_for_its_own_day(
 @given(people, instants, st.sampled_from(Weight))
 def test_quiet_hours_can_be_ignored(who: Schedule, asked: datetime, weight: Weight) -> None:
     """Where working time does not count, every mail within its budget goes at once."""
-    assert decide(asked, who, weight, 1, [], quiet_hours=False) == Verdict(asked)
+    assert decide(asked, who, weight, 1, [], quiet_hours=False) == MailVerdict(asked)
 
 
 def test_a_month_is_the_readers_own() -> None:
@@ -150,19 +149,21 @@ def test_a_month_is_the_readers_own() -> None:
     planned = [Planned(str(day), at(day, 10, AUCKLAND)) for day in (2, 9, 16, 23)]
     first = at(1, 10, AUCKLAND, month=12)
     assert first.month == 11
-    assert decide(first, AUCKLAND, Weight.NICE, 4, planned) == Verdict(first)
+    assert decide(first, AUCKLAND, Weight.NICE, 4, planned) == MailVerdict(first)
     eve = at(30, 10, AUCKLAND)
     verdict = decide(eve, AUCKLAND, Weight.NICE, 4, planned)
-    assert verdict == Verdict(at(1, 9, AUCKLAND, month=12), "their attention budget for November is used up (4 of 4)")
+    assert verdict == MailVerdict(
+        at(1, 9, AUCKLAND, month=12), "their attention budget for November is used up (4 of 4)"
+    )
 
 
 def test_what_waits_over_the_end_of_a_month_counts_where_it_goes() -> None:
     """Asked for on the Saturday before 1 November, it goes on Monday the 2nd, on November's budget."""
     october = [Planned(str(day), at(day, 10, month=10)) for day in (5, 6, 7, 8)]
     asked = at(31, 12, month=10)
-    assert decide(asked, ZURICH, Weight.NICE, 4, october) == Verdict(at(2, 9), OUTSIDE)
+    assert decide(asked, ZURICH, Weight.NICE, 4, october) == MailVerdict(at(2, 9), OUTSIDE)
     november = [Planned("n", at(2, 10))] * 4
-    assert decide(asked, ZURICH, Weight.NICE, 4, november) == Verdict(
+    assert decide(asked, ZURICH, Weight.NICE, 4, november) == MailVerdict(
         None, "their attention budget for November is used up (4 of 4)"
     )
 
@@ -171,16 +172,16 @@ def test_a_mail_that_is_of_no_use_next_month_stays() -> None:
     """Put off for at most seven days, and not beyond the end of its use."""
     planned = [Planned(str(day), at(day, 10)) for day in (2, 3, 4, 5)]
     reason = "their attention budget for November is used up (4 of 4)"
-    assert decide(at(10, 10), ZURICH, Weight.NICE, 4, planned) == Verdict(None, reason)
-    assert decide(at(26, 10), ZURICH, Weight.NICE, 4, planned) == Verdict(at(1, 9, month=12), reason)
-    assert decide(at(26, 10), ZURICH, Weight.NICE, 4, planned, until=at(30, 17)) == Verdict(None, reason)
+    assert decide(at(10, 10), ZURICH, Weight.NICE, 4, planned) == MailVerdict(None, reason)
+    assert decide(at(26, 10), ZURICH, Weight.NICE, 4, planned) == MailVerdict(at(1, 9, month=12), reason)
+    assert decide(at(26, 10), ZURICH, Weight.NICE, 4, planned, until=at(30, 17)) == MailVerdict(None, reason)
 
 
 def test_a_holiday_is_no_working_time() -> None:
     """What is asked for on the evening before Good Friday in Zurich goes on the Tuesday after Easter."""
     assert not any(is_business_day(date(2026, 4, day), ZURICH) for day in (3, 6))
     thursday = wall(date(2026, 4, 2), time(18), ZURICH.zone)
-    assert decide(thursday, ZURICH, Weight.NICE, 4, []) == Verdict(
+    assert decide(thursday, ZURICH, Weight.NICE, 4, []) == MailVerdict(
         wall(date(2026, 4, 7), time(9), ZURICH.zone), OUTSIDE
     )
 
@@ -189,7 +190,7 @@ def test_the_morning_after_the_clocks_changed_begins_at_nine() -> None:
     """On either side of a change, working time begins at nine on the wall."""
     before, after = wall(date(2026, 10, 23), time(20), ZURICH.zone), wall(date(2026, 10, 26), time(9), ZURICH.zone)
     assert after - wall(date(2026, 10, 23), time(9), ZURICH.zone) == timedelta(days=3, hours=1)
-    assert earliest(before, ZURICH, Weight.NEEDED) == Verdict(after, OUTSIDE)
+    assert earliest(before, ZURICH, Weight.NEEDED) == MailVerdict(after, OUTSIDE)
 
 
 def test_every_purpose_has_a_weight() -> None:

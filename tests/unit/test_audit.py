@@ -15,22 +15,21 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sqlalchemy import delete, select, update
 from temporalio.client import Client
 
 from rapport.model.ids import new_id
-from rapport.model.records import Entry
-from rapport.policy import audit
-from rapport.policy.audit import Flaw, Link
+from rapport.model.projection import TimelineEvent
+from rapport.rules import audit
+from rapport.rules.audit import ChainLink, Flaw
 from rapport.settings import Settings
 from rapport.storage import timeline
 from rapport.storage.database import Store
 from rapport.storage.tables import TimelineHeadRow, TimelineRow
 from rapport.storage.timeline import Submission, Verified
-from starters.commands.audit import verify
-from starters.commands.office import Actor, Office, submission
+from starters.use_cases.audit import verify
+from starters.use_cases.services import Actor, Services, submission
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import address
 
@@ -86,7 +85,7 @@ class Record:
 
     path: Path
     hand: sqlite3.Connection
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TimelineEvent] = field(default_factory=list)
 
     def with_store(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Do something with a store of its own."""
@@ -105,7 +104,7 @@ class Record:
 
         said = [self._say(one.said) if one.said else None for one in happened]
         self.entries += [
-            Entry(
+            TimelineEvent(
                 key=f"k/{number}",
                 account="versayce",
                 at=one.at,
@@ -116,7 +115,7 @@ class Record:
             )
             for number, (one, words) in enumerate(zip(happened, said, strict=True), 1)
         ]
-        beside = Entry(key="beside", account="beside", at=NOW, kind="x")
+        beside = TimelineEvent(key="beside", account="beside", at=NOW, kind="x")
 
         async def work(store: Store) -> None:
             async with store.writing() as connection:
@@ -133,7 +132,7 @@ class Record:
         actor = Actor(email="", channel=said.channel)
         return submission("m_2", actor, "vote", "w", said.text, on_behalf_of=said.on_behalf_of, shown=said.shown)
 
-    def append(self, entries: list[Entry]) -> None:
+    def append(self, entries: list[TimelineEvent]) -> None:
         """Write entries as they are."""
 
         async def work(store: Store) -> None:
@@ -151,10 +150,10 @@ class Record:
 
         return self.with_store(work)
 
-    def links(self) -> list[Link]:
+    def links(self) -> list[ChainLink]:
         """The chain as it stands."""
 
-        async def work(store: Store) -> list[Link]:
+        async def work(store: Store) -> list[ChainLink]:
             async with store.snapshot() as connection:
                 return [link async for link in timeline.links(connection, "versayce")]
 
@@ -221,7 +220,7 @@ def test_a_record_is_whole_and_repeating_changes_nothing(
     repeated = again.choices(record.entries, k=len(record.entries) + 1)
     record.append([entry.model_copy(update={"kind": "other"}) for entry in repeated])
     assert [record.by_hand(statement) for statement in everything] == before
-    fresh = Entry(key="fresh", account="versayce", at=NOW, kind="x")
+    fresh = TimelineEvent(key="fresh", account="versayce", at=NOW, kind="x")
     record.append([*repeated, fresh, fresh])
     assert [link.sequence for link in record.links()] == list(range(1, len(happened) + 2))
     assert record.found() == []
@@ -257,7 +256,7 @@ async def test_two_stores_at_once_make_one_chain(store: Store) -> None:
     async def write(where: Store, number: int) -> None:
         async with where.writing() as connection:
             entries = [
-                Entry(key=f"{account}/{number // 2}", account=account, at=NOW, kind="x")
+                TimelineEvent(key=f"{account}/{number // 2}", account=account, at=NOW, kind="x")
                 for account in ("versayce", "other")
             ]
             await timeline.append(connection, entries)
@@ -274,7 +273,7 @@ async def test_two_stores_at_once_make_one_chain(store: Store) -> None:
 
 async def test_a_long_chain_is_verified_in_pieces(store: Store) -> None:
     """A chain of more entries than are read at once is whole, and without one of them it is not."""
-    entries = [Entry(key=str(number), account="versayce", at=NOW, kind="x") for number in range(1, 1201)]
+    entries = [TimelineEvent(key=str(number), account="versayce", at=NOW, kind="x") for number in range(1, 1201)]
     async with store.writing() as connection:
         await timeline.append(connection, entries)
     for gone in (500, 501):
@@ -296,7 +295,9 @@ async def test_a_long_chain_is_verified_in_pieces(store: Store) -> None:
 
 async def append(store: Store, first: int, last: int) -> None:
     """Write so many entries."""
-    entries = [Entry(key=str(number), account="versayce", at=NOW, kind="x") for number in range(first, last + 1)]
+    entries = [
+        TimelineEvent(key=str(number), account="versayce", at=NOW, kind="x") for number in range(first, last + 1)
+    ]
     async with store.writing() as connection:
         await timeline.append(connection, entries)
 
@@ -309,11 +310,11 @@ async def change(store: Store, at: int, **values: Any) -> None:
 
 async def test_an_audit_goes_on_from_where_the_record_was_whole(store: Store, tmp_path: Path) -> None:
     """What was verified is not looked at again, but for its last entry; what has come since is, each time."""
-    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    services = Services(Settings(data=tmp_path), store, cast("Client", None))
     await append(store, 1, 1200)
-    seen = [await verify(office), await verify(office)]
+    seen = [await verify(services), await verify(services)]
     await append(store, 1201, 1203)
-    seen += [await verify(office), await verify(office, again=True), await verify(office)]
+    seen += [await verify(services), await verify(services, again=True), await verify(services)]
     assert [(one.whole, one.entries, one.before) for one in seen] == [
         (True, 1200, 0),
         (True, 1, 1199),
@@ -330,37 +331,40 @@ async def test_what_is_altered_since_is_found_without_looking_at_the_rest(
 ) -> None:
     """From the last verified entry on nothing escapes: not in that one, not in those after it; and it is told again
     until it is mended."""
-    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    services = Services(Settings(data=tmp_path), store, cast("Client", None))
     await append(store, 1, 5)
-    assert (await verify(office)).whole
+    assert (await verify(services)).whole
     await append(store, 6, 8)
     await change(store, at, **values)
     for _ in range(2):
-        assert not (await verify(office)).whole
+        assert not (await verify(services)).whole
 
 
 async def test_what_is_altered_before_is_found_by_looking_at_all(store: Store, tmp_path: Path) -> None:
     """An entry that was verified, and is altered after that, is found by `--all`; from then on by every look, until it
     is what it was."""
-    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    services = Services(Settings(data=tmp_path), store, cast("Client", None))
     await append(store, 1, 8)
-    assert (await verify(office)).whole
+    assert (await verify(services)).whole
     await change(store, 3, who="x")
-    assert (await verify(office)).whole
-    found = [await verify(office, again=True), await verify(office), await verify(office)]
+    assert (await verify(services)).whole
+    found = [await verify(services, again=True), await verify(services), await verify(services)]
     assert [[(one.sequence, one.what) for one in each.findings] for each in found] == [[(3, Flaw.ALTERED)]] * 3
     await change(store, 3, who=None)
-    assert [(one.whole, one.before) for one in (await verify(office), await verify(office))] == [(True, 0), (True, 7)]
+    assert [(one.whole, one.before) for one in (await verify(services), await verify(services))] == [
+        (True, 0),
+        (True, 7),
+    ]
 
 
 async def test_a_chain_that_was_cut_short_is_looked_at_as_a_whole(store: Store, tmp_path: Path) -> None:
     """Where the last verified entry is gone, all that is left is looked at, and what is missing named."""
-    office = Office(Settings(data=tmp_path), store, cast("Client", None))
+    services = Services(Settings(data=tmp_path), store, cast("Client", None))
     await append(store, 1, 8)
-    await verify(office)
+    await verify(services)
     async with store.writing() as connection:
         await connection.execute(delete(TimelineRow).where(TimelineRow.sequence > 6))
-    found = await verify(office)
+    found = await verify(services)
     assert (found.entries, [(one.sequence, one.what) for one in found.findings]) == (6, [(7, Flaw.MISSING)])
 
 

@@ -6,29 +6,37 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from rapport.model.cadence import MoveOne, NotHeld, Occurrence, SetRhythm, SkipOne, Standing, Sync, SyncPlan
-from rapport.model.cadence import Party as Invited
-from rapport.model.people import Schedule
+from rapport.model.account import Schedule
+from rapport.model.cadence import (
+    MoveOne,
+    NotHeld,
+    Occurrence,
+    SetRhythm,
+    SkipOne,
+    StandingMeeting,
+    StandingParty as Invited,
+    StandingTime,
+    SyncPlan,
+)
 from rapport.model.playbook import SyncStep
 from rapport.playbooks import load
-from rapport.policy import cadence, recurrence
+from rapport.rules import cadence, recurrence
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 WHO = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
-STANDING = Standing(weekday=3, at=time(10), zone="Europe/Zurich", first=date(2026, 11, 26))
+STANDING = StandingTime(weekday=3, at=time(10), zone="Europe/Zurich", first=date(2026, 11, 26))
 STEP = next(step for step in load("enterprise").steps if isinstance(step, SyncStep))
 FIRST = date(2026, 11, 26)
 
 
-def sync(count: int = 14) -> Sync:
+def sync(count: int = 14) -> StandingMeeting:
     """A weekly sync with so many dates planned."""
     planned = recurrence.occurrences(
         STANDING, weeks=1, minutes=15, after=BEGAN, number=0, tam=WHO, champion=WHO, limit=count
     )
-    return Sync(
+    return StandingMeeting(
         step=STEP,
         standing=STANDING,
         party=Invited(tam="m_tam", invitees=()),

@@ -10,14 +10,13 @@ from zoneinfo import ZoneInfo
 
 import holidays
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from rapport.model.account import WEEKDAYS, Schedule, Weekday, WorkingHours
 from rapport.model.meeting import Slot
-from rapport.model.people import WEEKDAYS, Schedule, Weekday, WorkingHours
 from rapport.model.playbook import Offset
-from rapport.policy import calendar
-from rapport.policy.calendar import (
+from rapport.rules import calendar
+from rapport.rules.calendar import (
     Interval,
     Party,
     add_business_days,

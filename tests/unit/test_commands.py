@@ -13,12 +13,12 @@ import pytest
 from typer.main import get_command
 
 from rapport.model.commands import in_name, read_by
-from rapport.model.human_task import TaskOption, TaskPhase
-from rapport.policy import chores
+from rapport.model.task import TaskOption, TaskPhase
+from rapport.rules import todo_template
 from starters.cli import task
 from starters.cli.common import out
 from starters.cli.main import app
-from starters.commands.tasks_shown import OptionShown, TaskShown
+from starters.views.task import OptionShown, TaskShown
 from tests.conftest import ROOT
 
 PARTS = ("rapport", "activities", "workflows", "starters")
@@ -180,11 +180,11 @@ def printed_ways(*options: TaskOption) -> list[str]:
     return [line.strip() for line in lines]
 
 
-CHORES = [one for one in vars(chores).values() if isinstance(one, chores.Chore)]
+CHORES = [one for one in vars(todo_template).values() if isinstance(one, todo_template.TodoTemplate)]
 
 
 @pytest.mark.parametrize("chore", CHORES, ids=lambda chore: chore.title)
-def test_the_page_of_a_task_prints_a_reason_where_one_is_needed(chore: chores.Chore) -> None:
+def test_the_page_of_a_task_prints_a_reason_where_one_is_needed(chore: todo_template.TodoTemplate) -> None:
     """Each option of each to-do is printed as a command that is taken, with a reason where it is refused without."""
     options = chore.definition.options
     ways = printed_ways(*options)

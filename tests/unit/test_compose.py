@@ -21,36 +21,41 @@ from zoneinfo import ZoneInfo
 import jinja2
 import jinja2.meta
 import pytest
-from aiosmtpd.smtp import SMTP, Session
-from aiosmtpd.smtp import Envelope as Handed
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from aiosmtpd.smtp import SMTP, Envelope as Handed, Session
+from hypothesis import example, given, settings, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from rapport.mail import compose, invite
+from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import (
     DRAFT_TOKEN,
     HEADERS,
     Edits,
     Envelope,
+    MailWords,
     Person,
-    Words,
     emails,
     freeze,
     masked,
     message_id,
 )
-from rapport.mail.letters import Company, Letter
-from rapport.mail.rhythms import OnRecord
-from rapport.model.base import MAX_NAME, Email, Name, Refusal, mail_address
-from rapport.model.message import AnnouncementFacts, HandoverFacts, MeetingFacts, Occasion, Purpose, TaskFacts
+from rapport.mail.letters import AccountContext, MessageDraft
+from rapport.model.account import Account, AccountFile, Contact, ContactWork, Member, Schedule, personas
+from rapport.model.base import MAX_NAME, Email, Name, UserError, mail_address
+from rapport.model.message import (
+    AnnouncementFacts,
+    HandoverFacts,
+    MeetingFacts,
+    MessageRequest,
+    Purpose,
+    TaskFacts,
+)
 from rapport.model.minutes import Pending
-from rapport.model.people import Account, AccountFile, Contact, Member, Schedule, Work, personas
 from rapport.model.reading import read_toml
-from rapport.storage.days import Appointment, Day, Going, Item, Pile
+from rapport.storage.agenda import Agenda, Appointment, Going, Item, Pile
 from tests.helpers_mail import NOW, STATIONERY, facts, mailer_to, nothing, occasion, slots
 from tests.mail_fixtures import EXAMPLE
-from tests.support import case_mail, review_mail, rhythm_mail
+from tests.support import cadence_mail, support_case_mail, tech_review_mail
 
 PURPOSES = {
     "meeting_cancelled": Purpose.INVITATION,
@@ -59,9 +64,9 @@ PURPOSES = {
     "meeting_reminder": Purpose.REMINDER,
     "welcome": Purpose.PROPOSAL,
 }
-TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))} | review_mail.OF_TASKS
+TASK_MAILS = {name for name in emails() if name.startswith(("task_", "sign_off_"))} | tech_review_mail.OF_TASKS
 PROPOSALS = {"welcome", "growth_welcome", "meeting_proposal", "rollout_proposal", "deployment_proposal"}
-UNLINKED = {"task_outcome", "sign_off_silent"} | review_mail.OF_TASKS - review_mail.ASKING
+UNLINKED = {"task_outcome", "sign_off_silent"} | tech_review_mail.OF_TASKS - tech_review_mail.ASKING
 LINKED_MAILS = PROPOSALS | {"meeting_reminder", "sign_in"} | TASK_MAILS - UNLINKED
 USERS = ("primary_user", "secondary_user")
 FIGURES = {"welcome": 3, "growth_welcome": 3, "first_month": 1, "review_brief": 3}
@@ -77,7 +82,7 @@ KEY = "VERSAYCE-2026-11/kickoff/1/1/1/proposal/c_0123456789abcdef"
 
 
 @cache
-def company(*, sparse: bool = False) -> Company:
+def company(*, sparse: bool = False) -> AccountContext:
     """The example's people: with all that can be known of them, or with as little as an account file may say."""
     file = read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml")
 
@@ -93,7 +98,7 @@ def company(*, sparse: bool = False) -> Company:
             email=contact.email,
             title=None if sparse else contact.title,
             schedule=schedule(contact),
-            work=Work() if sparse else Work.model_validate(contact.model_dump()),
+            work=ContactWork() if sparse else ContactWork.model_validate(contact.model_dump()),
         )
         for index, contact in enumerate(file.contacts)
     ]
@@ -118,7 +123,7 @@ def company(*, sparse: bool = False) -> Company:
         facts=file.account.facts,
         figures=type(file.account.figures)() if sparse else file.account.figures,
     )
-    return Company(
+    return AccountContext(
         vendor=file.vendor.model_copy(update={"company_health": None}) if sparse else file.vendor,
         account=account,
         contacts={contact.id: contact for contact in contacts},
@@ -137,7 +142,7 @@ def sparse_facts(email: str) -> MeetingFacts:
 
 def letter(
     name: str, reader: str, *, sparse: bool = False, where: str = "remote", purpose: Purpose | None = None
-) -> Letter:
+) -> MessageDraft:
     """One mail to whoever has this persona, or to the TAM."""
     around = company(sparse=sparse)
     ids = {contact.persona: contact.id for contact in around.contacts.values()} | {"tam": around.account.tam}
@@ -145,14 +150,14 @@ def letter(
     assert to is not None
     meeting = sparse_facts(name) if sparse else facts(around, booked=True)
     meeting = meeting.model_copy(update={"where": where})
-    story: Occasion = occasion(around, purpose or PURPOSES.get(name, Purpose.NOTICE), name, meeting=meeting)
+    story: MessageRequest = occasion(around, purpose or PURPOSES.get(name, Purpose.NOTICE), name, meeting=meeting)
     if name in TASK_MAILS:
         task = TaskFacts(question="May it be onsite?", options=(("approve", "Approve"), ("deny", "Deny")))
         story = story.model_copy(update={"purpose": Purpose.TASK, "task": task if sparse else full_task(ids[reader])})
-    if name in review_mail.MAILS:
-        story = story.model_copy(update={"tech_review": review_mail.facts(sparse=sparse)})
-    if name in rhythm_mail.MAILS:
-        story = story.model_copy(update={"rhythm": rhythm_mail.rhythm(around, sparse=sparse)})
+    if name in tech_review_mail.MAILS:
+        story = story.model_copy(update={"tech_review": tech_review_mail.facts(sparse=sparse)})
+    if name in cadence_mail.MAILS:
+        story = story.model_copy(update={"rhythm": cadence_mail.rhythm(around, sparse=sparse)})
     if name == "review_announcement":
         told = AnnouncementFacts(
             ref="TR-0007", account="Versayce", headline="TR-0007, Versayce: it is decided", url=PAGE
@@ -162,29 +167,29 @@ def letter(
     if name == "account_handed_over":
         given = HandoverFacts(former="gone") if sparse else HandoverFacts(former="m_1", until=NOW, submission="s_4")
         story = story.model_copy(update={"handover": given})
-    on_record = rhythm_mail.on_record(sparse=sparse)
-    if name in case_mail.MAILS:
-        story = story.model_copy(update={"case": case_mail.facts(sparse=sparse)})
-        on_record = OnRecord(case=case_mail.file(sparse=sparse))
-    return Letter(
+    on_record = cadence_mail.on_record(sparse=sparse)
+    if name in support_case_mail.MAILS:
+        story = story.model_copy(update={"case": support_case_mail.facts(sparse=sparse)})
+        on_record = OnRecord(case=support_case_mail.file(sparse=sparse))
+    return MessageDraft(
         STATIONERY,
         around,
         story,
         f"V/kickoff/1/1/1/x/{ids[reader]}",
         to,
         ids[reader],
-        {} if sparse else SAID | review_mail.SAID,
+        {} if sparse else SAID | tech_review_mail.SAID,
         sparse_day() if sparse else full_day(),
         on_record=on_record,
     )
 
 
-def sparse_day() -> Day:
+def sparse_day() -> Agenda:
     """The least that a morning mail tells."""
-    return Day(drafts=(Pile(account="versayce", of="Versayce", count=1),))
+    return Agenda(drafts=(Pile(account="versayce", of="Versayce", count=1),))
 
 
-def full_day() -> Day:
+def full_day() -> Agenda:
     """All that a morning mail can tell, with and without what need not be known."""
     first, second = slots(2)
     item = Item(
@@ -220,7 +225,7 @@ def full_day() -> Day:
         mention=("projected roi: 3.2 times the licence",),
     )
     bare = meeting.model_copy(update={"start": second.start, "end": second.end, "place": None, "asked": 0})
-    return Day(
+    return Agenda(
         waiting=(item, open_),
         drafts=(Pile(account="versayce", of="Versayce", count=2),),
         meetings=(meeting, bare.model_copy(update={"agenda": ()}), bare.model_copy(update={"place": "Room <Limmat>"})),
@@ -273,7 +278,7 @@ def frozen(
 ) -> bytes:
     """A mail's bytes."""
     envelope = Envelope(key, sender, to, tam, "VERSAYCE-2026-11/thread/c_0123456789abcdef", SECRET, NOW)
-    return freeze(Words(subject, text, html), envelope, calendar)
+    return freeze(MailWords(subject, text, html), envelope, calendar)
 
 
 def headers(raw: bytes) -> dict[str, str]:
@@ -496,7 +501,7 @@ def test_a_missing_variable_is_an_error(name: str, variable: str) -> None:
     context = mail._context("https://rapport.foobar.example/m/x")
     compose.write(name, context, Edits())
     del context[variable]
-    with pytest.raises(Refusal, match=f"mail {name} cannot be rendered"):
+    with pytest.raises(UserError, match=f"mail {name} cannot be rendered"):
         compose.write(name, context, Edits())
 
 
@@ -505,17 +510,17 @@ def test_a_missing_detail_is_an_error() -> None:
     context = letter("welcome", "primary_champion")._context("https://rapport.foobar.example/m/x")
     without = {**context, "meeting": {name: value for name, value in context["meeting"].items() if name != "deadline"}}
     for broken in (without, {**context, "meeting": None}):
-        with pytest.raises(Refusal, match="cannot be rendered"):
+        with pytest.raises(UserError, match="cannot be rendered"):
             compose.write("welcome", broken, Edits())
     unbooked = letter("meeting_invitation", "primary_champion", purpose=Purpose.NOTICE)._context("https://x.example")
-    with pytest.raises(Refusal, match="cannot be rendered"):
+    with pytest.raises(UserError, match="cannot be rendered"):
         compose.write("meeting_invitation", {**unbooked, "meeting": {**unbooked["meeting"], "start": None}}, Edits())
 
 
 def test_an_unknown_mail_is_refused_with_the_known_ones() -> None:
     """A name that is no folder is refused, with the names that are; a path leads nowhere."""
     for name in ("wellcome", "../emails/welcome", "", "layout.html"):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(UserError) as refusal:
             compose.write(name, {}, Edits())
         assert "welcome" in refusal.value.fix
 
@@ -533,7 +538,7 @@ def test_an_unknown_mail_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize("name", ["welcome", "meeting_reminder"])
 def test_a_link_that_runs_something_is_refused(name: str, link: str) -> None:
     """A mail is never written around a link that is not http, https or mailto."""
-    with pytest.raises(Refusal, match="link"):
+    with pytest.raises(UserError, match="link"):
         compose.write(name, letter(name, "primary_champion")._context(link), Edits())
 
 
@@ -543,9 +548,9 @@ def test_a_join_link_that_runs_something_is_refused() -> None:
     tam = around.tam.model_copy(update={"join_url": "javascript:alert(1)"})
     mail = letter("meeting_invitation", "primary_champion")
     mail = replace(mail, company=replace(around, members={**around.members, tam.id: tam}))
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         mail.words(Edits())
-    with pytest.raises(Refusal, match="invitation"):
+    with pytest.raises(UserError, match="invitation"):
         mail._calendar(NOW)
 
 
@@ -676,11 +681,11 @@ def test_what_could_forge_a_header_is_refused(name: str) -> None:
     """Line breaks of any kind, NUL, marks of direction and encoded words are refused at the edge and in the mail."""
     with pytest.raises(ValidationError):
         TypeAdapter(Name).validate_python(name)
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         frozen(to=replace(LUCA, name=name))
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         frozen(tam=replace(ROBIN, name=name))
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         frozen(subject=name)
 
 
@@ -695,7 +700,7 @@ def test_a_name_is_refused_or_harmless(name: str) -> None:
         # Should it stand in the database nevertheless, the mail is refused, or as harmless as any.
         checked = name
         if re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|=\?", name):
-            with pytest.raises(Refusal):
+            with pytest.raises(UserError):
                 frozen(to=replace(LUCA, name=name))
             return
     raw = frozen(to=replace(LUCA, name=checked), tam=replace(ROBIN, name=checked))
@@ -735,7 +740,7 @@ def test_a_name_is_words_and_not_markup(name: str) -> None:
         return
     plain = letter("welcome", "primary_user")
     around = plain.company
-    assert isinstance(around, Company)
+    assert isinstance(around, AccountContext)
     named = replace(
         around,
         account=around.account.model_copy(update={"name": checked}),
@@ -756,7 +761,7 @@ def test_a_subject_is_refused_or_harmless(subject: str) -> None:
     try:
         words = letter("welcome", "primary_champion").words(Edits(subject=subject))
         raw = frozen(subject=words.subject)
-    except Refusal:
+    except UserError:
         assert re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|=\?|[\ud800-\udfff]", subject)
         return
     assert_wire(raw)
@@ -831,7 +836,7 @@ def test_a_recipient_that_slipped_through_is_noticed_in_the_bytes() -> None:
         "zoë@versayce.example",
         "a b@c.example",
     ):
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             frozen(to=Person("Luca", address))
 
 
@@ -854,7 +859,7 @@ def test_the_finished_bytes_are_read_before_they_go(old: bytes, new: bytes) -> N
     envelope = Envelope(KEY, "onboarding@foobar.example", LUCA, ROBIN, "thread", SECRET, NOW)
     compose._inspect(raw, envelope)
     assert old in raw
-    with pytest.raises(Refusal, match="nothing was sent"):
+    with pytest.raises(UserError, match="nothing was sent"):
         compose._inspect(raw.replace(old, new, 1), envelope)
 
 

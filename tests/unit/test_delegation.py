@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from rapport.model.human_task import Holder, Seat
-from rapport.model.people import Absence, Availability, Role
-from rapport.policy.delegation import (
+from rapport.model.account import Absence, Availability, Role
+from rapport.model.task import Holder, Seat
+from rapport.rules.delegation import (
     MANAGER_ROLE,
     add_backup,
     add_manager,

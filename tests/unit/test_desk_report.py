@@ -9,17 +9,16 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from rapport.model.people import WEEKDAYS, Schedule
-from rapport.policy.calendar import working_windows
-from rapport.policy.desk_report import Asked, DeskReport, Stretch, report
-from rapport.policy.dispatch import WEIGHTS
-from rapport.storage import desk_report
+from rapport.model.account import WEEKDAYS, Schedule
+from rapport.rules.calendar import working_windows
+from rapport.rules.desk_report import Asked, DeskReport, Stretch, report
+from rapport.rules.routing import WEIGHTS
+from rapport.storage import desk_report as desk_report_storage
 from rapport.storage.database import Store
 from starters import pictures
-from starters.commands import desk_reports
+from starters.use_cases import desk_report as desk_reports
 from tests.support.desk_days import DESK, NOW, weeks
 
 ZURICH = Schedule(zone="Europe/Zurich")
@@ -104,7 +103,7 @@ async def stored(store: Store) -> DeskReport:
     """The report of four weeks on record."""
     async with store.writing() as connection:
         await weeks(connection)
-        return await desk_report.read(
+        return await desk_report_storage.read(
             connection, desk=ZURICH, slack=3, peak=8, first=date(2026, 11, 2), last=date(2026, 11, 24), now=NOW
         )
 

@@ -12,22 +12,21 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, LargeBinary, String, Table, insert, select, text
 from temporalio.client import Client
 
 from rapport.mail import outbox
+from rapport.model.account import AccountFile
 from rapport.model.message import MessageState
-from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from rapport.policy.erasure import ERASED, Naming
+from rapport.rules.erasure import ERASED, Naming
 from rapport.settings import Settings
-from rapport.storage import erasure, imports, people
+from rapport.storage import account as accounts, erasure, imports
 from rapport.storage.database import Connection, Store
 from rapport.storage.tables import Base, MessageRow, UtcInstant
-from starters.commands import successions
-from starters.commands.office import Office
+from starters.use_cases import succession
+from starters.use_cases.services import Services
 from tests.conftest import TAM
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
@@ -237,7 +236,7 @@ async def test_erasing_somebody_leaves_a_namesakes_mails(tmp_path: Path) -> None
             here = account.account.model_copy(update={"key": key})
             file = account.model_copy(update={"account": here, "contacts": (*devs, *others)})
             await imports.save(connection, file, NOW)
-            people_of[key] = {one.email: one.id for one in await people.contacts(connection, key)}
+            people_of[key] = {one.email: one.id for one in await accounts.contacts(connection, key)}
         sent = [
             ("one", "dev@one.example", "Your link"),
             ("one", "0@one.example", "With Dev Okafor"),
@@ -256,11 +255,11 @@ async def test_erasing_somebody_leaves_a_namesakes_mails(tmp_path: Path) -> None
         await outbox.intend(connection, rows)
     for number, (_, to, said) in enumerate([*sent, (None, "x@y.example", "Dev Okafor"), (None, "dev@one.example", "")]):
         (chosen.caught / f"{number:08d}-1.eml").write_bytes(mail(number, to, said))
-    office = Office(chosen, store, cast("Client", None))
-    await successions.erase_contact(office, "one", "dev@one.example", TAM, "asked for it")
+    services = Services(chosen, store, cast("Client", None))
+    await succession.erase_contact(services, "one", "dev@one.example", TAM, "asked for it")
     async with store.reading() as connection:
         kept = await connection.scalars(select(MessageRow.key).where(MessageRow.raw.is_not(None)))
         assert sorted(kept) == ["3", "4", "5", "6"]
-        assert (await people.contacts(connection, "two"))[0].name == "Dev Okafor"
+        assert (await accounts.contacts(connection, "two"))[0].name == "Dev Okafor"
     await store.close()
     assert sorted(int(path.name[:8]) for path in chosen.caught.iterdir()) == [3, 4, 5, 6, 8]

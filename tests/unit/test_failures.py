@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from rapport.policy.plan import StepState
+from rapport.rules.onboarding import StepState
 from workflows import failures
 from workflows.failures import Failures
 

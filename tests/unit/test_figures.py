@@ -7,21 +7,22 @@ from datetime import date, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rapport.mail import chart
 from rapport.mail.compose import _environment, _inliner
-from rapport.model.evidence import Sample, Series
-from rapport.policy.figures import MOST_BARS, MOST_MONTHS, bars, change, course, figure, number, told
+from rapport.model.account_data import MetricSeries, Sample
+from rapport.rules.figures import MOST_BARS, MOST_MONTHS, bars, change, course, figure, number, told
 
 VALUES = st.floats(min_value=1e-9, max_value=1e15) | st.floats(min_value=-1e15, max_value=-1e-9) | st.just(0.0)
 
 
-def series(*values: float, unit: str = "count", metric: str = "checks a day", start: date = date(2026, 9, 7)) -> Series:
+def series(
+    *values: float, unit: str = "count", metric: str = "checks a day", start: date = date(2026, 9, 7)
+) -> MetricSeries:
     """Measurements of days that follow each other."""
     days = (start + timedelta(days=index) for index in range(len(values)))
-    return Series(
+    return MetricSeries(
         metric=metric,
         unit=unit,
         samples=tuple(Sample(day=day, value=value) for day, value in zip(days, values, strict=True)),

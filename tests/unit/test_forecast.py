@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from rapport.model.people import Schedule
+from rapport.model.account import Schedule
 from rapport.model.playbook import Offset
 from rapport.playbooks import load, shipped
-from rapport.policy import calendar, forecast
+from rapport.rules import calendar, forecast
 from starters.cli.plans import timeline
-from starters.commands.playbooks import shown
+from starters.use_cases.playbook import shown
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 NO_HOLIDAYS = Schedule(zone="UTC")

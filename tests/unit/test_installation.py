@@ -8,13 +8,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import make_url
 
 from rapport.mail.smtp import Relay
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.relay import FaultKind, fixed
 from rapport.settings import Settings, read_settings
 from starters.further_worker import _handed_on
@@ -111,7 +110,7 @@ def test_domains_are_listed_as_people_write_them(text: str, monkeypatch: pytest.
 def test_what_is_no_list_of_domains_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that would let nobody through, or everybody, starts nothing; the refusal names the setting."""
     monkeypatch.setenv("RAPPORT_MAIL_ALLOWED_DOMAINS", text)
-    with pytest.raises(Refusal, match="RAPPORT_MAIL_ALLOWED_DOMAINS"):
+    with pytest.raises(UserError, match="RAPPORT_MAIL_ALLOWED_DOMAINS"):
         settings_of(None)
 
 
@@ -173,7 +172,7 @@ def test_a_further_worker_reads_the_file_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "fix"), [("RAPPORT_SMTP_URL", "write smtp_url"), ("smtp_adress", "such as smtp_url")])
 def test_a_name_that_is_no_setting_is_refused(tmp_path: Path, name: str, fix: str) -> None:
     """What would count for nothing in `rapport.toml` is said at once, and not found out by mail that does not go."""
-    with pytest.raises(Refusal, match=f"has no setting {name}") as refused:
+    with pytest.raises(UserError, match=f"has no setting {name}") as refused:
         configured(tmp_path, f'{name} = "smtp://127.0.0.1:25"')
     assert fix in str(refused.value)
 

@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import icalendar
 import pytest
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from rapport.mail import invite
 from rapport.mail.invite import Attendee, Invitation, cancel, request, vtimezone

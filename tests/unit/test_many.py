@@ -22,27 +22,26 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, event, insert, text
 from temporalio.client import Client
 
-from rapport.model.human_task import TaskDefinition, TaskOption, TaskPhase
+from rapport.model.account import ContactWork, Schedule
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState
-from rapport.model.people import Schedule, Work
+from rapport.model.task import TaskDefinition, TaskOption, TaskPhase
 from rapport.settings import Settings
 from rapport.storage import (
-    actions,
-    blockers,
-    contracts,
-    days,
-    people,
+    account as accounts,
+    action,
+    agenda,
+    blocker,
+    cadence,
+    contract as contracts,
     relay,
-    reviews,
-    rhythms,
-    successions,
-    tasks,
+    succession,
+    task as tasks,
+    tech_review,
     timeline,
     waits,
 )
 from rapport.storage.database import Connection, Store
-from rapport.storage.review_tables import ReviewRow
 from rapport.storage.tables import (
     AccountRow,
     ActionRow,
@@ -59,11 +58,12 @@ from rapport.storage.tables import (
     TimelineRow,
     VendorRow,
 )
-from starters.commands import tokens
-from starters.commands.actions import shown as shown_actions
-from starters.commands.blockers import shown as shown_blockers
-from starters.commands.office import LISTED, Office
+from rapport.storage.tech_review_tables import ReviewRow
 from starters.http.app import create_app
+from starters.use_cases import token
+from starters.use_cases.action import shown as shown_actions
+from starters.use_cases.blocker import shown as shown_blockers
+from starters.use_cases.services import LISTED, Services
 
 NOW: Final = datetime(2027, 3, 1, 9, tzinfo=UTC)
 FEW, MANY, EACH = 100, 10_000, 100
@@ -107,7 +107,8 @@ def template() -> dict[type[Base], list[dict[str, Any]]]:
     contacts = [
         {
             "id": f"c_{number}_{index}", "account": key, "position": index, "persona": persona, "name": f"P {index}",
-            "email": f"p{index}@{key}.example", "title": None, "schedule": ZONE, "work": Work().model_dump(mode="json"),
+            "email": f"p{index}@{key}.example", "title": None, "schedule": ZONE,
+            "work": ContactWork().model_dump(mode="json"),
             "left_at": None,
         }
         for index, persona in enumerate(("key_business_contact", "primary_champion", "primary_user", "secondary_user"))
@@ -276,18 +277,18 @@ async def seconds(few: Store, many: Store, ask: Ask) -> tuple[float, float]:
 
 async def a_day(connection: Connection) -> None:
     """A TAM's inbox and morning."""
-    today = await days.day(connection, await people.member(connection, "m_0"), NOW)
+    today = await agenda.day(connection, await accounts.member(connection, "m_0"), NOW)
     assert len(today.drafts) == len(today.meetings) == EACH
 
 
 async def an_accounts_actions(connection: Connection) -> None:
     """What an account's page tells of actions."""
-    assert await shown_actions(connection, await actions.known(connection, "a7"))
+    assert await shown_actions(connection, await action.known(connection, "a7"))
 
 
 async def an_accounts_blockers(connection: Connection) -> None:
     """What an account's page tells of blockers."""
-    assert await shown_blockers(connection, await blockers.known(connection, "a7"))
+    assert await shown_blockers(connection, await blocker.known(connection, "a7"))
 
 
 ONE: Final[dict[str, Ask]] = {
@@ -295,23 +296,23 @@ ONE: Final[dict[str, Ask]] = {
     "a TAM's inbox": lambda connection: tasks.waiting_for(connection, "m_0"),
     "what a TAM asked for": lambda connection: tasks.asked_by(connection, "m_0"),
     "how much waits for a TAM": lambda connection: tasks.count_waiting(connection, "m_0"),
-    "a TAM's accounts": lambda connection: people.accounts_of(connection, "m_0"),
-    "an account's rhythms": lambda connection: rhythms.of_account(connection, "a7"),
+    "a TAM's accounts": lambda connection: accounts.accounts_of(connection, "m_0"),
+    "an account's rhythms": lambda connection: cadence.of_account(connection, "a7"),
     "an account's steps": lambda connection: contracts.milestones(connection, "C-7"),
-    "an account's people": lambda connection: people.contacts(connection, "a7"),
+    "an account's people": lambda connection: accounts.contacts(connection, "a7"),
     "an account's contract": lambda connection: contracts.latest(connection, "a7"),
     "an account's actions": an_accounts_actions,
     "an account's blockers": an_accounts_blockers,
     "an account's timeline": lambda connection: timeline.tell(connection, "a7"),
-    "who hears of an account's people": lambda connection: successions.listeners(connection, "a7"),
-    "the page of all reviews": lambda connection: reviews.listed(connection, limit=LISTED),
-    "the reviews that are overdue": lambda connection: reviews.listed(connection, overdue_only=True, limit=LISTED),
+    "who hears of an account's people": lambda connection: succession.listeners(connection, "a7"),
+    "the page of all reviews": lambda connection: tech_review.listed(connection, limit=LISTED),
+    "the reviews that are overdue": lambda connection: tech_review.listed(connection, overdue_only=True, limit=LISTED),
     "the latest task of a step": lambda connection: tasks.latest(connection, "a7", "first_integration"),
 }
 ALL: Final[dict[str, Ask]] = {
     "the portfolio's contracts": contracts.latest_of_all,
     "the portfolio's waits": contracts.first_waiting,
-    "every rhythm": rhythms.every,
+    "every rhythm": cadence.every,
     "every open wait": waits.open_waits,
 }
 
@@ -347,9 +348,9 @@ async def test_a_page_of_many_is_no_longer_and_asks_no_more(
     pages, asked = [], []
     for store in both:
         settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
-        office = Office(settings, store, cast("Client", None))
-        secret = await tokens.create(office, new_id("token"), ("operator",))
-        transport = httpx.ASGITransport(create_app(office))
+        services = Services(settings, store, cast("Client", None))
+        secret = await token.create(services, new_id("token"), ("operator",))
+        transport = httpx.ASGITransport(create_app(services))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as browser:
             assert (await browser.get("/sign-in", params={"key": secret})).status_code == 303
             with statements() as told:
@@ -383,8 +384,8 @@ async def test_no_list_of_what_is_open_looks_through_what_is_closed(both: tuple[
         async with both[1].reading() as connection:
             await tasks.waiting_for(connection, limit=LISTED)
             await tasks.count_waiting(connection)
-            await reviews.listed(connection, limit=LISTED)
-            await reviews.listed(connection, overdue_only=True, limit=LISTED)
+            await tech_review.listed(connection, limit=LISTED)
+            await tech_review.listed(connection, overdue_only=True, limit=LISTED)
             path = (await connection.execute(text("PRAGMA database_list"))).one().file
     wanted = [one for one in told if "FROM tasks" in one[0] or "FROM tech_reviews" in one[0]]
     assert len(wanted) == 4

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, event, insert, select
 
 from rapport import support_rules
 from rapport.settings import Settings
-from rapport.storage import desk_report, support
+from rapport.storage import desk_report, support_case
 from rapport.storage.database import Connection, Store
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import AccountRow, ContactRow
-from starters.commands import case_reading
-from starters.commands.office import Office
+from starters.use_cases.services import Services
+from starters.views import support_case as support_case_views
 from tests.helpers_mail import NOW
 
 ACCOUNTS = 600
@@ -51,7 +51,7 @@ def case(number: int, state: str, *, days: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def many(store: Store, tmp_path: Path) -> Office:
+async def many(store: Store, tmp_path: Path) -> Services:
     """An office with ten thousand cases: eight hundred are open, the others were solved over two years."""
     solved = CASES - 800
     rows = [case(number, "resolved", days=2 + number * 700 // solved) for number in range(1, solved + 1)]
@@ -69,7 +69,7 @@ async def many(store: Store, tmp_path: Path) -> Office:
             )
             await connection.execute(insert(table), [dict(first) | key for key in keys])
         await connection.execute(insert(CaseRow), rows)
-    return Office(Settings(data=tmp_path), store, None)  # type: ignore[arg-type]
+    return Services(Settings(data=tmp_path), store, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -86,33 +86,33 @@ def asked() -> Iterator[list[tuple[str, Any]]]:
     event.remove(Engine, "before_cursor_execute", note)
 
 
-async def lists(office: Office) -> None:
+async def lists(services: Services) -> None:
     """What `rapport case list` and the desk's page read."""
-    lines = await case_reading.listed(office)
-    assert len(lines) == support.LISTED
+    lines = await support_case_views.listed(services)
+    assert len(lines) == support_case.LISTED
     assert [line.state for line in lines[:200]] == ["queued"] * 200
     assert lines[0].contact.startswith("Person ")
-    async with office.store.reading() as connection:
-        standing = await support.standing(connection)
+    async with services.store.reading() as connection:
+        standing = await support_case.standing(connection)
     assert (standing.queued, standing.held) == (200, 600)
     assert standing.due == NOW + timedelta(minutes=CASES - 799)
 
 
-async def everything(office: Office) -> None:
+async def everything(services: Services) -> None:
     """What `rapport case list --all` reads."""
-    assert len(await case_reading.listed(office, also_over=True)) == support.LISTED
+    assert len(await support_case_views.listed(services, also_over=True)) == support_case.LISTED
 
 
-async def one_account(office: Office) -> None:
+async def one_account(services: Services) -> None:
     """What an account's cases read."""
-    assert len(await case_reading.listed(office, "a7", also_over=True)) in (16, 17)
+    assert len(await support_case_views.listed(services, "a7", also_over=True)) in (16, 17)
 
 
-async def week(office: Office) -> None:
+async def week(services: Services) -> None:
     """What the report of a week reads."""
-    rules = support_rules.load(office.settings.data)
+    rules = support_rules.load(services.settings.data)
     last = NOW.date()
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         found = await desk_report.read(
             connection,
             desk=rules.desk.schedule,
@@ -128,7 +128,7 @@ async def week(office: Office) -> None:
 @pytest.mark.sqlite
 @pytest.mark.parametrize(("read", "most"), [(lists, 4), (everything, 3), (one_account, 4), (week, 8)])
 async def test_what_is_read_of_ten_thousand_cases_has_an_end(
-    many: Office, asked: list[tuple[str, Any]], read: Callable[[Office], Awaitable[None]], most: int
+    many: Services, asked: list[tuple[str, Any]], read: Callable[[Services], Awaitable[None]], most: int
 ) -> None:
     """What is read is a few statements, however many accounts stand in it, and none that looks through all cases."""
     asked.clear()

@@ -7,35 +7,33 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.meeting import Agreed
 from rapport.model.minutes import (
+    ActionDone,
     ActionRecord,
+    BlockerCheck,
     BlockerRecord,
-    Check,
-    Done,
     Minutes,
     MinutesRecord,
     NewBlocker,
     Removal,
 )
+from rapport.model.projection import Wait
 from rapport.model.reading import check, read_toml
-from rapport.model.records import Wait
 from rapport.settings import Settings
-from rapport.storage import days, people
-from rapport.storage import minutes as records
-from rapport.storage.blockers import open_blockers
-from rapport.storage.contracts import Shown
+from rapport.storage import account as accounts, agenda, minutes as records
+from rapport.storage.blocker import open_blockers
+from rapport.storage.contract import StepShown
 from rapport.storage.database import Store
 from rapport.storage.minutes import NewMinutes
 from starters.cli.minutes import written
-from starters.commands import actions, audit, blockers, minutes, timelines
-from starters.commands.office import Office, submission
+from starters.use_cases import action as actions, audit, blocker as blockers, minutes, timeline
+from starters.use_cases.services import Services, submission
 from tests.conftest import CHAMPION, ROOT, TAM, USER, by
 from tests.support.minutes import COLLEAGUE, action, blocker
 
@@ -44,16 +42,18 @@ NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def office(store: Store, tmp_path: Path) -> Office:
+def services(store: Store, tmp_path: Path) -> Services:
     """The use cases of an installation without a Temporal; nothing here asks one."""
     settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
-    return Office(settings, store, cast("Client", None))
+    return Services(settings, store, cast("Client", None))
 
 
-def steps(**states: str) -> list[Shown]:
+def steps(**states: str) -> list[StepShown]:
     """The meetings of an onboarding, in these states."""
     return [
-        Shown(step=step, position=number, title=step.title(), stage="kickoff", kind="meeting", state=state, wait=Wait())
+        StepShown(
+            step=step, position=number, title=step.title(), stage="kickoff", kind="meeting", state=state, wait=Wait()
+        )
         for number, (step, state) in enumerate(states.items())
     ]
 
@@ -61,18 +61,18 @@ def steps(**states: str) -> list[Shown]:
 AHEAD = steps(kickoff="running", rollout_planning="waiting", training="done")
 
 
-async def resolve(office: Office, **parts: Any) -> MinutesRecord:
+async def resolve(services: Services, **parts: Any) -> MinutesRecord:
     """Minutes of these parts, with ids."""
-    async with office.store.reading() as connection:
-        account = await people.account(connection, "versayce")
+    async with services.store.reading() as connection:
+        account = await accounts.account(connection, "versayce")
         return await minutes.resolve(connection, account, "kickoff", AHEAD, check(Minutes, parts, ""))
 
 
-async def keep(office: Office, *, meeting: str = MEETING, **parts: Any) -> MinutesRecord:
+async def keep(services: Services, *, meeting: str = MEETING, **parts: Any) -> MinutesRecord:
     """Write minutes down, as a report does that was taken."""
-    record = await resolve(office, **parts)
-    async with office.store.writing() as connection:
-        member = await people.member_by_email(connection, TAM.email)
+    record = await resolve(services, **parts)
+    async with services.store.writing() as connection:
+        member = await accounts.member_by_email(connection, TAM.email)
         assert member is not None
         said = submission(member.id, TAM, "held", meeting, record.as_text())
         new = NewMinutes(meeting=meeting, account="versayce", step="kickoff", by=member.id, at=said.at, record=record)
@@ -80,15 +80,15 @@ async def keep(office: Office, *, meeting: str = MEETING, **parts: Any) -> Minut
     return record
 
 
-async def stands(office: Office) -> records.KnownMinutes:
+async def stands(services: Services) -> records.KnownMinutes:
     """What stands of them."""
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         found = await records.of_meeting(connection, MEETING)
     assert found is not None
     return found
 
 
-def faults(error: pytest.ExceptionInfo[Refusal]) -> list[str]:
+def faults(error: pytest.ExceptionInfo[UserError]) -> list[str]:
     """The fields that a refusal names; each has its fix."""
     every = [error.value, *error.value.others]
     assert all(one.fix for one in every)
@@ -137,7 +137,7 @@ def test_the_shipped_example_is_read() -> None:
 )
 def test_what_cannot_be_right_is_refused_by_its_field(parts: dict[str, Any], field: str) -> None:
     """Each fault is told by the field it stands in, with what to do about it."""
-    with pytest.raises(Refusal) as error:
+    with pytest.raises(UserError) as error:
         check(Minutes, parts, "")
     assert field in faults(error)
 
@@ -173,10 +173,10 @@ def test_flags_say_the_same_as_a_file() -> None:
         ("--agreed", None, None, ["rollout_planning"]),
     ]
     for flag, promised, blocking, agreed in wrong:
-        with pytest.raises(Refusal, match="parts") as error:
+        with pytest.raises(UserError, match="parts") as error:
             written(None, None, None, None, promised, blocking, agreed, None, None, None)
         assert faults(error) == [flag]
-    with pytest.raises(Refusal, match="beside other flags") as error:
+    with pytest.raises(UserError, match="beside other flags") as error:
         written(ROOT / "examples" / "minutes.toml", [USER], None, None, None, None, None, None, None, None)
     assert faults(error) == ["--file"]
 
@@ -207,13 +207,13 @@ def test_what_was_minuted_can_be_read_back_from_its_submission(record: MinutesRe
 # People and next meetings
 
 
-async def test_people_are_known_by_their_addresses_or_refused(office: Office) -> None:
+async def test_people_are_known_by_their_addresses_or_refused(services: Services) -> None:
     """Contacts and members are taken however their letters are cased; all who are not known are named at once."""
-    record = await resolve(office, attended=[USER.title().replace("Example", "example"), COLLEAGUE])
+    record = await resolve(services, attended=[USER.title().replace("Example", "example"), COLLEAGUE])
     assert [id_[:2] for id_ in record.attended] == ["c_", "m_"]
-    with pytest.raises(Refusal) as error:
+    with pytest.raises(UserError) as error:
         await resolve(
-            office,
+            services,
             attended=[USER, "nobody@versayce.example"],
             actions=[action(owner="stranger@foobar.example")],
             blockers=[blocker(), blocker("Budget", owner="who@versayce.example")],
@@ -223,15 +223,15 @@ async def test_people_are_known_by_their_addresses_or_refused(office: Office) ->
     assert "rollout_planning" in error.value.others[-1].fix
 
 
-async def test_who_has_left_may_have_been_there_and_owns_nothing_new(office: Office) -> None:
+async def test_who_has_left_may_have_been_there_and_owns_nothing_new(services: Services) -> None:
     """Somebody who has left counts among those who attended; nothing new is put on them."""
-    async with office.store.writing() as connection:
-        member = await people.member_by_email(connection, COLLEAGUE)
+    async with services.store.writing() as connection:
+        member = await accounts.member_by_email(connection, COLLEAGUE)
         assert member is not None
-        await people.mark_left(connection, member.id, NOW)
-    assert (await resolve(office, attended=[COLLEAGUE])).attended == (member.id,)
-    with pytest.raises(Refusal, match="has left") as error:
-        await resolve(office, actions=[action(owner=COLLEAGUE)])
+        await accounts.mark_left(connection, member.id, NOW)
+    assert (await resolve(services, attended=[COLLEAGUE])).attended == (member.id,)
+    with pytest.raises(UserError, match="has left") as error:
+        await resolve(services, actions=[action(owner=COLLEAGUE)])
     assert faults(error) == ["actions[0].owner"]
 
 
@@ -244,28 +244,28 @@ async def test_who_has_left_may_have_been_there_and_owns_nothing_new(office: Off
     ],
 )
 async def test_an_agreed_time_is_wall_time_of_its_zone(
-    office: Office, start: str, zone: str | None, instant: str
+    services: Services, start: str, zone: str | None, instant: str
 ) -> None:
     """Without a zone the TAM's own counts; an offset counts as it stands."""
-    record = await resolve(office, agreed=[{"step": "rollout_planning", "start": start, "zone": zone}])
+    record = await resolve(services, agreed=[{"step": "rollout_planning", "start": start, "zone": zone}])
     assert record.agreed == (Agreed(step="rollout_planning", start=datetime.fromisoformat(instant)),)
 
 
 @pytest.mark.parametrize("start", ["2027-03-28T02:30", "0001-01-01T00:00", "9999-12-31T23:59-10:00"])
-async def test_an_agreed_time_that_no_clock_shows_is_refused(office: Office, start: str) -> None:
+async def test_an_agreed_time_that_no_clock_shows_is_refused(services: Services, start: str) -> None:
     """Times that the clocks skip, or that no calendar has, are refused by their field."""
-    with pytest.raises(Refusal) as error:
-        await resolve(office, agreed=[{"step": "rollout_planning", "start": start}])
+    with pytest.raises(UserError) as error:
+        await resolve(services, agreed=[{"step": "rollout_planning", "start": start}])
     assert faults(error) == ["agreed[0].start"]
 
 
 # What stands
 
 
-async def test_everything_said_stands_in_its_place(office: Office) -> None:
+async def test_everything_said_stands_in_its_place(services: Services) -> None:
     """Attendance, goals, actions, blockers and what was agreed can each be read back as they were written."""
     record = await keep(
-        office,
+        services,
         attended=[CHAMPION, USER, TAM.email],
         goals={"short_term": ["Alerts for checkout", "One runbook"], "long_term": ["Fewer pages at night"]},
         actions=[action(), action("List the services", USER, "2026-12-07")],
@@ -274,10 +274,10 @@ async def test_everything_said_stands_in_its_place(office: Office) -> None:
         next="They show how they deploy",
         note="Good spirits",
     )
-    found = await stands(office)
+    found = await stands(services)
     assert found.record == record
     assert found.corrected_at is None
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         [one] = await open_blockers(connection, "versayce")
     assert (one.title, one.owner, one.next_check) == (
         "The firewall lets nothing through",
@@ -287,59 +287,61 @@ async def test_everything_said_stands_in_its_place(office: Office) -> None:
     assert one.removed is None
 
 
-async def test_a_correction_replaces_and_keeps_what_came_of_it(office: Office) -> None:
+async def test_a_correction_replaces_and_keeps_what_came_of_it(services: Services) -> None:
     """Corrected minutes take the others' place; what is done stays done, what was removed stays removed."""
-    await keep(office, actions=[action(), action("List the services", USER)], blockers=[blocker(), blocker("Budget")])
-    sent = (await actions.listed(office, "versayce"))[0]
-    assert (await actions.done(office, sent.id, Done(), TAM)).done_by == "Robin Keller"
-    gone = next(one for one in await blockers.listed(office) if one.title == "Budget")
-    await blockers.remove(office, gone.id, Removal(reason="Granted"), TAM)
-    await keep(office, actions=[action("Send the GUIDE")], blockers=[blocker(owner=USER, next_check="2026-12-10")])
-    assert [one.what for one in await actions.listed(office, "versayce")] == []
-    every = await actions.listed(office, "versayce", also_done=True)
+    await keep(services, actions=[action(), action("List the services", USER)], blockers=[blocker(), blocker("Budget")])
+    sent = (await actions.listed(services, "versayce"))[0]
+    assert (await actions.done(services, sent.id, ActionDone(), TAM)).done_by == "Robin Keller"
+    gone = next(one for one in await blockers.listed(services) if one.title == "Budget")
+    await blockers.remove(services, gone.id, Removal(reason="Granted"), TAM)
+    await keep(services, actions=[action("Send the GUIDE")], blockers=[blocker(owner=USER, next_check="2026-12-10")])
+    assert [one.what for one in await actions.listed(services, "versayce")] == []
+    every = await actions.listed(services, "versayce", also_done=True)
     assert [(one.id, one.what) for one in every] == [(sent.id, "Send the GUIDE")]
-    left = await blockers.listed(office, "versayce", also_removed=True)
+    left = await blockers.listed(services, "versayce", also_removed=True)
     assert [(one.title, one.owner, one.removed is not None) for one in left] == [
         ("The firewall lets nothing through", "Mara Osei", False),
         ("Budget", "Luca Bianchi", True),
     ]
-    assert (await stands(office)).corrected_at is not None
+    assert (await stands(services)).corrected_at is not None
 
 
-async def test_who_has_left_keeps_what_was_theirs(office: Office) -> None:
+async def test_who_has_left_keeps_what_was_theirs(services: Services) -> None:
     """A correction may still name an owner who has left meanwhile for what they owned, and for nothing of others'."""
-    await keep(office, actions=[action(owner=COLLEAGUE)])
-    async with office.store.writing() as connection:
-        account = await people.account(connection, "versayce")
-        member = await people.member_by_email(connection, COLLEAGUE)
+    await keep(services, actions=[action(owner=COLLEAGUE)])
+    async with services.store.writing() as connection:
+        account = await accounts.account(connection, "versayce")
+        member = await accounts.member_by_email(connection, COLLEAGUE)
         assert member is not None
-        await people.mark_left(connection, member.id, NOW)
+        await accounts.mark_left(connection, member.id, NOW)
         same = check(Minutes, {"actions": [action(owner=COLLEAGUE)], "note": "More"}, "")
         before = await records.of_meeting(connection, MEETING)
         assert before is not None
         record = await minutes.resolve_correction(connection, account, same, before.record)
         assert [one.owner for one in record.actions] == [member.id]
-        with pytest.raises(Refusal, match="has left"):
+        with pytest.raises(UserError, match="has left"):
             await minutes.resolve_correction(connection, account, same, MinutesRecord())
 
 
 # Blockers and actions
 
 
-async def test_a_blocker_stays_until_somebody_removes_it_with_a_reason(office: Office) -> None:
+async def test_a_blocker_stays_until_somebody_removes_it_with_a_reason(services: Services) -> None:
     """Added, looked at and removed, each with its actor on the timeline; then it is open no more."""
     past = check(NewBlocker, {**blocker(next_check="2026-01-02"), "note": "since Monday"}, "")
-    added = await blockers.add(office, "versayce", past, TAM)
+    added = await blockers.add(services, "versayce", past, TAM)
     assert (added.overdue, added.owner_email) == (True, CHAMPION)
-    later = await blockers.check(office, added.id, Check(next_check=date(2090, 1, 2), note="they work on it"), TAM)
+    later = await blockers.check(
+        services, added.id, BlockerCheck(next_check=date(2090, 1, 2), note="they work on it"), TAM
+    )
     assert (later.overdue, later.next_check) == (False, date(2090, 1, 2))
-    removed = await blockers.remove(office, added.id, Removal(reason="The rule is in"), by(COLLEAGUE))
+    removed = await blockers.remove(services, added.id, Removal(reason="The rule is in"), by(COLLEAGUE))
     assert (removed.removed_by, removed.reason, removed.remove) == ("Tomas Novak", "The rule is in", None)
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         assert await open_blockers(connection, "versayce") == ()
-    assert await blockers.listed(office, "versayce") == []
-    assert [one.id for one in await blockers.listed(office, also_removed=True)] == [added.id]
-    told = await timelines.timeline_of(office, "versayce")
+    assert await blockers.listed(services, "versayce") == []
+    assert [one.id for one in await blockers.listed(services, also_removed=True)] == [added.id]
+    told = await timeline.timeline_of(services, "versayce")
     assert [entry.what for entry in told] == [
         "Robin Keller noted a blocker",
         "Robin Keller looked at a blocker",
@@ -352,70 +354,72 @@ async def test_a_blocker_stays_until_somebody_removes_it_with_a_reason(office: O
         f"{title}\nThe rule is in",
     ]
     assert {entry.verified for entry in told} == {"operator"}
-    assert (await audit.verify(office, "versayce")).whole
+    assert (await audit.verify(services, "versayce")).whole
 
 
-async def test_what_stands_already_is_not_noted_twice(office: Office) -> None:
+async def test_what_stands_already_is_not_noted_twice(services: Services) -> None:
     """The same blocker again is refused with the one that stands; a meeting that names it takes it over."""
-    added = await blockers.add(office, "versayce", check(NewBlocker, blocker(), ""), TAM)
-    with pytest.raises(Refusal, match="stands already") as error:
-        await blockers.add(office, "versayce", check(NewBlocker, blocker("the FIREWALL lets nothing through"), ""), TAM)
+    added = await blockers.add(services, "versayce", check(NewBlocker, blocker(), ""), TAM)
+    with pytest.raises(UserError, match="stands already") as error:
+        await blockers.add(
+            services, "versayce", check(NewBlocker, blocker("the FIREWALL lets nothing through"), ""), TAM
+        )
     assert (error.value.kind, added.id in error.value.fix) == (Refused.CONFLICT, True)
-    await keep(office, blockers=[blocker(next_check="2026-12-10")], actions=[action()])
-    [one] = await blockers.listed(office, "versayce")
+    await keep(services, blockers=[blocker(next_check="2026-12-10")], actions=[action()])
+    [one] = await blockers.listed(services, "versayce")
     assert (one.id, one.next_check) == (added.id, date(2026, 12, 10))
-    [promised] = await actions.listed(office, "versayce")
-    await keep(office, meeting="meeting/versayce/rollout_planning/1", actions=[action(due="2026-12-11")])
-    assert [(one.id, one.due) for one in await actions.listed(office, "versayce")] == [
+    [promised] = await actions.listed(services, "versayce")
+    await keep(services, meeting="meeting/versayce/rollout_planning/1", actions=[action(due="2026-12-11")])
+    assert [(one.id, one.due) for one in await actions.listed(services, "versayce")] == [
         (promised.id, date(2026, 12, 11))
     ]
     # The earlier minutes no longer speak of it, so correcting them does not take it away.
-    await keep(office)
-    assert [one.id for one in await actions.listed(office, "versayce")] == [promised.id]
+    await keep(services)
+    assert [one.id for one in await actions.listed(services, "versayce")] == [promised.id]
 
 
-async def test_what_is_over_cannot_be_done_again(office: Office) -> None:
+async def test_what_is_over_cannot_be_done_again(services: Services) -> None:
     """A blocker that is gone is neither looked at nor removed, an action that is done is not done again."""
-    added = await blockers.add(office, "versayce", check(NewBlocker, blocker(), ""), TAM)
-    await blockers.remove(office, added.id, Removal(reason="Gone"), TAM)
-    await keep(office, actions=[action()])
-    [promised] = await actions.listed(office)
-    await actions.done(office, promised.id, Done(note="Sent"), TAM)
-    before = await timelines.timeline_of(office, "versayce")
+    added = await blockers.add(services, "versayce", check(NewBlocker, blocker(), ""), TAM)
+    await blockers.remove(services, added.id, Removal(reason="Gone"), TAM)
+    await keep(services, actions=[action()])
+    [promised] = await actions.listed(services)
+    await actions.done(services, promised.id, ActionDone(note="Sent"), TAM)
+    before = await timeline.timeline_of(services, "versayce")
     for again in (
-        blockers.remove(office, added.id, Removal(reason="Again"), TAM),
-        blockers.check(office, added.id, Check(next_check=date(2026, 12, 8)), TAM),
-        actions.done(office, promised.id, Done(), TAM),
+        blockers.remove(services, added.id, Removal(reason="Again"), TAM),
+        blockers.check(services, added.id, BlockerCheck(next_check=date(2026, 12, 8)), TAM),
+        actions.done(services, promised.id, ActionDone(), TAM),
     ):
-        with pytest.raises(Refusal) as error:
+        with pytest.raises(UserError) as error:
             await again
         assert error.value.kind is Refused.CONFLICT
         assert faults(error) == ["id"]
-    assert await timelines.timeline_of(office, "versayce") == before
+    assert await timeline.timeline_of(services, "versayce") == before
     assert (before[-1].what, before[-1].said) == ("An action is done, says Robin Keller", "Send the guide\nSent")
 
 
-async def test_who_may_not_and_what_there_is_not_is_refused(office: Office) -> None:
+async def test_who_may_not_and_what_there_is_not_is_refused(services: Services) -> None:
     """Unknown ids, accounts, owners and speakers each have their kind and field; nothing is written."""
     new = check(NewBlocker, blocker(), "")
     stranger = check(NewBlocker, blocker(owner="x@y.example"), "")
     seller = by("sam.ortega@foobar.example")
     for tried, kind, field in (
-        (blockers.add(office, "versayce", new, seller), Refused.FORBIDDEN, "--as"),
-        (blockers.add(office, "nobody", new, TAM), Refused.NOT_FOUND, "account"),
-        (blockers.add(office, "versayce", stranger, TAM), Refused.INVALID, "owner"),
-        (blockers.remove(office, "b_0", Removal(reason="x"), TAM), Refused.NOT_FOUND, "id"),
-        (actions.done(office, "a_0", Done(), TAM), Refused.NOT_FOUND, "id"),
-        (blockers.listed(office, "nobody"), Refused.NOT_FOUND, "account"),
-        (actions.listed(office, "nobody"), Refused.NOT_FOUND, "account"),
+        (blockers.add(services, "versayce", new, seller), Refused.FORBIDDEN, "--as"),
+        (blockers.add(services, "nobody", new, TAM), Refused.NOT_FOUND, "account"),
+        (blockers.add(services, "versayce", stranger, TAM), Refused.INVALID, "owner"),
+        (blockers.remove(services, "b_0", Removal(reason="x"), TAM), Refused.NOT_FOUND, "id"),
+        (actions.done(services, "a_0", ActionDone(), TAM), Refused.NOT_FOUND, "id"),
+        (blockers.listed(services, "nobody"), Refused.NOT_FOUND, "account"),
+        (actions.listed(services, "nobody"), Refused.NOT_FOUND, "account"),
     ):
-        with pytest.raises(Refusal) as error:
+        with pytest.raises(UserError) as error:
             await tried
         assert (error.value.kind, error.value.field) == (kind, field)
         assert error.value.fix
-    assert await blockers.listed(office) == []
+    assert await blockers.listed(services) == []
     for empty in ("", " \n"):
-        with pytest.raises(Refusal, match="is empty"):
+        with pytest.raises(UserError, match="is empty"):
             check(Removal, {"reason": empty}, "")
 
 
@@ -432,20 +436,20 @@ async def test_who_may_not_and_what_there_is_not_is_refused(office: Office) -> N
     ],
 )
 async def test_what_is_due_stands_in_the_morning_of_the_tam_and_its_owner(
-    office: Office, at: str, shown: bool, overdue: bool
+    services: Services, at: str, shown: bool, overdue: bool
 ) -> None:
     """From its day on, in the reader's zone, it is there and makes a day worth a mail; others read nothing of it."""
-    await keep(office, actions=[action(owner=COLLEAGUE, due="2026-12-03")], blockers=[blocker()])
+    await keep(services, actions=[action(owner=COLLEAGUE, due="2026-12-03")], blockers=[blocker()])
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    async with office.store.reading() as connection:
+    async with services.store.reading() as connection:
         robin, tomas, ines = [
-            await people.member_by_email(connection, email)
+            await accounts.member_by_email(connection, email)
             for email in (TAM.email, COLLEAGUE, "ines.moreau@foobar.example")
         ]
         assert robin
         assert tomas
         assert ines
-        his, theirs, hers = [await days.day(connection, one, now) for one in (robin, tomas, ines)]
+        his, theirs, hers = [await agenda.day(connection, one, now) for one in (robin, tomas, ines)]
     assert [(one.title, one.overdue, one.mine) for one in his.blockers] == (
         [("The firewall lets nothing through", overdue, False)] if shown else []
     )

@@ -7,12 +7,11 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from rapport.model.people import WEEKDAYS, Schedule, WorkingHours
-from rapport.policy.calendar import Interval, is_business_day, subtract, wall, working_windows
-from rapport.policy.morning import EVERY, Morning, begun, looks_back_to
+from rapport.model.account import WEEKDAYS, Schedule, WorkingHours
+from rapport.rules.calendar import Interval, is_business_day, subtract, wall, working_windows
+from rapport.rules.morning import EVERY, WorkingDay, begun, looks_back_to
 
 ZURICH = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
 ZONES = (
@@ -34,7 +33,7 @@ def rounds(first: datetime, last: datetime) -> list[datetime]:
     return [start + number * EVERY for number in range((last - start) // EVERY + 2)]
 
 
-def mornings(who: Schedule, away: list[Interval], starts: list[datetime]) -> list[Morning]:
+def mornings(who: Schedule, away: list[Interval], starts: list[datetime]) -> list[WorkingDay]:
     """The mornings that these rounds find."""
     found = [begun(who, away, looks_back_to(at), at) for at in starts]
     return [one for one in found if one is not None]
@@ -115,7 +114,7 @@ def test_a_round_that_waited_for_its_worker_finds_what_began_meanwhile_and_nothi
     since = looks_back_to(started)
     one = begun(ZURICH, [], since, datetime(2026, 11, 23, 10, tzinfo=UTC))
     noon = datetime(2026, 11, 23, 11, tzinfo=UTC)
-    assert one == Morning(date(2026, 11, 23), datetime(2026, 11, 23, 8, tzinfo=UTC), noon)
+    assert one == WorkingDay(date(2026, 11, 23), datetime(2026, 11, 23, 8, tzinfo=UTC), noon)
     assert begun(ZURICH, [], since, noon) is None
 
 

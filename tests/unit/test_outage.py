@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rapport.model.relay import FaultKind
-from rapport.policy.outage import ATTEMPTS_THAT_PROVE, LEAST_DURATION, LULL, Misses, counted, proves
+from rapport.rules.outage import ATTEMPTS_THAT_PROVE, LEAST_DURATION, LULL, Misses, counted, proves
 
 START = datetime(2030, 1, 7, 9, tzinfo=UTC)
 KINDS = st.sampled_from(sorted(LEAST_DURATION))

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine, event, select, text
 from sqlalchemy.exc import IntegrityError
@@ -23,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from rapport.mail import outbox
 from rapport.mail.outbox import LEASE, NEXT, Lease
 from rapport.mail.outbox.leases import readdressed
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.message import SETTLED, MessageState, Resolution
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
@@ -211,12 +210,12 @@ class Outbox(RuleBasedStateMachine):
             known.lease_until = self.now + LEASE if state is S.SENDING else None
 
     @rule(held=leases)
-    def let_go(self, held: Lease) -> None:
+    def release_lease(self, held: Lease) -> None:
         """A lease that is given back is free, unless it was overtaken."""
 
         async def work() -> None:
             async with self.store.writing() as connection:
-                await outbox.let_go(connection, held)
+                await outbox.release_lease(connection, held)
 
         known = self.model[held.key]
         if known.state is S.SENDING:
@@ -346,7 +345,7 @@ async def test_an_overtaken_attempt_changes_nothing(store: Store, state: S) -> N
     before = await read(store, "k")
     assert not await go(store, old, state, NOW + LEASE, retry_at=NOW)
     async with store.writing() as connection:
-        await outbox.let_go(connection, old)
+        await outbox.release_lease(connection, old)
     assert await read(store, "k") == before
     assert await go(store, new, S.SENDING, NOW + LEASE)
     assert await go(store, new, S.SENT, NOW + LEASE)
@@ -456,7 +455,7 @@ async def test_giving_a_lease_back_costs_no_attempt(store: Store) -> None:
     held = await take(store, "k", NOW)
     assert held is not None
     async with store.writing() as connection:
-        await outbox.let_go(connection, held)
+        await outbox.release_lease(connection, held)
     after = await read(store, "k")
     assert (after["state"], after["attempts"], after["lease_until"]) == (before["state"], 0, None)
     assert await take(store, "k", NOW) is not None
@@ -498,7 +497,7 @@ async def test_an_occasion_looks_through_no_other_mails(store: Store) -> None:
 
 async def test_an_unknown_key_is_refused(store: Store) -> None:
     """Asking for a message that is not there is refused, and leasing it gives nothing."""
-    with pytest.raises(Refusal, match="no message"):
+    with pytest.raises(UserError, match="no message"):
         async with store.reading() as connection:
             await outbox.message(connection, "nothing")
     assert await take(store, "nothing", NOW) is None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from rapport.policy.pace import SKEW, Pace, carried
+from rapport.rules.pace import SKEW, Pace, carried
 
 START = datetime(2030, 1, 7, 9, tzinfo=UTC)
 

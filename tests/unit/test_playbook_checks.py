@@ -9,14 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from typer.testing import CliRunner, Result
 
-from rapport.model.base import Refusal
-from rapport.model.people import personas
+from rapport.model.account import personas
+from rapport.model.base import UserError
 from rapport.playbooks import load, shipped
-from rapport.playbooks.checks import Fault, examine
+from rapport.playbooks.checks import PlaybookProblem, examine
 from starters.cli.main import app
 
 SOUND = """\
@@ -398,7 +397,7 @@ def test_the_command_tells_all_faults_and_refuses(tmp_path: Path) -> None:
     assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [f"{file}:21", f"{file}:43"]
     listed = run("playbook", "check", str(file), "--json")
     assert listed.exit_code == 2
-    faults = [Fault.model_validate(fault) for fault in json.loads(listed.stdout)]
+    faults = [PlaybookProblem.model_validate(fault) for fault in json.loads(listed.stdout)]
     assert [(fault.file, fault.line, fault.field) for fault in faults] == [
         (str(file), 21, "kickoff.minutes"),
         (str(file), 43, "note.email"),
@@ -425,7 +424,7 @@ def test_ones_own_playbook_is_refused_at_its_use_in_the_same_words(tmp_path: Pat
     folder.mkdir()
     text = changed("minutes = 30", "minutes = 45", changed('"hello"', '"helo"'))
     (folder / "ours.toml").write_text(text)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         load("ours", folder)
     said = [(one.field, one.problem, one.fix) for one in (refused.value, *refused.value.others)]
     found = examine(text.encode(), "playbooks/ours.toml").faults

@@ -14,21 +14,30 @@ from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from rapport.mail import outbox
-from rapport.model.base import Refusal
-from rapport.model.people import AccountFile, MembersFile
+from rapport.model.account import AccountFile, MembersFile
+from rapport.model.base import UserError
+from rapport.model.projection import TimelineEvent
 from rapport.model.reading import read_toml
-from rapport.model.records import Entry
-from rapport.model.support import WrittenCase
+from rapport.model.support_case import WrittenCase
 from rapport.model.tech_review import ReviewRound
-from rapport.policy.attachments import File
-from rapport.policy.dispatch import Choice
-from rapport.storage import access, attachments, imports, people, reviews, search, support, timeline
+from rapport.rules.attachment import File
+from rapport.rules.routing import Choice
+from rapport.storage import (
+    access,
+    account as accounts,
+    attachment,
+    imports,
+    search,
+    support_case,
+    tech_review,
+    timeline,
+)
 from rapport.storage.database import Connection, Store
 from rapport.storage.desk_tables import CaseTextRow
-from rapport.storage.review_tables import ReviewConditionRow
-from rapport.storage.support_tables import CaseRow
+from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import TimelineRow
-from starters.commands import review_files
+from rapport.storage.tech_review_tables import ReviewConditionRow
+from starters.use_cases import tech_review_files
 from tests.conftest import ROOT
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE, with_example
@@ -105,10 +114,10 @@ async def opened(connection: Connection, key: str, question: str = "How do I rot
         id=f"s_{key}_{id(connection)}", at=NOW, actor="m", channel="cli", kind="case.open", workflow_id="case",
         verified="cli", text=question, salt="00", text_hash="00",
     )  # fmt: skip
-    contact = (await people.contacts(connection, "versayce"))[0].id
+    contact = (await accounts.contacts(connection, "versayce"))[0].id
     await timeline.submit(connection, said)
     written = WrittenCase(account="versayce", question=question, id=key)
-    return await support.add(connection, written, contact, said.id, "m", NOW)
+    return await support_case.add(connection, written, contact, said.id, "m", NOW)
 
 
 async def test_solved_cases_are_searched_by_the_index(store: Store, asked: list[tuple[str, Any]]) -> None:
@@ -136,17 +145,17 @@ async def test_of_many_who_open_one_case_at_once_one_does(store: Store) -> None:
     assert len(refs) == 1
     async with store.reading() as connection:
         found = await connection.scalar(select(func.count()).select_from(CaseRow).where(CaseRow.key == "once"))
-        assert (found, (await support.known(connection, "versayce", "once", None)) is not None) == (1, True)
+        assert (found, (await support_case.known(connection, "versayce", "once", None)) is not None) == (1, True)
 
 
 async def submitted(store: Store, title: str) -> str | None:
     """A review with this title; nothing where it stands already."""
-    asked = review_files.read_request(ROOT / "examples" / "reviews" / "air-gapped.toml")
+    asked = tech_review_files.read_request(ROOT / "examples" / "reviews" / "air-gapped.toml")
     request = asked.model_copy(update={"title": title})
     async with store.writing() as connection:
-        by = (await people.members(connection))[0].id
+        by = (await accounts.members(connection))[0].id
         round_ = ReviewRound(by=by, submission="s", stage=request.stage, ask=request.ask, needed_by=NOW)
-        there = await reviews.add(connection, request, round_, NOW)
+        there = await tech_review.add(connection, request, round_, NOW)
     return there if isinstance(there, str) else None
 
 
@@ -164,9 +173,9 @@ async def test_the_same_review_at_once_is_one(store: Store) -> None:
 
 async def test_a_chain_with_many_writers_stays_whole(store: Store) -> None:
     """Entries that many write at once stand in one chain, none lost and none twice, also where each comes again."""
-    entries = [Entry(key=f"many/{number}", account="versayce", at=NOW, kind="x") for number in range(40)]
+    entries = [TimelineEvent(key=f"many/{number}", account="versayce", at=NOW, kind="x") for number in range(40)]
 
-    async def write(some: list[Entry]) -> None:
+    async def write(some: list[TimelineEvent]) -> None:
         async with store.writing() as connection:
             await timeline.append(connection, some)
 
@@ -223,8 +232,8 @@ async def test_the_first_contracts_may_come_at_once(fresh: Store) -> None:
     name people: there is one vendor, and one member an address."""
     await at_once(fresh, lambda connection, number: imports.save(connection, written(number), NOW))
     async with fresh.reading() as connection:
-        assert len(await people.account_names(connection)) == WRITERS
-        known = [member.email for member in await people.members(connection)]
+        assert len(await accounts.account_names(connection)) == WRITERS
+        known = [member.email for member in await accounts.members(connection)]
     assert sorted(known) == sorted(member.email for member in written(0).members)
 
 
@@ -232,7 +241,7 @@ async def test_the_same_account_may_come_at_once(fresh: Store) -> None:
     """The same file from several at once is one account, each contact once."""
     await at_once(fresh, lambda connection, _: imports.save(connection, written(0), NOW))
     async with fresh.reading() as connection:
-        assert len(await people.contacts(connection, "account-0")) == len(written(0).contacts)
+        assert len(await accounts.contacts(connection, "account-0")) == len(written(0).contacts)
 
 
 async def test_members_may_come_at_once(fresh: Store) -> None:
@@ -249,7 +258,7 @@ async def test_members_may_come_at_once(fresh: Store) -> None:
     ids = await at_once(fresh, lambda connection, number: imports.save_members(connection, cased(number)))
     assert len({frozenset(some) for some in ids}) == 1
     async with fresh.reading() as connection:
-        assert len(await people.members(connection)) == len(file.members)
+        assert len(await accounts.members(connection)) == len(file.members)
 
 
 async def test_a_token_has_one_secret(fresh: Store) -> None:
@@ -258,7 +267,7 @@ async def test_a_token_has_one_secret(fresh: Store) -> None:
     async def make(connection: Connection, _: int) -> str | None:
         try:
             return await access.create_token(connection, "crm", ("service",), NOW)
-        except Refusal:
+        except UserError:
             return None
 
     [secret] = [one for one in await at_once(fresh, make) if one is not None]
@@ -278,9 +287,9 @@ async def test_a_file_may_be_attached_at_once(store: Store) -> None:
     """A file of the same name from several at once is there once."""
     await put(store, row("attached"))
     file = File(name="plan.pdf", type="application/pdf", content=b"%PDF")
-    await at_once(store, lambda connection, _: attachments.attach(connection, "attached", file, "m", NOW))
+    await at_once(store, lambda connection, _: attachment.attach(connection, "attached", file, "m", NOW))
     async with store.reading() as connection:
-        assert len(await attachments.listed(connection, "attached")) == 1
+        assert len(await attachment.listed(connection, "attached")) == 1
 
 
 async def test_what_is_searched_of_a_case_may_be_written_at_once(store: Store) -> None:
@@ -297,9 +306,9 @@ async def test_what_the_desk_decided_may_be_written_at_once(store: Store) -> Non
     async with store.writing() as connection:
         ref = await opened(connection, "assigned")
     choice = Choice(ref=ref, to=None, reason="nobody is there", considered=())
-    await at_once(store, lambda connection, _: support.put_assignments(connection, [(choice, 1, 2)], NOW))
+    await at_once(store, lambda connection, _: support_case.put_assignments(connection, [(choice, 1, 2)], NOW))
     async with store.reading() as connection:
-        assert len(await support.assignments(connection, ref)) == 1
+        assert len(await support_case.assignments(connection, ref)) == 1
 
 
 async def test_conditions_may_be_settled_at_once(store: Store) -> None:
@@ -307,8 +316,8 @@ async def test_conditions_may_be_settled_at_once(store: Store) -> None:
     ref = await submitted(store, "Conditions")
     assert ref is not None
     async with store.writing() as connection:
-        await reviews.settle(connection, ref, 1, ["one", "two", "three"])
-    await at_once(store, lambda connection, _: reviews.settle(connection, ref, 1, ["first", "second"]))
+        await tech_review.settle(connection, ref, 1, ["one", "two", "three"])
+    await at_once(store, lambda connection, _: tech_review.settle(connection, ref, 1, ["first", "second"]))
     async with store.reading() as connection:
         found = await connection.scalars(
             select(ReviewConditionRow.text).where(ReviewConditionRow.ref == ref).order_by(ReviewConditionRow.position)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from starters import logs
 from starters.logs import rotating
 from starters.secrets import make_private, private
@@ -63,7 +63,7 @@ def test_what_cannot_be_made_private_refuses_the_start(
             raise PermissionError(path, mode)
 
     monkeypatch.setattr(Path, "chmod", chmod)
-    with pytest.raises(Refusal, match="can be read by other users") as refusal:
+    with pytest.raises(UserError, match="can be read by other users") as refusal:
         make_private(tmp_path)
     assert (refusal.value.kind, refusal.value.field) == (Refused.CONFLICT, str(tmp_path / "rapport.db"))
     assert "chmod 600" in refusal.value.fix

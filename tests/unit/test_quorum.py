@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rapport.model.meeting import Invitee, MeetingPhase, Proposal, Slot, Vote
-from rapport.policy import quorum
-from rapport.policy.quorum import Standing
+from rapport.rules import quorum
+from rapport.rules.quorum import PollStanding
 
 OPENED = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DEADLINE = OPENED + timedelta(days=3)
@@ -50,7 +49,7 @@ def test_an_agreed_time_suits_everyone_who_is_required(given_answers: dict[str, 
         and slot.id in given_answers.get("tam", "12345")
     ]
     tally = quorum.tally(PROPOSAL, votes, OPENED)
-    assert (tally.standing is Standing.AGREED) == bool(shared)
+    assert (tally.standing is PollStanding.AGREED) == bool(shared)
     if tally.slot is not None:
         assert tally.slot.id in shared
 
@@ -68,7 +67,7 @@ def test_no_time_is_booked_against_the_champion_or_the_tam(given_answers: dict[s
 def test_after_the_deadline_nothing_stays_open(given_answers: dict[str, str]) -> None:
     """From the deadline on there is a time, or a reason why there is none."""
     tally = quorum.tally(PROPOSAL, said(**given_answers), DEADLINE)
-    assert tally.standing is not Standing.OPEN
+    assert tally.standing is not PollStanding.OPEN
     assert (tally.slot is None) == (tally.reason is not None)
 
 
@@ -104,7 +103,7 @@ def test_a_vote_without_a_result_says_why(votes: dict[str, Vote], reason: str) -
 
 def test_the_champions_no_is_told_before_the_deadline() -> None:
     """When the champion can make none of the times, the TAM need not wait for the deadline to hear it."""
-    assert quorum.tally(PROPOSAL, said(champion="", user="1"), OPENED).standing is Standing.STUCK
+    assert quorum.tally(PROPOSAL, said(champion="", user="1"), OPENED).standing is PollStanding.STUCK
 
 
 def test_at_the_deadline_most_of_those_required_decide() -> None:

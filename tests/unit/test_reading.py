@@ -11,16 +11,15 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 from pydantic import BaseModel
 
-from rapport.model.base import Refusal, Refused
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
+from rapport.model.base import Refused, UserError
 from rapport.model.playbook import Playbook
 from rapport.model.reading import MAX_BYTES, check, read_json, read_toml
-from rapport.model.support import WrittenCase
-from starters.commands.cases import Say
+from rapport.model.support_case import WrittenCase
+from starters.use_cases.support_case import Say
 from tests.mail_fixtures import EXAMPLE
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,14 +41,14 @@ CALM = settings(deadline=None, max_examples=300)
 Change = Callable[[dict[str, Any]], object]
 
 
-def refused(model: type[M], data: Any, source: str = "file.toml") -> Refusal:
+def refused(model: type[M], data: Any, source: str = "file.toml") -> UserError:
     """The refusal that this data meets, sound in form."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         check(model, data, source)
     return sound(caught.value)
 
 
-def sound(refusal: Refusal) -> Refusal:
+def sound(refusal: UserError) -> UserError:
     """Assert that a refusal names a field and a fix, and is one line of words."""
     for one in (refusal, *refusal.others):
         assert one.kind is Refused.INVALID
@@ -288,7 +287,7 @@ def test_half_of_a_meeting_is_for_talking(minutes: int, material: list[int]) -> 
 def test_a_bad_toml_document_is_refused(raw: bytes, words: str) -> None:
     """What is no TOML, no UTF-8 or too large is refused by the file's name, with a fix."""
     for model in (AccountFile, Playbook):
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(UserError) as caught:
             read_toml(model, raw, "file.toml")
         assert words in str(sound(caught.value))
         assert caught.value.field.startswith("file.toml")
@@ -314,7 +313,7 @@ def test_a_bad_toml_document_is_refused(raw: bytes, words: str) -> None:
 )
 def test_a_bad_json_body_is_refused(raw: bytes, words: str) -> None:
     """What is no JSON object or too large is refused as the body, with a fix."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         read_json(AccountFile, raw)
     assert words in str(sound(caught.value))
 
@@ -383,7 +382,7 @@ def accepted_or_refused(read: Callable[[], BaseModel]) -> None:
     """Assert that reading gives a model or a sound refusal."""
     try:
         read()
-    except Refusal as refusal:
+    except UserError as refusal:
         sound(refusal)
 
 
@@ -416,10 +415,10 @@ def test_no_body_raises_anything_but_a_refusal(data: dict[str, Any]) -> None:
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_but_a_refusal(raw: bytes) -> None:
     """Whatever bytes come as a file or as a body are refused: they are no account."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         read_toml(AccountFile, raw, "file.toml")
     sound(caught.value)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         read_json(AccountFile, raw)
     sound(caught.value)
 
@@ -443,6 +442,6 @@ def test_no_damaged_file_raises_anything_but_a_refusal(at: int, length: int, ins
 def test_a_text_that_is_empty_or_too_long_is_refused_in_plain_words(text: str, problem: str, fix: str) -> None:
     """Whoever answers a case or opens one with nothing, or with a book, hears what to do in words about texts."""
     for model, name, rest in ((Say, "text", {}), (WrittenCase, "question", {"account": "versayce"})):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(UserError) as refused:
             check(model, {**rest, name: text}, "")
         assert (refused.value.field, refused.value.problem, refused.value.fix) == (name, problem, fix)

@@ -10,14 +10,13 @@ from zoneinfo import ZoneInfo
 import icalendar
 import pytest
 from dateutil.rrule import rruleset, rrulestr  # type: ignore[import-untyped]
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from rapport.mail import invite
-from rapport.model.cadence import Standing
-from rapport.model.people import Schedule, WorkingHours
-from rapport.policy import calendar, recurrence
-from rapport.policy.calendar import Interval, Party
+from rapport.model.account import Schedule, WorkingHours
+from rapport.model.cadence import StandingTime
+from rapport.rules import calendar, recurrence
+from rapport.rules.calendar import Interval, Party
 
 ZURICH = Schedule(zone="Europe/Zurich", country="CH", subdivision="ZH")
 NEW_YORK = Schedule(zone="America/New_York", country="US", subdivision="NY")
@@ -190,7 +189,7 @@ def only_event(data: bytes) -> Any:
 
 
 def series(
-    standing: Standing, weeks: int, off: tuple[datetime, ...], until: datetime, tam: Schedule, champion: Schedule
+    standing: StandingTime, weeks: int, off: tuple[datetime, ...], until: datetime, tam: Schedule, champion: Schedule
 ) -> invite.Invitation:
     """The invitation to a standing meeting."""
     first = recurrence.first(standing, 15, tam, champion)
@@ -208,7 +207,7 @@ def series(
         organizer_name="Robin Keller",
         organizer="onboarding@foobar.example",
         attendees=(),
-        series=invite.Series(weeks, off, (), tuple(recurrence.dates(standing, weeks=weeks, until=until))),
+        series=invite.EventSeries(weeks, off, (), tuple(recurrence.dates(standing, weeks=weeks, until=until))),
     )
 
 

@@ -10,7 +10,7 @@ import jinja2
 import pytest
 
 from rapport.mail import compose, samples
-from rapport.model.people import personas
+from rapport.model.account import personas
 
 
 @pytest.mark.parametrize("persona", personas())

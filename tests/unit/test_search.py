@@ -8,16 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from sqlalchemy import insert, text, update
 
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
-from rapport.model.support import CaseState
+from rapport.model.support_case import CaseState
 from rapport.storage import imports, search
 from rapport.storage.database import Connection, Store
-from rapport.storage.support_tables import CaseLogRow, CaseRow
+from rapport.storage.support_case_tables import CaseLogRow, CaseRow
 from rapport.storage.tables import SubmissionRow
 from tests.mail_fixtures import EXAMPLE, address
 

@@ -9,26 +9,25 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from rapport.model.base import Refusal, Written
-from rapport.model.evidence import WrittenIncident, WrittenProject, WrittenRoadmapItem, WrittenSample
+from rapport.model.account_data import WrittenIncident, WrittenProject, WrittenRoadmapItem, WrittenSample
+from rapport.model.base import InputModel, UserError
 from rapport.model.reading import MAX_BYTES, check
-from rapport.model.sheets import MAX_ROWS, Row, read_csv, refuse_repeats
+from rapport.model.sheets import MAX_ROWS, SheetRow, read_csv, refuse_repeats
 
 HEAD = "day,metric,unit,value\n"
 
 
-def read(text: str | bytes, model: Any = WrittenSample) -> list[Row[Any]]:
+def read(text: str | bytes, model: Any = WrittenSample) -> list[SheetRow[Any]]:
     """Read a file."""
     raw = text if isinstance(text, bytes) else text.encode()
     return read_csv(model, raw, "usage.csv")
 
 
-def refused(text: str | bytes, model: Any = WrittenSample) -> Refusal:
+def refused(text: str | bytes, model: Any = WrittenSample) -> UserError:
     """The refusal of a file; every fault names where it is and what to do."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         read(text, model)
     for one in (caught.value, *caught.value.others):
         assert one.field.startswith("usage.csv")
@@ -122,17 +121,17 @@ def test_several_faults_are_told_at_once() -> None:
     ],
 )
 def test_what_is_wrong_with_a_record_is_told_with_its_field(
-    model: type[Written], given: dict[str, Any], field: str
+    model: type[InputModel], given: dict[str, Any], field: str
 ) -> None:
     """What ends before it starts, has no zone or is no number is refused by name, whichever way it comes in."""
-    whole: dict[type[Written], dict[str, Any]] = {
+    whole: dict[type[InputModel], dict[str, Any]] = {
         WrittenIncident: {"id": "INC-1", "title": "Down", "severity": 1, "began": "2026-11-20T10:00:00Z"},
         WrittenProject: {"id": "P-1", "title": "Search"},
         WrittenRoadmapItem: {"id": "R-1", "title": "Search", "expected": "2027-Q1"},
         WrittenSample: {"day": "2026-11-20", "metric": "checks", "unit": "count", "value": 1},
     }
     check(model, whole[model], "")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         check(model, {**whole[model], **given}, "")
     assert caught.value.field == field
     assert caught.value.fix
@@ -141,7 +140,7 @@ def test_what_is_wrong_with_a_record_is_told_with_its_field(
 def test_the_same_thing_twice_in_a_file_is_refused_with_both_lines() -> None:
     """Of two that say something of the same day, nobody could tell which counts."""
     rows = read(HEAD + "2026-11-20,x,GB,1\n2026-11-21,x,GB,1\n2026-11-20,x,GB,2\n")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         refuse_repeats(rows, lambda one: (one.metric, one.day), "day", "metric and day")
     assert caught.value.field == "usage.csv line 4: day"
     assert "usage.csv line 2" in caught.value.problem
@@ -152,7 +151,7 @@ def test_the_same_thing_twice_in_a_file_is_refused_with_both_lines() -> None:
 def test_no_file_raises_anything_but_a_refusal(raw: bytes) -> None:
     """Whatever comes in, with or without the right first line, is read or refused in words."""
     for given_ in (raw, HEAD.encode() + raw):
-        with suppress(Refusal):
+        with suppress(UserError):
             read(given_)
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rapport.mail import smtp, tokens
 from rapport.mail.smtp import Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Relay, Unanswered, Unserved

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from rapport.model.base import Refusal
-from rapport.model.human_task import Decision, TaskDefinition, TaskOption, TaskPhase
-from rapport.model.people import Contact, Member, Schedule, Vendor, Work
+from rapport.model.account import Contact, ContactWork, Member, Schedule, Vendor
+from rapport.model.base import UserError
 from rapport.model.playbook import Playbook
 from rapport.model.reading import check, read_toml
 from rapport.model.resources import FILE, Library, library
+from rapport.model.task import Decision, TaskDefinition, TaskOption, TaskPhase
 from rapport.playbooks import load
-from rapport.policy import audience, customers, details, drafting, human_task, ladder, todos
+from rapport.rules import audience, contact as contacts, details, drafting, escalation, task, todo
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ZURICH = Schedule(zone="Europe/Zurich")
@@ -41,7 +40,7 @@ def contact(id_: str, persona: str = "primary_champion", **work: Any) -> Contact
         name=f"{id_.title()} Smith",
         email=f"{id_}@versayce.example",
         schedule=ZURICH,
-        work=Work(**work),
+        work=ContactWork(**work),
     )
 
 
@@ -59,7 +58,7 @@ def contact(id_: str, persona: str = "primary_champion", **work: Any) -> Contact
 def test_a_sign_off_that_cannot_work_is_refused(change: dict[str, Any], field: str) -> None:
     """Unknown personas, both sides at once, changes that nobody could make or explain: each by its field."""
     assert check(TaskDefinition, SIGN_OFF, "").is_put_to_customers
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         check(TaskDefinition, {**SIGN_OFF, **change}, "")
     assert refused.value.field == field
 
@@ -78,7 +77,7 @@ def test_a_playbook_whose_steps_do_not_fit_is_refused(old: str, new: str, field:
     """A meeting merged into what cannot take it in, a fact that no contact has, a persona that is none."""
     raw = files("rapport.playbooks").joinpath("enterprise.toml").read_text()
     assert old in raw
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         read_toml(Playbook, raw.replace(old, new).encode(), "")
     assert field in refused.value.field
 
@@ -96,23 +95,23 @@ def test_the_enterprise_playbook_goes_from_the_welcome_to_the_users() -> None:
 def test_a_seat_belongs_to_whoever_has_the_persona_now(personas: list[str], data: st.DataObject) -> None:
     """Whoever comes or goes, the holders are just those who have the persona; a filled seat stays as it is."""
     before = [contact(f"c{n}", persona) for n, persona in enumerate(personas)]
-    seats = customers.seats_for(["contact:primary_champion", "contact:secondary_user"], before)
+    seats = contacts.seats_for(["contact:primary_champion", "contact:secondary_user"], before)
     after = [one for one in before if data.draw(st.booleans())]
-    for seat in customers.refresh(seats, after):
+    for seat in contacts.refresh(seats, after):
         persona = seat.id.removeprefix("contact:")
         assert [holder.member for holder in seat.holders] == [one.id for one in after if one.persona == persona]
         assert all(holder.via == "assignee" and holder.on_behalf_of is None for holder in seat.holders)
-    assert customers.refresh(seats, after, decided=[seat.id for seat in seats]) == seats
+    assert contacts.refresh(seats, after, decided=[seat.id for seat in seats]) == seats
 
 
 def test_only_the_holder_of_the_seat_decides_it() -> None:
     """The champion's word counts, a user's does not, and nobody's while it is being changed."""
-    seats = customers.seats_for(["contact:primary_champion"], [contact("ann"), contact("bob", "primary_user")])
+    seats = contacts.seats_for(["contact:primary_champion"], [contact("ann"), contact("bob", "primary_user")])
 
     def judged(by: str, phase: TaskPhase = TaskPhase.OPEN) -> str | None:
         word = Decision(id="d", round=1, option="yes", by=by, submission="s", at=NOW)
         options = tuple(TaskOption(**option) for option in OPTIONS)
-        return human_task.judge(
+        return task.judge(
             word, phase=phase, round_=1, options=options, seats=seats, requester="m", reason_given=False, outcome=None
         )
 
@@ -123,7 +122,7 @@ def test_only_the_holder_of_the_seat_decides_it() -> None:
 
 def test_a_customers_silence_has_no_backup() -> None:
     """Reminders after two and four business days, the TAM after five, the end after ten, and nobody in between."""
-    rule = ladder.CUSTOMERS
+    rule = escalation.CUSTOMERS
     assert (rule.remind, rule.backup, rule.manager, rule.timeout) == ((2, 4), None, 5, 10)
     assert details.roles(("contact:primary_champion", "tam", "m_0123456789abcdef")) == ("primary_champion", "tam")
 
@@ -151,9 +150,9 @@ def test_what_is_known_is_filled_in_and_nothing_is_invented() -> None:
 
 def test_a_to_do_names_what_is_missing_and_how_to_record_it() -> None:
     """Facts that nobody recorded are asked for together, with the command that ends the to-do."""
-    missing = Work(languages=("Go",)).unknown(("languages", "projects", "previous_tools"))
+    missing = ContactWork(languages=("Go",)).unknown(("languages", "projects", "previous_tools"))
     assert missing == ("projects", "previous_tools")
-    assert todos.finding_out(missing).question == "Find out, and record: projects and previous tools"
+    assert todo.finding_out(missing).question == "Find out, and record: projects and previous tools"
     said = "rapport account edit-contact versayce c@v.example --projects … --previous-tools … --as EMAIL"
     assert audience.recording("versayce", "c@v.example", missing) == said
 
@@ -176,6 +175,6 @@ def test_an_installation_has_shelves_of_its_own(tmp_path: Path) -> None:
         folder = tmp_path / str(index)
         folder.mkdir()
         (folder / FILE).write_text(own.format(name=name, title="X", link=link))
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(UserError) as refused:
             library(folder)
         assert "resources.toml" in refused.value.field

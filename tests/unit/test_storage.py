@@ -13,23 +13,21 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sqlalchemy import Connection, create_engine, func, insert, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from rapport.model.base import Refusal
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
+from rapport.model.base import UserError
+from rapport.model.projection import Milestone, Projection, TimelineEvent, Wait
 from rapport.model.reading import read_toml
-from rapport.model.records import Entry, Milestone, Projection, Wait
 from rapport.playbooks import load
-from rapport.storage import (  # the tables of the support desk belong to the metadata as well
+from rapport.storage import (
     access,
-    contracts,
+    account as accounts,
+    contract as contracts,
     imports,
-    people,
     search,
-    support_tables,  # noqa: F401
     timeline,
     upserts,
 )
@@ -120,7 +118,7 @@ async def test_a_failed_write_leaves_nothing(store: Store) -> None:
 
     async def fail() -> None:
         async with store.writing() as connection:
-            await timeline.append(connection, [Entry(key="k", account="versayce", at=NOW, kind="x")])
+            await timeline.append(connection, [TimelineEvent(key="k", account="versayce", at=NOW, kind="x")])
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -207,7 +205,7 @@ async def test_two_stores_at_once_lose_nothing(store: Store) -> None:
         async with where.writing() as connection:
             seen = await connection.scalar(select(func.count()).select_from(TimelineRow))
             await asyncio.sleep(0)  # let the others try to come between
-            await timeline.append(connection, [Entry(key=str(seen), account="versayce", at=NOW, kind="x")])
+            await timeline.append(connection, [TimelineEvent(key=str(seen), account="versayce", at=NOW, kind="x")])
 
     await asyncio.gather(*(count_up(where) for _ in range(25) for where in (store, other)))
     await other.close()
@@ -220,7 +218,7 @@ async def test_a_writer_that_waits_can_be_called_off_or_told_that_it_waited_too_
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another process keeps the database to itself, nobody waits for ever; after it all goes on."""
-    entry = Entry(key="k", account="versayce", at=NOW, kind="x")
+    entry = TimelineEvent(key="k", account="versayce", at=NOW, kind="x")
 
     async def write() -> None:
         async with store.writing() as connection:
@@ -243,7 +241,7 @@ async def test_a_writer_that_waits_can_be_called_off_or_told_that_it_waited_too_
 async def test_a_reader_is_not_held_up_by_a_writer(store: Store) -> None:
     """While a transaction writes, others read what was there before it."""
     async with store.writing() as connection:
-        await timeline.append(connection, [Entry(key="k", account="versayce", at=NOW, kind="x")])
+        await timeline.append(connection, [TimelineEvent(key="k", account="versayce", at=NOW, kind="x")])
         async with asyncio.timeout(3), store.reading() as reading:
             assert await timeline.tell(reading, "versayce") == []
     async with store.reading() as reading:
@@ -263,11 +261,11 @@ async def test_importing_twice_changes_nothing(store: Store) -> None:
 async def test_people_keep_their_ids_when_all_else_changes(store: Store) -> None:
     """Whoever keeps the address keeps the id, with a new name, zone and place in the file."""
     async with store.reading() as connection:
-        before = {contact.email: contact.id for contact in await people.contacts(connection, "versayce")}
+        before = {contact.email: contact.id for contact in await accounts.contacts(connection, "versayce")}
     changed = file(**{"Luca Bianchi": "Luca Rossi", 'zone = "Europe/Stockholm"': 'zone = "Europe/Oslo"'})
     await save(store, changed.model_copy(update={"contacts": changed.contacts[::-1]}))
     async with store.reading() as connection:
-        after = await people.contacts(connection, "versayce")
+        after = await accounts.contacts(connection, "versayce")
     assert {contact.email: contact.id for contact in after} == before
     assert [contact.persona for contact in after][-1] == "key_business_contact"
     assert next(contact.name for contact in after if contact.email.startswith("luca")) == "Luca Rossi"
@@ -281,8 +279,8 @@ async def test_an_address_written_otherwise_is_the_same_person(store: Store) -> 
     after = await dump(store)
     assert {table: len(rows) for table, rows in after.items()} == before
     async with store.reading() as connection:
-        assert len(await people.contacts(connection, "versayce")) == 4
-        emails = {contact.email for contact in await people.contacts(connection, "versayce")}
+        assert len(await accounts.contacts(connection, "versayce")) == 4
+        emails = {contact.email for contact in await accounts.contacts(connection, "versayce")}
     assert "Luca.Bianchi@versayce.example" in emails
     await save(store, file())
     assert {table: len(rows) for table, rows in (await dump(store)).items()} == before
@@ -294,17 +292,17 @@ async def test_whoever_is_no_longer_named_has_left(store: Store) -> None:
     whole = file()
     fewer = whole.model_copy(update={"contacts": whole.contacts[:-1]})
     async with store.reading() as connection:
-        [*_, jonas] = await people.contacts(connection, "versayce")
+        [*_, jonas] = await accounts.contacts(connection, "versayce")
     await save(store, fewer, NOW + timedelta(days=1))
     await save(store, fewer, NOW + timedelta(days=2))
     async with store.reading() as connection:
-        assert jonas.id not in {contact.id for contact in await people.contacts(connection, "versayce")}
-        assert (await people.names(connection, "versayce"))[jonas.id] == "Jonas Lindqvist"
+        assert jonas.id not in {contact.id for contact in await accounts.contacts(connection, "versayce")}
+        assert (await accounts.names(connection, "versayce"))[jonas.id] == "Jonas Lindqvist"
     left = {row[0]: row[-1] for row in (await dump(store))["contacts"]}
     assert left[jonas.id] == NOW + timedelta(days=1)
     await save(store, whole, NOW + timedelta(days=3))
     async with store.reading() as connection:
-        assert (await people.contacts(connection, "versayce"))[-1] == jonas
+        assert (await accounts.contacts(connection, "versayce"))[-1] == jonas
 
 
 async def test_a_second_account_shares_the_members(store: Store) -> None:
@@ -326,7 +324,7 @@ async def test_a_second_account_shares_the_members(store: Store) -> None:
 async def test_an_account_without_a_tam_is_refused_whole(bare: Store, changes: dict[str, str], field: str) -> None:
     """A file whose TAM is unknown or has another role is refused with the fix, and nothing of it stays."""
     before = await dump(bare)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as refusal:
         await save(bare, file(**changes))
     assert refusal.value.field == field
     assert refusal.value.fix
@@ -336,7 +334,7 @@ async def test_an_account_without_a_tam_is_refused_whole(bare: Store, changes: d
 async def test_a_first_account_needs_its_vendor(bare: Store) -> None:
     """Mails speak of the vendor, so the first file has to name it; later ones need not."""
     without = file().model_copy(update={"vendor": None})
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as refusal:
         await save(bare, without)
     assert (refusal.value.field, bool(refusal.value.fix)) == ("vendor", True)
     await save(bare, file())
@@ -398,8 +396,8 @@ async def test_a_late_projection_overwrites_nothing(store: Store) -> None:
 async def test_an_entry_is_written_once(store: Store) -> None:
     """The same timeline key written twice is one entry, and the first one stands."""
     async with store.writing() as connection:
-        await timeline.append(connection, [Entry(key="k", account="versayce", at=NOW, kind="first")])
-        later = [Entry(key=key, account="versayce", at=NOW, kind="second") for key in ("k", "l")]
+        await timeline.append(connection, [TimelineEvent(key="k", account="versayce", at=NOW, kind="first")])
+        later = [TimelineEvent(key=key, account="versayce", at=NOW, kind="second") for key in ("k", "l")]
         await timeline.append(connection, later)
     async with store.reading() as connection:
         assert [told.kind for told in await timeline.tell(connection, "versayce")] == ["first", "second"]
@@ -450,9 +448,9 @@ async def test_a_revoked_token_opens_nothing(store: Store) -> None:
         secret = await access.create_token(connection, "ci", ("reader",), NOW)
         await access.revoke_token(connection, "ci", NOW)
         assert await access.find_token(connection, secret) is None
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             await access.create_token(connection, "ci", ("reader",), NOW)
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             await access.revoke_token(connection, "ci", NOW)
 
 

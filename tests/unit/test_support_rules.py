@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rapport.model.base import Refusal
-from rapport.support_rules import Rules, load
+from rapport.model.base import UserError
+from rapport.support_rules import DeskRules, load
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
-def own(folder: Path, text: str) -> Rules:
+def own(folder: Path, text: str) -> DeskRules:
     """The rules of an installation whose `support.toml` says this."""
     (folder / "support.toml").write_text(text, encoding="utf-8")
     return load(folder)
@@ -130,7 +130,7 @@ def test_turns_on_call_change_by_the_desks_clock(tmp_path: Path) -> None:
 )
 def test_a_fault_is_named_by_file_line_and_fix(tmp_path: Path, text: str, said: str) -> None:
     """Whatever is wrong with an own file is refused on its line, with what to write."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         own(tmp_path, text)
     assert said in str(refused.value)
     assert refused.value.fix
@@ -141,7 +141,7 @@ def test_an_area_that_is_none_is_refused_with_those_that_are() -> None:
     rules = load()
     assert rules.area("api") == "api"
     assert rules.area("general") == "general"
-    with pytest.raises(Refusal, match=r'there is no area "apis".*did you mean "api"'):
+    with pytest.raises(UserError, match=r'there is no area "apis".*did you mean "api"'):
         rules.area("apis")
 
 

@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from rapport.model.account import AccountFile
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate
-from rapport.model.people import AccountFile
+from rapport.model.operation import Operate
 from rapport.model.reading import read_toml
-from rapport.policy.calendar import is_business_day, wall
-from starters.commands import meetings, messages, onboardings, operations, timelines
-from starters.commands.messages import MessageLine
-from starters.commands.onboardings import PLAYBOOKS, StartRequest
-from starters.commands.operations import OperationWritten
-from tests.conftest import CHAMPION, ROOT, TAM, Town, skipping_town, text_of, until
+from rapport.rules.calendar import is_business_day, wall
+from starters.use_cases import meeting, message, onboarding, operation, timeline
+from starters.use_cases.message import MessageLine
+from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from starters.use_cases.operation import OperationWritten
+from tests.conftest import CHAMPION, ROOT, TAM, Installation, skipping_installation, text_of, until
 from tests.support.kickoff import drafted, in_phase, reviewed, status_of
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -50,9 +50,9 @@ review = "auto"
 
 
 @pytest.fixture
-async def quiet(tmp_path: Path) -> AsyncIterator[Town]:
+async def quiet(tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation in which mails wait for their readers' working time."""
-    async with skipping_town(tmp_path, quiet_hours="keep") as made:
+    async with skipping_installation(tmp_path, quiet_hours="keep") as made:
         yield made
 
 
@@ -61,12 +61,12 @@ def whole_example() -> AccountFile:
     return read_toml(AccountFile, (ROOT / "examples" / "versayce.toml").read_bytes(), "versayce.toml")
 
 
-async def to_champion(town: Town) -> list[MessageLine]:
+async def to_champion(installation: Installation) -> list[MessageLine]:
     """The messages to the champion, oldest first."""
-    return [line for line in await messages.listed(town.office, "versayce") if line.to == CHAMPION]
+    return [line for line in await message.listed(installation.services, "versayce") if line.to == CHAMPION]
 
 
-async def test_a_mail_waits_over_a_weekend_and_a_holiday_and_goes_once(quiet: Town) -> None:
+async def test_a_mail_waits_over_a_weekend_and_a_holiday_and_goes_once(quiet: Installation) -> None:
     """Asked for on the Friday evening before a Monday holiday, it goes when Tuesday's work begins, once."""
     file = whole_example()
     champion = next(contact for contact in file.contacts if contact.email == CHAMPION)
@@ -76,13 +76,13 @@ async def test_a_mail_waits_over_a_weekend_and_a_holiday_and_goes_once(quiet: To
         monday += timedelta(days=7)
     tuesday = wall(monday + timedelta(days=1), champion.hours.start, champion.zone)
     await quiet.sleep_until(wall(monday - timedelta(days=3), time(20), champion.zone))
-    await onboardings.start(quiet.office, StartRequest(file=file))
+    await onboarding.start(quiet.services, StartRequest(file=file))
     await in_phase(quiet, "voting")
 
-    async def put_off() -> list[MessageLine]:
+    async def deferred() -> list[MessageLine]:
         return [line for line in await to_champion(quiet) if line.goes_at is not None]
 
-    (waiting,) = await until(put_off, "a welcome that waits")
+    (waiting,) = await until(deferred, "a welcome that waits")
     assert (waiting.state, waiting.goes_at, waiting.reason) == (
         MessageState.READY,
         tuesday,
@@ -96,17 +96,17 @@ async def test_a_mail_waits_over_a_weekend_and_a_holiday_and_goes_once(quiet: To
     await quiet.sleep_until(tuesday + timedelta(hours=20))
     welcomes = [mail for mail in quiet.mails(CHAMPION) if str(mail["Subject"]).startswith("Welcome")]
     assert len(welcomes) == 1
-    told = [entry.what for entry in await timelines.timeline_of(quiet.office, "versayce")]
+    told = [entry.what for entry in await timeline.timeline_of(quiet.services, "versayce")]
     assert any(what.startswith("Mail to Luca Bianchi waits until Tue") for what in told)
     assert told.count("Mail to Luca Bianchi: times to choose from") == 1
 
 
-async def test_times_are_not_asked_for_once_one_is_booked(quiet: Town) -> None:
+async def test_times_are_not_asked_for_once_one_is_booked(quiet: Installation) -> None:
     """The TAM books by hand at night: the invitation goes at once, and the welcome that asks for votes stays."""
     night = await quiet.sleep_to(2, 22)
-    await onboardings.start(quiet.office, StartRequest(file=reviewed("auto")))
+    await onboarding.start(quiet.services, StartRequest(file=reviewed("auto")))
     await in_phase(quiet, "voting")
-    await meetings.book(quiet.office, "versayce", "kickoff", night + timedelta(days=5, hours=12), TAM)
+    await meeting.book(quiet.services, "versayce", "kickoff", night + timedelta(days=5, hours=12), TAM)
     await in_phase(quiet, "booked")
     (invitation,) = await quiet.mailed(1, CHAMPION)
     assert "voted" not in text_of(invitation)
@@ -120,17 +120,17 @@ async def test_times_are_not_asked_for_once_one_is_booked(quiet: Town) -> None:
 
     await until(dropped, "a welcome that is dropped")
     assert len(quiet.mails(CHAMPION)) == 1
-    told = [entry.what for entry in await timelines.timeline_of(quiet.office, "versayce")]
+    told = [entry.what for entry in await timeline.timeline_of(quiet.services, "versayce")]
     assert "Mail to Luca Bianchi does not go: a time is booked by now" in told
 
 
-async def test_what_is_approved_at_night_goes_in_the_morning(quiet: Town) -> None:
+async def test_what_is_approved_at_night_goes_in_the_morning(quiet: Installation) -> None:
     """The draft says when it would go; approved, it waits, and goes as it was approved."""
     await quiet.sleep_to(2, 22)
-    await onboardings.start(quiet.office, StartRequest(file=reviewed("approve")))
+    await onboarding.start(quiet.services, StartRequest(file=reviewed("approve")))
     await drafted(quiet)
-    (draft,) = [line for line in await messages.drafts(quiet.office, "versayce") if line.to == CHAMPION]
-    await messages.release(quiet.office, (draft.key,), TAM)
+    (draft,) = [line for line in await message.drafts(quiet.services, "versayce") if line.to == CHAMPION]
+    await message.release(quiet.services, (draft.key,), TAM)
 
     async def approved() -> MessageLine | None:
         (line,) = await to_champion(quiet)
@@ -144,28 +144,30 @@ async def test_what_is_approved_at_night_goes_in_the_morning(quiet: Town) -> Non
     assert len(await quiet.mailed(1, CHAMPION)) == 1
 
 
-async def begin_notes(town: Town) -> datetime:
+async def begin_notes(installation: Installation) -> datetime:
     """Start the example by the playbook of two notes, on a Wednesday at ten at night; when that was."""
-    (town.office.settings.data / PLAYBOOKS).mkdir(exist_ok=True)
-    (town.office.settings.data / PLAYBOOKS / "notes.toml").write_text(NOTES)
-    night = await town.sleep_to(2, 22)
-    await onboardings.start(town.office, StartRequest(file=reviewed("auto"), playbook="notes"))
+    (installation.services.settings.data / PLAYBOOKS).mkdir(exist_ok=True)
+    (installation.services.settings.data / PLAYBOOKS / "notes.toml").write_text(NOTES)
+    night = await installation.sleep_to(2, 22)
+    await onboarding.start(installation.services, StartRequest(file=reviewed("auto"), playbook="notes"))
 
     async def waits() -> bool:
-        shown = await onboardings.status(town.office, "versayce")
-        joined = [line for line in await to_champion(town) if line.state is MessageState.SUPPRESSED]
+        shown = await onboarding.status(installation.services, "versayce")
+        joined = [line for line in await to_champion(installation) if line.state is MessageState.SUPPRESSED]
         return bool(joined) and "working time" in " ".join(step.waiting_for or "" for step in shown.milestones)
 
     await until(waits, "a step that waits for the morning")
     return night
 
 
-async def do(town: Town, kind: Operate, step: str | None = None) -> None:
+async def do(installation: Installation, kind: Operate, step: str | None = None) -> None:
     """Operate on the account as its TAM."""
-    await operations.operate(town.office, "versayce", kind, OperationWritten(reason="So agreed.", step=step), TAM)
+    await operation.operate(
+        installation.services, "versayce", kind, OperationWritten(reason="So agreed.", step=step), TAM
+    )
 
 
-async def test_a_pause_keeps_what_waits(quiet: Town) -> None:
+async def test_a_pause_keeps_what_waits(quiet: Installation) -> None:
     """In the morning nothing goes, as it is paused; resumed in the afternoon, it goes at once."""
     night = await begin_notes(quiet)
     await do(quiet, Operate.PAUSE)
@@ -176,7 +178,7 @@ async def test_a_pause_keeps_what_waits(quiet: Town) -> None:
     assert len(await quiet.mailed(1, CHAMPION)) == 1
 
 
-async def test_a_step_that_is_skipped_takes_along_what_waits(quiet: Town) -> None:
+async def test_a_step_that_is_skipped_takes_along_what_waits(quiet: Installation) -> None:
     """Skipped at night, the step ends, and its mail and what had joined it stay, with the reason."""
     night = await begin_notes(quiet)
     (waiting,) = [line for line in await to_champion(quiet) if line.goes_at is not None]
@@ -190,14 +192,14 @@ async def test_a_step_that_is_skipped_takes_along_what_waits(quiet: Town) -> Non
     }
 
 
-async def test_the_notes_of_one_day_become_one_mail_and_both_steps_end(quiet: Town) -> None:
+async def test_the_notes_of_one_day_become_one_mail_and_both_steps_end(quiet: Installation) -> None:
     """Two steps write to the champion at night: they wait, one mail goes in the morning, and both steps say how."""
     night = await begin_notes(quiet)
     await quiet.sleep_until(night + timedelta(hours=11))
     await until(status_of(quiet, onboarding_id("versayce")), "the end of the onboarding")
     (mail,) = quiet.mails(CHAMPION)
     assert text_of(mail).count("If anything about") == 2
-    shown = await onboardings.status(quiet.office, "versayce")
+    shown = await onboarding.status(quiet.services, "versayce")
     assert sorted(step.outcome or "" for step in shown.milestones) == [
         "0 of 1 sent, 1 with another mail",
         "1 of 1 sent",

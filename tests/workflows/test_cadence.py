@@ -8,30 +8,40 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate
+from rapport.model.operation import Operate
 from rapport.model.sweep import SweepStart, Swept
 from rapport.model.workflows import SWEEP
 from rapport.storage.tables import MessageRow
-from starters.commands import cadences, messages, onboardings, operations, successions, timelines
-from starters.commands.operations import OperationWritten
-from starters.commands.successions import Successor
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Town, example, text_of, until
+from starters.use_cases import cadence, message, onboarding, operation, succession, timeline
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.succession import Successor
+from tests.conftest import (
+    BUSINESS,
+    CHAMPION,
+    SECOND_USER,
+    TAM,
+    USER,
+    Installation,
+    example,
+    text_of,
+    until,
+)
+from tests.support.cadence import begin, coming, events, method
 from tests.support.kickoff import reviewed, status_of
-from tests.support.rhythm import begin, coming, events, method
 
 ZURICH = ZoneInfo("Europe/Zurich")
 EVERYONE = (CHAMPION, USER, SECOND_USER, TAM.email)
 
 
-async def tell(town: Town, kind: str) -> list[timelines.EntryShown]:
+async def tell(installation: Installation, kind: str) -> list[timeline.EntryShown]:
     """The entries of one kind on the account's timeline."""
-    return [entry for entry in await timelines.timeline_of(town.office, "versayce") if entry.kind == kind]
+    return [entry for entry in await timeline.timeline_of(installation.services, "versayce") if entry.kind == kind]
 
 
-async def test_one_recurring_invitation_goes_to_everyone(skipping: Town) -> None:
+async def test_one_recurring_invitation_goes_to_everyone(skipping: Installation) -> None:
     """Champion, users and the TAM get the series once: one UID, a rule, and the first date in wall time."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -47,7 +57,7 @@ async def test_one_recurring_invitation_goes_to_everyone(skipping: Town) -> None
     assert skipping.mails(BUSINESS) == []
 
 
-async def test_before_each_the_tam_gets_a_brief_and_the_champion_a_digest(skipping: Town) -> None:
+async def test_before_each_the_tam_gets_a_brief_and_the_champion_a_digest(skipping: Installation) -> None:
     """Both go on the business day before, in working hours; a week of which nothing is on record says so."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -64,7 +74,7 @@ async def test_before_each_the_tam_gets_a_brief_and_the_champion_a_digest(skippi
     assert len(skipping.mails(USER)) == 1
 
 
-async def test_a_digest_that_nobody_sent_gives_way_to_the_next(skipping: Town) -> None:
+async def test_a_digest_that_nobody_sent_gives_way_to_the_next(skipping: Installation) -> None:
     """Where the TAM reads first, a digest waits; when the next is written the old one is suppressed."""
     await begin(skipping, file=reviewed("approve"))
     await skipping.mailed(4)
@@ -72,30 +82,30 @@ async def test_a_digest_that_nobody_sent_gives_way_to_the_next(skipping: Town) -
     await skipping.sleep_until(first)
     await skipping.mailed(2, TAM.email)
 
-    async def drafts() -> list[messages.MessageLine]:
-        return await messages.listed(skipping.office, "versayce", MessageState.DRAFT)
+    async def drafts() -> list[message.MessageLine]:
+        return await message.listed(skipping.services, "versayce", MessageState.DRAFT)
 
     (old,) = await until(drafts, "the draft")
-    assert (await messages.show(skipping.office, old.key)).text.startswith("Hello Luca")
+    assert (await message.show(skipping.services, old.key)).text.startswith("Hello Luca")
     await skipping.sleep_until(second)
     await skipping.mailed(3, TAM.email)
     (new,) = await until(drafts, "the next draft")
     assert new.key != old.key
-    replaced = await messages.show(skipping.office, old.key)
+    replaced = await message.show(skipping.services, old.key)
     assert replaced.state is MessageState.SUPPRESSED
     assert "replaced" in (replaced.reason or "")
-    await messages.release(skipping.office, (new.key,), TAM)
+    await message.release(skipping.services, (new.key,), TAM)
     (_, digest) = await skipping.mailed(2, CHAMPION)
     assert "your summary" in str(digest["Subject"])
 
 
-async def test_one_date_is_called_off_for_itself(skipping: Town) -> None:
+async def test_one_date_is_called_off_for_itself(skipping: Installation) -> None:
     """Skipping a date cancels that occurrence by its RECURRENCE-ID, and nobody is briefed on it."""
     await begin(skipping)
     await skipping.mailed(4)
     first, second, third = (await coming(skipping))[:3]
     day = second.astimezone(ZURICH).date()
-    await cadences.skip(skipping.office, "versayce", "weekly", day, TAM, "they are at a fair")
+    await cadence.skip(skipping.services, "versayce", "weekly", day, TAM, "they are at a fair")
     for address in EVERYONE:
         mail = (await skipping.mailed(2, address))[1]
         assert method(mail) == "CANCEL"
@@ -107,8 +117,8 @@ async def test_one_date_is_called_off_for_itself(skipping: Town) -> None:
         assert "RRULE" not in event
         assert "fair" not in mail.as_string()
     assert second not in await coming(skipping)
-    with pytest.raises(Refusal, match="off already") as refusal:
-        await cadences.skip(skipping.office, "versayce", "weekly", day, TAM)
+    with pytest.raises(UserError, match="off already") as refusal:
+        await cadence.skip(skipping.services, "versayce", "weekly", day, TAM)
     assert refusal.value.kind is Refused.CONFLICT
     await skipping.sleep_until(third - timedelta(days=3))
     assert len(await skipping.mailed(3, CHAMPION)) == 3
@@ -117,13 +127,13 @@ async def test_one_date_is_called_off_for_itself(skipping: Town) -> None:
     assert first < second
 
 
-async def test_one_date_is_moved_for_itself(skipping: Town) -> None:
+async def test_one_date_is_moved_for_itself(skipping: Installation) -> None:
     """Moving a date sends that occurrence anew, with RECURRENCE-ID and a higher SEQUENCE; the brief follows."""
     await begin(skipping)
     await skipping.mailed(4)
     first, second = (await coming(skipping))[:2]
     day, moved = second.astimezone(ZURICH).date(), second + timedelta(days=1, hours=-2)
-    await cadences.move(skipping.office, "versayce", "weekly", day, moved, TAM)
+    await cadence.move(skipping.services, "versayce", "weekly", day, moved, TAM)
     for address in EVERYONE:
         mail = (await skipping.mailed(2, address))[1]
         assert method(mail) == "REQUEST"
@@ -139,33 +149,33 @@ async def test_one_date_is_moved_for_itself(skipping: Town) -> None:
     assert first < second
 
 
-async def test_what_cannot_be_changed_is_refused_with_the_reason(skipping: Town) -> None:
+async def test_what_cannot_be_changed_is_refused_with_the_reason(skipping: Installation) -> None:
     """A date that there is none on, a time in the past or beyond the next one, an unknown step: each says why."""
     await begin(skipping)
     await skipping.mailed(4)
     first, second = (await coming(skipping))[:2]
     day = first.astimezone(ZURICH).date()
-    office = skipping.office
-    with pytest.raises(Refusal, match=f"there is none on .* the next ones: {day}"):
-        await cadences.skip(office, "versayce", "weekly", day + timedelta(days=1), TAM)
-    with pytest.raises(Refusal, match="in the past"):
-        await cadences.move(office, "versayce", "weekly", day, datetime(2020, 1, 1, tzinfo=UTC), TAM)
-    with pytest.raises(Refusal, match="comes before that"):
-        await cadences.move(office, "versayce", "weekly", day, second + timedelta(hours=1), TAM)
-    with pytest.raises(Refusal, match='no standing meeting "monthly"; use one of weekly'):
-        await cadences.skip(office, "versayce", "monthly", day, TAM)
-    with pytest.raises(Refusal, match="no day of the week"):
-        await cadences.set_time(office, "versayce", "weekly", "someday", "10:00", TAM)
-    with pytest.raises(Refusal, match="has not begun"):
-        await cadences.report(office, "versayce", "weekly", day, TAM)
+    services = skipping.services
+    with pytest.raises(UserError, match=f"there is none on .* the next ones: {day}"):
+        await cadence.skip(services, "versayce", "weekly", day + timedelta(days=1), TAM)
+    with pytest.raises(UserError, match="in the past"):
+        await cadence.move(services, "versayce", "weekly", day, datetime(2020, 1, 1, tzinfo=UTC), TAM)
+    with pytest.raises(UserError, match="comes before that"):
+        await cadence.move(services, "versayce", "weekly", day, second + timedelta(hours=1), TAM)
+    with pytest.raises(UserError, match='no standing meeting "monthly"; use one of weekly'):
+        await cadence.skip(services, "versayce", "monthly", day, TAM)
+    with pytest.raises(UserError, match="no day of the week"):
+        await cadence.set_time(services, "versayce", "weekly", "someday", "10:00", TAM)
+    with pytest.raises(UserError, match="has not begun"):
+        await cadence.report(services, "versayce", "weekly", day, TAM)
     assert len(skipping.mails()) == 4
 
 
-async def test_a_new_standing_time_replaces_the_series(skipping: Town) -> None:
+async def test_a_new_standing_time_replaces_the_series(skipping: Installation) -> None:
     """Setting the time sends the same UID with a higher SEQUENCE and the new rule."""
     await begin(skipping)
     await skipping.mailed(4)
-    await cadences.set_time(skipping.office, "versayce", "weekly", "thu", "11:30", TAM)
+    await cadence.set_time(skipping.services, "versayce", "weekly", "thu", "11:30", TAM)
     for address in EVERYONE:
         mail = (await skipping.mailed(2, address))[1]
         (event,) = events(mail)
@@ -175,7 +185,7 @@ async def test_a_new_standing_time_replaces_the_series(skipping: Town) -> None:
     assert all(f"{start.astimezone(ZURICH):%a %H:%M}" == "Thu 11:30" for start in await coming(skipping))
 
 
-async def test_no_common_hour_goes_to_the_tam_until_they_set_one(skipping: Town) -> None:
+async def test_no_common_hour_goes_to_the_tam_until_they_set_one(skipping: Installation) -> None:
     """Where nobody's hours meet nobody is invited; the TAM is told, and what they set is sent to everyone."""
     file = example()
     far = [
@@ -186,17 +196,17 @@ async def test_no_common_hour_goes_to_the_tam_until_they_set_one(skipping: Town)
     (notice,) = await skipping.mailed(1, TAM.email)
     assert "rapport cadence set versayce weekly" in text_of(notice)
     assert len(skipping.mails()) == 1
-    shown = (await cadences.show(skipping.office, "versayce")).rhythms[0]
+    shown = (await cadence.show(skipping.services, "versayce")).rhythms[0]
     assert shown.waiting_on == ("tam",)
-    await cadences.set_time(skipping.office, "versayce", "weekly", "tue", "08:30", TAM)
+    await cadence.set_time(skipping.services, "versayce", "weekly", "tue", "08:30", TAM)
     await skipping.mailed(5)
     (event,) = events(skipping.mails(CHAMPION)[0])
     assert event["SEQUENCE"] == 0
     assert f"{event['DTSTART'].dt.astimezone(ZoneInfo('Pacific/Auckland')):%a %H:%M}" == "Tue 08:30"
-    assert (await cadences.show(skipping.office, "versayce")).rhythms[0].waiting_on == ()
+    assert (await cadence.show(skipping.services, "versayce")).rhythms[0].waiting_on == ()
 
 
-async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Town) -> None:
+async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Installation) -> None:
     """Each date is told as held; one that a member says was not held is told as that."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -206,7 +216,7 @@ async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Town) 
     assert [entry.what for entry in await tell(skipping, "sync.held")]
     await skipping.sleep_until(second + timedelta(hours=1))
     day = second.astimezone(ZURICH).date()
-    receipt = await cadences.report(skipping.office, "versayce", "weekly", day, TAM, "the line was down")
+    receipt = await cadence.report(skipping.services, "versayce", "weekly", day, TAM, "the line was down")
     assert receipt.outcome == "not_held"
     await skipping.sleep_until(third)
     await skipping.mailed(4, CHAMPION)
@@ -216,17 +226,17 @@ async def test_it_counts_as_held_unless_somebody_says_otherwise(skipping: Town) 
     assert first < second
 
 
-async def test_while_it_is_paused_nothing_goes_out(skipping: Town) -> None:
+async def test_while_it_is_paused_nothing_goes_out(skipping: Installation) -> None:
     """Two dates pass while the account is paused: the TAM gets a list of them, and the third goes as planned."""
     await begin(skipping)
     await skipping.mailed(4)
     first, second, third = (await coming(skipping))[:3]
     why = OperationWritten(reason="a freeze at the customer's")
-    receipt = await operations.operate(skipping.office, "versayce", Operate.PAUSE, why, TAM)
+    receipt = await operation.operate(skipping.services, "versayce", Operate.PAUSE, why, TAM)
     assert receipt.outcome == "paused"
     await skipping.sleep_until(second + timedelta(hours=2))
     assert len(skipping.mails()) == 4
-    await operations.operate(skipping.office, "versayce", Operate.RESUME, why, TAM)
+    await operation.operate(skipping.services, "versayce", Operate.RESUME, why, TAM)
     notice = (await skipping.mailed(2, TAM.email))[1]
     assert str(notice["Subject"]) == "Versayce: 2 missed while Rapport was away"
     assert len(skipping.mails(CHAMPION)) == 1
@@ -234,16 +244,16 @@ async def test_while_it_is_paused_nothing_goes_out(skipping: Town) -> None:
     await skipping.mailed(2, CHAMPION)
     assert len(await skipping.mailed(3, TAM.email)) == 3
     assert first < second
-    with pytest.raises(Refusal, match="no onboarding"):
-        await operations.operate(skipping.office, "versayce", Operate.SKIP, why.model_copy(update={"step": "x"}), TAM)
+    with pytest.raises(UserError, match="no onboarding"):
+        await operation.operate(skipping.services, "versayce", Operate.SKIP, why.model_copy(update={"step": "x"}), TAM)
 
 
-async def test_cancelling_takes_the_series_out_of_every_calendar(skipping: Town) -> None:
+async def test_cancelling_takes_the_series_out_of_every_calendar(skipping: Installation) -> None:
     """What recurs can be cancelled after its onboarding has ended: everyone gets the cancellation of the series."""
     await begin(skipping)
     await skipping.mailed(4)
     why = OperationWritten(reason="they left")
-    assert (await operations.operate(skipping.office, "versayce", Operate.CANCEL, why, TAM)).outcome == "cancelled"
+    assert (await operation.operate(skipping.services, "versayce", Operate.CANCEL, why, TAM)).outcome == "cancelled"
     for address in EVERYONE:
         mail = (await skipping.mailed(2, address))[1]
         assert method(mail) == "CANCEL"
@@ -255,17 +265,17 @@ async def test_cancelling_takes_the_series_out_of_every_calendar(skipping: Town)
         return bool(await tell(skipping, "cadence.ended"))
 
     await until(ended, "the end")
-    with pytest.raises(Refusal, match="nothing recurs"):
-        await cadences.show(skipping.office, "versayce")
+    with pytest.raises(UserError, match="nothing recurs"):
+        await cadence.show(skipping.services, "versayce")
 
 
-async def test_a_champion_who_is_replaced_is_taken_off_the_series_alone(skipping: Town) -> None:
+async def test_a_champion_who_is_replaced_is_taken_off_the_series_alone(skipping: Installation) -> None:
     """The predecessor's calendar loses all dates by a cancellation that lists nobody else; the successor gets them."""
     await begin(skipping)
     await skipping.mailed(4)
     nora = "nora.vidal@versayce.example"
     successor = Successor(persona="primary_champion", name="Nora Vidal", email=nora, reason="Luca moved on")
-    await successions.replace_contact(skipping.office, "versayce", successor, TAM)
+    await succession.replace_contact(skipping.services, "versayce", successor, TAM)
     parting = (await skipping.mailed(2, CHAMPION))[1]
     assert method(parting) == "CANCEL"
     (event,) = events(parting)
@@ -279,16 +289,16 @@ async def test_a_champion_who_is_replaced_is_taken_off_the_series_alone(skipping
     assert f"mailto:{CHAMPION}" not in [str(one) for one in series["ATTENDEE"]]
 
 
-async def test_what_a_paused_cadence_holds_is_not_the_sweeps_to_send(skipping: Town) -> None:
+async def test_what_a_paused_cadence_holds_is_not_the_sweeps_to_send(skipping: Installation) -> None:
     """After the end of its onboarding, too, the sweep sends nothing while what recurs is paused; then it does."""
     await begin(skipping)
     await skipping.mailed(4)
     await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
-    (key, *_) = [line.key for line in await messages.listed(skipping.office, "versayce")]
+    (key, *_) = [line.key for line in await message.listed(skipping.services, "versayce")]
     long_ago = await skipping.now() - timedelta(hours=1)
 
     async def swept(number: int) -> int:
-        async with skipping.office.store.writing() as connection:
+        async with skipping.services.store.writing() as connection:
             ready = {"state": MessageState.READY, "created_at": long_ago, "settled_at": None}
             await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**ready))
         start = SweepStart(patience=60)
@@ -299,7 +309,7 @@ async def test_what_a_paused_cadence_holds_is_not_the_sweeps_to_send(skipping: T
 
     for number, (kind, mails) in enumerate({Operate.PAUSE: 0, Operate.RESUME: 1}.items()):
         why = OperationWritten(reason="They merge two teams.")
-        assert (await operations.operate(skipping.office, "versayce", kind, why, TAM)).accepted
+        assert (await operation.operate(skipping.services, "versayce", kind, why, TAM)).accepted
         await until(lambda kind=kind: tell(skipping, f"cadence.{kind}"), "the word on record")  # type: ignore[misc]
-        assert (await onboardings.status(skipping.office, "versayce")).paused is (kind is Operate.PAUSE)
+        assert (await onboarding.status(skipping.services, "versayce")).paused is (kind is Operate.PAUSE)
         assert await swept(number) == mails

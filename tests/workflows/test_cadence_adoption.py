@@ -7,59 +7,59 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
-from rapport.model.operations import Operate
-from rapport.storage import contracts
-from starters.commands import cadences, onboardings, operations, playbooks, timelines
-from starters.commands.operations import OperationWritten
-from starters.commands.playbooks import Compared
-from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, text_of, until
-from tests.support.rhythm import HEAD, QBR, WEEKLY, begin, coming, events, method, view
+from rapport.model.operation import Operate
+from rapport.storage import contract as contracts
+from starters.use_cases import cadence, onboarding, operation, playbook, timeline
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.playbook import Compared
+from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Installation, text_of, until
+from tests.support.cadence import HEAD, QBR, WEEKLY, begin, coming, events, method, view
 
 ZURICH = ZoneInfo("Europe/Zurich")
 EVERYONE = (CHAMPION, USER, SECOND_USER, TAM.email)
 SERIES = "VERSAYCE-2026-11.weekly.series@foobar.example"
 
 
-def put(town: Town, steps: str) -> None:
+def put(installation: Installation, steps: str) -> None:
     """Write version 2 of the playbook that the account follows."""
-    file = town.office.settings.data / "playbooks" / "rhythm.toml"
+    file = installation.services.settings.data / "playbooks" / "rhythm.toml"
     file.write_text(HEAD.replace("version = 1", "version = 2") + steps)
 
 
-async def adopt(town: Town, steps: str) -> Receipt:
+async def adopt(installation: Installation, steps: str) -> Receipt:
     """Have the account follow other rhythms."""
-    put(town, steps)
+    put(installation, steps)
     word = OperationWritten(reason="as we agreed", playbook="rhythm")
-    return await operations.operate(town.office, "versayce", Operate.ADOPT, word, TAM)
+    return await operation.operate(installation.services, "versayce", Operate.ADOPT, word, TAM)
 
 
-async def compared(town: Town, steps: str) -> Compared:
+async def compared(installation: Installation, steps: str) -> Compared:
     """What adopting other rhythms would change."""
-    old = playbooks.find("rhythm", town.office.settings.data)
-    put(town, steps)
-    new = playbooks.find("rhythm", town.office.settings.data)
-    return await playbooks.compare_for(town.office, "versayce", old, new)
+    old = playbook.find("rhythm", installation.services.settings.data)
+    put(installation, steps)
+    new = playbook.find("rhythm", installation.services.settings.data)
+    return await playbook.compare_for(installation.services, "versayce", old, new)
 
 
-async def is_over(town: Town) -> None:
+async def is_over(installation: Installation) -> None:
     """Wait until the onboarding has ended and the cadence stands on its own."""
 
     async def ended() -> bool:
-        return (await onboardings.status(town.office, "versayce")).stage == "done"
+        return (await onboarding.status(installation.services, "versayce")).stage == "done"
 
     await until(ended, "the end of the onboarding")
 
 
-async def test_another_turn_brings_the_series_up_to_date_and_keeps_the_next_date(skipping: Town) -> None:
+async def test_another_turn_brings_the_series_up_to_date_and_keeps_the_next_date(skipping: Installation) -> None:
     """Fortnightly and longer: one UID, a higher SEQUENCE, the same next date, and what was called off stays off."""
     await begin(skipping)
     await skipping.mailed(4)
     await is_over(skipping)
     dates = await coming(skipping)
     off = dates[2].astimezone(ZURICH).date()
-    await cadences.skip(skipping.office, "versayce", "weekly", off, TAM)
+    await cadence.skip(skipping.services, "versayce", "weekly", off, TAM)
     await skipping.mailed(8)
     steps = WEEKLY.replace('"1 week"', '"2 weeks"').replace("minutes = 15", "minutes = 20")
     told = await compared(skipping, steps)
@@ -88,7 +88,7 @@ async def test_another_turn_brings_the_series_up_to_date_and_keeps_the_next_date
     assert len(skipping.mails()) == 12
 
 
-async def test_a_date_whose_brief_has_gone_is_not_briefed_on_again(skipping: Town) -> None:
+async def test_a_date_whose_brief_has_gone_is_not_briefed_on_again(skipping: Installation) -> None:
     """Adopted between brief and meeting, the new definition holds from the next brief on."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -104,7 +104,7 @@ async def test_a_date_whose_brief_has_gone_is_not_briefed_on_again(skipping: Tow
     assert (await coming(skipping))[0] == dates[2]
 
 
-async def test_what_the_calendar_does_not_say_is_changed_without_a_mail(skipping: Town) -> None:
+async def test_what_the_calendar_does_not_say_is_changed_without_a_mail(skipping: Installation) -> None:
     """Another digest is used from the next time on; nobody is invited anew for it."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -119,7 +119,7 @@ async def test_what_the_calendar_does_not_say_is_changed_without_a_mail(skipping
     assert len(skipping.mails(SECOND_USER)) == 1
 
 
-async def test_whoever_is_invited_no_more_is_taken_off_the_series_alone(skipping: Town) -> None:
+async def test_whoever_is_invited_no_more_is_taken_off_the_series_alone(skipping: Installation) -> None:
     """Where the playbook leaves secondary users out they get a cancellation alone, and the others the new series."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -134,7 +134,7 @@ async def test_whoever_is_invited_no_more_is_taken_off_the_series_alone(skipping
     assert len(await skipping.mailed(8)) == 8
 
 
-async def test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen(skipping: Town) -> None:
+async def test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen(skipping: Installation) -> None:
     """What is removed leaves every calendar; what is added is invited to; what comes back has a higher SEQUENCE."""
     await begin(skipping)
     await skipping.mailed(4)
@@ -146,18 +146,18 @@ async def test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen(ski
         assert (method(mail), event["SEQUENCE"]) == ("CANCEL", 1)
 
     async def alone() -> bool:
-        return [one.step for one in (await cadences.show(skipping.office, "versayce")).rhythms] == ["qbr"]
+        return [one.step for one in (await cadence.show(skipping.services, "versayce")).rhythms] == ["qbr"]
 
     await until(alone, "the review alone")
-    async with skipping.office.store.reading() as connection:
+    async with skipping.services.store.reading() as connection:
         contract = await contracts.latest(connection, "versayce")
     assert contract is not None
     assert contract.playbook_version == 2
-    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    told = [entry.what for entry in await timeline.timeline_of(skipping.services, "versayce")]
     assert "Robin Keller had what recurs follow another playbook" in told
     assert "Weekly sync is no longer in the playbook, and does not recur any more" in told
     assert "Quarterly business review recurs from now on" in told
-    shown = (await cadences.show(skipping.office, "versayce")).rhythms[0]
+    shown = (await cadence.show(skipping.services, "versayce")).rhythms[0]
     assert shown.next is not None
     assert timedelta(days=80) < shown.next - await skipping.now() < timedelta(days=100)
     assert (await adopt(skipping, WEEKLY + QBR)).outcome == "adopted"
@@ -170,7 +170,7 @@ async def test_rhythms_end_begin_and_come_back_under_numbers_nobody_has_seen(ski
     assert len(await skipping.mailed(4, CHAMPION)) == 4
 
 
-async def test_a_playbook_without_any_rhythm_ends_what_recurs(skipping: Town) -> None:
+async def test_a_playbook_without_any_rhythm_ends_what_recurs(skipping: Installation) -> None:
     """Where nothing is left that recurs, the cadence comes to its end, and says so."""
     handle = await begin(skipping)
     await skipping.mailed(4)
@@ -188,11 +188,11 @@ email = "hello"
     assert (await handle.result()).outcome == "closed"
     for address in EVERYONE:
         assert method((await skipping.mailed(2, address))[1]) == "CANCEL"
-    with pytest.raises(Refusal, match="nothing recurs"):
-        await cadences.show(skipping.office, "versayce")
+    with pytest.raises(UserError, match="nothing recurs"):
+        await cadence.show(skipping.services, "versayce")
 
 
-async def test_reviews_are_counted_on_from_the_last_by_the_new_distance(skipping: Town) -> None:
+async def test_reviews_are_counted_on_from_the_last_by_the_new_distance(skipping: Installation) -> None:
     """Half-yearly instead of quarterly: the next review is planned anew, and one that is open is still held."""
     await begin(skipping, WEEKLY + QBR)
     await skipping.mailed(4)

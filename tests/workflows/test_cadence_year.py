@@ -11,15 +11,15 @@ import holidays
 import pytest
 
 from bench.actions import actions
-from rapport.model.base import Refusal, Refused
+from rapport.model.account import AccountFile
+from rapport.model.base import Refused, UserError
 from rapport.model.cadence import RhythmView
 from rapport.model.ids import meeting_id, task_id
-from rapport.model.people import AccountFile
 from rapport.model.reading import read_toml
-from starters.commands import cadences, meetings, tasks, timelines
-from starters.commands.meetings import MeetingShown
-from tests.conftest import BUSINESS, CHAMPION, ROOT, TAM, Town, by, until
-from tests.support.rhythm import QBR, WEEKLY, begin, coming, events, view
+from starters.use_cases import cadence, meeting as meetings, task, timeline
+from starters.use_cases.meeting import MeetingShown
+from tests.conftest import BUSINESS, CHAMPION, ROOT, TAM, Installation, by, until
+from tests.support.cadence import QBR, WEEKLY, begin, coming, events, view
 from workflows.cadence import Cadence
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -30,13 +30,13 @@ def with_holidays() -> AccountFile:
     return read_toml(AccountFile, (ROOT / "examples" / "versayce.toml").read_bytes(), "versayce.toml")
 
 
-async def in_phase(town: Town, phase: str) -> MeetingShown:
+async def in_phase(installation: Installation, phase: str) -> MeetingShown:
     """The review, once it is in this phase."""
 
     async def there() -> MeetingShown | None:
         try:
-            shown = await meetings.show(town.office, "versayce", "qbr")
-        except Refusal as refusal:
+            shown = await meetings.show(installation.services, "versayce", "qbr")
+        except UserError as refusal:
             if refusal.kind is not Refused.NOT_FOUND:
                 raise
             return None
@@ -46,20 +46,20 @@ async def in_phase(town: Town, phase: str) -> MeetingShown:
     return shown
 
 
-async def planned(town: Town) -> RhythmView:
+async def planned(installation: Installation) -> RhythmView:
     """The next review, once it is planned."""
 
     async def there() -> RhythmView | None:
-        qbr = next(one for one in (await view(town)).rhythms if one.step == "qbr")
+        qbr = next(one for one in (await view(installation)).rhythms if one.step == "qbr")
         return qbr if qbr.offer_at else None
 
     qbr: RhythmView = await until(there, "the plan of the next review")
     return qbr
 
 
-async def told(town: Town, kind: str) -> list[timelines.EntryShown]:
+async def told(installation: Installation, kind: str) -> list[timeline.EntryShown]:
     """The entries of one kind on the account's timeline."""
-    return [entry for entry in await timelines.timeline_of(town.office, "versayce") if entry.kind == kind]
+    return [entry for entry in await timeline.timeline_of(installation.services, "versayce") if entry.kind == kind]
 
 
 def instants(listed: Any) -> list[datetime]:
@@ -69,7 +69,7 @@ def instants(listed: Any) -> list[datetime]:
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-async def test_a_year_of_weeklies_and_four_reviews(skipping: Town) -> None:
+async def test_a_year_of_weeklies_and_four_reviews(skipping: Installation) -> None:
     """Every weekly but those on holidays, a review a quarter; what is said while a run gives way to the next counts."""
     handle = await begin(skipping, WEEKLY + QBR, with_holidays())
     began = await skipping.now()
@@ -85,8 +85,8 @@ async def test_a_year_of_weeklies_and_four_reviews(skipping: Town) -> None:
         meeting = await in_phase(skipping, "voting")
         assert all(slot.start >= qbr.target for slot in meeting.slots)
         for person in (CHAMPION, BUSINESS):
-            await meetings.vote(skipping.office, "versayce", "qbr", ("1",), by(person))
-        await tasks.decide(skipping.office, f"task/versayce/qbr_preparation/{number}", "done", TAM)
+            await meetings.vote(skipping.services, "versayce", "qbr", ("1",), by(person))
+        await task.decide(skipping.services, f"task/versayce/qbr_preparation/{number}", "done", TAM)
         booked = await in_phase(skipping, "booked")
         assert booked.booked_until is not None
         await skipping.sleep_until(booked.booked_until)
@@ -96,9 +96,9 @@ async def test_a_year_of_weeklies_and_four_reviews(skipping: Town) -> None:
         dates = (await coming(skipping))[1:3]
         # All at the very moment at which one run gives way to the next.
         receipts = await asyncio.gather(
-            meetings.report(skipping.office, "versayce", "qbr", "held", TAM),
+            meetings.report(skipping.services, "versayce", "qbr", "held", TAM),
             handle.signal(Cadence.look_again),
-            *(cadences.skip(skipping.office, "versayce", "weekly", at.astimezone(ZURICH).date(), TAM) for at in dates),
+            *(cadence.skip(skipping.services, "versayce", "weekly", at.astimezone(ZURICH).date(), TAM) for at in dates),
         )
         assert [receipt.outcome for receipt in receipts if receipt is not None] == ["held", "skipped", "skipped"]
         skipped += dates

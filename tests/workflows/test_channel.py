@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from rapport.model.ids import review_id
-from starters.commands import reviews, tasks
-from starters.commands.reviews import Reason
-from tests.conftest import CHAMPION, by, skipping_town, text_of, until
+from starters.use_cases import task, tech_review
+from starters.use_cases.tech_review import Reason
+from tests.conftest import CHAMPION, by, skipping_installation, text_of, until
 from tests.support.receiver import receiver
-from tests.support.reviews import (
+from tests.support.tech_review import (
     CE,
     CE_VP,
     MESSAGE,
@@ -39,20 +39,20 @@ async def test_everything_that_is_said_is_mirrored_in_its_order(
     async with receiver() as slack:
         slack.answers += [(503, {}), (429, {"Retry-After": "5"})]
         given = {"slack_webhook_url": SecretStr(slack.url), "review_channel_mail": MAILBOX}
-        async with skipping_town(tmp_path, **given) as town:
-            ref = await submitted(town)
-            await everybody_says(town, ref)
-            await choose(town, ref, "recommendation", CE_VP, "yes", "They carry a third of the growth")
-            await write(town, ref, MESSAGE)
-            await asked(town, ref, "acknowledgement")
-            await tasks.decide(town.office, f"{ref}/acknowledgement", "acknowledge", by(CHAMPION))
-            assert await outcome(town, ref) == "approved"
+        async with skipping_installation(tmp_path, **given) as installation:
+            ref = await submitted(installation)
+            await everybody_says(installation, ref)
+            await choose(installation, ref, "recommendation", CE_VP, "yes", "They carry a third of the growth")
+            await write(installation, ref, MESSAGE)
+            await asked(installation, ref, "acknowledgement")
+            await task.decide(installation.services, f"{ref}/acknowledgement", "acknowledge", by(CHAMPION))
+            assert await outcome(installation, ref) == "approved"
 
             async def all_told() -> bool:
-                return len(town.mails(MAILBOX)) == 9
+                return len(installation.mails(MAILBOX)) == 9
 
             await until(all_told, "the channel to have read it all")
-            history = (await town.client.get_workflow_handle(review_id(ref)).fetch_history()).to_json()
+            history = (await installation.client.get_workflow_handle(review_id(ref)).fetch_history()).to_json()
         posted = [json.loads(one.body)["text"].splitlines()[0] for one in slack.taken]
     # The first was refused twice before it was taken.
     lines = [line.strip("*").partition("Versayce: ")[2] for line in posted][2:]
@@ -72,20 +72,22 @@ async def test_a_channel_that_refuses_holds_no_review_up(tmp_path: Path) -> None
     """Slack says no to every post: the review is withdrawn and closed as if there were no channel."""
     async with receiver() as slack:
         slack.answers += [(404, {})] * 20
-        async with skipping_town(tmp_path, slack_webhook_url=SecretStr(slack.url)) as town:
-            ref = await submitted(town)
-            await say(town, ref, "engineering")
-            await reviews.withdraw(town.office, ref, Reason(reason="They have changed their mind"), by(CE))
-            assert await outcome(town, ref) == "withdrawn"
+        async with skipping_installation(tmp_path, slack_webhook_url=SecretStr(slack.url)) as installation:
+            ref = await submitted(installation)
+            await say(installation, ref, "engineering")
+            await tech_review.withdraw(
+                installation.services, ref, Reason(reason="They have changed their mind"), by(CE)
+            )
+            assert await outcome(installation, ref) == "withdrawn"
 
 
 async def test_what_sales_remarks_is_quoted(tmp_path: Path) -> None:
     """A remark of somebody who was not asked reaches the channel with its words, as a mail to read there."""
-    async with skipping_town(tmp_path, review_channel_mail=MAILBOX) as town:
-        ref = await submitted(town)
+    async with skipping_installation(tmp_path, review_channel_mail=MAILBOX) as installation:
+        ref = await submitted(installation)
         word = Reason(reason="Let us talk about the price as well")
-        await reviews.request_meeting(town.office, ref, word, by(SALES))
-        mails = await town.mailed(2, MAILBOX)
+        await tech_review.request_meeting(installation.services, ref, word, by(SALES))
+        mails = await installation.mailed(2, MAILBOX)
         assert "Sam Ortega asks for a live meeting" in str(mails[-1]["Subject"])
         assert word.reason in text_of(mails[-1])
         assert "Title: Monitoring without a way out of the network" in text_of(mails[0])

@@ -30,7 +30,7 @@ async def test_a_life_is_counted_whole() -> None:
     source = of_file(example("orbisant"), Path("none"))
     async with beginning(source, source.contract.signed_at) as life:
         await life.live(life.began + timedelta(days=30), SCENARIOS["smooth"]())
-        cost = await cost_of(life.office.client, life.office, life.account)
+        cost = await cost_of(life.services.client, life.services, life.account)
     assert cost.runs["Onboarding"] == cost.actions["Onboarding"]["starts"] == 1
     began = sum(kinds.get("children", 0) for kinds in cost.actions.values())
     # To start a child is two actions.
@@ -48,13 +48,13 @@ async def test_what_a_workflow_has_done_in_its_own_task_it_does_once() -> None:
     async with beginning(source, source.contract.signed_at) as life:
         await life.live(life.began + timedelta(days=7), SCENARIOS["smooth"]())
         began = onboarding_id(life.account)
-        async for history in histories(life.office.client, began, None):
+        async for history in histories(life.services.client, began, None):
             for one in history.events:
                 if one.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
                     [data] = one.marker_recorded_event_attributes.details["data"].payloads
                     local.add(json.loads(data.data)["activity_type"])
         assert {"records.project", "messages.send"} <= local
-        async for history in histories(life.office.client, began, None):
+        async for history in histories(life.services.client, began, None):
             queued = {
                 one.activity_task_scheduled_event_attributes.activity_type.name
                 for one in history.events

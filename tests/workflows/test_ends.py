@@ -14,28 +14,38 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from rapport.model.ids import meeting_id, new_id, onboarding_id
 from rapport.model.meeting import MeetingStart
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate, Steer, Steering
+from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.playbook import MeetingStep
-from rapport.model.records import Projection, StepNews, Wait
+from rapport.model.projection import Projection, StepNews, Wait
 from rapport.model.workflows import MEETING
 from rapport.playbooks import load
-from starters.commands import accounts, messages, onboardings, operations
-from starters.commands.onboardings import StartRequest
-from starters.commands.operations import OperationWritten
-from tests.conftest import CHAMPION, TAM, Town, account, example, skipping_town, text_of, town, until
-from tests.support import tasks
+from starters.use_cases import account as accounts, message, onboarding as onboardings, operation
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
+from tests.conftest import (
+    CHAMPION,
+    TAM,
+    Installation,
+    account,
+    example,
+    installation,
+    skipping_installation,
+    text_of,
+    until,
+)
+from tests.support import task as tasks
 from tests.support.approval import seen
 from tests.support.kickoff import in_phase, status_of
 
 
 @pytest.fixture
-async def quiet(tmp_path: Path) -> AsyncIterator[Town]:
+async def quiet(tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation in which mails wait for their readers' working time."""
-    async with skipping_town(tmp_path, quiet_hours="keep") as made:
+    async with skipping_installation(tmp_path, quiet_hours="keep") as made:
         yield made
 
 
-async def test_an_approval_is_heard_of_while_its_last_mail_waits_for_the_relay(skipping: Town) -> None:
+async def test_an_approval_is_heard_of_while_its_last_mail_waits_for_the_relay(skipping: Installation) -> None:
     """With all mail stopped, the kickoff goes on once the visit is denied; who asked for it reads of that later."""
     await tasks.begin_large(skipping)
     await tasks.in_phase(skipping, "preparing")
@@ -43,43 +53,43 @@ async def test_an_approval_is_heard_of_while_its_last_mail_waits_for_the_relay(s
     await tasks.in_phase(skipping, "open")
     await skipping.mailed(1, tasks.MANAGER)
     before = len(skipping.mails(TAM.email))
-    await messages.stop_mail(skipping.office, TAM)
+    await message.stop_mail(skipping.services, TAM)
     await tasks.decide(skipping, tasks.MANAGER, "deny", reason="Not this quarter.")
     await in_phase(skipping, "voting")
     described = await skipping.client.get_workflow_handle(tasks.TASK).describe()
     assert described.status is WorkflowExecutionStatus.RUNNING
     assert len(skipping.mails(TAM.email)) == before
-    await messages.start_mail(skipping.office, TAM)
+    await message.start_mail(skipping.services, TAM)
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=6))
     await until(status_of(skipping, tasks.TASK), "the end of the task")
     said = await skipping.mailed(before + 1, TAM.email)
     assert any("Not this quarter." in text_of(mail) for mail in said[before:])
 
 
-async def test_a_decision_that_comes_while_the_last_mail_waits_is_answered(skipping: Town) -> None:
+async def test_a_decision_that_comes_while_the_last_mail_waits_is_answered(skipping: Installation) -> None:
     """With all mail stopped, somebody decides what is decided already; once mail goes, they are told why, once."""
     await tasks.begin_large(skipping)
     await tasks.in_phase(skipping, "preparing")
     await tasks.request(skipping, TAM.email)
     await tasks.in_phase(skipping, "open")
     await skipping.mailed(1, tasks.MANAGER)
-    await messages.stop_mail(skipping.office, TAM)
+    await message.stop_mail(skipping.services, TAM)
     await tasks.decide(skipping, tasks.MANAGER, "deny", reason="Not this quarter.")
     await in_phase(skipping, "voting")
     await tasks.leave_at_the_door(skipping, tasks.BACKUP, "approve")
     await skipping.sleep_until(await skipping.now() + timedelta(seconds=5))
-    await messages.start_mail(skipping.office, TAM)
+    await message.start_mail(skipping.services, TAM)
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=6))
     await until(status_of(skipping, tasks.TASK), "the end of the task")
     said = [text_of(mail) for mail in skipping.mails(tasks.BACKUP)]
     assert len([text for text in said if "was recorded while nothing could check it" in text]) == 1, said
 
 
-async def test_a_meeting_that_is_over_waits_for_no_morning(quiet: Town) -> None:
+async def test_a_meeting_that_is_over_waits_for_no_morning(quiet: Installation) -> None:
     """Called off at night, while its welcome is just being written, it ends that night, and welcomes nobody."""
-    await accounts.import_account(quiet.office, example())
+    await accounts.import_account(quiet.services, example())
     night = await quiet.sleep_to(2, 22)
-    steps = load("kickoff", quiet.office.settings.data / "playbooks").steps
+    steps = load("kickoff", quiet.services.settings.data / "playbooks").steps
     step = next(step for step in steps if step.name == "kickoff")
     assert isinstance(step, MeetingStep)
     id_ = meeting_id("versayce", "kickoff", 1)
@@ -90,12 +100,12 @@ async def test_a_meeting_that_is_over_waits_for_no_morning(quiet: Town) -> None:
         ),
         id=id_,
         task_queue="rapport",
-        start_signal="steer",
-        start_signal_args=[Steer(kind=Steering.CLOSE)],
+        start_signal="control",
+        start_signal_args=[Control(kind=ControlKind.CLOSE)],
     )
     await until(status_of(quiet, id_), "the end of the meeting")
     assert await quiet.now() < night + timedelta(hours=1)
-    suppressed = await messages.listed(quiet.office, "versayce", MessageState.SUPPRESSED)
+    suppressed = await message.listed(quiet.services, "versayce", MessageState.SUPPRESSED)
     assert CHAMPION in [line.to for line in suppressed]
     await quiet.sleep_until(night + timedelta(hours=14))
     assert quiet.mails(CHAMPION) == []
@@ -142,11 +152,11 @@ async def test_a_cancelled_onboarding_ends_when_its_last_works_end_at_once(dev_s
     file = file.model_copy(update={"account": large.account.model_copy(update={"key": "endings"})})
     onboarding = dev_server.get_workflow_handle(onboarding_id("endings"))
     meeting = dev_server.get_workflow_handle(meeting_id("endings", "kickoff", 1))
-    async with town(dev_server, tmp_path, queue, interceptors=[held]) as made:
-        await onboardings.start(made.office, StartRequest(file=file))
+    async with installation(dev_server, tmp_path, queue, interceptors=[held]) as made:
+        await onboardings.start(made.services, StartRequest(file=file))
         await seen(made, "endings/onsite_approval", lambda task: task.phase == "preparing")
         why = OperationWritten(reason="They stop")
-        assert (await operations.operate(made.office, "endings", Operate.CANCEL, why, TAM)).accepted
+        assert (await operation.operate(made.services, "endings", Operate.CANCEL, why, TAM)).accepted
 
         async def is_heard() -> bool:
             kinds = [event.WhichOneof("attributes") or "" for event in (await onboarding.fetch_history()).events]
@@ -158,5 +168,5 @@ async def test_a_cancelled_onboarding_ends_when_its_last_works_end_at_once(dev_s
     # As no worker is there, the next task of the onboarding is about both.
     await dev_server.get_async_activity_handle(task_token=held.token).complete()
     await meeting.terminate()
-    async with town(dev_server, tmp_path, queue) as made:
+    async with installation(dev_server, tmp_path, queue) as made:
         await until(status_of(made, onboarding.id), "the end of the onboarding")

@@ -10,45 +10,44 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from rapport.model.base import Refusal, Refused
-from rapport.model.evidence import WrittenIncident, WrittenProject, WrittenRoadmapItem, WrittenWin
+from rapport.model.account_data import WrittenIncident, WrittenProject, WrittenRoadmapItem, WrittenWin
+from rapport.model.base import Refused, UserError
 from rapport.model.gap import NewGap
 from rapport.model.message import MessageState
 from rapport.model.minutes import NewBlocker
-from rapport.model.sheets import Row
+from rapport.model.sheets import SheetRow
 from rapport.storage.tables import Base, SubmissionRow
-from starters.commands import (
+from starters.use_cases import (
+    account_data,
     audit,
-    blockers,
-    case_reading,
-    cases,
-    evidence,
-    gaps,
-    meetings,
-    messages,
-    review_record,
-    reviews,
-    successions,
-    timelines,
+    blocker as blockers,
+    gap,
+    meeting,
+    message,
+    succession,
+    support_case,
+    tech_review,
+    timeline,
 )
-from starters.commands.cases import Say
-from starters.commands.messages import Edit
-from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Town, by, link_of, text_of, until
+from starters.use_cases.message import Edit
+from starters.use_cases.support_case import Say
+from starters.views import support_case as support_case_views, tech_review_record
+from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
 from tests.support.desk import DOSSIER, SAM, ask, open_desk, owner_of
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, vote
 from tests.support.minutes import action, begun, blocker, minutes
-from tests.support.reviews import (
+from tests.support.tech_review import (
     CE,
     CE_VP,
     MESSAGE,
     choose,
     confirm,
     everybody_says,
+    in_phase as reaches,
     people,
     request,
     write,
 )
-from tests.support.reviews import in_phase as reaches
 
 NAMES = ("luca", "bianchi", CHAMPION)
 
@@ -66,10 +65,10 @@ def read(value: Any) -> str:
     return "\n".join(found)
 
 
-async def named(town: Town, names: tuple[str, ...] = NAMES) -> set[tuple[str, str]]:
+async def named(installation: Installation, names: tuple[str, ...] = NAMES) -> set[tuple[str, str]]:
     """Every table and column of the whole database in which one of these stands."""
     found = set()
-    async with town.office.store.reading() as connection:
+    async with installation.services.store.reading() as connection:
         for table in Base.metadata.sorted_tables:
             for row in await connection.execute(select(table)):
                 for column, value in row._mapping.items():
@@ -83,29 +82,29 @@ async def named(town: Town, names: tuple[str, ...] = NAMES) -> set[tuple[str, st
     return found
 
 
-async def spoken_of(town: Town) -> None:
+async def spoken_of(installation: Installation) -> None:
     """Have the champion named in everything that people can write about an account."""
-    office, now = town.office, datetime.now(UTC)
+    services, now = installation.services, datetime.now(UTC)
     incident = WrittenIncident(id="INC-1", title="Luca Bianchi was paged", severity=3, began=now - timedelta(days=1))
     project = WrittenProject(id="P-1", title="Checkout, led by Luca", starts=now.date())
     win = WrittenWin(id="W-1", title="LUCA  BIANCHI saw it first", day=now.date())
     item = WrittenRoadmapItem(
         id="R-1", title="Asked for by luca bianchi", expected="2027", account="versayce", touches="Bianchi needs it"
     )
-    await evidence.add_incidents(office, "versayce", [Row(incident)], TAM)
-    await evidence.add_projects(office, "versayce", [Row(project)], TAM)
-    await evidence.add_wins(office, "versayce", [Row(win)], TAM)
-    await evidence.add_roadmap(office, [Row(item)], TAM)
+    await account_data.add_incidents(services, "versayce", [SheetRow(incident)], TAM)
+    await account_data.add_projects(services, "versayce", [SheetRow(project)], TAM)
+    await account_data.add_wins(services, "versayce", [SheetRow(win)], TAM)
+    await account_data.add_roadmap(services, [SheetRow(item)], TAM)
     for_all = WrittenRoadmapItem(id="R-2", title="Luca Bianchi’s idea", expected="2028", account="*", touches="All")
-    await evidence.add_roadmap(office, [Row(for_all)], TAM)
+    await account_data.add_roadmap(services, [SheetRow(for_all)], TAM)
     new = NewBlocker.model_validate(blocker(title="Bianchi has no access") | {"owner": TAM.email})
-    await blockers.add(office, "versayce", new, TAM)
+    await blockers.add(services, "versayce", new, TAM)
 
 
-async def test_an_erased_person_is_named_nowhere_and_the_chain_is_whole(skipping: Town) -> None:
+async def test_an_erased_person_is_named_nowhere_and_the_chain_is_whole(skipping: Installation) -> None:
     """After a held kickoff, minutes, evidence and a vote with a note: no column holds their name or address."""
     await begun(skipping)
-    office = skipping.office
+    services = skipping.services
     written = minutes(
         attended=[CHAMPION, USER],
         goals={"short_term": ["Luca gets fewer calls"], "long_term": ["Bianchi's team on call"]},
@@ -115,94 +114,94 @@ async def test_an_erased_person_is_named_nowhere_and_the_chain_is_whole(skipping
         note="Luca said yes; Mara did not.",
         private_note="Luca Bianchi has to show a result.",
     )
-    await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written)
+    await meeting.report(services, "versayce", "kickoff", "held", TAM, written=written)
     await spoken_of(skipping)
     before = await named(skipping)
     assert {table for table, _ in before} >= {
         "contacts", "submissions", "messages", "minutes", "goals", "actions", "blockers", "private_notes",
         "incidents", "projects", "wins", "roadmap_items", "roadmap_touches",
     }  # fmt: skip
-    kept = {line.key for line in await messages.listed(office, "versayce")}
-    erased = await successions.erase_contact(office, "versayce", CHAMPION, TAM, "Luca Bianchi asked for it")
+    kept = {line.key for line in await message.listed(services, "versayce")}
+    erased = await succession.erase_contact(services, "versayce", CHAMPION, TAM, "Luca Bianchi asked for it")
     assert (erased.messages > 5, erased.texts > 0, erased.records > 5) == (True, True, True)
     assert await named(skipping) == set()
-    assert (await audit.verify(office, "versayce")).whole
-    assert {line.key for line in await messages.listed(office, "versayce")} >= kept
+    assert (await audit.verify(services, "versayce")).whole
+    assert {line.key for line in await message.listed(services, "versayce")} >= kept
     assert await named(skipping, ("mara osei",))
-    told = [entry.what for entry in await timelines.timeline_of(office, "versayce")]
+    told = [entry.what for entry in await timeline.timeline_of(services, "versayce")]
     assert "A contact, primary champion, was erased from everything on record, says Robin Keller" in told
     assert "someone who has left answered: one time suits" in told
     theirs = next(
-        line for line in await messages.listed(office, "versayce", MessageState.SENT) if line.to == "(erased)"
+        line for line in await message.listed(services, "versayce", MessageState.SENT) if line.to == "(erased)"
     )
-    assert (await messages.show(office, theirs.key)).text == "(erased)"
-    with pytest.raises(Refusal, match="has no contact") as refusal:
-        await successions.erase_contact(office, "versayce", CHAMPION, TAM)
+    assert (await message.show(services, theirs.key)).text == "(erased)"
+    with pytest.raises(UserError, match="has no contact") as refusal:
+        await succession.erase_contact(services, "versayce", CHAMPION, TAM)
     assert refusal.value.kind is Refused.NOT_FOUND
-    again = await successions.erase_contact(office, "versayce", erased.contact, TAM)
+    again = await succession.erase_contact(services, "versayce", erased.contact, TAM)
     assert (again.messages, again.texts, again.records) == (0, 0, 0)
 
 
-async def test_what_they_said_loses_its_words_and_keeps_its_hash(skipping: Town) -> None:
+async def test_what_they_said_loses_its_words_and_keeps_its_hash(skipping: Installation) -> None:
     """Whatever a person wrote is gone with its salt, though it names nobody; what others wrote of nobody stays."""
     await begin(skipping)
     await in_phase(skipping, "voting")
     link = link_of((await skipping.mailed(1, CHAMPION))[0])
-    await meetings.vote_by_link(skipping.office, link, ("1",), "Mornings are better")
+    await meeting.vote_by_link(skipping.services, link, ("1",), "Mornings are better")
     other = link_of((await skipping.mailed(1, USER))[0])
-    await meetings.vote_by_link(skipping.office, other, ("1",), "Any time")
-    await successions.erase_contact(skipping.office, "versayce", CHAMPION, TAM)
-    async with skipping.office.store.reading() as connection:
+    await meeting.vote_by_link(skipping.services, other, ("1",), "Any time")
+    await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM)
+    async with skipping.services.store.reading() as connection:
         said = (await connection.execute(select(SubmissionRow))).all()
     assert "Mornings are better" not in [row.text for row in said]
     assert "Any time" in [row.text for row in said]
     assert [row.salt for row in said if row.text is None and row.text_hash is not None] == [None]
-    assert (await audit.verify(skipping.office, "versayce")).whole
-    with pytest.raises(Refusal):
-        await meetings.vote_by_link(skipping.office, link, ("2",), None)
+    assert (await audit.verify(skipping.services, "versayce")).whole
+    with pytest.raises(UserError):
+        await meeting.vote_by_link(skipping.services, link, ("2",), None)
 
 
-async def test_drafts_to_them_go_to_whoever_follows_and_others_forget_them(skipping: Town) -> None:
+async def test_drafts_to_them_go_to_whoever_follows_and_others_forget_them(skipping: Installation) -> None:
     """A draft to them is suppressed, edits that name them are cleared, and their successor is written to."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
-    office = skipping.office
-    drafts = {draft.to: draft.key for draft in await messages.drafts(office, "versayce")}
-    await messages.edit(office, drafts[USER], Edit(subject="For you and Luca", paragraph="Ask Luca Bianchi."), TAM)
-    await successions.erase_contact(office, "versayce", CHAMPION, TAM)
+    services = skipping.services
+    drafts = {draft.to: draft.key for draft in await message.drafts(services, "versayce")}
+    await message.edit(services, drafts[USER], Edit(subject="For you and Luca", paragraph="Ask Luca Bianchi."), TAM)
+    await succession.erase_contact(services, "versayce", CHAMPION, TAM)
     assert await named(skipping) == set()
-    assert (await messages.show(office, drafts[USER])).paragraph == "Ask (erased)."
-    assert (await messages.show(office, drafts[USER])).subject == "For you and (erased)"
+    assert (await message.show(services, drafts[USER])).paragraph == "Ask (erased)."
+    assert (await message.show(services, drafts[USER])).subject == "For you and (erased)"
     nora = "nora.vidal@versayce.example"
     newcomer = {"persona": "primary_champion", "name": "Nora Vidal", "email": nora, "zone": "Europe/Zurich"}
-    await successions.add_contact(office, "versayce", successions.Newcomer(**newcomer, reason="She follows"), TAM)
+    await succession.add_contact(services, "versayce", succession.Newcomer(**newcomer, reason="She follows"), TAM)
 
     async def followed() -> bool:
-        return nora in {draft.to for draft in await messages.drafts(office, "versayce")}
+        return nora in {draft.to for draft in await message.drafts(services, "versayce")}
 
     await until(followed, "the successor's draft")
-    states = {line.key: line.state for line in await messages.listed(office, "versayce")}
+    states = {line.key: line.state for line in await message.listed(services, "versayce")}
     assert states[drafts[CHAMPION]] is MessageState.SUPPRESSED
-    assert (await audit.verify(office, "versayce")).whole
+    assert (await audit.verify(services, "versayce")).whole
 
 
-async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping: Town) -> None:
+async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping: Installation) -> None:
     """Frozen mails that have not left yet lose their bytes with the name, and go all the same once mail is started."""
     await begin(skipping)
     await in_phase(skipping, "voting")
     await skipping.mailed(4)
-    await messages.stop_mail(skipping.office, TAM)
+    await message.stop_mail(skipping.services, TAM)
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
 
     async def frozen() -> bool:
-        return len(await messages.listed(skipping.office, "versayce", MessageState.READY)) == 5
+        return len(await message.listed(skipping.services, "versayce", MessageState.READY)) == 5
 
     await until(frozen, "the invitations")
-    await successions.erase_contact(skipping.office, "versayce", CHAMPION, TAM)
+    await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM)
     assert await named(skipping) == set()
-    await messages.start_mail(skipping.office, TAM)
+    await message.start_mail(skipping.services, TAM)
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     mail = (await skipping.mailed(2, SECOND_USER))[1]
     assert skipping.mails(CHAMPION) == []
@@ -212,23 +211,23 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     assert await named(skipping) == set()
 
 
-async def test_the_desk_and_reviews_forget_them_as_well(skipping: Town) -> None:
+async def test_the_desk_and_reviews_forget_them_as_well(skipping: Installation) -> None:
     """Who asked a case, was spoken of in a dossier, a draft and a gap, and confirmed a review: nothing names them."""
-    office = skipping.office
+    services = skipping.services
     await open_desk(skipping)
     await people(skipping)
     ref = (await ask(skipping, "Who rotates tokens, says Luca?", by(CHAMPION))).ref
     other = (await ask(skipping, "Bianchi wants to know it too", by(SAM), contact=USER, partner="Luca Bianchi")).ref
     for case in (ref, other):
         await owner_of(skipping, case)
-        await cases.note(office, case, Say(text="Call Luca back"), by(SAM))
+        await support_case.note(services, case, Say(text="Call Luca back"), by(SAM))
     dossier = DOSSIER.model_copy(update={"impact": "Luca Bianchi cannot deploy"})
-    await cases.escalate(office, ref, dossier, by(SAM))
-    draft = (await cases.to_review(office, ref, Say(text="Bianchi insists."), by(SAM))).draft
+    await support_case.escalate(services, ref, dossier, by(SAM))
+    draft = (await support_case.to_review(services, ref, Say(text="Bianchi insists."), by(SAM))).draft
     assert "Call Luca back" in draft
-    review = (await reviews.submit(office, request(await today(skipping), context=draft, case=ref), by(CE))).ref
+    review = (await tech_review.submit(services, request(await today(skipping), context=draft, case=ref), by(CE))).ref
     new = NewGap(title="Rotation for Luca", description=f"{CHAMPION} asked", cases=(ref,))
-    await gaps.log(office, new, TAM)
+    await gap.log(services, new, TAM)
     await everybody_says(skipping, review)
     await choose(skipping, review, "recommendation", CE_VP, "yes", "Luca is right")
     await reaches(skipping, review, "message")
@@ -237,16 +236,16 @@ async def test_the_desk_and_reviews_forget_them_as_well(skipping: Town) -> None:
     await reaches(skipping, review, "closed")
     before = {table for table, _ in await named(skipping)}
     kept = {"contacts", "submissions", "messages", "cases", "case_texts", "gaps"}
-    assert before >= (kept | {"case_search"} if skipping.office.store.url.startswith("sqlite") else kept)
-    await successions.erase_contact(office, "versayce", CHAMPION, TAM)
+    assert before >= (kept | {"case_search"} if skipping.services.store.url.startswith("sqlite") else kept)
+    await succession.erase_contact(services, "versayce", CHAMPION, TAM)
     assert await named(skipping) == set()
-    assert (await audit.verify(office, "versayce")).whole
-    shown = await case_reading.show(office, ref)
+    assert (await audit.verify(services, "versayce")).whole
+    shown = await support_case_views.show(services, ref)
     assert (shown.question, shown.contact) == ("(what was written was erased)", "someone who has left")
-    assert (await reviews.show(office, review)).outcome == "approved"
-    assert (await review_record.record(office, review)).markdown
+    assert (await tech_review.show(services, review)).outcome == "approved"
+    assert (await tech_review_record.record(services, review)).markdown
 
 
-async def today(town: Town) -> date:
+async def today(installation: Installation) -> date:
     """The day that the server has."""
-    return (await town.now()).date()
+    return (await installation.now()).date()

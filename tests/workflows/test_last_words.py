@@ -12,35 +12,41 @@ from typing import Any
 import pytest
 from temporalio import activity
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.ids import cadence_id, meeting_id, new_id, onboarding_id
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate, Steer, Steering
+from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.words import Left
-from rapport.storage import people
+from rapport.storage import account
 from rapport.storage.database import Connection
-from starters.commands import cases, meetings, messages, operations, timelines
-from starters.commands import office as office_module
-from starters.commands import tasks as decisions
-from starters.commands.cases import Say
-from starters.commands.minutes import MinutesShown
-from starters.commands.office import LATER, Office
-from starters.commands.operations import OperationWritten
-from tests.conftest import CHAMPION, TAM, Town, by, text_of, until
-from tests.support import kickoff, minutes, rhythm, tasks
+from starters.use_cases import (
+    meeting as meetings,
+    message,
+    operation,
+    services as office_module,
+    support_case,
+    task as decisions,
+    timeline,
+)
+from starters.use_cases.minutes import MinutesShown
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.services import LATER, Services
+from starters.use_cases.support_case import Say
+from tests.conftest import CHAMPION, TAM, Installation, by, text_of, until
+from tests.support import cadence as cadences, kickoff, minutes, task as tasks
 from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
 from workflows.correspondence import Correspondence
 
 
 @asynccontextmanager
 async def all_at_once(
-    town: Town, monkeypatch: pytest.MonkeyPatch, first: Callable[[], Awaitable[object]]
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, first: Callable[[], Awaitable[object]]
 ) -> AsyncIterator[None]:
     """What is said in here reaches the workflow in one task: `first` keeps it busy with the database meanwhile.
 
     Nobody who says something is answered, as when no worker runs.
     """
-    store, reached, go = town.office.store, asyncio.Event(), asyncio.Event()
+    store, reached, go = installation.services.store, asyncio.Event(), asyncio.Event()
 
     def waiting(opened: Callable[[], AbstractAsyncContextManager[Connection]]) -> Any:
         @asynccontextmanager
@@ -64,21 +70,21 @@ async def all_at_once(
         go.set()
 
 
-async def draft_of(office: Office) -> str:
+async def draft_of(services: Services) -> str:
     """The key of the one draft that there is, once there is one."""
 
     async def there() -> list[str]:
-        return [line.key for line in await messages.listed(office, "versayce", MessageState.DRAFT)]
+        return [line.key for line in await message.listed(services, "versayce", MessageState.DRAFT)]
 
     (key,) = await until(there, "the draft")
     return str(key)
 
 
-async def state_of(town: Town, key: str) -> MessageState:
+async def state_of(installation: Installation, key: str) -> MessageState:
     """What became of a mail, once nothing more happens to it."""
 
     async def settled() -> MessageState | None:
-        state = (await messages.show(town.office, key)).state
+        state = (await message.show(installation.services, key)).state
         return None if state in (MessageState.DRAFT, MessageState.READY, MessageState.SENDING) else state
 
     found: MessageState = await until(settled, "the end of the mail")
@@ -86,7 +92,7 @@ async def state_of(town: Town, key: str) -> MessageState:
 
 
 async def test_what_was_approved_goes_though_its_case_is_solved_at_once(
-    skipping: Town, monkeypatch: pytest.MonkeyPatch
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A case's owner approves a word and then solves the case: both reach the customer, and no draft is left."""
     await open_desk(skipping)
@@ -96,69 +102,71 @@ async def test_what_was_approved_goes_though_its_case_is_solved_at_once(
     assert due is not None
     await sleep_past(skipping, due - timedelta(minutes=10))
     await mail_about(skipping, owner, "a word to the customer is drafted")
-    key = await draft_of(skipping.office)
-    note = partial(cases.note, skipping.office, ref, Say(text="They use a proxy."), by(KIM))
+    key = await draft_of(skipping.services)
+    note = partial(support_case.note, skipping.services, ref, Say(text="They use a proxy."), by(KIM))
     async with all_at_once(skipping, monkeypatch, note):
-        assert (await messages.release(skipping.office, (key,), by(owner))).outcome == LATER
-        assert (await cases.resolve(skipping.office, ref, Say(text="Rotate twice."), by(owner))).outcome == LATER
+        assert (await message.release(skipping.services, (key,), by(owner))).outcome == LATER
+        assert (
+            await support_case.resolve(skipping.services, ref, Say(text="Rotate twice."), by(owner))
+        ).outcome == LATER
     assert await state_of(skipping, key) is MessageState.SENT
     await mail_about(skipping, CHAMPION, "Solved")
     await until(lambda: over(skipping, ref), "the end of the case")
 
 
 async def test_what_was_approved_goes_though_what_recurs_is_closed_at_once(
-    skipping: Town, monkeypatch: pytest.MonkeyPatch
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A digest that the TAM let go is sent; what recurs ends after it."""
     key = await digest(skipping)
     cadence = skipping.client.get_workflow_handle(cadence_id("versayce"))
     async with all_at_once(skipping, monkeypatch, partial(cadence.signal, "people_changed")):
-        assert (await messages.release(skipping.office, (key,), TAM)).outcome == LATER
+        assert (await message.release(skipping.services, (key,), TAM)).outcome == LATER
         await cadence.signal("close")
     assert await state_of(skipping, key) is MessageState.SENT
     await told(skipping, "cadence.ended")
 
 
-async def test_a_digest_that_nobody_read_is_dropped_when_what_recurs_is_closed(skipping: Town) -> None:
+async def test_a_digest_that_nobody_read_is_dropped_when_what_recurs_is_closed(skipping: Installation) -> None:
     """It waits for nobody any more, and a word on it is refused."""
     key = await digest(skipping)
     why = OperationWritten(reason="They leave us.")
-    await operations.operate(skipping.office, "versayce", Operate.CANCEL, why, TAM)
+    await operation.operate(skipping.services, "versayce", Operate.CANCEL, why, TAM)
     assert await state_of(skipping, key) is MessageState.SUPPRESSED
     await told(skipping, "cadence.ended")
-    with pytest.raises(Refusal, match="no draft any more"):
-        await messages.release(skipping.office, (key,), TAM)
+    with pytest.raises(UserError, match="no draft any more"):
+        await message.release(skipping.services, (key,), TAM)
 
 
 async def test_a_word_on_drafts_of_a_meeting_that_is_over_is_told_as_too_late(
-    skipping: Town, monkeypatch: pytest.MonkeyPatch
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is asked for times of a meeting that will not be; whoever said so reads why on the timeline."""
     await kickoff.begin(skipping, kickoff.reviewed("approve"))
     await kickoff.drafted(skipping)
-    keys = tuple(line.key for line in await messages.listed(skipping.office, "versayce"))
+    keys = tuple(line.key for line in await message.listed(skipping.services, "versayce"))
     meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
     async with all_at_once(skipping, monkeypatch, partial(meeting.signal, "people_changed")):
-        await meeting.signal("steer", Steer(kind=Steering.CLOSE))
-        assert (await messages.release(skipping.office, keys, TAM)).outcome == LATER
+        await meeting.signal("control", Control(kind=ControlKind.CLOSE))
+        assert (await message.release(skipping.services, keys, TAM)).outcome == LATER
     assert {await state_of(skipping, key) for key in keys} == {MessageState.SUPPRESSED}
     assert "came too late: it is over" in await told(skipping, "drafts.refused")
     assert skipping.mails(CHAMPION) == []
 
 
 async def test_minutes_that_nobody_could_take_at_once_are_kept_once(
-    skipping: Town, monkeypatch: pytest.MonkeyPatch
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said twice while no worker answers, they are on record once, with all that was promised, as soon as one does."""
     await minutes.begun(skipping)
     meeting = skipping.client.get_workflow_handle(meeting_id("versayce", "kickoff", 1))
-    say = partial(meetings.report, skipping.office, "versayce", "kickoff", "held", TAM, written=minutes.example())
+    say = partial(meetings.report, skipping.services, "versayce", "kickoff", "held", TAM, written=minutes.example())
     async with all_at_once(skipping, monkeypatch, partial(meeting.signal, "people_changed")):
         assert [(await say()).outcome for _ in range(2)] == [LATER, LATER]
-        assert (await meetings.noted(skipping.office, "versayce", "kickoff")).minutes is None
+        assert (await meetings.noted(skipping.services, "versayce", "kickoff")).minutes is None
 
     async def kept() -> MinutesShown | None:
-        return (await meetings.noted(skipping.office, "versayce", "kickoff", TAM.email)).minutes
+        return (await meetings.noted(skipping.services, "versayce", "kickoff", TAM.email)).minutes
 
     shown = await until(kept, "the minutes")
     assert (len(shown.actions), len(shown.blockers), shown.corrected_at) == (2, 1, None)
@@ -167,26 +175,26 @@ async def test_minutes_that_nobody_could_take_at_once_are_kept_once(
     assert "was held" in await told(skipping, "meeting.held")
 
 
-async def digest(town: Town) -> str:
+async def digest(installation: Installation) -> str:
     """The first digest of what recurs, which waits for the TAM."""
-    await rhythm.begin(town, file=kickoff.reviewed("approve"))
-    await town.mailed(4)
-    await town.sleep_until((await rhythm.coming(town))[0])
-    return await draft_of(town.office)
+    await cadences.begin(installation, file=kickoff.reviewed("approve"))
+    await installation.mailed(4)
+    await installation.sleep_until((await cadences.coming(installation))[0])
+    return await draft_of(installation.services)
 
 
-async def told(town: Town, kind: str) -> str:
+async def told(installation: Installation, kind: str) -> str:
     """The one entry of a kind on the timeline, once it is there."""
 
     async def there() -> list[str]:
-        return [one.what for one in await timelines.timeline_of(town.office, "versayce") if one.kind == kind]
+        return [one.what for one in await timeline.timeline_of(installation.services, "versayce") if one.kind == kind]
 
     (what,) = await until(there, kind)
     return str(what)
 
 
 async def test_of_operations_that_reach_an_onboarding_in_one_task_one_counts(
-    skipping: Town, monkeypatch: pytest.MonkeyPatch
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Skip, redo and skip of one step, by two people: the first is done, and the others stand as not counted."""
     await kickoff.begin(skipping, kickoff.reviewed("approve"))
@@ -195,13 +203,13 @@ async def test_of_operations_that_reach_an_onboarding_in_one_task_one_counts(
     async with all_at_once(skipping, monkeypatch, partial(onboarding.signal, "people_changed")):
         for kind, who in ((Operate.SKIP, TAM), (Operate.REDO, by(tasks.MANAGER)), (Operate.REDO, TAM)):
             why = OperationWritten(reason=f"We have agreed on {kind}.", step="kickoff")
-            assert (await operations.operate(skipping.office, "versayce", kind, why, who)).outcome == LATER
+            assert (await operation.operate(skipping.services, "versayce", kind, why, who)).outcome == LATER
 
     async def heard() -> dict[str, list[str]]:
         # Each that does not count is heard once more.
         await skipping.sleep_until(await skipping.now() + timedelta(seconds=1))
         found: dict[str, list[str]] = {}
-        for entry in await timelines.timeline_of(skipping.office, "versayce"):
+        for entry in await timeline.timeline_of(skipping.services, "versayce"):
             found.setdefault(entry.kind, []).append(entry.what)
         return found if len(found.get("word.refused", ())) == 2 else {}
 
@@ -209,12 +217,12 @@ async def test_of_operations_that_reach_an_onboarding_in_one_task_one_counts(
     assert all("has changed meanwhile: it is skipped" in what for what in entries["word.refused"])
     assert len(entries["operation.skip"]) == 1
     assert "operation.redo" not in entries
-    keys = [line.key for line in await messages.listed(skipping.office, "versayce")]
+    keys = [line.key for line in await message.listed(skipping.services, "versayce")]
     assert {await state_of(skipping, key) for key in keys} == {MessageState.SUPPRESSED}
 
 
 async def test_a_decision_that_comes_as_its_task_is_taken_back_does_not_count(
-    skipping: Town, monkeypatch: pytest.MonkeyPatch
+    skipping: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever decides is told that nobody needs it any more, and never that it counts."""
     await tasks.begin_large(skipping)
@@ -223,19 +231,19 @@ async def test_a_decision_that_comes_as_its_task_is_taken_back_does_not_count(
     await tasks.in_phase(skipping, "open")
     task = skipping.client.get_workflow_handle(tasks.TASK)
     async with all_at_once(skipping, monkeypatch, partial(task.signal, "people_changed")):
-        await task.signal("steer", Steer(kind=Steering.CLOSE))
-        receipt = await decisions.decide(skipping.office, tasks.TASK, "approve", by(tasks.MANAGER))
+        await task.signal("control", Control(kind=ControlKind.CLOSE))
+        receipt = await decisions.decide(skipping.services, tasks.TASK, "approve", by(tasks.MANAGER))
         assert receipt.outcome == LATER
     assert "closed without a decision" in await told(skipping, "decision.refused")
     assert (await tasks.view(skipping)).outcome == "withdrawn"
 
 
-async def test_a_word_that_cannot_be_read_is_refused_and_holds_nothing_up(skipping: Town) -> None:
+async def test_a_word_that_cannot_be_read_is_refused_and_holds_nothing_up(skipping: Installation) -> None:
     """Of another version, broken, or nobody's: whoever said it is told, once, and the workflow goes on."""
     await tasks.begin_large(skipping)
     await tasks.in_phase(skipping, "preparing")
-    async with skipping.office.store.reading() as connection:
-        robin = await people.member_by_email(connection, TAM.email)
+    async with skipping.services.store.reading() as connection:
+        robin = await account.member_by_email(connection, TAM.email)
     assert robin is not None
     said = {"id": new_id("s"), "by": robin.id}
     broken = {**said, "id": new_id("s"), "kind": 7, "declined": "maybe"}
@@ -251,7 +259,7 @@ async def test_a_word_that_cannot_be_read_is_refused_and_holds_nothing_up(skippi
             await handle.signal(Correspondence.hear_later, Left(update=update, word=word))
 
     async def refused() -> bool:
-        entries = await timelines.timeline_of(skipping.office, "versayce")
+        entries = await timeline.timeline_of(skipping.services, "versayce")
         return [one.what for one in entries if one.kind == "word.refused"] == [
             "What Robin Keller said does not count: it can't be read here; please say it again"
         ] * 4

@@ -16,26 +16,26 @@ from icalendar import Calendar
 from temporalio.client import WorkflowHandle
 
 from rapport.mail import outdated
-from rapport.model.base import Refusal, Refused
+from rapport.model.account import AccountFile
+from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
 from rapport.model.meeting import MeetingResult, Vote
 from rapport.model.message import MessageState
-from rapport.model.people import AccountFile
-from starters.commands import meetings, messages, onboardings, timelines
-from starters.commands.messages import Edit
-from starters.commands.onboardings import StartRequest
+from starters.use_cases import meeting, message, onboarding, timeline
+from starters.use_cases.message import Edit
+from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
     BUSINESS,
     CHAMPION,
     SECOND_USER,
     TAM,
     USER,
-    Town,
+    Installation,
     by,
     example,
     left,
     link_of,
-    skipping_town,
+    skipping_installation,
     text_of,
     until,
 )
@@ -52,7 +52,7 @@ def events(mail: EmailMessage) -> list[Any]:
     return [event for part in parts for event in Calendar.from_ical(part.get_content()).events]
 
 
-async def test_the_welcome_reaches_all_four_each_in_their_own_zone(skipping: Town) -> None:
+async def test_the_welcome_reaches_all_four_each_in_their_own_zone(skipping: Installation) -> None:
     """Starting sends one welcome to each contact, with the times in that contact's zone and a link of their own."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -70,7 +70,7 @@ async def test_the_welcome_reaches_all_four_each_in_their_own_zone(skipping: Tow
     assert len({link_of(mail) for mail in mails.values()}) == 4
 
 
-async def test_only_those_whom_they_concern_read_figures(skipping: Town) -> None:
+async def test_only_those_whom_they_concern_read_figures(skipping: Installation) -> None:
     """Return, proof of concept and company health stand in two welcomes, and in no invitation."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -88,7 +88,7 @@ async def test_only_those_whom_they_concern_read_figures(skipping: Town) -> None
         assert "profitable" not in mail.as_string()
 
 
-async def test_it_is_booked_as_soon_as_those_required_share_a_time(skipping: Town) -> None:
+async def test_it_is_booked_as_soon_as_those_required_share_a_time(skipping: Installation) -> None:
     """The champion and one user on the same time book it at once; everyone and the TAM get an invitation."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -116,7 +116,7 @@ async def test_it_is_booked_as_soon_as_those_required_share_a_time(skipping: Tow
         assert "meet.foobar.example" in str(event["LOCATION"])
 
 
-async def test_at_the_deadline_the_champions_word_is_enough(skipping: Town) -> None:
+async def test_at_the_deadline_the_champions_word_is_enough(skipping: Installation) -> None:
     """With the champion's answer alone, the vote ends at its deadline with a time of theirs."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -128,7 +128,7 @@ async def test_at_the_deadline_the_champions_word_is_enough(skipping: Town) -> N
     assert booked.booked_by == "deadline"
 
 
-async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(skipping: Town) -> None:
+async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(skipping: Installation) -> None:
     """Nobody answers: two reminders to each who is required, none to the business contact, then the TAM is told."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -152,45 +152,45 @@ async def test_silence_brings_two_reminders_in_working_hours_and_then_the_tam(sk
     assert "Luca Bianchi" in notice
 
 
-async def test_the_tam_books_by_hand_and_can_move_it(skipping: Town) -> None:
+async def test_the_tam_books_by_hand_and_can_move_it(skipping: Installation) -> None:
     """A time set by hand goes to everyone, and moving it sends the same event with a higher SEQUENCE."""
     await begin(skipping)
     await in_phase(skipping, "voting")
     first = (await skipping.now() + timedelta(days=8)).replace(minute=0, second=0, microsecond=0)
-    await meetings.book(skipping.office, "versayce", "kickoff", first, TAM)
+    await meeting.book(skipping.services, "versayce", "kickoff", first, TAM)
     await in_phase(skipping, "booked")
     await skipping.mailed(9)
-    await meetings.book(skipping.office, "versayce", "kickoff", first + timedelta(hours=1), TAM)
+    await meeting.book(skipping.services, "versayce", "kickoff", first + timedelta(hours=1), TAM)
     mails = await skipping.mailed(14)
     moved = [event for mail in mails for event in events(mail)]
     assert {(str(event["UID"]), int(event["SEQUENCE"])) for event in moved} == {
         ("VERSAYCE-2026-11.kickoff.1.1@foobar.example", 0),
         ("VERSAYCE-2026-11.kickoff.1.1@foobar.example", 1),
     }
-    told = [entry.what for entry in await timelines.timeline_of(skipping.office, "versayce")]
+    told = [entry.what for entry in await timeline.timeline_of(skipping.services, "versayce")]
     assert any(what.startswith("Kickoff booked for") and what.endswith("by Robin Keller") for what in told)
     assert any(what.startswith("Kickoff moved to") for what in told)
 
 
-async def test_a_vote_after_the_vote_is_refused_with_the_reason(skipping: Town) -> None:
+async def test_a_vote_after_the_vote_is_refused_with_the_reason(skipping: Installation) -> None:
     """What comes too late, from outside, for an unknown time or for an old round changes nothing and says why."""
     await begin(skipping)
     await in_phase(skipping, "voting")
-    with pytest.raises(Refusal, match="no such time"):
+    with pytest.raises(UserError, match="no such time"):
         await vote(skipping, CHAMPION, "99")
-    with pytest.raises(Refusal, match="neither a contact"):
+    with pytest.raises(UserError, match="neither a contact"):
         await vote(skipping, "stranger@elsewhere.example", "1")
-    with pytest.raises(Refusal, match="replaced by newer ones"):
-        await meetings.vote(skipping.office, "versayce", "kickoff", ("1",), by(CHAMPION), round_=7)
+    with pytest.raises(UserError, match="replaced by newer ones"):
+        await meeting.vote(skipping.services, "versayce", "kickoff", ("1",), by(CHAMPION), round_=7)
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
-    with pytest.raises(Refusal, match="already booked") as refusal:
+    with pytest.raises(UserError, match="already booked") as refusal:
         await vote(skipping, SECOND_USER, "1")
     assert refusal.value.kind is Refused.CONFLICT
 
 
-async def test_the_same_decision_twice_counts_once(skipping: Town) -> None:
+async def test_the_same_decision_twice_counts_once(skipping: Installation) -> None:
     """An update and a signal with one id are one vote, and its receipt stays the first."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -209,7 +209,7 @@ async def test_the_same_decision_twice_counts_once(skipping: Town) -> None:
     assert (await handle.query(Meeting.view)).votes == (ballot,)
 
 
-async def test_after_a_no_show_everyone_is_offered_new_times(skipping: Town) -> None:
+async def test_after_a_no_show_everyone_is_offered_new_times(skipping: Installation) -> None:
     """A no-show opens a second round, whose links work while those of the first say that they are outdated."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -217,24 +217,24 @@ async def test_after_a_no_show_everyone_is_offered_new_times(skipping: Town) -> 
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     booked = await in_phase(skipping, "booked")
-    with pytest.raises(Refusal, match="not begun"):
-        await meetings.report(skipping.office, "versayce", "kickoff", "held", TAM)
+    with pytest.raises(UserError, match="not begun"):
+        await meeting.report(skipping.services, "versayce", "kickoff", "held", TAM)
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until + timedelta(hours=3))
     asked = (await skipping.mailed(2, TAM.email))[-1]
     assert "was Kickoff held" in str(asked["Subject"])
-    await meetings.report(skipping.office, "versayce", "kickoff", "no_show", TAM)
+    await meeting.report(skipping.services, "versayce", "kickoff", "no_show", TAM)
     again = await in_phase(skipping, "voting")
     assert again.round == 2
     assert again.slots[0].start > booked.booked_until
-    assert (await meetings.poll(skipping.office, old)).stale
-    with pytest.raises(Refusal, match="replaced by newer ones"):
-        await meetings.vote_by_link(skipping.office, old, ("1",), None)
+    assert (await meeting.poll(skipping.services, old)).stale
+    with pytest.raises(UserError, match="replaced by newer ones"):
+        await meeting.vote_by_link(skipping.services, old, ("1",), None)
     fresh = link_of((await skipping.mailed(3, CHAMPION))[-1])
-    assert (await meetings.vote_by_link(skipping.office, fresh, ("1",), "See you")).accepted
+    assert (await meeting.vote_by_link(skipping.services, fresh, ("1",), "See you")).accepted
 
 
-async def test_the_onboarding_ends_when_the_kickoff_was_held(skipping: Town) -> None:
+async def test_the_onboarding_ends_when_the_kickoff_was_held(skipping: Installation) -> None:
     """Held is the end of the step, the stage and, in today's playbook, the onboarding."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -243,42 +243,42 @@ async def test_the_onboarding_ends_when_the_kickoff_was_held(skipping: Town) -> 
     booked = await in_phase(skipping, "booked")
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until)
-    await meetings.report(skipping.office, "versayce", "kickoff", "held", TAM, "They want to start with checkout")
+    await meeting.report(skipping.services, "versayce", "kickoff", "held", TAM, "They want to start with checkout")
     await until(status_of(skipping, onboarding_id("versayce")), "the end of the onboarding")
-    shown = await onboardings.status(skipping.office, "versayce")
+    shown = await onboarding.status(skipping.services, "versayce")
     assert shown.stage == "done"
     assert [(step.step, step.state, step.outcome) for step in shown.milestones] == [
         ("kickoff", "done", "held"),
         ("onsite_approval", "dropped", "not for this account"),
     ]
-    told = await timelines.timeline_of(skipping.office, "versayce")
+    told = await timeline.timeline_of(skipping.services, "versayce")
     assert [entry.what for entry in told][-3:] == [
         "Kickoff was held, says Robin Keller",
         "Kickoff ended: held",
         "Every stage is reached",
     ]
     assert "They want to start with checkout" in [entry.said for entry in told]
-    again = await onboardings.start(skipping.office, StartRequest(file=example()))
+    again = await onboarding.start(skipping.services, StartRequest(file=example()))
     assert not again.created
 
 
-async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: Town) -> None:
+async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: Installation) -> None:
     """Nothing goes out by itself; an edited draft goes as edited, and the voting period counts from then."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
     assert (await kickoff(skipping)).waiting_on == ("tam",)
-    drafts = await messages.drafts(skipping.office, "versayce")
+    drafts = await message.drafts(skipping.services, "versayce")
     assert len(drafts) == 4
     assert skipping.mails() == []
     mine = next(draft for draft in drafts if draft.to == CHAMPION)
-    with pytest.raises(Refusal, match="personal link is missing"):
-        await messages.edit(skipping.office, mine.key, Edit(body="Come at ten."), TAM)
-    await messages.edit(skipping.office, mine.key, Edit(subject="Hi Luca", paragraph="Nice to see you again."), TAM)
+    with pytest.raises(UserError, match="personal link is missing"):
+        await message.edit(skipping.services, mine.key, Edit(body="Come at ten."), TAM)
+    await message.edit(skipping.services, mine.key, Edit(subject="Hi Luca", paragraph="Nice to see you again."), TAM)
     later = await skipping.now() + timedelta(days=1)
     await skipping.sleep_until(later)
     keys = tuple(draft.key for draft in drafts)
-    await messages.release(skipping.office, keys[:1], TAM, hold=True, reason="they asked to wait")
-    await messages.release(skipping.office, keys[1:], TAM)
+    await message.release(skipping.services, keys[:1], TAM, hold=True, reason="they asked to wait")
+    await message.release(skipping.services, keys[1:], TAM)
     voting = await in_phase(skipping, "voting")
     assert voting.deadline is not None
     assert voting.deadline >= later + timedelta(days=2)
@@ -287,21 +287,21 @@ async def test_drafts_wait_for_the_tam_and_the_vote_opens_with_them(skipping: To
         (mail,) = skipping.mails(CHAMPION)
         assert str(mail["Subject"]) == "Hi Luca"
         assert "Nice to see you again." in text_of(mail)
-        assert (await meetings.poll(skipping.office, link_of(mail))).reader == "Luca Bianchi"
-    states = {line.key: line.state for line in await messages.listed(skipping.office, "versayce")}
+        assert (await meeting.poll(skipping.services, link_of(mail))).reader == "Luca Bianchi"
+    states = {line.key: line.state for line in await message.listed(skipping.services, "versayce")}
     assert states[keys[0]] is MessageState.HELD
-    assert (await messages.release(skipping.office, keys[1:], TAM)).outcome == "sending"
-    with pytest.raises(Refusal, match="no draft any more"):
-        await messages.release(skipping.office, keys[2:], TAM)
+    assert (await message.release(skipping.services, keys[1:], TAM)).outcome == "sending"
+    with pytest.raises(UserError, match="no draft any more"):
+        await message.release(skipping.services, keys[2:], TAM)
     assert len(skipping.mails()) == 3
 
 
-async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -> None:
+async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Installation) -> None:
     """Drafts that nobody sends get new times in time, the TAM's words kept; TAM and backup alone are written to."""
     await begin(skipping, reviewed("approve"))
     shown = await drafted(skipping)
-    mine = next(draft for draft in await messages.drafts(skipping.office, "versayce") if draft.to == CHAMPION)
-    await messages.edit(skipping.office, mine.key, Edit(paragraph="Nice to see you again."), TAM)
+    mine = next(draft for draft in await message.drafts(skipping.services, "versayce") if draft.to == CHAMPION)
+    await message.edit(skipping.services, mine.key, Edit(paragraph="Nice to see you again."), TAM)
     await skipping.sleep_until(shown.slots[0].start)
 
     async def renewed() -> bool:
@@ -310,10 +310,10 @@ async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -
     await until(renewed, "a second round")
 
     await drafted(skipping)
-    fresh = next(draft for draft in await messages.drafts(skipping.office, "versayce") if draft.to == CHAMPION)
+    fresh = next(draft for draft in await message.drafts(skipping.services, "versayce") if draft.to == CHAMPION)
     assert fresh.key != mine.key
     assert fresh.paragraph == "Nice to see you again."
-    assert (await messages.show(skipping.office, mine.key)).state is MessageState.SUPPRESSED
+    assert (await message.show(skipping.services, mine.key)).state is MessageState.SUPPRESSED
     todo = "Versayce: to do – Drafts of Kickoff"
     assert [(str(mail["To"]), str(mail["Subject"])) for mail in skipping.mails()] == [
         ("Robin Keller <robin.keller@foobar.example>", todo),
@@ -321,7 +321,7 @@ async def test_times_that_wait_too_long_as_drafts_are_replaced(skipping: Town) -
     ]
 
 
-async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Town) -> None:
+async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Installation) -> None:
     """Where nobody's hours meet, the welcome says that times follow, and the TAM is told at once."""
     file = example()
     far = [
@@ -335,19 +335,19 @@ async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Town) -
     assert "no time suits" in text_of((await skipping.mailed(1, TAM.email))[0])
 
 
-async def test_stopped_mail_holds_up_no_decision(skipping: Town) -> None:
+async def test_stopped_mail_holds_up_no_decision(skipping: Installation) -> None:
     """While all mail is stopped the vote goes on; what is still true goes out once, after the start."""
-    await messages.stop_mail(skipping.office, TAM)
+    await message.stop_mail(skipping.services, TAM)
     await begin(skipping)
     await in_phase(skipping, "voting")
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
     assert skipping.mails() == []
-    await messages.start_mail(skipping.office, TAM)
+    await message.start_mail(skipping.services, TAM)
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     assert len(await skipping.mailed(5)) == 5
-    lines = await messages.listed(skipping.office, "versayce")
+    lines = await message.listed(skipping.services, "versayce")
     assert {(one.purpose, one.state, one.reason) for one in lines} == {
         ("proposal", MessageState.SUPPRESSED, outdated.BOOKED),
         ("invitation", MessageState.SENT, None),
@@ -394,38 +394,38 @@ def with_feed(url: str) -> AccountFile:
 async def test_a_time_that_was_taken_meanwhile_is_off_the_table(tmp_path: Path) -> None:
     """The TAM's calendar is asked again before booking; a time that has filled up gives way to the next best."""
     spans: list[tuple[datetime, datetime]] = []
-    async with calendar_feed(lambda: busy(*spans)) as url, skipping_town(tmp_path) as town:
-        await begin(town, with_feed(url))
-        shown = await in_phase(town, "voting")
+    async with calendar_feed(lambda: busy(*spans)) as url, skipping_installation(tmp_path) as installation:
+        await begin(installation, with_feed(url))
+        shown = await in_phase(installation, "voting")
         spans.append((shown.slots[0].start, shown.slots[0].end))
-        await vote(town, CHAMPION, "1", "2")
-        await vote(town, USER, "1", "2")
-        booked = await in_phase(town, "booked")
+        await vote(installation, CHAMPION, "1", "2")
+        await vote(installation, USER, "1", "2")
+        booked = await in_phase(installation, "booked")
         assert booked.booked == shown.slots[1].start
-        told = [entry.kind for entry in await timelines.timeline_of(town.office, "versayce")]
+        told = [entry.kind for entry in await timeline.timeline_of(installation.services, "versayce")]
         assert "meeting.time_taken" in told
 
 
 async def test_busy_times_are_not_offered(tmp_path: Path) -> None:
     """No time on offer touches what stands in the TAM's calendar."""
     spans: list[tuple[datetime, datetime]] = []
-    async with calendar_feed(lambda: busy(*spans)) as url, skipping_town(tmp_path) as town:
-        monday = await town.sleep_to(0, 10)
+    async with calendar_feed(lambda: busy(*spans)) as url, skipping_installation(tmp_path) as installation:
+        monday = await installation.sleep_to(0, 10)
         spans += [
             (monday + timedelta(days=day, hours=2), monday + timedelta(days=day, hours=6, minutes=30))
             for day in range(20)
         ]
-        await onboardings.start(town.office, StartRequest(file=with_feed(url)))
-        shown = await in_phase(town, "voting")
+        await onboarding.start(installation.services, StartRequest(file=with_feed(url)))
+        shown = await in_phase(installation, "voting")
         assert shown.slots
         assert not any(start < slot.end and slot.start < end for slot in shown.slots for start, end in spans)
 
 
 async def test_an_unreadable_calendar_is_told_and_stops_nothing(tmp_path: Path) -> None:
     """A feed that is no calendar costs the busy times, not the kickoff, and stands on the timeline."""
-    async with calendar_feed(lambda: b"<html>sign in</html>") as url, skipping_town(tmp_path) as town:
-        await begin(town, with_feed(url))
-        await town.sleep_until(await town.now() + timedelta(minutes=5))
-        await in_phase(town, "voting")
-        told = [entry.kind for entry in await timelines.timeline_of(town.office, "versayce")]
+    async with calendar_feed(lambda: b"<html>sign in</html>") as url, skipping_installation(tmp_path) as installation:
+        await begin(installation, with_feed(url))
+        await installation.sleep_until(await installation.now() + timedelta(minutes=5))
+        await in_phase(installation, "voting")
+        told = [entry.kind for entry in await timeline.timeline_of(installation.services, "versayce")]
         assert told.count("calendar.unreadable") == 1

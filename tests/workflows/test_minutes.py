@@ -9,38 +9,39 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.meeting import MeetingResult
-from rapport.storage import people
+from rapport.storage import account
 from rapport.storage.tables import ActionRow, BlockerRow, GoalRow, MinutesRow, PrivateNoteRow
-from starters.commands import audit, meetings, onboardings, timelines
-from starters.commands.onboardings import PLAYBOOKS, StartRequest
-from tests.conftest import CHAMPION, ROOT, TAM, USER, Town, by, example, until
+from starters.use_cases import audit, meeting, onboarding, timeline
+from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from tests.conftest import CHAMPION, ROOT, TAM, USER, Installation, by, example, until
 from tests.support.kickoff import in_phase, vote
-from tests.support.minutes import COLLEAGUE, PRIVATE, begun, held, minutes, outcome
-from tests.support.minutes import example as written
+from tests.support.minutes import COLLEAGUE, PRIVATE, begun, example as written, held, minutes, outcome
 
 MEETING = "meeting/versayce/kickoff/1"
 
 
-async def test_what_was_said_of_a_meeting_is_read_back_and_nothing_of_it_is_in_its_history(skipping: Town) -> None:
+async def test_what_was_said_of_a_meeting_is_read_back_and_nothing_of_it_is_in_its_history(
+    skipping: Installation,
+) -> None:
     """Minutes stand with the meeting and on the timeline; its history holds ids alone."""
     await held(skipping)
-    shown = (await meetings.show(skipping.office, "versayce", "kickoff", TAM.email)).minutes
+    shown = (await meeting.show(skipping.services, "versayce", "kickoff", TAM.email)).minutes
     assert shown is not None
     assert [one.name for one in shown.attended] == ["Luca Bianchi", "Mara Osei", "Robin Keller"]
     assert shown.private_note == PRIVATE
     await in_phase(skipping, "ended")
-    told = await timelines.timeline_of(skipping.office, "versayce")
+    told = await timeline.timeline_of(skipping.services, "versayce")
     [entry] = [entry for entry in told if entry.kind == "meeting.held"]
     assert entry.what == "Kickoff was held, says Robin Keller"
     assert entry.said is not None
     assert "There: Luca Bianchi, Mara Osei, Robin Keller" in entry.said.splitlines()
     assert "Blocker: The firewall lets no satellite through (Luca Bianchi, next check 2026-12-03)" in entry.said
-    assert (await audit.verify(skipping.office, "versayce")).whole
+    assert (await audit.verify(skipping.services, "versayce")).whole
     history = (await skipping.client.get_workflow_handle(MEETING).fetch_history()).to_json()
-    async with skipping.office.store.reading() as connection:
-        ids = {one.email: one.id for one in await people.contacts(connection, "versayce")}
+    async with skipping.services.store.reading() as connection:
+        ids = {one.email: one.id for one in await account.contacts(connection, "versayce")}
     found = re.findall(r'"data":\s*"([A-Za-z0-9+/=]+)"', history)
     readable = history + "".join(base64.b64decode(one).decode(errors="replace") for one in found)
     assert f'"attended":["{ids[CHAMPION]}"' in readable
@@ -48,16 +49,16 @@ async def test_what_was_said_of_a_meeting_is_read_back_and_nothing_of_it_is_in_i
         assert words not in readable
 
 
-async def test_minutes_are_corrected_once_the_meeting_was_held(skipping: Town) -> None:
+async def test_minutes_are_corrected_once_the_meeting_was_held(skipping: Installation) -> None:
     """Before it was held there is nothing to correct; then the new minutes stand, and the timeline keeps both."""
     await begun(skipping)
-    office = skipping.office
-    with pytest.raises(Refusal, match="was not held yet") as early:
-        await meetings.correct(office, "versayce", "kickoff", written(), TAM)
+    services = skipping.services
+    with pytest.raises(UserError, match="was not held yet") as early:
+        await meeting.correct(services, "versayce", "kickoff", written(), TAM)
     assert (early.value.kind, "rapport meeting held" in early.value.fix) == (Refused.CONFLICT, True)
-    await meetings.report(office, "versayce", "kickoff", "held", TAM, "They were glad")
-    with pytest.raises(Refusal) as again:
-        await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written())
+    await meeting.report(services, "versayce", "kickoff", "held", TAM, "They were glad")
+    with pytest.raises(UserError) as again:
+        await meeting.report(services, "versayce", "kickoff", "held", TAM, written=written())
     assert "rapport meeting minutes versayce kickoff" in again.value.fix
 
     async def ended() -> bool:
@@ -66,11 +67,11 @@ async def test_minutes_are_corrected_once_the_meeting_was_held(skipping: Town) -
     await until(ended, "the end of the step")
     # A colleague may correct too; once again changes nothing and tells nothing.
     for _ in range(2):
-        shown = await meetings.correct(office, "versayce", "kickoff", written(), by(COLLEAGUE))
+        shown = await meeting.correct(services, "versayce", "kickoff", written(), by(COLLEAGUE))
     assert shown.by == "Tomas Novak"
     assert shown.corrected_at is not None
     assert [one.title for one in shown.blockers] == ["The firewall lets no satellite through"]
-    told = await timelines.timeline_of(office, "versayce")
+    told = await timeline.timeline_of(services, "versayce")
     said = [(entry.what, (entry.said or "").splitlines()[0]) for entry in told if entry.kind in KINDS]
     # The test's clock is ahead of that by which corrections are dated.
     assert sorted(said) == [
@@ -81,30 +82,30 @@ async def test_minutes_are_corrected_once_the_meeting_was_held(skipping: Town) -
         ),
     ]
     # Whoever writes a note and is not the TAM reads it; the manager does not.
-    assert (await meetings.minutes_of(office, "versayce", "kickoff", TAM.email)).private_note == PRIVATE
-    assert (await meetings.minutes_of(office, "versayce", "kickoff")).private_note is None
-    assert (await audit.verify(office, "versayce")).whole
+    assert (await meeting.minutes_of(services, "versayce", "kickoff", TAM.email)).private_note == PRIVATE
+    assert (await meeting.minutes_of(services, "versayce", "kickoff")).private_note is None
+    assert (await audit.verify(services, "versayce")).whole
 
 
-async def test_minutes_whose_writer_never_learned_of_them_are_kept_when_said_again(skipping: Town) -> None:
+async def test_minutes_whose_writer_never_learned_of_them_are_kept_when_said_again(skipping: Installation) -> None:
     """A report that was taken while nothing could be kept of it is kept when it comes again, and told once."""
     await held(skipping)
     await in_phase(skipping, "ended")
-    office = skipping.office
-    async with office.store.writing() as connection:
+    services = skipping.services
+    async with services.store.writing() as connection:
         for table in (PrivateNoteRow, GoalRow, ActionRow, BlockerRow, MinutesRow):
             await connection.execute(delete(table))
-    receipt = await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written())
+    receipt = await meeting.report(services, "versayce", "kickoff", "held", TAM, written=written())
     assert receipt.accepted
-    shown = await meetings.minutes_of(office, "versayce", "kickoff", TAM.email)
+    shown = await meeting.minutes_of(services, "versayce", "kickoff", TAM.email)
     assert (len(shown.actions), len(shown.blockers), shown.private_note) == (2, 1, PRIVATE)
     assert shown.corrected_at is None
-    told = await timelines.timeline_of(office, "versayce")
+    told = await timeline.timeline_of(services, "versayce")
     assert [entry.kind for entry in told if entry.kind in KINDS] == ["meeting.held"]
-    with pytest.raises(Refusal, match="already said"):
-        await meetings.report(office, "versayce", "kickoff", "held", TAM, written=written())
-    with pytest.raises(Refusal, match="already said"):
-        await meetings.report(office, "versayce", "kickoff", "no_show", TAM)
+    with pytest.raises(UserError, match="already said"):
+        await meeting.report(services, "versayce", "kickoff", "held", TAM, written=written())
+    with pytest.raises(UserError, match="already said"):
+        await meeting.report(services, "versayce", "kickoff", "no_show", TAM)
 
 
 KINDS = ("meeting.held", "meeting.minutes")
@@ -126,12 +127,12 @@ def two_meetings(data: Path) -> None:
     (data / PLAYBOOKS / "two.toml").write_text(TWO + step + second)
 
 
-async def test_a_meeting_agreed_in_the_room_travels_with_the_result(skipping: Town) -> None:
+async def test_a_meeting_agreed_in_the_room_travels_with_the_result(skipping: Installation) -> None:
     """The workflow's result says which next meeting begins when; a time that has passed is refused by the workflow."""
-    office = skipping.office
-    two_meetings(office.settings.data)
+    services = skipping.services
+    two_meetings(services.settings.data)
     await skipping.sleep_to(0, 10)
-    started = await onboardings.start(office, StartRequest(file=example(), playbook="two"))
+    started = await onboarding.start(services, StartRequest(file=example(), playbook="two"))
     assert started.created
     await in_phase(skipping, "voting")
     await vote(skipping, CHAMPION, "1")
@@ -140,22 +141,22 @@ async def test_a_meeting_agreed_in_the_room_travels_with_the_result(skipping: To
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until)
     past = minutes(agreed=[{"step": "rollout_planning", "start": f"{booked.booked:%Y-%m-%dT%H:%M}Z"}])
-    with pytest.raises(Refusal, match="in the past"):
-        await meetings.report(office, "versayce", "kickoff", "held", TAM, written=past)
+    with pytest.raises(UserError, match="in the past"):
+        await meeting.report(services, "versayce", "kickoff", "held", TAM, written=past)
     known = minutes(agreed=[{"step": "kickoff", "start": "2090-01-10T10:00"}])
-    with pytest.raises(Refusal, match="no meeting that is still ahead"):
-        await meetings.report(office, "versayce", "kickoff", "held", TAM, written=known)
+    with pytest.raises(UserError, match="no meeting that is still ahead"):
+        await meeting.report(services, "versayce", "kickoff", "held", TAM, written=known)
     agreed = minutes(agreed=[{"step": "rollout_planning", "start": "2090-01-10T10:00", "zone": "Europe/Zurich"}])
-    await meetings.report(office, "versayce", "kickoff", "held", TAM, written=agreed)
+    await meeting.report(services, "versayce", "kickoff", "held", TAM, written=agreed)
     result = await skipping.client.get_workflow_handle(MEETING, result_type=MeetingResult).result()
     assert [(one.step, one.start.isoformat()) for one in result.agreed] == [
         ("rollout_planning", "2090-01-10T09:00:00+00:00")
     ]
     # What was agreed has taken effect; a correction may repeat it or leave it out, and not change it.
     for same in (agreed, minutes(note="Good")):
-        shown = await meetings.correct(office, "versayce", "kickoff", same, TAM)
+        shown = await meeting.correct(services, "versayce", "kickoff", same, TAM)
         assert [one.step for one in shown.agreed] == ["rollout_planning"]
     other = minutes(agreed=[{"step": "rollout_planning", "start": "2090-01-11T10:00"}])
-    with pytest.raises(Refusal, match="no longer change") as refused:
-        await meetings.correct(office, "versayce", "kickoff", other, TAM)
+    with pytest.raises(UserError, match="no longer change") as refused:
+        await meeting.correct(services, "versayce", "kickoff", other, TAM)
     assert "rapport meeting book versayce rollout_planning" in refused.value.fix

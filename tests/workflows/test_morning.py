@@ -14,59 +14,58 @@ from rapport.model.message import MessageState
 from rapport.model.minutes import NewBlocker, Removal
 from rapport.model.morning import MorningResult, MorningStart
 from rapport.model.workflows import MORNING
-from rapport.storage import people
+from rapport.storage import account
 from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.tables import AbsenceRow, MemberRow, MessageRow
-from starters.commands import blockers, meetings, messages
-from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Town, text_of, until
+from starters.use_cases import blocker, meeting, message
+from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Installation, text_of, until
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
-from tests.support.tasks import MANAGER, begin_large, request
-from tests.support.tasks import in_phase as task_in_phase
+from tests.support.task import MANAGER, begin_large, in_phase as task_in_phase, request
 from workflows.morning import ROUND_STAYS
 
 ROBIN = TAM.email
 
 
-async def go(town: Town) -> int:
+async def go(installation: Installation) -> int:
     """Carry out one round now, as the schedule starts it; how many mails it has seen to."""
-    assert town.environment is not None
+    assert installation.environment is not None
     # To await a result lets the clock run ahead, of everything that waits beside it too.
-    with town.environment.auto_time_skipping_disabled():
-        result: MorningResult = await town.client.execute_workflow(
+    with installation.environment.auto_time_skipping_disabled():
+        result: MorningResult = await installation.client.execute_workflow(
             MORNING.name, MorningStart(), id=new_id("morning"), task_queue="rapport", result_type=MorningResult
         )
     return result.written
 
 
-def mornings(town: Town, email: str) -> list[EmailMessage]:
+def mornings(installation: Installation, email: str) -> list[EmailMessage]:
     """The morning mails that somebody got."""
-    return [mail for mail in town.mails(email) if "/morning/" in str(mail["X-Rapport-Key"])]
+    return [mail for mail in installation.mails(email) if "/morning/" in str(mail["X-Rapport-Key"])]
 
 
-async def got(town: Town, email: str, count: int = 1) -> EmailMessage:
+async def got(installation: Installation, email: str, count: int = 1) -> EmailMessage:
     """Somebody's latest morning mail, once they have so many."""
 
     async def enough() -> bool:
-        return len(mornings(town, email)) == count
+        return len(mornings(installation, email)) == count
 
     await until(enough, f"{count} morning mails to {email}")
-    return mornings(town, email)[-1]
+    return mornings(installation, email)[-1]
 
 
-async def today(town: Town) -> date:
+async def today(installation: Installation) -> date:
     """The date in Zurich."""
-    return (await town.now()).astimezone(ZoneInfo("Europe/Zurich")).date()
+    return (await installation.now()).astimezone(ZoneInfo("Europe/Zurich")).date()
 
 
-async def member_id(town: Town, email: str) -> str:
+async def member_id(installation: Installation, email: str) -> str:
     """A member's id."""
-    async with town.office.store.reading() as connection:
-        found = await people.member_by_email(connection, email)
+    async with installation.services.store.reading() as connection:
+        found = await account.member_by_email(connection, email)
     assert found is not None
     return found.id
 
 
-async def test_drafts_wait_for_the_tam_in_the_morning_and_nobody_else_is_written_to(skipping: Town) -> None:
+async def test_drafts_wait_for_the_tam_in_the_morning_and_nobody_else_is_written_to(skipping: Installation) -> None:
     """Who has something to read gets one mail, with links to pages; colleagues with nothing to do get none."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
@@ -82,7 +81,7 @@ async def test_drafts_wait_for_the_tam_in_the_morning_and_nobody_else_is_written
     assert [str(one["To"]) for one in skipping.mails()] == [str(mail["To"])]
 
 
-async def test_a_task_waits_with_its_deadline_and_its_requester_waits_too(skipping: Town) -> None:
+async def test_a_task_waits_with_its_deadline_and_its_requester_waits_too(skipping: Installation) -> None:
     """The manager reads what to decide until when, and the TAM for what they wait."""
     await begin_large(skipping)
     await task_in_phase(skipping, "preparing")
@@ -101,7 +100,7 @@ async def test_a_task_waits_with_its_deadline_and_its_requester_waits_too(skippi
     assert len(mornings(skipping, ROBIN)) == 1
 
 
-async def test_a_meeting_of_today_has_its_time_place_votes_and_agenda(skipping: Town) -> None:
+async def test_a_meeting_of_today_has_its_time_place_votes_and_agenda(skipping: Installation) -> None:
     """On the day of a meeting the TAM reads when, with whom, where, and who has voted; the day before, nothing."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -126,7 +125,7 @@ async def test_a_meeting_of_today_has_its_time_place_votes_and_agenda(skipping: 
     assert len(mornings(skipping, ROBIN)) == 1
 
 
-async def test_a_meeting_that_nobody_reported_waits_for_its_tam(skipping: Town) -> None:
+async def test_a_meeting_that_nobody_reported_waits_for_its_tam(skipping: Installation) -> None:
     """What a meeting waits for, and no task, stands in the mail as well."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -139,13 +138,13 @@ async def test_a_meeting_that_nobody_reported_waits_for_its_tam(skipping: Town) 
     assert "to find a time" in text_of(await got(skipping, ROBIN))
 
 
-async def test_a_blocker_is_looked_at_from_its_day_on(skipping: Town) -> None:
+async def test_a_blocker_is_looked_at_from_its_day_on(skipping: Installation) -> None:
     """Before its day a blocker is no reason to write; from then on it stands there each morning, until it is gone."""
     await begin(skipping)
     await in_phase(skipping, "voting")
     wednesday = await today(skipping) + timedelta(days=2)
     new = NewBlocker(title="The firewall lets nothing through", owner=CHAMPION, next_check=wednesday)
-    added = await blockers.add(skipping.office, "versayce", new, TAM)
+    added = await blocker.add(skipping.services, "versayce", new, TAM)
     await skipping.sleep_to(1, 9)
     assert await go(skipping) == 0
     await skipping.sleep_to(2, 9)
@@ -159,7 +158,7 @@ async def test_a_blocker_is_looked_at_from_its_day_on(skipping: Town) -> None:
     await skipping.sleep_to(3, 9)
     assert await go(skipping) == 1
     assert f"overdue since {wednesday:%A} {wednesday.day}" in text_of(await got(skipping, ROBIN, 2))
-    await blockers.remove(skipping.office, added.id, Removal(reason="The rule is in"), TAM)
+    await blocker.remove(skipping.services, added.id, Removal(reason="The rule is in"), TAM)
     await skipping.sleep_to(4, 9)
     # The vote is over by then, and nobody has answered.
     assert await go(skipping) == 1
@@ -168,7 +167,7 @@ async def test_a_blocker_is_looked_at_from_its_day_on(skipping: Town) -> None:
     assert "firewall" not in words
 
 
-async def test_nobody_gets_two_on_one_day(skipping: Town) -> None:
+async def test_nobody_gets_two_on_one_day(skipping: Installation) -> None:
     """Rounds that are repeated, overlap or run beside each other write once a day, and again on the next."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
@@ -189,13 +188,13 @@ async def test_nobody_gets_two_on_one_day(skipping: Town) -> None:
     assert len(keys) == 2
 
 
-async def test_who_is_away_or_has_left_gets_none(skipping: Town) -> None:
+async def test_who_is_away_or_has_left_gets_none(skipping: Installation) -> None:
     """An absence has no morning before it ends; whoever has left has none at all."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
     member = await member_id(skipping, ROBIN)
     nine = await skipping.sleep_to(1, 9)
-    async with skipping.office.store.writing() as connection:
+    async with skipping.services.store.writing() as connection:
         await connection.execute(
             AbsenceRow.__table__.insert().values(  # type: ignore[attr-defined]
                 id="a_1",
@@ -210,24 +209,24 @@ async def test_who_is_away_or_has_left_gets_none(skipping: Town) -> None:
     assert await go(skipping) == 1
     await got(skipping, ROBIN)
     await skipping.sleep_to(2, 9)
-    async with skipping.office.store.writing() as connection:
+    async with skipping.services.store.writing() as connection:
         await connection.execute(update(MemberRow).where(MemberRow.id == member).values(left_at=nine))
     assert await go(skipping) == 0
 
 
-async def test_mail_that_is_stopped_holds_up_no_later_round(skipping: Town) -> None:
+async def test_mail_that_is_stopped_holds_up_no_later_round(skipping: Installation) -> None:
     """While mail is stopped a morning mail waits in the outbox, and the round that wrote it has ended."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
     nine = await skipping.sleep_to(1, 9)
-    async with skipping.office.store.writing() as connection:
+    async with skipping.services.store.writing() as connection:
         await throw_mail_switch(connection, MailSwitch(stopped=True, by="tester", at=nine))
     first = await skipping.client.start_workflow(
         MORNING.name, MorningStart(), id="morning-of-nine", task_queue="rapport", result_type=MorningResult
     )
 
     async def written() -> bool:
-        async with skipping.office.store.reading() as connection:
+        async with skipping.services.store.reading() as connection:
             states = await connection.scalars(select(MessageRow.state).where(MessageRow.purpose == "morning"))
             return list(states) == [MessageState.READY]
 
@@ -238,21 +237,21 @@ async def test_mail_that_is_stopped_holds_up_no_later_round(skipping: Town) -> N
     assert not mornings(skipping, ROBIN)
 
 
-async def test_a_morning_that_is_settled_meanwhile_is_not_written(skipping: Town) -> None:
+async def test_a_morning_that_is_settled_meanwhile_is_not_written(skipping: Installation) -> None:
     """Between the round and the writing everything was done: there is nothing to tell, and no mail."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
-    keys = tuple(draft.key for draft in await messages.drafts(skipping.office, "versayce"))
-    await messages.release(skipping.office, keys, TAM)
+    keys = tuple(draft.key for draft in await message.drafts(skipping.services, "versayce"))
+    await message.release(skipping.services, keys, TAM)
     await in_phase(skipping, "voting")
     await skipping.mailed(4)
     await skipping.sleep_to(1, 9)
     assert await go(skipping) == 0
-    assert (await meetings.show(skipping.office, "versayce", "kickoff")).phase == "voting"
+    assert (await meeting.show(skipping.services, "versayce", "kickoff")).phase == "voting"
 
 
 @pytest.mark.parametrize("comes", [True, False])
-async def test_the_brief_of_a_meeting_goes_by_who_comes(skipping: Town, comes: bool) -> None:
+async def test_the_brief_of_a_meeting_goes_by_who_comes(skipping: Installation, comes: bool) -> None:
     """If the business contact comes, health, proof of concept and return are worth mentioning; else they are not."""
     await begin(skipping)
     await in_phase(skipping, "voting")

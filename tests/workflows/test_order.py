@@ -7,7 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from rapport.model.ids import new_id
-from rapport.model.operations import Steer, Steering
+from rapport.model.operation import Control, ControlKind
 from rapport.runner import Runner
 from tests.conftest import until
 from tests.support.paused import Paused, Waits
@@ -32,9 +32,9 @@ async def test_to_dos_are_told_of_a_pause_in_the_order_in_which_they_opened(dev_
         async def all_told() -> bool:
             return len(await told()) == 6
 
-        await paused.signal("steer", Steer(kind=Steering.PAUSE))
+        await paused.signal("control", Control(kind=ControlKind.PAUSE))
         await until(all_told, "six to-dos that stand still")
-        await paused.signal("steer", Steer(kind=Steering.RESUME))
+        await paused.signal("control", Control(kind=ControlKind.RESUME))
         await paused.result()
         opened = [
             event.child_workflow_execution_started_event_attributes.workflow_execution.workflow_id

@@ -18,259 +18,262 @@ from sqlalchemy import update
 
 from rapport.model.ids import cadence_id, handover_id, onboarding_id, undelivered_id
 from rapport.model.message import MessageState
-from rapport.model.operations import Operate
+from rapport.model.operation import Operate
 from rapport.model.sweep import SweepStart
 from rapport.model.workflows import SWEEP
 from rapport.storage.tables import MessageRow
-from starters.commands import cases, meetings, messages, onboardings, successions, timelines
-from starters.commands import tasks as decisions
-from starters.commands.cases import Say
-from starters.commands.office import Actor
-from starters.commands.onboardings import StartRequest
-from starters.commands.successions import Departure, HandOver, Newcomer
-from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Town, by, example, until
+from starters.use_cases import meeting, message, onboarding, succession, support_case, task as decisions, timeline
+from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.services import Actor
+from starters.use_cases.succession import Departure, HandOver, Newcomer
+from starters.use_cases.support_case import Say
+from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Installation, by, example, until
 from tests.replay import record
-from tests.support import desk, reviews, rhythm, tasks
+from tests.support import cadence, desk, task as tasks, tech_review
 from tests.support.approval import seen
 from tests.support.asked import everything_asked
 from tests.support.faults import Mode, Pair
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, status_of, vote
 from tests.support.table import Lived, Scenario, live
-from tests.workflows import test_gates, test_operations, test_people, test_tech_review
+from tests.workflows import test_gate, test_operation, test_succession, test_tech_review
 
 # Scenarios
 
 
-async def a_kickoff_is_voted_on_and_held(town: Town) -> None:
+async def a_kickoff_is_voted_on_and_held(installation: Installation) -> None:
     """Everyone answers, the TAM is asked how it went, and says so."""
-    await begin(town)
-    await in_phase(town, "voting")
-    await vote(town, CHAMPION, "1", "2")
-    await vote(town, USER, "2")
-    booked = await in_phase(town, "booked")
+    await begin(installation)
+    await in_phase(installation, "voting")
+    await vote(installation, CHAMPION, "1", "2")
+    await vote(installation, USER, "2")
+    booked = await in_phase(installation, "booked")
     assert booked.booked_until is not None
-    await town.sleep_until(booked.booked_until + timedelta(hours=3))
-    await town.mailed(1, TAM.email)
-    await meetings.report(town.office, "versayce", "kickoff", "held", TAM)
-    await until(status_of(town, onboarding_id("versayce")), "the end")
+    await installation.sleep_until(booked.booked_until + timedelta(hours=3))
+    await installation.mailed(1, TAM.email)
+    await meeting.report(installation.services, "versayce", "kickoff", "held", TAM)
+    await until(status_of(installation, onboarding_id("versayce")), "the end")
 
 
-async def what_was_left_behind_goes_on(town: Town) -> None:
+async def what_was_left_behind_goes_on(installation: Installation) -> None:
     """One mail is left ready and one failed, with nobody at work on either: the sweep has both go on."""
-    await begin(town, reviewed("approve"))
-    await drafted(town)
-    ready, failed, *_ = [one.key for one in await messages.listed(town.office, "versayce", MessageState.DRAFT)]
-    async with town.office.store.writing() as connection:
+    await begin(installation, reviewed("approve"))
+    await drafted(installation)
+    ready, failed, *_ = [one.key for one in await message.listed(installation.services, "versayce", MessageState.DRAFT)]
+    async with installation.services.store.writing() as connection:
         for key, state in ((ready, MessageState.READY), (failed, MessageState.FAILED)):
             row = update(MessageRow).where(MessageRow.key == key)
             await connection.execute(row.values(state=state, created_at=datetime.fromisoformat("2026-01-01T00:00Z")))
     asked = SweepStart(patience=60)
-    await town.client.start_workflow(SWEEP.name, asked, id="sweep/1", task_queue=town.office.settings.task_queue)
-    await until(status_of(town, "sweep/1"), "the sweep")
+    await installation.client.start_workflow(
+        SWEEP.name, asked, id="sweep/1", task_queue=installation.services.settings.task_queue
+    )
+    await until(status_of(installation, "sweep/1"), "the sweep")
     for key in (ready, failed):
-        await until(status_of(town, undelivered_id(key)), "the mail")
+        await until(status_of(installation, undelivered_id(key)), "the mail")
 
 
-async def what_cannot_be_written_is_asked_about(town: Town) -> None:
+async def what_cannot_be_written_is_asked_about(installation: Installation) -> None:
     """A step fails as its mail cannot be written, and a draft that was read cannot be sent: its TAM sees to both."""
-    await record.messages_alone(town)
+    await record.messages_alone(installation)
 
 
-async def a_draft_that_cannot_be_sent_is_asked_about(town: Town) -> None:
+async def a_draft_that_cannot_be_sent_is_asked_about(installation: Installation) -> None:
     """The same in a meeting."""
-    await record.drafts_go_stale_and_are_sent(town)
+    await record.drafts_go_stale_and_are_sent(installation)
 
 
-async def an_owner_sends_a_word(town: Town) -> None:
+async def an_owner_sends_a_word(installation: Installation) -> None:
     """What a case's owner was to tell the customer is drafted, and they send it."""
-    key, owner = await drafted_word(town)
-    await messages.release(town.office, (key,), owner)
-    await desk.mail_about(town, CHAMPION, "Re: [C-00001]")
+    key, owner = await drafted_word(installation)
+    await message.release(installation.services, (key,), owner)
+    await desk.mail_about(installation, CHAMPION, "Re: [C-00001]")
 
 
-async def a_word_on_a_case_that_cannot_be_sent_is_asked_about(town: Town) -> None:
+async def a_word_on_a_case_that_cannot_be_sent_is_asked_about(installation: Installation) -> None:
     """It cannot be sent: its owner sees to it."""
-    await an_owner_sends_a_word(town)
+    await an_owner_sends_a_word(installation)
 
 
-async def a_reader_leaves_while_their_note_waits(town: Town) -> None:
+async def a_reader_leaves_while_their_note_waits(installation: Installation) -> None:
     """A pause, a draft to somebody who leaves, nobody who follows for a while, and a draft that is held back."""
-    test_operations.own(town, record.NOTES)
-    await town.sleep_to(0, 10)
+    test_operation.own(installation, record.NOTES)
+    await installation.sleep_to(0, 10)
     file = example()
     file = file.model_copy(update={"account": file.account.model_copy(update={"review": None})})
-    await onboardings.start(town.office, StartRequest(file=file, playbook="notes"))
-    await town.mailed(1, CHAMPION)
+    await onboarding.start(installation.services, StartRequest(file=file, playbook="notes"))
+    await installation.mailed(1, CHAMPION)
 
     async def counts_down() -> bool:
-        second = (await onboardings.status(town.office, "versayce")).milestones[1]
+        second = (await onboarding.status(installation.services, "versayce")).milestones[1]
         return second.at is not None
 
     # Before that, there is nothing that a pause could leave of the wait.
     await until(counts_down, "the day of the second note")
-    await test_operations.do(town, Operate.PAUSE)
-    await town.sleep_until(await town.now() + timedelta(days=3))
-    await test_operations.do(town, Operate.RESUME)
-    await town.sleep_until(await town.now() + timedelta(days=7))
-    await until(lambda: drafts_in(town), "the draft")
-    await successions.remove_contact(town.office, "versayce", USER, Departure(reason="Left"), TAM)
-    await seen(town, "versayce/people.successor", lambda task: task.phase == "open")
-    await decisions.decide(town.office, "versayce/people.successor", "later", TAM, "They look for somebody")
-    await seen(town, "versayce/people.successor", lambda task: task.phase == "closed")
-    newcomer = {"persona": "primary_user", "name": "Nora Vidal", "email": test_people.NORA, "zone": "Europe/Zurich"}
+    await test_operation.do(installation, Operate.PAUSE)
+    await installation.sleep_until(await installation.now() + timedelta(days=3))
+    await test_operation.do(installation, Operate.RESUME)
+    await installation.sleep_until(await installation.now() + timedelta(days=7))
+    await until(lambda: drafts_in(installation), "the draft")
+    await succession.remove_contact(installation.services, "versayce", USER, Departure(reason="Left"), TAM)
+    await seen(installation, "versayce/people.successor", lambda task: task.phase == "open")
+    await decisions.decide(installation.services, "versayce/people.successor", "later", TAM, "They look for somebody")
+    await seen(installation, "versayce/people.successor", lambda task: task.phase == "closed")
+    newcomer = {"persona": "primary_user", "name": "Nora Vidal", "email": test_succession.NORA, "zone": "Europe/Zurich"}
     follows = Newcomer.model_validate({**newcomer, "reason": "She follows"})
-    await successions.add_contact(town.office, "versayce", follows, TAM)
-    await messages.release(town.office, await until(lambda: drafts_in(town), "a draft to her"), TAM, hold=True)
-    await until(status_of(town, onboarding_id("versayce")), "the end")
+    await succession.add_contact(installation.services, "versayce", follows, TAM)
+    await message.release(
+        installation.services, await until(lambda: drafts_in(installation), "a draft to her"), TAM, hold=True
+    )
+    await until(status_of(installation, onboarding_id("versayce")), "the end")
 
 
-async def a_reader_of_a_draft_is_replaced(town: Town) -> None:
+async def a_reader_of_a_draft_is_replaced(installation: Installation) -> None:
     """Times for the kickoff wait to be read, and the champion leaves: their successor gets a draft of their own."""
-    await begin(town, reviewed("approve"))
-    await drafted(town)
-    await test_people.replace(town)
+    await begin(installation, reviewed("approve"))
+    await drafted(installation)
+    await test_succession.replace(installation)
 
     async def follows() -> bool:
-        return test_people.NORA in {draft.to for draft in await messages.drafts(town.office, "versayce")}
+        return test_succession.NORA in {draft.to for draft in await message.drafts(installation.services, "versayce")}
 
     await until(follows, "a draft to the successor")
 
 
-async def drafted_word(town: Town) -> tuple[str, Actor]:
+async def drafted_word(installation: Installation) -> tuple[str, Actor]:
     """What a case's owner is to tell the customer, once it waits to be read: its key, and the owner."""
-    await desk.open_desk(town)
-    ref = (await desk.ask(town, severity=2)).ref
-    owner = await desk.owner_of(town, ref)
-    case = await desk.in_state(town, ref, "open")
+    await desk.open_desk(installation)
+    ref = (await desk.ask(installation, severity=2)).ref
+    owner = await desk.owner_of(installation, ref)
+    case = await desk.in_state(installation, ref, "open")
     assert case.due is not None
-    await desk.sleep_past(town, case.due - timedelta(minutes=10))
-    (key,) = await until(lambda: drafts_in(town), "the draft")
+    await desk.sleep_past(installation, case.due - timedelta(minutes=10))
+    (key,) = await until(lambda: drafts_in(installation), "the draft")
     return key, by(owner)
 
 
-async def drafts_in(town: Town) -> tuple[str, ...]:
+async def drafts_in(installation: Installation) -> tuple[str, ...]:
     """The keys of the mails that wait to be read."""
-    return tuple(draft.key for draft in await messages.drafts(town.office, "versayce"))
+    return tuple(draft.key for draft in await message.drafts(installation.services, "versayce"))
 
 
-async def an_owner_holds_a_word_back(town: Town) -> None:
+async def an_owner_holds_a_word_back(installation: Installation) -> None:
     """What a case's owner was to tell the customer is drafted, and they hold it back."""
-    key, owner = await drafted_word(town)
-    await messages.release(town.office, (key,), owner, hold=True)
+    key, owner = await drafted_word(installation)
+    await message.release(installation.services, (key,), owner, hold=True)
 
     async def held() -> bool:
-        return bool(await messages.listed(town.office, "versayce", MessageState.HELD))
+        return bool(await message.listed(installation.services, "versayce", MessageState.HELD))
 
     await until(held, "it to be held")
 
 
-async def a_welcome_waits_for_the_morning(town: Town) -> None:
+async def a_welcome_waits_for_the_morning(installation: Installation) -> None:
     """Asked for at night, it reaches each reader in their own working time."""
-    await town.sleep_to(2, 22)
-    await onboardings.start(town.office, StartRequest(file=example()))
-    await in_phase(town, "voting")
-    await town.sleep_until(await town.now() + timedelta(hours=14))
+    await installation.sleep_to(2, 22)
+    await onboarding.start(installation.services, StartRequest(file=example()))
+    await in_phase(installation, "voting")
+    await installation.sleep_until(await installation.now() + timedelta(hours=14))
 
 
-async def letters_fall_due_in_a_pause(town: Town) -> None:
+async def letters_fall_due_in_a_pause(installation: Installation) -> None:
     """A gate is passed during a pause; what comes after it is staggered."""
-    test_operations.own(town, test_operations.GATED)
-    await town.sleep_to(0, 10)
-    await onboardings.start(town.office, StartRequest(file=example(), playbook="gated"))
-    await seen(town, "versayce/gate", lambda task: task.phase == "open")
-    await test_operations.do(town, Operate.PAUSE)
-    await decisions.decide(town.office, "versayce/gate", "done", TAM)
-    await tasks.in_phase(town, "closed", "task/versayce/gate/1")
-    await town.sleep_until(await town.now() + timedelta(days=7))
-    await test_operations.do(town, Operate.RESUME)
-    await town.mailed(1, CHAMPION)
-    await town.sleep_until(await town.now() + timedelta(days=10))
-    await town.mailed(3, CHAMPION)
-    await until(status_of(town, onboarding_id("versayce")), "the end")
+    test_operation.own(installation, test_operation.GATED)
+    await installation.sleep_to(0, 10)
+    await onboarding.start(installation.services, StartRequest(file=example(), playbook="gated"))
+    await seen(installation, "versayce/gate", lambda task: task.phase == "open")
+    await test_operation.do(installation, Operate.PAUSE)
+    await decisions.decide(installation.services, "versayce/gate", "done", TAM)
+    await tasks.in_phase(installation, "closed", "task/versayce/gate/1")
+    await installation.sleep_until(await installation.now() + timedelta(days=7))
+    await test_operation.do(installation, Operate.RESUME)
+    await installation.mailed(1, CHAMPION)
+    await installation.sleep_until(await installation.now() + timedelta(days=10))
+    await installation.mailed(3, CHAMPION)
+    await until(status_of(installation, onboarding_id("versayce")), "the end")
 
 
-async def is_told(town: Town, kind: str) -> bool:
+async def is_told(installation: Installation, kind: str) -> bool:
     """Whether the timeline tells something of this kind."""
-    return kind in {one.kind for one in await timelines.timeline_of(town.office, "versayce")}
+    return kind in {one.kind for one in await timeline.timeline_of(installation.services, "versayce")}
 
 
-async def an_account_goes_back(town: Town) -> None:
+async def an_account_goes_back(installation: Installation) -> None:
     """Another TAM takes the account over for two days; then it is the first one's again."""
-    await begin(town, test_people.with_noor())
-    await in_phase(town, "voting")
+    await begin(installation, test_succession.with_noor())
+    await in_phase(installation, "voting")
     # Whom to tell of people who change is read from what is on record; the kickoff is on it once it has begun.
-    await until(lambda: is_told(town, "step.began"), "the kickoff on record")
-    ends = (await town.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
-    order = HandOver(to=test_people.NOOR, until=ends.isoformat(), reason="Robin is away")
-    await successions.hand_over(town.office, "versayce", order, TAM)
+    await until(lambda: is_told(installation, "step.began"), "the kickoff on record")
+    ends = (await installation.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+    order = HandOver(to=test_succession.NOOR, until=ends.isoformat(), reason="Robin is away")
+    await succession.hand_over(installation.services, "versayce", order, TAM)
     # A meeting that looks only once the account is back finds everybody as before, and rightly tells nothing.
-    await until(lambda: is_told(town, "meeting.joined"), "the meeting with its new TAM")
-    await town.sleep_until(ends + timedelta(minutes=1))
-    await until(status_of(town, handover_id("versayce", ends)), "the account to be back")
+    await until(lambda: is_told(installation, "meeting.joined"), "the meeting with its new TAM")
+    await installation.sleep_until(ends + timedelta(minutes=1))
+    await until(status_of(installation, handover_id("versayce", ends)), "the account to be back")
 
 
-async def an_approval_stands_still(town: Town) -> None:
+async def an_approval_stands_still(installation: Installation) -> None:
     """Two weeks of a pause while the TAM prepares a request; then the manager approves it."""
-    await tasks.begin_large(town)
-    await tasks.in_phase(town, "preparing")
-    await test_operations.do(town, Operate.PAUSE)
-    await town.sleep_until(await town.now() + timedelta(days=14))
-    await test_operations.do(town, Operate.RESUME)
-    await tasks.in_phase(town, "preparing")
-    await tasks.request(town, TAM.email)
-    await tasks.in_phase(town, "open")
-    await tasks.decide(town, tasks.MANAGER, "approve")
-    await in_phase(town, "voting")
+    await tasks.begin_large(installation)
+    await tasks.in_phase(installation, "preparing")
+    await test_operation.do(installation, Operate.PAUSE)
+    await installation.sleep_until(await installation.now() + timedelta(days=14))
+    await test_operation.do(installation, Operate.RESUME)
+    await tasks.in_phase(installation, "preparing")
+    await tasks.request(installation, TAM.email)
+    await tasks.in_phase(installation, "open")
+    await tasks.decide(installation, tasks.MANAGER, "approve")
+    await in_phase(installation, "voting")
 
 
-async def a_review_is_held(town: Town) -> None:
+async def a_review_is_held(installation: Installation) -> None:
     """The TAM is asked how it went, and says so."""
-    await town.sleep_until(await town.now() + timedelta(hours=3))
-    await desk.mail_about(town, TAM.email, "business review held")
-    await meetings.report(town.office, "versayce", "qbr", "held", TAM)
+    await installation.sleep_until(await installation.now() + timedelta(hours=3))
+    await desk.mail_about(installation, TAM.email, "business review held")
+    await meeting.report(installation.services, "versayce", "qbr", "held", TAM)
 
 
-async def what_was_agreed_in_a_review_cannot_be_sent(town: Town) -> None:
+async def what_was_agreed_in_a_review_cannot_be_sent(installation: Installation) -> None:
     """A review is held, and the mails with what was agreed in it fail: the TAM sees to them."""
-    await rhythm.begin(town, rhythm.QBR)
-    await record.a_review_is_booked(town)
-    await a_review_is_held(town)
+    await cadence.begin(installation, cadence.QBR)
+    await record.a_review_is_booked(installation)
+    await a_review_is_held(installation)
     for reader in (CHAMPION, BUSINESS):
-        await desk.mail_about(town, reader, "After our Quarterly business review")
+        await desk.mail_about(installation, reader, "After our Quarterly business review")
 
 
-async def what_recurs_goes_on_after_its_first_review(town: Town) -> None:
+async def what_recurs_goes_on_after_its_first_review(installation: Installation) -> None:
     """Weeklies are held, moved and called off, a review is booked and held, and the weeklies go on."""
-    await record.what_recurs_until_its_first_review(town)
-    handle = town.client.get_workflow_handle(cadence_id("versayce"))
+    await record.what_recurs_until_its_first_review(installation)
+    handle = installation.client.get_workflow_handle(cadence_id("versayce"))
     before = (await handle.describe()).run_id
-    await a_review_is_held(town)
+    await a_review_is_held(installation)
 
     async def turned() -> bool:
         return (await handle.describe()).run_id != before
 
     await until(turned, "the run after the review")
-    await town.sleep_until(await town.now() + timedelta(days=15))
+    await installation.sleep_until(await installation.now() + timedelta(days=15))
 
 
-async def the_worst_is_paged_and_answered(town: Town) -> None:
+async def the_worst_is_paged_and_answered(installation: Installation) -> None:
     """A case of severity 1 goes at night to whoever is on call, and to engineering, and is answered."""
-    await desk.open_desk(town, hour=22)
-    ref = (await desk.ask(town, "All is down", severity=1)).ref
-    owner = await desk.owner_of(town, ref)
-    await cases.escalate(town.office, ref, desk.DOSSIER, by(owner))
-    await desk.mail_about(town, desk.DEV, f"{ref} for platform")
-    await cases.answer(town.office, ref, Say(text="Restart it."), by(owner))
-    await desk.mail_about(town, CHAMPION, f"[{ref}]")
+    await desk.open_desk(installation, hour=22)
+    ref = (await desk.ask(installation, "All is down", severity=1)).ref
+    owner = await desk.owner_of(installation, ref)
+    await support_case.escalate(installation.services, ref, desk.DOSSIER, by(owner))
+    await desk.mail_about(installation, desk.DEV, f"{ref} for platform")
+    await support_case.answer(installation.services, ref, Say(text="Restart it."), by(owner))
+    await desk.mail_about(installation, CHAMPION, f"[{ref}]")
 
 
-async def a_review_comes_back_on_its_day(town: Town) -> None:
+async def a_review_comes_back_on_its_day(installation: Installation) -> None:
     """A yes with a revisit date; should what it promises be refused, its message is written again."""
-    day = (await town.now()).date() + timedelta(days=60)
-    words = reviews.MESSAGE | {"revisit": day.isoformat()}
-    rewriting = asyncio.create_task(reviews.write(town, "TR-0001", words, attempt=2))
+    day = (await installation.now()).date() + timedelta(days=60)
+    words = tech_review.MESSAGE | {"revisit": day.isoformat()}
+    rewriting = asyncio.create_task(tech_review.write(installation, "TR-0001", words, attempt=2))
     try:
-        await test_tech_review.test_it_comes_back_by_itself_on_its_day(town)
+        await test_tech_review.test_it_comes_back_by_itself_on_its_day(installation)
     finally:
         rewriting.cancel()
 
@@ -346,13 +349,13 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
     letters_fall_due_in_a_pause: {
         "Onboarding": ("planning.stagger",),
     },
-    test_operations.test_a_pause_of_six_weeks_brings_new_times: {
+    test_operation.test_a_pause_of_six_weeks_brings_new_times: {
         "Meeting": ("planning.resumed",),
     },
-    test_gates.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: {
+    test_gate.test_somebody_is_asked_again_and_again_and_nobodys_silence_opens_it: {
         "Onboarding": ("gates.look",),
     },
-    test_people.test_what_is_held_can_be_cancelled: {
+    test_succession.test_what_is_held_can_be_cancelled: {
         "Meeting": ("planning.gather",),
         "Onboarding": ("planning.vacancies",),
     },

@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from tests.conftest import skipping_town
+from tests.conftest import skipping_installation
 from tests.support.kickoff import begin, in_phase
 from worker import MECHANICS, WORKFLOWS
 from workflows import options
@@ -54,9 +54,9 @@ async def test_a_worker_that_stops_lets_go_of_its_runs_in_silence(
     """What a stopped worker leaves in memory is closed without an error: nothing waits while it is thrown away."""
     troubles: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda trouble: troubles.append(repr(trouble.exc_value)))
-    async with skipping_town(tmp_path) as town:
-        await begin(town)
-        await in_phase(town, "voting")
-    del town
+    async with skipping_installation(tmp_path) as installation:
+        await begin(installation)
+        await in_phase(installation, "voting")
+    del installation
     gc.collect()
     assert not troubles

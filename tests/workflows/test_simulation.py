@@ -7,19 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from temporalio.worker import Worker
 
 from rapport import clock
 from rapport.temporal import time_skipping
-from starters.commands import onboardings
-from starters.commands.office import present
 from starters.simulate.clockwork import Shift, ShiftedRunner
 from starters.simulate.life import beginning
 from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import of_file
 from starters.simulate.year import look_back, written
+from starters.use_cases import onboarding
+from starters.use_cases.services import present
 from tests.conftest import ROOT, example, test_server
 from tests.support.sleeper import Sleeper
 from tests.years.record import NAMES, lived, path_of
@@ -55,7 +54,7 @@ async def test_a_life_can_be_stopped_looked_at_and_gone_on_with() -> None:
         await life.live(BEGINS + timedelta(days=1), smooth)
         with life.acting():
             assert present() == BEGINS + timedelta(days=1)
-            before = await onboardings.status(life.office, life.account)
+            before = await onboarding.status(life.services, life.account)
         assert before.stage == "kickoff"
         await life.live(BEGINS + timedelta(days=30), smooth)
         with life.acting():

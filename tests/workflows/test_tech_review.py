@@ -13,16 +13,17 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.common import SearchAttributeKey
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.tech_review import Ask, Design
-from rapport.storage import reviews as records
-from rapport.storage.review_tables import ReviewRemarkRow
-from starters.commands import audit, review_record, reviews, tasks, timelines
-from starters.commands.office import Actor
-from starters.commands.reviews import Feedback
-from starters.commands.tasks_shown import TaskShown
-from tests.conftest import CHAMPION, Town, by, link_of, text_of
-from tests.support.reviews import (
+from rapport.storage import tech_review as records
+from rapport.storage.tech_review_tables import ReviewRemarkRow
+from starters.use_cases import audit, task as tasks, tech_review, timeline
+from starters.use_cases.services import Actor
+from starters.use_cases.tech_review import Feedback
+from starters.views import tech_review_record
+from starters.views.task import TaskShown
+from tests.conftest import CHAMPION, Installation, by, link_of, text_of
+from tests.support.tech_review import (
     CE,
     CE_VP,
     ENGINEER,
@@ -53,16 +54,18 @@ from tests.support.reviews import (
 THROUGH_LINK = Actor(email=CHAMPION, channel="link")
 
 
-async def takes_no_operators_word(town: Town, ref: str, step: str, leader: str) -> None:
+async def takes_no_operators_word(installation: Installation, ref: str, step: str, leader: str) -> None:
     """In an installation that several people share, leadership's word is not entered by somebody else's hands."""
-    task = await asked(town, ref, step)
-    settings = town.office.settings.model_copy(update={"database_url": SecretStr("postgresql://db.example/rapport")})
-    with pytest.raises(Refusal, match="not taken from an operator") as refused:
-        await tasks.decide(replace(town.office, settings=settings), task.task, "no", by(leader), "Because")
+    task = await asked(installation, ref, step)
+    settings = installation.services.settings.model_copy(
+        update={"database_url": SecretStr("postgresql://db.example/rapport")}
+    )
+    with pytest.raises(UserError, match="not taken from an operator") as refused:
+        await tasks.decide(replace(installation.services, settings=settings), task.task, "no", by(leader), "Because")
     assert (refused.value.field, refused.value.kind) == ("--as", Refused.FORBIDDEN)
 
 
-async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Town) -> None:
+async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Installation) -> None:
     """Everybody is heard, yes is recommended, the message is approved and read, and the champion confirms it."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref)
@@ -84,19 +87,19 @@ async def test_a_yes_goes_from_the_request_to_the_acknowledgement(skipping: Town
         "approved",
         ("Updates come once a quarter", "You tell us of each site"),
     )
-    link = await tasks.by_link(skipping.office, link_of(mail))
-    await tasks.decide(skipping.office, link.task.task, "acknowledge", THROUGH_LINK, round_=link.round)
+    link = await tasks.by_link(skipping.services, link_of(mail))
+    await tasks.decide(skipping.services, link.task.task, "acknowledge", THROUGH_LINK, round_=link.round)
     assert await outcome(skipping, ref) == "approved"
-    shown = await reviews.show(skipping.office, ref)
+    shown = await tech_review.show(skipping.services, ref)
     assert shown.acknowledged is not None
     assert not shown.overdue
-    async with skipping.office.store.reading() as connection:
+    async with skipping.services.store.reading() as connection:
         granted = await records.deviations(connection, "versayce")
     # Support reads this with each of the customer's cases.
     assert [(one.ref, one.outcome, one.conditions) for one in granted] == [(ref, "approved", shown.conditions)]
 
 
-async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) -> None:
+async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Installation) -> None:
     """A recommended no goes to leadership; all three are heard, and the customer gets a message all the same."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref, "against")
@@ -113,14 +116,14 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Town) ->
     assert not any(ours in text_of(mail) for ours in ("Looks fine", "Nobody could run it", "ce_vp says no"))
     await confirm(skipping, ref)
     assert await outcome(skipping, ref) == "declined"
-    async with skipping.office.store.reading() as connection:
+    async with skipping.services.store.reading() as connection:
         assert await records.deviations(connection, "versayce") == []
-    entries = await timelines.timeline_of(skipping.office, "versayce")
+    entries = await timeline.timeline_of(skipping.services, "versayce")
     kinds = [one.kind.removeprefix("tech_review.") for one in entries if one.kind.startswith("tech_review.")]
     assert kinds == ["submitted", "recommended", "decided", "told", "acknowledged"]
 
 
-async def test_without_engineering_a_recommendation_says_why(skipping: Town) -> None:
+async def test_without_engineering_a_recommendation_says_why(skipping: Installation) -> None:
     """Where engineering stays silent, the VP of CE is asked all the same, and any word of theirs needs its reason."""
     ref = await submitted(skipping)
     for side in ("product", "support", "account_team"):
@@ -130,17 +133,17 @@ async def test_without_engineering_a_recommendation_says_why(skipping: Town) -> 
     await skipping.sleep_until(task.deadline + timedelta(minutes=1))
     task = await asked(skipping, ref, "recommendation")
     assert "Engineering has not answered" in task.question
-    with pytest.raises(Refusal) as refused:
-        await tasks.decide(skipping.office, task.task, "yes", by(CE_VP))
+    with pytest.raises(UserError) as refused:
+        await tasks.decide(skipping.services, task.task, "yes", by(CE_VP))
     assert refused.value.field == "reason"
-    await tasks.decide(skipping.office, task.task, "yes", by(CE_VP), "They said so in the meeting of Tuesday")
+    await tasks.decide(skipping.services, task.task, "yes", by(CE_VP), "They said so in the meeting of Tuesday")
     shown = await in_phase(skipping, ref, "message")
     said = next(one for one in shown.remarks if one.kind == "recommendation")
     assert (said.option, said.text) == ("yes", "They said so in the meeting of Tuesday")
 
 
 @pytest.mark.parametrize("word", ["no", None])
-async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Town, word: str | None) -> None:
+async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Installation, word: str | None) -> None:
     """A recommended yes is none without theirs, also where they are silent; outvoted, nobody else commits them."""
     ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
     await everybody_says(skipping, ref)
@@ -155,7 +158,7 @@ async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Tow
     assert (await in_phase(skipping, ref, "message")).outcome == "declined"
 
 
-async def test_the_vp_engineering_commits(skipping: Town) -> None:
+async def test_the_vp_engineering_commits(skipping: Installation) -> None:
     """With their yes nobody else of leadership has to be asked."""
     ref = await submitted(skipping, ask=Ask.UNPLANNED_ENGINEERING)
     await everybody_says(skipping, ref)
@@ -166,7 +169,7 @@ async def test_the_vp_engineering_commits(skipping: Town) -> None:
 
 
 @pytest.mark.parametrize("word", ["supported", "supported_if", "unsupported"])
-async def test_a_practice_is_supported_or_not_with_next_steps(skipping: Town, word: str) -> None:
+async def test_a_practice_is_supported_or_not_with_next_steps(skipping: Installation, word: str) -> None:
     """A question about best practice ends with what was found and with next steps, and no vote."""
     ref = await submitted(skipping, ask=Ask.BEST_PRACTICE_VALIDATION)
     await everybody_says(skipping, ref)
@@ -179,7 +182,7 @@ async def test_a_practice_is_supported_or_not_with_next_steps(skipping: Town, wo
     assert await outcome(skipping, ref) == word
 
 
-async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_again(skipping: Town) -> None:
+async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_again(skipping: Installation) -> None:
     """One yes and one no with a silent third is no decision; the third alone is asked again, and decides it."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref)
@@ -194,7 +197,7 @@ async def test_leaderships_silence_is_nothing_and_only_the_silent_are_asked_agai
         who for who in (CE_VP, VP_SALES, VP_ENGINEERING) if any(is_reminder(mail) for mail in skipping.mails(who))
     ]
     assert reminded == [VP_ENGINEERING], "who has voted is not reminded"
-    assert (await reviews.show(skipping.office, ref)).outcome is None
+    assert (await tech_review.show(skipping.services, ref)).outcome is None
     await vote(skipping, ref, attempt=2, vp_engineering="yes")
     assert (await in_phase(skipping, ref, "message")).outcome == "approved"
 
@@ -204,14 +207,14 @@ def is_reminder(mail: EmailMessage) -> bool:
     return "yes or no" in mail["Subject"] and "still waits" in mail["Subject"]
 
 
-async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipping: Town) -> None:
+async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipping: Installation) -> None:
     """Leadership is told at half-time and five days before; past the date it is overdue everywhere, and never a yes."""
     ref = await submitted(skipping, days=30)
-    shown = await reviews.show(skipping.office, ref)
+    shown = await tech_review.show(skipping.services, ref)
     await skipping.sleep_until(shown.needed_by + timedelta(days=20))
     late = await standing(skipping, ref, lambda one: one.overdue)
     assert (late.phase, late.outcome, late.closed) == ("recommendation", None, None)
-    entries = [one for one in await timelines.timeline_of(skipping.office, "versayce") if "tech_review" in one.kind]
+    entries = [one for one in await timeline.timeline_of(skipping.services, "versayce") if "tech_review" in one.kind]
     told = [one.what for one in entries if one.kind in ("tech_review.leadership_told", "tech_review.overdue")]
     assert ["half of the time" in told[0], "five business days" in told[1], "overdue" in told[2]] == [True] * 3
     subjects = [str(mail["Subject"]) for mail in skipping.mails(VP_SALES)]
@@ -229,30 +232,30 @@ async def test_a_review_that_everybody_leaves_alone_is_overdue_and_says_so(skipp
     # It is never too late for an answer.
     number = len([one for one in entries if one.kind == "tech_review.silent" and "ce vp" in one.what]) + 1
     task = await asked(skipping, ref, "recommendation", attempt=number)
-    await tasks.decide(skipping.office, task.task, "yes", by(CE_VP), "Nobody objects, and nobody will")
+    await tasks.decide(skipping.services, task.task, "yes", by(CE_VP), "Nobody objects, and nobody will")
     await write(skipping, ref, MESSAGE)
     assert not (await in_phase(skipping, ref, "acknowledgement")).overdue
 
 
-async def test_a_changed_request_is_a_new_round(skipping: Town) -> None:
+async def test_a_changed_request_is_a_new_round(skipping: Installation) -> None:
     """Everybody is heard anew on the new version of the design; the old links are void, and the old words stay."""
     ref = await submitted(skipping)
     await say(skipping, ref, "engineering", "against", "Not with version 3")
     old = await asked(skipping, ref, "feedback_product")
     today = (await skipping.now()).date()
     newer = request(today, 50, design=Design(link="https://docs.foobar.example/design/second", version="4"))
-    with pytest.raises(Refusal, match="nothing has changed"):
-        await reviews.edit(skipping.office, ref, request(today), by(CE))
-    await reviews.edit(skipping.office, ref, newer, by(CE))
+    with pytest.raises(UserError, match="nothing has changed"):
+        await tech_review.edit(skipping.services, ref, request(today), by(CE))
+    await tech_review.edit(skipping.services, ref, newer, by(CE))
     shown = await standing(skipping, ref, lambda one: one.round == 2 and len(one.asks) == 4)
     assert [(one.round, one.design_version) for one in shown.rounds] == [(1, "3"), (2, "4")]
     assert [(one.round, one.text) for one in shown.remarks] == [(1, "Not with version 3")]
-    with pytest.raises(Refusal) as refused:
-        await tasks.decide(skipping.office, old.task, "in_favour", by(PRODUCT))
+    with pytest.raises(UserError) as refused:
+        await tasks.decide(skipping.services, old.task, "in_favour", by(PRODUCT))
     assert refused.value.kind is Refused.CONFLICT
     for side in ("product", "support", "account_team"):
         task = await asked(skipping, ref, f"feedback_{side}", attempt=2)
-        await tasks.decide(skipping.office, task.task, "in_favour", by(SIDES[side]))
+        await tasks.decide(skipping.services, task.task, "in_favour", by(SIDES[side]))
     task = await asked(skipping, ref, "feedback_engineering", attempt=2)
     assert task.deadline is not None
     await skipping.sleep_until(task.deadline + timedelta(minutes=1))
@@ -264,68 +267,68 @@ async def test_a_changed_request_is_a_new_round(skipping: Town) -> None:
     assert not any("Not with version 3" in text for text in mails)
 
 
-async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Town) -> None:
+async def test_a_withdrawn_review_asks_nobody_any_more(skipping: Installation) -> None:
     """It closes with its tasks; what is said after that is refused."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_product")
-    await reviews.request_meeting(skipping.office, ref, why("Writing takes too long"), by(PRODUCT))
+    await tech_review.request_meeting(skipping.services, ref, why("Writing takes too long"), by(PRODUCT))
     await asked(skipping, ref, "meeting")
-    await reviews.withdraw(skipping.office, ref, why("They found another way"), by(CE))
+    await tech_review.withdraw(skipping.services, ref, why("They found another way"), by(CE))
     assert await outcome(skipping, ref) == "withdrawn"
     await asked(skipping, ref, "meeting", phase="closed")
-    assert not (await reviews.show(skipping.office, ref)).asks
-    with pytest.raises(Refusal, match="over"):
-        await reviews.feedback(skipping.office, ref, Feedback(text="But wait"), by(TA))
+    assert not (await tech_review.show(skipping.services, ref)).asks
+    with pytest.raises(UserError, match="over"):
+        await tech_review.feedback(skipping.services, ref, Feedback(text="But wait"), by(TA))
 
 
-async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: Town) -> None:
+async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: Installation) -> None:
     """A colleague enters it for whoever said it, with the link; without it, it is refused; all of it says so."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_engineering")
     said = Feedback(text="We can carry that", stance="in_favour_if", on_behalf_of=ENGINEER)
-    with pytest.raises(Refusal) as refused:
-        await reviews.feedback(skipping.office, ref, said, by(CE))
+    with pytest.raises(UserError) as refused:
+        await tech_review.feedback(skipping.services, ref, said, by(CE))
     assert refused.value.field == "link"
     link = "https://chat.foobar.example/tech-reviews/p1"
-    await reviews.feedback(skipping.office, ref, said.model_copy(update={"link": link}), by(CE))
+    await tech_review.feedback(skipping.services, ref, said.model_copy(update={"link": link}), by(CE))
     shown = await standing(skipping, ref, lambda one: len(one.remarks) == 1)
     one = shown.remarks[0]
     assert (one.who, one.seat, one.text, one.link) == ("Jun Sato", "engineering", "We can carry that", link)
     assert (one.entered_by, one.verified) == (CE, "reported")
 
 
-async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Town) -> None:
+async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Installation) -> None:
     """Whoever is not asked can say something; whoever is asked has to say what they are for."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_support")
-    await reviews.feedback(skipping.office, ref, Feedback(text="I know this site"), by(TA))
-    with pytest.raises(Refusal) as refused:
-        await reviews.feedback(skipping.office, ref, Feedback(text="Hm"), by(SUPPORT))
+    await tech_review.feedback(skipping.services, ref, Feedback(text="I know this site"), by(TA))
+    with pytest.raises(UserError) as refused:
+        await tech_review.feedback(skipping.services, ref, Feedback(text="Hm"), by(SUPPORT))
     assert refused.value.field == "stance"
     shown = await standing(skipping, ref, lambda one: bool(one.remarks))
     assert [(one.kind, one.who, one.text) for one in shown.remarks] == [("said", "Marco Rossi", "I know this site")]
 
 
-async def test_anybody_can_ask_for_a_live_meeting(skipping: Town) -> None:
+async def test_anybody_can_ask_for_a_live_meeting(skipping: Installation) -> None:
     """The CE gets a to-do; what came of the meeting stands with everything else, and nothing waited for it."""
     ref = await submitted(skipping)
     await asked(skipping, ref, "feedback_product")
-    await reviews.request_meeting(skipping.office, ref, why("Writing takes too long"), by(PRODUCT))
+    await tech_review.request_meeting(skipping.services, ref, why("Writing takes too long"), by(PRODUCT))
     task = await asked(skipping, ref, "meeting")
     assert [holder.email for holder in task.holders] == [CE]
-    await tasks.decide(skipping.office, task.task, "held", by(CE), "Agreed on two conditions")
+    await tasks.decide(skipping.services, task.task, "held", by(CE), "Agreed on two conditions")
     shown = await standing(skipping, ref, lambda one: any(said.kind == "meeting" for said in one.remarks))
     assert shown.remarks[-1].text == "Agreed on two conditions"
     assert shown.phase == "feedback"
 
 
-async def test_it_comes_back_by_itself_on_its_day(skipping: Town) -> None:
+async def test_it_comes_back_by_itself_on_its_day(skipping: Installation) -> None:
     """A yes with a revisit date waits for that day; then everybody is heard once more, in a new round."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
     day = (await skipping.now()).date() + timedelta(days=50)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         await write(skipping, ref, MESSAGE | {"revisit": "soon"})
     assert refused.value.field == "revisit"
     await write(skipping, ref, MESSAGE | {"revisit": day.isoformat()})
@@ -339,27 +342,27 @@ async def test_it_comes_back_by_itself_on_its_day(skipping: Town) -> None:
     assert shown.request["title"] == shown.title
 
 
-async def test_support_can_send_the_message_back(skipping: Town) -> None:
+async def test_support_can_send_the_message_back(skipping: Installation) -> None:
     """What support objects to is written and approved anew before anything goes to the customer."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref)
     await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
     task = await asked(skipping, ref, "message", phase="preparing")
-    await tasks.request(skipping.office, task.task, MESSAGE, by(CE))
+    await tasks.request(skipping.services, task.task, MESSAGE, by(CE))
     await choose(skipping, ref, "message", CE_VP, "change", "Too long")
     task = await asked(skipping, ref, "message", phase="preparing")
-    await tasks.request(skipping.office, task.task, MESSAGE | {"message": "Shorter"}, by(CE))
+    await tasks.request(skipping.services, task.task, MESSAGE | {"message": "Shorter"}, by(CE))
     await choose(skipping, ref, "message", CE_VP, "approve", None)
     await choose(skipping, ref, "reading", SUPPORT, "object", "We cannot watch that at night")
     assert not skipping.mails(CHAMPION)
     task = await asked(skipping, ref, "message", 2, "preparing")
-    await tasks.request(skipping.office, task.task, MESSAGE | {"message": "Shorter, and not at night"}, by(CE))
+    await tasks.request(skipping.services, task.task, MESSAGE | {"message": "Shorter, and not at night"}, by(CE))
     await choose(skipping, ref, "message", CE_VP, "approve", None, 2)
     await choose(skipping, ref, "reading", SUPPORT, "read", None, 2)
     assert "Shorter, and not at night" in text_of((await skipping.mailed(1, CHAMPION))[0])
 
 
-async def test_a_customer_who_never_confirms_changes_nothing(skipping: Town) -> None:
+async def test_a_customer_who_never_confirms_changes_nothing(skipping: Installation) -> None:
     """Their silence is told to the TAM, and the answer stands as it was given."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref)
@@ -369,11 +372,11 @@ async def test_a_customer_who_never_confirms_changes_nothing(skipping: Town) -> 
     assert task.deadline is not None
     await skipping.sleep_until(task.deadline + timedelta(minutes=1))
     assert await outcome(skipping, ref) == "approved"
-    assert (await reviews.show(skipping.office, ref)).acknowledged is None
+    assert (await tech_review.show(skipping.services, ref)).acknowledged is None
     assert any("has not confirmed" in str(mail["Subject"]) for mail in skipping.mails(TAM))
 
 
-async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tmp_path: Path) -> None:
+async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Installation, tmp_path: Path) -> None:
     """One page tells request, feedback, recommendation, votes, reasons, conditions, message and dates, and is found."""
     ref = await submitted(skipping)
     await everybody_says(skipping, ref, "in_favour_if")
@@ -382,7 +385,7 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tm
     await write(skipping, ref, MESSAGE)
     await confirm(skipping, ref)
     await outcome(skipping, ref)
-    written = await review_record.write(skipping.office, ref, tmp_path / "records")
+    written = await tech_review_record.write(skipping.services, ref, tmp_path / "records")
     markdown, html = (Path(name).read_text() for name in written.files)
     for page in (markdown, html):
         for words in (
@@ -398,15 +401,15 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tm
     assert "Costs &lt;more> than it brings" in markdown
     assert "Costs &lt;more&gt; than it brings" in html
     for search in ("satellites registry", "brings costs", ref.lower(), "each SITE"):
-        assert [one.ref for one in await reviews.listed(skipping.office, search=search)] == [ref], search
-    assert not await reviews.listed(skipping.office, search="satellites nowhere")
-    verified = await audit.verify(skipping.office)
+        assert [one.ref for one in await tech_review.listed(skipping.services, search=search)] == [ref], search
+    assert not await tech_review.listed(skipping.services, search="satellites nowhere")
+    verified = await audit.verify(skipping.services)
     # The recommendation, three votes, the verdict, the approval, the reading and the acknowledgement.
     assert (verified.whole, verified.receipts) == (True, 8)
-    assert (await audit.key(skipping.office)).public_key in markdown
-    async with skipping.office.store.writing() as connection:
+    assert (await audit.key(skipping.services)).public_key in markdown
+    async with skipping.services.store.writing() as connection:
         await connection.execute(update(ReviewRemarkRow).where(ReviewRemarkRow.seat == "vp_sales").values(option="no"))
-    verified = await audit.verify(skipping.office)
+    verified = await audit.verify(skipping.services)
     assert not verified.whole
     assert [one.what for one in verified.faults] == ["the receipt tells another decision than is on record"]
 
@@ -414,14 +417,14 @@ async def test_the_record_has_all_of_it_and_its_receipts_hold(skipping: Town, tm
 class Fate:
     """Who is silent when, drawn from a seed; each question is answered once, or left until its time is up."""
 
-    def __init__(self, town: Town, ref: str, seed: int) -> None:
+    def __init__(self, installation: Installation, ref: str, seed: int) -> None:
         """A review that has just begun."""
-        self.town, self.ref, self.draw = town, ref, Random(seed)
+        self.installation, self.ref, self.draw = installation, ref, Random(seed)
         self.left: set[str] = set()
 
     async def turn(self) -> bool:
         """Have somebody answer, or let time go by; say whether the review is open."""
-        shown = await reviews.show(self.town.office, self.ref)
+        shown = await tech_review.show(self.installation.services, self.ref)
         if shown.closed is not None:
             return False
         open_ = [one for one in shown.asks if one.task not in self.left]
@@ -429,23 +432,25 @@ class Fate:
             ends = [one.deadline for one in shown.asks if one.deadline]
             if not ends:
                 # The next question is about to be put.
-                await standing(self.town, self.ref, lambda one: one.asks != shown.asks or one.closed is not None)
+                await standing(
+                    self.installation, self.ref, lambda one: one.asks != shown.asks or one.closed is not None
+                )
                 return True
-            await self.town.sleep_until(max(min(ends), await self.town.now()) + timedelta(minutes=1))
-            await standing(self.town, self.ref, lambda one: one.asks != shown.asks or one.closed is not None)
+            await self.installation.sleep_until(max(min(ends), await self.installation.now()) + timedelta(minutes=1))
+            await standing(self.installation, self.ref, lambda one: one.asks != shown.asks or one.closed is not None)
             return True
         one = self.draw.choice(open_)
-        task = await tasks.show(self.town.office, one.task)
+        task = await tasks.show(self.installation.services, one.task)
         # In the end nobody is silent for ever, so that the review ends.
         if self.draw.random() < 0.35 and len(self.left) < 8 and task.phase == "open":
             self.left.add(one.task)
         elif task.phase == "preparing":
-            await tasks.request(self.town.office, one.task, words_for(task), by(task.holders[0].email))
+            await tasks.request(self.installation.services, one.task, words_for(task), by(task.holders[0].email))
         else:
             who, option = self.draw.choice(task.holders), self.draw.choice(task.options)
-            await tasks.decide(self.town.office, one.task, option.id, by(who.email), "It is so")
+            await tasks.decide(self.installation.services, one.task, option.id, by(who.email), "It is so")
             self.left |= {one.task} if task.step == "leadership" and self.draw.random() < 0.3 else set()
-        await standing(self.town, self.ref, lambda now: now != shown or one.task in self.left)
+        await standing(self.installation, self.ref, lambda now: now != shown or one.task in self.left)
         return True
 
 
@@ -456,7 +461,7 @@ def words_for(task: TaskShown) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_whoever_is_silent_no_yes_is_without_one(skipping: Town, seed: int) -> None:
+async def test_whoever_is_silent_no_yes_is_without_one(skipping: Installation, seed: int) -> None:
     """Whatever is answered and left unanswered: it ends, or is overdue; and a yes has somebody's who may give it."""
     ask = list(Ask)[seed % len(Ask)]
     ref = await submitted(skipping, days=25, ask=ask)
@@ -465,11 +470,11 @@ async def test_whoever_is_silent_no_yes_is_without_one(skipping: Town, seed: int
     for _ in range(120):
         if not await fate.turn():
             break
-        shown = await reviews.show(skipping.office, ref)
+        shown = await tech_review.show(skipping.services, ref)
         now = await skipping.now()
         if shown.told is None and shown.closed is None and now > shown.needed_by + timedelta(hours=1):
             await standing(skipping, ref, lambda one: one.overdue or one.told is not None or one.closed is not None)
-    shown = await reviews.show(skipping.office, ref)
+    shown = await tech_review.show(skipping.services, ref)
     assert shown.closed is not None
     yes = {(one.kind, one.seat) for one in shown.remarks if one.option in ("yes", "supported", "supported_if")}
     votes = [one for one in shown.remarks if one.kind == "vote" and one.option == "yes"]
@@ -477,4 +482,4 @@ async def test_whoever_is_silent_no_yes_is_without_one(skipping: Town, seed: int
         assert ("recommendation", "VP of CE") in yes or len({one.seat for one in votes}) >= 2
         if ask is Ask.UNPLANNED_ENGINEERING:
             assert yes & {("commitment", "VP Engineering"), ("vote", "VP Engineering")}
-    assert (await audit.verify(skipping.office)).whole
+    assert (await audit.verify(skipping.services)).whole

@@ -6,43 +6,42 @@ from datetime import timedelta
 
 import pytest
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
 from rapport.storage.waits import open_waits
-from starters.commands import meetings, messages, onboardings, tasks, timelines
-from tests.conftest import CHAMPION, TAM, USER, Town, by, until
+from starters.use_cases import meeting, message, onboarding, task, timeline
+from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
-from tests.support.tasks import MANAGER, TASK, begin_large, decide, request
-from tests.support.tasks import in_phase as task_in_phase
+from tests.support.task import MANAGER, TASK, begin_large, decide, in_phase as task_in_phase, request
 from tests.workflows.test_meeting import events
 
 ROBIN = TAM.email
 BACKUP = "tomas.novak@foobar.example"
 
 
-async def days(town: Town, count: int) -> None:
+async def days(installation: Installation, count: int) -> None:
     """Let days pass one by one; on none of them may anything wait without an owner who is there, or without an end."""
     for _ in range(count):
-        await town.sleep_until(await town.now() + timedelta(days=1))
-        async with town.office.store.reading() as connection:
+        await installation.sleep_until(await installation.now() + timedelta(days=1))
+        async with installation.services.store.reading() as connection:
             waits = await open_waits(connection)
         assert [wait for wait in waits if not wait.there or wait.deadline is None] == []
 
 
-async def kinds(town: Town) -> list[str]:
+async def kinds(installation: Installation) -> list[str]:
     """What the timeline is made of."""
-    return [entry.kind for entry in await timelines.timeline_of(town.office, "versayce")]
+    return [entry.kind for entry in await timeline.timeline_of(installation.services, "versayce")]
 
 
-async def outcome(town: Town) -> str | None:
+async def outcome(installation: Installation) -> str | None:
     """How the kickoff ended, once the onboarding has."""
-    await until(status_of(town, onboarding_id("versayce")), "the end of the onboarding")
-    shown = await onboardings.status(town.office, "versayce")
+    await until(status_of(installation, onboarding_id("versayce")), "the end of the onboarding")
+    shown = await onboarding.status(installation.services, "versayce")
     return next(step.outcome for step in shown.milestones if step.step == "kickoff")
 
 
-async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping: Town) -> None:
+async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping: Installation) -> None:
     """Nobody votes and nobody books: a to-do climbs from the TAM to the manager, and then no time was found."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -54,7 +53,7 @@ async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping
     await days(skipping, 6)
     todo = await task_in_phase(skipping, "open", "task/versayce/kickoff.time/1")
     assert todo.unblock == "rapport meeting book versayce kickoff --start YYYY-MM-DDTHH:MM --as EMAIL"
-    [line] = [one for one in (await tasks.inbox(skipping.office, TAM)).mine if one.step == "kickoff.time"]
+    [line] = [one for one in (await task.inbox(skipping.services, TAM)).mine if one.step == "kickoff.time"]
     assert line.deadline is not None
     assert timedelta(hours=8) < line.deadline - line.since < timedelta(days=5), "due soon, and not at its birth"
     assert abs(line.deadline - stuck.deadline) < timedelta(days=1), "as its step says"
@@ -65,7 +64,7 @@ async def test_a_meeting_for_which_nobody_finds_a_time_ends_without_one(skipping
     assert told.index("task.backup_added") < told.index("task.manager_told") < told.index("meeting.given_up")
 
 
-async def test_the_tam_may_do_without_a_meeting(skipping: Town) -> None:
+async def test_the_tam_may_do_without_a_meeting(skipping: Installation) -> None:
     """The to-do to find a time can be answered by doing without the meeting, with a reason."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -74,13 +73,13 @@ async def test_the_tam_may_do_without_a_meeting(skipping: Town) -> None:
     await in_phase(skipping, "stuck")
     await days(skipping, 6)
     await task_in_phase(skipping, "open", "task/versayce/kickoff.time/1")
-    with pytest.raises(Refusal, match="needs a reason"):
-        await tasks.decide(skipping.office, "versayce/kickoff.time", "do_without", TAM)
-    await tasks.decide(skipping.office, "versayce/kickoff.time", "do_without", TAM, "They want to meet in spring.")
+    with pytest.raises(UserError, match="needs a reason"):
+        await task.decide(skipping.services, "versayce/kickoff.time", "do_without", TAM)
+    await task.decide(skipping.services, "versayce/kickoff.time", "do_without", TAM, "They want to meet in spring.")
     assert await outcome(skipping) == "no_time"
 
 
-async def test_booking_by_hand_takes_the_to_do_back(skipping: Town) -> None:
+async def test_booking_by_hand_takes_the_to_do_back(skipping: Installation) -> None:
     """Once the TAM has booked a time, the to-do to find one leaves every inbox."""
     await begin(skipping)
     shown = await in_phase(skipping, "voting")
@@ -90,14 +89,14 @@ async def test_booking_by_hand_takes_the_to_do_back(skipping: Town) -> None:
     await days(skipping, 6)
     await task_in_phase(skipping, "open", "task/versayce/kickoff.time/1")
     start = (await skipping.now() + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
-    await meetings.book(skipping.office, "versayce", "kickoff", start, TAM)
+    await meeting.book(skipping.services, "versayce", "kickoff", start, TAM)
     await in_phase(skipping, "booked")
     closed = await task_in_phase(skipping, "closed", "task/versayce/kickoff.time/1")
     assert closed.outcome == "withdrawn"
-    assert (await tasks.inbox(skipping.office, TAM)).mine == ()
+    assert (await task.inbox(skipping.services, TAM)).mine == ()
 
 
-async def test_a_meeting_that_nobody_reports_ends_unreported(skipping: Town) -> None:
+async def test_a_meeting_that_nobody_reports_ends_unreported(skipping: Installation) -> None:
     """The TAM is asked how it went, then a to-do insists; after its ladder the meeting ends as unreported."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -110,7 +109,7 @@ async def test_a_meeting_that_nobody_reports_ends_unreported(skipping: Town) -> 
     assert await outcome(skipping) == "unreported"
 
 
-async def test_the_to_do_how_it_went_can_be_answered_by_whoever_stands_in(skipping: Town) -> None:
+async def test_the_to_do_how_it_went_can_be_answered_by_whoever_stands_in(skipping: Installation) -> None:
     """The backup's answer to the to-do is the meeting's outcome."""
     await begin(skipping)
     await in_phase(skipping, "voting")
@@ -120,11 +119,11 @@ async def test_the_to_do_how_it_went_can_be_answered_by_whoever_stands_in(skippi
     assert booked.booked_until is not None
     await skipping.sleep_until(booked.booked_until + timedelta(hours=2))
     await days(skipping, 9)
-    await tasks.decide(skipping.office, "versayce/kickoff.report", "held", by(BACKUP))
+    await task.decide(skipping.services, "versayce/kickoff.report", "held", by(BACKUP))
     assert await outcome(skipping) == "held"
 
 
-async def test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out(skipping: Town) -> None:
+async def test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out(skipping: Installation) -> None:
     """Unread drafts stay back in the end; then a time is looked for by hand, and nobody ever got a mail."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
@@ -134,22 +133,22 @@ async def test_drafts_that_nobody_reads_climb_the_ladder_and_never_go_out(skippi
     assert await outcome(skipping) == "no_time"
     told = await kinds(skipping)
     assert told.index("drafts.unread") < told.index("meeting.stuck") < told.index("meeting.given_up")
-    states = {line.state for line in await messages.listed(skipping.office, "versayce") if line.to == CHAMPION}
+    states = {line.state for line in await message.listed(skipping.services, "versayce") if line.to == CHAMPION}
     assert states <= {MessageState.HELD, MessageState.SUPPRESSED}
     assert skipping.mails(CHAMPION) == []
 
 
-async def test_the_backup_can_send_the_drafts(skipping: Town) -> None:
+async def test_the_backup_can_send_the_drafts(skipping: Installation) -> None:
     """Who stands in for a silent TAM answers the to-do, and the drafts go out as they are."""
     await begin(skipping, reviewed("approve"))
     await drafted(skipping)
     await days(skipping, 8)
-    await tasks.decide(skipping.office, "versayce/kickoff.drafts", "send", by(BACKUP))
+    await task.decide(skipping.services, "versayce/kickoff.drafts", "send", by(BACKUP))
     await in_phase(skipping, "voting")
     assert len(await skipping.mailed(1, CHAMPION)) == 1
 
 
-async def test_a_late_yes_offers_a_conversion_and_switches_nothing_by_itself(skipping: Town) -> None:
+async def test_a_late_yes_offers_a_conversion_and_switches_nothing_by_itself(skipping: Installation) -> None:
     """After a no, the manager's late yes asks the TAM; only their word calls the half hour off and proposes a visit."""
     await begin_large(skipping)
     await task_in_phase(skipping, "preparing")
@@ -160,11 +159,11 @@ async def test_a_late_yes_offers_a_conversion_and_switches_nothing_by_itself(ski
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     booked = await in_phase(skipping, "booked")
-    with pytest.raises(Refusal, match="on record as a late one"):
-        await tasks.decide(skipping.office, TASK, "approve", by(MANAGER))
+    with pytest.raises(UserError, match="on record as a late one"):
+        await task.decide(skipping.services, TASK, "approve", by(MANAGER))
     await task_in_phase(skipping, "open", "task/versayce/kickoff.conversion/1")
     assert (await kickoff(skipping)).booked == booked.booked
-    await tasks.decide(skipping.office, "versayce/kickoff.conversion", "convert", TAM)
+    await task.decide(skipping.services, "versayce/kickoff.conversion", "convert", TAM)
     again = await in_phase(skipping, "voting")
     assert again.round == 2
     assert again.slots[0].end - again.slots[0].start == timedelta(hours=4)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from rapport.model.people import AccountFile
+from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
 from rapport.playbooks import shipped
 from starters.simulate import simulate

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from rapport.model.operations import Operate
-from rapport.model.people import CHAMPION
-from starters.commands import operations, successions
-from starters.commands.operations import OperationWritten
-from starters.commands.successions import Successor
+from rapport.model.account import CHAMPION
+from rapport.model.operation import Operate
 from starters.simulate.life import Life
 from starters.simulate.scenarios import SCENARIOS, Scenario, Smooth
+from starters.use_cases import operation, succession
+from starters.use_cases.operation import OperationWritten
+from starters.use_cases.succession import Successor
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Paused(Smooth):
             await super().act(life)
 
     async def _say(self, life: Life, kind: Operate, why: str) -> None:
-        await operations.operate(life.office, life.account, kind, OperationWritten(reason=why), life.acting_tam)
+        await operation.operate(life.services, life.account, kind, OperationWritten(reason=why), life.acting_tam)
 
 
 @dataclass
@@ -60,7 +60,7 @@ class ChampionLeaves(Smooth):
                 email="nora.vidal@versayce.example",
                 reason="Luca moved to another team",
             )
-            await successions.replace_contact(life.office, life.account, successor, life.acting_tam)
+            await succession.replace_contact(life.services, life.account, successor, life.acting_tam)
         else:
             await super().act(life)
 

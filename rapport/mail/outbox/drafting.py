@@ -9,13 +9,13 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, or_, select, update
 
 from rapport.mail.outbox.record import NEXT, UNRENDERED
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.message import MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, UtcInstant
 
 
-class Draft(Wire):
+class Draft(WireModel):
     """A mail that waits, with what it is made from and what a person changed.
 
     Attributes:

@@ -11,9 +11,9 @@ from typing import Any, Final
 from sqlalchemy import Update, bindparam, func, or_, select, update
 
 from rapport.mail.outbox.record import UNDER_WAY, before
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, MessageState, Purpose
-from rapport.policy.pace import Pace
+from rapport.rules.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, take_turn
 from rapport.storage.tables import MessageRow, UtcInstant
@@ -25,7 +25,7 @@ GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
 
 
-class Lease(Wire):
+class Lease(WireModel):
     """The right to send one message until the lease ends; a later attempt has a higher fence.
 
     Attributes:
@@ -242,7 +242,7 @@ async def move(
     return changed.rowcount == 1
 
 
-async def let_go(connection: Connection, held: Lease) -> None:
+async def release_lease(connection: Connection, held: Lease) -> None:
     """Give a lease back without having tried; the message stays what it was."""
     await connection.execute(
         update(MessageRow)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, collate, func, insert, select
 
-from rapport.model.base import Instant, Refusal, Refused, Wire
+from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.message import NOT_DELIVERED, MessageState, Outcomes, Resolution
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow
@@ -60,7 +60,7 @@ UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(
 OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
 
 
-class Message(Wire):
+class Message(WireModel):
     """A message as it stands, without its bytes. One outside every account's story has no account and no contract."""
 
     key: str
@@ -220,7 +220,7 @@ async def message(connection: Connection, key: str) -> Message:
     """
     row = (await connection.execute(_MESSAGE, {"which": key})).one_or_none()
     if row is None:
-        raise Refusal(
+        raise UserError(
             "there is no message with this key",
             field="key",
             fix="see `rapport message list ACCOUNT`",

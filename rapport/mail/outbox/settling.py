@@ -10,8 +10,8 @@ from sqlalchemy import Update, and_, or_, select, update
 
 from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, message
 from rapport.model.message import LEFT_BEHIND, NOT_DELIVERED, MessageState, Purpose, Resolution
+from rapport.storage.account import LEFT
 from rapport.storage.database import Connection
-from rapport.storage.people import LEFT
 from rapport.storage.tables import ContactRow, MessageRow
 
 DEPARTED: Final = LEFT

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select
 
 from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
-from rapport.model.base import Instant, Wire
+from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, MessageState
 from rapport.storage.database import Connection
@@ -76,7 +76,7 @@ async def count_unresolved(connection: Connection) -> int:
     return int(await connection.scalar(select(func.count()).select_from(MessageRow).where(UNRESOLVED)) or 0)
 
 
-class Standing(Wire):
+class StateCount(WireModel):
     """How many messages are in one state, since when the oldest is, and how many of them nobody has taken care of."""
 
     state: MessageState
@@ -85,16 +85,16 @@ class Standing(Wire):
     unresolved: int
 
 
-async def standings(connection: Connection) -> list[Standing]:
+async def standings(connection: Connection) -> list[StateCount]:
     """How many messages are in each state."""
     open_ = func.sum(case((UNRESOLVED, 1), else_=0)).label("unresolved")
     oldest = func.min(MessageRow.created_at, type_=UtcInstant).label("oldest")
     query = select(MessageRow.state, func.count().label("count"), oldest, open_).group_by(MessageRow.state)
     rows = await connection.execute(query.order_by(MessageRow.state))
-    return [Standing.model_validate(row._mapping) for row in rows]
+    return [StateCount.model_validate(row._mapping) for row in rows]
 
 
-class Deferrals(Wire):
+class Deferrals(WireModel):
     """What waits because the relay has put it off.
 
     Attributes:

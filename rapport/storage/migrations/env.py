@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from rapport.storage import gap_tables, review_tables
+from rapport.storage import gap_tables, tech_review_tables
 from rapport.storage.tables import Base
 
 # Each module of tables has to be loaded for Alembic to know it.
 assert gap_tables
-assert review_tables
+assert tech_review_tables
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,13 +9,13 @@ from pydantic import Field
 
 from rapport.model.base import Email
 from rapport.model.meeting import Receipt
-from rapport.model.minutes import Check, Done, Minutes, NewBlocker, Removal
-from starters.commands import actions, blockers, meetings
-from starters.commands.actions import ActionShown
-from starters.commands.blockers import BlockerShown
-from starters.commands.minutes import MinutesShown
+from rapport.model.minutes import ActionDone, BlockerCheck, Minutes, NewBlocker, Removal
 from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheOffice, api_actor, bearer
+from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.use_cases import action as actions, blocker as blockers, meeting
+from starters.use_cases.action import ActionShown
+from starters.use_cases.blocker import BlockerShown
+from starters.use_cases.minutes import MinutesShown
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
 
@@ -32,7 +32,7 @@ class BlockerBody(NewBlocker):
     as_: Annotated[Email, Field(alias="as")]
 
 
-class CheckBody(Check):
+class CheckBody(BlockerCheck):
     """A member's word that they have looked at a blocker."""
 
     as_: Annotated[Email, Field(alias="as")]
@@ -44,78 +44,80 @@ class RemovalBody(Removal):
     as_: Annotated[Email, Field(alias="as")]
 
 
-class DoneBody(Done):
+class DoneBody(ActionDone):
     """A member's word that an action is done."""
 
     as_: Annotated[Email, Field(alias="as")]
 
 
 @router.post("/accounts/{account}/meetings/{step}/held", openapi_extra=schema(MinutesBody))
-async def held(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> Receipt:
+async def held(account: str, step: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
     """Say that a meeting was held, and how it went."""
     body = await read_body(request, MinutesBody)
-    actor = api_actor(office, token, body.as_)
-    return await meetings.report(office, account, step, "held", actor, written=body)
+    actor = api_actor(services, token, body.as_)
+    return await meeting.report(services, account, step, "held", actor, written=body)
 
 
 @router.get("/accounts/{account}/meetings/{step}/minutes")
 async def show_minutes(
-    account: str, step: str, office: TheOffice, as_: Annotated[str | None, Query(alias="as")] = None
+    account: str, step: str, services: TheServices, as_: Annotated[str | None, Query(alias="as")] = None
 ) -> MinutesShown:
     """How a meeting went; with `as`, the address of its TAM, the private note as well."""
-    return await meetings.minutes_of(office, account, step, as_ or "")
+    return await meeting.minutes_of(services, account, step, as_ or "")
 
 
 @router.put("/accounts/{account}/meetings/{step}/minutes", openapi_extra=schema(MinutesBody))
-async def correct_minutes(account: str, step: str, request: Request, office: TheOffice, token: Bearer) -> MinutesShown:
+async def correct_minutes(
+    account: str, step: str, request: Request, services: TheServices, token: Bearer
+) -> MinutesShown:
     """Replace the minutes of a meeting that was held."""
     body = await read_body(request, MinutesBody)
-    return await meetings.correct(office, account, step, body, api_actor(office, token, body.as_))
+    return await meeting.correct(services, account, step, body, api_actor(services, token, body.as_))
 
 
 @router.get("/blockers")
 async def list_blockers(
-    office: TheOffice,
+    services: TheServices,
     account: Annotated[str | None, Query()] = None,
     all_: Annotated[bool, Query(alias="all")] = False,
 ) -> list[BlockerShown]:
     """What holds an account up, or any; with `all`, what was removed as well."""
-    return await blockers.listed(office, account, also_removed=all_)
+    return await blockers.listed(services, account, also_removed=all_)
 
 
 @router.post("/accounts/{account}/blockers", status_code=status.HTTP_201_CREATED, openapi_extra=schema(BlockerBody))
-async def add_blocker(account: str, request: Request, office: TheOffice, token: Bearer) -> BlockerShown:
+async def add_blocker(account: str, request: Request, services: TheServices, token: Bearer) -> BlockerShown:
     """Note what holds an account up."""
     body = await read_body(request, BlockerBody)
-    return await blockers.add(office, account, body, api_actor(office, token, body.as_))
+    return await blockers.add(services, account, body, api_actor(services, token, body.as_))
 
 
 @router.post("/blockers/{blocker}/check", openapi_extra=schema(CheckBody))
-async def check_blocker(blocker: str, request: Request, office: TheOffice, token: Bearer) -> BlockerShown:
+async def check_blocker(blocker: str, request: Request, services: TheServices, token: Bearer) -> BlockerShown:
     """Say that somebody has looked at it, and when to look again."""
     body = await read_body(request, CheckBody)
-    return await blockers.check(office, blocker, body, api_actor(office, token, body.as_))
+    return await blockers.check(services, blocker, body, api_actor(services, token, body.as_))
 
 
 @router.post("/blockers/{blocker}/remove", openapi_extra=schema(RemovalBody))
-async def remove_blocker(blocker: str, request: Request, office: TheOffice, token: Bearer) -> BlockerShown:
+async def remove_blocker(blocker: str, request: Request, services: TheServices, token: Bearer) -> BlockerShown:
     """Say that it holds nobody up any more, and why."""
     body = await read_body(request, RemovalBody)
-    return await blockers.remove(office, blocker, body, api_actor(office, token, body.as_))
+    return await blockers.remove(services, blocker, body, api_actor(services, token, body.as_))
 
 
 @router.get("/actions")
 async def list_actions(
-    office: TheOffice,
+    services: TheServices,
     account: Annotated[str | None, Query()] = None,
     all_: Annotated[bool, Query(alias="all")] = False,
 ) -> list[ActionShown]:
     """What was promised to an account, or to any; with `all`, what is done as well."""
-    return await actions.listed(office, account, also_done=all_)
+    return await actions.listed(services, account, also_done=all_)
 
 
 @router.post("/actions/{action}/done", openapi_extra=schema(DoneBody))
-async def finish_action(action: str, request: Request, office: TheOffice, token: Bearer) -> ActionShown:
+async def finish_action(action: str, request: Request, services: TheServices, token: Bearer) -> ActionShown:
     """Say that it is done."""
     body = await read_body(request, DoneBody)
-    return await actions.done(office, action, body, api_actor(office, token, body.as_))
+    return await actions.done(services, action, body, api_actor(services, token, body.as_))

@@ -9,17 +9,17 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from starters.http.pages import (
-    cadences,
-    cases,
+    cadence,
     caught,
     desk_report,
     drafts,
     entrance,
     links,
-    members,
+    member,
     minutes,
-    reviews,
-    tasks,
+    support_case,
+    task,
+    tech_review,
 )
 from starters.http.pages.entrance import sign_in_page
 from starters.http.pages.rendering import refusal_page
@@ -27,5 +27,5 @@ from starters.http.pages.rendering import refusal_page
 __all__ = ["refusal_page", "router", "sign_in_page"]
 
 router = APIRouter(include_in_schema=False)
-for module in (entrance, members, cadences, minutes, reviews, desk_report, cases, tasks, drafts, links, caught):
+for module in (entrance, member, cadence, minutes, tech_review, desk_report, support_case, task, drafts, links, caught):
     router.include_router(module.router)

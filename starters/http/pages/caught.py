@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from rapport.mail.catcher import Catcher
-from starters.http.auth import Operator, TheOffice
+from starters.http.auth import Operator, TheServices
 from starters.http.pages.rendering import day, mail_frame, member_page
 
 router = APIRouter()
@@ -54,7 +54,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Opened:
+class CaughtMail:
     """One caught mail, taken apart. It may come from anyone on this machine, and be no proper mail at all."""
 
     subject: str
@@ -65,12 +65,12 @@ class Opened:
     attachments: tuple[Attachment, ...]
 
 
-def opened(raw: bytes) -> Opened:
+def opened(raw: bytes) -> CaughtMail:
     """Take a mail apart."""
     read = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(read, EmailMessage)
     files = [part for part in read.walk() if part.get_content_disposition() == "attachment"]
-    return Opened(
+    return CaughtMail(
         subject=str(read["Subject"] or "(no subject)"),
         headers=tuple((name, str(read[name])) for name in HEADERS if read[name]),
         html=_text(read.get_body(preferencelist=("html",))),
@@ -102,7 +102,7 @@ def _text(part: object) -> str:
         return _bytes(part).decode("utf-8", "replace")
 
 
-async def _open(catcher: Catcher, id_: str) -> tuple[bytes, Opened]:
+async def _open(catcher: Catcher, id_: str) -> tuple[bytes, CaughtMail]:
     raw = await asyncio.to_thread(catcher.raw, id_)
     if raw is None:
         raise HTTPException(404)
@@ -110,7 +110,7 @@ async def _open(catcher: Catcher, id_: str) -> tuple[bytes, Opened]:
 
 
 @router.get("/mail")
-async def caught(request: Request, office: TheOffice, session: Operator, catcher: TheCatcher) -> Response:
+async def caught(request: Request, services: TheServices, session: Operator, catcher: TheCatcher) -> Response:
     """What was caught, newest first."""
     mails = await asyncio.to_thread(catcher.mails)
     days: dict[str, list[object]] = {}
@@ -118,22 +118,22 @@ async def caught(request: Request, office: TheOffice, session: Operator, catcher
         days.setdefault(day(mail.at, "UTC"), []).append(mail)
     return await member_page(
         request,
-        office,
+        services,
         session,
         "mails.html",
         days=days,
         count=len(mails),
         older=max(0, len(mails) - SHOWN),
-        hurried=office.settings.quiet_hours == "ignore",
+        hurried=services.settings.quiet_hours == "ignore",
     )
 
 
 @router.get("/mail/{id_}")
-async def one(request: Request, id_: str, office: TheOffice, session: Operator, catcher: TheCatcher) -> Response:
+async def one(request: Request, id_: str, services: TheServices, session: Operator, catcher: TheCatcher) -> Response:
     """One mail, as its reader would see it and as it went over the wire."""
     raw, mail = await _open(catcher, id_)
     return await member_page(
-        request, office, session, "mail.html", id=id_, opened=mail, raw=raw.decode("utf-8", "replace")
+        request, services, session, "mail.html", id=id_, opened=mail, raw=raw.decode("utf-8", "replace")
     )
 
 

@@ -6,35 +6,35 @@ from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
-from rapport.model.base import Refusal
+from rapport.model.base import UserError
 from starters import pictures
-from starters.commands import desk_reports, side_projects
-from starters.http.auth import SignedIn, TheOffice
+from starters.http.auth import SignedIn, TheServices
 from starters.http.pages.rendering import member_page
 from starters.http.problems import status_of
+from starters.use_cases import desk_report, side_project
 
 router = APIRouter()
 
 
 @router.get("/support/report")
-async def report(request: Request, office: TheOffice, session: SignedIn) -> Response:
+async def report(request: Request, services: TheServices, session: SignedIn) -> Response:
     """The last four weeks, or the days that are asked for; by desk, never by engineer."""
     typed = {field: request.query_params.get(field, "").strip() for field in ("from", "to")}
     refusal = None
     try:
-        found = await desk_reports.report(office, _day(typed["from"], "from"), _day(typed["to"], "to"))
-    except Refusal as refused:
-        refusal, found = refused, await desk_reports.report(office)
+        found = await desk_report.report(services, _day(typed["from"], "from"), _day(typed["to"], "to"))
+    except UserError as refused:
+        refusal, found = refused, await desk_report.report(services)
     typed = {"from": typed["from"] or str(found.first), "to": typed["to"] or str(found.last)}
     return await member_page(
         request,
-        office,
+        services,
         session,
         "desk_report.html",
         status=200 if refusal is None else status_of(refusal),
         found=found,
         picture=pictures.week(found),
-        side=await side_projects.listed(office),
+        side=await side_project.listed(services),
         typed=typed,
         refusal=refusal,
     )
@@ -46,4 +46,4 @@ def _day(text: str, field: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refusal("is no day", field=field, fix='write it as "2026-12-24"') from None
+        raise UserError("is no day", field=field, fix='write it as "2026-12-24"') from None

@@ -11,17 +11,17 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.message import MessageState
 from rapport.model.reading import check
-from rapport.policy.attachments import MAX_TOTAL
-from starters.commands import accounts, messages
-from starters.commands.messages import Edit, MessageShown
-from starters.commands.office import LATER, Actor, Office
-from starters.http.auth import Session, SignedIn, TheOffice, check_form
-from starters.http.pages.members import acting
+from rapport.rules.attachment import MAX_TOTAL
+from starters.http.auth import Session, SignedIn, TheServices, check_form
+from starters.http.pages.member import acting
 from starters.http.pages.rendering import fields, mail_frame, member_page, see_other
 from starters.http.problems import status_of
+from starters.use_cases import account, message as messages
+from starters.use_cases.message import Edit, MessageShown
+from starters.use_cases.services import LATER, Actor, Services
 
 router = APIRouter()
 
@@ -30,7 +30,7 @@ SETTLE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
-class Typed:
+class DraftTyped:
     """What stands in the fields of one draft; `seen` is the text that the page showed, by its digest."""
 
     key: str
@@ -54,14 +54,14 @@ class Typed:
         if digest(body) != self.seen:
             given["body"] = body or None
             if digest(draft.text) not in (self.seen, digest(body)):
-                raise Refusal(
+                raise UserError(
                     "someone else has changed this draft meanwhile",
                     field="body",
                     fix="open the drafts again in another tab, and carry your changes over",
                     kind=Refused.CONFLICT,
                 )
             if body and given.get("paragraph"):
-                raise Refusal(
+                raise UserError(
                     "a text of your own replaces the whole mail, so the personal paragraph would be lost",
                     field="body",
                     fix="write the paragraph into the text, or empty the text to go back to the mail as it was written",
@@ -74,9 +74,9 @@ class DraftForm:
     """One draft on the page: as it stands, what is in its fields, and what was wrong with them."""
 
     draft: MessageShown
-    typed: Typed
+    typed: DraftTyped
     role: str
-    refusal: Refusal | None = None
+    refusal: UserError | None = None
 
 
 def digest(text: str) -> str:
@@ -85,17 +85,19 @@ def digest(text: str) -> str:
 
 
 @router.get("/accounts/{key}/drafts")
-async def drafts(request: Request, key: str, office: TheOffice, session: SignedIn) -> Response:
+async def drafts(request: Request, key: str, services: TheServices, session: SignedIn) -> Response:
     """Every draft of an account on one page."""
-    return await _drafts_page(request, office, session, key)
+    return await _drafts_page(request, services, session, key)
 
 
 @router.get("/accounts/{key}/drafts/preview")
-async def preview(key: str, office: TheOffice, _: SignedIn, message: Annotated[str, Query(alias="key")]) -> Response:
+async def preview(
+    key: str, services: TheServices, _: SignedIn, message: Annotated[str, Query(alias="key")]
+) -> Response:
     """The HTML of one message, for a frame. Personal links in it do not work."""
-    if message not in {line.key for line in await messages.listed(office, key)}:
-        raise Refusal("there is no such message", fix="open the account's page again", kind=Refused.NOT_FOUND)
-    return mail_frame((await messages.show(office, message)).html)
+    if message not in {line.key for line in await messages.listed(services, key)}:
+        raise UserError("there is no such message", fix="open the account's page again", kind=Refused.NOT_FOUND)
+    return mail_frame((await messages.show(services, message)).html)
 
 
 async def _uploads_closed(request: Request) -> AsyncIterator[None]:
@@ -105,48 +107,48 @@ async def _uploads_closed(request: Request) -> AsyncIterator[None]:
 
 
 @router.post("/accounts/{key}/drafts", dependencies=[Depends(_uploads_closed)])
-async def act(request: Request, key: str, office: TheOffice, session: SignedIn) -> Response:
+async def act(request: Request, key: str, services: TheServices, session: SignedIn) -> Response:
     """Save what was typed in any of the drafts; then send or hold back what the button named."""
-    await check_form(request, office, session)
+    await check_form(request, services, session)
     form = await fields(request)
-    actor = acting(office, session, await accounts.show(office, key))
+    actor = acting(services, session, await account.show(services, key))
     typed = _read(form)
     doing, _, index = form.get("do", "save").partition(":")
     index, _, named = index.partition(":")
     chosen = [one.key for position, one in typed.items() if doing == "send-all" or position == index]
-    saved, refusals = await _save(office, key, list(typed.values()), actor)
-    kept_files, unfit = await _attach(request, office, typed, actor)
+    saved, refusals = await _save(services, key, list(typed.values()), actor)
+    kept_files, unfit = await _attach(request, services, typed, actor)
     saved, refusals = saved + kept_files, refusals | unfit
     if doing == "detach" and index in typed and not refusals:
-        await messages.detach(office, typed[index].key, named, actor)
+        await messages.detach(services, typed[index].key, named, actor)
         return see_other(f"/accounts/{key}/drafts?done=saved")
     kept = {one.key: one for one in typed.values() if one.key in refusals}
     later = recorded = False
     if not refusals and doing != "save":
         try:
             if not chosen:
-                raise Refusal("there is no such draft any more", fix="look at the list again", kind=Refused.CONFLICT)
-            later = doing != "hold" and any([(await messages.show(office, one)).goes_at for one in chosen])
-            receipt = await messages.release(office, tuple(chosen), actor, hold=doing == "hold")
+                raise UserError("there is no such draft any more", fix="look at the list again", kind=Refused.CONFLICT)
+            later = doing != "hold" and any([(await messages.show(services, one)).goes_at for one in chosen])
+            receipt = await messages.release(services, tuple(chosen), actor, hold=doing == "hold")
             recorded = receipt.outcome == LATER
-        except Refusal as refusal:
+        except UserError as refusal:
             refusals[chosen[0] if len(chosen) == 1 else ""] = refusal
     if refusals:
-        return await _drafts_page(request, office, session, key, kept, refusals)
+        return await _drafts_page(request, services, session, key, kept, refusals)
     if doing == "save":
         return see_other(f"/accounts/{key}/drafts?done={'saved' if saved else 'unchanged'}")
     if recorded:
         return see_other(f"/accounts/{key}/drafts?done=recorded")
-    left = await _left(office, key, chosen)
+    left = await _left(services, key, chosen)
     done = "put_off" if later else {"hold": "held_back", "send-all": "all_sent"}.get(doing, "sent")
     return see_other(f"/accounts/{key}/drafts?done={done}" if left else f"/accounts/{key}?done={done}")
 
 
-def _read(form: dict[str, str]) -> dict[str, Typed]:
+def _read(form: dict[str, str]) -> dict[str, DraftTyped]:
     """The drafts of a form, by their position on the page."""
     positions = [name.removeprefix("key-") for name in form if name.startswith("key-")]
     return {
-        position: Typed(
+        position: DraftTyped(
             key=form[f"key-{position}"],
             subject=form.get(f"subject-{position}", ""),
             paragraph=form.get(f"paragraph-{position}", ""),
@@ -157,27 +159,29 @@ def _read(form: dict[str, str]) -> dict[str, Typed]:
     }
 
 
-async def _save(office: Office, key: str, typed: list[Typed], actor: Actor) -> tuple[int, dict[str, Refusal]]:
+async def _save(
+    services: Services, key: str, typed: list[DraftTyped], actor: Actor
+) -> tuple[int, dict[str, UserError]]:
     """Save every change; give how many there were, and what was refused, by message key."""
-    known = {line.key for line in await messages.listed(office, key)}
-    refusals: dict[str, Refusal] = {}
+    known = {line.key for line in await messages.listed(services, key)}
+    refusals: dict[str, UserError] = {}
     saved = 0
     for one in typed:
         if one.key not in known:
             continue
         try:
-            change = one.change(await messages.show(office, one.key))
+            change = one.change(await messages.show(services, one.key))
             if change is not None:
-                await messages.edit(office, one.key, change, actor)
+                await messages.edit(services, one.key, change, actor)
                 saved += 1
-        except Refusal as refusal:
+        except UserError as refusal:
             refusals[one.key] = refusal
     return saved, refusals
 
 
 async def _attach(
-    request: Request, office: Office, typed: dict[str, Typed], actor: Actor
-) -> tuple[int, dict[str, Refusal]]:
+    request: Request, services: Services, typed: dict[str, DraftTyped], actor: Actor
+) -> tuple[int, dict[str, UserError]]:
     """Attach the files that were chosen; give how many there were, and what was refused, by message key."""
     count, refusals = 0, {}
     for name, value in (await request.form()).multi_items():
@@ -185,18 +189,18 @@ async def _attach(
         if not isinstance(value, UploadFile) or not value.filename or draft is None:
             continue
         try:
-            await messages.attach(office, draft.key, value.filename, await value.read(MAX_TOTAL + 1), actor)
+            await messages.attach(services, draft.key, value.filename, await value.read(MAX_TOTAL + 1), actor)
             count += 1
-        except Refusal as refusal:
+        except UserError as refusal:
             refusals[draft.key] = refusal
     return count, refusals
 
 
-async def _left(office: Office, key: str, released: list[str]) -> bool:
+async def _left(services: Services, key: str, released: list[str]) -> bool:
     """Whether drafts are left, once those released are none any more; their workflow takes a moment."""
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
     while True:
-        waiting = {line.key for line in await messages.listed(office, key, MessageState.DRAFT)}
+        waiting = {line.key for line in await messages.listed(services, key, MessageState.DRAFT)}
         if not waiting & set(released) or asyncio.get_running_loop().time() >= deadline:
             return bool(waiting)
         await asyncio.sleep(0.1)
@@ -204,16 +208,16 @@ async def _left(office: Office, key: str, released: list[str]) -> bool:
 
 async def _drafts_page(
     request: Request,
-    office: Office,
+    services: Services,
     session: Session,
     key: str,
-    typed: dict[str, Typed] | None = None,
-    refusals: dict[str, Refusal] | None = None,
+    typed: dict[str, DraftTyped] | None = None,
+    refusals: dict[str, UserError] | None = None,
 ) -> Response:
-    shown = await accounts.show(office, key)
+    shown = await account.show(services, key)
     people = {contact.email: (position, contact.role) for position, contact in enumerate(shown.contacts)}
     typed, refusals = typed or {}, refusals or {}
-    current = await messages.drafts(office, key)
+    current = await messages.drafts(services, key)
     forms = [
         DraftForm(
             draft=draft,
@@ -226,7 +230,7 @@ async def _drafts_page(
     here = {form.draft.key for form in forms}
     return await member_page(
         request,
-        office,
+        services,
         session,
         "drafts.html",
         status=status_of(next(iter(refusals.values()))) if refusals else 200,
@@ -234,12 +238,12 @@ async def _drafts_page(
         forms=forms,
         gone=[(typed[one], refusal) for one, refusal in refusals.items() if one in typed and one not in here],
         others=[refusal for one, refusal in refusals.items() if one not in typed and one not in here],
-        actor=acting(office, session, shown).email,
+        actor=acting(services, session, shown).email,
     )
 
 
-def _as_it_stands(draft: MessageShown) -> Typed:
-    return Typed(
+def _as_it_stands(draft: MessageShown) -> DraftTyped:
+    return DraftTyped(
         key=draft.key,
         subject=draft.subject,
         paragraph=draft.paragraph or "",

@@ -10,14 +10,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.storage import access
-from starters.commands import messages, sign_ins
-from starters.commands.office import Office
 from starters.http.auth import (
     SESSION_COOKIE,
     SignedIn,
-    TheOffice,
+    TheServices,
     begin_session,
     check_form,
     check_origin,
@@ -26,6 +24,8 @@ from starters.http.auth import (
 from starters.http.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT, client_of, limits_of
 from starters.http.pages.rendering import fields, form_token, member_context, page, see_other
 from starters.http.problems import status_of
+from starters.use_cases import message, sign_in as sign_ins
+from starters.use_cases.services import Services
 
 router = APIRouter()
 
@@ -66,74 +66,74 @@ def _page_of(path: str) -> str:
 @router.get("/sign-in")
 async def sign_in(
     request: Request,
-    office: TheOffice,
+    services: TheServices,
     key: Annotated[str, Query()] = "",
     onward: Annotated[str, Query(alias="next")] = "/",
 ) -> Response:
     """Sign in through a link that the terminal printed, or show the form."""
     if key:
-        return await _enter(request, office, key, onward)
-    if await session_of(request, office) is not None:
+        return await _enter(request, services, key, onward)
+    if await session_of(request, services) is not None:
         return see_other(local(onward))
     return sign_in_page(request, onward=onward)
 
 
 @router.post("/sign-in")
-async def sign_in_by_form(request: Request, office: TheOffice) -> Response:
+async def sign_in_by_form(request: Request, services: TheServices) -> Response:
     """Have a link mailed to the address that was typed, or sign in with the token that was."""
-    check_origin(request, office)
+    check_origin(request, services)
     limits = limits_of(request)
     await limits.take(SIGN_IN_BY_CLIENT, client_of(request))
     form = await fields(request, tells=False)
     if "email" in form:
         email, onward = form["email"].strip()[:MAX_ADDRESS], local(form.get("next", "/"))
         await limits.take(SIGN_IN_BY_ADDRESS, email.lower())
-        sends = (await messages.mail_status(office)).sends
-        sign_ins.ask_later(office, email, onward)
+        sends = (await message.mail_status(services)).sends
+        sign_ins.ask_later(services, email, onward)
         return page("sign_in_asked.html", onward=onward, sends=sends, **member_context(request, None))
-    return await _enter(request, office, form.get("key", ""), form.get("next", "/"))
+    return await _enter(request, services, form.get("key", ""), form.get("next", "/"))
 
 
-async def _enter(request: Request, office: Office, key: str, onward: str) -> Response:
-    async with office.store.reading() as connection:
+async def _enter(request: Request, services: Services, key: str, onward: str) -> Response:
+    async with services.store.reading() as connection:
         token = await access.find_token(connection, key.strip())
     if token is None:
         return sign_in_page(request, wrong="This token is not known, or was revoked.", onward=onward)
     response = see_other(local(onward))
-    begin_session(response, office, token=token.name)
+    begin_session(response, services, token=token.name)
     return response
 
 
-async def show_door(office: Office, token: str) -> HTMLResponse:
+async def show_door(services: Services, token: str) -> HTMLResponse:
     """The page behind a sign-in link. Looking changes nothing: mail scanners look too."""
     try:
-        door = await sign_ins.door(office, token)
-    except Refusal as refusal:
+        door = await sign_ins.door(services, token)
+    except UserError as refusal:
         return _closed(refusal)
-    return page("link_sign_in.html", door=door, token=token, form_token=form_token(office, token))
+    return page("link_sign_in.html", door=door, token=token, form_token=form_token(services, token))
 
 
-async def enter_by_link(office: Office, token: str) -> Response:
+async def enter_by_link(services: Services, token: str) -> Response:
     """Use a sign-in link, and go on to where its reader was going."""
     try:
-        entered = await sign_ins.enter(office, token)
-    except Refusal as refusal:
+        entered = await sign_ins.enter(services, token)
+    except UserError as refusal:
         return _closed(refusal)
     response = see_other(local(entered.onward))
-    begin_session(response, office, member=entered.member)
+    begin_session(response, services, member=entered.member)
     return response
 
 
-def _closed(refusal: Refusal) -> HTMLResponse:
+def _closed(refusal: UserError) -> HTMLResponse:
     """A sign-in link that opens nothing any more, with the way to a new one. It does not say whose it was."""
     status = 410 if refusal.kind is Refused.CONFLICT else status_of(refusal)
     return page("link_sign_in_closed.html", status=status, refusal=refusal)
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, office: TheOffice, session: SignedIn) -> RedirectResponse:
+async def sign_out(request: Request, services: TheServices, session: SignedIn) -> RedirectResponse:
     """Forget the session in this browser."""
-    await check_form(request, office, session)
+    await check_form(request, services, session)
     response = see_other("/sign-in")
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return response

@@ -14,18 +14,18 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator, Field, StringConstraints
 
-from rapport.model.base import Refusal, Refused, Written, prose
+from rapport.model.base import InputModel, Refused, UserError, prose
 from rapport.model.reading import check
-from starters.commands import meetings, sign_ins, tasks
-from starters.commands.meeting_ends import TooLate
-from starters.commands.meetings import Departed, Poll
-from starters.commands.office import Office, present
-from starters.http.auth import TheOffice, check_origin
+from starters.http.auth import TheServices, check_origin
 from starters.http.limits import LINKS_BY_CLIENT, client_of, limits_of
 from starters.http.pages import entrance
 from starters.http.pages.rendering import form_token, offset, page, sentence
-from starters.http.pages.tasks import answer_link, link_page
+from starters.http.pages.task import answer_link, link_page
 from starters.http.problems import status_of
+from starters.use_cases import meeting, sign_in, task
+from starters.use_cases.meeting import DepartedError, Poll
+from starters.use_cases.meeting_ends import PollClosedError
+from starters.use_cases.services import Services, present
 
 
 async def _limited(request: Request) -> None:
@@ -47,7 +47,7 @@ def _note(value: str) -> str:
     return prose(value)
 
 
-class Answer(Written):
+class Answer(InputModel):
     """What a person sends: the times that suit, or the word that none does, and a note."""
 
     slots: Annotated[tuple[Annotated[str, StringConstraints(max_length=8)], ...], Field(max_length=50)] = ()
@@ -64,33 +64,33 @@ class Answer(Written):
 
 
 @router.api_route("/m/{token:path}", methods=["GET", "HEAD"])
-async def look(request: Request, token: str, office: TheOffice) -> HTMLResponse:
+async def look(request: Request, token: str, services: TheServices) -> HTMLResponse:
     """Show what the link is for, as it stands. Looking changes nothing."""
-    if await sign_ins.is_sign_in(office, token):
-        return await entrance.show_door(office, token)
-    if await tasks.is_task(office, token):
-        return await link_page(request, office, token)
+    if await sign_in.is_sign_in(services, token):
+        return await entrance.show_door(services, token)
+    if await task.is_task(services, token):
+        return await link_page(request, services, token)
     try:
-        poll = await meetings.poll(office, token)
-    except Refusal as refusal:
+        poll = await meeting.poll(services, token)
+    except UserError as refusal:
         return _refusal(refusal)
-    return _poll(office, token, poll)
+    return _poll(services, token, poll)
 
 
 @router.post("/m/{token:path}")
-async def answer(request: Request, token: str, office: TheOffice) -> Response:
+async def answer(request: Request, token: str, services: TheServices) -> Response:
     """Take an answer or a decision and say what was recorded, or sign the reader in."""
-    check_origin(request, office)
+    check_origin(request, services)
     form = await request.form()
     given = form.get("form")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_token(office, token).encode()):
-        raise Refusal(
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_token(services, token).encode()):
+        raise UserError(
             "this form has expired", fix="open the link in your mail again, and answer there", kind=Refused.FORBIDDEN
         )
-    if await sign_ins.is_sign_in(office, token):
-        return await entrance.enter_by_link(office, token)
-    if await tasks.is_task(office, token):
-        return await answer_link(request, office, token)
+    if await sign_in.is_sign_in(services, token):
+        return await entrance.enter_by_link(services, token)
+    if await task.is_task(services, token):
+        return await answer_link(request, services, token)
     ticked = [value for value in form.getlist("slot") if isinstance(value, str)]
     comment = form.get("comment")
     typed: dict[str, Any] = {
@@ -100,27 +100,27 @@ async def answer(request: Request, token: str, office: TheOffice) -> Response:
     }
     try:
         said = check(Answer, typed, "")
-    except Refusal as refusal:
+    except UserError as refusal:
         fault = f"Your note {refusal.problem}." if refusal.field == "comment" else GONE
-        return await _again(office, token, Answer.model_construct(None, **typed), fault)
+        return await _again(services, token, Answer.model_construct(None, **typed), fault)
     wrong = said.contradiction()
     if wrong is not None:
-        return await _again(office, token, said, wrong)
+        return await _again(services, token, said, wrong)
     try:
-        receipt = await meetings.vote_by_link(office, token, said.slots, said.comment or None)
+        receipt = await meeting.vote_by_link(services, token, said.slots, said.comment or None)
         if not receipt.accepted:
-            raise Refusal(receipt.reason or "it does not count", kind=Refused.CONFLICT)
-    except Refusal as refusal:
-        if refusal.kind is Refused.CONFLICT and not isinstance(refusal, Departed):
-            kept = isinstance(refusal, TooLate)
-            return await _again(office, token, said, sentence(refusal.problem), late=True, kept=kept)
+            raise UserError(receipt.reason or "it does not count", kind=Refused.CONFLICT)
+    except UserError as refusal:
+        if refusal.kind is Refused.CONFLICT and not isinstance(refusal, DepartedError):
+            kept = isinstance(refusal, PollClosedError)
+            return await _again(services, token, said, sentence(refusal.problem), late=True, kept=kept)
         return _refusal(refusal)
     later = (receipt.outcome or "").startswith("recorded")
-    return await _thanks(office, token, said, later=later)
+    return await _thanks(services, token, said, later=later)
 
 
 def _poll(
-    office: Office,
+    services: Services,
     token: str,
     poll: Poll,
     said: Answer | None = None,
@@ -152,7 +152,7 @@ def _poll(
         said=said,
         wrong=wrong,
         token=token,
-        form_token=form_token(office, token),
+        form_token=form_token(services, token),
         max_comment=MAX_COMMENT,
         one_offset=len(offsets) == 1,
         late=poll.deadline is not None and poll.deadline < present(),
@@ -160,33 +160,33 @@ def _poll(
 
 
 async def _again(
-    office: Office, token: str, said: Answer, wrong: str, *, late: bool = False, kept: bool = False
+    services: Services, token: str, said: Answer, wrong: str, *, late: bool = False, kept: bool = False
 ) -> HTMLResponse:
     """The form once more, with what was ticked and why it does not count; or what has become of the poll."""
     try:
-        poll = await meetings.poll(office, token)
-    except Refusal as refusal:
+        poll = await meeting.poll(services, token)
+    except UserError as refusal:
         return _refusal(refusal)
     if not set(said.slots) <= {slot.id for slot in poll.slots}:
         wrong = GONE
-    return _poll(office, token, poll, said, wrong, status=409 if late else 422, kept=kept)
+    return _poll(services, token, poll, said, wrong, status=409 if late else 422, kept=kept)
 
 
-async def _thanks(office: Office, token: str, said: Answer, *, later: bool) -> HTMLResponse:
+async def _thanks(services: Services, token: str, said: Answer, *, later: bool) -> HTMLResponse:
     """What was recorded. Where no worker answers, it was left at the meeting's door, and is checked later."""
     poll = None
     if not later:
         try:
-            poll = await meetings.poll(office, token)
-        except Refusal:
+            poll = await meeting.poll(services, token)
+        except UserError:
             poll = None
     chosen = tuple(slot for slot in poll.slots if slot.id in said.slots) if poll else ()
     return page("link_thanks.html", poll=poll, said=said, chosen=chosen, later=later, token=token)
 
 
-def _refusal(refusal: Refusal) -> HTMLResponse:
+def _refusal(refusal: UserError) -> HTMLResponse:
     """A link that leads nowhere, has expired, or cannot be answered right now. None of them says whose it is."""
     kind = {Refused.CONFLICT: "expired", Refused.UNREACHABLE: "unreachable"}.get(refusal.kind, "unknown")
-    kind = "over" if isinstance(refusal, Departed) else kind
+    kind = "over" if isinstance(refusal, DepartedError) else kind
     status = 404 if kind == "unknown" else int(status_of(refusal))
     return page("link_closed.html", status=410 if kind in ("expired", "over") else status, kind=kind)

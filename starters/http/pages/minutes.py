@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.base import Refused, UserError
 from rapport.model.minutes import MOST, Minutes
 from rapport.model.reading import check
-from starters.commands import accounts, meetings, members
-from starters.commands.accounts import AccountShown
-from starters.commands.meetings import MeetingShown
-from starters.commands.minutes import MinutesShown
-from starters.commands.office import Office, present
-from starters.http.auth import Session, SignedIn, TheOffice, check_form
-from starters.http.pages.members import acting
+from starters.http.auth import Session, SignedIn, TheServices, check_form
+from starters.http.pages.member import acting
 from starters.http.pages.rendering import done_of, fields, member_page, see_other
 from starters.http.problems import status_of
+from starters.use_cases import account as accounts, meeting as meetings, member
+from starters.use_cases.account import AccountShown
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.minutes import MinutesShown
+from starters.use_cases.services import Services, present
 
 router = APIRouter()
 
@@ -48,7 +48,7 @@ _LABELS: Final = {
 
 
 @dataclass(frozen=True)
-class Typed:
+class MinutesTyped:
     """What a form holds: texts by field, and the addresses that were ticked."""
 
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -72,39 +72,39 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class Fault:
+class FormFault:
     """Why a form was refused: told in the words of the form, with the fields at fault."""
 
-    refusal: Refusal
+    refusal: UserError
     fields: frozenset[str]
 
 
 @router.get("/accounts/{key}/meetings/{step}/minutes")
-async def minutes(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+async def minutes(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
     """How a meeting went, or the form that asks for it."""
-    return await _page(request, office, session, key, step)
+    return await _page(request, services, session, key, step)
 
 
 @router.post("/accounts/{key}/meetings/{step}/minutes")
-async def take(request: Request, key: str, step: str, office: TheOffice, session: SignedIn) -> Response:
+async def take(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
     """Say that a meeting was held and how it went, or correct what was said."""
-    await check_form(request, office, session)
+    await check_form(request, services, session)
     ticked = (await request.form()).getlist("attended")
-    typed = Typed(await fields(request), tuple(text for text in ticked if isinstance(text, str)))
-    actor = acting(office, session, await accounts.show(office, key))
+    typed = MinutesTyped(await fields(request), tuple(text for text in ticked if isinstance(text, str)))
+    actor = acting(services, session, await accounts.show(services, key))
     done = "corrected" if (correcting := typed.fields.get("do") == "correct") else "held"
     try:
         written = check(Minutes, _data(typed), "")
         if correcting:
-            await meetings.correct(office, key, step, written, actor)
+            await meetings.correct(services, key, step, written, actor)
         else:
-            done = done_of(await meetings.report(office, key, step, "held", actor, written=written), done)
-    except Refusal as refusal:
-        return await _page(request, office, session, key, step, typed, _fault(refusal, typed))
+            done = done_of(await meetings.report(services, key, step, "held", actor, written=written), done)
+    except UserError as refusal:
+        return await _page(request, services, session, key, step, typed, _fault(refusal, typed))
     return see_other(f"/accounts/{key}/meetings/{step}/minutes?done={done}")
 
 
-def _data(typed: Typed) -> dict[str, Any]:
+def _data(typed: MinutesTyped) -> dict[str, Any]:
     """A form as a document of minutes."""
     said = typed.fields
     others = [text for text in re.split(r"[\s,;]+", said.get("others", "")) if text]
@@ -128,15 +128,15 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
-def _fault(refusal: Refusal, typed: Typed) -> Fault:
+def _fault(refusal: UserError, typed: MinutesTyped) -> FormFault:
     """A refusal in the words of the form: a document counts what is filled in, a person counts rows."""
     named = [_named(one, typed) for one in (refusal, *refusal.others)]
     first, others = named[0][0], [one for one, _ in named[1:]]
-    told = Refusal(first.problem, field=first.field, fix=first.fix, kind=first.kind, others=others)
-    return Fault(told, frozenset(name for _, name in named))
+    told = UserError(first.problem, field=first.field, fix=first.fix, kind=first.kind, others=others)
+    return FormFault(told, frozenset(name for _, name in named))
 
 
-def _named(refusal: Refusal, typed: Typed) -> tuple[Refusal, str]:
+def _named(refusal: UserError, typed: MinutesTyped) -> tuple[UserError, str]:
     found = re.fullmatch(r"([a-z_.]+?)(?:\[(\d+)\])?(?:\.([a-z_]+))?", refusal.field)
     if found is None:
         return refusal, refusal.field
@@ -149,10 +149,10 @@ def _named(refusal: Refusal, typed: Typed) -> tuple[Refusal, str]:
     else:
         field_ = name.removeprefix("goals.").replace("agreed.", "agreed-")
     label = _LABELS.get(name, refusal.field).format(number + 1)
-    return Refusal(refusal.problem, field=label, fix=refusal.fix, kind=refusal.kind), field_
+    return UserError(refusal.problem, field=label, fix=refusal.fix, kind=refusal.kind), field_
 
 
-def _as_it_stands(shown: MinutesShown) -> Typed:
+def _as_it_stands(shown: MinutesShown) -> MinutesTyped:
     """The form with what stands in the minutes."""
     rows: list[tuple[str, Iterable[Mapping[str, str]]]] = [
         (
@@ -180,29 +180,29 @@ def _as_it_stands(shown: MinutesShown) -> Typed:
         "note": shown.note or "",
         "private_note": shown.private_note or "",
     }
-    return Typed(filled, tuple(one.email for one in shown.attended if one.email))
+    return MinutesTyped(filled, tuple(one.email for one in shown.attended if one.email))
 
 
 async def _page(
     request: Request,
-    office: Office,
+    services: Services,
     session: Session,
     key: str,
     step: str,
-    typed: Typed | None = None,
-    fault: Fault | None = None,
+    typed: MinutesTyped | None = None,
+    fault: FormFault | None = None,
 ) -> Response:
-    account = await accounts.show(office, key)
-    reader = acting(office, session, account).email
-    noted = await meetings.noted(office, key, step, reader)
+    account = await accounts.show(services, key)
+    reader = acting(services, session, account).email
+    noted = await meetings.noted(services, key, step, reader)
     stands = noted.minutes
-    meeting = await _meeting(office, key, step)
-    shown = typed or (_as_it_stands(stands) if stands else Typed())
-    ours = [one for one in await members.listed(office) if one.left_at is None and one.email != account.tam.email]
+    meeting = await _meeting(services, key, step)
+    shown = typed or (_as_it_stands(stands) if stands else MinutesTyped())
+    ours = [one for one in await member.listed(services) if one.left_at is None and one.email != account.tam.email]
     here = {one.email for one in (*account.contacts, account.tam)}
     return await member_page(
         request,
-        office,
+        services,
         session,
         "minutes.html",
         status=200 if fault is None else status_of(fault.refusal),
@@ -227,11 +227,11 @@ def _today(account: AccountShown) -> str:
     return f"{present().astimezone(ZoneInfo(account.tam.zone)):%Y-%m-%dT00:00}"
 
 
-async def _meeting(office: Office, key: str, step: str) -> MeetingShown | None:
+async def _meeting(services: Services, key: str, step: str) -> MeetingShown | None:
     """The meeting as it answers; nothing if no worker does."""
     try:
-        return await meetings.show(office, key, step)
-    except Refusal as refusal:
+        return await meetings.show(services, key, step)
+    except UserError as refusal:
         if refusal.kind in (Refused.UNREACHABLE, Refused.NOT_FOUND):
             return None
         raise

@@ -18,22 +18,22 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from rapport.model.base import Refusal, Refused
+from rapport.model.account import personas
+from rapport.model.account_data import MetricSeries
+from rapport.model.base import Refused, UserError
 from rapport.model.commands import read_by
-from rapport.model.evidence import Series
 from rapport.model.meeting import Receipt
-from rapport.model.people import personas
 from rapport.model.reading import NULL
-from rapport.policy import figures
+from rapport.rules import figures
 from rapport.storage.faults import DatabaseFault
-from starters.commands import messages, tasks
-from starters.commands.cases import Done
-from starters.commands.office import LATER, Office, present
-from starters.http.auth import Session, office_of, session_of
+from starters.http.auth import Session, services_of, session_of
 from starters.http.deciding import inbox_of
-from starters.http.limits import TooMany
+from starters.http.limits import TooManyRequestsError
 from starters.http.problems import headers_of, status_of
-from worker import stationery
+from starters.use_cases import message, task
+from starters.use_cases.services import LATER, Services, present
+from starters.use_cases.support_case import CaseDone
+from worker import mail_settings
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",
@@ -103,12 +103,12 @@ def member_context(request: Request, session: Session | None) -> dict[str, Any]:
 
 
 async def member_page(
-    request: Request, office: Office, session: Session, template: str, *, status: int = 200, **context: Any
+    request: Request, services: Services, session: Session, template: str, *, status: int = 200, **context: Any
 ) -> HTMLResponse:
     """A page for a signed-in member; it says where mail stands, and how much waits for them."""
     frame = member_context(request, session) | {
-        "mail": await messages.mail_status(office),
-        "inbox": await tasks.waiting(office, inbox_of(office, session)),
+        "mail": await message.mail_status(services),
+        "inbox": await task.waiting(services, inbox_of(services, session)),
     }
     return page(template, status=status, **(frame | context))
 
@@ -119,15 +119,15 @@ def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     return HTMLResponse(html, status_code=status)
 
 
-async def refusal_page(request: Request, refusal: Refusal) -> HTMLResponse:
+async def refusal_page(request: Request, refusal: UserError) -> HTMLResponse:
     """A refusal for a person: what is wrong, and what to do about it."""
-    title = "Too many requests" if isinstance(refusal, TooMany) else _TITLES[refusal.kind]
+    title = "Too many requests" if isinstance(refusal, TooManyRequestsError) else _TITLES[refusal.kind]
     personal = request.url.path.startswith("/m/")
     session = None
     if not personal:
         # Who is signed in stands in the database, which may be what does not answer.
         with contextlib.suppress(DatabaseFault):
-            session = await session_of(request, await office_of(request))
+            session = await session_of(request, await services_of(request))
     answer = page(
         "refusal.html",
         status=status_of(refusal),
@@ -160,7 +160,7 @@ def _in_new_tabs(html: str) -> str:
     return changed if count else base + html
 
 
-def done_of(receipt: Receipt | Done, done: str) -> str:
+def done_of(receipt: Receipt | CaseDone, done: str) -> str:
     """What to say of a form that was taken: what it did, or that it waits for a worker."""
     return "kept" if receipt.outcome == LATER else done
 
@@ -170,9 +170,9 @@ def see_other(path: str) -> RedirectResponse:
     return RedirectResponse(path, status_code=303)
 
 
-def form_token(office: Office, token: str) -> str:
+def form_token(services: Services, token: str) -> str:
     """What the form behind a personal link must carry to prove that it was drawn here."""
-    return hmac.digest(stationery(office.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
+    return hmac.digest(mail_settings(services.settings).secret, f"link/{token}".encode(), hashlib.sha256).hex()
 
 
 async def fields(request: Request, *, tells: bool = True) -> dict[str, str]:
@@ -191,7 +191,7 @@ async def fields(request: Request, *, tells: bool = True) -> dict[str, str]:
     }
     for name, value in found.items():
         if "\0" in name + value and tells:
-            raise Refusal(NULL, field=name.replace("\0", ""), fix="take it out")
+            raise UserError(NULL, field=name.replace("\0", ""), fix="take it out")
     return {name.replace("\0", "\ufffd"): value.replace("\0", "\ufffd") for name, value in found.items()}
 
 
@@ -251,7 +251,7 @@ SPARK_HEIGHT: Final = 24
 SPARK_STEP: Final = 8
 
 
-def sparks(series: Series) -> list[Spark]:
+def sparks(series: MetricSeries) -> list[Spark]:
     """A series as bars beside each other; none where they would all look the same."""
     few = figures.bars(series)
     if few.is_level:
@@ -339,7 +339,7 @@ def command(text: str, email: str | None) -> Markup:
 _OPTION: Final = re.compile(r"(?<!\S)--[a-z-]+")
 
 
-def told(refusal: Refusal) -> str:
+def told(refusal: UserError) -> str:
     """What is wrong, as a sentence about the field that a person sees."""
     label = _FIELDS.get(refusal.field)
     if re.match(r"(is|are|has|have|contains|must)\b", refusal.problem):

@@ -1,0 +1,160 @@
+"""Telling the review channel what happens to a tech review: in Slack, by mail, or both; without either, nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.clock import heartbeats, now
+from activities.message import Messages
+from activities.webhooks import HOOK_GIVES_UP, Hook, Later, Turned, post
+from rapport.model.announcement import Announce, Announced, AnnouncingStart
+from rapport.model.ids import review_id
+from rapport.model.message import CHANNEL, AnnouncementFacts, MessageRequest, MessageState, Purpose
+from rapport.rules import announcement as announcement_rules
+from rapport.storage import account as accounts, announcement, timeline
+from rapport.storage.database import Store
+
+
+@dataclass(frozen=True)
+class Announcements:
+    """Mirrors reviews into their channel.
+
+    Attributes:
+        slack: Slack's incoming webhook, if there is one; it knows no signatures.
+    """
+
+    store: Store
+    http: httpx.AsyncClient
+    messages: Messages
+    slack: Hook | None = None
+
+    @activity.defn(name="announcements.announce")
+    async def announce(self, start: AnnouncingStart) -> None:
+        """Tell the channel all that it was not told yet of a review, one after the other. Safe to repeat.
+
+        Raises:
+            ApplicationError: As `tell`.
+        """
+        async with heartbeats():
+            async with self.store.reading() as connection:
+                untold = await announcement.untold(connection, start.ref)
+            for order in untold:
+                await self.tell(order)
+                async with self.store.writing() as connection:
+                    await announcement.end(connection, order.key, now())
+
+    async def tell(self, order: Announce) -> Announced:
+        """Tell the channel one thing, in Slack and by mail as this installation is set up.
+
+        Safe to repeat: what was posted is on record under the announcement's key and is not posted again, and the mail
+        goes through the outbox, which sends a key once. Slack itself knows no keys, so its promise is at least once:
+        where the process dies after Slack has taken a message and before that is on record, or Slack's answer is lost,
+        the channel reads the same message twice. It never misses one silently: what Slack refuses for good, or does not
+        take within 48 hours, is on record as failed, and so is what cannot be mailed; `rapport doctor` tells it. A
+        failure is no error: this returns then, and what comes after it is told.
+
+        Raises:
+            ApplicationError: `ChannelSilent`, where another attempt is worth it; `MailStopped`, `Deferred` or
+                `Misconfigured` as sending mail does. None of their texts holds the channel's address.
+        """
+        facts = await self._facts(order)
+        async with self.store.writing() as connection:
+            before = await announcement.begin(connection, order, now())
+        later: ApplicationError | None = None
+        slack: Literal["off", "posted", "failed"] = "off"
+        try:
+            slack = await self._tell_slack(order, facts, before)
+        except ApplicationError as patience:
+            # The mail need not wait for it.
+            later = patience
+        mail = await self._tell_by_mail(order, facts)
+        if later is not None:
+            raise later
+        return Announced(slack=slack, mail=mail)
+
+    async def _facts(self, order: Announce) -> AnnouncementFacts:
+        """The words, as SQL has them at this moment."""
+        async with self.store.reading() as connection:
+            account = await accounts.account(connection, order.account)
+            said = None
+            if order.submission is not None:
+                said = (await timeline.submissions(connection, [order.submission])).get(order.submission)
+            names = await accounts.names(connection, order.account) if said else {}
+        who = names.get(said.actor) if said else None
+        on_behalf_of = names.get(said.on_behalf_of) if said and said.on_behalf_of else None
+        return AnnouncementFacts(
+            ref=order.ref,
+            account=account.name,
+            headline=announcement_rules.headline(order.what, order.ref, account.name, who, on_behalf_of, order.option),
+            text=announcement_rules.quoted(said.text if said else None),
+            url=f"{self.messages.mail_settings.public_url}/reviews/{order.ref}",
+        )
+
+    async def _tell_slack(
+        self, order: Announce, facts: AnnouncementFacts, before: announcement.AnnouncementRecord
+    ) -> Literal["off", "posted", "failed"]:
+        """Post it.
+
+        Raises:
+            ApplicationError: `ChannelSilent`.
+        """
+        if self.slack is None:
+            return "off"
+        present = now()
+        if before.state != announcement.WAITING:
+            return "posted" if before.state == announcement.POSTED else "failed"
+        words = announcement_rules.slack(facts.headline, facts.text, facts.url)
+        content = json.dumps({"text": words, "unfurl_links": False}).encode()
+        try:
+            await post(self.http, self.slack, order.key, content, present)
+        except Turned as refusal:
+            return await self._fail(order, str(refusal))
+        except Later as patience:
+            if present - (before.first_tried_at or present) >= HOOK_GIVES_UP:
+                return await self._fail(order, f"given up after 48 hours: {patience}")
+            async with self.store.writing() as connection:
+                await announcement.settle(connection, order.key, announcement.WAITING, str(patience), present)
+            raise ApplicationError(
+                f"Slack cannot take it now: {patience}",
+                type="ChannelSilent",
+                next_retry_delay=patience.wait,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
+        async with self.store.writing() as connection:
+            await announcement.settle(connection, order.key, announcement.POSTED, None, present)
+        return "posted"
+
+    async def _fail(self, order: Announce, reason: str) -> Literal["failed"]:
+        async with self.store.writing() as connection:
+            await announcement.settle(connection, order.key, announcement.FAILED, reason, now())
+        return "failed"
+
+    async def _tell_by_mail(self, order: Announce, facts: AnnouncementFacts) -> Literal["off", "sent", "failed"]:
+        """The same as a mail of no account's story; a review's mails make one thread."""
+        if self.messages.mail_settings.channel is None:
+            return "off"
+        occasion = MessageRequest(
+            step=f"{order.what}.{order.submission or order.now.isoformat()}",
+            title=facts.headline,
+            workflow_id=review_id(order.ref),
+            purpose=Purpose.NOTICE,
+            email="review_announcement",
+            to=(CHANNEL,),
+            now=order.now,
+            announcement=facts,
+        )
+        try:
+            outcomes = await self.messages.send(occasion)
+        except ApplicationError as refusal:
+            if not refusal.non_retryable:
+                raise
+            async with self.store.writing() as connection:
+                await announcement.unwritten(connection, order)
+            return "failed"
+        return "sent" if set(outcomes.states.values()) == {MessageState.SENT} else "failed"

@@ -1,0 +1,162 @@
+"""Planning what recurs: standing times, their occurrences, and when a review is due, as UTC instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.planning import Planning
+from rapport.mail.letters import AccountContext
+from rapport.model.base import Instant, WireModel
+from rapport.model.cadence import ReviewPlanned, SetRhythm, StandingParty, StandingTime, SyncPlan
+from rapport.model.playbook import ReviewStep, SyncStep
+from rapport.rules import audience, calendar, recurrence
+from rapport.storage.database import Store
+
+
+class SeekTime(WireModel):
+    """Which standing time suits those who are needed, and when does that take place?"""
+
+    account: str
+    step: SyncStep
+    now: Instant
+    without_calendar: bool = False
+
+
+class PlanSync(WireModel):
+    """When does a standing meeting take place next?
+
+    Attributes:
+        wanted: A standing time that a member has set instead.
+        after: The instant of the last occurrence that is planned, by the rule.
+        number: Its number.
+        announced: Until when everyone's calendar knows which holidays drop out.
+    """
+
+    account: str
+    step: SyncStep
+    standing: StandingTime | None = None
+    wanted: SetRhythm | None = None
+    after: Instant
+    number: int
+    announced: Instant | None = None
+    now: Instant
+
+
+class PlanReview(WireModel):
+    """When is the account's review of this number due?
+
+    Attributes:
+        began: From when on they are counted.
+        before: The number of the last one until then.
+    """
+
+    account: str
+    step: ReviewStep
+    began: Instant
+    number: int
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Cadences:
+    """Answers questions about what recurs, from the same calendars as `Planning`."""
+
+    store: Store
+    planning: Planning
+
+    @activity.defn(name="rhythms.seek")
+    async def seek(self, question: SeekTime) -> SyncPlan:
+        """Find a standing time and plan its first occurrences. None at all is an answer, not an error.
+
+        Raises:
+            ApplicationError: `CalendarUnreadable`, where the TAM's calendar cannot be fetched or read.
+        """
+        company, step = await self._company(question.account), question.step
+        horizon = question.now + timedelta(weeks=recurrence.BATCH)
+        busy = () if question.without_calendar else await self.planning.busy(company.tam, question.now, horizon)
+        invited = audience.invitees(step, company.contacts.values())
+        schedules = {invitee.id: calendar.Party(company.contacts[invitee.id].schedule) for invitee in invited}
+        found = recurrence.choose(
+            question.now,
+            step.minutes,
+            step.weeks,
+            recurrence.Company(
+                tam=calendar.Party(company.tam.schedule, tuple(busy)),
+                champion=calendar.Party(company.champion.schedule),
+                groups=[
+                    [schedules[invitee.id] for invitee in invited if group in invitee.groups]
+                    for group in range(len(step.require))
+                ],
+                others=list(schedules.values()),
+            ),
+        )
+        if found is None:
+            return SyncPlan(party=StandingParty(tam=company.account.tam, invitees=invited))
+        return _planned(company, step, found, after=question.now, number=0, announced=None)
+
+    @activity.defn(name="rhythms.plan")
+    async def plan(self, question: PlanSync) -> SyncPlan:
+        """Plan the next occurrences, at the standing time or at one that a member has set."""
+        company, standing = await self._company(question.account), question.standing
+        if question.wanted is not None:
+            wanted = question.wanted
+            standing = recurrence.set_by_hand(question.now, wanted.weekday, wanted.at, company.champion.schedule)
+        assert standing is not None
+        return _planned(
+            company,
+            question.step,
+            standing,
+            after=question.after,
+            number=question.number,
+            announced=question.announced,
+        )
+
+    @activity.defn(name="rhythms.review")
+    async def review(self, question: PlanReview) -> ReviewPlanned:
+        """Say when a review is due, and what has to happen before it."""
+        company, step = await self._company(question.account), question.step
+        plan = recurrence.review(
+            question.began,
+            step.months,
+            step.offered,
+            step.prepare,
+            question.number - question.before,
+            company.tam.schedule,
+            company.champion.schedule,
+        )
+        plan = plan.model_copy(update={"number": question.number})
+        return ReviewPlanned(plan=plan, tam=company.account.tam)
+
+    async def _company(self, account: str) -> AccountContext:
+        async with self.store.reading() as connection:
+            return await AccountContext.read(connection, account)
+
+
+def _planned(
+    company: AccountContext,
+    step: SyncStep,
+    standing: StandingTime,
+    *,
+    after: Instant,
+    number: int,
+    announced: Instant | None,
+) -> SyncPlan:
+    tam, champion = company.tam.schedule, company.champion.schedule
+    occurrences = recurrence.occurrences(
+        standing, weeks=step.weeks, minutes=step.minutes, after=after, number=number, tam=tam, champion=champion
+    )
+    first = recurrence.first(standing, step.minutes, tam, champion)
+    # Calendars are told of a year's holidays at once, and of the next year's once that comes into sight.
+    if announced is None or occurrences[-1].original > announced:
+        announced = occurrences[0].original + timedelta(weeks=recurrence.LOOK_AHEAD)
+    return SyncPlan(
+        party=StandingParty(tam=company.account.tam, invitees=audience.invitees(step, company.contacts.values())),
+        standing=standing,
+        first=first,
+        occurrences=occurrences,
+        excluded=recurrence.off_days(standing, weeks=step.weeks, until=announced, tam=tam, champion=champion),
+        announced=announced,
+    )

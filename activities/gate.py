@@ -1,0 +1,58 @@
+"""Whether the gates of an account are open, from its facts and its reviews as SQL has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from rapport.mail.letters import AccountContext
+from rapport.model.base import Instant, WireModel
+from rapport.model.playbook import Gate
+from rapport.rules import calendar, gate as gates
+from rapport.rules.gate import GateStanding
+from rapport.rules.todo_template import TODO_DAYS
+from rapport.storage import gate as records
+from rapport.storage.database import Store
+
+
+class GatesAsked(WireModel):
+    """Are these gates open?"""
+
+    account: str
+    gates: tuple[Gate, ...]
+    now: Instant
+
+
+class GatesFound(WireModel):
+    """How each stands.
+
+    Attributes:
+        insist: When the TAM is asked about those that are shut.
+        given_until: When this is asked again.
+    """
+
+    standings: tuple[GateStanding, ...]
+    insist: Instant
+    given_until: Instant
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Answers whether gates are open."""
+
+    store: Store
+
+    @activity.defn(name="gates.look")
+    async def look(self, question: GatesAsked) -> GatesFound:
+        """Say of each gate whether it is open, why, and whose turn it is; roles and references, no names."""
+        async with self.store.reading() as connection:
+            company = await AccountContext.read(connection, question.account)
+            reviews = await records.reviewed(connection, question.account)
+        facts, tam = company.account.facts, company.tam.schedule
+        insist, given_until = (calendar.add_business_days(question.now, days, tam) for days in TODO_DAYS)
+        return GatesFound(
+            standings=tuple(gates.standing(question.account, gate, facts, reviews) for gate in question.gates),
+            insist=insist,
+            given_until=given_until,
+        )

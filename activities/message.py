@@ -1,0 +1,493 @@
+"""Writing and sending mail: one activity an occasion, safe to repeat at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.clock import asked_at, now
+from activities.delivery import Delivery, Policy
+from activities.writing import (
+    PlannedMessage,
+    held_back,
+    key_of,
+    known_of,
+    letters_of,
+    of_the_day,
+    of_verdict,
+    plan,
+    reader,
+    suppressed,
+    told,
+)
+from rapport.mail import cadence as recurring, compose, deferral, outbox
+from rapport.mail.cadence import OnRecord
+from rapport.mail.compose import Edits
+from rapport.mail.letters import AccountContext, MailSettings, MessageDraft, VendorContext
+from rapport.mail.smtp import Mailer
+from rapport.model.base import Instant, UserError, WireModel
+from rapport.model.ids import purpose_of
+from rapport.model.message import (
+    LEFT_BEHIND,
+    Bundle,
+    Deliver,
+    Departed,
+    MessageRequest,
+    MessageState,
+    Outcomes,
+    Purpose,
+    SetAside,
+)
+from rapport.rules import attention, calendar, todo_template
+from rapport.rules.attachment import File
+from rapport.rules.attention import MailVerdict
+from rapport.storage import attachment, cadence, contract as contracts, support_case, task as tasks
+from rapport.storage.access import Link, make_link, new_token
+from rapport.storage.database import Connection, Store
+from rapport.storage.timeline import append, words
+
+
+class LeftBehind(WireModel):
+    """A step that failed."""
+
+    account: str
+    contract: str
+    step: str
+    attempt: int
+    now: Instant
+
+
+class LeftTasks(WireModel):
+    """The to-dos of a step that are still open, by the ids of their workflows."""
+
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Writes mails into the outbox and hands them to the relay.
+
+    `send`, `send_bundle` and `deliver` are local activities first, and give back as under way what the relay does not
+    take at once; the same again on the task queue sees to that.
+    """
+
+    store: Store
+    mailer: Mailer
+    mail_settings: MailSettings
+    policy: Policy
+    alarm: Callable[[], Awaitable[None]]
+
+    @property
+    def _delivery(self) -> Delivery:
+        return Delivery(self.store, self.mailer, self.mail_settings.sender, self.policy, self.alarm)
+
+    @activity.defn(name="messages.send")
+    async def send(self, occasion: MessageRequest) -> Outcomes:
+        """Write one mail to each person of an occasion and send those that nobody has to read first.
+
+        Safe to repeat: a key that is there is not written again, and what is sent stays sent. What has to wait for
+        its reader's working time, or for their next month, is left for `deliver` at the instant that is given back.
+
+        Returns:
+            The state of each message, by key, and what is put off.
+
+        Raises:
+            ApplicationError: As `Delivery.deliver`; `Refused` where a mail cannot be written at all.
+        """
+        async with asked_at(occasion.now):
+            return await self._send((occasion,))
+
+    @activity.defn(name="messages.send_bundle")
+    async def send_bundle(self, bundle: Bundle) -> Outcomes:
+        """Write the mails of several occasions and send those that nobody has to read first, as `send`.
+
+        Drafts that they replace are set aside, and what the cadence has to tell is written, before anything goes.
+
+        Raises:
+            ApplicationError: As `send`.
+        """
+        async with asked_at(bundle.now):
+            if bundle.news is not None or bundle.aside is not None:
+                async with self.store.writing() as connection:
+                    if bundle.news is not None:
+                        await cadence.project(connection, bundle.news)
+                    if bundle.aside is not None:
+                        aside = bundle.aside
+                        await outbox.set_aside(connection, aside.keys, aside.state, aside.reason, now())
+            return await self._send(bundle.occasions)
+
+    async def _send(self, occasions: Sequence[MessageRequest]) -> Outcomes:
+        keys: list[str] = []
+        leases: list[outbox.Lease] = []
+        for occasion in occasions:
+            written = await self._write(occasion, take=True)
+            some = list(written.outcomes.states)
+            keys += some
+            leases += written.leases
+            if _is_stale(occasion, now()):
+                async with self.store.writing() as connection:
+                    await outbox.drop_stale(connection, some, now())
+            elif written.again:
+                leases += await self._freeze(Deliver(account=occasion.account, keys=written.again, now=now()))
+        return await self._delivery.deliver(keys, leases)
+
+    @activity.defn(name="messages.draft")
+    async def draft(self, occasion: MessageRequest) -> Outcomes:
+        """Write one mail to each person of an occasion and send none; what nobody has to read is left ready to go.
+
+        Nothing but SQL is touched, so that it can run as a local activity. Safe to repeat.
+
+        Raises:
+            ApplicationError: `Refused` where a mail cannot be written at all.
+        """
+        async with asked_at(occasion.now):
+            return (await self._write(occasion, take=False)).outcomes
+
+    @activity.defn(name="messages.deliver")
+    async def deliver(self, order: Deliver) -> Outcomes:
+        """Send drafts on a member's word, or go on with what is under way or was put off. Safe to repeat, as `send`.
+
+        What was put off is written now, from what is known now; if its reader's working time is over again, it is
+        put off once more.
+        """
+        async with asked_at(order.now):
+            return await self._delivery.deliver(order.keys, await self._freeze(order))
+
+    @activity.defn(name="messages.set_aside")
+    async def set_aside(self, order: SetAside) -> Outcomes:
+        """Hold drafts back on a member's word, or suppress those that newer ones replace, and what was put off."""
+        async with asked_at(order.now):
+            present = now()
+            async with self.store.writing() as connection:
+                await outbox.set_aside(connection, order.keys, order.state, order.reason, present)
+                if order.state is MessageState.SUPPRESSED:
+                    await self._drop(connection, order.keys, order.reason, present)
+                return await outbox.outcomes(connection, order.keys, present)
+
+    async def _drop(self, connection: Connection, keys: Sequence[str], reason: str, present: datetime) -> None:
+        """Suppress what was put off and makes no sense any more, and tell so."""
+        dropped = await deferral.drop(connection, keys, reason, present)
+        entries = [entry for one in dropped for entry in suppressed(one, present, one.reason or reason)]
+        # What had joined another has told so under the key of its state.
+        await append(connection, [entry.model_copy(update={"key": f"{entry.key}/dropped"}) for entry in entries])
+
+    @activity.defn(name="messages.drop_left_behind")
+    async def drop_left_behind(self, order: LeftBehind) -> LeftTasks:
+        """Suppress what a step that failed has not sent yet, and find its open to-dos, whose answers nobody hears."""
+        async with asked_at(order.now), self.store.writing() as connection:
+            gone = await outbox.drop_of_step(connection, order.contract, order.step, order.attempt, now())
+            entries = [entry for one in gone for entry in suppressed(one, now(), LEFT_BEHIND)]
+            await append(connection, entries)
+            left = await tasks.open_of_step(connection, order.contract, order.step, order.attempt)
+            return LeftTasks(tasks=tuple(left))
+
+    @activity.defn(name="messages.drop_departed")
+    async def drop_departed(self, order: Departed) -> Outcomes:
+        """Suppress the drafts among these whose readers have left; give those that go to nobody any more."""
+        async with self.store.writing() as connection:
+            gone = await outbox.drop_drafts(connection, order.keys, order.now)
+            return Outcomes(states=dict.fromkeys(gone, MessageState.SUPPRESSED))
+
+    async def _write(self, occasion: MessageRequest, *, take: bool) -> _Written:
+        """Write what is not yet in the outbox, in one transaction; whoever has left gets no mail.
+
+        Args:
+            take: Take what can go at once, to be sent in the same breath.
+        """
+        try:
+            return await self._write_once(occasion, take=take)
+        except IntegrityError:
+            # A workflow task that timed out runs its local activities again: the other attempt was faster.
+            return await self._write_once(occasion, take=take)
+
+    async def _write_once(self, occasion: MessageRequest, *, take: bool) -> _Written:
+        present = now()
+        try:
+            rows, known = await self._rows(occasion, present)
+        except UserError as refusal:
+            raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        leases = []
+        async with self.store.writing() as connection:
+            if occasion.news is not None:
+                await contracts.project(connection, occasion.news)
+            rows, entries = await plan(connection, rows, present, quiet_hours=self.policy.quiet_hours)
+            if take and not _is_stale(occasion, present) and await self._delivery.may_take(connection):
+                goes = (row for row in rows if row.state is MessageState.READY and row.values["raw"] is not None)
+                taken = [await self._delivery.take_new(connection, row.values, present) for row in goes]
+                leases = [lease for lease in taken if lease is not None]
+            await outbox.intend(connection, [row.values for row in rows])
+            for row in rows:
+                if row.link is not None:
+                    await make_link(connection, row.key, row.token, row.link)
+            drafted = [outbox.Message.model_validate(row.values) for row in rows if row.state is MessageState.DRAFT]
+            entries += [entry for one in drafted for entry in told(one, "message.drafted", MessageState.DRAFT, present)]
+            await append(connection, entries)
+        waits = {row.key: row.values["not_before"] for row in rows if row.values["not_before"] is not None}
+        joined = {row.key: row.values["joined"] for row in rows if row.values["joined"] is not None}
+        outcomes = Outcomes(
+            states=known.states | {row.key: row.state for row in rows},
+            waits=known.waits | waits,
+            joined=known.joined | joined,
+            unread=_patience(rows, occasion.now) if drafted and not known.states else None,
+        )
+        return _Written(outcomes, leases, known.ready())
+
+    async def _rows(self, occasion: MessageRequest, present: datetime) -> tuple[list[PlannedMessage], Outcomes]:
+        """The new rows of an occasion, and what became of those that an earlier attempt has written.
+
+        Raises:
+            Refusal: A mail cannot be written.
+        """
+        async with self.store.reading() as connection:
+            task, also = occasion.task, [*occasion.to]
+            also += task.people() if task else ()
+            also += [meeting.proposal.tam] if (meeting := occasion.meeting) and meeting.proposal else []
+            also += [occasion.handover.former] if occasion.handover else []
+            also += occasion.tech_review.people() if occasion.tech_review else ()
+            leaving = occasion.to if occasion.purpose is Purpose.PARTING else ()
+            company = await VendorContext.around(connection, occasion.account, also, leaving)
+            quoted = task.submissions() if task else ()
+            if occasion.handover is not None and occasion.handover.submission is not None:
+                quoted = (*quoted, occasion.handover.submission)
+            if occasion.tech_review is not None:
+                quoted = (*quoted, *occasion.tech_review.submissions())
+            said = await words(connection, quoted) if quoted else {}
+            known = await known_of(connection, occasion, present)
+            letters = [
+                letter
+                for letter in letters_of(self.mail_settings, company, occasion, said)
+                if letter.key not in known.states
+            ]
+            if occasion.purpose is Purpose.MORNING:
+                letters = await of_the_day(connection, letters, present)
+            found = await recurring.on_record(connection, occasion, company.zone)
+            letters = [replace(letter, on_record=found) for letter in letters] if found else letters
+            inherited = await self._inherited(connection, letters)
+        return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
+
+    async def _inherited(self, connection: Connection, letters: Sequence[MessageDraft]) -> dict[str, Edits]:
+        """What a member had changed in the draft of the round before, of which the times went stale."""
+        found = {}
+        for letter in letters:
+            if letter.occasion.round > 1 and letter.review != "auto":
+                before = letter.occasion.model_copy(update={"round": letter.occasion.round - 1})
+                draft = await outbox.draft(connection, key_of(before, letter.person))
+                if draft is not None:
+                    found[letter.key] = Edits(
+                        subject=draft.edits.get("subject"), paragraph=draft.edits.get("paragraph")
+                    )
+        return found
+
+    def _row(self, letter: MessageDraft, edits: Edits, present: datetime) -> PlannedMessage:
+        """One row of the outbox, and the personal link in it."""
+        occasion, suppressed = letter.occasion, self.policy.suppresses(letter.to.email)
+        raw, token, state = None, new_token(), MessageState.DRAFT
+        if suppressed:
+            state = MessageState.SUPPRESSED
+        elif letter.review == "auto":
+            state = MessageState.READY
+            subject, raw = letter.freeze(edits, token, present)
+        if raw is None:
+            subject = letter.words(edits).subject
+        link = letter.link(present) if raw is not None else None
+        row = {
+            "key": letter.key,
+            "account": occasion.account,
+            "contract": occasion.contract,
+            "step": occasion.step,
+            "workflow_id": occasion.workflow_id,
+            "purpose": occasion.purpose,
+            "kind": "resend" if occasion.purpose.resend_when_unknown else "hold",
+            "person": letter.person,
+            "address": letter.to.email,
+            "email": occasion.email,
+            "occasion": occasion.model_dump(mode="json", exclude={"news"}),
+            "edits": {"subject": edits.subject, "paragraph": edits.paragraph, "body": edits.body},
+            "state": state,
+            "reason": suppressed,
+            "subject": subject,
+            "message_id": compose.message_id(letter.key, self.mail_settings.sender, self.mail_settings.secret),
+            "raw": raw,
+            "created_at": present,
+            "not_before": None,
+            "joined": None,
+            "guests": 0,
+            "first_tried_at": None,
+            "attempts": 0,
+            "fence": 0,
+            "lease_until": None,
+            "retry_at": None,
+            "turn_at": None,
+            "settled_at": present if suppressed else None,
+            "reply": None,
+            "approved_by": None,
+            "submission": None,
+            "resolution": None,
+        }
+        return PlannedMessage(letter.key, state, row, token, link, letter)
+
+    async def _freeze(self, order: Deliver) -> list[outbox.Lease]:
+        """Give approved drafts, and what was put off until now, their bytes; take what can go at once.
+
+        What was frozen before stays as it is.
+        """
+        present = now()
+        async with self.store.reading() as connection:
+            drafts = await outbox.drafts(connection, order.keys)
+            due = [draft for draft in drafts if draft.state in (MessageState.DRAFT, MessageState.HELD)]
+            waiting = [draft for draft in drafts if draft.waits_unrendered(present)]
+            # What nobody reads first is written when it goes, and who knows for how long mail is stopped.
+            due += waiting if waiting and await self._delivery.may_take(connection) else []
+            guests = await deferral.guests(connection, due)
+            leaving = [draft.person for draft in drafts if purpose_of(draft.key) == Purpose.PARTING]
+            company = await VendorContext.around(connection, order.account, [draft.person for draft in drafts], leaving)
+            files = await attachment.of_drafts(connection, order.keys)
+            worst = order.account and await support_case.has_worst(connection, order.account)
+            spoken_of = {
+                draft.key: await recurring.on_record(
+                    connection, MessageRequest.model_validate(draft.occasion), company.zone
+                )
+                for draft in (*due, *(guest for some in guests.values() for guest in some))
+            }
+        try:
+            frozen = [
+                self._frozen(
+                    draft,
+                    company,
+                    order,
+                    present,
+                    guests.get(draft.key, ()),
+                    files.get(draft.key, ()),
+                    spoken_of,
+                    worst=bool(worst),
+                )
+                for draft in due
+            ]
+        except UserError as refusal:
+            raise ApplicationError(refusal.problem, type="Refused", non_retryable=True) from None
+        leases: list[outbox.Lease | None] = []
+        async with self.store.writing() as connection:
+            if order.news is not None:
+                await contracts.project(connection, order.news)
+            goes = bool(frozen) and await self._delivery.may_take(connection)
+            for one in frozen:
+                kept = await self._keep(connection, one, order, present)
+                if kept and goes:
+                    released = one.draft.state is not MessageState.READY
+                    leases.append(await self._delivery.take(connection, one.draft.key, present, released=released))
+        return [lease for lease in leases if lease is not None]
+
+    def _frozen(
+        self,
+        draft: outbox.Draft,
+        company: VendorContext,
+        order: Deliver,
+        present: datetime,
+        guests: Sequence[outbox.Draft],
+        files: tuple[File, ...],
+        spoken_of: Mapping[str, OnRecord | None],
+        *,
+        worst: bool,
+    ) -> _Frozen:
+        """A draft's bytes, and the personal link in them; no bytes for what does not go, or not yet."""
+        letter = self._letter(draft, company, order, spoken_of)
+        token = new_token()
+        if letter is None:
+            return _Frozen(draft, None, token, None, MailVerdict(None, outbox.DEPARTED))
+        if draft.state is MessageState.READY and _is_stale(letter.occasion, present):
+            return _Frozen(draft, None, token, None, MailVerdict(None, outbox.STALE))
+        verdict = MailVerdict(present)
+        if letter.reader is not None:
+            who, weight = letter.reader.schedule, letter.occasion.weight
+            verdict = attention.earliest(present, who, weight, quiet_hours=self.policy.quiet_hours)
+        if worst and draft.state is MessageState.READY:
+            verdict = held_back(letter, present) or verdict
+            if verdict.at is None:
+                return _Frozen(draft, None, token, None, verdict)
+        assert verdict.at is not None
+        if draft.state is MessageState.READY and verdict.at > present:
+            return _Frozen(draft, None, token, None, verdict)
+        others = [(self._letter(guest, company, order, spoken_of), Edits(**guest.edits)) for guest in guests]
+        joined = tuple((other, edits) for other, edits in others if other is not None)
+        letter = replace(letter, guests=joined, files=files)
+        bytes_ = letter.freeze(Edits(**draft.edits), token, verdict.at)
+        return _Frozen(draft, bytes_, token, letter.link(verdict.at), verdict)
+
+    def _letter(
+        self, draft: outbox.Draft, company: VendorContext, order: Deliver, spoken_of: Mapping[str, OnRecord | None]
+    ) -> MessageDraft | None:
+        """The mail that a draft stands for, by what is known of its meeting now; nothing if its reader has left."""
+        occasion = MessageRequest.model_validate(draft.occasion)
+        to = reader(self.mail_settings, company, occasion, draft.person)
+        if to is None:
+            return None
+        if order.meeting is not None and occasion.purpose in (Purpose.PROPOSAL, Purpose.REMINDER):
+            occasion = occasion.model_copy(update={"meeting": order.meeting})
+        found = spoken_of.get(draft.key)
+        return MessageDraft(self.mail_settings, company, occasion, draft.key, to, draft.person, on_record=found)
+
+    async def _keep(self, connection: Connection, one: _Frozen, order: Deliver, present: datetime) -> bool:
+        """Write down what became of a draft; say whether it goes now."""
+        key, verdict = one.draft.key, one.verdict
+        if verdict.at is None:
+            assert verdict.reason is not None
+            await outbox.set_aside(connection, [key], MessageState.SUPPRESSED, verdict.reason, present)
+            await self._drop(connection, [key], verdict.reason, present)
+            return False
+        until = verdict.at if verdict.at > present else None
+        if one.bytes is None:
+            assert verdict.reason is not None
+            kept = await deferral.until(connection, key, verdict.at, verdict.reason)
+        else:
+            kept = await outbox.freeze(
+                connection,
+                key,
+                one.bytes,
+                order.approved_by,
+                order.submission,
+                not_before=until,
+                reason=verdict.reason,
+                guests=one.draft.guests,
+            )
+        if kept and one.link is not None:
+            await make_link(connection, key, one.token, one.link)
+        if kept and until is not None:
+            await append(connection, of_verdict(await outbox.message(connection, key), verdict, present))
+        return kept and until is None
+
+
+def _patience(rows: Sequence[PlannedMessage], since: datetime) -> tuple[datetime, datetime] | None:
+    """When the TAM is asked once more to read these drafts, and by when that is due."""
+    company = rows[0].letter.company
+    if not isinstance(company, AccountContext):
+        return None
+    insist, due = calendar.follow_ups(since, todo_template.INSISTING, company.tam.schedule)
+    return insist, due
+
+
+class _Written(NamedTuple):
+    """An occasion's messages: what became of each, those that were taken to be sent, and those of an attempt before."""
+
+    outcomes: Outcomes
+    leases: list[outbox.Lease]
+    again: tuple[str, ...]
+
+
+class _Frozen(NamedTuple):
+    """A draft with its subject and bytes, and when it goes."""
+
+    draft: outbox.Draft
+    bytes: tuple[str, bytes] | None
+    token: str
+    link: Link | None
+    verdict: MailVerdict
+
+
+def _is_stale(occasion: MessageRequest, at: datetime) -> bool:
+    return occasion.stale_at is not None and occasion.stale_at <= at

@@ -1,0 +1,128 @@
+"""What a mail may say of a support case; all of it is read when the mail is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rapport.mail.compose import Person
+from rapport.model.account import Member
+from rapport.model.message import CaseFacts
+from rapport.model.support_case import Dossier
+from rapport.rules.support_case import heading
+from rapport.storage import account, support_case, timeline
+from rapport.storage.database import Connection
+from rapport.storage.support_case import Case, Said
+
+ERASED: Final = "(what was written was erased)"
+
+WORDS: Final = {
+    "answer": "answered the customer",
+    "note": "noted",
+    "context": "added context",
+    "wait_customer": "asked the customer",
+    "customer_said": "wrote",
+    "customer_logged": "noted what the customer said",
+    "assign": "chose an owner",
+    "hand_off": "handed it off",
+    "classify": "placed it anew",
+    "escalate": "asked engineering",
+    "engineering": "answered from engineering",
+    "merge": "made it a part of another case",
+    "join": "had another case join it",
+    "split": "split a question off",
+    "to_review": "asked for a decision",
+    "gap": "told of a product gap",
+    "review": "asked for a tech review",
+    "resolve": "resolved it",
+    "reopen": "opened it again",
+}
+"""What somebody did, after their name."""
+
+
+def told(kind: str, text: str | None) -> str | None:
+    """What somebody wrote; a dossier stands on a line each."""
+    if text is None or kind != "escalate":
+        return text
+    said = json.loads(text)
+    return "\n".join(f"{name}: {said[name]}" for name in Dossier.model_fields if name in said)
+
+
+def did(kind: str, by: str | None) -> str:
+    """What somebody did, after their name; what the customer said may have been noted by one of ours."""
+    logged = kind == "customer_said" and by is not None and by.startswith("m_")
+    return WORDS.get("customer_logged" if logged else kind, kind.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A case with all that was said on it.
+
+    Attributes:
+        owner: Who has it; customers' answers go to them.
+        said: What the mail is about.
+        names: Everybody's name, by id.
+    """
+
+    case: Case
+    log: tuple[Said, ...]
+    names: dict[str, str]
+    owner: Member | None = None
+    said: str | None = None
+
+    @property
+    def writer(self) -> Person | None:
+        """In whose name its mails are written: its owner's."""
+        owner = self.owner
+        return Person(owner.name, owner.email, owner.title, None, owner.schedule.zone) if owner else None
+
+
+async def on_record(connection: Connection, facts: CaseFacts) -> CaseFile:
+    """A case as it stands."""
+    case = await support_case.case(connection, facts.ref)
+    owner = await account.members(connection, [case.owner]) if case.owner is not None else []
+    return CaseFile(
+        case=case,
+        log=tuple(await support_case.log(connection, facts.ref)),
+        names=await account.names(connection, case.account),
+        owner=owner[0] if owner else None,
+        said=await timeline.said(connection, facts.said) if facts.said is not None else None,
+    )
+
+
+def context(file: CaseFile, facts: CaseFacts, public_url: str) -> dict[str, Any]:
+    """What templates may speak of, as `case`."""
+    case = file.case
+    return {
+        "ref": case.ref,
+        "heading": heading(case.said) or case.ref,
+        "question": case.said or ERASED,
+        "contact": file.names.get(case.contact, "someone who has left"),
+        "partner": case.partner,
+        "area": case.area.replace("_", " "),
+        "severity": case.severity,
+        "channel": case.channel,
+        "state": case.state,
+        "opened": case.opened_at,
+        "owner": file.owner.name if file.owner else None,
+        "said": file.said if facts.said is None or file.said else ERASED,
+        "by": file.names.get(facts.by or "", "somebody"),
+        "did": did(facts.kind, facts.by),
+        "kind": facts.kind,
+        "promise": facts.promise.replace("_", " "),
+        "due": facts.due,
+        "reason": facts.reason,
+        "other": facts.other,
+        "url": f"{public_url}/cases/{case.ref}",
+        "review_url": f"{public_url}/reviews/new?case={case.ref}",
+        "log": [
+            {
+                "who": file.names.get(line.by or "", "somebody"),
+                "did": did(line.kind, line.by),
+                "at": line.at,
+                "text": told(line.kind, line.text) if line.submission is None or line.text else ERASED,
+            }
+            for line in file.log
+        ],
+    }

@@ -1,0 +1,123 @@
+"""What the mails of a technical review speak of: the request, what was said to it, and what is decided."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from rapport.model.tech_review_facts import Remark, TechReviewFacts
+
+SEATS: Final = {
+    "account_team": "account team",
+    "ce_vp": "VP of CE",
+    "vp_engineering": "VP Engineering",
+    "vp_sales": "VP of Sales",
+}
+OPTIONS: Final = {
+    "in_favour": "in favour",
+    "in_favour_if": "in favour, under conditions",
+    "against": "against",
+    "no_objection": "nothing to add",
+    "yes": "yes",
+    "no": "no",
+    "supported": "supported",
+    "supported_if": "supported under conditions",
+    "unsupported": "not supported",
+    "approved": "yes",
+    "declined": "no",
+}
+STAGES: Final = {
+    "pre_trial": "before a trial",
+    "pre_production": "before production",
+    "post_sale": "after the sale",
+}
+ASKS: Final = {
+    "non_standard_requirement": "a non-standard requirement",
+    "unplanned_engineering": "unplanned engineering",
+    "best_practice_validation": "whether this is a supported practice",
+    "tradeoff_or_timeline": "a trade-off or a timeline",
+}
+QUESTIONS: Final = {
+    "gap": "The gap",
+    "needed_why": "Why by then",
+    "why_not_caught": "Why it was not caught before",
+    "expectation": "What the customer expects",
+    "if_not_met": "If it is not met",
+    "others": "Others whom it concerns",
+    "context": "Context",
+}
+"""What a request says, in the order in which it is read."""
+
+
+def context(
+    facts: TechReviewFacts, said: Mapping[str, str], names: Mapping[str, str], public_url: str
+) -> dict[str, Any]:
+    """What a mail may say of a review.
+
+    Args:
+        said: What people wrote, by submission; what was erased says nothing.
+        names: How to call members and contacts, by id.
+    """
+    request, message = read(said.get(facts.request)), read(said.get(facts.message or ""))
+    design = request.get("design")
+    return {
+        "ref": facts.ref,
+        "round": facts.round,
+        "what": facts.what,
+        "url": f"{public_url}/reviews/{facts.ref}",
+        "title": str(request.get("title", facts.ref)),
+        "stage": STAGES.get(str(request.get("stage")), ""),
+        "ask": ASKS.get(str(request.get("ask")), ""),
+        "by": names.get(facts.by),
+        "asked": [(title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)],
+        "design": design if isinstance(design, dict) else None,
+        "needed_by": facts.needed_by,
+        "overdue": facts.overdue,
+        "deadline": facts.deadline,
+        "verdict": facts.verdict,
+        "said": [spoken(one, said, names) for one in facts.remarks if one.kind not in ("verdict", "message")],
+        "message": str(message.get("message", "")),
+        "conditions": list_of(message.get("conditions")),
+        "next_steps": str(message.get("next_steps") or ""),
+        "revisit": day_of(str(message.get("revisit", "never"))),
+    }
+
+
+def spoken(remark: Remark, said: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str | None]:
+    """A remark as it is read: for whom somebody speaks, what they chose, and why."""
+    seat = remark.seat or ""
+    return {
+        "seat": SEATS.get(seat, seat.replace("_", " ")),
+        "who": names.get(remark.by or ""),
+        "kind": remark.kind,
+        "option": OPTIONS.get(remark.option or "", (remark.option or "").replace("_", " ")),
+        "text": said.get(remark.submission or ""),
+    }
+
+
+def read(text: str | None) -> dict[str, Any]:
+    """A JSON object that was kept as a text; an erased one says nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def day_of(text: str) -> str | None:
+    """The day on which a decision is looked at again, as people say it: "Saturday 1 March 2031"; "never" is none."""
+    if text.strip().lower() == "never":
+        return None
+    with contextlib.suppress(ValueError):
+        day = date.fromisoformat(text.strip())
+        return f"{day:%A} {day.day} {day:%B %Y}"
+    return text
+
+
+def list_of(text: object) -> list[str]:
+    """Conditions, one by one; "none" is none."""
+    lines = (line.strip().removeprefix("-").strip() for line in str(text or "").splitlines())
+    return [line for line in lines if line and line.lower() not in ("none", "none.")]

@@ -1,0 +1,460 @@
+"""Accounts, contacts and members, as a person writes them down and as the rest of Rapport reads them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, HttpUrl, PlainValidator, WithJsonSchema, model_validator
+
+from rapport.model.base import (
+    ContractId,
+    Email,
+    InputModel,
+    Instant,
+    Name,
+    Prose,
+    Slug,
+    StepName,
+    WireModel,
+    Zone,
+    suggestion,
+    utc,
+)
+
+
+class Role(StrEnum):
+    """What a member does on the vendor's side."""
+
+    TAM = "tam"
+    TAM_MANAGER = "tam_manager"
+    CE = "ce"
+    CE_VP = "ce_vp"
+    TA = "ta"
+    SALES = "sales"
+    VP_SALES = "vp_sales"
+    PRODUCT = "product"
+    ENGINEERING = "engineering"
+    VP_ENGINEERING = "vp_engineering"
+    SUPPORT_ENGINEER = "support_engineer"
+    SUPPORT_LEAD = "support_lead"
+
+
+Topic = Literal["goals", "company_health", "poc_result", "projected_roi"]
+
+
+class PersonaRules(InputModel):
+    """What holds for everyone of one persona; one table of `personas.toml`."""
+
+    title: str
+    at_least: int = Field(ge=0)
+    at_most: int = Field(ge=1)
+    max_meeting_minutes: int = Field(ge=15)
+    poll_reminders: bool
+    topics: frozenset[Topic]
+    messages_a_month: int = Field(ge=1)
+
+
+@cache
+def personas() -> dict[str, PersonaRules]:
+    """The personas, by name, in the order of `personas.toml`."""
+    with files("rapport").joinpath("personas.toml").open("rb") as file:
+        return {name: PersonaRules.model_validate(rules) for name, rules in tomllib.load(file).items()}
+
+
+def _known_persona(value: str) -> str:
+    if value not in personas():
+        raise ValueError(f'"{value[:40]}" is not a persona; {suggestion(value, personas())}')
+    return value
+
+
+Persona = Annotated[str, AfterValidator(_known_persona)]
+
+CHAMPION = "primary_champion"
+BUSINESS = "key_business_contact"
+"""The persona whose word a meeting's time needs."""
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class WorkingHours(InputModel):
+    """When a person works, in wall time of their own zone."""
+
+    start: time = time(9)
+    end: time = time(17)
+    days: frozenset[Weekday] = frozenset(WEEKDAYS[:5])
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("has a zone of its own; write wall times such as 09:00:00, the person's zone is known")
+        if self.start >= self.end:
+            raise ValueError("end must be later than start; write for example start = 09:00:00, end = 17:00:00")
+        if not self.days:
+            raise ValueError('days is empty; name at least one, such as ["mon", "tue"]')
+        return self
+
+
+class Schedule(InputModel):
+    """What is needed to know when a person can be met: zone, working hours, public holidays."""
+
+    zone: Zone
+    country: str | None = None
+    subdivision: str | None = None
+    hours: WorkingHours = WorkingHours()
+
+    @model_validator(mode="after")
+    def _known_country(self) -> Self:
+        if self.country is None:
+            if self.subdivision is not None:
+                raise ValueError("subdivision needs a country; add country")
+            return self
+        known = _countries().get(self.country)
+        if known is None:
+            raise ValueError(f'country "{self.country[:20]}" is unknown; write its ISO 3166 code, such as "CH"')
+        if self.subdivision is not None and self.subdivision not in known:
+            some = ", ".join(sorted(known)[:8])
+            raise ValueError(
+                f'subdivision "{self.subdivision[:20]}" is unknown in {self.country}; use one such as {some}'
+            )
+        return self
+
+
+@cache
+def _countries() -> dict[str, frozenset[str]]:
+    # A third of a second to import; most commands never need it.
+    import holidays
+
+    return {code: frozenset(parts) for code, parts in holidays.list_supported_countries(include_aliases=True).items()}
+
+
+class WrittenContact(Schedule):
+    """A person at the account, as an account file gives them."""
+
+    persona: Persona
+    name: Name
+    email: Email
+    title: Name | None = None
+    languages: tuple[Name, ...] = ()
+    projects: tuple[Name, ...] = ()
+    deployment: tuple[Name, ...] = ()
+    previous_tools: tuple[Name, ...] = ()
+    chat_channel: Name | None = None
+
+
+class WrittenMember(Schedule):
+    """A person on the vendor's side, as an account file or a members file gives them.
+
+    Attributes:
+        manager: Whom a matter goes up to, by address.
+        backup: Who helps out when they stay silent, by address.
+        delegate: Who stands in during any absence that names nobody else, by address.
+        areas: The product areas that they know, as `support.toml` names them; left out, they know all of them.
+    """
+
+    name: Name
+    email: Email
+    roles: frozenset[Role] = Field(min_length=1)
+    title: Name | None = None
+    join_url: HttpUrl | None = None
+    calendar_url: HttpUrl | None = None
+    manager: Email | None = None
+    backup: Email | None = None
+    delegate: Email | None = None
+    areas: frozenset[StepName] | None = None
+
+    @model_validator(mode="after")
+    def _leans_on_others(self) -> Self:
+        for field in ("manager", "backup", "delegate"):
+            other = getattr(self, field)
+            if other is not None and other.lower() == self.email.lower():
+                raise ValueError(f"{field}: is the member themself; name somebody else, or leave it out")
+        return self
+
+
+class WrittenWork(InputModel):
+    """What is newly known of a contact. What is left out stays as it is; an empty list takes it back.
+
+    Attributes:
+        new_email: Where they are reached from now on; what failed goes there when it is sent again.
+    """
+
+    languages: tuple[Name, ...] | None = None
+    projects: tuple[Name, ...] | None = None
+    deployment: tuple[Name, ...] | None = None
+    previous_tools: tuple[Name, ...] | None = None
+    chat_channel: Name | None = None
+    new_email: Email | None = None
+
+
+class Vendor(InputModel):
+    """The company that uses Rapport, as its mails speak of it."""
+
+    name: Name
+    product: Name
+    company_health: Prose | None = None
+
+
+class Figures(InputModel):
+    """What is known of the account's numbers. A figure that is not known drops its line from every mail."""
+
+    poc_result: Prose | None = None
+    projected_roi: Prose | None = None
+
+
+Deployment = Literal["cloud", "kubernetes", "docker_compose", "single_container", "machine_image"]
+Permissions = Literal["none", "code_host_sync", "explicit_api"]
+
+
+class Facts(InputModel):
+    """What is known of an account: for the playbook's predicates, and for the scenarios that call for a tech review.
+
+    What nobody has asked yet is left out, and counts as not known, which is neither yes nor no.
+
+    Attributes:
+        key_prospect: Whether sales has named it one.
+        high_risk: Whether its requirements are non-standard or risky.
+        air_gapped: Whether its installation has no way out to the internet.
+        deployment: How it is installed.
+        features: The features that it builds on, such as `batch_changes`.
+        permissions: By what its users get to see what they may.
+        language_barrier: Whether support and the customer share no language that both work in.
+        screen_share: Whether support may look at a screen of theirs.
+        design_version: The version of the technical design document that stands now.
+    """
+
+    large_account: bool = False
+    growth_potential: bool = False
+    on_prem: bool = False
+    high_risk: bool = False
+    key_prospect: bool = False
+    air_gapped: bool | None = None
+    deployment: Deployment | None = None
+    features: tuple[StepName, ...] | None = None
+    permissions: Permissions | None = None
+    language_barrier: bool | None = None
+    screen_share: bool | None = None
+    design_version: Name | None = None
+
+
+class WrittenAccount(InputModel):
+    """A customer organisation, as an account file gives it."""
+
+    key: Slug
+    name: Name
+    tam: Email
+    place: Name | None = None
+    review: Literal["write", "approve", "auto"] | None = None
+    facts: Facts = Facts()
+    figures: Figures = Figures()
+
+
+class WrittenContract(InputModel):
+    """The signed contract that starts an onboarding."""
+
+    id: ContractId
+    signed_at: Instant
+    playbook: StepName = "enterprise"
+
+
+class AccountFile(InputModel):
+    """One account file: the account, its contract, its people and the vendor's."""
+
+    account: WrittenAccount
+    contract: WrittenContract | None = None
+    contacts: tuple[WrittenContact, ...]
+    members: tuple[WrittenMember, ...] = ()
+    vendor: Vendor | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _refuse_duplicates("contacts", [contact.email for contact in self.contacts])
+        _refuse_duplicates("members", [member.email for member in self.members])
+        vendors = {member.email.lower() for member in self.members}
+        for index, contact in enumerate(self.contacts):
+            if contact.email.lower() in vendors:
+                raise ValueError(
+                    f"contacts[{index}].email: a member has this address too; a person is on one side only"
+                )
+        for persona, rules in personas().items():
+            count = sum(contact.persona == persona for contact in self.contacts)
+            if count < rules.at_least:
+                raise ValueError(f'contacts: nobody has the persona "{persona}"; add one [[contacts]] with it')
+            if count > rules.at_most:
+                raise ValueError(
+                    f'contacts: {count} have the persona "{persona}", at most {rules.at_most} may; change one of them'
+                )
+        return self
+
+
+def _refuse_duplicates(field: str, addresses: list[str]) -> None:
+    seen: set[str] = set()
+    for index, address in enumerate(addresses):
+        if address.lower() in seen:
+            raise ValueError(f"{field}[{index}].email: the address stands twice; give each person their own")
+        seen.add(address.lower())
+
+
+class MembersFile(InputModel):
+    """A file of the vendor's people alone, without an account."""
+
+    members: tuple[WrittenMember, ...] = Field(min_length=1)
+    vendor: Vendor | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        _refuse_duplicates("members", [member.email for member in self.members])
+        return self
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_YEARS = range(2000, 3000)
+
+
+def _day_or_instant(value: object) -> date:
+    """Read a whole day or an instant; which of them it is, the type of what comes back tells."""
+    if not isinstance(value, str):
+        raise ValueError('has to be a text; write a day such as "2026-12-24" between quotes')
+    try:
+        read = date.fromisoformat(value) if _DAY.fullmatch(value) else utc(datetime.fromisoformat(value))
+    except ValueError:
+        raise ValueError(
+            'is neither a day nor an instant; write "2026-12-24", or "2026-12-24T12:00:00+01:00" with its offset'
+        ) from None
+    if read.year not in _YEARS:
+        raise ValueError(f"is in the year {read.year}; write the year that is meant with four digits")
+    return read
+
+
+DayOrInstant = Annotated[
+    date, PlainValidator(_day_or_instant), WithJsonSchema({"type": "string", "examples": ["2026-12-24"]})
+]
+"""A whole day (a `date`), or an instant in UTC (a `datetime`), as a person writes either."""
+
+
+class WrittenAbsence(InputModel):
+    """An absence, as a person announces it.
+
+    Attributes:
+        member: Who is away, by address.
+        from_: The first day in the member's own zone, or the instant at which it begins.
+        until: The last day, which still belongs to it, or the instant at which it ends.
+        delegate: Who stands in, by address; without it the member's usual delegate.
+    """
+
+    member: Email
+    from_: Annotated[DayOrInstant, Field(alias="from")]
+    until: DayOrInstant
+    delegate: Email | None = None
+    reason: Prose | None = None
+
+
+Fact = Literal["languages", "projects", "deployment", "previous_tools", "chat_channel"]
+"""Something that can be known of a contact's work."""
+
+
+class ContactWork(WireModel):
+    """What is known of a contact's work."""
+
+    languages: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    deployment: tuple[str, ...] = ()
+    previous_tools: tuple[str, ...] = ()
+    chat_channel: str | None = None
+
+    def unknown(self, facts: Iterable[Fact]) -> tuple[Fact, ...]:
+        """Which of these facts nobody has recorded."""
+        return tuple(fact for fact in facts if not getattr(self, fact))
+
+
+class Contact(WireModel):
+    """A person at the account, as SQL holds them. Never part of a workflow's history."""
+
+    id: str
+    account: str
+    persona: str
+    name: str
+    email: str
+    title: str | None = None
+    schedule: Schedule
+    work: ContactWork = ContactWork()
+
+
+class Member(WireModel):
+    """A person on the vendor's side, as SQL holds them. Never part of a workflow's history.
+
+    `manager`, `backup` and `delegate` are members' ids; `left_at` is set once they have left for good; `areas` are the
+    product areas that they know, nothing for all of them.
+    """
+
+    id: str
+    name: str
+    email: str
+    roles: frozenset[Role]
+    title: str | None = None
+    join_url: str | None = None
+    calendar_url: str | None = None
+    schedule: Schedule
+    manager: str | None = None
+    backup: str | None = None
+    delegate: str | None = None
+    left_at: Instant | None = None
+    areas: frozenset[str] | None = None
+
+
+class Absence(WireModel):
+    """When a member is away, and who stands in for them meanwhile if it is not their usual delegate."""
+
+    starts: Instant
+    ends: Instant
+    delegate: str | None = None
+
+
+class Availability(WireModel):
+    """What has to be known of a member to tell who acts in their place.
+
+    Attributes:
+        left: The member has left the company for good.
+        delegate: Who stands in during any absence that names nobody else.
+        backup: Who helps out when they stay silent.
+        manager: Whom a matter goes up to.
+    """
+
+    member: str
+    roles: frozenset[Role]
+    left: bool = False
+    absences: tuple[Absence, ...] = ()
+    delegate: str | None = None
+    backup: str | None = None
+    manager: str | None = None
+
+
+class Account(WireModel):
+    """A customer organisation, as SQL holds it.
+
+    Attributes:
+        tam: Who serves it now.
+        regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+    """
+
+    key: str
+    name: str
+    tam: str
+    regular_tam: str | None = None
+    tam_until: Instant | None = None
+    place: str | None = None
+    review: Literal["write", "approve", "auto"] | None = None
+    facts: Facts
+    figures: Figures
+
+    def tam_at(self, instant: datetime) -> str:
+        """Who serves the account at an instant, as far as is known now."""
+        is_back = self.regular_tam is not None and self.tam_until is not None and self.tam_until <= instant
+        return self.regular_tam if is_back and self.regular_tam is not None else self.tam

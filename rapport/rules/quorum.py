@@ -1,0 +1,133 @@
+"""When people have agreed on a time, and which answers count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from rapport.model.account import CHAMPION
+from rapport.model.meeting import Booking, MeetingPhase, Proposal, Slot, Vote
+
+NOTICE = timedelta(hours=2)
+"""A time that begins sooner than this is no longer booked by a vote."""
+
+HAS_ENDED: Final = "the meeting has ended"
+"""Why a reply does not count that comes after its meeting has ended."""
+
+IS_BOOKED: Final = "the time is already booked"
+"""Why a reply does not count that comes after the time was booked."""
+
+
+class PollStanding(StrEnum):
+    """What the votes say."""
+
+    AGREED = "agreed"
+    OPEN = "open"
+    STUCK = "stuck"
+
+
+class Tally(NamedTuple):
+    """The votes, counted: the standing, the time if there is one, and the reason if there is none."""
+
+    standing: PollStanding
+    slot: Slot | None = None
+    reason: str | None = None
+
+
+def judge_vote(vote: Vote, proposal: Proposal | None, phase: MeetingPhase) -> str | None:
+    """Why this vote does not count, in words for the voter; nothing if it does.
+
+    The one rule behind the validator, the update and the signal: a signal reaches a workflow without its validator.
+    """
+    if phase is MeetingPhase.ENDED:
+        return HAS_ENDED
+    if phase is MeetingPhase.BOOKED:
+        return IS_BOOKED
+    if proposal is None or phase in (MeetingPhase.UNDECIDED, MeetingPhase.PROPOSING, MeetingPhase.DRAFTED):
+        return "no times are on offer yet"
+    if vote.round != proposal.round:
+        return "these times were replaced by newer ones; please use the latest mail"
+    if vote.voter != proposal.tam and all(vote.voter != invitee.id for invitee in proposal.invitees):
+        return "you are not invited to this meeting"
+    known = tuple(slot.id for slot in proposal.slots)
+    if not set(vote.slots) <= set(known):
+        return f"there is no such time; choose among {', '.join(sorted(known, key=int)) or 'none'}"
+    return None
+
+
+def tally(proposal: Proposal, votes: Mapping[str, Vote], now: datetime) -> Tally:
+    """Count the votes for each time.
+
+    A time is agreed as soon as the TAM, and of each required group one person, can make it; the TAM's own calendar
+    offered it, so the TAM stands for every time until they vote themselves. From the deadline on, the time that suits
+    the champion and most of the others required is enough.
+
+    Args:
+        votes: The latest vote of each person, by their id.
+        now: UTC. Times that begin within `NOTICE` of it are out.
+    """
+    if not proposal.slots:
+        return Tally(PollStanding.STUCK, reason="no time suits the working hours of everyone who is needed")
+    possible = [
+        slot
+        for slot in proposal.slots
+        if slot.start >= now + NOTICE and _suits(slot, proposal.tam, votes, unheard=True)
+    ]
+    if not possible:
+        return Tally(PollStanding.STUCK, reason="none of the times is possible any more")
+    agreed = [slot for slot in possible if len(_groups(slot, proposal, votes)) == proposal.required_groups]
+    if agreed:
+        return Tally(PollStanding.AGREED, best(agreed, proposal, votes))
+    champions = [invitee.id for invitee in proposal.invitees if invitee.persona == CHAMPION]
+    if any(champion in votes and not votes[champion].slots for champion in champions):
+        return Tally(PollStanding.STUCK, reason="the champion can make none of the times")
+    if now < proposal.deadline:
+        return Tally(PollStanding.OPEN)
+    wanted = [slot for slot in possible if any(_suits(slot, champion, votes) for champion in champions)]
+    if wanted:
+        return Tally(PollStanding.AGREED, best(wanted, proposal, votes))
+    if not votes:
+        return Tally(PollStanding.STUCK, reason="nobody answered by the deadline")
+    return Tally(PollStanding.STUCK, reason="the champion did not answer by the deadline")
+
+
+def best(slots: Sequence[Slot], proposal: Proposal, votes: Mapping[str, Vote]) -> Slot:
+    """The time that fills most required groups, then suits most people, then is the earliest."""
+    return min(
+        slots,
+        key=lambda slot: (-len(_groups(slot, proposal, votes)), -len(supporters(slot, proposal, votes)), slot.start),
+    )
+
+
+def supporters(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:
+    """The invitees who said that this time suits them."""
+    return tuple(invitee.id for invitee in proposal.invitees if _suits(slot, invitee.id, votes))
+
+
+def changes(before: Proposal | None, after: Proposal | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who takes part newly, and who does not any more: contacts, and the TAM, in order."""
+    old, new = (() if one is None else (*(invitee.id for invitee in one.invitees), one.tam) for one in (before, after))
+    return tuple(id_ for id_ in new if id_ not in old), tuple(id_ for id_ in old if id_ not in new)
+
+
+def coming(proposal: Proposal, votes: Mapping[str, Vote], booking: Booking) -> tuple[str, ...]:
+    """The invitees who said that the booked time suits them; of a time set by hand, nobody has said so."""
+    booked = [slot for slot in proposal.slots if (slot.start, slot.end) == (booking.start, booking.end)]
+    return supporters(booked[0], proposal, votes) if booked else ()
+
+
+def unanswered(proposal: Proposal, votes: Mapping[str, Vote]) -> tuple[str, ...]:
+    """The required invitees who have not voted."""
+    return tuple(invitee.id for invitee in proposal.invitees if invitee.required and invitee.id not in votes)
+
+
+def _groups(slot: Slot, proposal: Proposal, votes: Mapping[str, Vote]) -> set[int]:
+    """The required groups in which someone can make this time."""
+    return {group for invitee in proposal.invitees if _suits(slot, invitee.id, votes) for group in invitee.groups}
+
+
+def _suits(slot: Slot, person: str, votes: Mapping[str, Vote], *, unheard: bool = False) -> bool:
+    vote = votes.get(person)
+    return unheard if vote is None else slot.id in vote.slots

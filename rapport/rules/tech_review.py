@@ -1,0 +1,357 @@
+"""What holds of a technical review: who is heard, whose yes it needs, and by when; pure rules.
+
+Silence is never a yes. Every instant is planned backwards from the day by which the customer needs to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from rapport.model.account import Role, Schedule
+from rapport.model.task import TaskDefinition, TaskOption
+from rapport.model.tech_review import Ask, ReviewStage
+from rapport.model.tech_review_facts import ReviewPhase, ReviewVerdict
+from rapport.rules.calendar import (
+    add_business_days,
+    add_working_time,
+    business_day_around,
+    next_working_instant,
+    wall,
+    working_time,
+)
+
+Word = Literal["yes", "no"]
+YES: Final = "yes"
+NO: Final = "no"
+
+ENGINEERING: Final = "engineering"
+SIDES: Final[dict[str, tuple[str, ...]]] = {
+    "engineering": ("role:engineering",),
+    "product": ("role:product",),
+    "support": ("role:support_lead", "role:support_engineer"),
+    "account_team": ("tam", "role:sales"),
+}
+"""Who is asked for feedback, and who can speak for each side."""
+
+LEADERSHIP: Final = ("role:vp_engineering", "role:ce_vp", "role:vp_sales")
+"""Who decides together where no is recommended. Who holds two of these roles has one seat: the first."""
+
+VP_ENGINEERING: Final = LEADERSHIP[0]
+
+NEEDED_ROLES: Final = (
+    Role.CE_VP,
+    Role.VP_ENGINEERING,
+    Role.VP_SALES,
+    Role.ENGINEERING,
+    Role.PRODUCT,
+    Role.SUPPORT_LEAD,
+)
+"""The roles without which nobody entitled could answer."""
+
+FIVE_DAYS: Final = 5
+"""How many business days before the date leadership is told once more."""
+
+ROUND_DAYS: Final = 10
+"""How many business days a review that comes back by itself has."""
+
+_OWN: Final = {ReviewPhase.FEEDBACK: 5, ReviewPhase.RECOMMENDATION: 3, ReviewPhase.LEADERSHIP: 5}
+"""How many business days each phase has at most."""
+
+_AFTER: Final = {ReviewPhase.FEEDBACK: 8, ReviewPhase.RECOMMENDATION: 6, ReviewPhase.LEADERSHIP: 3}
+"""How many business days before the customer's date each phase ends: what comes after it needs them."""
+
+
+def heard(stage: ReviewStage) -> tuple[str, ...]:
+    """The sides that are asked for feedback: before production engineering reviews the design, else all of them."""
+    if stage is ReviewStage.PRE_PRODUCTION:
+        return (ENGINEERING, "account_team")
+    return tuple(SIDES)
+
+
+# When
+
+
+def needed_at(day: date, who: Schedule) -> datetime:
+    """The instant by which an answer of that day has to be there: the end of the working hours of whoever tells it."""
+    return wall(day, who.hours.end, who.zone)
+
+
+def phase_deadline(phase: ReviewPhase, opened: datetime, needed: datetime, who: Schedule) -> datetime:
+    """When a phase ends: planned backwards from the customer's date, and no longer than it needs.
+
+    Where the date is too near for that, what time is left is halved, so that what follows has some as well. Past it,
+    people have as long as the phase needs: what is asked again every day is soon read by nobody.
+    """
+    if opened >= needed:
+        return add_business_days(opened, _OWN[phase], who)
+    latest = min(_before(needed, _AFTER[phase], who), add_business_days(opened, _OWN[phase], who))
+    soonest = add_business_days(opened, 1, who)
+    if latest >= soonest:
+        return latest
+    left = working_time(opened, needed, who)
+    return add_working_time(opened, left / 2, who) if left > timedelta(hours=4) else max(soonest, opened)
+
+
+def half_time(opened: datetime, needed: datetime, who: Schedule) -> datetime:
+    """The instant by which half of the working time is gone."""
+    return add_working_time(opened, working_time(opened, needed, who) / 2, who)
+
+
+def tell_leadership(opened: datetime, needed: datetime, who: Schedule) -> dict[datetime, str]:
+    """When leadership is told that a decision is due, and why then; what is past at the opening is told at once."""
+    told: dict[datetime, str] = {}
+    five = max(business_day_around(needed, -FIVE_DAYS, who), opened)
+    half = half_time(opened, needed, who)
+    if half < needed:
+        told[half] = "half_time"
+    if five < needed:
+        told[five] = "five_days"
+    return dict(sorted(told.items()))
+
+
+def comes_back(day: date, who: Schedule) -> datetime:
+    """The instant on which a review comes back by itself."""
+    return next_working_instant(wall(day, who.hours.start, who.zone), who)
+
+
+def next_needed(opened: datetime, who: Schedule) -> datetime:
+    """The date of a round that came back by itself: the end of a working day."""
+    day = add_business_days(opened, ROUND_DAYS, who).astimezone(ZoneInfo(who.zone)).date()
+    return needed_at(day, who)
+
+
+def is_overdue(needed: datetime, now: datetime, *, told: bool) -> bool:
+    """Whether the customer's date has passed without an answer to them."""
+    return not told and now >= needed
+
+
+def _before(needed: datetime, days: int, who: Schedule) -> datetime:
+    """The end of work so many business days before the date."""
+    begins = business_day_around(needed, -days, who)
+    return wall(begins.astimezone(ZoneInfo(who.zone)).date(), who.hours.end, who.zone)
+
+
+# Whose word counts
+
+
+def recommendation(ask: Ask, *, engineering_answered: bool) -> TaskDefinition:
+    """What the VP of CE is asked. Without engineering's answer every word needs a reason: why they did not wait."""
+    lonely = not engineering_answered
+    late = ", without engineering's answer" if lonely else ""
+    options: tuple[TaskOption, ...]
+    if ask is Ask.BEST_PRACTICE_VALIDATION:
+        options = (
+            TaskOption(id="supported", title=f"Supported{late}", needs_reason=lonely),
+            TaskOption(id="supported_if", title=f"Supported under conditions{late}", needs_reason=True),
+            TaskOption(id="unsupported", title=f"Not supported{late}", needs_reason=True),
+        )
+        question = "Is what the customer does a supported practice?"
+    else:
+        options = (
+            TaskOption(id=YES, title=f"Recommend yes{late}", needs_reason=lonely),
+            TaskOption(id=NO, title=f"Recommend no{late}", needs_reason=True),
+        )
+        question = "Do we recommend what is asked for?"
+    if lonely:
+        question += " Engineering has not answered; say why you do not wait."
+    return TaskDefinition(
+        task="review", question=question, options=options, assign=("role:ce_vp",), on_timeout="silent"
+    )
+
+
+def may_recommend(*, engineering_answered: bool, reasoned: bool) -> bool:
+    """Whether a recommendation counts: engineering was heard, or it is on record why not."""
+    return engineering_answered or reasoned
+
+
+def needs_commitment(ask: Ask) -> bool:
+    """Whether a yes needs one of the VP Engineering as well: it is their people's time."""
+    return ask is Ask.UNPLANNED_ENGINEERING
+
+
+COMMITMENT: Final = TaskDefinition(
+    task="review",
+    question="A yes is recommended. It needs unplanned engineering: do you commit to it?",
+    options=(
+        TaskOption(id=YES, title="Yes, we commit to it"),
+        TaskOption(id=NO, title="No", needs_reason=True),
+    ),
+    assign=(VP_ENGINEERING,),
+    on_timeout="silent",
+)
+
+
+def panel(ask: Ask, silent: Sequence[str]) -> TaskDefinition:
+    """What leadership is asked: everybody is heard until the deadline."""
+    question = "Is the customer told no? Everybody is heard until the deadline."
+    if needs_commitment(ask):
+        question += " A yes needs the VP Engineering's."
+    return TaskDefinition(
+        task="review",
+        question=question,
+        options=(
+            TaskOption(id=YES, title="Yes, we do it", needs_reason=True),
+            TaskOption(id=NO, title="No, they are told no", needs_reason=True),
+        ),
+        assign=tuple(silent),
+        quorum="majority",
+        hear_all=True,
+        otherwise=NO,
+        on_timeout="silent",
+    )
+
+
+def of_leadership(ask: Ask, seats: Collection[str], votes: Mapping[str, str]) -> ReviewVerdict | None:
+    """What leadership has decided, or nothing while it has not: more than half of all seats, never of those who spoke.
+
+    A tie in which everybody has spoken is no yes, and so a no. While somebody is silent, a tie is nothing: they are
+    asked again.
+
+    Args:
+        seats: Everybody who decides.
+        votes: What each of them said, by seat.
+    """
+    yes = sum(votes.get(seat) == YES for seat in seats)
+    no = sum(votes.get(seat) == NO for seat in seats)
+    committed = not needs_commitment(ask) or votes.get(VP_ENGINEERING) == YES
+    if 2 * yes > len(seats) and committed:
+        return ReviewVerdict.APPROVED
+    if 2 * no > len(seats) or (seats and yes + no == len(seats)):
+        return ReviewVerdict.DECLINED
+    if needs_commitment(ask) and votes.get(VP_ENGINEERING) == NO:
+        return ReviewVerdict.DECLINED
+    return None
+
+
+class Spoken(NamedTuple):
+    """Who filled a seat of leadership, and what they said."""
+
+    person: str
+    word: str
+
+
+def one_vote_each(heard: Mapping[str, Spoken], filled: Mapping[str, str], said: Mapping[str, str]) -> dict[str, Spoken]:
+    """Whoever has been heard by now, by seat: one person has one vote, however often and for whomever they are asked.
+
+    Args:
+        heard: Those who spoke before.
+        filled, said: Who filled which seat now, and what was said for it.
+    """
+    now = dict(heard)
+    for seat, person in filled.items():
+        if all(person != one.person for one in now.values()):
+            now[seat] = Spoken(person, said[seat])
+    return now
+
+
+def votes(heard: Mapping[str, Spoken]) -> dict[str, str]:
+    """What was said, by seat."""
+    return {seat: one.word for seat, one in heard.items()}
+
+
+def still_silent(seats: Sequence[str], heard: Collection[str]) -> tuple[str, ...]:
+    """Who of leadership has yet to be heard."""
+    return tuple(seat for seat in seats if seat not in heard)
+
+
+def of_recommendation(word: str) -> ReviewVerdict | None:
+    """What follows from the recommendation alone; nothing where others have to decide, or nobody said anything."""
+    return {
+        YES: ReviewVerdict.APPROVED,
+        "supported": ReviewVerdict.SUPPORTED,
+        "supported_if": ReviewVerdict.SUPPORTED_IF,
+        "unsupported": ReviewVerdict.UNSUPPORTED,
+    }.get(word)
+
+
+# What the customer is told
+
+_FEEDBACK: Final = {
+    "engineering": "Can engineering stand behind this, and what would it take?",
+    "product": "Does this fit where the product is going, and is it a gap to be logged?",
+    "support": "Can support carry this customer with what is asked for?",
+    "account_team": "What does the account team know that those who decide should hear?",
+}
+
+
+def feedback(side: str) -> TaskDefinition:
+    """What a side is asked."""
+    return TaskDefinition(
+        task="review",
+        question=_FEEDBACK[side],
+        options=(
+            TaskOption(id="in_favour", title="In favour"),
+            TaskOption(id="in_favour_if", title="In favour, under conditions", needs_reason=True),
+            TaskOption(id="against", title="Against", needs_reason=True),
+            TaskOption(id="no_objection", title="Nothing to add"),
+        ),
+        assign=SIDES[side],
+        on_timeout="silent",
+    )
+
+
+_TO_WRITE: Final = {
+    True: "that they are outside our guidelines, and what that means",
+    False: "our no, why, and what to do instead",
+}
+
+
+def message(verdict: ReviewVerdict) -> TaskDefinition:
+    """The message to the customer: whoever asked for the review writes it, the VP of CE approves it."""
+    validates = verdict in (ReviewVerdict.SUPPORTED, ReviewVerdict.SUPPORTED_IF, ReviewVerdict.UNSUPPORTED)
+    asks = ["message"]
+    if verdict.is_yes:
+        asks.append("conditions")
+    if validates or not verdict.is_yes:
+        asks.append("next_steps")
+    what = "what we found, and what they do next" if validates else _TO_WRITE[verdict.is_yes]
+    return TaskDefinition(
+        task="approval",
+        question=f"Does this message tell the customer {what}?",
+        options=(
+            TaskOption(id="approve", title="Send it"),
+            TaskOption(id="change", title="Ask for changes", needs_reason=True, returns=True),
+        ),
+        assign=("role:ce_vp",),
+        on_timeout="silent",
+        asks=(*asks, "revisit"),
+    )
+
+
+READING: Final = TaskDefinition(
+    task="approval",
+    question="This goes to the customer. Can support live with what it says?",
+    options=(
+        TaskOption(id="read", title="Read, it can go"),
+        TaskOption(id="object", title="Object", needs_reason=True),
+    ),
+    assign=("role:support_lead",),
+    on_timeout="silent",
+)
+
+
+def acknowledgement(tell: str, asks: Sequence[str]) -> TaskDefinition:
+    """What the customer is asked once they were told."""
+    return TaskDefinition(
+        task="sign_off",
+        question="Please confirm that you have read this.",
+        options=(TaskOption(id="acknowledge", title="I have read this"),),
+        assign=(f"contact:{tell}",),
+        on_timeout="not_acknowledged",
+        asks=tuple(asks),
+    )
+
+
+MEETING: Final = TaskDefinition(
+    task="to_do",
+    question="Somebody asks to talk about it live. Hold the meeting, and write down what came of it.",
+    options=(
+        TaskOption(id="held", title="It was held", needs_reason=True),
+        TaskOption(id="not_held", title="It is not needed any more", needs_reason=True),
+    ),
+    assign=("role:ce",),
+    on_timeout="not_held_in_time",
+)

@@ -1,0 +1,222 @@
+"""What somebody has to do elsewhere, and the to-do that insists where it stays undone.
+
+The TAM is told of it, and does it or not. After `TODO_DAYS` a to-do stands in the inbox; its ladder goes up to the
+backup and the manager, and its end is the written end of the wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from textwrap import shorten
+from typing import Final
+
+from rapport.model.base import MAX_NAME
+from rapport.model.message import Resolution
+from rapport.model.operation import Operate
+from rapport.model.task import TaskDefinition, TaskOption
+
+TODO_DAYS: Final = (2, 12)
+"""The business days of the TAM's after which a to-do insists, and after which nobody is waited for any more."""
+
+INSISTING: Final = (TODO_DAYS[0], TODO_DAYS[0] + 1)
+"""The business days of the TAM's after which a to-do insists, and by which it is due."""
+
+SEND, HOLD = "send", "hold"
+NO_TIME: Final = "no_time"
+UNREPORTED: Final = "unreported"
+UNREAD: Final = "unread"
+UNNAMED: Final = "unnamed"
+AGAIN = "again"
+
+
+@dataclass(frozen=True)
+class TodoTemplate:
+    """A kind of errand.
+
+    Attributes:
+        name: What the to-do's step is called beside the step that it is for, as in `kickoff.report`.
+        title: The to-do's title, around the step's.
+    """
+
+    name: str
+    title: str
+    definition: TaskDefinition
+
+    @property
+    def options(self) -> frozenset[str]:
+        """What somebody may answer."""
+        return frozenset(option.id for option in self.definition.options)
+
+
+READ_DRAFTS: Final = TodoTemplate(
+    "drafts",
+    "Drafts of {}",
+    TaskDefinition(
+        task="to_do",
+        question="Mails wait to be read. Do they go out as they are?",
+        options=(TaskOption(id=SEND, title="Send them"), TaskOption(id=HOLD, title="Hold them back")),
+        assign=("tam",),
+        on_timeout=UNREAD,
+    ),
+)
+FIND_A_TIME: Final = TodoTemplate(
+    "time",
+    "A time for {}",
+    TaskDefinition(
+        task="to_do",
+        question="No time was agreed. Book one by hand, or does the meeting not take place?",
+        options=(TaskOption(id="do_without", title="Do without the meeting", needs_reason=True),),
+        assign=("tam",),
+        on_timeout=NO_TIME,
+    ),
+)
+SAY_HOW_IT_WENT: Final = TodoTemplate(
+    "report",
+    "How {} went",
+    TaskDefinition(
+        task="to_do",
+        question="Was the meeting held?",
+        options=(TaskOption(id="held", title="It was held"), TaskOption(id="no_show", title="Nobody came")),
+        assign=("tam",),
+        on_timeout=UNREPORTED,
+    ),
+)
+NAME_A_SUCCESSOR: Final = TodoTemplate(
+    "successor",
+    "{}: who follows",
+    TaskDefinition(
+        task="to_do",
+        question="Nobody has a role that the customer needs; nothing goes to them meanwhile. Who follows?",
+        options=(TaskOption(id="later", title="Nobody yet; ask again later", needs_reason=True),),
+        assign=("tam",),
+        on_timeout=UNNAMED,
+    ),
+)
+PASS_THE_GATE: Final = TodoTemplate(
+    "gate",
+    "{}: the review before it",
+    TaskDefinition(
+        task="to_do",
+        question="It does not begin before a tech review has opened its gate. Is the review on its way?",
+        options=(TaskOption(id="later", title="It is on its way; ask again later", needs_reason=True),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+CONVERT: Final = TodoTemplate(
+    "conversion",
+    "{}: onsite after all",
+    TaskDefinition(
+        task="to_do",
+        question="The visit was approved after its time. Is the meeting held on site now, or does it stay as it is?",
+        options=(
+            TaskOption(id="convert", title="Hold it on site"),
+            TaskOption(id="leave", title="Leave it as it is"),
+        ),
+        assign=("tam",),
+        on_timeout="left_as_it_is",
+    ),
+)
+DECIDE_ON_FAILURE: Final = TodoTemplate(
+    "failed",
+    "{} failed: decide what follows",
+    TaskDefinition(
+        task="to_do",
+        question="This step failed, and what comes after it is on hold. How should it continue?",
+        options=(
+            TaskOption(id=Operate.REDO, title="Do it again"),
+            TaskOption(id=Operate.COMPLETE, title="It was done another way", needs_reason=True),
+            TaskOption(id=Operate.SKIP, title="Continue without it", needs_reason=True),
+        ),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+"""Its options are what an operation on the step does."""
+
+
+def failed_because(reason: str) -> TodoTemplate:
+    """The to-do about a step that failed for this reason, in fixed words."""
+    around = "This step failed: {}. Later steps are on hold. How should it continue?"
+    why = shorten(reason, MAX_NAME - len(around), placeholder="…")
+    definition = DECIDE_ON_FAILURE.definition.model_copy(update={"question": around.format(why)})
+    return replace(DECIDE_ON_FAILURE, definition=definition)
+
+
+_RESEND: Final = TaskOption(id=Resolution.RESEND, title="Send it again")
+_ELSEWHERE: Final = TaskOption(id=Resolution.ELSEWHERE, title="I've told them another way")
+DID_NOT_GO: Final = TodoTemplate(
+    "undelivered",
+    "{}: an email wasn't delivered",
+    TaskDefinition(
+        task="to_do",
+        question="The mail server refused an email for good. Correct the address if it's wrong, then send it again?",
+        options=(_RESEND, _ELSEWHERE),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+NOBODY_KNOWS: Final = TodoTemplate(
+    "undelivered",
+    "{}: we can't tell whether an email arrived",
+    TaskDefinition(
+        task="to_do",
+        question="The connection broke before the mail server confirmed an email. Ask its reader: did it arrive?",
+        options=(TaskOption(id=Resolution.SENT, title="It arrived"), _RESEND, _ELSEWHERE),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+LATE_REPLY: Final = TodoTemplate(
+    "reply",
+    "{}: a late reply",
+    TaskDefinition(
+        task="to_do",
+        question="A contact replied to the time poll after it had closed. Have you answered them?",
+        options=(TaskOption(id="noted", title="I've answered them"),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+GONE: Final = TodoTemplate(
+    "gone",
+    "{} was ended in Temporal",
+    TaskDefinition(
+        task="to_do",
+        question="Its workflow was ended outside Rapport, so nothing continues by itself. Have you taken care of it?",
+        options=(TaskOption(id="noted", title="I've taken care of it", needs_reason=True),),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+LEAVE = "leave"
+ENDED_IN_TEMPORAL: Final = TodoTemplate(
+    "gone",
+    "{} was ended in Temporal",
+    TaskDefinition(
+        task="to_do",
+        question="Nothing of it continues. Begin again where it was? What's done stays done, no email goes out twice.",
+        options=(
+            TaskOption(id=AGAIN, title="Begin again"),
+            TaskOption(id=LEAVE, title="Leave it ended", needs_reason=True),
+        ),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+REWRITE: Final = TodoTemplate(
+    "unwritten",
+    "{}: an email couldn't be written",
+    TaskDefinition(
+        task="to_do",
+        question="An email couldn't be written; the timeline says why. Try again once that is corrected?",
+        options=(
+            TaskOption(id=AGAIN, title="Try again"),
+            _ELSEWHERE,
+        ),
+        assign=("tam",),
+        on_timeout="unanswered",
+    ),
+)
+OF_MEETINGS: Final = (FIND_A_TIME.name, SAY_HOW_IT_WENT.name, READ_DRAFTS.name)
+"""The to-dos that a meeting puts to its TAM; nobody hears the answer once its workflow is gone."""

@@ -1,0 +1,117 @@
+"""The projection of what recurs: each account's standing meetings and reviews."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from sqlalchemy import Row, bindparam, select, update
+
+from rapport.model.base import Instant, WireModel
+from rapport.model.cadence import CadenceNews, Occurrence
+from rapport.model.ids import cadence_id
+from rapport.model.projection import Wait
+from rapport.storage import contract as contracts
+from rapport.storage.database import Connection
+from rapport.storage.tables import RhythmRow
+from rapport.storage.timeline import append
+from rapport.storage.upserts import put
+
+
+class Rhythm(WireModel):
+    """One rhythm as SQL was last told.
+
+    Attributes:
+        coming: The planned occurrences; some may lie in the past by now.
+        open: Whether the meeting of the review that was offered last has not come to its end.
+    """
+
+    account: str
+    contract: str
+    step: str
+    title: str
+    rhythm: Literal["sync", "review"]
+    every: str
+    minutes: int
+    coming: tuple[Occurrence, ...]
+    period: str | None
+    number: int
+    open: bool
+    target: Instant | None
+
+
+async def project(connection: Connection, news: CadenceNews) -> None:
+    """Write down what a cadence says of itself; what it said later already stands."""
+    rows = [
+        {
+            "account": news.account,
+            "step": view.step,
+            "contract": news.contract,
+            "workflow_id": cadence_id(news.account),
+            "title": view.title,
+            "rhythm": view.rhythm,
+            "every": view.every,
+            "minutes": view.minutes,
+            "coming": [one.model_dump(mode="json") for one in view.coming],
+            "period": view.period,
+            "number": view.number,
+            "target": view.target,
+            "open": view.open,
+            "ended_at": news.now if news.ended else None,
+            "projected": news.number,
+        }
+        for view in news.rhythms
+    ]
+    await put(connection, RhythmRow, rows, version="projected")
+    for step in news.gone:
+        await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
+        await contracts.tell_wait(connection, news.contract, step, Wait())
+    if not await connection.scalar(_LATER, {"of": news.account, "told": news.number}):
+        await contracts.pause_what_recurs(connection, news.contract, news.paused_at)
+    if news.playbook is not None:
+        await contracts.follow(connection, news.contract, news.playbook, news.version)
+    for view in news.rhythms:
+        # What a review waits for is told by its meeting.
+        if view.rhythm == "sync":
+            await contracts.tell_wait(connection, news.contract, view.step, view.wait)
+    await append(connection, news.entries)
+
+
+_RHYTHMS: Final = (
+    select(RhythmRow.__table__).where(RhythmRow.ended_at.is_(None)).order_by(RhythmRow.account, RhythmRow.step)
+)
+
+
+_LATER: Final = select(RhythmRow.step).where(
+    RhythmRow.account == bindparam("of"), RhythmRow.projected > bindparam("told")
+)
+
+_GONE: Final = (
+    update(RhythmRow)
+    .where(
+        RhythmRow.account == bindparam("of"),
+        RhythmRow.step == bindparam("of_step"),
+        RhythmRow.projected <= bindparam("told"),
+    )
+    .values(ended_at=bindparam("at"), projected=bindparam("told"))
+)
+
+
+async def of_account(connection: Connection, account: str) -> list[Rhythm]:
+    """An account's rhythms, while its cadence runs."""
+    return [_rhythm(row) for row in await connection.execute(_RHYTHMS.where(RhythmRow.account == account))]
+
+
+async def titles(connection: Connection, account: str) -> dict[str, str]:
+    """The titles of all that recurs for an account, or did."""
+    table = RhythmRow.__table__
+    rows = await connection.execute(select(table.c.step, table.c.title).where(table.c.account == account))
+    return {row.step: row.title for row in rows}
+
+
+async def every(connection: Connection) -> list[Rhythm]:
+    """The rhythms of every account whose cadence runs."""
+    return [_rhythm(row) for row in await connection.execute(_RHYTHMS)]
+
+
+def _rhythm(row: Row[Any]) -> Rhythm:
+    return Rhythm.model_validate(row._mapping)

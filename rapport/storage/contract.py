@@ -1,0 +1,250 @@
+"""Contracts, and the projection of the onboardings that they started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, or_, select, update
+
+from rapport.model.account import WrittenContract
+from rapport.model.base import Instant, WireModel
+from rapport.model.playbook import Playbook
+from rapport.model.projection import Milestone, Projection, StepNews, Wait
+from rapport.storage.database import Connection
+from rapport.storage.tables import ContractRow, MilestoneRow
+from rapport.storage.timeline import append
+from rapport.storage.upserts import insert_new, put
+
+
+class Contract(WireModel):
+    """A contract on record. `run_id` is set once its onboarding runs."""
+
+    id: str
+    account: str
+    workflow_id: str
+    run_id: str | None
+    playbook: str
+    playbook_version: int
+    requested_at: Instant
+    stage: str | None
+    ended_at: Instant | None
+    paused_at: Instant | None
+
+
+class StepShown(Milestone):
+    """A step as it is shown: with what it waits for."""
+
+    wait: Wait
+
+
+async def request(
+    connection: Connection,
+    account: str,
+    contract: WrittenContract,
+    playbook: Playbook,
+    workflow_id: str,
+    now: datetime,
+) -> None:
+    """Put a contract on record, unless it is there already."""
+    await insert_new(
+        connection,
+        ContractRow,
+        [
+            {
+                "id": contract.id,
+                "account": account,
+                "playbook": playbook.name,
+                "playbook_version": playbook.version,
+                "signed_at": contract.signed_at,
+                "requested_at": now,
+                "workflow_id": workflow_id,
+                "run_id": None,
+                "stage": None,
+                "ended_at": None,
+                "paused_at": None,
+                "projected": 0,
+            }
+        ],
+    )
+
+
+_CONTRACTS = select(
+    ContractRow.id,
+    ContractRow.account,
+    ContractRow.workflow_id,
+    ContractRow.run_id,
+    ContractRow.playbook,
+    ContractRow.playbook_version,
+    ContractRow.requested_at,
+    ContractRow.stage,
+    ContractRow.ended_at,
+    ContractRow.paused_at,
+)
+_LATEST = (
+    _CONTRACTS.where(ContractRow.account == bindparam("of"))
+    .order_by(ContractRow.run_id.is_(None), ContractRow.requested_at.desc())
+    .limit(1)
+)
+_CONCERNED = _CONTRACTS.where(or_(ContractRow.id == bindparam("contract"), ContractRow.account == bindparam("of")))
+
+
+async def latest(connection: Connection, account: str) -> Contract | None:
+    """The account's contract that was started last, or else was asked for last."""
+    row = (await connection.execute(_LATEST, {"of": account})).one_or_none()
+    return None if row is None else Contract.model_validate(row._mapping)
+
+
+async def latest_of_all(connection: Connection) -> dict[str, Contract]:
+    """Each account's contract that was started last, or else was asked for last, by account."""
+    # The last one of an account stands, so the order is that of `latest`, backwards.
+    rows = await connection.execute(_CONTRACTS.order_by(ContractRow.run_id.is_not(None), ContractRow.requested_at))
+    return {row.account: Contract.model_validate(row._mapping) for row in rows}
+
+
+async def concerned(connection: Connection, account: str, contract: str) -> list[Contract]:
+    """The contracts that a start has to look at: the one with this id, and all of this account."""
+    rows = await connection.execute(_CONCERNED, {"of": account, "contract": contract})
+    return [Contract.model_validate(row._mapping) for row in rows]
+
+
+async def withdraw(connection: Connection, contract: str) -> None:
+    """Take a contract that never ran off the record, so that the same id can start later."""
+    never_ran = select(ContractRow.id).where(ContractRow.id == contract, ContractRow.run_id.is_(None))
+    await connection.execute(delete(MilestoneRow).where(MilestoneRow.contract.in_(never_ran)))
+    await connection.execute(delete(ContractRow).where(ContractRow.id.in_(never_ran)))
+
+
+_WAITING = ("waiting_on", "waiting_for", "unblock", "deadline", "since")
+_HERE = update(MilestoneRow).where(
+    MilestoneRow.contract == bindparam("of_contract"), MilestoneRow.step == bindparam("of_step")
+)
+_TELL_STEP = _HERE.values({name: bindparam(name) for name in _WAITING})
+_PROJECT = (
+    update(ContractRow)
+    .where(ContractRow.id == bindparam("contract"), ContractRow.projected < bindparam("number"))
+    .values(
+        run_id=bindparam("run"),
+        stage=bindparam("now_at"),
+        ended_at=bindparam("end"),
+        paused_at=bindparam("paused"),
+        playbook=bindparam("plan"),
+        playbook_version=bindparam("version"),
+        projected=bindparam("number"),
+    )
+)
+
+
+async def project(connection: Connection, projection: Projection) -> None:
+    """Write down what an onboarding says of itself; what it said later already stands."""
+    await connection.execute(
+        _PROJECT,
+        {
+            "contract": projection.contract,
+            "number": projection.number,
+            "run": projection.run_id,
+            "now_at": projection.stage,
+            "end": projection.now if projection.ended else None,
+            "paused": projection.paused_at,
+            "plan": projection.playbook,
+            "version": projection.version,
+        },
+    )
+    await put_milestones(connection, projection.contract, projection.number, projection.milestones)
+    await append(connection, projection.entries)
+
+
+async def put_milestones(connection: Connection, contract: str, number: int, milestones: Sequence[Milestone]) -> None:
+    """Write steps as the projection of this number has them."""
+    rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for milestone in milestones:
+        values = milestone.model_dump(exclude={"wait"}) | {"contract": contract, "projected": number}
+        # A cadence's review tells what it waits for long after its step is done.
+        told_elsewhere = milestone.state == "running" or (milestone.kind == "cadence" and milestone.state == "done")
+        rows[not told_elsewhere or milestone.wait is not None].append(values | _waiting(milestone.wait or Wait()))
+    for waiting, some in rows.items():
+        await put(connection, MilestoneRow, some, kept=() if waiting else _WAITING, version="projected")
+
+
+async def pause_what_recurs(connection: Connection, contract: str, paused_at: datetime | None) -> None:
+    """Write down whether what recurs is paused. Until its onboarding has ended, that says it of both."""
+    of_it = update(ContractRow).where(ContractRow.id == contract, ContractRow.ended_at.is_not(None))
+    await connection.execute(of_it.values(paused_at=paused_at))
+
+
+async def tell_step(connection: Connection, news: StepNews) -> None:
+    """Write down what a running step waits for."""
+    if news.wait is not None:
+        await tell_wait(connection, news.contract, news.step, news.wait)
+    await append(connection, news.entries)
+
+
+async def follow(connection: Connection, contract: str, playbook: str, version: int) -> None:
+    """Write down which playbook an account follows whose onboarding is over; a running one says so itself."""
+    over = (ContractRow.id == contract, ContractRow.ended_at.is_not(None))
+    await connection.execute(update(ContractRow).where(*over).values(playbook=playbook, playbook_version=version))
+
+
+async def tell_wait(connection: Connection, contract: str, step: str, wait: Wait) -> None:
+    """Write down what a step waits for, or that it waits for nothing."""
+    await connection.execute(_TELL_STEP, {"of_contract": contract, "of_step": step} | _waiting(wait))
+
+
+def _waiting(wait: Wait) -> dict[str, object]:
+    return {
+        "waiting_on": list(wait.on),
+        "waiting_for": wait.what,
+        "unblock": wait.unblock,
+        "deadline": wait.deadline,
+        "since": wait.since,
+    }
+
+
+_MILESTONES = select(
+    MilestoneRow.step,
+    MilestoneRow.position,
+    MilestoneRow.title,
+    MilestoneRow.stage,
+    MilestoneRow.kind,
+    MilestoneRow.state,
+    MilestoneRow.attempt,
+    MilestoneRow.due,
+    MilestoneRow.began,
+    MilestoneRow.ended,
+    MilestoneRow.outcome,
+    MilestoneRow.waiting_on,
+    MilestoneRow.waiting_for,
+    MilestoneRow.unblock,
+    MilestoneRow.deadline,
+    MilestoneRow.since,
+)
+
+
+async def milestones(connection: Connection, contract: str) -> list[StepShown]:
+    """The steps of a contract's onboarding, in the playbook's order."""
+    query = _MILESTONES.where(MilestoneRow.contract == contract).order_by(MilestoneRow.position)
+    return [_shown(row) for row in await connection.execute(query)]
+
+
+async def first_waiting(connection: Connection) -> dict[str, StepShown]:
+    """Of each contract the first step, in the playbook's order, that waits for something; by contract."""
+    query = (
+        _MILESTONES.add_columns(MilestoneRow.contract)
+        .where(MilestoneRow.waiting_for.is_not(None))
+        .order_by(MilestoneRow.position.desc())
+    )
+    return {row.contract: _shown(row) for row in await connection.execute(query)}
+
+
+def _shown(row: Row[Any]) -> StepShown:
+    wait = Wait(
+        on=tuple(row.waiting_on),
+        what=row.waiting_for,
+        unblock=row.unblock,
+        deadline=row.deadline,
+        since=row.since,
+    )
+    return StepShown(
+        **{name: value for name, value in row._mapping.items() if name in StepShown.model_fields}, wait=wait
+    )

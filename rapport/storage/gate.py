@@ -1,0 +1,51 @@
+"""What gates ask of an account's reviews."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, select
+
+from rapport.model.tech_review import WITHDRAWN
+from rapport.model.tech_review_facts import ReviewVerdict
+from rapport.rules.gate import Reviewed
+from rapport.storage.database import Connection
+from rapport.storage.tech_review_tables import ReviewRemarkRow, ReviewRoundRow, ReviewRow
+
+
+async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
+    """An account's reviews, each with its newest round, as far as gates ask."""
+    newest = and_(ReviewRoundRow.ref == ReviewRow.ref, ReviewRoundRow.round == ReviewRow.round)
+    rows = list(
+        await connection.execute(
+            select(ReviewRow.ref, ReviewRow.stage, ReviewRow.outcome, ReviewRoundRow.at, ReviewRoundRow.design_version)
+            .join(ReviewRoundRow, newest)
+            .where(ReviewRow.account == account)
+            .order_by(ReviewRow.number)
+        )
+    )
+    said = list(
+        await connection.execute(
+            select(ReviewRemarkRow.ref, ReviewRemarkRow.kind, ReviewRemarkRow.seat, ReviewRemarkRow.option)
+            .add_columns(ReviewRemarkRow.by, ReviewRemarkRow.at)
+            .join(ReviewRow, and_(ReviewRow.ref == ReviewRemarkRow.ref, ReviewRow.round == ReviewRemarkRow.round))
+            .where(ReviewRow.account == account, ReviewRemarkRow.kind.in_(["feedback", "verdict"]))
+            .order_by(ReviewRemarkRow.at)
+        )
+    )
+    found = []
+    for row in rows:
+        here = [one for one in said if one.ref == row.ref]
+        verdict = next((one for one in reversed(here) if one.kind == "verdict"), None)
+        found.append(
+            Reviewed(
+                ref=row.ref,
+                stage=row.stage,
+                yes=ReviewVerdict(verdict.option).is_yes if verdict is not None else None,
+                withdrawn=row.outcome == WITHDRAWN,
+                # A side that let its time pass has a remark as well, and nobody who made it.
+                heard=frozenset(one.seat for one in here if one.kind == "feedback" and one.by and one.seat),
+                design=row.design_version,
+                since=row.at,
+                decided=verdict.at if verdict is not None else None,
+            )
+        )
+    return found

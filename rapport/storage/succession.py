@@ -1,0 +1,157 @@
+"""People who come and go on an account: who is replaced by whom, who serves it for a while, and who has to be told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from rapport.model.account import WrittenContact
+from rapport.model.base import Instant, WireModel
+from rapport.model.ids import cadence_id, meeting_id, new_id
+from rapport.model.projection import TimelineEvent
+from rapport.model.task import TaskPhase
+from rapport.storage import account as accounts, cadence
+from rapport.storage.database import Connection
+from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MilestoneRow, TaskRow, TimelineRow
+from rapport.storage.timeline import append
+
+
+class ContactRecord(WireModel):
+    """A contact as they stand on record, also one who has left.
+
+    Attributes:
+        position: Their place among the account's contacts.
+    """
+
+    id: str
+    persona: str
+    name: str
+    email: str
+    position: int
+    left_at: Instant | None
+
+
+async def lock(connection: Connection, account: str) -> None:
+    """Have whoever else changes the people of this account wait; SQLite has one writer anyway."""
+    await connection.execute(select(AccountRow.key).where(AccountRow.key == account).with_for_update())
+
+
+async def everyone(connection: Connection, account: str) -> list[ContactRecord]:
+    """All contacts that an account ever had, in their order."""
+    rows = await connection.execute(
+        select(
+            ContactRow.id,
+            ContactRow.persona,
+            ContactRow.name,
+            ContactRow.email,
+            ContactRow.position,
+            ContactRow.left_at,
+        )
+        .where(ContactRow.account == account)
+        .order_by(ContactRow.position)
+    )
+    return [ContactRecord.model_validate(row._mapping) for row in rows]
+
+
+async def join(connection: Connection, account: str, contact: WrittenContact, position: int, known: str | None) -> str:
+    """Add a contact, and give their id.
+
+    Args:
+        known: The id of a former contact with this address, whose id, votes and mails stay theirs.
+    """
+    values = accounts.contact_values(contact, position)
+    if known is not None:
+        await connection.execute(update(ContactRow).where(ContactRow.id == known).values(**values))
+        return known
+    id_ = new_id("c")
+    await connection.execute(insert(ContactRow).values(id=id_, account=account, **values))
+    return id_
+
+
+async def hand_over(
+    connection: Connection, account: str, to: str, regular: str | None = None, until: datetime | None = None
+) -> None:
+    """Give an account to a member.
+
+    Args:
+        regular, until: To whom it goes back, and when; neither where it stays with them.
+    """
+    await connection.execute(
+        update(AccountRow).where(AccountRow.key == account).values(tam=to, regular_tam=regular, tam_until=until)
+    )
+
+
+async def hand_back(connection: Connection, account: str, key: str, now: datetime) -> tuple[str | None, str | None]:
+    """Give an account back to its regular TAM, if the time for that has come; a later hand-over may have moved it.
+
+    Repeating it changes nothing, and gives the same answer.
+
+    Args:
+        key: That of the timeline's entry.
+
+    Returns:
+        The regular TAM and who stood in; neither if nothing was given back.
+    """
+    await lock(connection, account)
+    given_back = select(TimelineRow.who, TimelineRow.about).where(TimelineRow.key == key)
+    before = (await connection.execute(given_back)).one_or_none()
+    if before is not None:
+        return before.who, before.about
+    found = await accounts.account(connection, account)
+    if found.regular_tam is None or found.tam_at(now) == found.tam:
+        return None, None
+    await hand_over(connection, account, found.regular_tam)
+    entry = TimelineEvent(
+        key=key, account=account, at=now, kind="account.handed_back", who=found.regular_tam, about=found.tam
+    )
+    await append(connection, [entry])
+    return found.regular_tam, found.tam
+
+
+class HandedOver(WireModel):
+    """A hand-over as the timeline has it: what was said with it, by id, and who served the account before."""
+
+    id: str
+    former: str
+
+
+async def last_hand_over(connection: Connection, account: str) -> HandedOver | None:
+    """The account's last hand-over; nothing if there was none."""
+    row = (
+        await connection.execute(
+            select(TimelineRow.submission.label("id"), TimelineRow.about.label("former"))
+            .where(TimelineRow.account == account, TimelineRow.kind == "account.handed_over")
+            .order_by(TimelineRow.sequence.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return None if row is None else HandedOver.model_validate(row._mapping)
+
+
+async def listeners(connection: Connection, account: str) -> list[str]:
+    """The workflows that go by who an account's people are: onboarding, cadence, meetings, open tasks."""
+    recurring = await cadence.of_account(connection, account)
+    found = [cadence_id(account)] if recurring else []
+    found += [meeting_id(account, one.step, one.period) for one in recurring if one.open and one.period]
+    contracts = await connection.execute(
+        # Also of one that has told nothing of itself yet: it tells those that it has begun.
+        select(ContractRow.id, ContractRow.workflow_id).where(
+            ContractRow.account == account, ContractRow.ended_at.is_(None)
+        )
+    )
+    for contract in contracts.all():
+        found.append(contract.workflow_id)
+        # One that is about to begin may not be on record as running yet; one that is not there hears nothing.
+        meetings = await connection.execute(
+            select(MilestoneRow.step, MilestoneRow.attempt).where(
+                MilestoneRow.contract == contract.id,
+                MilestoneRow.kind == "meeting",
+                MilestoneRow.ended.is_(None),
+            )
+        )
+        found += [meeting_id(account, row.step, row.attempt) for row in meetings]
+    found += await connection.scalars(
+        select(TaskRow.id).where(TaskRow.account == account, TaskRow.phase != TaskPhase.CLOSED).order_by(TaskRow.id)
+    )
+    return found

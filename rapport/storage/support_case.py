@@ -1,0 +1,422 @@
+"""Cases on record: what was asked, what was said, who was given them and why, and how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+
+from rapport.model.account_data import Question
+from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.ids import case_ref, new_id
+from rapport.model.support_case import CaseProjection, CaseStart, CaseState, CaseStatus, WrittenCase
+from rapport.rules.calendar import whole_days
+from rapport.rules.routing import Choice, GivenCase
+from rapport.rules.support_case import heading
+from rapport.storage import search
+from rapport.storage.database import Connection
+from rapport.storage.support_case_tables import AssignmentRow, CaseLogRow, CaseRow
+from rapport.storage.tables import SubmissionRow
+from rapport.storage.timeline import append
+from rapport.storage.upserts import insert_new, put
+
+OPEN: Final = (CaseState.QUEUED, CaseState.OPEN, CaseState.WAITING)
+"""The states in which something is still owed."""
+
+LISTED: Final = 500
+"""How many cases a list has at most."""
+
+
+class Case(WireModel):
+    """A case as it was last told, with its question.
+
+    Attributes:
+        said: The question's words; nothing once they were erased.
+    """
+
+    number: int
+    ref: str
+    account: str
+    contact: str
+    area: str
+    severity: int
+    question: str
+    channel: str
+    thread: str | None
+    partner: str | None
+    split_from: str | None
+    opened_by: str
+    opened_at: Instant
+    state: CaseState
+    owner: str | None
+    owned_since: Instant | None
+    due: Instant | None
+    escalation: str | None
+    escalations: int
+    breaches: int
+    first_answered_at: Instant | None
+    resolved_at: Instant | None
+    merged_into: str | None
+    waiting_for: str | None
+    status: CaseStatus | None
+    said: str | None = None
+
+    @property
+    def start(self) -> CaseStart:
+        """What its workflow is begun with."""
+        return CaseStart(
+            ref=self.ref,
+            account=self.account,
+            contact=self.contact,
+            question=self.question,
+            severity=self.severity,
+            area=self.area,
+            channel=self.channel,
+        )
+
+
+class DeskStanding(WireModel):
+    """What is open at the desk.
+
+    Attributes:
+        queued, held: How many have no owner, and how many have one.
+        due: When the first of what was promised falls due.
+    """
+
+    queued: int
+    held: int
+    due: Instant | None
+
+
+class Said(WireModel):
+    """One word on a case, with its text."""
+
+    number: int
+    kind: str
+    at: Instant
+    by: str | None
+    about: str | None
+    submission: str | None
+    text: str | None
+
+
+class CandidateRecord(WireModel):
+    """One member, as they stood when the desk gave a case away."""
+
+    member: str
+    bar: str | None
+    load: int
+    given: int
+    hours: int
+    last: Instant | None
+
+
+class Assignment(WireModel):
+    """What the desk decided at one turn, and what it looked at.
+
+    Attributes:
+        to_page: Whether whoever got it had to be paged.
+        paged: Whether they were: the webhook has taken it.
+    """
+
+    ref: str
+    turn: int
+    severity: int
+    at: Instant
+    member: str | None
+    reason: str
+    to_page: bool
+    paged: bool
+    considered: tuple[CandidateRecord, ...]
+
+
+async def add(
+    connection: Connection,
+    written: WrittenCase,
+    contact: str,
+    question: str,
+    opened_by: str,
+    now: datetime,
+    split_from: str | None = None,
+) -> str:
+    """Put a case on record and give it its number.
+
+    Args:
+        contact, opened_by: Ids of people.
+        question: The submission with the question.
+    """
+    placeholder = new_id("case")
+    await connection.execute(
+        insert(CaseRow).values(
+            ref=placeholder,
+            account=written.account,
+            contact=contact,
+            area=written.area,
+            severity=written.severity,
+            question=question,
+            channel=written.channel,
+            thread=written.thread,
+            key=written.id,
+            partner=written.partner,
+            split_from=split_from,
+            opened_by=opened_by,
+            opened_at=now,
+            state=CaseState.QUEUED,
+            escalations=0,
+            breaches=0,
+            projected=0,
+        )
+    )
+    number = await connection.scalar(select(CaseRow.number).where(CaseRow.ref == placeholder))
+    ref = case_ref(int(number))
+    await connection.execute(update(CaseRow).where(CaseRow.number == number).values(ref=ref))
+    await search.put(connection, ref)
+    return ref
+
+
+_COLUMNS = tuple(column for column in CaseRow.__table__.columns if column.name not in ("key", "projected"))
+_CASES = select(*_COLUMNS, SubmissionRow.text.label("said")).outerjoin(
+    SubmissionRow, SubmissionRow.id == CaseRow.question
+)
+
+
+def _case(row: Row[Any]) -> Case:
+    return Case.model_validate(row._mapping)
+
+
+async def case(connection: Connection, ref: str) -> Case:
+    """One case.
+
+    Raises:
+        Refusal: There is none with this number.
+    """
+    row = (await connection.execute(_CASES.where(CaseRow.ref == ref))).one_or_none()
+    if row is None:
+        raise UserError(
+            f'there is no case "{ref[:20]}"',
+            field="ref",
+            fix="use a number of `rapport case list`, such as C-00001",
+            kind=Refused.NOT_FOUND,
+        )
+    return _case(row)
+
+
+async def pending(connection: Connection, before: datetime) -> list[Case]:
+    """Cases that were put on record before an instant and never told how they stand."""
+    # None has another state before it is told; and by its state few rows are looked at.
+    new = (CaseRow.state == CaseState.QUEUED, CaseRow.projected == 0, CaseRow.opened_at < before)
+    rows = await connection.execute(_CASES.where(*new))
+    return [_case(row) for row in rows]
+
+
+async def known(connection: Connection, account: str, key: str | None, thread: str | None) -> Case | None:
+    """The case that a sender's key or a thread belongs to already."""
+    same = [CaseRow.key == key] if key else []
+    same += [CaseRow.thread == thread] if thread else []
+    if not same:
+        return None
+    rows = await connection.execute(_CASES.where(CaseRow.account == account, or_(*same)).order_by(CaseRow.number))
+    row = rows.first()
+    return _case(row) if row else None
+
+
+async def cases(
+    connection: Connection,
+    account: str | None = None,
+    *,
+    states: Iterable[CaseState] = OPEN,
+    owner: str | None = None,
+    since: datetime | None = None,
+    limit: int = LISTED,
+) -> list[Case]:
+    """Cases: those that need somebody first, then the worst, and of those the oldest.
+
+    Args:
+        since: Those that are over are left out unless they ended after this.
+    """
+    query = _CASES.where(CaseRow.state.in_(list(states)))
+    if account is not None:
+        query = query.where(CaseRow.account == account)
+    if owner is not None:
+        query = query.where(CaseRow.owner == owner)
+    if since is not None:
+        query = query.where(or_(CaseRow.state.in_(list(OPEN)), CaseRow.resolved_at >= since))
+    # What is left out of a long list is what can wait.
+    first = sqlalchemy.case({str(state): place for place, state in enumerate(CaseState)}, value=CaseRow.state)
+    query = query.order_by(first, CaseRow.severity, CaseRow.number).limit(limit)
+    return [_case(row) for row in await connection.execute(query)]
+
+
+async def standing(connection: Connection) -> DeskStanding:
+    """How many cases are open, with and without an owner, and what was promised next."""
+    held, due = func.count(CaseRow.owner).label("held"), func.min(CaseRow.due).label("due")
+    query = select(func.count().label("open"), held, due).where(CaseRow.state.in_(list(OPEN)))
+    row = (await connection.execute(query)).one()
+    return DeskStanding(queued=row.open - row.held, held=row.held, due=row.due)
+
+
+async def log(connection: Connection, ref: str) -> list[Said]:
+    """What was said on a case, in order."""
+    rows = await connection.execute(
+        select(CaseLogRow.__table__, SubmissionRow.text)
+        .outerjoin(SubmissionRow, SubmissionRow.id == CaseLogRow.submission)
+        .where(CaseLogRow.ref == ref)
+        .order_by(CaseLogRow.number)
+    )
+    return [Said.model_validate(row._mapping) for row in rows]
+
+
+async def answers(connection: Connection, refs: Sequence[str]) -> dict[str, str]:
+    """What was last answered in these cases, by number."""
+    rows = await connection.execute(
+        select(CaseLogRow.ref, SubmissionRow.text)
+        .join(SubmissionRow, SubmissionRow.id == CaseLogRow.submission)
+        .where(CaseLogRow.ref.in_(list(refs)), CaseLogRow.kind.in_(("answer", "resolve")))
+        .order_by(CaseLogRow.number)
+    )
+    return {row.ref: row.text for row in rows if row.text}
+
+
+async def project(connection: Connection, projection: CaseProjection) -> None:
+    """Write down what a case says of itself; what it said later already stands."""
+    status = projection.status
+    await connection.execute(
+        update(CaseRow)
+        .where(CaseRow.ref == projection.ref, CaseRow.projected < projection.number)
+        .values(
+            state=status.state,
+            severity=status.severity,
+            area=status.area,
+            owner=status.owner,
+            owned_since=status.owned_since,
+            due=projection.due,
+            escalation=projection.escalation,
+            escalations=status.escalations,
+            breaches=status.breaches,
+            first_answered_at=status.first_answered,
+            resolved_at=status.resolved,
+            merged_into=status.merged_into,
+            waiting_for=projection.waiting_for,
+            status=status.model_dump(mode="json"),
+            projected=projection.number,
+        )
+    )
+    await insert_new(connection, CaseLogRow, [{"ref": projection.ref, **line.model_dump()} for line in projection.log])
+    await append(connection, projection.entries)
+    await search.put(connection, projection.ref)
+
+
+_WORST: Final = (
+    select(CaseRow.ref)
+    .where(CaseRow.account == bindparam("of"), CaseRow.severity == 1, CaseRow.state.in_(list(OPEN)))
+    .order_by(CaseRow.number)
+    .limit(1)
+)
+
+
+async def has_worst(connection: Connection, account: str) -> str | None:
+    """The account's open case of severity 1, if it has one."""
+    found: str | None = await connection.scalar(_WORST, {"of": account})
+    return found
+
+
+async def questions(connection: Connection, account: str, since: date, until: date, zone: str) -> tuple[Question, ...]:
+    """The cases that are open, and those that were opened or solved in these days of a zone; the worst first."""
+    days = whole_days(since, until, zone)
+    query = _CASES.where(
+        CaseRow.account == account,
+        CaseRow.state != CaseState.MERGED,
+        or_(
+            CaseRow.state.in_(list(OPEN)),
+            CaseRow.opened_at.between(days.start, days.end),
+            CaseRow.resolved_at.between(days.start, days.end),
+        ),
+    ).order_by(CaseRow.severity, CaseRow.number)
+    return tuple(
+        Question(
+            ref=row.ref,
+            title=heading(row.said) or row.ref,
+            severity=row.severity,
+            opened=row.opened_at,
+            resolved=row.resolved_at,
+        )
+        for row in await connection.execute(query)
+    )
+
+
+async def open_refs(connection: Connection, *, owner: str | None = None) -> list[str]:
+    """The numbers of all open cases, or of one owner's."""
+    query = select(CaseRow.ref).where(CaseRow.state.in_(list(OPEN))).order_by(CaseRow.number)
+    if owner is not None:
+        query = query.where(CaseRow.owner == owner)
+    return list(await connection.scalars(query))
+
+
+async def asked_by(connection: Connection, question: str) -> str | None:
+    """The case that was opened with this submission, if there is one."""
+    ref: str | None = await connection.scalar(select(CaseRow.ref).where(CaseRow.question == question))
+    return ref
+
+
+async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice, int, int]], now: datetime) -> None:
+    """Keep what the desk decided: each choice with the case's turn and severity. The latest word on a turn stands."""
+    rows = [
+        {
+            "ref": choice.ref,
+            "turn": turn,
+            "severity": severity,
+            "at": now,
+            "member": choice.to,
+            "reason": choice.reason,
+            "to_page": choice.paged,
+            "considered": [
+                CandidateRecord.model_validate(one._asdict() | {"bar": one.bar}).model_dump(mode="json")
+                for one in choice.considered
+            ],
+        }
+        for choice, turn, severity in choices
+    ]
+    await put(connection, AssignmentRow, rows)
+
+
+async def put_paged(connection: Connection, ref: str, turn: int, now: datetime) -> None:
+    """Keep that whoever got a case was paged."""
+    mine = update(AssignmentRow).where(AssignmentRow.ref == ref, AssignmentRow.turn == turn)
+    await connection.execute(mine.values(paged_at=now))
+
+
+async def assignments(connection: Connection, ref: str) -> list[Assignment]:
+    """What the desk decided of a case, turn by turn."""
+    rows = await connection.execute(
+        select(AssignmentRow.__table__, AssignmentRow.paged_at.is_not(None).label("paged"))
+        .where(AssignmentRow.ref == ref)
+        .order_by(AssignmentRow.turn)
+    )
+    return [Assignment.model_validate(row._mapping) for row in rows]
+
+
+async def given_since(connection: Connection, since: datetime) -> dict[str, tuple[GivenCase, ...]]:
+    """What each member was given since an instant, by id."""
+    found: dict[str, list[GivenCase]] = {}
+    rows = await connection.execute(
+        select(AssignmentRow.member, AssignmentRow.at, AssignmentRow.severity)
+        .where(AssignmentRow.at >= since, AssignmentRow.member.is_not(None))
+        .order_by(AssignmentRow.at)
+    )
+    for row in rows:
+        found.setdefault(row.member, []).append(GivenCase(row.at, row.severity))
+    return {member: tuple(some) for member, some in found.items()}
+
+
+async def counts(connection: Connection) -> Mapping[str, int]:
+    """How many cases are in each state."""
+    rows = await connection.execute(select(CaseRow.state, func.count().label("many")).group_by(CaseRow.state))
+    return {row.state: row.many for row in rows}
+
+
+def lately(now: datetime) -> datetime:
+    """From when on a resolved case still counts as news."""
+    return now - timedelta(days=14)

@@ -1,0 +1,243 @@
+"""The projection of human tasks: what lists and inboxes are read from. Nothing is decided by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, delete, func, insert, or_, select, update
+
+from rapport.model.base import Instant
+from rapport.model.ids import UNDELIVERED_STEP, undelivered_task
+from rapport.model.task import TaskDefinition, TaskHolder, TaskPhase, TaskProjection, TaskRecord
+from rapport.rules.todo_template import OF_MEETINGS
+from rapport.storage import upserts
+from rapport.storage.contract import tell_step
+from rapport.storage.database import Connection
+from rapport.storage.tables import ContactRow, SubmissionRow, TaskHolderRow, TaskRow
+
+
+class Task(TaskRecord):
+    """A human task as it was last told.
+
+    Attributes:
+        said: What was asked for in this round, as it was written; a JSON object of the task's `asks`.
+        question_said: The open question about it, if there is one.
+        about_name: What the contact whom it concerns is called.
+    """
+
+    closed: Instant | None
+    said: str | None = None
+    question_said: str | None = None
+    about_name: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """Its title, with whom it concerns where that is one person."""
+        return f"{self.title} ({self.about_name})" if self.about_name else self.title
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it is open beyond its deadline."""
+        return self.phase is not TaskPhase.CLOSED and self.deadline is not None and self.deadline < now
+
+    @property
+    def shown(self) -> str:
+        """The SHA-256 of what a person is shown to decide on; stands on the timeline with their decision."""
+        words = [self.id, self.round, self.title, self.definition.question, self.said]
+        words += [[option.id, option.title] for option in self.definition.options]
+        return hashlib.sha256(json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+_DROP_HOLDERS = delete(TaskHolderRow).where(TaskHolderRow.task == bindparam("of_task"))
+_HOLDERS = insert(TaskHolderRow)
+
+
+async def project(connection: Connection, projection: TaskProjection) -> None:
+    """Write down what a human task says of itself."""
+    await put(connection, projection, projection.now)
+    await tell_step(connection, projection.news)
+
+
+async def put(connection: Connection, task: TaskRecord, now: datetime) -> None:
+    """Write down a task that belongs to no account's story, or the part of one that is none."""
+    written = task.model_dump(mode="json", include={"definition", "answers"})
+    plain = task.model_dump(include=set(TaskRecord.model_fields) - {"definition", "answers", "holders"})
+    closed = now if task.phase is TaskPhase.CLOSED else None
+    await upserts.put(connection, TaskRow, [plain | written | {"closed": closed}])
+    await connection.execute(_DROP_HOLDERS, {"of_task": task.id})
+    if task.holders and task.phase is not TaskPhase.CLOSED:
+        await connection.execute(_HOLDERS, [{"task": task.id, **holder.model_dump()} for holder in task.holders])
+
+
+_COLUMNS = tuple(column for column in TaskRow.__table__.columns)
+_TASKS = (
+    select(*_COLUMNS, SubmissionRow.text.label("said"), ContactRow.name.label("about_name"))
+    .outerjoin(SubmissionRow, SubmissionRow.id == TaskRow.request)
+    .outerjoin(ContactRow, ContactRow.id == TaskRow.about)
+)
+
+
+async def _read(connection: Connection, query: Executable, parameters: dict[str, Any]) -> list[Task]:
+    rows = list(await connection.execute(query, parameters))
+    holders = await connection.execute(
+        select(TaskHolderRow.__table__).where(TaskHolderRow.task.in_([row.id for row in rows]))
+    )
+    held: dict[str, list[TaskHolder]] = {}
+    for row in holders:
+        held.setdefault(row.task, []).append(TaskHolder.model_validate(row._mapping))
+    asked = [row.asked for row in rows if row.asked]
+    words = {
+        row.id: row.text
+        for row in await connection.execute(
+            select(SubmissionRow.id, SubmissionRow.text).where(SubmissionRow.id.in_(asked))
+        )
+    }
+    return [
+        Task.model_validate({**row._mapping, "holders": held.get(row.id, []), "question_said": words.get(row.asked)})
+        for row in rows
+    ]
+
+
+async def task(connection: Connection, id_: str) -> Task | None:
+    """One task, by its workflow's id."""
+    return next(iter(await _read(connection, _TASKS.where(TaskRow.id == bindparam("which")), {"which": id_})), None)
+
+
+async def latest(connection: Connection, subject: str, step: str) -> Task | None:
+    """The latest attempt at a step's task."""
+    query = _TASKS.where(TaskRow.subject == bindparam("about"), TaskRow.step == bindparam("which"))
+    found = await _read(connection, query.order_by(TaskRow.opened.desc()).limit(1), {"about": subject, "which": step})
+    return next(iter(found), None)
+
+
+async def of_subject(connection: Connection, subject: str, *, open_only: bool = False) -> list[Task]:
+    """The tasks of a review or case, the oldest first."""
+    query = _TASKS.where(TaskRow.subject == bindparam("about"))
+    if open_only:
+        query = query.where(_OPEN)
+    return await _read(connection, query.order_by(TaskRow.opened, TaskRow.id), {"about": subject})
+
+
+async def open_about_emails(connection: Connection) -> list[str]:
+    """The open to-dos about emails that failed or may not have arrived, by id."""
+    return list(
+        await connection.scalars(select(TaskRow.id).where(TaskRow.step.endswith(f".{UNDELIVERED_STEP}"), _OPEN))
+    )
+
+
+async def open_about_email(connection: Connection, account: str, message: str) -> str | None:
+    """The open to-do about one email, if somebody is asked about it; by id."""
+    *_, digest = undelivered_task(account, message, 1).split("/")
+    query = select(TaskRow.id).where(TaskRow.id.like(f"task/{account}/{UNDELIVERED_STEP}/%/{digest}"), _OPEN)
+    found: str | None = await connection.scalar(query)
+    return found
+
+
+async def close_gone(connection: Connection, id_: str) -> None:
+    """Take a task out of every inbox whose workflow was ended from outside: nobody would hear an answer."""
+    await connection.execute(
+        update(TaskRow).where(TaskRow.id == id_, _OPEN).values(phase=TaskPhase.CLOSED, outcome=ENDED)
+    )
+
+
+async def reopen_gone(connection: Connection, ids: Collection[str]) -> None:
+    """Put tasks into inboxes again of which the workflow goes on that was ended from outside."""
+    gone = (TaskRow.id.in_(ids), TaskRow.phase == TaskPhase.CLOSED, TaskRow.outcome == ENDED, TaskRow.closed.is_(None))
+    await connection.execute(update(TaskRow).where(*gone).values(phase=TaskPhase.OPEN, outcome=None))
+
+
+async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:
+    """The open to-dos that the meeting of a step has put to its TAM, by id.
+
+    Args:
+        attempt: Which time the step is done; from the second on, the to-dos' steps carry its number.
+    """
+    of = step if attempt == 1 else f"{step}.{attempt}"
+    names = [f"{of}.{name}" for name in OF_MEETINGS]
+    query = select(TaskRow.id).where(TaskRow.contract == contract, TaskRow.step.in_(names), _OPEN)
+    return list(await connection.scalars(query.order_by(TaskRow.id)))
+
+
+async def waiting_for(connection: Connection, member: str | None = None, *, limit: int | None = None) -> list[Task]:
+    """The open tasks that wait for a member, or for anyone; the earliest deadline first.
+
+    Args:
+        limit: How many of them; by default all.
+    """
+    return await _read(connection, _TASKS.where(*_waits_for(member)).order_by(*_EARLIEST).limit(limit), {})
+
+
+async def count_waiting(connection: Connection, member: str | None = None, *, before: datetime | None = None) -> int:
+    """How many open tasks wait for a member, or for anyone.
+
+    Args:
+        before: Only those whose deadline was before this.
+    """
+    query = select(func.count()).select_from(TaskRow).where(*_waits_for(member))
+    if before is not None:
+        query = query.where(TaskRow.deadline < before)
+    return int(await connection.scalar(query))
+
+
+async def asked_by(connection: Connection, member: str, *, limit: int | None = None) -> list[Task]:
+    """The open tasks that a member waits for others to decide, and that do not wait for themself.
+
+    Args:
+        limit: As in `waiting_for`.
+    """
+    return await _read(connection, _TASKS.where(*_asked_by(member)).order_by(*_EARLIEST).limit(limit), {})
+
+
+async def count_asked(connection: Connection, member: str) -> int:
+    """How many `asked_by` has."""
+    return int(await connection.scalar(select(func.count()).select_from(TaskRow).where(*_asked_by(member))))
+
+
+async def steps_of(connection: Connection, member: str) -> set[tuple[str, str]]:
+    """The accounts and steps of the open tasks that wait for a member, or that they wait for."""
+    mine = or_(TaskRow.id.in_(_awaiting(member)), TaskRow.requester == member)
+    rows = await connection.execute(select(TaskRow.account, TaskRow.step).where(_OPEN, mine))
+    return {(row.account, row.step) for row in rows}
+
+
+def _waits_for(member: str | None) -> list[ColumnElement[bool]]:
+    return [_ALL_OPEN] if member is None else [_OPEN, TaskRow.id.in_(_awaiting(member))]
+
+
+def _asked_by(member: str) -> list[ColumnElement[bool]]:
+    return [_OPEN, TaskRow.requester == member, TaskRow.id.not_in(_awaiting(member))]
+
+
+def _awaiting(member: str) -> Select[str]:
+    return select(TaskHolderRow.task).where(TaskHolderRow.member == member, TaskHolderRow.awaited)
+
+
+# Where nothing else narrows it down, by the index of phases; that finds what is equal to something and nothing else.
+# Where something does, SQLite is not to take that index instead.
+ENDED: Final = "ended"
+"""The outcome of a task whose workflow was ended from outside."""
+
+_OPEN: Final = TaskRow.phase != TaskPhase.CLOSED
+_ALL_OPEN: Final = TaskRow.phase.in_([phase for phase in TaskPhase if phase is not TaskPhase.CLOSED])
+_EARLIEST: Final = (TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id)
+
+
+async def open_about(connection: Connection, contact: str) -> list[Task]:
+    """The open tasks that concern one contact."""
+    return await _read(connection, _TASKS.where(TaskRow.about == contact, _OPEN), {})
+
+
+async def open_ids(connection: Connection, *, put_to_people_of: str | None = None) -> list[str]:
+    """The ids of all open tasks.
+
+    Args:
+        put_to_people_of: Of this account alone, and only those that the customer's people decide.
+    """
+    if put_to_people_of is None:
+        return list(await connection.scalars(select(TaskRow.id).where(_ALL_OPEN)))
+    query = select(TaskRow.id, TaskRow.definition).where(_OPEN, TaskRow.account == put_to_people_of)
+    rows = await connection.execute(query)
+    return [row.id for row in rows if TaskDefinition.model_validate(row.definition).is_put_to_customers]

@@ -1,0 +1,407 @@
+"""`rapport case …`"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rapport.model.base import UserError
+from rapport.model.commands import in_name
+from rapport.model.reading import check
+from rapport.model.support_case import GENERAL, Dossier, WrittenCase
+from rapport.storage.support_case import LISTED
+from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.use_cases import support_case
+from starters.use_cases.services import Actor, Services
+from starters.use_cases.support_case import (
+    Assign,
+    CaseDone,
+    Drafted,
+    HandOff,
+    Merge,
+    Opened,
+    Reclassify,
+    Say,
+    Split,
+)
+from starters.views import support_case as support_case_views
+from starters.views.support_case import CaseLine, CaseShown
+
+app = typer.Typer(help="Support cases: questions, who has them, what was promised.", no_args_is_help=True)
+
+Ref = Annotated[str, typer.Argument(help="The case's number, such as C-00012.", metavar="REF")]
+Text = Annotated[str, typer.Option("--text", help="What you say; @FILE takes it from a file.")]
+OptionalText = Annotated[str | None, typer.Option("--text", help="Why; it stands on the case.")]
+
+
+def words(text: str) -> str:
+    """A text, or that of a file where it begins with an at sign.
+
+    Raises:
+        Refusal: The file cannot be read.
+    """
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise UserError("cannot be read", field=text[1:], fix="name a text file in UTF-8") from None
+
+
+@app.command("open")
+def open_(
+    account: str,
+    question: Annotated[str, typer.Option("--question", "-q", help="What they ask; @FILE takes it from a file.")],
+    contact: Annotated[
+        str | None, typer.Option("--contact", help="Whose question it is; else the champion's.", metavar="EMAIL")
+    ] = None,
+    severity: Annotated[str, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = "3",
+    area: Annotated[str, typer.Option("--area", help="The product area; see `rapport desk rules`.")] = GENERAL,
+    phone: Annotated[bool, typer.Option("--phone", help="They are on the phone.")] = False,
+    thread: Annotated[str | None, typer.Option("--thread", help="What its mails have in common.")] = None,
+    partner: Annotated[str | None, typer.Option("--partner", help="Who passes it on.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Your own key: the same once more opens nothing.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take a question in: it gets a number, the customer an acknowledgement, and somebody gets the case."""
+
+    async def work(services: Services) -> Opened:
+        said = {
+            "account": account,
+            "question": words(question),
+            "contact": contact,
+            "severity": severity,
+            "area": area,
+            "channel": "phone" if phone else "cli",
+            "thread": thread,
+            "partner": partner,
+            "id": key,
+        }
+        return await support_case.open_case(services, check(WrittenCase, said, ""), acting(services, as_))
+
+    opened = with_office(data, work, as_json=json)
+    if json:
+        print_json(opened)
+        return
+    out.print(f"{opened.ref} is open" if opened.created else f"It belongs to {opened.ref}, and stands there now")
+    if opened.duplicates:
+        into = opened.duplicates[0] if len(opened.duplicates) == 1 else "REF"
+        alike = ", ".join(opened.duplicates)
+        out.print(f"Likely the same as {alike}; if it is: rapport case merge {opened.ref} --into {into} --as EMAIL")
+
+
+@app.command("list")
+def list_(
+    account: Annotated[str | None, typer.Option("--account", help="Only this account's.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only whose owner this is.", metavar="EMAIL")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Those that are over as well.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Cases: those that nobody has come first."""
+    found = with_office(
+        data, lambda services: support_case_views.listed(services, account, also_over=all_, owner=owner), as_json=json
+    )
+    if json:
+        print_json(found)
+    elif found:
+        print_cases(found)
+        if len(found) == LISTED:
+            out.print(f"These are the first {LISTED}; --account and --owner show fewer.")
+    else:
+        out.print("No case is open.")
+
+
+@app.command()
+def show(ref: Ref, data: Data = None, json: Json = False) -> None:
+    """A case: the question, all that was said, who has it and why, what was promised."""
+    found = with_office(data, lambda services: support_case_views.show(services, ref), as_json=json)
+    if json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+@app.command()
+def answer(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Answer the customer."""
+    _say(support_case.answer, ref, text, as_, data, as_json=json)
+
+
+@app.command()
+def note(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Note something for colleagues; the customer never sees it."""
+    _say(support_case.note, ref, text, as_, data, as_json=json)
+
+
+@app.command()
+def context(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Add what you know of the customer; the case's owner is told."""
+    _say(support_case.context, ref, text, as_, data, as_json=json)
+
+
+@app.command("wait-customer")
+def wait_customer(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Ask the customer for something; the clock stands still until they answer."""
+    _say(support_case.wait_customer, ref, text, as_, data, as_json=json)
+
+
+@app.command("customer-said")
+def customer_said(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Log what the customer said; the clock goes on, and a resolved case is open again."""
+    _say(support_case.customer_said, ref, text, as_, data, as_json=json)
+
+
+@app.command()
+def resolve(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Say what solved it; the customer is told."""
+    _say(support_case.resolve, ref, text, as_, data, as_json=json)
+
+
+@app.command()
+def reopen(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Open a resolved case again."""
+    _say(support_case.reopen, ref, text, as_, data, as_json=json)
+
+
+@app.command()
+def assign(
+    ref: Ref,
+    to: Annotated[str, typer.Option("--to", help="A support engineer.", metavar="EMAIL")],
+    text: OptionalText = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Give a case to somebody by hand."""
+
+    async def work(services: Services, actor: Actor) -> CaseDone:
+        return await support_case.assign(services, ref, check(Assign, {"to": to, "text": text}, ""), actor)
+
+    _do(work, as_, data, as_json=json)
+
+
+@app.command("hand-off")
+def hand_off(
+    ref: Ref,
+    text: Text,
+    to: Annotated[str | None, typer.Option("--to", help="Else the desk finds somebody.", metavar="EMAIL")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Pass a case on, with where it stands."""
+
+    async def work(services: Services, actor: Actor) -> CaseDone:
+        said = {"text": words(text), "to": to}
+        return await support_case.hand_off(services, ref, check(HandOff, said, ""), actor)
+
+    _do(work, as_, data, as_json=json)
+
+
+@app.command()
+def classify(
+    ref: Ref,
+    severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
+    area: Annotated[str | None, typer.Option("--area", help="The product area.")] = None,
+    text: OptionalText = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say how bad it is, or what it is about, anew."""
+
+    async def work(services: Services, actor: Actor) -> CaseDone:
+        said = {"severity": severity, "area": area, "text": text}
+        given = {name: value for name, value in said.items() if value is not None}
+        return await support_case.classify(services, ref, check(Reclassify, given, ""), actor)
+
+    _do(work, as_, data, as_json=json)
+
+
+@app.command()
+def escalate(
+    ref: Ref,
+    tried: Annotated[str, typer.Option(help="What was tried, and what came of it.")] = "",
+    reproduction: Annotated[str, typer.Option(help="How to make it happen.")] = "",
+    version: Annotated[str, typer.Option(help="Which version it happens in.")] = "",
+    logs: Annotated[str, typer.Option(help="What the logs say; @FILE takes it from a file.")] = "",
+    impact: Annotated[str, typer.Option(help="What it costs the customer.")] = "",
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Ask engineering, with a complete dossier; they answer the owner, never the customer."""
+
+    async def work(services: Services, actor: Actor) -> CaseDone:
+        said = {
+            "tried": words(tried),
+            "reproduction": words(reproduction),
+            "version": words(version),
+            "logs": words(logs),
+            "impact": words(impact),
+        }
+        given = {name: value for name, value in said.items() if value.strip()}
+        return await support_case.escalate(services, ref, check(Dossier, given, ""), actor)
+
+    _do(work, as_, data, as_json=json)
+
+
+@app.command()
+def merge(
+    ref: Ref,
+    into: Annotated[str, typer.Option("--into", help="The case that it becomes a part of.", metavar="REF")],
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a case a part of another one of the same account."""
+
+    async def work(services: Services, actor: Actor) -> CaseDone:
+        return await support_case.merge(services, ref, check(Merge, {"into": into}, ""), actor)
+
+    _do(work, as_, data, as_json=json)
+
+
+@app.command()
+def split(
+    ref: Ref,
+    question: Annotated[str, typer.Option("--question", "-q", help="The part that is a case of its own.")],
+    area: Annotated[str | None, typer.Option("--area", help="Its product area.")] = None,
+    severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a case of its own of a part of the question."""
+
+    async def work(services: Services) -> Opened:
+        said = {"question": words(question), "area": area, "severity": severity}
+        given = {name: value for name, value in said.items() if value is not None}
+        return await support_case.split(services, ref, check(Split, given, ""), acting(services, as_))
+
+    opened = with_office(data, work, as_json=json)
+    if json:
+        print_json(opened)
+    else:
+        out.print(f"{opened.ref} is open, split from {ref}")
+
+
+@app.command("to-review")
+def to_review(
+    ref: Ref,
+    text: Text,
+    to: Annotated[Path | None, typer.Option("--out", help="Write the draft into this file.", metavar="FILE")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a draft tech review of a case that needs a decision; the text says why."""
+
+    async def work(services: Services) -> Drafted:
+        return await support_case.to_review(services, ref, check(Say, {"text": words(text)}, ""), acting(services, as_))
+
+    drafted = with_office(data, work, as_json=json)
+    if to is not None:
+        to.write_text(drafted.draft)
+    if json:
+        print_json(drafted)
+    else:
+        out.print(_plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}")
+
+
+def _say(
+    act: Callable[[Services, str, Say, Actor], Awaitable[CaseDone]],
+    ref: str,
+    text: str,
+    as_: str | None,
+    data: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    async def work(services: Services, actor: Actor) -> CaseDone:
+        return await act(services, ref, check(Say, {"text": words(text)}, ""), actor)
+
+    _do(work, as_, data, as_json=as_json)
+
+
+def _do(
+    work: Callable[[Services, Actor], Awaitable[CaseDone]], as_: str | None, data: Path | None, *, as_json: bool
+) -> None:
+    done = with_office(data, lambda services: work(services, acting(services, as_)), as_json=as_json)
+    if as_json:
+        print_json(done)
+    else:
+        out.print(f"{done.ref}: {done.outcome}")
+
+
+def print_cases(found: Sequence[CaseLine]) -> None:
+    """Cases as a table."""
+    lines = table("case", "sev", "account", "question", "state", "owner", "since", "next promise")
+    for line in found:
+        promised = f"{line.promise} by {when(line.due)}" if line.due else line.waiting_for or ""
+        lines.add_row(
+            line.ref,
+            str(line.severity),
+            line.account,
+            line.heading,
+            line.state,
+            line.owner or "nobody yet",
+            when(line.since or line.opened),
+            promised,
+        )
+    out.print(lines)
+    free = any(line.owner is None for line in found)
+    how = in_name("rapport case assign CASE --to EMAIL") if free else "rapport case show CASE"
+    out.print(f"\nTo {'give one to somebody' if free else 'see what moves one on'}:\n  {how}", soft_wrap=True)
+
+
+def _print(case: CaseShown) -> None:
+    out.print(f"[bold]{case.ref}[/bold] {_plain(case.heading)}")
+    facts: list[tuple[str, Any]] = [
+        ("account", f"{case.account}, {case.contact}" + (f" through {case.partner}" if case.partner else "")),
+        ("severity, area", f"{case.severity}, {case.area}"),
+        ("state", case.state + (f" into {case.merged_into}" if case.merged_into else "")),
+        ("owner", f"{case.owner}, since {when(case.since)}" if case.owner else "nobody yet"),
+        ("promised", f"{case.promise} by {when(case.due)}" if case.due else None),
+        ("engineering", case.escalation),
+        ("area's team", case.team),
+        *(("tech review", f"{one.ref}, {(one.outcome or one.phase).replace('_', ' ')}") for one in case.reviews),
+        *(("product gap", " ".join([f"{one.ref}, {one.status}", one.roadmap or ""]).strip()) for one in case.gaps),
+        ("opened", f"{when(case.opened)}, by {case.channel}"),
+    ]
+    for name, value in facts:
+        if value:
+            out.print(f"  [dim]{name}:[/dim] {_plain(str(value))}")
+    out.print(f"\n{_plain(case.question)}\n")
+    for line in case.log:
+        about = f" ({line.about})" if line.about else ""
+        out.print(f"[dim]{when(line.at)}[/dim] {_plain(line.who)} {line.what}{_plain(about)}")
+        if line.text:
+            out.print(f"  {_plain(line.text)}")
+    for one in case.duplicates:
+        out.print(f"[dim]likely the same:[/dim] {one}; if it is: rapport case merge {case.ref} --into {one} --as EMAIL")
+    for granted in case.deviations:
+        out.print(f"[dim]granted:[/dim] {granted.ref}, {_plain(granted.title)}: {granted.outcome.replace('_', ' ')}")
+        for condition in granted.conditions:
+            out.print(f"  {_plain(condition)}")
+    for solved in case.similar:
+        about = _plain(f"{solved.account}: {solved.question.splitlines()[0][:90]}")
+        out.print(f"[dim]solved before:[/dim] {solved.ref}, {about}\n  {_plain(solved.answer)}")
+    for choice in case.why:
+        out.print(f"[dim]why, {when(choice.at)}:[/dim] {choice.owner or 'nobody'}: {choice.reason}")
+        for seen in choice.considered:
+            out.print(
+                f"    {_plain(seen.name)} {seen.bar or f'load {seen.load}, given {seen.given} in {seen.hours} h'}"
+            )
+    for command in case.next:
+        out.print(f"[dim]next:[/dim] {_plain(command)}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,236 @@
+"""`rapport review …`: technical reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.markup import escape
+
+from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
+from rapport.model.meeting import Receipt
+from rapport.model.reading import check
+from starters.cli import tech_review_needs
+from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.use_cases import tech_review, tech_review_files
+from starters.use_cases.services import LATER, LISTED, Services
+from starters.use_cases.tech_review import Feedback, Reason, Stance, Submitted
+from starters.views import tech_review_record
+from starters.views.tech_review import ReviewLine, ReviewShown
+
+app = typer.Typer(
+    help="Technical reviews: a decision that a customer needs, with everybody heard.", no_args_is_help=True
+)
+tech_review_needs.add_to(app)
+
+Ref = Annotated[str, typer.Argument(help="What the review is called, such as TR-0007.", metavar="REF")]
+File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown with front matter.", metavar="FILE")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it stands on record.")]
+
+
+@app.command()
+def submit(file: File, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Ask for a review."""
+
+    async def work(services: Services) -> Submitted:
+        return await tech_review.submit(services, tech_review_files.read_request(file), acting(services, as_))
+
+    done = with_office(data, work, as_json=json)
+    if json:
+        print_json(done)
+    else:
+        out.print(f"[bold]{done.ref}[/bold] is on its way. To see where it stands: rapport review show {done.ref}")
+
+
+@app.command()
+def edit(ref: Ref, file: File, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Change what is asked for, or the design document: a new round, in which everybody is heard anew."""
+
+    async def work(services: Services) -> Receipt:
+        return await tech_review.edit(services, ref, tech_review_files.read_request(file), acting(services, as_))
+
+    _receipt(with_office(data, work, as_json=json), "Changed; everybody is heard anew.", as_json=json)
+
+
+@app.command()
+def show(ref: Ref, data: Data = None, json: Json = False) -> None:
+    """One review: what is asked for, what was said, and what it waits for."""
+    shown = with_office(data, lambda services: tech_review.show(services, ref), as_json=json)
+    if json:
+        print_json(shown)
+    else:
+        _print(shown)
+
+
+@app.command("list")
+def list_(
+    account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
+    search: Annotated[str, typer.Option("--search", help="Words that all have to stand somewhere in it.")] = "",
+    open_: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The reviews: what is overdue first, then the newest."""
+    most = None if json else LISTED
+    found = with_office(
+        data,
+        lambda services: tech_review.page(services, account, search, also_closed=not open_, most=most),
+        as_json=json,
+    )
+    if json:
+        print_json(list(found.lines))
+    elif found.lines:
+        _print_lines(found.lines)
+        if further := found.total - len(found.lines):
+            out.print(f"{further} more come after these; find them with --search, or all of them with --json.")
+    else:
+        out.print("There is no such review." if search else "There is no review.")
+
+
+@app.command()
+def feedback(
+    ref: Ref,
+    text: Annotated[str, typer.Option("--text", help="What there is to say.")],
+    stance: Annotated[
+        str | None,
+        typer.Option("--stance", help=f"What your side is for, where it is asked: {', '.join(get_args(Stance))}."),
+    ] = None,
+    on_behalf_of: Annotated[
+        str | None,
+        typer.Option("--on-behalf-of", help="Who said it in the channel, where you enter it.", metavar="EMAIL"),
+    ] = None,
+    link: Annotated[str | None, typer.Option("--link", help="Where it was said.", metavar="URL")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say something to a review; where your side is asked, with its stance."""
+
+    async def work(services: Services) -> Receipt:
+        given = {"text": text, "stance": stance, "on_behalf_of": on_behalf_of, "link": link}
+        return await tech_review.feedback(services, ref, check(Feedback, given, ""), acting(services, as_))
+
+    _receipt(with_office(data, work, as_json=json), "It stands on record.", as_json=json)
+
+
+@app.command("request-meeting")
+def request_meeting(ref: Ref, reason: Why, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Ask to talk about it live; the CE sees to it, and writes down what came of it."""
+
+    async def work(services: Services) -> Receipt:
+        return await tech_review.request_meeting(services, ref, _reason(reason), acting(services, as_))
+
+    _receipt(with_office(data, work, as_json=json), "Asked; the CE gets a mail.", as_json=json)
+
+
+@app.command()
+def withdraw(ref: Ref, reason: Why, as_: As = None, data: Data = None, json: Json = False) -> None:
+    """Say that nobody needs it any more."""
+
+    async def work(services: Services) -> Receipt:
+        return await tech_review.withdraw(services, ref, _reason(reason), acting(services, as_))
+
+    _receipt(with_office(data, work, as_json=json), "Withdrawn; nobody is asked any more.", as_json=json)
+
+
+@app.command()
+def record(
+    ref: Ref,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write Markdown and HTML into this folder.", metavar="DIR")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The record of the decision: what was asked, said, decided and told, with its signed receipts."""
+    if to is not None:
+        files = with_office(data, lambda services: tech_review_record.write(services, ref, to), as_json=json)
+        if json:
+            print_json(files)
+        else:
+            out.print("\n".join(files.files), markup=False, soft_wrap=True)
+        return
+    made = with_office(data, lambda services: tech_review_record.record(services, ref), as_json=json)
+    if json:
+        print_json(made)
+    else:
+        out.print(made.markdown, markup=False, soft_wrap=True, end="")
+
+
+def _reason(text: str) -> Reason:
+    return check(Reason, {"reason": text}, "")
+
+
+def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(receipt)
+    else:
+        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
+
+
+def _print_lines(lines: Sequence[ReviewLine]) -> None:
+    rows = table("ref", "what", "waits for", "since", "needed by")
+    rows.columns[0].no_wrap = True
+    for line in lines:
+        until = f"[red]{when(line.needed_by)} overdue[/red]" if line.overdue else when(line.needed_by)
+        what = f"{line.account}: {escape(line.title)}"
+        rows.add_row(line.ref, what, line.waiting_for or _stands(line), when(line.since) if line.since else "", until)
+    out.print(rows)
+    ways = [line.unblock for line in lines if line.unblock]
+    if ways:
+        out.print("\nTo move them on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
+
+
+def _stands(line: ReviewLine) -> str:
+    outcome = (line.outcome or "").replace("_", " ")
+    if line.phase in ("closed", "acknowledgement"):
+        return outcome
+    if line.phase == "revisit":
+        return f"{outcome}, comes back {when(line.revisit)}"
+    return str(line.phase)
+
+
+def _print(shown: ReviewShown) -> None:
+    late = " [red]OVERDUE[/red]" if shown.overdue else ""
+    out.print(f"[bold]{shown.ref}[/bold] {escape(shown.title)}, for {escape(shown.account_name)}{late}")
+    out.print(
+        f"{ASKS[shown.ask].capitalize()}, {STAGES[shown.stage]}; asked for by {escape(shown.by)}, round {shown.round}. "
+        f"Needed by {when(shown.needed_by)}."
+    )
+    if shown.from_case:
+        out.print(f"  From the support case: {shown.from_case}", markup=False)
+    for question, text in shown.asked:
+        out.print(f"  {question}: {text}", markup=False)
+    if shown.rounds[-1].design_link:
+        out.print(
+            f"  Design document: {shown.rounds[-1].design_link} ({shown.rounds[-1].design_version})", markup=False
+        )
+    if shown.remarks:
+        rows = table("round", "who", "for", "said", "")
+        for one in shown.remarks:
+            said = OPTIONS.get(one.option or "", _plain(one.option or ""))
+            where = f" ({one.link}, entered by {one.entered_by})" if one.link else ""
+            rows.add_row(
+                str(one.round),
+                escape(one.who or ""),
+                one.seat or _plain(one.kind),
+                said,
+                escape((one.text or "") + where),
+            )
+        out.print(rows)
+    for condition in shown.conditions:
+        out.print(f"Depends on: {condition}", markup=False)
+    if shown.outcome:
+        out.print(f"[bold]{_stands(shown).capitalize()}[/bold]")
+    if shown.waiting_for:
+        due = f", due {when(shown.deadline)}" if shown.deadline else ""
+        out.print(f"Waits for {shown.waiting_for}{due}.", markup=False)
+    for asked in shown.asks:
+        out.print(f"  {asked.title}: {', '.join(asked.waits_for) or 'nobody'}", markup=False)
+        out.print(f"    rapport task show {asked.task}", markup=False, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    return text.replace("_", " ")

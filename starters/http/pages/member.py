@@ -1,0 +1,283 @@
+"""Pages of members: the portfolio, and one account with what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from calendar import day_name
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Annotated, Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+
+from rapport.model.account import CHAMPION, WEEKDAYS, personas
+from rapport.model.base import InputModel, Prose, Refused, UserError
+from rapport.model.message import MessageState
+from rapport.model.playbook import Stage
+from rapport.model.reading import check
+from starters.http.auth import Session, SignedIn, TheServices, check_form
+from starters.http.pages.rendering import day, done_of, fields, member_page, see_other
+from starters.http.problems import status_of
+from starters.use_cases import (
+    account as accounts,
+    account_data,
+    action,
+    blocker,
+    cadence,
+    gap,
+    meeting,
+    message,
+    onboarding,
+    tech_review,
+    timeline,
+)
+from starters.use_cases.account import AccountShown
+from starters.use_cases.cadence import CadenceShown
+from starters.use_cases.meeting import MeetingShown
+from starters.use_cases.onboarding import MilestoneShown, Status
+from starters.use_cases.services import LISTED, Actor, Services, present
+from starters.use_cases.timeline import EntryShown
+from starters.views import support_case
+
+router = APIRouter()
+
+RECENT: Final = 40
+"""How many entries of the timeline a page shows at first."""
+
+
+StageState = Literal["reached", "unsent", "current", "ahead", "absent"]
+"""How far an account is with a stage; `unsent` is a welcome whose steps have ended, and of which no email has gone."""
+
+
+class StageMark(NamedTuple):
+    """One stage of the lifecycle, and how far the account is with it."""
+
+    name: str
+    title: str
+    state: StageState
+
+
+@dataclass(frozen=True)
+class RefusedForm:
+    """A form that was refused, with what was typed in it."""
+
+    name: str
+    step: str
+    refusal: UserError
+    typed: dict[str, str] = field(default_factory=dict)
+
+
+class ReportForm(InputModel):
+    """How a meeting went, as a form says it."""
+
+    outcome: Literal["held", "no_show"]
+    note: Prose | None = None
+
+
+@router.get("/")
+async def portfolio(request: Request, services: TheServices, session: SignedIn) -> Response:
+    """Every account, those past their deadline first."""
+    lines = await accounts.portfolio(services)
+    late = await tech_review.overdue(services, LISTED)
+    return await member_page(request, services, session, "portfolio.html", lines=lines, late=late)
+
+
+@router.get("/accounts/{key}")
+async def account(
+    request: Request,
+    key: str,
+    services: TheServices,
+    session: SignedIn,
+    all_: Annotated[bool, Query(alias="all")] = False,
+) -> Response:
+    """One account: where it is, what it waits for, and how to move it on."""
+    return await account_page(request, services, session, key, everything=all_)
+
+
+@router.post("/accounts/{key}/meetings/{step}/book")
+async def book(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+    """Set a meeting's time by hand."""
+    await check_form(request, services, session)
+    typed = await fields(request)
+    shown = await accounts.show(services, key)
+    try:
+        start = wall_time(typed.get("start", ""), shown.tam.zone)
+        receipt = await meeting.book(services, key, step, start, acting(services, session, shown))
+    except UserError as refusal:
+        return await account_page(request, services, session, key, RefusedForm("book", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done={done_of(receipt, 'booked')}")
+
+
+@router.post("/accounts/{key}/meetings/{step}/report")
+async def report(request: Request, key: str, step: str, services: TheServices, session: SignedIn) -> Response:
+    """Say whether a meeting was held."""
+    await check_form(request, services, session)
+    typed = await fields(request)
+    shown = await accounts.show(services, key)
+    try:
+        said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
+        receipt = await meeting.report(services, key, step, said.outcome, acting(services, session, shown), said.note)
+    except UserError as refusal:
+        return await account_page(request, services, session, key, RefusedForm("report", step, refusal, typed))
+    return see_other(f"/accounts/{key}?done={done_of(receipt, said.outcome)}")
+
+
+def acting(services: Services, session: Session, shown: AccountShown) -> Actor:
+    """Who acts through an account's page: a signed-in member as nobody but themself.
+
+    An operator acts as the member of the settings, else as the account's TAM.
+    """
+    if session.email is not None:
+        return Actor(email=session.email, channel="page")
+    email = services.settings.as_ or shown.tam.email
+    return Actor(email=email, channel="page", entered_by=f"token {session.name}", verified_by="operator")
+
+
+def wall_time(text: str, zone: str) -> datetime:
+    """Read what a date and time field gives, in a zone.
+
+    Raises:
+        Refusal: It is empty, or a clock of that zone never shows it.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError("is not filled in", field="start", fix="choose a date and a time") from None
+    instant = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if read.tzinfo is None else read.astimezone(UTC)
+    if read.tzinfo is None and instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != read:
+        raise UserError(f"the clocks of {zone} skip that time", field="start", fix="choose another")
+    return instant
+
+
+async def account_page(
+    request: Request,
+    services: Services,
+    session: Session,
+    key: str,
+    failed: RefusedForm | None = None,
+    *,
+    everything: bool = False,
+) -> Response:
+    """Draw an account's page.
+
+    Args:
+        failed: A form of it that was refused.
+        everything: Show the whole timeline.
+    """
+    shown = await accounts.show(services, key)
+    status = await _status(services, key)
+    recurring = await _cadence(services, key)
+    open_ones = {rhythm.step for rhythm in recurring.rhythms if rhythm.open} if recurring else set()
+    milestones = status.milestones if status else ()
+    running = [one for one in milestones if one.state == "running" or one.step in open_ones]
+    found, unreachable = await _meetings(services, key, running) if status and status.live else ({}, bool(running))
+    lines = await message.listed(services, key)
+    told = list(reversed(await timeline.timeline_of(services, key)))
+    return await member_page(
+        request,
+        services,
+        session,
+        "account.html",
+        status=200 if failed is None else status_of(failed.refusal),
+        account=shown,
+        onboarding=status,
+        stages=stages(status),
+        running=running,
+        broken=[one for one in milestones if one.state == "failed"],
+        meetings=found,
+        cadence=recurring,
+        unreachable=unreachable,
+        known=await account_data.known(services, key),
+        messages=list(reversed(lines)),
+        drafts=sum(line.state is MessageState.DRAFT for line in lines),
+        days=by_day(told if everything else told[:RECENT], shown.tam.zone),
+        more=0 if everything else max(0, len(told) - RECENT),
+        actor=acting(services, session, shown).email,
+        champion_zone=next((one.zone for one in shown.contacts if one.role == personas()[CHAMPION].title), None),
+        weekdays=list(zip(WEEKDAYS, day_name, strict=True)),
+        earliest=_earliest(shown.tam.zone),
+        failed=failed,
+        blockers=await blocker.listed(services, key),
+        cases=await support_case.listed(services, key),
+        actions=await action.listed(services, key),
+        minutes=await meeting.with_minutes(services, key),
+        reviews=await tech_review.listed(services, key),
+        gaps=await gap.listed(services, account=key),
+    )
+
+
+def _earliest(zone: str) -> str:
+    """The earliest time that a field offers. A browser counts its steps of five minutes from there."""
+    now = present().astimezone(ZoneInfo(zone))
+    return f"{now.replace(minute=now.minute // 5 * 5):%Y-%m-%dT%H:%M}"
+
+
+async def _status(services: Services, key: str) -> Status | None:
+    """Where the account is; nothing if no onboarding was started for it."""
+    try:
+        return await onboarding.status(services, key)
+    except UserError as refusal:
+        if refusal.kind is Refused.NOT_FOUND:
+            return None
+        raise
+
+
+async def _cadence(services: Services, key: str) -> CadenceShown | None:
+    """What recurs for the account; nothing if nothing does yet."""
+    try:
+        return await cadence.show(services, key)
+    except UserError as refusal:
+        if refusal.kind is Refused.NOT_FOUND:
+            return None
+        raise
+
+
+async def _meetings(
+    services: Services, key: str, running: Sequence[MilestoneShown]
+) -> tuple[dict[str, MeetingShown], bool]:
+    """The meetings among the running steps, by step, and whether one of them did not answer."""
+
+    async def ask(step: str) -> MeetingShown | UserError:
+        try:
+            return await meeting.show(services, key, step)
+        except UserError as refusal:
+            return refusal
+
+    answers = await asyncio.gather(*(ask(milestone.step) for milestone in running))
+    found = {answer.step: answer for answer in answers if isinstance(answer, MeetingShown)}
+    silent = any(isinstance(answer, UserError) and answer.kind is Refused.UNREACHABLE for answer in answers)
+    return found, silent
+
+
+def stages(status: Status | None) -> list[StageMark]:
+    """The lifecycle, stage by stage."""
+    return [StageMark(stage, stage.replace("_", " ").capitalize(), _mark(stage, status)) for stage in Stage]
+
+
+def _mark(stage: Stage, status: Status | None) -> StageState:
+    if status is None:
+        return "ahead"
+    steps = [milestone for milestone in status.milestones if milestone.stage == stage]
+    if not steps:
+        return "absent"
+    if any(step.state in _OPEN for step in steps):
+        return "current" if stage == status.stage else "ahead"
+    return "unsent" if stage is Stage.WELCOME and _is_unwelcomed(status) else "reached"
+
+
+_OPEN: Final = ("waiting", "running", "failed")
+"""The states of a step that has not ended."""
+
+
+def _is_unwelcomed(status: Status) -> bool:
+    """Whether the customer's first email is still to go: the kickoff proposes times with it, or a step sends it."""
+    first = [step for step in status.milestones if step.stage in (Stage.WELCOME, Stage.KICKOFF)]
+    return not status.welcomed and any(step.unsent or step.state in _OPEN for step in first)
+
+
+def by_day(entries: Sequence[EntryShown], zone: str) -> list[tuple[str, list[EntryShown]]]:
+    """Entries under the days of a zone, in the order given."""
+    return [(name, list(some)) for name, some in groupby(entries, key=lambda entry: day(entry.at, zone))]

@@ -1,0 +1,198 @@
+"""Pages of the support desk: what waits, who has what, one case, and the form for a question on the phone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from rapport.model.base import Refused, UserError
+from rapport.model.reading import check
+from rapport.model.support_case import GENERAL, Dossier, WrittenCase
+from starters.http.auth import Session, SignedIn, TheServices, check_form
+from starters.http.deciding import acting
+from starters.http.pages.rendering import done_of, fields, member_page, see_other
+from starters.http.problems import status_of
+from starters.use_cases import account, desk, support_case
+from starters.use_cases.services import SUPPORT, Actor, Services
+from starters.use_cases.support_case import Assign, CaseDone, HandOff, Merge, Reclassify, Say
+from starters.views import support_case as support_case_views
+
+router = APIRouter()
+
+DOSSIER: Final = (
+    ("tried", "What was tried"),
+    ("reproduction", "How to make it happen"),
+    ("version", "Version"),
+    ("logs", "What the logs say"),
+    ("impact", "What it costs the customer"),
+)
+
+
+@dataclass(frozen=True)
+class RefusedForm:
+    """A form that was refused, with what was typed in it."""
+
+    name: str
+    refusal: UserError
+    typed: dict[str, str] = field(default_factory=dict)
+
+
+@router.get("/support")
+async def status(request: Request, services: TheServices, session: SignedIn) -> Response:
+    """The desk: what waits for an owner, who has what since when, what was promised next."""
+    return await _desk_page(request, services, session)
+
+
+@router.post("/support/open")
+async def open_case(request: Request, services: TheServices, session: SignedIn) -> Response:
+    """Log a question."""
+    await check_form(request, services, session)
+    typed = await fields(request)
+    data = {name: value for name in _OPEN if (value := typed.get(name, "").strip())}
+    try:
+        written = check(WrittenCase, {"channel": "page", **data}, "")
+        opened = await support_case.open_case(services, written, _actor(services, session, typed))
+    except UserError as refusal:
+        return await _desk_page(request, services, session, RefusedForm("open", refusal, typed))
+    return see_other(f"/cases/{opened.ref}?done={'opened' if opened.created else 'joined'}")
+
+
+@router.get("/cases/{ref}")
+async def show(
+    request: Request,
+    ref: str,
+    services: TheServices,
+    session: SignedIn,
+    why: Annotated[bool, Query()] = False,
+) -> Response:
+    """One case: the question, all that was said, what was promised, and what can be done."""
+    return await _case_page(request, services, session, ref, why=why)
+
+
+@router.post("/cases/{ref}/{verb}")
+async def act(request: Request, ref: str, verb: str, services: TheServices, session: SignedIn) -> Response:
+    """Do something to a case."""
+    await check_form(request, services, session)
+    typed = await fields(request)
+    work = _VERBS.get(verb)
+    if work is None:
+        raise UserError("there is no such page", kind=Refused.NOT_FOUND)
+    try:
+        done = await work(services, ref, typed, _actor(services, session, typed))
+    except UserError as refusal:
+        return await _case_page(request, services, session, ref, RefusedForm(verb, refusal, typed))
+    told = done_of(done, f"case_{verb.replace('-', '_')}")
+    return see_other(f"/cases/{ref}?done={told}")
+
+
+_OPEN: Final = ("account", "question", "contact", "severity", "area", "channel", "partner", "id")
+Work = Callable[[Services, str, dict[str, str], Actor], Awaitable[CaseDone]]
+
+
+def _saying(command: Callable[[Services, str, Say, Actor], Awaitable[CaseDone]]) -> Work:
+    async def work(services: Services, ref: str, typed: dict[str, str], actor: Actor) -> CaseDone:
+        return await command(services, ref, check(Say, {"text": typed.get("text", "")}, ""), actor)
+
+    return work
+
+
+async def _assign(services: Services, ref: str, typed: dict[str, str], actor: Actor) -> CaseDone:
+    return await support_case.assign(services, ref, check(Assign, {"to": typed.get("to", "")}, ""), actor)
+
+
+async def _hand_off(services: Services, ref: str, typed: dict[str, str], actor: Actor) -> CaseDone:
+    said = {"text": typed.get("text", ""), "to": typed.get("to") or None}
+    return await support_case.hand_off(services, ref, check(HandOff, said, ""), actor)
+
+
+async def _classify(services: Services, ref: str, typed: dict[str, str], actor: Actor) -> CaseDone:
+    said = {name: typed[name] for name in ("severity", "area") if typed.get(name)}
+    return await support_case.classify(services, ref, check(Reclassify, said, ""), actor)
+
+
+async def _escalate(services: Services, ref: str, typed: dict[str, str], actor: Actor) -> CaseDone:
+    said = {name: typed[name] for name, _ in DOSSIER if typed.get(name, "").strip()}
+    return await support_case.escalate(services, ref, check(Dossier, said, ""), actor)
+
+
+async def _merge(services: Services, ref: str, typed: dict[str, str], actor: Actor) -> CaseDone:
+    return await support_case.merge(services, ref, check(Merge, {"into": typed.get("into", "").strip()}, ""), actor)
+
+
+_VERBS: Final[dict[str, Work]] = {
+    "answer": _saying(support_case.answer),
+    "note": _saying(support_case.note),
+    "context": _saying(support_case.context),
+    "wait-customer": _saying(support_case.wait_customer),
+    "customer-said": _saying(support_case.customer_said),
+    "resolve": _saying(support_case.resolve),
+    "reopen": _saying(support_case.reopen),
+    "assign": _assign,
+    "hand-off": _hand_off,
+    "classify": _classify,
+    "escalate": _escalate,
+    "merge": _merge,
+}
+
+
+def _actor(services: Services, session: Session, typed: dict[str, str]) -> Actor:
+    """Who acts: a signed-in member as nobody but themself, an operator as the member whom the form names."""
+    return acting(session, typed.get("as") or services.settings.as_ or "")
+
+
+async def _desk_page(
+    request: Request, services: Services, session: Session, failed: RefusedForm | None = None
+) -> Response:
+    return await member_page(
+        request,
+        services,
+        session,
+        "desk.html",
+        status=200 if failed is None else status_of(failed.refusal),
+        desk=await desk.status(services),
+        zone=support_case_views.rules(services).desk.zone,
+        accounts=await account.portfolio(services),
+        areas=_areas(services),
+        actors=await _actors(services, session),
+        key=support_case.new_key(),
+        failed=failed,
+    )
+
+
+async def _case_page(
+    request: Request,
+    services: Services,
+    session: Session,
+    ref: str,
+    failed: RefusedForm | None = None,
+    *,
+    why: bool = False,
+) -> Response:
+    return await member_page(
+        request,
+        services,
+        session,
+        "case.html",
+        status=200 if failed is None else status_of(failed.refusal),
+        case=await support_case_views.show(services, ref),
+        zone=support_case_views.rules(services).desk.zone,
+        areas=_areas(services),
+        dossier=DOSSIER,
+        engineers=await support_case_views.engineers(services),
+        actors=await _actors(services, session),
+        why=why,
+        failed=failed,
+    )
+
+
+def _areas(services: Services) -> list[tuple[str, str]]:
+    known = support_case_views.rules(services).areas
+    return [(GENERAL, "Not placed yet"), *((name, area.title) for name, area in known.items())]
+
+
+async def _actors(services: Services, session: Session) -> list[tuple[str, str]]:
+    """As whom an operator may act; a member acts as themself."""
+    return [] if session.email is not None else await support_case_views.engineers(services, SUPPORT)

@@ -1,0 +1,342 @@
+"""Accounts: bringing them in, and looking at them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rapport.mail import outbox
+from rapport.model.account import AccountFile, Contact, ContactWork, Member, WrittenWork, personas
+from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.ids import case_id, review_id
+from rapport.model.meeting import Receipt
+from rapport.model.projection import TimelineEvent
+from rapport.model.reading import check
+from rapport.rules import audience
+from rapport.storage import (
+    account as accounts,
+    contract as contracts,
+    imports,
+    succession,
+    sweep,
+    timeline,
+)
+from rapport.storage.account_waits import OtherWait, other_waits
+from rapport.storage.contract import StepShown
+from rapport.storage.database import Connection
+from rapport.storage.unreached import Unreached, unreached, with_unreached
+from starters.use_cases import revivals, task as tasks
+from starters.use_cases.files import read_written
+from starters.use_cases.member import people_changed, tell_people_changed
+from starters.use_cases.services import Actor, Services, member_acting, present, submission
+from starters.use_cases.task import found_out
+from starters.use_cases.tech_review_needs import gates_changed
+
+logger = logging.getLogger(__name__)
+
+
+class PersonShown(WireModel):
+    """A person as an account shows them.
+
+    Attributes:
+        work: What is known of their work; of contacts alone.
+    """
+
+    name: str
+    email: str
+    role: str
+    title: str | None
+    zone: str
+    work: ContactWork | None = None
+
+
+class AccountShown(WireModel):
+    """An account with its people, and where its onboarding is.
+
+    Attributes:
+        tam: Who serves it now.
+        regular_tam, tam_until: To whom it goes back, and when, where it was handed over for a while.
+        vacant: The personas that nobody has and somebody has to have; meanwhile nothing goes to the customer.
+    """
+
+    account: str
+    name: str
+    tam: PersonShown
+    contacts: tuple[PersonShown, ...]
+    contract: str | None
+    playbook: str | None
+    stage: str | None
+    started: Instant | None
+    ended: Instant | None
+    regular_tam: PersonShown | None = None
+    tam_until: Instant | None = None
+    vacant: tuple[str, ...] = ()
+
+
+class OtherShown(OtherWait):
+    """A case or a review that waits, and whether it is past its deadline."""
+
+    overdue: bool
+
+
+class AccountLine(WireModel):
+    """One line of the portfolio: what is waiting, for whom, since when, and how to move it on.
+
+    Attributes:
+        others: What waits of its support cases and technical reviews.
+    """
+
+    account: str
+    name: str
+    stage: str | None
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    since: Instant | None
+    deadline: Instant | None
+    overdue: bool
+    unblock: str | None
+    others: tuple[OtherShown, ...] = ()
+
+
+def read_file(path: Path) -> AccountFile:
+    """Read and check an account file.
+
+    Raises:
+        Refusal: It cannot be read, or something in it is wrong.
+    """
+    return read_written(AccountFile, path)
+
+
+async def import_account(services: Services, file: AccountFile) -> AccountShown:
+    """Bring an account and its people up to what a file says.
+
+    Raises:
+        Refusal: The file contradicts what is known.
+    """
+    key = file.account.key
+    async with services.store.writing() as connection:
+        before, facts = await _people(connection, key), await accounts.facts_of(connection, key)
+        await imports.save(connection, file, present())
+        others = before != await _people(connection, key)
+        listeners = await succession.listeners(connection, key) if others else []
+    await people_changed(services, None if file.members else key)
+    untold = await tell_people_changed(services, listeners)
+    if untold:
+        logger.warning("Temporal did not answer: import %s again, so that its meetings learn who takes part", key)
+    if facts is not None and facts != file.account.facts:
+        await gates_changed(services, key)
+    async with services.store.reading() as connection:
+        contacts = await accounts.contacts(connection, key)
+    await found_out(services, contacts)
+    return await show(services, file.account.key)
+
+
+async def edit_contact(services: Services, account: str, email: str, change: WrittenWork, actor: Actor) -> PersonShown:
+    """Record what is known of a contact's work, or a new address; to-dos that were to find it out end by themselves.
+
+    Raises:
+        Refusal: The member may not act on accounts, nothing is to be changed, there is no such contact, or the address
+            is somebody else's.
+    """
+    member = await member_acting(services, actor)
+    given = change.model_dump(exclude_unset=True)
+    if not given:
+        raise UserError("is missing", field="languages", fix="say what is known, such as --languages Python")
+    async with services.store.reading() as connection:
+        contact = await _contact(connection, account, email)
+    address = given.pop("new_email", None) or contact.email
+    work = contact.work.model_copy(update=given)
+    moves = address != contact.email
+    if work != contact.work or moves:
+        given |= {"address": address} if moves else {}
+        said = submission(member.id, actor, "contact.edit", contact.id)
+        entry = TimelineEvent(
+            key=f"{account}/{contact.id}/edited/{said.id}",
+            account=account,
+            at=said.at,
+            kind="contact.edited",
+            who=contact.id,
+            about=", ".join(sorted(given)),
+            submission=said.id,
+        )
+        async with services.store.writing() as connection:
+            await timeline.submit(connection, said)
+            await accounts.put_work(connection, contact.id, work)
+            if moves:
+                await _refuse_taken(connection, account, address)
+                await accounts.put_address(connection, contact.id, address)
+                await outbox.readdress(connection, contact.id, contact.email, address, said.at)
+            await timeline.append(connection, [entry])
+    changed = contact.model_copy(update={"work": work, "email": address})
+    await found_out(services, [changed])
+    return _person(changed)
+
+
+async def _refuse_taken(connection: Connection, account: str, address: str) -> None:
+    holder = await accounts.holder_of(connection, account, address)
+    if holder is not None:
+        raise UserError(
+            f"the address {address} is {holder}'s", field="new_email", fix="check the address", kind=Refused.CONFLICT
+        )
+
+
+async def record_for(services: Services, task: str, typed: Mapping[str, str], actor: Actor) -> Receipt:
+    """Record what a to-do was to find out of a contact's work, each fact as words between commas.
+
+    Raises:
+        Refusal: As `edit_contact`, or nothing that the to-do asks for was typed.
+    """
+    found = await tasks.show(services, task)
+    given: dict[str, object] = {}
+    for fact in found.unknown:
+        words = tuple(word.strip() for word in typed.get(fact, "").split(",") if word.strip())
+        if words:
+            given[fact] = words[0] if fact == "chat_channel" else words
+    if found.about is None or not given:
+        raise UserError("is empty", field=(found.unknown or ("option",))[0], fix="write what you have found out")
+    await edit_contact(services, found.account, found.about, check(WrittenWork, given, ""), actor)
+    return Receipt(accepted=True, outcome="recorded")
+
+
+async def _contact(connection: Connection, account: str, email: str) -> Contact:
+    await accounts.account(connection, account)
+    contacts = await accounts.contacts(connection, account)
+    found = next((contact for contact in contacts if contact.email.lower() == email.lower()), None)
+    if found is None:
+        raise UserError(
+            f'"{account}" has no contact with this address',
+            field="email",
+            fix=f"see `rapport account show {account}`",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+def _person(contact: Contact) -> PersonShown:
+    return PersonShown(
+        name=contact.name,
+        email=contact.email,
+        role=personas()[contact.persona].title,
+        title=contact.title,
+        zone=contact.schedule.zone,
+        work=contact.work,
+    )
+
+
+async def show(services: Services, account: str) -> AccountShown:
+    """One account.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    async with services.store.reading() as connection:
+        found = await accounts.account(connection, account)
+        contacts = await accounts.contacts(connection, account)
+        tam = await accounts.member(connection, found.tam)
+        regular = await accounts.member(connection, found.regular_tam) if found.regular_tam else None
+        contract = await contracts.latest(connection, account)
+    return AccountShown(
+        account=found.key,
+        name=found.name,
+        tam=_tam(tam),
+        regular_tam=_tam(regular) if regular else None,
+        tam_until=found.tam_until,
+        vacant=audience.vacant(contacts),
+        contacts=tuple(_person(contact) for contact in contacts),
+        contract=contract.id if contract else None,
+        playbook=contract.playbook if contract else None,
+        stage=contract.stage if contract else None,
+        started=contract.requested_at if contract and contract.run_id else None,
+        ended=contract.ended_at if contract else None,
+    )
+
+
+def _tam(member: Member) -> PersonShown:
+    return PersonShown(name=member.name, email=member.email, role="tam", title=member.title, zone=member.schedule.zone)
+
+
+async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, str]], str | None]:
+    """Who an account's people are: the contacts with their personas, and the TAM."""
+    contacts = await accounts.contacts(connection, account)
+    return {(contact.id, contact.persona) for contact in contacts}, await accounts.tam_of(connection, account)
+
+
+async def portfolio(services: Services) -> list[AccountLine]:
+    """Every account, those that wait the longest past their deadline first."""
+    async with services.store.reading() as connection:
+        names = await accounts.account_names(connection)
+        current = await contracts.latest_of_all(connection)
+        waiting = await contracts.first_waiting(connection)
+        others = await other_waits(connection)
+        missed = await unreached(connection)
+        still = await sweep.standing_still(connection)
+    lines = [
+        _still(
+            _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []), missed),
+            contract,
+            still,
+        )
+        for key, name in names.items()
+        for contract in [current.get(key)]
+    ]
+    return sorted(lines, key=lambda line: (not _is_late(line), line.deadline is None, line.deadline, line.account))
+
+
+def _still(
+    line: AccountLine, contract: contracts.Contract | None, still: Mapping[str, sweep.StandingStill]
+) -> AccountLine:
+    """A line with what of it was ended in Temporal: since when, and the command that has it continue."""
+
+    def ended(id_: str) -> dict[str, Any]:
+        one = still[id_]
+        what = revivals.UNDECIDED if one.left_at is None else revivals.LEFT_ENDED
+        return {"waiting_for": what, "since": one.since, "unblock": revivals.way_on(id_)}
+
+    others = tuple(
+        one.model_copy(update=ended(id_)) if (id_ := _ID_OF[one.kind](one.ref)) in still else one for one in line.others
+    )
+    line = line.model_copy(update={"others": others})
+    if contract is None or contract.ended_at is not None or contract.workflow_id not in still:
+        return line
+    return line.model_copy(update=ended(contract.workflow_id) | {"deadline": None, "overdue": False})
+
+
+_ID_OF: Final = {"case": case_id, "review": review_id}
+
+
+def _is_late(line: AccountLine) -> bool:
+    return line.overdue or any(one.overdue for one in line.others)
+
+
+def _line(
+    key: str,
+    name: str,
+    contract: contracts.Contract | None,
+    waiting: StepShown | None,
+    others: Sequence[OtherWait],
+    missed: Mapping[tuple[str, str], tuple[Unreached, ...]],
+) -> AccountLine:
+    deadline = waiting.wait.deadline if waiting else None
+    stage = None if contract is None else contract.stage or ("done" if contract.ended_at else None)
+    return AccountLine(
+        account=key,
+        name=name,
+        stage=stage,
+        waiting_on=waiting.wait.on if waiting else (),
+        waiting_for=with_unreached(waiting.wait.what, missed.get((contract.id, waiting.step), ()))
+        if waiting and contract
+        else None,
+        since=waiting.wait.since if waiting else None,
+        deadline=deadline,
+        overdue=bool(waiting and waiting.wait.on) and deadline is not None and deadline < present(),
+        unblock=waiting.wait.unblock if waiting else None,
+        others=tuple(
+            OtherShown(
+                **one.model_dump(),
+                overdue=bool(one.waiting_on) and one.deadline is not None and one.deadline < present(),
+            )
+            for one in others
+        ),
+    )

@@ -1,0 +1,111 @@
+"""Actions: what people promised in a meeting, and that it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.commands import in_name
+from rapport.model.minutes import ActionDone
+from rapport.storage import account as accounts, action, addresses
+from rapport.storage.action import KnownAction
+from rapport.storage.addresses import GONE
+from rapport.storage.database import Connection
+from starters.use_cases.blocker import local_day, tell
+from starters.use_cases.services import Actor, Services, member_acting, present, submission
+
+
+class ActionShown(WireModel):
+    """An action with its people.
+
+    Attributes:
+        owner: Whoever promised it, by name.
+        owner_email: Their address, unless they are gone from the record.
+        overdue: Whether its day has passed, where the account's TAM is.
+        done_by: The name of the member who said that it is done.
+        finish: The command that says so.
+    """
+
+    id: str
+    account: str
+    what: str
+    owner: str
+    owner_email: str | None
+    due: date
+    overdue: bool
+    raised: Instant
+    done: Instant | None
+    done_by: str | None
+    finish: str | None
+
+
+async def listed(services: Services, account: str | None = None, *, also_done: bool = False) -> list[ActionShown]:
+    """The actions of an account, or of all accounts: the open ones first, and of those the one that is due first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with services.store.reading() as connection:
+        if account is not None:
+            await accounts.account(connection, account)
+        return await shown(connection, await action.known(connection, account, also_done=also_done))
+
+
+async def done(services: Services, id_: str, written: ActionDone, actor: Actor) -> ActionShown:
+    """Say that an action is done.
+
+    Raises:
+        Refusal: There is no such action, it was done before, or the actor may not say so.
+    """
+    member = await member_acting(services, actor)
+    found = await _find(services, id_)
+    said = submission(member.id, actor, "action.done", id_, "\n".join(filter(None, [found.what, written.note])))
+    async with services.store.writing() as connection:
+        if not await action.finish(connection, id_, member.id, present()):
+            raise UserError(
+                "was done before",
+                field="id",
+                fix=f"see `rapport action list {found.account} --all`",
+                kind=Refused.CONFLICT,
+            )
+        await tell(connection, found.account, id_, "action.done", said)
+    async with services.store.reading() as connection:
+        return (await shown(connection, [await _find(services, id_)]))[0]
+
+
+async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[ActionShown]:
+    """Actions with the names of those who said that they are done."""
+    zones = await addresses.zones(connection, [one.account for one in found])
+    names = await accounts.names(connection, None) if any(one.done_by for one in found) else {}
+    now = present()
+    return [_shown(one, local_day(now, zones[one.account]), names) for one in found]
+
+
+def _shown(one: KnownAction, today: date, names: Mapping[str, str]) -> ActionShown:
+    return ActionShown(
+        id=one.id,
+        account=one.account,
+        what=one.what,
+        owner=one.owner,
+        owner_email=one.owner_email,
+        due=one.due,
+        overdue=one.done is None and one.due < today,
+        raised=one.raised,
+        done=one.done,
+        done_by=names.get(one.done_by, GONE) if one.done_by else None,
+        finish=None if one.done else in_name(f"rapport action done {one.id}"),
+    )
+
+
+async def _find(services: Services, id_: str) -> KnownAction:
+    async with services.store.reading() as connection:
+        found = await action.action(connection, id_)
+    if found is None:
+        raise UserError(
+            f'there is no action "{id_[:40]}"',
+            field="id",
+            fix="see `rapport action list` for the ids",
+            kind=Refused.NOT_FOUND,
+        )
+    return found

@@ -1,0 +1,220 @@
+"""Blockers: what holds an account up, who removes it, when to look at it again, and that it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.commands import in_name
+from rapport.model.minutes import BlockerCheck, BlockerRecord, NewBlocker, Removal
+from rapport.model.projection import TimelineEvent
+from rapport.storage import account as accounts, addresses, blocker, timeline
+from rapport.storage.addresses import GONE
+from rapport.storage.blocker import KnownBlocker
+from rapport.storage.database import Connection
+from rapport.storage.timeline import Submission
+from starters.use_cases.services import Actor, Services, member_acting, present, submission
+
+
+class BlockerShown(WireModel):
+    """A blocker with its people.
+
+    Attributes:
+        owner: Whoever removes it, by name.
+        owner_email: Their address, unless they are gone from the record.
+        overdue: Whether the day to look at it has passed, where the account's TAM is.
+        removed_by: A member's name.
+        reason: Why it was removed.
+        remove: The command that removes it.
+    """
+
+    id: str
+    account: str
+    title: str
+    owner: str
+    owner_email: str | None
+    next_check: date
+    overdue: bool
+    raised: Instant
+    removed: Instant | None
+    removed_by: str | None
+    reason: str | None
+    remove: str | None
+
+
+async def listed(services: Services, account: str | None = None, *, also_removed: bool = False) -> list[BlockerShown]:
+    """The blockers of an account, or of all accounts: the open ones first, and of those the one to look at first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with services.store.reading() as connection:
+        if account is not None:
+            await accounts.account(connection, account)
+        return await shown(connection, await blocker.known(connection, account, also_removed=also_removed))
+
+
+async def add(services: Services, account: str, written: NewBlocker, actor: Actor) -> BlockerShown:
+    """Note what holds an account up.
+
+    Raises:
+        Refusal: There is no such account, the owner is nobody there and no member, one with this title stands already,
+            or the actor may not say so.
+    """
+    member = await member_acting(services, actor)
+    async with services.store.reading() as connection:
+        await accounts.account(connection, account)
+        owner = owner_of(await addresses.by_address(connection, account), written.owner, account, "owner")
+    record = BlockerRecord(title=written.title, owner=owner, next_check=written.next_check)
+    words = _words(written.title, written.next_check, written.note)
+    now = present()
+    async with services.store.writing() as connection:
+        there = {one.title.casefold(): one.id for one in await blocker.known(connection, account)}
+        if (same := there.get(written.title.casefold())) is not None:
+            raise UserError(
+                "stands already",
+                field="title",
+                fix=f"look at it instead: rapport blocker check {same} --next-check {written.next_check} --as EMAIL",
+                kind=Refused.CONFLICT,
+            )
+        id_ = await blocker.add(connection, account, record, now)
+        await tell(connection, account, id_, "blocker.raised", submission(member.id, actor, "blocker.add", id_, words))
+    return await _one(services, id_)
+
+
+async def check(services: Services, id_: str, written: BlockerCheck, actor: Actor) -> BlockerShown:
+    """Say that somebody has looked at a blocker, and when to look again.
+
+    Raises:
+        Refusal: There is no such blocker, it was removed, or the actor may not say so.
+    """
+    member = await member_acting(services, actor)
+    found = await _find(services, id_)
+    words = _words(found.title, written.next_check, written.note)
+    async with services.store.writing() as connection:
+        if not await blocker.check(connection, id_, written.next_check):
+            raise _removed_before(found)
+        said = submission(member.id, actor, "blocker.check", id_, words)
+        await tell(connection, found.account, id_, "blocker.checked", said)
+    return await _one(services, id_)
+
+
+async def remove(services: Services, id_: str, written: Removal, actor: Actor) -> BlockerShown:
+    """Say that a blocker holds nobody up any more, and why.
+
+    Raises:
+        Refusal: There is no such blocker, it was removed before, or the actor may not say so.
+    """
+    member = await member_acting(services, actor)
+    found = await _find(services, id_)
+    said = submission(member.id, actor, "blocker.remove", id_, f"{found.title}\n{written.reason}")
+    async with services.store.writing() as connection:
+        if not await blocker.remove(connection, id_, member.id, said.id, present()):
+            raise _removed_before(found)
+        await tell(connection, found.account, id_, "blocker.removed", said)
+    return await _one(services, id_)
+
+
+def owner_of(known: Mapping[str, addresses.KnownPerson], email: str, account: str, field: str) -> str:
+    """The id of whoever owns something.
+
+    Raises:
+        Refusal: They are nobody at the account and no member, or have left.
+    """
+    found = known.get(email.lower())
+    if found is None:
+        raise unknown(account, field)
+    if not found.here:
+        raise UserError("has left", field=field, fix="name somebody who can still do it")
+    return found.id
+
+
+def unknown(account: str, field: str) -> UserError:
+    """The refusal of an address that is nobody's."""
+    return UserError(
+        f'is neither a contact of "{account}" nor a member',
+        field=field,
+        fix=f"correct the address, or bring the person in first; see `rapport account show {account}`",
+    )
+
+
+async def shown(connection: Connection, found: Sequence[KnownBlocker]) -> list[BlockerShown]:
+    """Blockers with the names of those who removed them, and why they did."""
+    zones = await addresses.zones(connection, [one.account for one in found])
+    names = await accounts.names(connection, None) if any(one.removed_by for one in found) else {}
+    reasons = await timeline.words(connection, [one.removal for one in found if one.removal])
+    now = present()
+    return [_shown(one, local_day(now, zones[one.account]), names, reasons) for one in found]
+
+
+def local_day(now: datetime, zone: str) -> date:
+    """The date in a zone."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def _shown(one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Mapping[str, str]) -> BlockerShown:
+    said = reasons.get(one.removal or "", "")
+    return BlockerShown(
+        id=one.id,
+        account=one.account,
+        title=one.title,
+        owner=one.owner,
+        owner_email=one.owner_email,
+        next_check=one.next_check,
+        overdue=one.removed is None and one.next_check < today,
+        raised=one.raised,
+        removed=one.removed,
+        removed_by=names.get(one.removed_by, GONE) if one.removed_by else None,
+        reason=said.partition("\n")[2] or None,
+        remove=None if one.removed else in_name(f'rapport blocker remove {one.id} --reason "…"'),
+    )
+
+
+def _words(title: str, next_check: date, note: str | None) -> str:
+    """What the timeline says: which blocker, when to look at it again, and what was said with it."""
+    return "\n".join(filter(None, [title, f"Next check: {next_check.isoformat()}", note]))
+
+
+async def tell(connection: Connection, account: str, id_: str, kind: str, said: Submission) -> None:
+    """Keep what a member said of a blocker or an action, and put it on the timeline."""
+    entry = TimelineEvent(
+        key=f"{account}/{id_}/{said.id}",
+        account=account,
+        at=said.at,
+        kind=kind,
+        who=said.actor,
+        about=id_,
+        submission=said.id,
+    )
+    await timeline.submit(connection, said)
+    await timeline.append(connection, [entry])
+
+
+async def _find(services: Services, id_: str) -> KnownBlocker:
+    async with services.store.reading() as connection:
+        found = await blocker.blocker(connection, id_)
+    if found is None:
+        raise UserError(
+            f'there is no blocker "{id_[:40]}"',
+            field="id",
+            fix="see `rapport blocker list` for the ids",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+async def _one(services: Services, id_: str) -> BlockerShown:
+    found = await _find(services, id_)
+    async with services.store.reading() as connection:
+        return (await shown(connection, [found]))[0]
+
+
+def _removed_before(found: KnownBlocker) -> UserError:
+    return UserError(
+        "was removed before",
+        field="id",
+        fix=f"see `rapport blocker list {found.account} --all`, or add it anew",
+        kind=Refused.CONFLICT,
+    )

@@ -1,0 +1,248 @@
+"""What recurs for an account: seeing it, setting the standing time, changing one date of it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any, Literal, TypeVar
+
+from temporalio.client import WorkflowHandle
+from temporalio.workflow import UpdateMethodMultiParam
+
+from rapport.model.account import WEEKDAYS
+from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.cadence import (
+    CadenceResult,
+    MoveOne,
+    NotHeld,
+    RhythmView,
+    SetRhythm,
+    SkipOne,
+    StandingTime,
+)
+from rapport.model.ids import cadence_id
+from rapport.model.meeting import Receipt
+from rapport.model.projection import Wait
+from rapport.storage import account as accounts, cadence
+from rapport.storage.cadence import Rhythm
+from starters.use_cases.services import Actor, Services, answered, member_acting, present, submission
+from starters.use_cases.words import hand_over, once
+from workflows.cadence import Cadence
+
+W = TypeVar("W", SetRhythm, SkipOne, MoveOne, NotHeld)
+
+
+class DateShown(WireModel):
+    """One date of a standing meeting.
+
+    Attributes:
+        day: How `skip`, `move` and `report` name it: the date by the rule, in the zone of the standing time.
+        moved_from: When it would be by the rule, if it was moved.
+        off: Why it does not take place.
+    """
+
+    day: date
+    start: Instant
+    end: Instant
+    moved_from: Instant | None = None
+    off: str | None = None
+
+
+class RhythmShown(WireModel):
+    """One thing that recurs.
+
+    Attributes:
+        standing: The standing time in words, such as "Tuesdays 10:00 (Europe/Zurich)".
+        next: When it takes place next; of a review when the next is wanted.
+        dates: The planned dates, the next at the front.
+        meeting: The quarter of the review whose times were offered last; `rapport meeting show A STEP` shows it.
+        open: Whether that one has not come to its end.
+    """
+
+    step: str
+    title: str
+    rhythm: Literal["sync", "review"]
+    every: str
+    minutes: int
+    standing: str | None
+    next: Instant | None
+    dates: tuple[DateShown, ...]
+    meeting: str | None
+    open: bool
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    unblock: str | None
+
+
+class CadenceShown(WireModel):
+    """What recurs for an account.
+
+    Attributes:
+        live: Whether the workflow itself answered; if not, this is what it last wrote down.
+    """
+
+    account: str
+    rhythms: tuple[RhythmShown, ...]
+    live: bool
+
+
+async def show(services: Services, account: str) -> CadenceShown:
+    """What recurs, asked of its workflow, or else as the workflow last wrote it down.
+
+    Raises:
+        Refusal: There is no such account, or nothing recurs for it.
+    """
+    async with services.store.reading() as connection:
+        await accounts.account(connection, account)
+        known = await cadence.of_account(connection, account)
+    if not known:
+        raise UserError(
+            f'nothing recurs for "{account}" yet',
+            field="account",
+            fix=f"`rapport onboarding status {account}` says where it is",
+            kind=Refused.NOT_FOUND,
+        )
+    handle = _handle(services, account)
+    try:
+        view = await answered(handle.query(Cadence.view), f"cadence of {account}")
+    except UserError:
+        view = None
+    if view is not None and not view.closing:
+        return CadenceShown(account=account, rhythms=tuple(_of_view(one) for one in view.rhythms), live=True)
+    return CadenceShown(account=account, rhythms=tuple(_of_record(one) for one in known), live=False)
+
+
+def _of_view(view: RhythmView) -> RhythmShown:
+    return _shown(view, view.wait, _words(view.standing))
+
+
+def _of_record(known: Rhythm) -> RhythmShown:
+    return _shown(known, Wait(), None)
+
+
+def _shown(of: RhythmView | Rhythm, wait: Wait, standing: str | None) -> RhythmShown:
+    ahead = sorted((one for one in of.coming if one.end > _earliest(of)), key=lambda one: one.start)
+    return RhythmShown(
+        step=of.step,
+        title=of.title,
+        rhythm=of.rhythm,
+        every=of.every,
+        minutes=of.minutes,
+        standing=standing,
+        next=of.target if of.rhythm == "review" else next((one.start for one in ahead if one.off is None), None),
+        dates=tuple(
+            DateShown(
+                day=one.day,
+                start=one.start,
+                end=one.end,
+                moved_from=one.original if one.is_moved else None,
+                off=one.off,
+            )
+            for one in ahead
+        ),
+        meeting=of.period,
+        open=of.open,
+        waiting_on=wait.on,
+        waiting_for=wait.what,
+        unblock=wait.unblock,
+    )
+
+
+def _earliest(of: RhythmView | Rhythm) -> datetime:
+    """From when on dates are shown. The workflow has left out what is over by its own clock."""
+    return datetime.min.replace(tzinfo=present().tzinfo) if isinstance(of, RhythmView) else present()
+
+
+def _words(standing: StandingTime | None) -> str | None:
+    if standing is None:
+        return None
+    weekday = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")[standing.weekday]
+    return f"{weekday}s {standing.at:%H:%M} ({standing.zone})"
+
+
+async def set_time(services: Services, account: str, step: str, day: str, at: str, actor: Actor) -> Receipt:
+    """Set a standing time, in the champion's zone; everyone gets the series anew.
+
+    Args:
+        day: The day of the week: `mon` to `sun`.
+        at: The time of day, such as `10:00`.
+
+    Raises:
+        Refusal: The member may not, there is no such standing meeting, or the day or the time is none.
+    """
+    if day.lower() not in WEEKDAYS:
+        raise UserError(f'"{day[:20]}" is no day of the week', field="day", fix=f"write one of {', '.join(WEEKDAYS)}")
+    try:
+        clock = time.fromisoformat(at)
+    except ValueError:
+        raise UserError(f'"{at[:20]}" is no time of day', field="at", fix='write it as "10:00"') from None
+    if clock.tzinfo is not None or clock.second or clock.microsecond:
+        raise UserError(
+            "is not a wall time on a whole minute",
+            field="at",
+            fix='write it as "10:00"; it counts in the champion\'s zone',
+        )
+    weekday = WEEKDAYS.index(day.lower())
+    word = SetRhythm(id="", by="", step=step, weekday=weekday, at=clock)
+    return await _say(services, account, "cadence.set", actor, None, Cadence.set_rhythm, word)
+
+
+async def skip(
+    services: Services, account: str, step: str, day: date, actor: Actor, reason: str | None = None
+) -> Receipt:
+    """Call one date off; everyone's calendar loses that one.
+
+    Raises:
+        Refusal: The member may not, or there is no such date, or it is off or over already.
+    """
+    word = SkipOne(id="", by="", step=step, day=day)
+    return await _say(services, account, "cadence.skip", actor, reason, Cadence.skip, word)
+
+
+async def move(
+    services: Services, account: str, step: str, day: date, start: datetime, actor: Actor, reason: str | None = None
+) -> Receipt:
+    """Move one date to another time; everyone's calendar follows.
+
+    Raises:
+        Refusal: The member may not, there is no such date, or the time is past or beyond the next one's.
+    """
+    if start.second or start.microsecond:
+        raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
+    word = MoveOne(id="", by="", step=step, day=day, start=start)
+    return await _say(services, account, "cadence.move", actor, reason, Cadence.move, word)
+
+
+async def report(
+    services: Services, account: str, step: str, day: date, actor: Actor, reason: str | None = None
+) -> Receipt:
+    """Say that one date was not held. Whatever nobody speaks of counts as held.
+
+    Raises:
+        Refusal: The member may not, there was no such date, it has not begun, or it is too long ago.
+    """
+    word = NotHeld(id="", by="", step=step, day=day)
+    return await _say(services, account, "cadence.report", actor, reason, Cadence.report, word)
+
+
+async def _say(
+    services: Services,
+    account: str,
+    kind: str,
+    actor: Actor,
+    reason: str | None,
+    update: UpdateMethodMultiParam[[Any, W], Receipt],
+    word: W,
+) -> Receipt:
+    """Say something of what recurs; the word gets its id, and whose it is, here."""
+    member = await member_acting(services, actor)
+    async with services.store.reading() as connection:
+        await accounts.account(connection, account)
+    handle = _handle(services, account)
+    said = submission(member.id, actor, kind, handle.id, reason)
+    said = await once(services, said, by_state=True, word=word.model_dump(mode="json"))
+    mine = word.model_copy(update={"id": said.id, "by": member.id})
+    return await hand_over(services, handle, update, mine, f"cadence of {account}")
+
+
+def _handle(services: Services, account: str) -> WorkflowHandle[Cadence, CadenceResult]:
+    return services.client.get_workflow_handle_for(Cadence.run, cadence_id(account))

@@ -1,0 +1,137 @@
+"""What the desk goes by, and what its days looked like; by desk, never by engineer."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rapport import support_rules
+from rapport.model.base import Instant, UserError, WireModel
+from rapport.rules.desk_report import DeskReport
+from rapport.storage import desk_report
+from rapport.support_rules import DeskRules
+from starters import pictures
+from starters.use_cases.services import Services, present
+
+DAYS: Final = 28
+"""How many days a report covers unless told otherwise."""
+MOST: Final = 400
+"""How many days it covers at most."""
+
+
+class OwnerShown(WireModel):
+    """Which engineering team owns an area, and whether somebody has asked lately."""
+
+    area: str
+    title: str
+    team: str
+    confirmed: date
+    days: int
+    is_stale: bool
+
+
+class RulesShown(WireModel):
+    """What the desk goes by: the tables of `support.toml`, and who owns what as of today.
+
+    Attributes:
+        on_call: Who is on call now, by address.
+    """
+
+    rules: dict[str, Any]
+    owners: tuple[OwnerShown, ...]
+    on_call: str | None
+    now: Instant
+
+
+async def rules(services: Services) -> RulesShown:
+    """What the desk goes by.
+
+    Raises:
+        Refusal: The installation's `support.toml` is wrong; it names line and fix.
+    """
+    found, now = support_rules.load(services.settings.data), present()
+    owners = [(name, found.owner(name, now)) for name in found.areas]
+    return RulesShown(
+        rules=found.model_dump(mode="json"),
+        owners=tuple(
+            OwnerShown(
+                area=name,
+                title=one.area,
+                team=one.team,
+                confirmed=one.confirmed,
+                days=one.days,
+                is_stale=one.is_stale,
+            )
+            for name, one in owners
+            if one is not None
+        ),
+        on_call=found.on_call_now(now),
+        now=now,
+    )
+
+
+async def report(services: Services, first: date | None = None, last: date | None = None) -> DeskReport:
+    """The desk over some days, both included, in its own zone; the last four weeks unless told otherwise.
+
+    Raises:
+        Refusal: The days are in the wrong order, or too many.
+    """
+    found = support_rules.load(services.settings.data)
+    first, last = _days(found, first, last)
+    async with services.store.reading() as connection:
+        return await desk_report.read(
+            connection,
+            desk=found.desk.schedule,
+            slack=found.desk.slack,
+            peak=found.desk.peak,
+            first=first,
+            last=last,
+            now=present(),
+        )
+
+
+def write(report: DeskReport, folder: Path) -> tuple[Path, ...]:
+    """Write a report down: its picture, its hours as a sheet, and all of it as JSON.
+
+    Raises:
+        Refusal: The folder cannot be written to.
+    """
+    files = {
+        "desk-week.svg": str(pictures.week(report)),
+        "desk-week.csv": _sheet(report),
+        "desk.json": report.model_dump_json(indent=2) + "\n",
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"cannot be written to: {error.strerror}", field="--out", fix="name a folder of your own"
+        ) from None
+    return tuple(folder / name for name in files)
+
+
+def _sheet(report: DeskReport) -> str:
+    sheet = io.StringIO()
+    rows = csv.writer(sheet, lineterminator="\n")
+    rows.writerow(["weekday", "hour", "opened", "load", "most", "staff", "each", "busiest"])
+    rows.writerows(
+        [hour.weekday, hour.hour, hour.opened, hour.load, hour.most, hour.staff, hour.each, hour.busiest]
+        for hour in report.week
+    )
+    return sheet.getvalue()
+
+
+def _days(rules: DeskRules, first: date | None, last: date | None) -> tuple[date, date]:
+    last = last or present().astimezone(ZoneInfo(rules.desk.zone)).date()
+    first = first or last - timedelta(days=DAYS - 1)
+    if last < first:
+        raise UserError("comes before the first day", field="to", fix="write the earlier day as from")
+    if (last - first).days >= MOST:
+        raise UserError(f"is more than {MOST} days after the first", field="to", fix="report on fewer days at once")
+    return first, last

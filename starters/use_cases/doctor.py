@@ -1,0 +1,665 @@
+"""Is every part configured, reachable and safe; and does every open wait have an owner and an end?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, ScheduleActionStartWorkflow, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from rapport import clock, support_rules
+from rapport.mail import outbox
+from rapport.mail.smtp import Deferred, Misconfigured, Relay
+from rapport.model.base import UserError, WireModel
+from rapport.model.ids import desk_id
+from rapport.model.message import MessageState
+from rapport.model.relay import fixed
+from rapport.model.scenario import scenarios
+from rapport.model.support_case import DESK
+from rapport.model.workflows import LASTING, mail_queue
+from rapport.rules import sla
+from rapport.rules.message import ways_on
+from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
+from rapport.settings import Settings
+from rapport.storage import announcement, gap as gaps, support_case, sweep, tech_review
+from rapport.storage.database import Store
+from rapport.storage.faults import DatabaseFault
+from rapport.storage.probes import probe
+from rapport.storage.relay import MailGate, mail_gate, relay_fault
+from rapport.storage.waits import OpenWait, open_waits, open_workflows
+from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, running, runs
+from starters.healthy import LATELY
+from starters.installation import insist_on_database, stack_of, temporal_of
+from starters.use_cases.message import DeferralsShown
+from starters.use_cases.revivals import way_on
+from worker import mailer_of
+
+MOST_WORKFLOWS: Final = 100
+"""How many workflows on which Temporal and SQL do not agree are named one by one. All of them are counted."""
+
+DESCRIBED_AT_ONCE: Final = 20
+"""Of how many workflows Temporal is asked at the same time."""
+
+SETTLE_SECONDS: Final = 2.0
+"""How long a difference between Temporal and SQL has to last: each is told of a change a moment after it happened."""
+
+BEGUN: Final = timedelta(minutes=1)
+"""How long what is put on record may take to begin before that is told."""
+
+ASTRAY: Final = timedelta(days=1)
+"""For how long an email of no account's story is told of that failed: nobody is asked about it."""
+
+MOST_NAMED: Final = 50
+"""How many emails are named one by one."""
+
+_HOW: Final = {
+    MessageState.FAILED: "failed",
+    MessageState.UNKNOWN: "nobody can tell whether it arrived",
+    MessageState.READY: "is ready and doesn't go",
+    MessageState.SENDING: "was being sent when its worker died",
+    MessageState.DEFERRED: "is due again and doesn't go",
+}
+
+RELAY_SECONDS: Final = 30.0
+"""How long the relay may take to let us sign in and name a recipient."""
+
+SHORT_SECRET: Final = 16
+
+LITTLE: Final = 200_000_000
+"""Fewer bytes than this on the disk call for somebody before it is full."""
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_SETUP: Final = "run `rapport setup`"
+
+
+class CheckVerdict(StrEnum):
+    """What came of a check. A note asks for nothing, but should be known."""
+
+    OK = "ok"
+    NOTE = "note"
+    TROUBLE = "trouble"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+
+
+class Finding(WireModel):
+    """One thing that is wrong: where, what, and what to do about it."""
+
+    where: str
+    problem: str
+    fix: str
+
+
+class Check(WireModel):
+    """One check, and what came of it."""
+
+    check: str
+    verdict: CheckVerdict
+    what: str
+    fix: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class Diagnosis(WireModel):
+    """All checks, in the order in which they were made."""
+
+    well: bool
+    checks: tuple[Check, ...]
+
+    def has(self, verdict: CheckVerdict) -> bool:
+        """Whether any check came to this."""
+        return any(check.verdict is verdict for check in self.checks)
+
+
+async def examine(settings: Settings) -> Diagnosis:
+    """Look at every part, in the order in which they depend on each other.
+
+    Changes nothing but the note that it looked, which tells whether anything can be written; and sends no mail.
+    """
+    checks: list[Check] = [*_settings(settings), _support_rules(settings), _scenarios(settings)]
+    async with contextlib.AsyncExitStack() as stack:
+        database, store = await _database(settings)
+        if store is not None:
+            stack.push_async_callback(store.close)
+        temporal, client = await _temporal(settings)
+        checks += [database, temporal]
+        for name, look in _OF_TEMPORAL.items():
+            checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
+        checks.append(await _relay(settings, store))
+        if store is None:
+            missed = ("mail", "emails", "on record", "sweep", "channel", "crm", "waits", "workflows")
+            checks += [_skipped(name, "the database") for name in missed]
+        else:
+            mail = await _mail(store, settings)
+            checks += [mail, await _emails(store, settings), await _begun(store), await _sweep(store, settings)]
+            checks += [await _channel(store, settings), await _crm(store, settings), await _waits(store)]
+            if client is None:
+                checks.append(_skipped("workflows", "Temporal"))
+            else:
+                sends = mail.verdict is CheckVerdict.OK
+                checks.append(await _asked("workflows", _workflows(store, client, settings, sends=sends)))
+    well = all(check.verdict in (CheckVerdict.OK, CheckVerdict.NOTE) for check in checks)
+    return Diagnosis(well=well, checks=tuple(checks))
+
+
+def _settings(settings: Settings) -> list[Check]:
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return [
+        _secret(secret),
+        _public_url(settings),
+        Check(
+            check="links",
+            verdict=CheckVerdict.NOTE,
+            what="a mailed link decides a task without signing in; whoever gets hold of the mail can decide",
+            fix="unset RAPPORT_LINKS_SIGN_IN, unless this is meant",
+        )
+        if settings.links_sign_in
+        else Check(check="links", verdict=CheckVerdict.OK, what="deciding a task asks for a sign-in"),
+    ]
+
+
+def _support_rules(settings: Settings) -> Check:
+    """Whether the desk's rules can be read, and whether severity 1 is served as they say."""
+    try:
+        rules = support_rules.load(settings.data)
+    except UserError as refusal:
+        return _faulty("support rules", refusal)
+    paging = settings.paging_webhook_url is not None
+    served = sla.hours(rules.promise(1), rota=rules.on_call is not None, paging=paging)
+    if served.reason is not None:
+        fix = f"write [on_call] into {support_rules.FILE} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
+        return Check(check="support rules", verdict=CheckVerdict.NOTE, what=f"severity 1 {served.reason}", fix=fix)
+    return Check(check="support rules", verdict=CheckVerdict.OK, what="can be read")
+
+
+def _scenarios(settings: Settings) -> Check:
+    try:
+        found = scenarios(settings.data)
+    except UserError as refusal:
+        return _faulty("review scenarios", refusal)
+    return Check(check="review scenarios", verdict=CheckVerdict.OK, what=f"{len(found)} call for a review")
+
+
+def _faulty(check: str, refusal: UserError) -> Check:
+    """A file of the data directory that is wrong, fault by fault with its line."""
+    faults = (refusal, *refusal.others)
+    return Check(
+        check=check,
+        verdict=CheckVerdict.TROUBLE,
+        what="its file is wrong",
+        fix="correct the file, then start what runs anew",
+        findings=tuple(Finding(where=one.field or "", problem=one.problem, fix=one.fix or "") for one in faults),
+    )
+
+
+def _secret(secret: str) -> Check:
+    fix = "set RAPPORT_SECRET to a long random text, the same for every process"
+    if not secret:
+        return Check(check="secret", verdict=CheckVerdict.TROUBLE, what="is not set", fix=fix)
+    if len(secret) < SHORT_SECRET:
+        return Check(check="secret", verdict=CheckVerdict.NOTE, what="is short enough to be guessed", fix=fix)
+    return Check(check="secret", verdict=CheckVerdict.OK, what="is set")
+
+
+def _public_url(settings: Settings) -> Check:
+    url = urlsplit(settings.public_url)
+    fix = "set RAPPORT_PUBLIC_URL to the https address under which people reach the pages"
+    if url.scheme not in ("http", "https") or not url.hostname:
+        return Check(
+            check="public url", verdict=CheckVerdict.TROUBLE, what=f"{settings.public_url} is no address", fix=fix
+        )
+    if url.hostname not in _LOOPBACK:
+        if url.scheme == "http":
+            what = f"{settings.public_url} is not encrypted, and forms do not work over it"
+            return Check(check="public url", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
+    elif not _is_local(settings) and settings.mail_mode != "off":
+        what = (
+            f"mail goes to a real relay, and its links lead to {settings.public_url}, which only this machine reaches"
+        )
+        return Check(check="public url", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    return Check(check="public url", verdict=CheckVerdict.OK, what=settings.public_url)
+
+
+def _is_local(settings: Settings) -> bool:
+    return Relay.parse(_smtp_url(settings)).host in _LOOPBACK
+
+
+def _smtp_url(settings: Settings) -> str:
+    """The relay: the embedded stack's catcher, unless a setting names one."""
+    stack = stack_of(settings.data)
+    if stack is not None and "smtp_url" not in settings.model_fields_set:
+        return f"smtp://{stack.smtp}"
+    return settings.relay
+
+
+async def _database(settings: Settings) -> tuple[Check, Store | None]:
+    try:
+        insist_on_database(settings)
+    except UserError as refusal:
+        return _unreachable("database", refusal), None
+    store = Store(settings.database)
+    try:
+        await probe(store, "doctor", clock.present())
+    except DatabaseFault as fault:
+        await store.close()
+        verdict = CheckVerdict.TROUBLE if fault.answers else CheckVerdict.UNREACHABLE
+        return Check(check="database", verdict=verdict, what=f"{store.name}: {fault.problem}", fix=fault.fix), None
+    folder = store.file.parent if store.file is not None else settings.data
+    left = shutil.disk_usage(folder).free if folder.is_dir() else LITTLE
+    if left < LITTLE:
+        what = f"{store.name} answers and is up to date; only {left // 1_000_000} MB are left in {folder}"
+        fix = "free some space there, or move it to a larger disk: nothing is recorded once it is full"
+        return Check(check="database", verdict=CheckVerdict.TROUBLE, what=what, fix=fix), store
+    what = f"{store.name} answers, takes what is written, and is up to date"
+    return Check(check="database", verdict=CheckVerdict.OK, what=what), store
+
+
+async def _temporal(settings: Settings) -> tuple[Check, Client | None]:
+    try:
+        client = await connect(temporal_of(settings))
+    except UserError as refusal:
+        return _unreachable("temporal", refusal), None
+    return Check(
+        check="temporal", verdict=CheckVerdict.OK, what=f"answers, with the namespace {client.namespace}"
+    ), client
+
+
+async def _asked(name: str, look: Awaitable[Check]) -> Check:
+    """A check that asks Temporal, which may go away meanwhile, or refuse to tell."""
+    try:
+        return await look
+    except RPCError as error:
+        what = f"Temporal does not tell: {error.status.name.lower().replace('_', ' ')}"
+        fix = "see that it runs, and that the connection's key may ask"
+        return Check(check=name, verdict=CheckVerdict.UNREACHABLE, what=what, fix=fix)
+
+
+async def _search_attributes(client: Client, _: Settings) -> Check:
+    missing = await missing_search_attributes(client)
+    if missing:
+        what = f"missing, or of another type: {', '.join(missing)}"
+        return Check(check="search attributes", verdict=CheckVerdict.TROUBLE, what=what, fix=_SETUP)
+    return Check(check="search attributes", verdict=CheckVerdict.OK, what="are registered")
+
+
+async def _schedule(client: Client, settings: Settings) -> Check:
+    found = await registered(client, MORNINGS)
+    if found is None:
+        return Check(check="schedule", verdict=CheckVerdict.TROUBLE, what="no morning mail is scheduled", fix=_SETUP)
+    action = found.schedule.action
+    if isinstance(action, ScheduleActionStartWorkflow) and action.task_queue != settings.task_queue:
+        what = f"the morning mails are started on the task queue {action.task_queue}"
+        fix = f"run `rapport setup` to have them on {settings.task_queue}, or correct RAPPORT_TASK_QUEUE"
+        return Check(check="schedule", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
+    if found.schedule.state.paused:
+        fix = "unpause the schedule `morning` in Temporal's UI, unless this is meant"
+        return Check(check="schedule", verdict=CheckVerdict.NOTE, what="the morning mails are paused", fix=fix)
+    if await registered(client, SWEEPS) is None:
+        return Check(check="schedule", verdict=CheckVerdict.TROUBLE, what="no sweep is scheduled", fix=_SETUP)
+    return Check(check="schedule", verdict=CheckVerdict.OK, what="the morning mails and the sweep are scheduled")
+
+
+async def examine_worker(client: Client, settings: Settings) -> Check:
+    """Whether any worker has asked for work lately, and of an embedded stack as many as it runs."""
+    work, mail = settings.task_queue, mail_queue(settings.task_queue)
+    asking, since = set[str](), datetime.now(UTC) - LATELY
+    for queue, kind in (
+        (work, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+        (mail, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    ):
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
+        )
+        if not answer.pollers:
+            what = f"none has asked for work on the task queue {queue} in the last minutes"
+            fix = "start `rapport up` or `python worker.py`, with the same RAPPORT_TASK_QUEUE"
+            return Check(check="worker", verdict=CheckVerdict.UNREACHABLE, what=what, fix=fix)
+        asking |= {one.identity for one in answer.pollers if one.last_access_time.ToDatetime(UTC) > since}
+    stack = stack_of(settings.data)
+    here = stack is not None and stack.temporal == client.service_client.config.target_host
+    if stack is not None and here and len(asking) < stack.workers:
+        what = f"{len(asking)} of {stack.workers} have asked for work in the last minutes; the others are slower for it"
+        fix = f"nothing; `rapport up` starts it again. If it does not last: see {settings.data / 'worker.log'}"
+        return Check(check="worker", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    return Check(check="worker", verdict=CheckVerdict.OK, what=f"asks for work on the task queues {work} and {mail}")
+
+
+async def _desk(client: Client, _: Settings) -> Check:
+    """A desk that does not run is a note: not every installation has support on it."""
+    try:
+        found = await client.get_workflow_handle(desk_id(DESK)).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return Check(check="desk", verdict=CheckVerdict.NOTE, what="no support desk was ever started", fix=_SETUP)
+    if found.status is not WorkflowExecutionStatus.RUNNING:
+        what = "the support desk was ended in Temporal"
+        fix = "nothing; the sweep has it continue within minutes, while a worker runs"
+        return Check(check="desk", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
+    return Check(check="desk", verdict=CheckVerdict.OK, what="the support desk runs")
+
+
+_OF_TEMPORAL: Final[dict[str, Callable[[Client, Settings], Awaitable[Check]]]] = {
+    "search attributes": _search_attributes,
+    "schedule": _schedule,
+    "worker": examine_worker,
+    "desk": _desk,
+}
+
+
+async def _relay(settings: Settings, store: Store | None) -> Check:
+    """Whether the relay lets us in. Where only others know which one it is, their word on record stands for it."""
+    stack, is_named = stack_of(settings.data), "smtp_url" in settings.model_fields_set
+    if not is_named and store is not None:
+        async with store.reading() as connection:
+            fault = await relay_fault(connection)
+        if fault is not None:
+            what = f"isn't named here by RAPPORT_SMTP_URL; the workers say: {fault.what}"
+            return Check(check="relay", verdict=CheckVerdict.TROUBLE, what=what, fix=fault.fix)
+    if stack is not None and stack.relay is not None and not is_named:
+        what = f"wasn't asked: mails go to {stack.relay}, and how to sign in there is known to what runs alone"
+        fix = "set RAPPORT_SMTP_URL here as well to have it asked"
+        return Check(check="relay", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    relay = Relay.parse(_smtp_url(settings), settings.relay_named)
+    try:
+        async with asyncio.timeout(RELAY_SECONDS):
+            await mailer_of(relay, settings).probe(settings.mail_from)
+    except UserError as refusal:
+        return Check(check="relay", verdict=CheckVerdict.TROUBLE, what=refusal.problem, fix=refusal.fix)
+    except Misconfigured as fault:
+        return Check(check="relay", verdict=CheckVerdict.TROUBLE, what=str(fault), fix=fixed(fault.kind, relay.named))
+    except (Deferred, TimeoutError) as error:
+        patience = error if isinstance(error, Deferred) else f"no answer within {RELAY_SECONDS:.0f} seconds"
+        what, fix = (
+            f"{relay.host}:{relay.port}: {patience}",
+            f"see that it runs, and that {relay.named.address} names it",
+        )
+        if stack is None and not is_named:
+            what += ". RAPPORT_SMTP_URL isn't set here, so this is the default"
+            fix = "set RAPPORT_SMTP_URL here as the workers have it"
+        return Check(check="relay", verdict=CheckVerdict.UNREACHABLE, what=what, fix=fix)
+    return Check(check="relay", verdict=CheckVerdict.OK, what=f"{relay.host}:{relay.port} lets us in")
+
+
+async def _mail(store: Store, settings: Settings) -> Check:
+    """Whether mail goes out, with what waits because the relay has put it off."""
+    async with store.reading() as connection:
+        gate = await mail_gate(connection)
+        waits = DeferralsShown.of(await outbox.deferrals(connection), datetime.now(UTC))
+    check = _gate(gate, settings)
+    if waits is None:
+        return check
+    what = f"{check.what}. {waits.told(f'{waits.since:%Y-%m-%d %H:%M} UTC')}"
+    if waits.none_sent:
+        what += ". No email has gone out since then"
+    if gate.fault is not None or gate.stopped or settings.mail_mode == "off":
+        return check.model_copy(update={"what": what})
+    fix = "nothing; each is tried for 48 hours. If its answer stays, ask whoever runs the mail server"
+    verdict = CheckVerdict.TROUBLE if waits.stuck else CheckVerdict.NOTE
+    return check.model_copy(update={"verdict": verdict, "what": what, "fix": fix})
+
+
+def _gate(gate: MailGate, settings: Settings) -> Check:
+    fault = gate.fault
+    if fault is not None:
+        what = f"doesn't go out since {fault.since:%Y-%m-%d %H:%M} UTC: {fault.what}"
+        fix = f"{fault.fix}; what waits then goes out automatically"
+        return Check(check="mail", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
+    if gate.stopped:
+        fix = "`rapport mail start --as EMAIL` lets it go again"
+        return Check(check="mail", verdict=CheckVerdict.NOTE, what="is stopped by hand", fix=fix)
+    if settings.mail_mode == "off":
+        fix = "set RAPPORT_MAIL_MODE to live, or to redirect:ADDRESS"
+        return Check(check="mail", verdict=CheckVerdict.NOTE, what="is off; nothing goes out", fix=fix)
+    if settings.mail_mode != "live":
+        what = f"all of it goes to {settings.mail_mode.removeprefix('redirect:')}"
+        fix = "set RAPPORT_MAIL_MODE to live to let it reach its readers"
+        return Check(check="mail", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    at_any_hour = settings.quiet_hours == "ignore"
+    what = "goes out, whatever the hour is where it is read" if at_any_hour else "goes out"
+    return Check(check="mail", verdict=CheckVerdict.OK, what=what)
+
+
+async def _emails(store: Store, settings: Settings) -> Check:
+    """Whether any email is late, failed, or may not have arrived, each with its age."""
+    present = datetime.now(UTC)
+    late = present - timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS)
+    async with store.reading() as connection:
+        goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
+        found = await outbox.unresolved(connection, MOST_NAMED + 1)
+        found += await outbox.late(connection, late, present, MOST_NAMED + 1) if goes else []
+        astray = await outbox.astray(connection, present - ASTRAY, MOST_NAMED + 1)
+    verdict = CheckVerdict.TROUBLE if found else CheckVerdict.NOTE
+    found += astray
+    if not found:
+        return Check(check="emails", verdict=CheckVerdict.OK, what="each went, is on its way, or was taken care of")
+    named = [
+        Finding(
+            where=one.key,
+            problem=f"{_HOW[one.state]}, for {_age(present - (one.settled_at or one.created_at))}"
+            + (f": {one.reason}" if one.reason else ""),
+            fix=_settles(one),
+        )
+        for one in found[:MOST_NAMED]
+    ]
+    count = f"{MOST_NAMED} and more" if len(found) > MOST_NAMED else str(len(found))
+    what = f"{count} emails need attention" if len(found) > 1 else "1 email needs attention"
+    fix = "the account's TAM has a task for each of its emails that failed; what is due goes on with the next sweep"
+    return Check(check="emails", verdict=verdict, what=what, fix=fix, findings=tuple(named))
+
+
+def _settles(message: outbox.Message) -> str:
+    ways = ways_on(message.state, message.key)
+    if message.account is None and ways:
+        return "nobody is asked about it, as it's no account's. Correct its reader's address if it's wrong, with " + (
+            "`rapport member import`: the next one goes there. A link to sign in is asked for anew"
+        )
+    match message.state:
+        case MessageState.FAILED:
+            return f"correct the address if it's wrong, then: {ways[0]}"
+        case MessageState.UNKNOWN:
+            return f"ask its reader. If it arrived: {ways[0]}; if not: {ways[1]}"
+        case _:
+            return "nothing; the sweep has it go on. If it stays, see Temporal's UI"
+
+
+def _age(since: timedelta) -> str:
+    minutes = int(since.total_seconds() // 60)
+    if minutes >= 2880:
+        return f"{minutes // 1440} days"
+    if minutes >= 120:
+        return f"{minutes // 60} hours"
+    return f"{minutes} minutes" if minutes > 1 else "a minute"
+
+
+async def _begun(store: Store) -> Check:
+    """Whether what was put on record while Temporal was away has begun."""
+    present = datetime.now(UTC)
+    async with store.reading() as connection:
+        waiting = [(one.ref, one.opened_at) for one in await support_case.pending(connection, present - BEGUN)]
+        waiting += [(one.ref, one.submitted) for one in await tech_review.pending(connection, present - BEGUN)]
+        waiting += await gaps.unbegun(connection, present - BEGUN)
+        waiting += [
+            (f"{ref}, to its channel", since) for ref, since in await announcement.unbegun(connection, present - BEGUN)
+        ]
+    if not waiting:
+        return Check(check="on record", verdict=CheckVerdict.OK, what="everything that is on record has begun")
+    found = tuple(
+        Finding(where=ref, problem=f"hasn't begun for {_age(present - since)}", fix="nothing; the next sweep begins it")
+        for ref, since in waiting[:MOST_NAMED]
+    )
+    what = f"{len(waiting)} {'is' if len(waiting) == 1 else 'are'} on record and haven't begun"
+    fix = "check that Temporal and a worker run; the sweep begins them"
+    return Check(check="on record", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=found)
+
+
+async def _sweep(store: Store, settings: Settings) -> Check:
+    """When it was last looked for what nobody is at work on."""
+    async with store.reading() as connection:
+        last = await sweep.last(connection)
+    fix = "see that a worker runs; `rapport setup` registers the schedule `sweep`"
+    if last is None:
+        return Check(check="sweep", verdict=CheckVerdict.NOTE, what="hasn't run yet", fix=fix)
+    since = datetime.now(UTC) - last.at
+    what = f"last ran {_age(since)} ago, at {last.at:%Y-%m-%d %H:%M} UTC"
+    if since > timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS):
+        return Check(check="sweep", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
+    return Check(check="sweep", verdict=CheckVerdict.OK, what=what)
+
+
+async def _channel(store: Store, settings: Settings) -> Check:
+    """Whether the review channel was told all that it was to be told."""
+    async with store.reading() as connection:
+        failed = await announcement.failed(connection)
+        unmailed = await announcement.failed_mails(connection)
+        since = await announcement.waiting_since(connection)
+    found = [
+        Finding(
+            where=one.ref,
+            problem=f"Slack was not told ({one.what.replace('_', ' ')}): {one.reason}",
+            fix="correct RAPPORT_SLACK_WEBHOOK_URL; what was missed stands on the review's page",
+        )
+        for one in failed
+    ]
+    found += [
+        Finding(
+            where=subject, problem=f"was not mailed: {reason}", fix="correct RAPPORT_REVIEW_CHANNEL_MAIL, or the email"
+        )
+        for subject, reason in unmailed
+    ]
+    if found:
+        what = f"{len(found)} announcements never reached it"
+        fix = "see to the channel; nothing is posted twice"
+        return Check(check="channel", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=tuple(found))
+    if since is not None:
+        what = f"does not take what it is told, since {since:%Y-%m-%d %H:%M} UTC"
+        fix = "nothing; it is tried for 48 hours"
+        return Check(check="channel", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    told = [
+        *(["Slack"] if settings.slack_webhook_url else []),
+        *([settings.review_channel_mail] if settings.review_channel_mail else []),
+    ]
+    what = (
+        f"reviews are mirrored to {' and '.join(told)}" if told else "none; reviews are told by tasks and pages alone"
+    )
+    return Check(check="channel", verdict=CheckVerdict.OK, what=what)
+
+
+async def _crm(store: Store, settings: Settings) -> Check:
+    """Whether the CRM has every product gap as it stands."""
+    if settings.crm_webhook_url is not None and settings.crm_webhook_secret is None:
+        fix = "set RAPPORT_CRM_WEBHOOK_SECRET to the secret that the CRM checks signatures with"
+        return Check(check="crm", verdict=CheckVerdict.TROUBLE, what="there is nothing to sign with", fix=fix)
+    async with store.reading() as connection:
+        behind = await gaps.undelivered(connection)
+    failed = [gap for gap in behind if gap.delivery == gaps.FAILED]
+    if failed:
+        return Check(
+            check="crm",
+            verdict=CheckVerdict.TROUBLE,
+            what=f"it does not have {len(failed)} product gaps as they stand",
+            fix="see to each of them",
+            findings=tuple(
+                Finding(where=gap.ref, problem=gap.delivery_reason or "", fix=f"rapport gap resend {gap.ref}")
+                for gap in failed
+            ),
+        )
+    if settings.crm_webhook_url is None:
+        return Check(check="crm", verdict=CheckVerdict.OK, what="none; product gaps stay here")
+    if behind:
+        what = f"{len(behind)} product gaps were logged before there was one"
+        fix = f"send them: {', '.join(f'rapport gap resend {gap.ref}' for gap in behind[:3])}"
+        return Check(check="crm", verdict=CheckVerdict.NOTE, what=what, fix=fix)
+    return Check(check="crm", verdict=CheckVerdict.OK, what="it has every product gap that was sent")
+
+
+async def _waits(store: Store) -> Check:
+    async with store.snapshot() as connection:
+        waits = await open_waits(connection)
+    found = [finding for wait in waits for finding in _broken(wait)]
+    if found:
+        what = f"{len({finding.where for finding in found})} of {len(waits)} open waits are broken"
+        fix = "see to each of them"
+        return Check(check="waits", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=tuple(found))
+    return Check(
+        check="waits", verdict=CheckVerdict.OK, what=f"each of {len(waits)} open waits has an owner and a deadline"
+    )
+
+
+def _broken(wait: OpenWait) -> list[Finding]:
+    """What is wrong with a wait: nobody can end it, or nothing does when nobody acts."""
+    found = []
+    if not wait.held:
+        found.append(("waits for nobody", "give somebody the role that decides it, with `rapport member import`"))
+    elif not wait.there:
+        found.append(
+            (
+                "everyone for whom it waits has left",
+                "name somebody else, with `rapport member import` or `account import`",
+            )
+        )
+    if wait.deadline is None:
+        found.append((f"has no deadline: {wait.what}", f"it ends only when somebody acts: {wait.unblock}"))
+    return [Finding(where=wait.where, problem=problem, fix=fix) for problem, fix in found]
+
+
+async def _workflows(store: Store, client: Client, settings: Settings, *, sends: bool) -> Check:
+    """Compare what Temporal runs with what SQL shows as open, in both directions."""
+    listed = await running(client, LASTING, settings.task_queue)
+    suspects = listed ^ await _shown(store)
+    if suspects:
+        await asyncio.sleep(SETTLE_SECONDS)
+    shown = await _shown(store) if suspects else set()
+    found, closing = [], 0
+    for id_, alive in (await _described(client, sorted(suspects))).items():
+        if id_ in shown and not alive:
+            fix = f"its history tells why it ended. To have it continue: {way_on(id_)}"
+            found.append(Finding(where=id_, problem="SQL shows it open, and it does not run", fix=fix))
+        elif id_ not in shown and alive and sends:
+            fix = "see in Temporal's UI what it waits for, and whether a worker writes to this database"
+            found.append(Finding(where=id_, problem="it runs, and SQL shows it closed or not at all", fix=fix))
+        elif id_ not in shown and alive:
+            closing += 1
+    if found:
+        what, named = f"Temporal and SQL do not agree on {len(found)} workflows", tuple(found[:MOST_WORKFLOWS])
+        if len(found) > len(named):
+            what += f"; {len(found) - len(named)} more than are listed here"
+        return Check(
+            check="workflows", verdict=CheckVerdict.TROUBLE, what=what, fix="see to each of them", findings=named
+        )
+    if closing or len(listed) == MAX_LISTED:
+        what = f"{closing} wait for their last mails, which do not go" if closing else f"{MAX_LISTED} were looked at"
+        return Check(check="workflows", verdict=CheckVerdict.NOTE, what=what, fix="see `rapport mail status`")
+    return Check(check="workflows", verdict=CheckVerdict.OK, what=f"{len(listed)} run, and SQL shows the same")
+
+
+async def _described(client: Client, ids: list[str]) -> dict[str, bool]:
+    """Which of these workflows run at this moment."""
+    found: dict[str, bool] = {}
+    for start in range(0, len(ids), DESCRIBED_AT_ONCE):
+        some = ids[start : start + DESCRIBED_AT_ONCE]
+        found |= zip(some, await asyncio.gather(*(runs(client, id_) for id_ in some)), strict=True)
+    return found
+
+
+async def _shown(store: Store) -> set[str]:
+    async with store.snapshot() as connection:
+        return await open_workflows(connection)
+
+
+def _unreachable(name: str, refusal: UserError) -> Check:
+    return Check(check=name, verdict=CheckVerdict.UNREACHABLE, what=refusal.problem, fix=refusal.fix)
+
+
+def _skipped(name: str, needed: str) -> Check:
+    return Check(check=name, verdict=CheckVerdict.SKIPPED, what=f"needs {needed}")

@@ -1,0 +1,48 @@
+"""The files that people write."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+from rapport.model.base import InputModel, Refused, UserError
+from rapport.model.reading import MAX_BYTES, read_toml
+from rapport.model.sheets import SheetRow, read_csv
+
+M = TypeVar("M", bound=InputModel)
+
+
+def read_written(model: type[M], path: Path) -> M:
+    """Read and check a TOML file.
+
+    Raises:
+        Refusal: It cannot be read, or something in it is wrong.
+    """
+    return read_toml(model, read_file(path), path.name)
+
+
+def read_sheet(model: type[M], path: Path) -> list[SheetRow[M]]:
+    """Read and check a CSV file, or what comes in where it is called `-`.
+
+    Raises:
+        Refusal: It cannot be read, or something in it is wrong.
+    """
+    if str(path) == "-":
+        # One byte more than is allowed tells as much as all of them.
+        return read_csv(model, sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+    return read_csv(model, read_file(path), path.name)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        Refusal: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"cannot be read: {error.strerror}", field=str(path), fix="check the path", kind=Refused.NOT_FOUND
+        ) from None

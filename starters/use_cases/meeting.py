@@ -1,0 +1,545 @@
+"""Meetings: seeing one, answering its poll, booking it, saying how it went."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+
+from rapport.mail.letters import AccountContext
+from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.ids import meeting_id, step_of_meeting
+from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
+from rapport.model.minutes import Minutes, MinutesRecord
+from rapport.model.projection import TimelineEvent
+from rapport.model.reading import check
+from rapport.rules import quorum
+from rapport.storage import access, account as accounts, cadence, contract as contracts, minutes as records, timeline
+from rapport.storage.access import Link
+from rapport.storage.contract import StepShown
+from rapport.storage.database import Connection
+from rapport.storage.minutes import NewMinutes
+from rapport.storage.unreached import unreached, with_unreached
+from starters.use_cases import minutes
+from starters.use_cases.meeting_ends import EndShown, end_of, take_late
+from starters.use_cases.minutes import MinutesLine, MinutesShown
+from starters.use_cases.services import (
+    LATER,
+    Actor,
+    Services,
+    WorkflowEndedError,
+    answered,
+    member_acting,
+    present,
+    submission,
+)
+from starters.use_cases.words import hand_over, once
+from workflows.meeting import Meeting
+
+
+class AnswerShown(WireModel):
+    """Who is invited, and what they said: the times that suit, or nothing yet."""
+
+    who: str
+    persona: str
+    required: bool
+    answered: bool
+    slots: tuple[str, ...]
+
+
+class SlotShown(WireModel):
+    """One time on offer, and whom it suits."""
+
+    id: str
+    start: Instant
+    end: Instant
+    suits: tuple[str, ...]
+
+
+class MeetingShown(WireModel):
+    """A meeting with its people.
+
+    Attributes:
+        ended: What became of it, once it has ended.
+    """
+
+    account: str
+    step: str
+    phase: str
+    round: int
+    slots: tuple[SlotShown, ...]
+    answers: tuple[AnswerShown, ...]
+    booked: Instant | None
+    booked_until: Instant | None
+    booked_by: str | None
+    reminders: int
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    deadline: Instant | None
+    unblock: str | None
+    minutes: MinutesShown | None = None
+    ended: EndShown | None = None
+
+
+class MeetingMinutes(WireModel):
+    """A meeting's title and minutes, and the meetings that are still ahead, by step and title."""
+
+    title: str
+    minutes: MinutesShown | None
+    ahead: tuple[tuple[str, str], ...]
+
+
+class Poll(WireModel):
+    """What the page behind a personal link shows.
+
+    Attributes:
+        ended: What became of the meeting, once it has ended; nothing else is asked then.
+    """
+
+    account: str
+    meeting: str
+    minutes: int
+    reader: str
+    zone: str
+    vendor: str
+    tam: str
+    tam_email: str
+    slots: tuple[SlotShown, ...]
+    chosen: tuple[str, ...]
+    answered: bool
+    deadline: Instant | None
+    booked: Instant | None
+    stale: bool
+    ended: EndShown | None = None
+
+
+class DepartedError(UserError):
+    """The link's reader takes part no more."""
+
+
+async def show(services: Services, account: str, step: str, reader: str = "") -> MeetingShown:
+    """A meeting as its workflow answers, with its minutes.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
+
+    Raises:
+        Refusal: There is none, or no worker answers.
+    """
+    handle = await _handle(services, account, step)
+    view = await _view(services, handle, account, step)
+    async with services.store.reading() as connection:
+        names = await accounts.names(connection, account)
+        _, steps = await _steps(connection, account)
+        said = await minutes.shown(connection, handle.id, steps, reader)
+        missed = await unreached(connection, account)
+        ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
+    shown = _shown(view, names)
+    silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
+    waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))
+    return shown.model_copy(update={"minutes": said, "waiting_for": waiting_for, "ended": ended})
+
+
+def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
+    votes = {vote.voter: vote for vote in view.votes}
+    proposal = view.proposal
+    return MeetingShown(
+        account=view.account,
+        step=view.step,
+        phase=view.phase,
+        round=view.round,
+        slots=tuple(
+            SlotShown(
+                id=slot.id,
+                start=slot.start,
+                end=slot.end,
+                suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes)),
+            )
+            for slot in proposal.slots
+        )
+        if proposal
+        else (),
+        answers=tuple(
+            AnswerShown(
+                who=names.get(invitee.id, invitee.id),
+                persona=invitee.persona,
+                required=invitee.required,
+                answered=invitee.id in votes,
+                slots=votes[invitee.id].slots if invitee.id in votes else (),
+            )
+            for invitee in proposal.invitees
+        )
+        if proposal
+        else (),
+        booked=view.booking.start if view.booking else None,
+        booked_until=view.booking.end if view.booking else None,
+        booked_by=view.booking.by if view.booking else None,
+        reminders=view.reminders_sent,
+        waiting_on=view.waiting_on,
+        waiting_for=view.waiting_for,
+        deadline=view.deadline,
+        unblock=view.unblock,
+    )
+
+
+async def vote(
+    services: Services, account: str, step: str, slots: tuple[str, ...], actor: Actor, round_: int | None = None
+) -> Receipt:
+    """Answer a poll for a contact or the TAM, as an operator who was told on the phone does.
+
+    Raises:
+        Refusal: The person is not invited, a time is not on offer, or the time is booked already.
+    """
+    handle = await _handle(services, account, step)
+    if round_ is None:
+        round_ = (await _view(services, handle, account, step)).round
+    async with services.store.reading() as connection:
+        found = await accounts.account(connection, account)
+        tam = await accounts.member(connection, found.tam)
+        everyone = {c.email.lower(): c.id for c in await accounts.contacts(connection, account)}
+    voter = {**everyone, tam.email.lower(): tam.id}.get(actor.email.lower())
+    if voter is None:
+        raise UserError(
+            f'is neither a contact of "{account}" nor its TAM',
+            field="--as",
+            fix="use an address of the account's people",
+        )
+    return await _vote(services, account, handle, voter, round_, slots, actor, None)
+
+
+async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], comment: str | None) -> Receipt:
+    """Answer a poll through the personal link of a mail.
+
+    Raises:
+        Refusal: The link is unknown or expired, or the answer no longer counts.
+    """
+    link = await _link(services, token)
+    handle = services.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
+    actor = Actor(email="", channel="link")
+    assert link.account is not None
+    return await _vote(services, link.account, handle, link.person, link.round, slots, actor, comment)
+
+
+async def _vote(
+    services: Services,
+    account: str,
+    handle: WorkflowHandle[Meeting, MeetingResult],
+    voter: str,
+    round_: int,
+    slots: tuple[str, ...],
+    actor: Actor,
+    comment: str | None,
+) -> Receipt:
+    chosen = tuple(sorted(set(slots), key=lambda s: (len(s), s)))
+    said = await once(services, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
+    answer = Vote(id=said.id, voter=voter, round=round_, slots=chosen)
+    try:
+        return await hand_over(services, handle, Meeting.vote, answer, "meeting")
+    except UserError as refusal:
+        problem = quorum.HAS_ENDED if isinstance(refusal, WorkflowEndedError) else refusal.problem
+        if problem not in (quorum.HAS_ENDED, quorum.IS_BOOKED):
+            raise
+    view = await _last(services, handle, account, "")
+    raise await take_late(services, account, handle.id, answer, said, view, problem)
+
+
+async def poll(services: Services, token: str) -> Poll:
+    """What a personal link shows; looking changes nothing.
+
+    Raises:
+        Refusal: The link is unknown or expired, or no worker answers.
+    """
+    link = await _link(services, token)
+    account = link.account
+    assert account is not None
+    handle = services.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
+    view = await _last(services, handle, account, "")
+    async with services.store.reading() as connection:
+        names = await accounts.names(connection, account)
+        company = await AccountContext.read(connection, account)
+        contract = await contracts.latest(connection, account)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+        ended = None
+        if view is None or view.phase is MeetingPhase.ENDED:
+            ended = await end_of(connection, account, link.workflow_id)
+    contact = company.contacts.get(link.person)
+    if contact is None:
+        raise unknown_link()
+    step = step_of_meeting(link.workflow_id)
+    if view is None:
+        # Temporal has forgotten it; what became of it stands on record.
+        view = MeetingView(account=account, step=step, phase=MeetingPhase.ENDED, round=link.round)
+    shown = _shown(view, names)
+    mine = next((vote for vote in view.votes if vote.voter == link.person), None)
+    slots = view.proposal.slots if view.proposal else ()
+    return Poll(
+        account=company.account.name,
+        meeting=next((one.title for one in steps if one.step == step), step),
+        minutes=int((slots[0].end - slots[0].start).total_seconds() // 60) if slots else 0,
+        reader=contact.name,
+        zone=contact.schedule.zone,
+        vendor=company.vendor.name,
+        tam=company.tam.name,
+        tam_email=company.tam.email,
+        slots=shown.slots,
+        chosen=mine.slots if mine else (),
+        answered=mine is not None,
+        deadline=view.proposal.deadline if view.proposal else None,
+        booked=shown.booked,
+        stale=link.round != view.round,
+        ended=ended,
+    )
+
+
+async def _link(services: Services, token: str) -> Link:
+    async with services.store.reading() as connection:
+        link = await access.find_link(connection, token)
+    if link is None or link.purpose != "vote":
+        raise unknown_link()
+    async with services.store.reading() as connection:
+        has_left = await accounts.has_left(connection, link.person)
+    if has_left:
+        raise DepartedError("this link is over", fix="nothing is asked of you any more", kind=Refused.CONFLICT)
+    if link.expires_at < present():
+        raise UserError(
+            "this link has expired", fix="please answer the mail it came with instead", kind=Refused.CONFLICT
+        )
+    return link
+
+
+def unknown_link() -> UserError:
+    """The answer to a link that leads nowhere; it says nothing about what there is."""
+    return UserError("this link is not known", fix="please use the latest mail", kind=Refused.NOT_FOUND)
+
+
+async def book(services: Services, account: str, step: str, start: datetime, actor: Actor) -> Receipt:
+    """Set a meeting's time by hand, or move it; everyone gets an invitation.
+
+    Raises:
+        Refusal: The member may not, the time is in the past or not on a whole minute, or the meeting is over.
+    """
+    if start.second or start.microsecond:
+        raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
+    member = await member_acting(services, actor)
+    handle = await _handle(services, account, step)
+    said = await once(services, submission(member.id, actor, "book", handle.id), start=start.astimezone(UTC))
+    word = Book(id=said.id, by=member.id, start=start)
+    return await hand_over(services, handle, Meeting.book, word, f'meeting "{step}" of {account}')
+
+
+async def report(
+    services: Services,
+    account: str,
+    step: str,
+    outcome: Literal["held", "no_show"],
+    actor: Actor,
+    note: str | None = None,
+    written: Minutes | None = None,
+) -> Receipt:
+    """Say whether a meeting was held, and how it went. After a no-show, everyone is offered new times.
+
+    Args:
+        note: What to remember of it, where there are no minutes.
+        written: Its minutes, if it was held.
+
+    Raises:
+        Refusal: The member may not, somebody in the minutes is not known, or the meeting is not booked, has not begun,
+            or is over.
+    """
+    member = await member_acting(services, actor)
+    handle = await _handle(services, account, step)
+    written = written or check(Minutes, {"note": note}, "")
+    async with services.store.reading() as connection:
+        found = await accounts.account(connection, account)
+        _, steps = await _steps(connection, account)
+        record = await minutes.resolve(connection, found, step, steps, written)
+    said = await once(services, submission(member.id, actor, outcome, handle.id, record.as_text()), by_state=True)
+    word = Report(id=said.id, by=member.id, outcome=outcome, attended=record.attended, agreed=record.agreed)
+    try:
+        receipt = await hand_over(services, handle, Meeting.take_report, word, f'meeting "{step}" of {account}')
+    except UserError as refusal:
+        return await _or_correct_it(services, refusal, account, step, actor, written, outcome)
+    if outcome == "held":
+        new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
+        async with services.store.writing() as connection:
+            if receipt.accepted and receipt.outcome != LATER:
+                # Only what the workflow has taken is kept. Should nobody be here by then, its projection keeps it.
+                await records.keep(connection, new, said.id)
+            await minutes.keep_note(connection, account, handle.id, member, written.private_note)
+    return receipt
+
+
+async def _or_correct_it(
+    services: Services,
+    refusal: UserError,
+    account: str,
+    step: str,
+    actor: Actor,
+    written: Minutes,
+    outcome: Literal["held", "no_show"],
+) -> Receipt:
+    """What to do about a refused report: where the meeting was held, it could be corrected.
+
+    Where nothing is kept of it, whoever reported it never learned that it was taken, or their words were lost on the
+    way: then it is.
+    """
+    if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, WorkflowEndedError):
+        raise refusal
+    handle = await _handle(services, account, step)
+    async with services.store.reading() as connection:
+        kept = await records.of_meeting(connection, handle.id)
+        held = kept is not None or await records.reported(connection, handle.id) is not None
+    if not held:
+        raise refusal
+    if kept is None and outcome == "held":
+        await correct(services, account, step, written, actor)
+        return Receipt(accepted=True, outcome="held")
+    fix = f"to correct what was said: rapport meeting minutes {account} {step} --file FILE --as EMAIL"
+    raise UserError("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
+
+
+async def correct(services: Services, account: str, step: str, written: Minutes, actor: Actor) -> MinutesShown:
+    """Replace the minutes of a meeting that was held. What stands already is not written again.
+
+    Raises:
+        Refusal: The member may not, somebody in the minutes is not known, the meeting was not held, or other next
+            meetings are named than were agreed.
+    """
+    member = await member_acting(services, actor)
+    handle = await _handle(services, account, step)
+    async with services.store.reading() as connection:
+        found = await accounts.account(connection, account)
+        contract, _ = await _steps(connection, account)
+        kept = await records.of_meeting(connection, handle.id)
+        first = await records.reported(connection, handle.id)
+        if kept is None and first is None:
+            raise UserError(
+                f'"{step}" was not held yet',
+                field="step",
+                fix=f"say so first: rapport meeting held {account} {step} --as EMAIL",
+                kind=Refused.CONFLICT,
+            )
+        stood = kept.record if kept else first.record if first else MinutesRecord()
+        record = await minutes.resolve_correction(connection, found, written, stood)
+        await minutes.refuse_foreign_note(connection, found, handle.id, written, member)
+    said = submission(member.id, actor, "minutes", handle.id, record.as_text())
+    entry = TimelineEvent(
+        key=f"{contract}/{handle.id}/minutes/{said.id}",
+        account=account,
+        at=said.at,
+        kind="meeting.minutes",
+        step=step,
+        who=member.id,
+        submission=said.id,
+    )
+    new = NewMinutes(meeting=handle.id, account=account, step=step, by=member.id, at=said.at, record=record)
+    async with services.store.writing() as connection:
+        if record != stood:
+            await timeline.submit(connection, said)
+            await timeline.append(connection, [entry])
+            await records.keep(connection, new, said.id)
+        elif kept is None and first is not None:
+            await records.keep(connection, new, first.submission)
+        await minutes.keep_note(connection, account, handle.id, member, written.private_note)
+    return await minutes_of(services, account, step, member.email)
+
+
+async def minutes_of(services: Services, account: str, step: str, reader: str = "") -> MinutesShown:
+    """The minutes of a meeting, whether or not its workflow answers.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
+
+    Raises:
+        Refusal: There is no such meeting, or it has no minutes.
+    """
+    found = (await noted(services, account, step, reader)).minutes
+    if found is None:
+        raise UserError(
+            f'"{step}" has no minutes',
+            field="step",
+            fix=f"say that it was held: rapport meeting held {account} {step} --as EMAIL",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+async def noted(services: Services, account: str, step: str, reader: str = "") -> MeetingMinutes:
+    """What SQL knows of a meeting, whether or not its workflow answers.
+
+    Args:
+        reader: The address of the member who reads, for their private note.
+
+    Raises:
+        Refusal: There is no such meeting.
+    """
+    handle = await _handle(services, account, step)
+    async with services.store.reading() as connection:
+        _, steps = await _steps(connection, account)
+        found = await minutes.shown(connection, handle.id, steps, reader)
+    ahead = minutes.ahead(steps, step)
+    return MeetingMinutes(
+        title=next(shown.title for shown in steps if shown.step == step),
+        minutes=found,
+        ahead=tuple((shown.step, shown.title) for shown in steps if shown.step in ahead),
+    )
+
+
+async def with_minutes(services: Services, account: str) -> list[MinutesLine]:
+    """The meetings of an account that have minutes, the newest first."""
+    async with services.store.reading() as connection:
+        _, steps = await _steps(connection, account)
+        return await minutes.listed(connection, account, steps)
+
+
+async def _steps(connection: Connection, account: str) -> tuple[str, list[StepShown]]:
+    """The account's latest contract, and the steps of its onboarding."""
+    contract = await contracts.latest(connection, account)
+    return (contract.id, await contracts.milestones(connection, contract.id)) if contract else ("", [])
+
+
+async def _handle(services: Services, account: str, step: str) -> WorkflowHandle[Meeting, MeetingResult]:
+    """The workflow of an account's meeting, in its latest attempt; of a review the one that was offered last."""
+    async with services.store.reading() as connection:
+        await accounts.account(connection, account)
+        _, steps = await _steps(connection, account)
+        recurring = await cadence.of_account(connection, account)
+    attempts: dict[str, int | str] = {shown.step: shown.attempt for shown in steps if shown.kind == "meeting"}
+    attempts |= {rhythm.step: rhythm.period for rhythm in recurring if rhythm.period is not None}
+    if step not in attempts:
+        raise UserError(
+            f'"{account}" has no meeting "{step[:40]}"',
+            field="step",
+            fix=f"its meetings: {', '.join(attempts) or 'none yet'}",
+            kind=Refused.NOT_FOUND,
+        )
+    return services.client.get_workflow_handle_for(Meeting.run, meeting_id(account, step, attempts[step]))
+
+
+async def _view(
+    services: Services,  # noqa: ARG001 - the same first argument as every use case
+    handle: WorkflowHandle[Meeting, MeetingResult],
+    account: str,
+    step: str,
+) -> MeetingView:
+    """A meeting as its workflow answers. One that was ended in the middle waits for nothing any more."""
+    subject = f'meeting "{step}" of {account}' if step else "meeting"
+    view = await answered(handle.query(Meeting.view), subject)
+    if view.phase is MeetingPhase.ENDED:
+        return view
+    described = await answered(handle.describe(), subject)
+    if described.status is WorkflowExecutionStatus.RUNNING:
+        return view
+    nothing = {"waiting_on": (), "waiting_for": None, "unblock": None, "deadline": None}
+    return view.model_copy(update={"phase": MeetingPhase.ENDED, **nothing})
+
+
+async def _last(
+    services: Services, handle: WorkflowHandle[Meeting, MeetingResult], account: str, step: str
+) -> MeetingView | None:
+    """As `_view`; nothing where Temporal has forgotten it."""
+    try:
+        return await _view(services, handle, account, step)
+    except WorkflowEndedError:
+        return None

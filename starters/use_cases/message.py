@@ -1,0 +1,518 @@
+"""Messages: what went out, what waits as a draft, and a member's word on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from rapport.mail import cadence, compose, deferral, outbox
+from rapport.mail.compose import Edits
+from rapport.mail.letters import MessageDraft, VendorContext
+from rapport.mail.outbox import Deferrals, Message
+from rapport.mail.smtp import Relay
+from rapport.model.account import Member
+from rapport.model.base import InputModel, Instant, Name, Prose, Refused, UserError, WireModel
+from rapport.model.meeting import Receipt
+from rapport.model.message import NOT_DELIVERED, MessageRequest, MessageState, Purpose, Release
+from rapport.model.relay import RelayFault
+from rapport.rules import attention
+from rapport.rules.attachment import checked, refuse_too_much
+from rapport.rules.erasure import ERASED
+from rapport.rules.message import LOOK, consequences, ways_on
+from rapport.storage import access, account as accounts, attachment, support_case, sweep
+from rapport.storage.access import MailSwitch
+from rapport.storage.attachment import Attached
+from rapport.storage.database import Connection
+from rapport.storage.relay import relay_fault
+from rapport.storage.timeline import Submission
+from starters.use_cases.services import (
+    LATER,
+    SUPPORT,
+    Actor,
+    Services,
+    may_act,
+    present,
+    submission,
+    who_acts,
+)
+from starters.use_cases.words import hand_over, once
+from worker import mail_settings, pace_of
+from workflows.correspondence import Correspondence
+
+
+class MessageLine(WireModel):
+    """One message of an account.
+
+    Attributes:
+        reason: Why it is put off, was suppressed or failed.
+        goes_at: When it goes, where it is put off; of a single draft, when it would go if it were sent now, unless that
+            is at once.
+        look: Where to look first, of what may not have arrived.
+        next: What can be done about it, as commands.
+        consequences: What follows each of these, of what was not delivered.
+    """
+
+    key: str
+    step: str
+    to: str
+    name: str
+    state: MessageState
+    subject: str
+    message_id: str
+    purpose: str
+    reason: str | None
+    at: Instant
+    goes_at: Instant | None = None
+    look: str | None = None
+    next: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
+
+
+class MessageShown(MessageLine):
+    """One message with its words. Personal links in it do not work: they are their reader's alone.
+
+    Attributes:
+        files: What it carries, or will carry.
+        to_write: Whether it goes only once a member has written something of their own in it.
+    """
+
+    text: str
+    html: str
+    paragraph: str | None
+    edited: bool
+    files: tuple[Attached, ...] = ()
+    to_write: bool = False
+
+
+class Edit(InputModel):
+    """What a member changes in a draft. What is left out stays as it is; an empty text takes a change back."""
+
+    subject: Name | None = None
+    paragraph: Prose | None = None
+    body: Prose | None = None
+
+
+class RelayFaultShown(RelayFault):
+    """Why the relay takes nothing, in words."""
+
+    problem: str
+    remedy: str
+
+
+STUCK: Final = timedelta(minutes=15)
+"""After how long without a single email that went it is said that what was put off is stuck."""
+
+
+class DeferralsShown(Deferrals):
+    """What the relay has put off, in words.
+
+    Attributes:
+        stuck: Whether nothing at all has gone for so long that mail cannot be said to go out.
+    """
+
+    stuck: bool
+
+    @classmethod
+    def of(cls, found: Deferrals | None, now: datetime) -> DeferralsShown | None:
+        """What there is to show, if anything waits."""
+        if found is None:
+            return None
+        return cls(**found.model_dump(), stuck=found.none_sent and now - found.since >= STUCK)
+
+    def told(self, since: str) -> str:
+        """How many wait, since when, and what the relay has said of them last.
+
+        Args:
+            since: When the first was tried, as the reader has it.
+        """
+        wait = "1 email waits" if self.count == 1 else f"{self.count} emails wait"
+        answers = ", ".join(f"{answer} ({count})" for answer, count in list(self.answers.items())[:_MOST_ANSWERS])
+        told = f"{wait} because the mail server put {'it' if self.count == 1 else 'them'} off"
+        return f"{told}, the first since {since}. Last answers: {answers}"
+
+
+_MOST_ANSWERS: Final = 5
+
+
+class MailStatus(WireModel):
+    """Whether mail goes out, and why not.
+
+    Attributes:
+        fault: What the relay does not take, since when, and what to do about it.
+        deferred: What waits because the relay has put it off.
+        rate: How many mails a minute the mailbox sends at the most; nothing where there is no limit.
+        undelivered: How many emails failed, or may not have arrived, and nobody has taken care of yet.
+        swept: When it was last looked for what nobody is at work on.
+    """
+
+    mode: str
+    quiet_hours: str
+    stopped: bool
+    stopped_by: str | None
+    stopped_at: Instant | None
+    sends: bool
+    why_not: str | None
+    fault: RelayFaultShown | None = None
+    deferred: DeferralsShown | None = None
+    rate: int | None = None
+    undelivered: int = 0
+    swept: Instant | None = None
+
+
+async def listed(services: Services, account: str, state: MessageState | None = None) -> list[MessageLine]:
+    """An account's messages, oldest first.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    async with services.store.reading() as connection:
+        await accounts.account(connection, account)
+        names = await accounts.names(connection, account)
+        found = await outbox.messages(connection, account, state)
+    return [_line(message, names) for message in found]
+
+
+def _line(message: Message, names: dict[str, str]) -> MessageLine:
+    is_open = message.resolution is None
+    return MessageLine(
+        key=message.key,
+        step=message.step,
+        to=message.address,
+        name=names.get(message.person, ""),
+        state=message.state,
+        subject=message.subject,
+        message_id=message.message_id,
+        purpose=message.purpose,
+        reason=message.reason,
+        at=message.settled_at or message.created_at,
+        goes_at=message.not_before if message.state is MessageState.READY else None,
+        look=LOOK if is_open and message.state is MessageState.UNKNOWN else None,
+        next=ways_on(message.state, message.key) if is_open else (),
+        consequences=consequences(message.state) if is_open else (),
+    )
+
+
+async def show(services: Services, key: str) -> MessageShown:
+    """One message with its words: as sent, or as the draft stands.
+
+    Raises:
+        Refusal: There is none with this key.
+    """
+    async with services.store.reading() as connection:
+        message = await outbox.message(connection, key)
+        names = await accounts.names(connection, message.account)
+        raw = await outbox.raw(connection, key)
+        draft = await outbox.draft(connection, key)
+        guests = await deferral.guests(connection, [draft] if draft else [])
+        files = await attachment.listed(connection, key)
+    assert draft is not None
+    line, to_write = _line(message, names), False
+    if raw is None and message.state in _WENT:
+        parts, files = {"text": ERASED, "html": f"<p>{ERASED}</p>"}, []
+    elif raw is None:
+        letter, edits = await _letter(services, draft)
+        others = [await _letter(services, guest) for guest in guests.get(key, ())]
+        words = replace(letter, guests=tuple(others)).words(edits)
+        to_write = letter.review == "write"
+        parts = {"text": words.text, "html": words.html}
+        if draft.state in (MessageState.DRAFT, MessageState.HELD):
+            line = line.model_copy(update={"goes_at": _goes_at(services, letter)})
+    else:
+        parts = compose.readable(raw)
+        files = [Attached(name=name, type=type_, size=size) for name, type_, size in compose.carried(raw)]
+    return MessageShown(
+        **line.model_dump(),
+        text=compose.masked(parts["text"]),
+        html=compose.masked(parts["html"]),
+        paragraph=draft.edits.get("paragraph"),
+        edited=draft.edits.get("body") is not None,
+        files=tuple(files),
+        to_write=to_write,
+    )
+
+
+_WENT: Final = (
+    MessageState.SENDING,
+    MessageState.DEFERRED,
+    MessageState.SENT,
+    *NOT_DELIVERED,
+)
+"""States in which a mail had its bytes: where they are gone, somebody whom it named was erased."""
+
+
+def _goes_at(services: Services, letter: MessageDraft) -> datetime | None:
+    """When a draft would go if it were sent now, unless that is at once."""
+    if letter.reader is None:
+        return None
+    keeps = services.settings.quiet_hours == "keep"
+    verdict = attention.earliest(present(), letter.reader.schedule, letter.occasion.weight, quiet_hours=keeps)
+    return verdict.at if verdict.reason else None
+
+
+async def _letter(services: Services, draft: outbox.Draft) -> tuple[MessageDraft, Edits]:
+    async with services.store.reading() as connection:
+        letter = await _letter_of(services, connection, draft, MessageRequest.model_validate(draft.occasion))
+    return letter, Edits(**draft.edits)
+
+
+async def _letter_of(
+    services: Services, connection: Connection, draft: outbox.Draft, occasion: MessageRequest
+) -> MessageDraft:
+    company = await VendorContext.around(connection, draft.account, [draft.person])
+    found = await cadence.on_record(connection, occasion, company.zone)
+    to = company.person(draft.person)
+    if to is None:
+        raise UserError("its recipient has left", field="key", fix="hold it", kind=Refused.CONFLICT)
+    return MessageDraft(
+        mail_settings(services.settings), company, occasion, draft.key, to, draft.person, on_record=found
+    )
+
+
+async def edit(services: Services, key: str, change: Edit, actor: Actor) -> MessageShown:
+    """Change a draft's words. An edited body stands for both the text and the HTML part.
+
+    Raises:
+        Refusal: It is no draft any more, or the personal link was lost from its body.
+    """
+    await _reader(services, actor, key)
+    async with services.store.reading() as connection:
+        message = await outbox.message(connection, key)
+        draft = await outbox.draft(connection, key)
+    assert draft is not None
+    if draft.state not in (MessageState.DRAFT, MessageState.HELD):
+        raise _no_draft(message.state)
+    edits = {**draft.edits, **{name: value or None for name, value in change.model_dump(exclude_unset=True).items()}}
+    letter, before = await _letter(services, draft)
+    placeholder = letter.mail_settings.link(compose.DRAFT_TOKEN)
+    body = edits["body"]
+    if body is not None and body == letter.words(Edits(before.subject, edits["paragraph"])).text.strip():
+        edits["body"] = body = None
+    if body is not None and letter.link(present()) is not None and placeholder not in body:
+        raise UserError(
+            "the personal link is missing", field="body", fix=f"keep the line {placeholder} where the link belongs"
+        )
+    words = letter.words(Edits(**edits))
+    async with services.store.writing() as connection:
+        if not await outbox.edit(connection, key, words.subject, edits):
+            raise _no_draft(message.state)
+    return await show(services, key)
+
+
+async def _reader(services: Services, actor: Actor, *keys: str) -> Member:
+    """Whoever reads these drafts: support, where they are words to a case's customer.
+
+    Raises:
+        Refusal: The member may not, or there is no such message.
+    """
+    async with services.store.reading() as connection:
+        return await _reader_of(connection, actor, [await outbox.message(connection, key) for key in keys])
+
+
+async def _reader_of(connection: Connection, actor: Actor, found: Sequence[Message]) -> Member:
+    of_cases = bool(found) and all(message.purpose == Purpose.UPDATE for message in found)
+    return may_act(await who_acts(connection, actor), also=SUPPORT if of_cases else frozenset())
+
+
+async def attach(services: Services, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
+    """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
+
+    Raises:
+        Refusal: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
+    """
+    member = await _reader(services, actor, key)
+    file = checked(name, content)
+    async with services.store.writing() as connection:
+        await _refuse_no_draft(connection, key)
+        others = [one.size for one in await attachment.listed(connection, key) if one.name != file.name]
+        refuse_too_much([*others, len(file.content)])
+        await attachment.attach(connection, key, file, member.id, present())
+    return await show(services, key)
+
+
+async def detach(services: Services, key: str, name: str, actor: Actor) -> MessageShown:
+    """Take a file away from a draft.
+
+    Raises:
+        Refusal: It is no draft any more, or has no file of this name.
+    """
+    await _reader(services, actor, key)
+    async with services.store.writing() as connection:
+        await _refuse_no_draft(connection, key)
+        if not await attachment.detach(connection, key, name):
+            known = ", ".join(one.name for one in await attachment.listed(connection, key)) or "none"
+            raise UserError("has no file of this name", field="name", fix=f"its files: {known}", kind=Refused.NOT_FOUND)
+    return await show(services, key)
+
+
+async def _refuse_no_draft(connection: Connection, key: str) -> None:
+    message = await outbox.message(connection, key)
+    if message.state not in (MessageState.DRAFT, MessageState.HELD):
+        raise _no_draft(message.state)
+
+
+async def release(
+    services: Services, keys: tuple[str, ...], actor: Actor, *, hold: bool = False, reason: str | None = None
+) -> Receipt:
+    """Send drafts, or hold them back, on a member's word.
+
+    Returns:
+        What followed; `LATER` if no worker could take the word, and it waits for one.
+
+    Raises:
+        Refusal: One of them is no draft any more, or the member may not.
+    """
+    by_workflow: dict[str, list[Message]] = {}
+    async with services.store.reading() as connection:
+        found = [await outbox.message(connection, key) for key in keys]
+        member = await _reader_of(connection, actor, found)
+    for message in found:
+        by_workflow.setdefault(message.workflow_id, []).append(message)
+    # Before any goes: either all are still drafts, or this is the same word again.
+    words = [
+        await _releases(
+            services, submission(member.id, actor, "hold" if hold else "approve", workflow_id, reason), some
+        )
+        for workflow_id, some in by_workflow.items()
+    ]
+    receipts = []
+    for said, some in zip(words, by_workflow.values(), strict=True):
+        word = Release(id=said.id, by=member.id, keys=tuple(message.key for message in some), hold=hold)
+        handle = services.client.get_workflow_handle(said.workflow_id)
+        receipts.append(await hand_over(services, handle, Correspondence.release, word, "draft"))
+    if not receipts:
+        return Receipt(accepted=True, outcome="nothing to do")
+    return next((one for one in receipts if one.outcome == LATER), receipts[0])
+
+
+async def _releases(services: Services, said: Submission, drafts: Sequence[Message]) -> Submission:
+    """Put a word on drafts on record.
+
+    Raises:
+        Refusal: One of them is no draft any more, and not because this very word was said before; or it cannot go.
+    """
+
+    async def refuse() -> None:
+        if gone := next((message for message in drafts if message.state is not MessageState.DRAFT), None):
+            raise _no_draft(gone.state)
+        if said.kind == "approve":
+            async with services.store.reading() as connection:
+                await _refuse_to_send(services, connection, [message.key for message in drafts])
+
+    return await once(services, said, refuse, keys=sorted(message.key for message in drafts))
+
+
+async def _refuse_to_send(services: Services, connection: Connection, keys: Sequence[str]) -> None:
+    """Refuse to send drafts as they are, where one of them has to be written first, or can wait."""
+    found = {draft.key: draft for draft in await outbox.drafts(connection, keys)}
+    for draft in (found[key] for key in keys):
+        occasion = MessageRequest.model_validate(draft.occasion)
+        await _refuse_unwritten(services, connection, draft, occasion)
+        await _refuse_promotional(connection, draft, occasion)
+
+
+async def _refuse_promotional(connection: Connection, draft: outbox.Draft, occasion: MessageRequest) -> None:
+    """Refuse to send what can wait while the account has an open case of severity 1."""
+    if draft.account is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+        return
+    worst = await support_case.has_worst(connection, draft.account)
+    if worst is not None:
+        raise UserError(
+            f"can wait: {worst} of severity 1 is open at {draft.account}",
+            field="key",
+            fix=f"send it once that is resolved; see `rapport case show {worst}`",
+            kind=Refused.CONFLICT,
+        )
+
+
+async def refuse_unwritten(services: Services, account: str, step: str) -> None:
+    """Refuse to send a step's drafts as they are, where one of them has to be written first, or can wait.
+
+    Raises:
+        Refusal: As `release`.
+    """
+    async with services.store.reading() as connection:
+        drafts_of_it = await outbox.messages(connection, account, MessageState.DRAFT)
+        await _refuse_to_send(services, connection, [message.key for message in drafts_of_it if message.step == step])
+
+
+async def _refuse_unwritten(
+    services: Services, connection: Connection, draft: outbox.Draft, occasion: MessageRequest
+) -> None:
+    """Refuse to send what a person has to write, as long as nobody has written a word of it."""
+    if draft.edits.get("paragraph") or draft.edits.get("body"):
+        return
+    letter = await _letter_of(services, connection, draft, occasion)
+    if letter.review == "write":
+        raise UserError(
+            f"has nothing of yours in it yet: {letter.occasion.title}, to {letter.to.name}",
+            field="paragraph",
+            fix=f'write at least a paragraph: `rapport message edit {draft.key} --paragraph "…" --as EMAIL`',
+            kind=Refused.CONFLICT,
+        )
+
+
+async def drafts(services: Services, account: str) -> list[MessageShown]:
+    """What waits for a member's word, with its words.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    return [await show(services, line.key) for line in await listed(services, account, MessageState.DRAFT)]
+
+
+def _no_draft(state: MessageState) -> UserError:
+    return UserError(
+        f"is no draft any more, it is {state}", field="key", fix="see `rapport message show KEY`", kind=Refused.CONFLICT
+    )
+
+
+async def mail_status(services: Services) -> MailStatus:
+    """Whether mail goes out."""
+    async with services.store.reading() as connection:
+        return await _status(services, connection, await access.mail_switch(connection))
+
+
+async def stop_mail(services: Services, actor: Actor) -> MailStatus:
+    """Stop all mail at once; what is due waits."""
+    return await _throw(services, actor, stopped=True)
+
+
+async def start_mail(services: Services, actor: Actor) -> MailStatus:
+    """Let mail go again."""
+    return await _throw(services, actor, stopped=False)
+
+
+async def _throw(services: Services, actor: Actor, *, stopped: bool) -> MailStatus:
+    switch = MailSwitch(stopped=stopped, by=actor.email or actor.entered_by or "operator", at=present())
+    async with services.store.writing() as connection:
+        await access.throw_mail_switch(connection, switch)
+        return await _status(services, connection, switch)
+
+
+async def _status(services: Services, connection: Connection, switch: MailSwitch) -> MailStatus:
+    fault, last = await relay_fault(connection), await sweep.last(connection)
+    mode = services.settings.mail_mode
+    pace = pace_of(Relay.parse(services.settings.smtp_url.get_secret_value()), services.settings)
+    why_not = None
+    if fault is not None:
+        why_not = fault.what
+    elif switch.stopped:
+        why_not = "stopped by hand; `rapport mail start --as EMAIL` lets it go again"
+    elif mode == "off":
+        why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
+    return MailStatus(
+        mode=mode,
+        quiet_hours=services.settings.quiet_hours,
+        stopped=switch.stopped,
+        stopped_by=switch.by if switch.stopped else None,
+        stopped_at=switch.at if switch.stopped else None,
+        sends=why_not is None,
+        why_not=why_not,
+        fault=None if fault is None else RelayFaultShown(**fault.model_dump(), problem=fault.what, remedy=fault.fix),
+        deferred=DeferralsShown.of(await outbox.deferrals(connection), present()),
+        rate=pace.a_minute if pace is not None else None,
+        undelivered=await outbox.count_unresolved(connection),
+        swept=last.at if last is not None else None,
+    )

@@ -1,0 +1,382 @@
+"""Onboardings: starting one for a signed contract, and seeing where it is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Collection
+from typing import Final
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rapport.mail import compose
+from rapport.mail.letters import AccountContext
+from rapport.model.account import AccountFile, WrittenContract
+from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel
+from rapport.model.ids import onboarding_id, task_id
+from rapport.model.onboarding import OnboardingStart, OnboardingView
+from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
+from rapport.playbooks import load
+from rapport.rules import audience, onboarding
+from rapport.storage import account as accounts, contract as contracts, imports
+from rapport.storage.contract import Contract
+from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
+from starters.use_cases import revivals
+from starters.use_cases.services import Services, answered, present
+from workflows.onboarding import Onboarding
+
+ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
+STAGE = SearchAttributeKey.for_keyword("RapportStage")
+
+PLAYBOOKS: Final = "playbooks"
+"""The folder of the data directory where an installation keeps its own playbooks."""
+
+
+class StartRequest(InputModel):
+    """What starts an onboarding: a whole account file, or a known account and its contract.
+
+    Attributes:
+        at: The step at which an account that is already a customer enters.
+    """
+
+    file: AccountFile | None = None
+    account: Slug | None = None
+    contract: WrittenContract | None = None
+    playbook: StepName | None = None
+    at: StepName | None = None
+
+
+class Started(WireModel):
+    """An onboarding that runs; `created` says whether this very request started it."""
+
+    workflow_id: str
+    run_id: str
+    created: bool
+
+
+class MilestoneShown(WireModel):
+    """One step of an onboarding.
+
+    Attributes:
+        task: The id of its human task, where it is one that has begun.
+        unsent: How many of its emails to the customer's people have not gone, or failed.
+    """
+
+    step: str
+    title: str
+    stage: str
+    state: str
+    at: Instant | None
+    outcome: str | None
+    waiting_on: tuple[str, ...] = ()
+    waiting_for: str | None = None
+    since: Instant | None = None
+    deadline: Instant | None = None
+    unblock: str | None = None
+    task: str | None = None
+    unsent: int = 0
+
+
+class Status(WireModel):
+    """Where an account is.
+
+    Attributes:
+        next: What happens next, in one sentence.
+        live: Whether the workflow itself answered; if not, this is what it last wrote down.
+        welcomed: Whether any of the customer's people was sent an email of its steps, or was told another way.
+        ended_since: Since when it stands still, where its workflow was ended in Temporal.
+        unblock: The command that has it go on then.
+    """
+
+    account: str
+    contract: str
+    workflow_id: str
+    stage: str | None
+    paused: bool
+    milestones: tuple[MilestoneShown, ...]
+    waiting_on: tuple[str, ...]
+    next: str | None
+    live: bool
+    welcomed: bool = True
+    ended_since: Instant | None = None
+    unblock: str | None = None
+
+
+async def start(services: Services, request: StartRequest) -> Started:
+    """Start the onboarding of a signed contract, once for ever.
+
+    The same contract again gives the onboarding that it started, also after that has closed.
+
+    Raises:
+        Refusal: Something is missing or wrong, or another contract's onboarding still runs. Nothing was started then.
+    """
+    file = request.file
+    account = file.account.key if file else request.account
+    if account is None:
+        raise UserError("is missing", field="account", fix="name an account, or give a whole account file")
+    contract = request.contract or (file.contract if file else None)
+    if contract is None:
+        async with services.store.reading() as connection:
+            await accounts.account(connection, account)
+            known = await contracts.latest(connection, account)
+        if known is None or known.run_id is None:
+            raise UserError(
+                "is missing", field="contract", fix="add [contract] with id and signed_at to the account file"
+            )
+        await _refuse_where_ended(services, known)
+        return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+    playbook = load(request.playbook or contract.playbook, services.settings.data / PLAYBOOKS)
+    async with services.starts.turn() as alone:
+        return await _start(services, account, file, contract, playbook, request.at, eagerly=alone)
+
+
+async def _start(
+    services: Services,
+    account: str,
+    file: AccountFile | None,
+    contract: WrittenContract,
+    playbook: Playbook,
+    at: str | None,
+    *,
+    eagerly: bool,
+) -> Started:
+    names = [step.name for step in playbook.steps]
+    if at is not None and at not in names:
+        raise UserError(f'the playbook has no step "{at}"', field="at", fix=f"use one of {', '.join(names)}")
+    workflow_id = onboarding_id(account)
+    async with services.store.reading() as connection:
+        concerned = await contracts.concerned(connection, account, contract.id)
+    for known in concerned:
+        if known.id == contract.id and known.account != account:
+            raise UserError(
+                f'belongs to the account "{known.account}"',
+                field="contract.id",
+                fix="give this contract its own id",
+                kind=Refused.CONFLICT,
+            )
+        if known.id == contract.id and known.run_id is not None:
+            await _refuse_where_ended(services, known)
+            return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
+        if known.id != contract.id and known.run_id is not None and known.ended_at is None:
+            await _refuse_while_running(services, known)
+    now = present()
+    async with services.store.writing() as connection:
+        if file is not None:
+            await imports.save(connection, file, now)
+        company = await AccountContext.read(connection, account)
+        if vacancies := audience.vacant(company.contacts.values()):
+            raise UserError(
+                audience.missing(vacancies),
+                field="contacts",
+                fix=f"add somebody with `rapport account add-contact {account} --persona {vacancies[0]} … --as EMAIL`",
+            )
+        left_out = onboarding.left_out(playbook, company.account.facts, company.personas)
+        _refuse_unready(playbook, company, {*left_out, *(onboarding.before(playbook, at) if at else ())})
+        await contracts.request(connection, account, contract, playbook, workflow_id, now)
+        steps = onboarding.laid_out(playbook, left_out, now, at)
+        await contracts.put_milestones(connection, contract.id, 0, onboarding.milestones(steps))
+    try:
+        handle = await services.client.start_workflow(
+            Onboarding.run,
+            OnboardingStart(
+                account=account,
+                contract=contract.id,
+                playbook=playbook,
+                left_out=left_out,
+                review=company.account.review,
+                at=at,
+            ),
+            id=workflow_id,
+            task_queue=services.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            # A worker in this process gets the first task with the answer, without asking for it. Where many start at
+            # once, other processes are to have their share of the tasks: whoever has the first gets the next as well.
+            request_eager_start=eagerly,
+            memo={"contract": contract.id, "playbook": f"{playbook.name} {playbook.version}"},
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(ACCOUNT, account),
+                    SearchAttributePair(STAGE, onboarding.current_stage(steps) or "done"),
+                ]
+            ),
+            static_summary=f"Onboarding of {account}",
+            static_details=f"{playbook.title}, version {playbook.version}. Contract {contract.id}.",
+        )
+    except WorkflowAlreadyStartedError:
+        return await _already_started(services, account, contract)
+    except RPCError:
+        raise UserError(
+            "Temporal did not take it",
+            fix="repeat the same request once Temporal is back; it starts at most once",
+            kind=Refused.UNREACHABLE,
+        ) from None
+    assert handle.first_execution_run_id is not None
+    return Started(workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True)
+
+
+async def _already_started(services: Services, account: str, contract: WrittenContract) -> Started:
+    """A workflow of this id runs: it is this contract's, or another one's."""
+    described = await answered(
+        services.client.get_workflow_handle(onboarding_id(account)).describe(), f"onboarding of {account}"
+    )
+    running = (await described.memo()).get("contract")
+    if running != contract.id:
+        async with services.store.writing() as connection:
+            await contracts.withdraw(connection, contract.id)
+        raise _other_contract(account, str(running))
+    return Started(workflow_id=described.id, run_id=described.run_id, created=False)
+
+
+async def _refuse_where_ended(services: Services, known: Contract) -> None:
+    """A contract's onboarding that was ended from outside is no onboarding that simply runs."""
+    if await revivals.stands_still_since(services, known) is not None:
+        raise UserError(
+            f'the onboarding of "{known.account}" was started before, and was ended in Temporal',
+            field="contract.id",
+            fix=f"have it continue where it was: {revivals.way_on(known.workflow_id)}",
+            kind=Refused.CONFLICT,
+        )
+
+
+async def _refuse_while_running(services: Services, other: Contract) -> None:
+    """Another contract's onboarding is on record as running: ask Temporal, which knows."""
+    try:
+        described = await services.client.get_workflow_handle(other.workflow_id).describe()
+    except RPCError:
+        return
+    if described.status is WorkflowExecutionStatus.RUNNING:
+        raise _other_contract(other.account, other.id)
+
+
+def _other_contract(account: str, contract: str) -> UserError:
+    return UserError(
+        f'the onboarding of "{account}" for contract {contract} still runs',
+        field="contract.id",
+        fix=f"let it come to its end first; `rapport onboarding status {account}` says where it is",
+        kind=Refused.CONFLICT,
+    )
+
+
+def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Collection[str]) -> None:
+    """Refuse what would fail later, before anything starts."""
+    for index, step in enumerate(playbook.steps):
+        if step.name in left_out:
+            continue
+        field = f"{playbook.name}: steps[{index}]"
+        for name, email in emails_of(step).items():
+            if email not in compose.emails():
+                known = ", ".join(sorted(compose.emails()))
+                raise UserError(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
+        if isinstance(step, MeetingStep | CadenceStep):
+            for group in step.require:
+                if not company.personas & set(group):
+                    raise UserError(
+                        f"{step.title} needs one of {', '.join(group)}",
+                        field="contacts",
+                        fix="add one [[contacts]] with that persona",
+                    )
+            if (isinstance(step, CadenceStep) or step.where == "remote") and not company.tam.join_url:
+                raise UserError(
+                    f"{step.title} is remote, and the TAM has no link to join",
+                    field="members.join_url",
+                    fix="add join_url to the TAM's [[members]]",
+                )
+        if isinstance(step, MeetingStep):
+            may_be_onsite = step.onsite is not None and step.onsite.approval not in left_out
+            if (step.where == "onsite" or may_be_onsite) and not company.account.place:
+                raise UserError(
+                    f"{step.title} is or may be onsite, and the account has no address",
+                    field="account.place",
+                    fix="add place to [account]",
+                )
+
+
+async def status(services: Services, account: str) -> Status:
+    """Where an account is: asked of its workflow, or else as the workflow last wrote it down.
+
+    Raises:
+        Refusal: There is no such account, or nothing was started for it.
+    """
+    async with services.store.reading() as connection:
+        await accounts.account(connection, account)
+        contract = await contracts.latest(connection, account)
+        steps = await contracts.milestones(connection, contract.id) if contract else []
+        missed = await unreached(connection, account)
+        mails = await written(connection, contract.id) if contract else {}
+    if contract is None:
+        raise UserError(
+            f'no onboarding was started for "{account}"',
+            field="account",
+            fix=f"start it with `rapport onboarding start {account}`",
+            kind=Refused.NOT_FOUND,
+        )
+    ended, view = await asyncio.gather(revivals.stands_still_since(services, contract), _ask(services, contract))
+    if ended is not None:
+        # What ended still answers, as if it went on.
+        view = None
+    states = {milestone.step: milestone for milestone in view.milestones} if view else {}
+    shown = tuple(
+        MilestoneShown(
+            step=step.step,
+            title=step.title,
+            stage=step.stage,
+            state=states[step.step].state if step.step in states else step.state,
+            at=states[step.step].at if step.step in states else step.ended or step.began or step.due,
+            outcome=_by_now(step.outcome, mails.get(step.step)),
+            waiting_on=step.wait.on,
+            waiting_for=with_unreached(step.wait.what, missed.get((contract.id, step.step), ())),
+            since=step.wait.since,
+            deadline=step.wait.deadline,
+            unblock=step.wait.unblock,
+            task=task_id(account, step.step, step.attempt) if step.kind == "task" and step.began else None,
+            unsent=mails[step.step].unsent if step.step in mails else 0,
+        )
+        for step in steps
+    )
+    waiting = [milestone for milestone in shown if milestone.waiting_for]
+    return Status(
+        account=account,
+        contract=contract.id,
+        workflow_id=contract.workflow_id,
+        stage=(view.stage if view else contract.stage) or ("done" if contract.ended_at else None),
+        paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
+        milestones=shown,
+        waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
+        next=f"It waits for {revivals.UNDECIDED}"
+        if ended
+        else f"{waiting[0].title} waits for {waiting[0].waiting_for}"
+        if waiting
+        else None,
+        live=view is not None,
+        welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
+        ended_since=ended,
+        unblock=revivals.way_on(contract.workflow_id) if ended else None,
+    )
+
+
+def _by_now(outcome: str | None, mails: MailsOfStep | None) -> str | None:
+    """A step's outcome, with how many of its emails were sent by now: it ends before the last of them goes."""
+    if outcome is None or mails is None:
+        return outcome
+    return re.sub(r"^\d+(?= of \d+ sent)", str(mails.sent), outcome)
+
+
+async def _ask(services: Services, contract: Contract) -> OnboardingView | None:
+    if contract.run_id is None:
+        return None
+    handle = services.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
+    try:
+        view = await answered(handle.query(Onboarding.view), f"onboarding of {contract.account}")
+    except UserError:
+        return None
+    return view if view.contract == contract.id else None

@@ -1,0 +1,261 @@
+"""What members do to a running onboarding as a whole: pause, resume, skip, redo, complete, adopt, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from rapport.mail.letters import AccountContext
+from rapport.model.account import Role
+from rapport.model.base import InputModel, Instant, Prose, Refused, StepName, UserError, WireModel
+from rapport.model.ids import cadence_id, onboarding_id
+from rapport.model.meeting import Receipt
+from rapport.model.operation import OF_A_STEP, Operate, Operation, Seen
+from rapport.model.playbook import MeetingStep, MessageStep, Offset, Playbook, StepDefinition
+from rapport.playbooks import load
+from rapport.rules import onboarding, operation as operations
+from rapport.rules.calendar import apply_offset
+from rapport.rules.playbook_migration import Plan
+from rapport.storage import cadence as cadences, contract as contracts
+from rapport.storage.database import Connection
+from starters.use_cases import revivals
+from starters.use_cases.onboarding import PLAYBOOKS
+from starters.use_cases.services import (
+    LATER,
+    Actor,
+    Services,
+    WorkflowEndedError,
+    answered,
+    member_acting,
+    present,
+    submission,
+)
+from starters.use_cases.words import hand_over, once
+from workflows.cadence import Cadence
+from workflows.onboarding import Onboarding
+
+T = TypeVar("T")
+
+
+class GoingOn(WireModel):
+    """A step that goes on with a resume.
+
+    Attributes:
+        at: When it begins; what several would do at once is spread over business days.
+        to: The personas to whom it writes.
+    """
+
+    step: str
+    title: str
+    kind: str
+    at: Instant
+    to: tuple[str, ...]
+
+
+class Preview(WireModel):
+    """What would go out if a paused onboarding were resumed now."""
+
+    account: str
+    paused_at: Instant
+    steps: tuple[GoingOn, ...]
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise ValueError("is empty; say why, it stands on the account's timeline")
+    return value
+
+
+class OperationWritten(InputModel):
+    """What a member says to do.
+
+    Attributes:
+        step: For skip, redo and complete.
+        attempt: The attempt at the step that the person saw; without it, the latest.
+        playbook: For adopt.
+    """
+
+    reason: Annotated[Prose, AfterValidator(_filled)]
+    step: StepName | None = None
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    playbook: StepName | None = None
+
+
+async def operate(services: Services, account: str, kind: Operate, written: OperationWritten, actor: Actor) -> Receipt:
+    """Do something to a running onboarding. The same once more changes nothing, and says so.
+
+    Raises:
+        Refusal: The member may not act on accounts, the step or the playbook is missing or unknown, the step is not in
+            a state for it, or no more as it was when this was said, or no onboarding runs.
+    """
+    member = await member_acting(services, actor)
+    if kind in OF_A_STEP and written.step is None:
+        raise UserError("is missing", field="step", fix=f"name the step to {kind}")
+    ended = await _ended(services, account)
+    if ended and kind not in (Operate.RESUME, Operate.CANCEL):
+        raise UserError(
+            f'the onboarding of "{account}" was ended in Temporal',
+            field="account",
+            fix=f"have it continue first: {revivals.way_on(ended[0])}",
+            kind=Refused.CONFLICT,
+        )
+    seen = await _seen(services, account, written) if kind in OF_A_STEP else None
+    playbook, left_out = None, tuple[str, ...]()
+    if kind is Operate.ADOPT:
+        if written.playbook is None:
+            raise UserError("is missing", field="playbook", fix="name the playbook to adopt")
+        playbook = load(written.playbook, services.settings.data / PLAYBOOKS)
+        async with services.store.reading() as connection:
+            left_out = await left_out_for(connection, account, playbook)
+    said = submission(member.id, actor, f"onboarding.{kind}", onboarding_id(account), written.reason)
+    plan_ = playbook.model_dump(mode="json") if playbook else None
+    said = await once(services, said, by_state=True, step=written.step, playbook=plan_)
+    began = None
+    for id_ in ended:
+        began = await revivals.begin_again(services, revivals.gone_of(account, account, id_, Role.TAM), said)
+    if began is not None and began.outcome == LATER:
+        return began
+    operation = Operation(
+        id=said.id,
+        by=member.id,
+        kind=kind,
+        step=written.step,
+        seen=seen,
+        playbook=playbook,
+        left_out=left_out,
+    )
+    handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
+    asked = hand_over(services, handle, Onboarding.operate, operation, f"onboarding of {account}")
+    if kind in OF_A_STEP:
+        return await _of_a_running_one(account, asked)
+    receipt = await _of_either(services, account, asked, operation)
+    return began if began is not None and receipt.outcome == operations.UNCHANGED else receipt
+
+
+async def _ended(services: Services, account: str) -> list[str]:
+    """The workflows of an account that were ended in Temporal: its onboarding, and that of what recurs."""
+    async with services.store.reading() as connection:
+        contract = await contracts.latest(connection, account)
+        recurs = await cadences.of_account(connection, account)
+    ids = [contract.workflow_id] if contract is not None and contract.ended_at is None else []
+    ids += [cadence_id(account)] if recurs else []
+    try:
+        return [id_ for id_ in ids if await revivals.ended_since(services, id_) is not None]
+    except UserError:
+        return []
+
+
+async def _seen(services: Services, account: str, written: OperationWritten) -> Seen | None:
+    """How the step is, by its onboarding, or else as that last wrote it down; nothing if there is no such step."""
+    try:
+        step: onboarding.Progress | contracts.StepShown | None = (await plan_of(services, account)).steps.get(
+            written.step or ""
+        )
+    except UserError as refusal:
+        if refusal.kind is not Refused.UNREACHABLE:
+            return None
+        async with services.store.reading() as connection:
+            contract = await contracts.latest(connection, account)
+            known = await contracts.milestones(connection, contract.id) if contract is not None else []
+        step = next((one for one in known if one.step == written.step), None)
+    return None if step is None else Seen(attempt=written.attempt or step.attempt, state=step.state)
+
+
+async def left_out_for(connection: Connection, account: str, playbook: Playbook) -> tuple[str, ...]:
+    """The steps of a playbook that an account does not get: those not meant for it, and those that members left out."""
+    company = await AccountContext.read(connection, account)
+    contract = await contracts.latest(connection, account)
+    known = await contracts.milestones(connection, contract.id) if contract is not None else []
+    skipped = {step.step for step in known if step.state is onboarding.StepState.SKIPPED}
+    omitted = onboarding.left_out(playbook, company.account.facts, company.personas)
+    return (*omitted, *sorted(skipped - set(omitted)))
+
+
+async def _of_either(services: Services, account: str, asked: Awaitable[Receipt], operation: Operation) -> Receipt:
+    """What concerns the whole account goes to its onboarding and to what recurs, whichever of them runs, or both."""
+    cadence = services.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+    receipt: Receipt | None = None
+    kind = Refused.NOT_FOUND
+    try:
+        receipt = await asked
+    except WorkflowEndedError as over:
+        kind = over.kind
+    with suppress(WorkflowEndedError):
+        also = await hand_over(services, cadence, Cadence.operate, operation, f"cadence of {account}")
+        receipt = also if receipt is None or receipt.outcome == operations.UNCHANGED else receipt
+    if receipt is None:
+        raise UserError(
+            f'no onboarding of "{account}" runs, and nothing recurs for it',
+            field="account",
+            fix=f"see `rapport onboarding status {account}`",
+            kind=kind,
+        )
+    return receipt
+
+
+async def preview(services: Services, account: str) -> Preview:
+    """What would go out if a paused onboarding were resumed now; asking changes nothing.
+
+    Raises:
+        Refusal: No onboarding of this account runs, or it is not paused.
+    """
+    found = await plan_of(services, account)
+    if found.paused_at is None:
+        raise UserError("is not paused", field="account", fix="nothing is held back", kind=Refused.CONFLICT)
+    async with services.store.reading() as connection:
+        company = await AccountContext.read(connection, account)
+    who, now, steps = company.champion.schedule, present(), found.steps
+    known = {name: step.due for name, step in steps.items() if step.state is onboarding.StepState.WAITING and step.due}
+    left = operations.resumed(tuple(known.values()), found.paused_at, now, who)
+    dues = dict(zip(known, left, strict=True))
+    for name in onboarding.ready(steps):
+        since = onboarding.began_waiting(steps[name], steps, found.paused_at)
+        offset = steps[name].definition.offset
+        dues[name] = apply_offset(since, Offset.parse(offset), who) if offset is not None else since
+    begins = operations.staggered({name: dues[name] for name in steps if name in dues}, now, who)
+    return Preview(
+        account=account,
+        paused_at=found.paused_at,
+        steps=tuple(
+            GoingOn(
+                step=name,
+                title=definition.title,
+                kind=definition.kind,
+                at=max(at, now),
+                to=_written_to(definition),
+            )
+            for name, at in sorted(begins.items(), key=lambda item: item[1])
+            for definition in (found.steps[name].definition,)
+        ),
+    )
+
+
+async def plan_of(services: Services, account: str) -> Plan:
+    """The plan that a running onboarding follows.
+
+    Raises:
+        Refusal: None runs, or no worker answers.
+    """
+    handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
+    return await _of_a_running_one(account, answered(handle.query(Onboarding.plan), f"onboarding of {account}"))
+
+
+def _written_to(step: StepDefinition) -> tuple[str, ...]:
+    if isinstance(step, MessageStep):
+        return step.to
+    return step.invite if isinstance(step, MeetingStep) else ()
+
+
+async def _of_a_running_one(account: str, call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except WorkflowEndedError as over:
+        raise UserError(
+            f'no onboarding of "{account}" runs',
+            field="account",
+            fix=f"see `rapport onboarding status {account}`",
+            kind=over.kind,
+        ) from None

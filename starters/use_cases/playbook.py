@@ -1,0 +1,148 @@
+"""Playbooks: looking at one, checking one, and telling two apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rapport.model.base import Refused, UserError, WireModel
+from rapport.model.cadence import CadencePlan
+from rapport.model.ids import cadence_id
+from rapport.model.playbook import Playbook, StepDefinition
+from rapport.playbooks import load
+from rapport.playbooks.checks import Examined, examine
+from rapport.rules import forecast, playbook_migration
+from rapport.rules.forecast import Span
+from rapport.rules.playbook_migration import Adoption, Difference, RhythmAdoption
+from rapport.storage import contract as contracts
+from starters.use_cases.onboarding import PLAYBOOKS
+from starters.use_cases.operation import left_out_for
+from starters.use_cases.services import Services, WorkflowEndedError, answered
+from workflows.cadence import Cadence
+from workflows.onboarding import Onboarding
+
+
+class PlaybookShown(WireModel):
+    """A playbook as it is shown.
+
+    Attributes:
+        earliest: The business days, counted from the start, on which each step begins and ends at the earliest.
+    """
+
+    name: str
+    title: str
+    version: int
+    steps: tuple[StepDefinition, ...]
+    earliest: tuple[Span, ...]
+
+
+class Compared(WireModel):
+    """What differs between two playbooks; and what adopting the second would change for an account.
+
+    Attributes:
+        follows: The playbook that the account follows, and its version.
+        adoption: For its onboarding, while that runs.
+        rhythms: For what recurs, once something does.
+    """
+
+    difference: Difference
+    account: str | None = None
+    follows: str | None = None
+    adoption: Adoption | None = None
+    rhythms: RhythmAdoption | None = None
+
+
+def check(file: Path) -> Examined:
+    """Look at a playbook file from all sides.
+
+    Raises:
+        Refusal: It cannot be read at all.
+    """
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"cannot be read: {error.strerror}", field=str(file), fix="check the path", kind=Refused.NOT_FOUND
+        ) from None
+    return examine(raw, str(file))
+
+
+def find(name: str, data: Path) -> Playbook:
+    """A playbook by its name, an installation's own or a shipped one; or by the path of its file.
+
+    Args:
+        data: The data directory; it need not exist.
+
+    Raises:
+        Refusal: There is none, or it is not sound.
+    """
+    if name.endswith(".toml") or "/" in name:
+        return check(Path(name)).sound()
+    return load(name, data / PLAYBOOKS)
+
+
+def shown(playbook: Playbook) -> PlaybookShown:
+    """A playbook with what it comes to."""
+    return PlaybookShown(
+        name=playbook.name,
+        title=playbook.title,
+        version=playbook.version,
+        steps=playbook.steps,
+        earliest=tuple(forecast.earliest(playbook).values()),
+    )
+
+
+def compare(old: Playbook, new: Playbook) -> Compared:
+    """What is other in the second playbook than in the first."""
+    return Compared(difference=playbook_migration.difference(old, new))
+
+
+async def compare_for(services: Services, account: str, old: Playbook, new: Playbook) -> Compared:
+    """The same, with what would change for an account that adopts the second; nothing is changed by asking.
+
+    Raises:
+        Refusal: There is no such account, neither an onboarding of it runs nor anything recurs, or no worker answers.
+    """
+    async with services.store.reading() as connection:
+        left_out = await left_out_for(connection, account, new)
+        contract = await contracts.latest(connection, account)
+    if contract is None or contract.run_id is None:
+        raise UserError(
+            f'no onboarding was started for "{account}"',
+            field="account",
+            fix=f"start it with `rapport onboarding start {account}`",
+            kind=Refused.NOT_FOUND,
+        )
+    recurs = await _recurring(services, account)
+    if contract.ended_at is not None and recurs is None:
+        raise UserError(
+            f'the onboarding of "{account}" is over, and nothing recurs for it',
+            field="account",
+            fix="leave the account out to see how the playbooks differ",
+            kind=Refused.CONFLICT,
+        )
+    follows, steps, rhythms = f"{contract.playbook} {contract.playbook_version}", None, None
+    if contract.ended_at is None:
+        handle = services.client.get_workflow_handle_for(Onboarding.run, contract.workflow_id)
+        runs = await answered(handle.query(Onboarding.plan), f"onboarding of {account}")
+        follows, steps = f"{runs.playbook} {runs.version}", playbook_migration.changes(runs.steps, new, left_out)
+    if recurs is not None:
+        rhythms = playbook_migration.rhythm_changes(recurs.steps, playbook_migration.rhythms_of(new, left_out))
+        # A cadence that began before it knew says nothing of it.
+        follows = f"{recurs.playbook} {recurs.version}" if recurs.playbook else follows
+    return Compared(
+        difference=playbook_migration.difference(old, new),
+        account=account,
+        follows=follows,
+        adoption=steps,
+        rhythms=rhythms,
+    )
+
+
+async def _recurring(services: Services, account: str) -> CadencePlan | None:
+    """What recurs for an account, if anything does."""
+    handle = services.client.get_workflow_handle_for(Cadence.run, cadence_id(account))
+    try:
+        found = await answered(handle.query(Cadence.plan), f"cadence of {account}")
+    except WorkflowEndedError:
+        return None
+    return None if found.closing else found

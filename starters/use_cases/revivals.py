@@ -1,0 +1,96 @@
+"""Workflows that were ended in Temporal: since when each stands still, and having it go on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+
+from rapport import revival
+from rapport.model.base import Refused, UserError
+from rapport.model.commands import in_name
+from rapport.model.ids import ended_outside_id
+from rapport.model.meeting import Receipt
+from rapport.model.sweep import BeginAgain, Gone, StandstillResult
+from rapport.model.workflows import ENDED_OUTSIDE
+from rapport.storage.contract import Contract
+from rapport.storage.timeline import Submission
+from starters.use_cases.services import LATER, Services, answered, present
+from workflows.outcomes import ACCOUNT
+
+BEGUN_AGAIN: Final = "begun again"
+
+UNDECIDED: Final = "someone to decide whether it continues: it was ended in Temporal"
+LEFT_ENDED: Final = "no one: it was ended in Temporal, and left ended"
+
+
+async def ended_since(services: Services, workflow_id: str) -> datetime | None:
+    """Since when a workflow is ended that Temporal was made to end; nothing where it runs, or came to its own end.
+
+    Raises:
+        Refusal: Temporal does not answer.
+    """
+    return await answered(revival.ended_outside(services.client, workflow_id), workflow_id)
+
+
+async def stands_still_since(services: Services, contract: Contract) -> datetime | None:
+    """Since when an onboarding was ended from outside; nothing where it runs, is over, or Temporal does not answer."""
+    if contract.run_id is None or contract.ended_at is not None:
+        return None
+    try:
+        return await ended_since(services, contract.workflow_id)
+    except UserError:
+        return None
+
+
+def way_on(workflow_id: str) -> str:
+    """The command that has a workflow go on; of most kinds, the sweep asks whoever it belongs to."""
+    kind, _, ref = workflow_id.partition("/")
+    if kind in ("onboarding", "cadence"):
+        return in_name(f"rapport onboarding resume {ref} --reason …")
+    return in_name(f"rapport case reopen {ref} --text …") if kind == "case" else in_name("rapport inbox")
+
+
+async def begin_again(services: Services, gone: Gone, said: Submission) -> Receipt:
+    """Have a workflow go on that was ended from outside; once, however many say so.
+
+    Raises:
+        Refusal: It is not possible, and why.
+    """
+    word = BeginAgain(by=said.actor, submission=said.id)
+    found_by = TypedSearchAttributes([SearchAttributePair(ACCOUNT, gone.account)])
+    handle = await answered(
+        services.client.start_workflow(
+            ENDED_OUTSIDE.name,
+            gone,
+            id=ended_outside_id(gone.workflow_id),
+            task_queue=services.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="begin_again",
+            start_signal_args=[word],
+            search_attributes=found_by,
+            static_summary="Have it go on where it was",
+            result_type=StandstillResult,
+        ),
+        gone.workflow_id,
+    )
+    try:
+        settled = await answered(handle.result(), gone.workflow_id)
+    except UserError as refusal:
+        if refusal.kind is not Refused.UNREACHABLE:
+            raise
+        return Receipt(accepted=True, outcome=LATER)
+    if settled.outcome == "unable":
+        raise UserError(
+            f"can't begin again: {settled.reason}",
+            field="account",
+            fix=f"see {gone.workflow_id} in Temporal's UI",
+            kind=Refused.CONFLICT,
+        )
+    return Receipt(accepted=True, outcome=BEGUN_AGAIN)
+
+
+def gone_of(account: str, subject: str, workflow_id: str, assign: str) -> Gone:
+    """A workflow that was ended, as whoever has it go on knows it."""
+    return Gone(account=account, subject=subject, workflow_id=workflow_id, since=present(), assign=(assign,))

@@ -1,0 +1,256 @@
+"""What every use case needs: the settings, the database, Temporal, and who is acting."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, TypeVar
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from rapport import clock
+from rapport.model.account import Member, Role
+from rapport.model.base import Refused, UserError
+from rapport.model.ids import new_id
+from rapport.rules import audit
+from rapport.settings import Settings
+from rapport.storage import account
+from rapport.storage.database import Connection, Store
+from rapport.storage.timeline import Submission
+
+T = TypeVar("T")
+
+ANSWER_SECONDS: Final = 5.0
+"""How long a person waits for a workflow's answer before a decision is left at its door."""
+
+LISTED: Final = 200
+"""How many lines of a list a page or a table has at the most; programs get them all."""
+
+STARTS_IN_FLIGHT: Final = 4
+"""How many onboardings one process starts at the same time: starts starve completions. With 32, up to a fifth of the
+workflow tasks of a burst waited too long for their worker and were handed out anew; with 4, hardly any."""
+
+LATER: Final = "recorded, will be checked when a worker is back"
+"""The outcome of a decision that no worker could take at once."""
+
+Channel = Literal["cli", "api", "page", "link", "hook"]
+
+Verification = Literal["operator", "token", "session", "link", "signature", "unverified", "reported"]
+"""How a person was verified; `unverified` is whoever only says who they are, as when asking for a sign-in link, and
+`reported` whoever said it elsewhere, as a colleague enters it."""
+
+_VERIFIED: Final[dict[Channel, Verification]] = {
+    "cli": "operator",
+    "api": "token",
+    "page": "session",
+    "link": "link",
+    "hook": "signature",
+}
+
+
+class Starts:
+    """The onboardings that this process is starting: a few at a time, the others wait for their turn."""
+
+    def __init__(self) -> None:
+        """Nothing is being started."""
+        self._turns = asyncio.Semaphore(STARTS_IN_FLIGHT)
+        self._under_way = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """Wait for one's turn; say whether no other is being started then."""
+        async with self._turns:
+            self._under_way += 1
+            try:
+                yield self._under_way == 1
+            finally:
+                self._under_way -= 1
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts that use cases work with.
+
+    Attributes:
+        errands: What goes on beside a request whose answer must not tell how long it takes.
+        starts: What holds starts back while many come at once.
+    """
+
+    settings: Settings
+    store: Store
+    client: Client
+    errands: set[asyncio.Task[None]] = field(default_factory=set)
+    starts: Starts = field(default_factory=Starts)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something, and through which channel.
+
+    Attributes:
+        email: The member's or contact's address.
+        entered_by: The operating system's user or the token, where someone else's hands did the typing.
+        verified_by: How we know that it is them, where it is not their channel's usual way.
+    """
+
+    email: str
+    channel: Channel
+    entered_by: str | None = None
+    verified_by: Verification | None = None
+
+    @property
+    def verified(self) -> Verification:
+        """How we know that it is them; each channel has its usual way."""
+        return self.verified_by or _VERIFIED[self.channel]
+
+
+def present() -> datetime:
+    """The present, in UTC."""
+    return clock.present()
+
+
+def submission(
+    actor_id: str,
+    actor: Actor,
+    kind: str,
+    workflow_id: str,
+    text: str | None = None,
+    *,
+    on_behalf_of: str | None = None,
+    shown: str | None = None,
+) -> Submission:
+    """What a person is about to say.
+
+    Args:
+        on_behalf_of: The member for whom they decide, by id.
+        shown: The SHA-256 of what they were shown, in hex.
+    """
+    salt = secrets.token_hex(16) if text else None
+    return Submission(
+        id=new_id("s"),
+        at=present(),
+        actor=actor_id,
+        channel=actor.channel,
+        entered_by=actor.entered_by,
+        kind=kind,
+        workflow_id=workflow_id,
+        verified=actor.verified,
+        on_behalf_of=on_behalf_of,
+        shown=shown,
+        text=text or None,
+        salt=salt,
+        text_hash=audit.text_hash(salt, text) if salt and text else None,
+    )
+
+
+CUSTOMER_FACING: Final = frozenset({Role.TAM, Role.TAM_MANAGER, Role.CE})
+"""The roles that may act on an account's onboarding."""
+
+
+SUPPORT: Final = frozenset({Role.SUPPORT_ENGINEER, Role.SUPPORT_LEAD})
+"""The roles that work on support cases."""
+
+
+async def member_named(services: Services, actor: Actor) -> Member:
+    """The member who acts, whatever their roles.
+
+    Raises:
+        Refusal: Nobody is named, or the person is no member, or no longer.
+    """
+    async with services.store.reading() as connection:
+        return await who_acts(connection, actor)
+
+
+async def who_acts(connection: Connection, actor: Actor) -> Member:
+    """As `member_named`, where something else is read as well."""
+    if not actor.email:
+        raise UserError("nobody is named", field="--as", fix="say who decides with --as EMAIL, or set RAPPORT_AS")
+    member = await account.member_by_email(connection, actor.email)
+    if member is None:
+        raise UserError(
+            "is no member known here",
+            field="--as",
+            fix="use the address of a member; see `rapport member list`",
+        )
+    if member.left_at is not None:
+        raise UserError(
+            "has left", field="--as", fix="use the address of a member who still works here", kind=Refused.FORBIDDEN
+        )
+    return member
+
+
+async def member_acting(services: Services, actor: Actor, *, also: frozenset[Role] = frozenset()) -> Member:
+    """The member who acts on an account.
+
+    Args:
+        also: Further roles that may do just this.
+
+    Raises:
+        Refusal: As `member_named`, or the member has no role that may act on accounts.
+    """
+    return may_act(await member_named(services, actor), also=also)
+
+
+def may_act(member: Member, *, also: frozenset[Role] = frozenset()) -> Member:
+    """A member whose roles may act on an account.
+
+    Raises:
+        Refusal: As `member_acting`.
+    """
+    if not member.roles & (CUSTOMER_FACING | also):
+        roles = ", ".join(sorted(CUSTOMER_FACING | also))
+        raise UserError(
+            "may not act on accounts",
+            field="--as",
+            fix=f"ask someone with one of the roles {roles}",
+            kind=Refused.FORBIDDEN,
+        )
+    return member
+
+
+async def answered(call: Awaitable[T], subject: str) -> T:
+    """Await a workflow's answer to a decision or a question.
+
+    Raises:
+        Refusal: The workflow refuses (`conflict`), is not there (`not_found`), or does not answer (`unreachable`).
+    """
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await call
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else "the workflow refused it"
+        raise UserError(reason, kind=Refused.CONFLICT) from None
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise UserError(
+            f"no worker answers for {subject}",
+            fix="see that `rapport up` or `python worker.py` runs, then try again",
+            kind=Refused.UNREACHABLE,
+        ) from None
+    except RPCError as error:
+        raise _told(error, subject) from None
+
+
+class WorkflowEndedError(UserError):
+    """The workflow that was asked has come to its end, or is not there."""
+
+
+def _told(error: RPCError, subject: str) -> UserError:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        if "completed" in error.message:
+            return WorkflowEndedError(f"{subject} is over", kind=Refused.CONFLICT)
+        return WorkflowEndedError(f"there is no {subject}", kind=Refused.NOT_FOUND)
+    if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+        return UserError(
+            "Temporal does not answer",
+            field="TEMPORAL_ADDRESS",
+            fix="start it with `rapport up`, or set TEMPORAL_ADDRESS to where it runs",
+            kind=Refused.UNREACHABLE,
+        )
+    return UserError(f"Temporal refused: {error.status.name.lower()}", kind=Refused.UNREACHABLE)

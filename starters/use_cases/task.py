@@ -1,0 +1,540 @@
+"""Human tasks: what waits for whom, and how people answer: asking, deciding, saying what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, create_model
+from temporalio.client import WorkflowHandle
+
+from rapport.model.account import Contact, Member
+from rapport.model.base import InputModel, Prose, Refused, UserError
+from rapport.model.commands import read_by
+from rapport.model.ids import onboarding_id
+from rapport.model.meeting import Receipt
+from rapport.model.projection import TimelineEvent
+from rapport.model.reading import check
+from rapport.model.task import (
+    Decision,
+    LateDecision,
+    TaskDefinition,
+    TaskPhase,
+    TaskQuestion,
+    TaskRequest,
+    TaskResult,
+)
+from rapport.model.tech_review import Settlement, is_review_ref
+from rapport.rules import audience, drafting
+from rapport.rules.todo_template import READ_DRAFTS, SEND
+from rapport.storage import access, account, agenda, task as records, timeline
+from rapport.storage.access import Link
+from rapport.storage.agenda import Agenda
+from rapport.storage.database import Connection
+from rapport.storage.task import Task
+from rapport.storage.timeline import Submission
+from starters.use_cases import message
+from starters.use_cases.services import (
+    Actor,
+    Services,
+    WorkflowEndedError,
+    answered,
+    member_acting,
+    member_named,
+    present,
+    submission,
+)
+from starters.use_cases.words import hand_over, once
+from starters.views.task import (
+    Inbox,
+    Person,
+    TaskLine,
+    TaskLink,
+    TaskShown,
+    ended_in_words,
+    in_full,
+    line_of,
+    overdue_first,
+    people_of,
+)
+from workflows.onboarding import Onboarding
+from workflows.task import HumanTask
+
+# Looking
+
+
+async def inbox(services: Services, actor: Actor, *, most: int | None = None) -> Inbox:
+    """What waits for the member who asks, and what they wait for. An operator who names nobody sees all tasks.
+
+    Args:
+        most: How many tasks of each at the most, those with the earliest deadlines; by default all.
+
+    Raises:
+        Refusal: The person is no member, or no longer.
+    """
+    member = await member_named(services, actor) if actor.email else None
+    async with services.store.reading() as connection:
+        now = present()
+        id_ = member.id if member else None
+        mine = await records.waiting_for(connection, id_, limit=most)
+        asked = await records.asked_by(connection, member.id, limit=most) if member else []
+        known = await people_of(connection, (*mine, *asked))
+        beside = await agenda.beside_tasks(connection, member, now) if member else Agenda()
+        further, late = 0, sum(task.is_overdue(now) for task in mine)
+        if len(mine) == most:
+            further = await records.count_waiting(connection, id_) - len(mine)
+            late = await records.count_waiting(connection, id_, before=now)
+        awaited = await records.count_asked(connection, member.id) if member and len(asked) == most else len(asked)
+    return Inbox(
+        member=member.email if member else None,
+        mine=overdue_first(TaskLine(**line_of(task, known, now, member)) for task in mine),
+        asked=overdue_first(TaskLine(**line_of(task, known, now)) for task in asked),
+        drafts=beside.drafts,
+        steps=tuple(
+            item.model_copy(update={"unblock": read_by(item.unblock, member.email if member else None)})
+            for item in beside.waiting
+            if item.step is not None
+        ),
+        overdue=late,
+        further=further,
+        further_asked=awaited - len(asked),
+    )
+
+
+async def waiting(services: Services, actor: Actor) -> int:
+    """How many tasks an inbox has."""
+    async with services.store.reading() as connection:
+        member = await account.member_by_email(connection, actor.email) if actor.email else None
+        return await records.count_waiting(connection, member.id if member else None)
+
+
+async def show(services: Services, task: str) -> TaskShown:
+    """A task as it was last told.
+
+    Args:
+        task: The workflow's id, or the account and the step (`versayce/onsite_approval`) for the latest attempt.
+
+    Raises:
+        Refusal: There is no such task.
+    """
+    return await in_full(services, await _find(services, task))
+
+
+async def is_task(services: Services, token: str) -> bool:
+    """Whether a personal link leads to a human task."""
+    async with services.store.reading() as connection:
+        link = await access.find_link(connection, token)
+    return link is not None and link.purpose == "task"
+
+
+async def by_link(services: Services, token: str) -> TaskLink:
+    """What a personal link shows; looking changes nothing.
+
+    Raises:
+        Refusal: The link is unknown or expired, or its reader has left.
+    """
+    async with services.store.reading() as connection:
+        link = await access.find_link(connection, token)
+        if link is None or link.purpose != "task":
+            raise _unknown_link()
+        task = await records.task(connection, link.workflow_id)
+        if task is None or (reader := await _reader(connection, task, link.person)) is None:
+            raise _unknown_link()
+        _, tam, vendor = await account.surroundings(connection, task.account)
+    _refuse_expired(link, task)
+    shown = await in_full(services, task, reader)
+    mine = next((index for index, one in enumerate(task.answers) if one.by == reader.id), None)
+    return TaskLink(
+        task=shown,
+        reader=reader.email,
+        reader_name=reader.name,
+        zone=reader.schedule.zone,
+        vendor=vendor.name,
+        round=link.round,
+        superseded=link.round != task.round and task.phase is not TaskPhase.CLOSED and reader.id != task.requester,
+        decided=None if mine is None else shown.decisions[mine],
+        is_customers=isinstance(reader, Contact),
+        tam_name=tam.name,
+    )
+
+
+async def _reader(connection: Connection, task: Task, person: str) -> Person | None:
+    """Whom a link was mailed to; nothing if they have left."""
+    member = next(iter(await account.members(connection, [person])), None)
+    if member is not None:
+        return member if member.left_at is None else None
+    return next((one for one in await account.contacts(connection, task.account) if one.id == person), None)
+
+
+def _refuse_expired(link: Link, task: Task) -> None:
+    """A link to a closed task tells its outcome for as long as it lives; it cannot do anything any more."""
+    if link.expires_at < present():
+        fix = "see the task in your inbox" if task.phase is not TaskPhase.CLOSED else "see the account's timeline"
+        raise UserError("this link has expired", fix=fix, kind=Refused.CONFLICT)
+
+
+def _unknown_link() -> UserError:
+    return UserError("this link is not known", fix="please use the latest mail", kind=Refused.NOT_FOUND)
+
+
+# Answering
+
+
+async def decide(
+    services: Services, task: str, option: str, actor: Actor, reason: str | None = None, round_: int | None = None
+) -> Receipt:
+    """Choose one of a task's options. Where no worker takes it in time, it is recorded, and checked later.
+
+    Args:
+        round_: The round that the person saw; without it, the present one.
+
+    Raises:
+        Refusal: The person is not asked, the option or a reason is missing, the request was changed, or the task is
+            decided already: then who decided what and when, and this decision is recorded as late.
+    """
+    found = await _find(services, task)
+    _refuse_alarm(found)
+    _refuse_operator(services, found, actor)
+    member = await _decider(services, found, actor)
+    reason = check(_Reason, {"reason": reason}, "").reason or None
+
+    async def refuse() -> None:
+        if found.phase is not TaskPhase.CLOSED:
+            _refuse_incomplete(found.definition, option, reason)
+            await _refuse_unrecorded(services, found, option)
+            await _refuse_unwritten(services, found, option)
+
+    said = submission(
+        member.id,
+        actor,
+        "task.decide",
+        found.id,
+        reason,
+        on_behalf_of=next((holder.on_behalf_of for holder in found.holders if holder.member == member.id), None),
+        shown=found.shown,
+    )
+    said = await once(services, said, refuse, option=option, round=round_)
+    decision = Decision(
+        id=said.id,
+        round=found.round if round_ is None else round_,
+        option=option,
+        by=member.id,
+        submission=said.id,
+        at=said.at,
+        reasoned=reason is not None,
+    )
+    try:
+        return await hand_over(services, _handle(services, found), HumanTask.decide, decision, _called(found))
+    except UserError as refusal:
+        if refusal.kind is not Refused.CONFLICT and not isinstance(refusal, WorkflowEndedError):
+            raise
+        ended = await _how_it_ended(services, found, member)
+        if ended is None and not isinstance(refusal, WorkflowEndedError):
+            raise _of_the_wrong_person(refusal, await _find(services, found.id), member) or refusal from None
+    await _record_late(services, found, member, said, option)
+    raise UserError(
+        f"this is already {ended or 'closed'}",
+        fix="your decision is on record as a late one and changes nothing",
+        kind=Refused.CONFLICT,
+    )
+
+
+def _refuse_alarm(found: Task) -> None:
+    """Refuse an answer to what only its cause can end."""
+    if found.definition.task == "alarm":
+        raise UserError(
+            "takes no decision: it ends once its cause is gone",
+            field="task",
+            fix="see `rapport mail status` for what to do",
+            kind=Refused.CONFLICT,
+        )
+
+
+def _refuse_operator(services: Services, found: Task, actor: Actor) -> None:
+    """Refuse a vote of leadership that somebody else's hands enter, in an installation that is not one person's own."""
+    is_shared = services.settings.database_url is not None
+    if is_shared and actor.verified == "operator" and is_review_ref(found.subject) and found.step in _LEADERSHIP:
+        raise UserError(
+            "a vote of leadership is not taken from an operator",
+            field="--as",
+            fix="let them decide through the link in their mail, or on their own page",
+            kind=Refused.FORBIDDEN,
+        )
+
+
+_LEADERSHIP: Final = ("recommendation", "commitment", "leadership")
+"""The steps of a review in which those who lead the company speak for themselves."""
+
+
+async def _decider(services: Services, found: Task, actor: Actor) -> Person:
+    """Who decides: a member, or the contact whom a customer's task is put to and whose word somebody enters."""
+    if found.definition.is_put_to_customers and actor.email:
+        async with services.store.reading() as connection:
+            contacts = await account.contacts(connection, found.account)
+        asked = next((one for one in contacts if one.email.lower() == actor.email.lower()), None)
+        if asked is not None:
+            return asked
+    return await member_named(services, actor)
+
+
+async def found_out(services: Services, contacts: Iterable[Contact]) -> None:
+    """Tell the to-dos that were to find out what is on record by now; they end, and what waits for it goes on."""
+    for contact in contacts:
+        async with services.store.reading() as connection:
+            waiting = await records.open_about(connection, contact.id)
+        for task in waiting:
+            if task.definition.finds_out and not contact.work.unknown(task.definition.finds_out):
+                # One that has ended meanwhile needs no word.
+                with contextlib.suppress(WorkflowEndedError):
+                    await answered(_handle(services, task).signal(HumanTask.fulfil), _called(task))
+
+
+async def _refuse_unrecorded(services: Services, found: Task, option: str) -> None:
+    """Refuse the word that something is on record, as long as it is not."""
+    if not found.definition.finds_out or option != found.definition.options[0].id or found.about is None:
+        return
+    async with services.store.reading() as connection:
+        contact = next(iter(await account.contacts_with(connection, [found.about])), None)
+    missing = contact.work.unknown(found.definition.finds_out) if contact else ()
+    if contact is not None and missing:
+        raise UserError(
+            f"nobody has recorded {', '.join(missing).replace('_', ' ')} of {contact.name} yet",
+            field="option",
+            fix=f"do it with `{audience.recording(found.account, contact.email, missing)}`; the task ends by itself",
+            kind=Refused.CONFLICT,
+        )
+
+
+async def _refuse_unwritten(services: Services, found: Task, option: str) -> None:
+    """Refuse to send drafts unread, through the to-do to read them, that a person has to write first."""
+    step, _, chore = found.step.partition(".")
+    if chore == READ_DRAFTS.name and option == SEND:
+        await message.refuse_unwritten(services, found.account, step)
+
+
+def _refuse_incomplete(definition: TaskDefinition, option: str, reason: str | None) -> None:
+    """Refuse at once what no workflow would take; what a task offers never changes."""
+    chosen = next((one for one in definition.options if one.id == option), None)
+    if chosen is None:
+        known = ", ".join(one.id for one in definition.options)
+        raise UserError(f'there is no option "{option[:40]}"', field="option", fix=f"choose one of {known}")
+    if chosen.needs_reason and reason is None:
+        raise UserError(f"{chosen.title} needs a reason", field="reason", fix="add one")
+
+
+def _of_the_wrong_person(refusal: UserError, task: Task, member: Person) -> UserError | None:
+    """The workflow's refusal, as one of whoever decides for others; nothing if that was not the reason."""
+    asked = {holder.member for holder in task.holders} | {one.by for one in task.answers}
+    if member.id != task.requester and (member.id in asked or task.phase is not TaskPhase.OPEN):
+        return None
+    return UserError(
+        refusal.problem, field="--as", fix=f"see `rapport task show {task.id}` for who decides", kind=Refused.FORBIDDEN
+    )
+
+
+async def request(services: Services, task: str, words: Mapping[str, str], actor: Actor) -> Receipt:
+    """Say what is asked for: that opens a task that is being prepared, and changes an open one, in a new round.
+
+    Args:
+        words: A text for each of the task's `asks`, by name.
+
+    Raises:
+        Refusal: The member may not act on accounts, a text is missing or not asked for, or the task is closed.
+    """
+    member = await member_acting(services, actor)
+    found = await _find(services, task)
+    if not found.definition.asks:
+        raise UserError("asks for nothing", field="task", fix="decide it, or ask about it", kind=Refused.CONFLICT)
+    checked = check(_words(found.definition.asks), dict(words), "").model_dump()
+    if found.definition.is_put_to_customers:
+        _refuse_blanks(checked)
+    if is_review_ref(found.subject):
+        _refuse_unsettled(checked)
+    return await _requested(services, found, member, actor, "task.request", json.dumps(checked, ensure_ascii=False))
+
+
+def _refuse_unsettled(words: Mapping[str, str]) -> None:
+    """Refuse a message to a customer whose conditions or day nobody could keep."""
+    _refuse_blanks(words)
+    day = check(Settlement, dict(words), "").day
+    if day is not None and day <= present().date():
+        raise UserError("is past", field="revisit", fix='name a day that is to come, or write "never"')
+
+
+def _refuse_blanks(words: Mapping[str, str]) -> None:
+    for name, text in words.items():
+        if drafting.has_blank(text):
+            raise UserError(
+                f"still has a {drafting.BLANK} in it", field=name, fix="fill it in; the customer reads it as it is"
+            )
+
+
+async def decline(services: Services, task: str, actor: Actor, reason: str | None = None) -> Receipt:
+    """Say that a task is not needed; it closes as not requested.
+
+    Raises:
+        Refusal: The member may not act on accounts, or the task is closed.
+    """
+    member = await member_acting(services, actor)
+    found = await _find(services, task)
+    _refuse_alarm(found)
+    if is_review_ref(found.subject):
+        raise UserError(
+            "the customer waits for this message",
+            field="task",
+            fix=f"write it, or `rapport review withdraw {found.subject} --reason … --as EMAIL`",
+            kind=Refused.CONFLICT,
+        )
+    reason = check(_Reason, {"reason": reason}, "").reason or None
+    return await _requested(services, found, member, actor, "task.decline", reason)
+
+
+async def _requested(
+    services: Services, found: Task, member: Member, actor: Actor, kind: str, text: str | None
+) -> Receipt:
+    said = await once(services, submission(member.id, actor, kind, found.id, text))
+    asked = TaskRequest(id=said.id, by=member.id, declined=kind == "task.decline")
+    return await hand_over(services, _handle(services, found), HumanTask.request, asked, _called(found))
+
+
+async def ask(services: Services, task: str, question: str, actor: Actor) -> Receipt:
+    """Ask the requester for information. Deciding stays possible; reminders wait for the answer.
+
+    Raises:
+        Refusal: The person is not asked to decide, the question is empty, another one is open, or the task is closed.
+    """
+    found, member, said = await _speak(
+        services, task, check(_Question, {"question": question}, "").question, actor, "ask"
+    )
+    word = TaskQuestion(id=said.id, by=member.id, round=found.round)
+    return await hand_over(services, _handle(services, found), HumanTask.ask, word, _called(found))
+
+
+async def answer(services: Services, task: str, text: str, actor: Actor) -> Receipt:
+    """Give the information that a task needs.
+
+    Raises:
+        Refusal: The text is empty, no question is open, or the task is closed.
+    """
+    found, member, said = await _speak(services, task, check(_Answer, {"text": text}, "").text, actor, "answer")
+    word = TaskQuestion(id=said.id, by=member.id, round=found.round)
+    return await hand_over(services, _handle(services, found), HumanTask.answer, word, _called(found))
+
+
+async def _speak(services: Services, task: str, text: str, actor: Actor, what: str) -> tuple[Task, Member, Submission]:
+    member = await member_named(services, actor)
+    found = await _find(services, task)
+    _refuse_alarm(found)
+    return found, member, await once(services, submission(member.id, actor, f"task.{what}", found.id, text))
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise ValueError("is empty; fill it in")
+    return value
+
+
+Filled = Annotated[Prose, AfterValidator(_filled)]
+
+
+class _Reason(InputModel):
+    reason: Prose | None = None
+
+
+class _Question(InputModel):
+    question: Filled
+
+
+class _Answer(InputModel):
+    text: Filled
+
+
+def _words(asks: Iterable[str]) -> type[InputModel]:
+    """What a requester writes: every text that is asked for, and no other."""
+    fields: dict[str, Any] = dict.fromkeys(asks, (Filled, ...))
+    return create_model("Words", __base__=InputModel, **fields)
+
+
+# A task that is over
+
+
+async def _how_it_ended(services: Services, found: Task, reader: Person) -> str | None:
+    """Who decided what and when, in the reader's zone; nothing if the task is still open.
+
+    A workflow that has just closed may not have told the database yet, and one that is gone can tell nothing more:
+    what the database knows is asked first.
+    """
+    async with services.store.reading() as connection:
+        kept = await records.task(connection, found.id)
+        names = await account.names(connection, found.account)
+    outcome, answers = (kept.outcome, kept.answers) if kept else (None, ())
+    if outcome is None:
+        try:
+            view = await answered(_handle(services, found).query(HumanTask.view), _called(found))
+        except UserError:
+            return None
+        outcome, answers = view.outcome, view.decisions
+    return None if outcome is None else ended_in_words(found.definition, outcome, answers, names, reader.schedule.zone)
+
+
+async def _record_late(services: Services, found: Task, member: Person, said: Submission, option: str) -> None:
+    entry = TimelineEvent(
+        key=f"{found.contract}/{found.id}/late/{said.id}",
+        account=found.account,
+        at=said.at,
+        kind="decision.late",
+        step=found.on_record,
+        who=member.id,
+        # What a client made up does not go on the record; the options are the task's own words.
+        about=next((one.id for one in found.definition.options if one.id == option), None),
+        submission=said.id,
+    )
+    async with services.store.writing() as connection:
+        await timeline.append(connection, [entry])
+    if entry.about is not None:
+        await _tell_the_onboarding(services, found, LateDecision(id=said.id, step=found.step, option=entry.about))
+
+
+async def _tell_the_onboarding(services: Services, found: Task, late: LateDecision) -> None:
+    """A late yes may still offer a conversion. An onboarding that is over has nothing to convert."""
+    if found.subject != found.account:
+        return
+    handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(found.account))
+    with contextlib.suppress(WorkflowEndedError):
+        await answered(handle.signal(Onboarding.late_decision, late), f"onboarding of {found.account}")
+
+
+# How it is done
+
+
+async def _find(services: Services, name: str) -> Task:
+    parts = name.removeprefix("task/").split("/")
+    async with services.store.reading() as connection:
+        if len(parts) == 3:
+            # Where everyone has a task of their own, the step's name stands for the latest of them.
+            found = await records.task(connection, f"task/{'/'.join(parts)}")
+            found = found or await records.latest(connection, parts[0], parts[1])
+        elif len(parts) == 4:
+            found = await records.task(connection, f"task/{'/'.join(parts)}")
+        elif len(parts) == 2:
+            found = await records.latest(connection, *parts)
+        else:
+            found = None
+    if found is None:
+        raise UserError(
+            f'there is no task "{name[:120]}"',
+            field="task",
+            fix="see `rapport inbox`, or name it by account and step: versayce/onsite_approval",
+            kind=Refused.NOT_FOUND,
+        )
+    return found
+
+
+def _handle(services: Services, task: Task) -> WorkflowHandle[HumanTask, TaskResult]:
+    return services.client.get_workflow_handle_for(HumanTask.run, task.id)
+
+
+def _called(task: Task) -> str:
+    return f"task {task.id}"

@@ -1,0 +1,442 @@
+"""Technical reviews: asking for one, saying something to it, changing or withdrawing it, and where it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Final, Literal
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rapport.mail.tech_review import read
+from rapport.model.account import Member, Role
+from rapport.model.base import InputModel, Refused, UserError, WireModel
+from rapport.model.ids import review_id
+from rapport.model.meeting import Receipt
+from rapport.model.minutes import Filled
+from rapport.model.task import TaskPhase
+from rapport.model.tech_review import (
+    ReviewEdit,
+    ReviewRequest,
+    ReviewResult,
+    ReviewRound,
+    ReviewStart,
+    ReviewWord,
+    WebLink,
+)
+from rapport.model.tech_review_facts import ReviewPhase
+from rapport.rules import tech_review as policy
+from rapport.storage import account as accounts, support_case, task as task_records, tech_review, timeline
+from rapport.storage.database import Connection
+from rapport.storage.task import Task
+from rapport.storage.tech_review import KnownReview
+from starters.use_cases import task
+from starters.use_cases.services import (
+    CUSTOMER_FACING,
+    Actor,
+    Services,
+    answered,
+    member_acting,
+    member_named,
+    present,
+    submission,
+)
+from starters.use_cases.words import hand_over, once
+from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
+from workflows.tech_review import TechReview
+
+ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
+
+Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
+
+OPENING_SECONDS: Final = 3.0
+"""How long somebody who answers waits for the question to be put."""
+
+
+class Submitted(WireModel):
+    """A review that runs."""
+
+    ref: str
+    workflow_id: str
+
+
+class Feedback(InputModel):
+    """What somebody says to a review.
+
+    Attributes:
+        stance: What they are for, where their side was asked.
+        on_behalf_of: Who said it in the channel, by address, where a colleague enters it.
+        link: Where it was said.
+    """
+
+    text: Filled
+    stance: Stance | None = None
+    on_behalf_of: str | None = None
+    link: WebLink | None = None
+
+
+class Reason(InputModel):
+    """Why somebody does something."""
+
+    reason: Filled
+
+
+# Asking
+
+
+async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Submitted:
+    """Ask for a review. The same request of an account cannot be asked for twice while it is open.
+
+    Raises:
+        Refusal: There is no such account or case, the date is past, nobody has a role that has to answer, or it stands
+            already.
+    """
+    member = await member_acting(services, actor)
+    now = present()
+    async with services.store.reading() as connection:
+        await accounts.account(connection, request.account)
+        await _refuse_unanswerable(connection)
+        if request.case is not None:
+            await _refuse_foreign(connection, request.case, request.account)
+        there = await tech_review.standing(connection, request.account, request.title)
+    if there is not None:
+        return await _again(services, there, request)
+    said = submission(member.id, actor, "review.submit", request.account, _words(request))
+    round_ = _round(request, said.id, member, 1)
+    async with services.store.writing() as connection:
+        added = await tech_review.add(connection, request, round_, now)
+        if isinstance(added, str):
+            await timeline.submit(connection, said)
+    if not isinstance(added, str):
+        return await _again(services, added, request)
+    await _start(services, ReviewStart(ref=added, account=request.account, round=round_))
+    return Submitted(ref=added, workflow_id=review_id(added))
+
+
+async def _refuse_foreign(connection: Connection, case: str, account: str) -> None:
+    """Refuse to name a support case that is none of the account's."""
+    try:
+        found = await support_case.case(connection, case)
+    except UserError as refusal:
+        raise UserError(refusal.problem, field="case", fix=refusal.fix, kind=refusal.kind) from None
+    if found.account != account:
+        raise UserError(
+            f"{case} belongs to another account", field="case", fix=f"see `rapport case list --account {account} --all`"
+        )
+
+
+async def _again(services: Services, there: KnownReview, request: ReviewRequest) -> Submitted:
+    """A review that stands already: one that no workflow has taken yet is started, any other is a refusal."""
+    stands = UserError(
+        f"stands already, as {there.ref}",
+        field="title",
+        fix=f"say what is new with `rapport review edit {there.ref} FILE --as EMAIL`",
+        kind=Refused.CONFLICT,
+    )
+    if there.projected:
+        raise stands
+    async with services.store.reading() as connection:
+        start = await tech_review.start(connection, there)
+        words = await timeline.words(connection, [start.round.submission])
+    await _start(services, start)
+    if read(words.get(start.round.submission)) != read(_words(request)):
+        # Somebody else's words: whoever asked for something else under this title has to hear of it.
+        raise stands
+    return Submitted(ref=there.ref, workflow_id=review_id(there.ref))
+
+
+async def _start(services: Services, given: ReviewStart) -> None:
+    try:
+        await answered(
+            services.client.start_workflow(
+                TechReview.run,
+                given,
+                id=review_id(given.ref),
+                task_queue=services.settings.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, given.account)]),
+                static_summary=f"Technical review {given.ref}, for {given.account}",
+                static_details=f"`rapport review show {given.ref}`",
+            ),
+            f"review {given.ref}",
+        )
+    except WorkflowAlreadyStartedError:
+        # It ran to its end before the database was told; there is nothing to start.
+        return
+    except RPCError as error:
+        raise UserError(
+            f"{given.ref} is written down, and Temporal does not answer: {error.status.name.lower()}",
+            field="TEMPORAL_ADDRESS",
+            fix="see that it runs, then submit the same request again; it keeps its number",
+            kind=Refused.UNREACHABLE,
+        ) from None
+
+
+def _words(request: ReviewRequest) -> str:
+    return json.dumps(request.model_dump(mode="json", exclude_none=True), ensure_ascii=False)
+
+
+def _refuse_past(request: ReviewRequest, member: Member) -> datetime:
+    """Give the instant by which the customer needs to know, if it is to come."""
+    needed = policy.needed_at(request.needed_by, member.schedule)
+    if needed <= present():
+        raise UserError("is past", field="needed_by", fix="name the day by which the customer needs to know")
+    return needed
+
+
+def _round(request: ReviewRequest, said: str, member: Member, number: int) -> ReviewRound:
+    needed = _refuse_past(request, member)
+    return ReviewRound(
+        number=number,
+        submission=said,
+        by=member.id,
+        stage=request.stage,
+        ask=request.ask,
+        needed_by=needed,
+        tell=request.tell,
+    )
+
+
+async def _refuse_unanswerable(connection: Connection) -> None:
+    """Refuse a review that nobody entitled could answer."""
+    there = {role for one in await accounts.members(connection) if one.left_at is None for role in one.roles}
+    missing = [role for role in policy.NEEDED_ROLES if role not in there]
+    if missing:
+        raise UserError(
+            f"nobody here has the role {' or '.join(missing)}, and a review needs their word",
+            field="members",
+            fix="bring them in with `rapport member import FILE`; examples/reviews/members.toml shows how",
+            kind=Refused.CONFLICT,
+        )
+
+
+async def edit(services: Services, ref: str, request: ReviewRequest, actor: Actor) -> Receipt:
+    """Change what is asked for: a new round, in which everybody is heard anew; what was said stays on record.
+
+    Raises:
+        Refusal: There is no such review, it is over, it is of another account, or nothing in it has changed.
+    """
+    member = await member_acting(services, actor)
+    found = await _find(services, ref)
+
+    async def refuse() -> None:
+        _refuse_over(found)
+        if request.account != found.account:
+            raise UserError(
+                f"is {found.account} in {found.ref}", field="account", fix="submit another review for another account"
+            )
+        async with services.store.reading() as connection:
+            versions = await tech_review.rounds(connection, found.ref)
+            words = await timeline.words(connection, [one.submission for one in versions])
+        if read(words.get(versions[-1].submission)) == read(_words(request)):
+            raise UserError(
+                "nothing has changed", field="request", fix="change something, or leave it", kind=Refused.CONFLICT
+            )
+        _refuse_past(request, member)
+
+    said = submission(member.id, actor, "review.edit", review_id(found.ref), _words(request))
+    said = await once(services, said, refuse, by_state=True)
+    word = ReviewEdit(id=said.id, round=_round(request, said.id, member, found.round + 1))
+    return await hand_over(services, _handle(services, found), TechReview.edit, word, f"review {found.ref}")
+
+
+# Saying something
+
+
+async def feedback(services: Services, ref: str, written: Feedback, actor: Actor) -> Receipt:
+    """Say something to a review: as the answer of a side that is asked, else as a remark.
+
+    Raises:
+        Refusal: There is no such review, it is over, the stance of a side that is asked is missing, or something was
+            said elsewhere and its link or its author is missing.
+    """
+    found = await _find(services, ref)
+    _refuse_over(found)
+    speaker, actor, text = await _spoken(services, written, actor)
+    asked = await _asked_of(services, found, speaker)
+    if asked is not None and written.stance is None and not any(one.by == speaker.id for one in asked.answers):
+        raise UserError(
+            "is missing, and your side is asked",
+            field="stance",
+            fix="choose in_favour, in_favour_if, against or no_objection",
+        )
+    if asked is None and written.stance is not None:
+        raise UserError(
+            "is given, and your side is not asked, or not any more",
+            field="stance",
+            fix="leave it out; what you say stands on record as a remark",
+            kind=Refused.CONFLICT,
+        )
+    if asked is not None and written.stance is not None:
+        return await task.decide(services, asked.id, written.stance, actor, text)
+    said = await once(services, submission(speaker.id, actor, "review.feedback", review_id(found.ref), text))
+    word = ReviewWord(id=said.id, by=speaker.id)
+    return await hand_over(services, _handle(services, found), TechReview.say, word, f"review {found.ref}")
+
+
+async def _spoken(services: Services, written: Feedback, actor: Actor) -> tuple[Member, Actor, str]:
+    """Who speaks, who is on record as having entered it, and the words with where they were said."""
+    if written.on_behalf_of is None:
+        text = written.text if written.link is None else f"{written.text}\n\n{SAID_AT}{written.link}"
+        return await member_named(services, actor), actor, text
+    if written.link is None:
+        raise UserError(
+            "is missing", field="link", fix="give the link to where they said it, so that anybody can look it up"
+        )
+    enters = await member_named(services, actor)
+    other = Actor(email=written.on_behalf_of, channel=actor.channel, entered_by=enters.email, verified_by="reported")
+    try:
+        speaker = await member_named(services, other)
+    except UserError as refusal:
+        raise UserError(refusal.problem, field="on_behalf_of", fix=refusal.fix, kind=refusal.kind) from None
+    return speaker, other, f"{written.text}\n\n{SAID_AT}{written.link}"
+
+
+async def _asked_of(services: Services, found: KnownReview, member: Member) -> Task | None:
+    """The open question for feedback that a member can answer. A review that has just begun may not have put it yet."""
+    end = asyncio.get_running_loop().time() + OPENING_SECONDS
+    while True:
+        async with services.store.reading() as connection:
+            every = await task_records.of_subject(connection, found.ref)
+        put = [one for one in every if one.step.startswith("feedback_")]
+        open_ = [one for one in put if one.phase is not TaskPhase.CLOSED]
+        mine = [one for one in open_ if any(holder.member == member.id for holder in one.holders)]
+        is_opening = found.phase is ReviewPhase.FEEDBACK and len(put) < len(policy.heard(found.stage))
+        if mine or not is_opening or asyncio.get_running_loop().time() >= end:
+            return next(iter(mine), None)
+        await asyncio.sleep(0.05)
+
+
+async def request_meeting(services: Services, ref: str, written: Reason, actor: Actor) -> Receipt:
+    """Ask to talk about it live; anybody may. The CE sees to it, and writes down what came of it.
+
+    Raises:
+        Refusal: There is no such review, or it is over.
+    """
+    member = await member_named(services, actor)
+    found = await _find(services, ref)
+    _refuse_over(found)
+    said = await once(services, submission(member.id, actor, "review.meeting", review_id(found.ref), written.reason))
+    word = ReviewWord(id=said.id, by=member.id)
+    return await hand_over(services, _handle(services, found), TechReview.request_meeting, word, f"review {found.ref}")
+
+
+async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) -> Receipt:
+    """Say that nobody needs it any more.
+
+    Raises:
+        Refusal: There is no such review, it is over, or the member may not act on accounts.
+    """
+    member = await member_named(services, actor)
+    if not member.roles & (CUSTOMER_FACING | {Role.CE_VP}):
+        await member_acting(services, actor)
+    found = await _find(services, ref)
+
+    async def refuse() -> None:
+        _refuse_over(found)
+
+    said = submission(member.id, actor, "review.withdraw", review_id(found.ref), written.reason)
+    said = await once(services, said, refuse, by_state=True)
+    word = ReviewWord(id=said.id, by=member.id)
+    return await hand_over(services, _handle(services, found), TechReview.withdraw, word, f"review {found.ref}")
+
+
+# Looking
+
+
+async def listed(
+    services: Services, account: str | None = None, search: str = "", *, also_closed: bool = True
+) -> list[ReviewLine]:
+    """The reviews: what is overdue first, then the newest.
+
+    Args:
+        search: Words that all have to stand somewhere in it: in a request, a remark or the message.
+
+    Raises:
+        Refusal: There is no such account.
+    """
+    return list((await page(services, account, search, also_closed=also_closed)).lines)
+
+
+async def page(
+    services: Services,
+    account: str | None = None,
+    search: str = "",
+    *,
+    also_closed: bool = True,
+    most: int | None = None,
+) -> ReviewPage:
+    """As `listed`, with how many there are.
+
+    Args:
+        most: How many lines at the most; by default all.
+
+    Raises:
+        Refusal: As `listed`.
+    """
+    words = search.split()[:10]
+    async with services.store.reading() as connection:
+        if account is not None:
+            await accounts.account(connection, account)
+        found = await tech_review.listed(connection, account, open_only=not also_closed, words=words, limit=most)
+        total, late = len(found), sum(one.overdue for one in found)
+        if total == most:
+            total, late = await tech_review.counted(connection, account, open_only=not also_closed, words=words)
+    return ReviewPage(lines=tuple(ReviewLine(**line_of(one)) for one in found), total=total, overdue=late)
+
+
+async def overdue(services: Services, most: int) -> list[ReviewLine]:
+    """The reviews that are overdue, the newest first, so many of them."""
+    async with services.store.reading() as connection:
+        found = await tech_review.listed(connection, overdue_only=True, limit=most)
+    return [ReviewLine(**line_of(one)) for one in found]
+
+
+async def show(services: Services, ref: str) -> ReviewShown:
+    """A review as it was last told.
+
+    Raises:
+        Refusal: There is no such review.
+    """
+    found = await _find(services, ref)
+    async with services.store.reading() as connection:
+        return await shown(connection, found)
+
+
+def _refuse_over(found: KnownReview) -> None:
+    if not found.is_open:
+        raise UserError(
+            f"{found.ref} is over: {(found.outcome or '').replace('_', ' ')}",
+            field="ref",
+            fix="submit another one, if there is something new",
+            kind=Refused.CONFLICT,
+        )
+
+
+async def _find(services: Services, ref: str) -> KnownReview:
+    name = ref.strip().upper()
+    number = name.removeprefix("TR-")
+    if number.isdigit():
+        name = f"TR-{int(number):04d}"
+    async with services.store.reading() as connection:
+        found = await tech_review.review(connection, name)
+    if found is None:
+        raise UserError(
+            f'there is no review "{ref[:40]}"', field="ref", fix="see `rapport review list`", kind=Refused.NOT_FOUND
+        )
+    return found
+
+
+def _handle(services: Services, found: KnownReview) -> WorkflowHandle[TechReview, ReviewResult]:
+    return services.client.get_workflow_handle_for(TechReview.run, review_id(found.ref))

@@ -1,0 +1,211 @@
+"""Technical reviews as people see them: what stands in SQL, with names in the place of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import Field
+
+from rapport.mail.tech_review import QUESTIONS, SEATS, list_of, read
+from rapport.model.base import Instant, WireModel
+from rapport.model.ids import review_id
+from rapport.model.tech_review import Ask, ReviewStage, is_web_link
+from rapport.model.tech_review_facts import Remark, ReviewPhase
+from rapport.storage import account as accounts, task as task_records, tech_review, timeline
+from rapport.storage.addresses import GONE
+from rapport.storage.database import Connection
+from rapport.storage.task import Task
+from rapport.storage.tech_review import KnownReview
+
+SAID_AT: Final = "Said at "
+"""What stands before the link of something that was said elsewhere, in the last line of what was said."""
+
+
+class RemarkShown(WireModel):
+    """Something that was said or decided, with its people by name.
+
+    Attributes:
+        seat: For whom it speaks.
+        link: Where it was said, if that was elsewhere.
+        entered_by: Who entered it, where that was somebody else.
+    """
+
+    round: int
+    kind: str
+    seat: str | None
+    who: str | None
+    option: str | None
+    text: str | None
+    link: str | None
+    at: Instant
+    verified: str | None
+    entered_by: str | None
+
+
+class RoundShown(WireModel):
+    """A version of the request."""
+
+    round: int
+    by: str
+    at: Instant
+    again: bool
+    needed_by: Instant
+    design_link: str | None
+    design_version: str | None
+    request: dict[str, Any]
+
+
+class AskedShown(WireModel):
+    """A task of the review that waits for people."""
+
+    task: str
+    title: str
+    waits_for: tuple[str, ...]
+    deadline: Instant | None
+
+
+class ReviewLine(WireModel):
+    """A review in a list."""
+
+    ref: str
+    account: str
+    title: str
+    stage: ReviewStage
+    ask: Ask
+    from_case: str | None = None
+    phase: ReviewPhase
+    round: int
+    overdue: bool
+    outcome: str | None
+    needed_by: Instant
+    waiting_on: tuple[str, ...]
+    waiting_for: str | None
+    unblock: str | None
+    since: Instant | None
+    deadline: Instant | None
+    revisit: Instant | None
+
+
+class ReviewPage(WireModel):
+    """Lines of a list.
+
+    Attributes:
+        total, overdue: How many there are in the whole list, and how many of them are overdue.
+    """
+
+    lines: tuple[ReviewLine, ...]
+    total: int
+    overdue: int
+
+
+class ReviewShown(ReviewLine):
+    """A review with all that there is to see of it.
+
+    Attributes:
+        request: What is asked for in the present round, by field; `asked` the same with its questions, to be read.
+        message: What the customer was told, by field.
+        zone: The submitter's, in which pages tell its times.
+    """
+
+    workflow_id: str
+    account_name: str
+    by: str
+    submitted: Instant
+    request: dict[str, Any]
+    asked: tuple[tuple[str, str], ...]
+    rounds: tuple[RoundShown, ...]
+    remarks: tuple[RemarkShown, ...]
+    asks: tuple[AskedShown, ...]
+    conditions: tuple[str, ...]
+    message: dict[str, str] = Field(default_factory=dict)
+    decided: Instant | None
+    told: Instant | None
+    acknowledged: Instant | None
+    closed: Instant | None
+    zone: str
+
+
+async def shown(connection: Connection, found: KnownReview) -> ReviewShown:
+    """A review with all that there is to see of it."""
+    account = await accounts.account(connection, found.account)
+    names = await accounts.names(connection, found.account)
+    submitter = await accounts.member(connection, found.submitter)
+    versions = await tech_review.rounds(connection, found.ref)
+    remarks = await tech_review.remarks(connection, found.ref)
+    conditions = await tech_review.conditions(connection, found.ref, found.round)
+    open_tasks = await task_records.of_subject(connection, found.ref, open_only=True)
+    ids = [one.submission for one in versions] + [one.submission for one in remarks if one.submission]
+    said = await timeline.submissions(connection, [*ids, *([found.message] if found.message else [])])
+    texts = {id_: one.text for id_, one in said.items() if one.text}
+    request = read(texts.get(versions[-1].submission))
+    message = read(texts.get(found.message or ""))
+    return ReviewShown(
+        **line_of(found),
+        workflow_id=review_id(found.ref),
+        account_name=account.name,
+        by=names.get(versions[-1].by, GONE),
+        submitted=found.submitted,
+        request=request,
+        asked=tuple((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)),
+        rounds=tuple(
+            RoundShown(
+                **one.model_dump(exclude={"submission", "by"}),
+                by=names.get(one.by, GONE),
+                request=read(texts.get(one.submission)),
+            )
+            for one in versions
+        ),
+        remarks=tuple(_remark(one, names, said) for one in remarks),
+        asks=tuple(_asked(one, names) for one in open_tasks),
+        conditions=tuple(conditions),
+        message={
+            name: str(text)
+            for name, text in message.items()
+            if not (name == "conditions" and not list_of(text)) and not (name == "revisit" and text == "never")
+        },
+        decided=found.decided,
+        told=found.told,
+        acknowledged=found.acknowledged,
+        closed=found.closed,
+        zone=submitter.schedule.zone,
+    )
+
+
+def line_of(found: KnownReview) -> dict[str, Any]:
+    """A review's line in a list, by field."""
+    return {name: getattr(found, name) for name in ReviewLine.model_fields}
+
+
+def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:
+    spoke = said.get(one.submission or "")
+    words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
+    seat = one.seat
+    return RemarkShown(
+        round=one.round,
+        kind=one.kind,
+        seat=None if seat is None else SEATS.get(seat, seat.replace("_", " ")),
+        who=names.get(one.by, GONE) if one.by else None,
+        option=one.option,
+        text=None if one.kind == "verdict" else words,
+        link=link,
+        at=one.at,
+        verified=spoke.verified if spoke else None,
+        entered_by=spoke.entered_by if spoke else None,
+    )
+
+
+def quoted(text: str | None) -> tuple[str | None, str | None]:
+    """What somebody said, and where, if that was elsewhere."""
+    words, mark, link = (text or "").rpartition(f"\n\n{SAID_AT}")
+    # Anybody can end what they write like that; only what a link may be becomes one.
+    return (words, link) if mark and is_web_link(link) else (text, None)
+
+
+def _asked(task: Task, names: Mapping[str, str]) -> AskedShown:
+    return AskedShown(
+        task=task.id,
+        title=task.title,
+        waits_for=tuple(names.get(holder.member, GONE) for holder in task.awaited),
+        deadline=task.deadline,
+    )

@@ -1,0 +1,144 @@
+"""The record of a review's decision: one page with everything that was asked, said, decided and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rapport.mail.compose import safe_link
+from rapport.mail.tech_review import ASKS, OPTIONS, QUESTIONS, STAGES
+from rapport.model.base import Refused, UserError, WireModel
+from rapport.storage import tech_review as records
+from starters.use_cases import tech_review
+from starters.use_cases.services import Services
+from starters.views.tech_review import RemarkShown, ReviewShown
+
+_CHAPTERS: Final = (
+    ("Feedback", ("feedback", "said", "meeting")),
+    ("Recommendation", ("recommendation", "commitment")),
+    ("Votes of leadership", ("vote",)),
+    ("Approval of the message", ("approval", "reading")),
+    ("The customer's acknowledgement", ("acknowledgement",)),
+    ("Withdrawn", ("withdrawal",)),
+)
+
+
+class Record(WireModel):
+    """A record, as Markdown and as a page of its own."""
+
+    ref: str
+    markdown: str
+    html: str
+
+
+class RecordFiles(WireModel):
+    """The files of a record."""
+
+    ref: str
+    files: tuple[str, ...]
+
+
+async def record(services: Services, ref: str) -> Record:
+    """The record of a review, as far as it has come.
+
+    Raises:
+        Refusal: There is no such review.
+    """
+    shown = await tech_review.show(services, ref)
+    async with services.store.reading() as connection:
+        receipts = await records.kept_receipts(connection, shown.ref)
+    context = {
+        "review": shown,
+        "asks": ASKS,
+        "stages": STAGES,
+        "outcome": _outcome(shown),
+        "chapters": [(title, found) for title, kinds in _CHAPTERS if (found := _of(shown, kinds))],
+        "receipts": receipts,
+    }
+    return Record(
+        ref=shown.ref,
+        markdown=_environment(html=False).get_template("review.md").render(context).strip() + "\n",
+        html=_environment(html=True).get_template("review.html").render(context),
+    )
+
+
+async def write(services: Services, ref: str, folder: Path) -> RecordFiles:
+    """Write the record of a review into a folder, as `TR-0007.md` and `TR-0007.html`.
+
+    Raises:
+        Refusal: There is no such review, or the folder cannot be written to.
+    """
+    return _save(await record(services, ref), folder)
+
+
+def _save(made: Record, folder: Path) -> RecordFiles:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = []
+        for suffix, text in (("md", made.markdown), ("html", made.html)):
+            path = folder / f"{made.ref}.{suffix}"
+            path.write_text(text, encoding="utf-8")
+            files.append(str(path))
+    except OSError as error:
+        raise UserError(
+            f"cannot be written to: {error.strerror}", field="--out", fix="name another folder", kind=Refused.INVALID
+        ) from None
+    return RecordFiles(ref=made.ref, files=tuple(files))
+
+
+def _of(shown: ReviewShown, kinds: tuple[str, ...]) -> list[RemarkShown]:
+    return [one for one in shown.remarks if one.kind in kinds]
+
+
+def _outcome(shown: ReviewShown) -> str:
+    if shown.outcome is None:
+        return f"open: {shown.phase}"
+    return shown.outcome.replace("_", " ")
+
+
+def _at(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _asked(request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)]
+
+
+_MARKED: Final = str.maketrans({one: f"\\{one}" for one in "\\`*_[]#"} | {"<": "&lt;", ">": "&gt;"})
+
+
+def _mark(text: str) -> str:
+    """A text on one line of Markdown, as it was written: nothing in it is markup."""
+    return " ".join(text.split()).translate(_MARKED)
+
+
+def _quote(text: str) -> str:
+    """A text as a quotation in Markdown; what could be HTML is none."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;")
+    return "\n".join(f"> {line}".rstrip() for line in safe.splitlines())
+
+
+@cache
+def _environment(*, html: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("rapport", "records"),
+        autoescape=html,  # noqa: S701 - Markdown is not HTML
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        at=_at,
+        asked=_asked,
+        mark=_mark,
+        quote=_quote,
+        plain=lambda text: str(text).replace("_", " "),
+        option=lambda text: OPTIONS.get(text, str(text).replace("_", " ")),
+        safe_link=safe_link,
+    )
+    return environment

@@ -1,0 +1,117 @@
+"""Members and absences over the JSON API, over the real application."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from starters.http.app import create_app
+from starters.use_cases import account, token
+from tests.conftest import ROOT, TAM, Installation, example
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NOOR, SAMIRA = "noor.haddad@foobar.example", "samira.lund@foobar.example"
+MANAGER = "ines.moreau@foobar.example"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(here: Installation) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a valid token, of an installation that knows the example account."""
+    secret = await token.create(here.services, "tests", ("operator",))
+    await account.import_account(here.services, example())
+    transport = httpx.ASGITransport(create_app(here.services))
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700", headers=headers) as client:
+        yield client
+
+
+def document() -> dict[str, Any]:
+    """The shipped members file, as JSON."""
+    return tomllib.loads((ROOT / "examples" / "members.toml").read_text())
+
+
+def fault(answer: httpx.Response, status: int) -> str:
+    """The field that a refusal names, which also says what to do."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    first = answer.json()["errors"][0]
+    assert first["fix"]
+    return str(first["field"])
+
+
+async def test_members_come_in_are_away_and_leave_over_the_api(api: httpx.AsyncClient) -> None:
+    """Import, absence, early end and leaving tell one story over HTTP."""
+    imported = await api.put("/v1/members", json=document())
+    assert imported.status_code == 200, imported.text
+    assert [line["email"] for line in imported.json()] == ["kofi.mensah@foobar.example", NOOR, SAMIRA]
+    assert len((await api.get("/v1/members")).json()) == 10
+
+    asked = {"as": NOOR, "member": NOOR, "from": "2090-07-03", "until": "2090-07-07", "delegate": TAM.email}
+    added = await api.post("/v1/absences", json=asked)
+    assert added.status_code == 201, added.text
+    absence = added.json()
+    assert (absence["starts"], absence["ends"]) == ("2090-07-02T22:00:00Z", "2090-07-07T22:00:00Z")
+    assert (absence["delegate"], absence["state"]) == (TAM.email, "ahead")
+    assert (await api.get("/v1/absences")).json() == [absence]
+    assert (await api.get("/v1/absences", params={"member": TAM.email})).json() == []
+    assert (await api.get(f"/v1/members/{NOOR}")).json()["absences"] == [absence]
+    assert fault(await api.post("/v1/absences", json=asked), 409) == "from"
+
+    ended = await api.post(f"/v1/absences/{absence['id']}/end", json={"as": SAMIRA})
+    assert ended.json() == {**absence, "state": "withdrawn"}
+    assert fault(await api.post(f"/v1/absences/{absence['id']}/end", json={"as": SAMIRA}), 409) == "id"
+
+    left = await api.post(f"/v1/members/{TAM.email}/leave", json={"as": MANAGER, "reason": "Retired"})
+    assert left.status_code == 200, left.text
+    assert left.json()["left_at"]
+    assert left.json()["accounts"] == ["versayce"]
+
+
+async def test_what_is_refused_over_the_api_names_its_field(api: httpx.AsyncClient) -> None:
+    """Unknown people, wrong days, missing words and wrong speakers each have their status and their field."""
+    asked = {"as": TAM.email, "member": TAM.email, "from": "2090-07-03", "until": "2090-07-07"}
+    for change, status, field in (
+        ({"until": "2090-07-02"}, 422, "until"),
+        ({"from": "soon"}, 422, "from"),
+        ({"from": None}, 422, "from"),
+        ({"surprise": 1}, 422, "surprise"),
+        ({"delegate": TAM.email}, 422, "delegate"),
+        ({"member": NOOR}, 404, "member"),
+        ({"member": MANAGER}, 403, "--as"),
+    ):
+        assert fault(await api.post("/v1/absences", json={**asked, **change}), status) == field
+    assert (await api.get("/v1/absences")).json() == []
+    assert fault(await api.get(f"/v1/members/{NOOR}"), 404) == "member"
+    assert fault(await api.get("/v1/absences", params={"member": NOOR}), 404) == "member"
+    assert fault(await api.post("/v1/absences/a_0/end", json={"as": TAM.email}), 404) == "id"
+    empty = {"as": MANAGER, "reason": " "}
+    assert fault(await api.post(f"/v1/members/{TAM.email}/leave", json=empty), 422) == "reason"
+    unknown = {"members": [{**document()["members"][0], "delegate": "nobody@foobar.example"}]}
+    assert fault(await api.put("/v1/members", json=unknown), 422) == "members[0].manager"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/members"),
+        ("PUT", "/v1/members"),
+        ("GET", "/v1/members/a@b.example"),
+        ("POST", "/v1/members/a@b.example/leave"),
+        ("GET", "/v1/absences"),
+        ("POST", "/v1/absences"),
+        ("POST", "/v1/absences/a_0/end"),
+    ],
+)
+async def test_members_are_told_to_nobody_without_a_token(api: httpx.AsyncClient, method: str, path: str) -> None:
+    """Every route of members and absences asks for a valid token, and describes itself."""
+    answer = await api.request(method, path, headers={"Authorization": "Bearer wrong"}, json={})
+    assert answer.status_code == 401
+    described = (await api.get("/openapi.json")).json()["paths"]
+    template = path.replace("a@b.example", "{email}").replace("a_0", "{absence}")
+    assert method == "GET" or "requestBody" in described[template][method.lower()]

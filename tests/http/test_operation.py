@@ -1,0 +1,82 @@
+"""Operations on a running onboarding over the JSON API, against a real Temporal server."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from rapport.model.ids import onboarding_id
+from tests.conftest import TAM, Installation, until
+from tests.http.test_api import api, body, document
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+__all__ = ["api"]
+SAID = {"as": TAM.email, "reason": "They asked us to wait."}
+
+
+async def test_operations_are_done_refused_and_repeated_over_http(api: httpx.AsyncClient, here: Installation) -> None:
+    """Pause, preview, resume and cancel answer with a receipt; what cannot be done says why, with the field."""
+    file = document()
+    key = file.account.key
+    where = f"/v1/onboardings/{key}"
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 201
+    await here.mailed(4)
+    missing = await api.post("/v1/onboardings/nowhere/pause", json=SAID)
+    assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "account")
+    assert (await api.get(f"{where}/resume")).status_code == 409
+    silent = await api.post(f"{where}/pause", json={**SAID, "reason": ""})
+    assert (silent.status_code, silent.json()["errors"][0]["field"]) == (422, "reason")
+    for outcome in ("paused", "nothing to do"):
+        paused = await api.post(f"{where}/pause", json=SAID)
+        assert (paused.status_code, paused.json()["outcome"]) == (200, outcome), paused.text
+    assert (await api.get(where)).json()["paused"] is True
+    assert (await api.get(f"{where}/resume")).json()["steps"] == []
+    assert (await api.get(f"{where}/plan")).json()["steps"]["kickoff"]["state"] == "running"
+    assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "resumed"
+    nowhere = await api.post(f"{where}/skip", json=SAID)
+    assert (nowhere.status_code, nowhere.json()["errors"][0]["field"]) == (422, "step")
+    running = await api.post(f"{where}/redo", json={**SAID, "step": "kickoff"})
+    assert running.status_code == 409
+    assert "has not ended" in running.json()["detail"]
+    unknown = await api.post(f"{where}/explode", json=SAID)
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "operation"), unknown.text
+    assert (await api.post(f"{where}/cancel", json=SAID)).json()["outcome"] == "cancelled"
+
+    async def cancelled() -> bool:
+        return bool((await api.get(where)).json()["stage"] == "cancelled")
+
+    await until(cancelled, "the cancelled onboarding")
+    told = [entry["kind"] for entry in (await api.get(f"/v1/accounts/{key}/timeline")).json()]
+    assert [kind for kind in told if kind.startswith("operation.")] == [
+        "operation.pause",
+        "operation.resume",
+        "operation.cancel",
+    ]
+
+
+async def test_what_was_ended_in_temporal_is_said_and_goes_on_over_http(
+    api: httpx.AsyncClient, here: Installation
+) -> None:
+    """Started again it is refused with the way on; its status says since when; a resume has it go on."""
+    file = document()
+    where = f"/v1/onboardings/{file.account.key}"
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 201
+    await here.mailed(4)
+    handle = here.client.get_workflow_handle(onboarding_id(file.account.key))
+    await handle.terminate("by hand")
+    again = await api.post("/v1/onboardings", json=body(file))
+    assert (again.status_code, "was ended in Temporal" in again.text) == (409, True)
+    shown = (await api.get(where)).json()
+    assert (shown["ended_since"] is not None, "onboarding resume" in shown["unblock"]) == (True, True)
+    key = api.headers["Authorization"].removeprefix("Bearer ")
+    assert (await api.get("/sign-in", params={"key": key})).status_code == 303
+    page = (await api.get(f"/accounts/{file.account.key}")).text
+    assert "Ended in Temporal." in page
+    assert f"rapport onboarding resume {file.account.key}" in page
+    assert (await api.post(f"{where}/pause", json=SAID)).status_code == 409
+    assert (await api.post(f"{where}/resume", json=SAID)).json()["outcome"] == "begun again"
+    assert (await api.get(where)).json()["ended_since"] is None
+    assert (await api.post("/v1/onboardings", json=body(file))).status_code == 200
+    told = [entry["kind"] for entry in (await api.get(f"/v1/accounts/{file.account.key}/timeline")).json()]
+    assert told.count("workflow.began_again") == 1

@@ -1,0 +1,124 @@
+"""Technical reviews over the API: the nouns, verbs and refusals of the command line, as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from rapport.model.base import Refused, UserError
+from rapport.model.ids import new_id
+from rapport.model.tech_review import ReviewRequest
+from rapport.storage.database import Store
+from starters.http.app import create_app
+from starters.use_cases import account as accounts, tech_review, timeline, token
+from starters.use_cases.services import Services
+from tests.conftest import Installation, account, by
+from tests.support.tech_review import CE, ENGINEER, asked, in_phase, people, request, standing
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def client(installation: Installation) -> httpx.AsyncClient:
+    """A program with a token."""
+    secret = await token.create(installation.services, new_id("token"), ("operator",))
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(installation.services)),
+        base_url="http://127.0.0.1",
+        headers={"authorization": f"Bearer {secret}"},
+    )
+
+
+async def test_a_review_is_asked_for_answered_changed_and_withdrawn(here: Installation) -> None:
+    """The whole of it by JSON; each refusal is a problem that names the field and the fix."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    body = request(datetime.now(UTC).date(), account=key).model_dump(mode="json", exclude_none=True) | {"as": CE}
+    async with await client(here) as api:
+        lacking = await api.post("/v1/reviews", json={name: text for name, text in body.items() if name != "gap"})
+        assert lacking.status_code == 422
+        assert lacking.headers["content-type"] == "application/problem+json"
+        [error] = lacking.json()["errors"]
+        assert (error["field"], "without it" in error["fix"]) == ("gap", True)
+        made = await api.post("/v1/reviews", json=body)
+        assert made.status_code == 201, made.text
+        ref = made.json()["ref"]
+        assert made.json()["workflow_id"] == f"tech-review/{ref}"
+        await asked(here, ref, "feedback_engineering")
+        twice = await api.post("/v1/reviews", json=body)
+        assert (twice.status_code, ref in twice.json()["detail"]) == (409, True)
+        said = {"as": ENGINEER, "text": "Only with <a> signature", "stance": "in_favour_if"}
+        assert (await api.post(f"/v1/reviews/{ref}/feedback", json=said)).status_code == 200
+        await standing(here, ref, lambda one: len(one.remarks) == 1)
+        shown = (await api.get(f"/v1/reviews/{ref}")).json()
+        assert (shown["remarks"][0]["who"], shown["remarks"][0]["text"]) == ("Jun Sato", "Only with <a> signature")
+        found = (await api.get("/v1/reviews", params={"search": "signature", "account": key})).json()
+        assert [one["ref"] for one in found] == [ref]
+        meeting = await api.post(f"/v1/reviews/{ref}/request-meeting", json={"as": ENGINEER, "reason": "Quicker"})
+        assert meeting.status_code == 200
+        changed = await api.put(f"/v1/reviews/{ref}", json=body | {"gap": "Another one"})
+        assert changed.json() == {"accepted": True, "reason": None, "outcome": "round 2"}
+        await standing(here, ref, lambda one: one.round == 2)
+        record = (await api.get(f"/v1/reviews/{ref}/record")).json()
+        assert "Another one" in record["markdown"]
+        assert "Only with &lt;a&gt; signature" in record["html"]
+        entries = await timeline.timeline_of(here.services, key)
+        [words] = [one.said for one in entries if one.kind == "tech_review.submitted"]
+        assert words is not None
+        assert "gap: " in words
+        assert not set("{}[]") & set(words), "a form is told in words"
+        gone = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
+        assert gone.status_code == 200
+        await in_phase(here, ref, "closed")
+        late = await api.post(f"/v1/reviews/{ref}/withdraw", json={"as": CE, "reason": "Not needed"})
+        assert late.status_code == 409
+        assert (await api.get("/v1/reviews/TR-0")).status_code == 404
+        assert len((await api.get("/v1/receipts/key")).json()["public_key"]) == 64
+
+
+async def test_the_same_review_asked_for_twice_at_once_is_one(here: Installation) -> None:
+    """Two processes that submit the same in the same instant leave one review; its title is the same in capitals."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    asked_for = request(datetime.now(UTC).date(), account=key, title="Überwachung ohne Ausgang")
+    apart = Store(here.services.store.url)
+    offices = [here.services, replace(here.services, store=apart)] * 2
+
+    others = asked_for.model_copy(update={"gap": "Nobody else wrote this"})
+
+    async def submit(services: Services, written: ReviewRequest) -> tuple[str, str | None]:
+        try:
+            return (await tech_review.submit(services, written, by(CE))).ref, written.gap
+        except UserError as refusal:
+            return refusal.problem.removeprefix("stands already, as "), None
+
+    answers = await asyncio.gather(*map(submit, offices, [asked_for, others] * 2))
+    refs = [ref for ref, _ in answers]
+    stands = (await tech_review.show(here.services, refs[0])).request["gap"]
+    assert {gap for _, gap in answers} == {stands, None}, "whoever asked for something else hears of it"
+    await apart.close()
+    there = [one.ref for one in await tech_review.listed(here.services, key, also_closed=False)]
+    assert there == [refs[0]] == sorted(set(refs))
+    await asked(here, refs[0], "feedback_engineering")
+    with pytest.raises(UserError, match=f"stands already, as {refs[0]}") as again:
+        await tech_review.submit(
+            here.services, asked_for.model_copy(update={"title": "ÜBERWACHUNG OHNE AUSGANG"}), by(CE)
+        )
+    assert again.value.kind is Refused.CONFLICT
+
+
+async def test_a_review_that_nobody_entitled_could_answer_is_refused(here: Installation) -> None:
+    """Without a VP Engineering or engineers nothing starts, and the refusal says who is missing."""
+    key = new_id("a").replace("_", "-")
+    await accounts.import_account(here.services, account(key, "C-1"))
+    body = request(datetime.now(UTC).date(), account=key).model_dump(mode="json", exclude_none=True) | {"as": CE}
+    async with await client(here) as api:
+        refused = await api.post("/v1/reviews", json=body)
+        assert refused.status_code == 409
+        assert "nobody here has the role vp_engineering or engineering or product" in refused.text
+        past = await api.post("/v1/reviews", json=body | {"needed_by": "2020-01-01"})
+        assert past.status_code in (409, 422)
+        assert (await api.get("/v1/reviews")).json() == []

@@ -1,0 +1,119 @@
+"""Gates: who needs a review before a trial or production, and what opens the gate, over all reviews there can be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import example, given, strategies as st
+
+from rapport.model.account import Facts
+from rapport.model.playbook import Gate
+from rapport.rules.gate import GATES, HEARD, STAGE, Reviewed, seat, standing
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+ALL = frozenset({"engineering", "product", "support"})
+
+instants = st.integers(0, 400).map(lambda hours: NOW + timedelta(hours=hours))
+reviews_ = st.builds(
+    Reviewed,
+    ref=st.integers(1, 99).map("TR-{:04d}".format),
+    stage=st.sampled_from(["pre_trial", "pre_production", "post_sale"]),
+    yes=st.sampled_from([True, False, None]),
+    withdrawn=st.booleans(),
+    heard=st.frozensets(st.sampled_from([*ALL, "sales"])),
+    design=st.sampled_from([None, "1", "2", " 2 "]),
+    since=instants,
+    decided=instants,
+)
+facts_ = st.builds(
+    Facts, key_prospect=st.booleans(), high_risk=st.booleans(), design_version=st.sampled_from([None, "1", "2"])
+)
+several = st.lists(reviews_, max_size=5, unique_by=lambda review: review.ref)
+gates_ = st.sampled_from(GATES)
+
+
+def needs(gate: Gate, facts: Facts) -> bool:
+    """Whether the source document asks for a review."""
+    return facts.high_risk or (facts.key_prospect and gate == "trial")
+
+
+@given(gates_, facts_, several)
+def test_a_gate_that_needs_a_review_opens_by_a_yes_of_one_that_heard_everybody_alone(
+    gate: Gate, facts: Facts, reviews: list[Reviewed]
+) -> None:
+    """No path through a gate without a yes, without those who have to be heard, or with an open question beside it."""
+    found = standing("versayce", gate, facts, reviews)
+    assert found.needed is needs(gate, facts)
+    if not found.needed:
+        assert found.open
+    elif found.open:
+        opened = next(review for review in reviews if review.ref == found.review)
+        assert opened.yes
+        assert not opened.withdrawn
+        assert opened.stage == STAGE[gate]
+        assert {seat(role) for role in HEARD[gate]} <= opened.heard
+        assert all(one.yes is not None for one in reviews if one.stage == STAGE[gate] and not one.withdrawn)
+        if gate == "production":
+            assert opened.design is not None
+            assert facts.design_version in (None, opened.design.strip())
+    else:
+        assert found.on
+        assert found.unblock
+        assert found.why
+
+
+@given(gates_, facts_, several, reviews_)
+def test_what_was_withdrawn_or_belongs_elsewhere_changes_nothing(
+    gate: Gate, facts: Facts, reviews: list[Reviewed], more: Reviewed
+) -> None:
+    """A withdrawn review, and one after the sale, neither open nor shut a gate."""
+    before = standing("versayce", gate, facts, reviews)
+    for harmless in (more.model_copy(update={"withdrawn": True}), more.model_copy(update={"stage": "post_sale"})):
+        assert standing("versayce", gate, facts, [*reviews, harmless.model_copy(update={"ref": "TR-9999"})]) == before
+
+
+@given(gates_, several)
+@example("trial", [])
+def test_silence_is_never_a_yes(gate: Gate, reviews: list[Reviewed]) -> None:
+    """While nothing is decided, the gate of a high-risk account is shut, whoever was heard."""
+    silent = [review.model_copy(update={"yes": None, "heard": ALL}) for review in reviews]
+    assert not standing("versayce", gate, Facts(high_risk=True), silent).open
+
+
+@given(st.lists(reviews_, min_size=1, max_size=5, unique_by=lambda review: review.ref), st.booleans())
+def test_the_last_decision_counts(reviews: list[Reviewed], yes: bool) -> None:
+    """Of several decided reviews of one stage the one that was decided last says whether the gate is open."""
+    decided = [
+        review.model_copy(
+            update={
+                "stage": "pre_trial",
+                "withdrawn": False,
+                "heard": ALL,
+                "yes": review.yes or False,
+                "decided": NOW + timedelta(days=index),
+            }
+        )
+        for index, review in enumerate(reviews)
+    ]
+    decided[-1] = decided[-1].model_copy(update={"yes": yes})
+    found = standing("versayce", "trial", Facts(key_prospect=True), decided)
+    assert found.open is yes
+    assert found.review == decided[-1].ref
+
+
+def test_production_asks_for_the_new_version_of_the_design() -> None:
+    """The version that the trial was reviewed in does not do, nor one that is out of date, nor none at all."""
+    trial = Reviewed(ref="TR-0001", stage="pre_trial", yes=True, heard=ALL, design="1", since=NOW, decided=NOW)
+    later = trial.model_copy(update={"ref": "TR-0002", "stage": "pre_production", "heard": frozenset({"engineering"})})
+    for design, stands, is_open in (
+        (None, None, False),
+        ("1", None, False),
+        ("2", None, True),
+        ("2", "2", True),
+        ("2", "3", False),
+        ("1", "1", False),
+    ):
+        facts = Facts(high_risk=True, design_version=stands)
+        found = standing("versayce", "production", facts, [trial, later.model_copy(update={"design": design})])
+        assert found.open is is_open, (design, stands, found.why)
+    assert standing("versayce", "production", Facts(key_prospect=True), []).open

@@ -1,0 +1,362 @@
+"""What holds of technical reviews whoever is silent: dates, whose word counts, and that silence is never a yes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rapport.model.account import Schedule, WorkingHours
+from rapport.model.tech_review import Ask, ReviewStage
+from rapport.model.tech_review_facts import Remark, ReviewPhase, ReviewVerdict
+from rapport.rules import receipt, tech_review
+from rapport.rules.calendar import next_working_instant, working_time
+
+PRAGUE = Schedule(zone="Europe/Prague")
+MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
+PHASES = (ReviewPhase.FEEDBACK, ReviewPhase.RECOMMENDATION, ReviewPhase.LEADERSHIP)
+
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis
+CALM = settings(deadline=None)
+
+asks = st.sampled_from(list(Ask))
+words = st.sampled_from(["yes", "no"])
+
+
+@CALM
+@given(instants, st.integers(1, 400), st.sampled_from(PHASES))
+def test_a_phase_ends_after_it_began_and_leaves_time_for_the_next(
+    opened: datetime, days: int, phase: ReviewPhase
+) -> None:
+    """Wherever there is a working day left, what follows has some of it; past the date it has its own length."""
+    needed = tech_review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    end = tech_review.phase_deadline(phase, opened, needed, PRAGUE)
+    assert end > opened
+    if working_time(opened, needed, PRAGUE) > timedelta(hours=9):
+        assert end < needed
+
+
+@CALM
+@given(instants, st.integers(20, 400))
+def test_the_phases_follow_each_other_in_time(opened: datetime, days: int) -> None:
+    """Each begun when the one before ends, they all end before the customer's date, with days left for the message."""
+    needed = tech_review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    at = opened
+    for phase in PHASES:
+        at = tech_review.phase_deadline(phase, at, needed, PRAGUE)
+    assert working_time(at, needed, PRAGUE) >= timedelta(hours=16)
+
+
+@CALM
+@given(instants, st.integers(1, 400))
+def test_leadership_is_told_before_the_date_and_at_the_latest_five_days_before(opened: datetime, days: int) -> None:
+    """At half-time and five business days before; what is past at the opening is told at once; never twice at once."""
+    needed = tech_review.needed_at(opened.date() + timedelta(days=days), PRAGUE)
+    told = tech_review.tell_leadership(opened, needed, PRAGUE)
+    assert list(told) == sorted(told)
+    assert all(opened <= at < needed for at in told)
+    if opened < needed:
+        assert "five_days" in told.values()
+
+
+def test_the_dates_of_an_ordinary_review() -> None:
+    """Asked on a Monday for a Friday four weeks later: a week to hear everyone, then three days, then a week."""
+    needed = tech_review.needed_at(date(2026, 12, 18), PRAGUE)
+    assert needed == datetime(2026, 12, 18, 16, tzinfo=UTC)
+    feedback = tech_review.phase_deadline(ReviewPhase.FEEDBACK, MONDAY, needed, PRAGUE)
+    assert feedback == datetime(2026, 11, 30, 9, tzinfo=UTC)
+    assert tech_review.phase_deadline(ReviewPhase.RECOMMENDATION, feedback, needed, PRAGUE) == datetime(
+        2026, 12, 3, 9, tzinfo=UTC
+    )
+    assert tech_review.tell_leadership(MONDAY, needed, PRAGUE) == {
+        datetime(2026, 12, 7, 8, 30, tzinfo=UTC): "half_time",
+        datetime(2026, 12, 11, 8, tzinfo=UTC): "five_days",
+    }
+
+
+@pytest.mark.parametrize(
+    ("zone", "country", "opened", "day", "needed", "half", "five"),
+    [
+        # Easter Sunday, on which clocks go forward; Good Friday is free as well.
+        ("Europe/Prague", "CZ", "2027-03-01 10:00", "2027-03-28", "17:00+02:00", "03-12 13:30", "03-18 09:00"),
+        # A holiday after the Sunday on which clocks go back.
+        ("Europe/Prague", "CZ", "2026-09-21 11:00", "2026-10-28", "17:00+01:00", "10-09 10:00", "10-20 09:00"),
+        # The Monday after clocks went back elsewhere, with a holiday on the way.
+        ("America/Los_Angeles", "US", "2026-10-05 10:00", "2026-11-02", "17:00-08:00", "10-20 09:30", "10-26 09:00"),
+        # Christmas: there are more than five business days to a date that nobody works on, never fewer.
+        ("Europe/Prague", "CZ", "2026-12-14 10:00", "2026-12-25", "17:00+01:00", "12-18 09:30", "12-16 09:00"),
+    ],
+)
+def test_a_date_over_a_change_of_clocks_or_on_a_holiday_stays_the_customers(
+    zone: str, country: str, opened: str, day: str, needed: str, half: str, five: str
+) -> None:
+    """The date is the end of that day by the clock of whoever tells it; what is told before falls into their work."""
+    who, place = Schedule(zone=zone, country=country), ZoneInfo(zone)
+    began = datetime.fromisoformat(opened).replace(tzinfo=place).astimezone(UTC)
+    at = tech_review.needed_at(date.fromisoformat(day), who)
+    assert at.astimezone(place).isoformat() == f"{day}T{needed[:5]}:00{needed[5:]}"
+    told = {
+        why: f"{when.astimezone(place):%m-%d %H:%M}"
+        for when, why in tech_review.tell_leadership(began, at, who).items()
+    }
+    assert told == {"half_time": half, "five_days": five}
+    for phase in PHASES:
+        began = tech_review.phase_deadline(phase, began, at, who)
+        assert began == next_working_instant(began, who), "a phase ends while they work"
+    assert began < at
+
+
+def test_a_date_on_which_nobody_works_any_more_is_told_at_once() -> None:
+    """Asked on Christmas Eve for Christmas: leadership hears at once, and once; whoever works first is asked then."""
+    who = Schedule(zone="Europe/Prague", country="CZ")
+    opened, needed = datetime(2026, 12, 24, 9, tzinfo=UTC), tech_review.needed_at(date(2026, 12, 25), who)
+    assert tech_review.tell_leadership(opened, needed, who) == {opened: "five_days"}
+    assert tech_review.phase_deadline(ReviewPhase.FEEDBACK, opened, needed, who) == datetime(
+        2026, 12, 28, 9, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+def test_a_no_is_never_without_its_reason(ask: Ask) -> None:
+    """Whoever recommends, refuses to commit or votes against it writes why; for a vote against a no as well."""
+    options = [*tech_review.recommendation(ask, engineering_answered=True).options, *tech_review.COMMITMENT.options]
+    noes = [one for one in options if one.id in ("no", "unsupported")]
+    assert len(noes) == 2
+    assert all(one.needs_reason for one in (*noes, *tech_review.panel(ask, tech_review.LEADERSHIP).options))
+    assert all(one.needs_reason for one in tech_review.READING.options if one.id == "object")
+
+
+def test_before_production_engineering_reviews_the_design() -> None:
+    """Before a trial and after the sale engineering, product and support are heard; before production, engineering."""
+    assert tech_review.heard(ReviewStage.PRE_PRODUCTION) == ("engineering", "account_team")
+    for stage in (ReviewStage.PRE_TRIAL, ReviewStage.POST_SALE):
+        assert tech_review.heard(stage) == ("engineering", "product", "support", "account_team")
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+@pytest.mark.parametrize("answered", [True, False])
+def test_without_engineering_every_word_needs_a_reason(ask: Ask, answered: bool) -> None:
+    """No option of the VP of CE's goes without one, and the question says why."""
+    task = tech_review.recommendation(ask, engineering_answered=answered)
+    assert answered or all(option.needs_reason for option in task.options)
+    assert ("Engineering has not answered" in task.question) is not answered
+    assert task.on_timeout not in {option.id for option in task.options}
+
+
+@pytest.mark.parametrize("verdict", list(ReviewVerdict))
+def test_every_answer_goes_to_the_customer_by_the_same_way(verdict: ReviewVerdict) -> None:
+    """A no is written, approved and read like a yes; what is a yes says what it depends on, what is a no what next."""
+    task = tech_review.message(verdict)
+    assert task.assign == ("role:ce_vp",)
+    assert ("conditions" in task.asks) is verdict.is_yes
+    assert verdict.is_yes or "next_steps" in task.asks
+    assert (task.asks[0], task.asks[-1]) == ("message", "revisit")
+
+
+@pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=3)))
+def test_leadership_decides_by_more_than_half_of_all(said: tuple[str | None, ...]) -> None:
+    """Two yeses are a yes, two noes a no, whoever is silent; anything less with somebody silent is nothing."""
+    votes = {seat: word for seat, word in zip(tech_review.LEADERSHIP, said, strict=True) if word}
+    verdict = tech_review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, tech_review.LEADERSHIP, votes)
+    expected = (
+        ReviewVerdict.APPROVED if said.count("yes") >= 2 else ReviewVerdict.DECLINED if said.count("no") >= 2 else None
+    )
+    assert verdict is expected
+
+
+@pytest.mark.parametrize("said", list(product(["yes", "no", None], repeat=3)))
+def test_nobody_commits_engineering_but_its_vp(said: tuple[str | None, ...]) -> None:
+    """Unplanned engineering without the VP Engineering's own yes is never approved."""
+    votes = {seat: word for seat, word in zip(tech_review.LEADERSHIP, said, strict=True) if word}
+    verdict = tech_review.of_leadership(Ask.UNPLANNED_ENGINEERING, tech_review.LEADERSHIP, votes)
+    if verdict is ReviewVerdict.APPROVED:
+        assert votes[tech_review.VP_ENGINEERING] == "yes"
+
+
+def test_a_tie_of_two_is_no_yes() -> None:
+    """Where one person is two of the three, their two seats are one, and a tie is no yes."""
+    two = tech_review.LEADERSHIP[:2]
+    assert tech_review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, two, dict(zip(two, ("yes", "no"), strict=True))) is (
+        ReviewVerdict.DECLINED
+    )
+
+
+def test_one_person_has_one_vote_however_often_they_are_asked() -> None:
+    """Whoever has voted, and stands in for a silent colleague when that one is asked again, has no second vote."""
+    vp_engineering, ce_vp, vp_sales = tech_review.LEADERSHIP
+    first = tech_review.one_vote_each({}, {ce_vp: "m_1", vp_sales: "m_2"}, {ce_vp: "no", vp_sales: "yes"})
+    again = tech_review.one_vote_each(first, {vp_engineering: "m_2"}, {vp_engineering: "yes"})
+    assert tech_review.votes(again) == {ce_vp: "no", vp_sales: "yes"}
+    assert (
+        tech_review.of_leadership(Ask.NON_STANDARD_REQUIREMENT, tech_review.LEADERSHIP, tech_review.votes(again))
+        is None
+    )
+    assert tech_review.still_silent(tech_review.LEADERSHIP, again) == (vp_engineering,)
+    third = tech_review.one_vote_each(again, {vp_engineering: "m_3"}, {vp_engineering: "yes"})
+    assert tech_review.votes(third) == {ce_vp: "no", vp_sales: "yes", vp_engineering: "yes"}
+
+
+class Silence(RuleBasedStateMachine):
+    """A review by its rules alone, where anybody may be silent for as long as they like."""
+
+    @initialize(ask=asks, stage=st.sampled_from(list(ReviewStage)))
+    def begin(self, ask: Ask, stage: ReviewStage) -> None:
+        """Somebody asks."""
+        self.ask, self.stage = ask, stage
+        self.phase = "feedback"
+        self.answers: dict[str, str] = {}
+        self.word: str | None = None
+        self.reasoned = False
+        self.votes: dict[str, str] = {}
+        self.committed: str | None = None
+        self.verdict: ReviewVerdict | None = None
+        self.told = False
+        self.late = False
+
+    @precondition(lambda self: self.phase == "feedback")
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        """One side answers."""
+        self.answers[data.draw(st.sampled_from(tech_review.heard(self.stage)))] = "in_favour"
+
+    @precondition(lambda self: self.phase == "feedback")
+    @rule()
+    def window_closes(self) -> None:
+        """Time is up for feedback, whoever has answered."""
+        self.phase = "recommendation"
+
+    @precondition(lambda self: self.phase == "recommendation")
+    @rule(index=st.integers(0, 2), reasoned=st.booleans())
+    def recommend(self, index: int, reasoned: bool) -> None:
+        """The VP of CE says something, with a reason or without."""
+        answered = tech_review.ENGINEERING in self.answers
+        options = tech_review.recommendation(self.ask, engineering_answered=answered).options
+        option = options[index % len(options)]
+        if option.needs_reason and not reasoned:
+            return
+        self.word, self.reasoned = option.id, reasoned
+        assert tech_review.may_recommend(engineering_answered=answered, reasoned=reasoned)
+        verdict = tech_review.of_recommendation(option.id)
+        if verdict is ReviewVerdict.APPROVED and tech_review.needs_commitment(self.ask):
+            self.phase = "commitment"
+        elif verdict is None:
+            self.phase = "leadership"
+        else:
+            self.verdict, self.phase = verdict, "message"
+
+    @precondition(lambda self: self.phase == "commitment")
+    @rule(word=st.none() | words)
+    def commit(self, word: str | None) -> None:
+        """The VP Engineering commits, refuses, or is silent."""
+        self.committed = word
+        if word == "yes":
+            self.verdict, self.phase = ReviewVerdict.APPROVED, "message"
+        else:
+            self.phase = "leadership"
+
+    @precondition(lambda self: self.phase == "leadership")
+    @rule(said=st.lists(st.none() | words, min_size=3, max_size=3))
+    def deadline_of_leadership(self, said: list[str | None]) -> None:
+        """The deadline comes; those who were silent before may have spoken by now."""
+        silent = tech_review.still_silent(tech_review.LEADERSHIP, self.votes)
+        self.votes |= {seat: word for seat, word in zip(silent, said, strict=False) if word}
+        verdict = tech_review.of_leadership(self.ask, tech_review.LEADERSHIP, self.votes)
+        if verdict is not None:
+            self.verdict, self.phase = verdict, "message"
+        else:
+            assert tech_review.still_silent(tech_review.LEADERSHIP, self.votes), "somebody is left to be asked"
+
+    @precondition(lambda self: self.phase == "message")
+    @rule()
+    def tell(self) -> None:
+        """The customer is written to."""
+        self.told, self.phase = True, "over"
+
+    @rule()
+    def date_passes(self) -> None:
+        """The customer's date comes."""
+        self.late = True
+
+    @invariant()
+    def silence_is_never_a_yes(self) -> None:
+        """Whatever is a yes has the yes of somebody entitled behind it."""
+        if self.verdict is None or not self.verdict.is_yes:
+            return
+        yes = [seat for seat, word in self.votes.items() if word == "yes"]
+        assert self.word in ("yes", "supported", "supported_if") or len(yes) > len(tech_review.LEADERSHIP) / 2
+        if self.ask is Ask.UNPLANNED_ENGINEERING:
+            assert self.committed == "yes" or tech_review.VP_ENGINEERING in yes
+        assert tech_review.ENGINEERING in self.answers or self.reasoned
+
+    @invariant()
+    def it_ends_or_is_overdue(self) -> None:
+        """Past the date it has told the customer, or is overdue; and while it is open, somebody is asked."""
+        needed = MONDAY if self.late else MONDAY + timedelta(days=1)
+        assert tech_review.is_overdue(needed, MONDAY, told=self.told) is (self.late and not self.told)
+        assert self.told is (self.phase == "over")
+
+
+TestSilence = Silence.TestCase
+TestSilence.settings = CALM
+
+
+def test_a_receipt_is_of_one_decision_and_one_key() -> None:
+    """Signed by the key that is trusted it is whole; any other word, signature or key is found."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    words_ = receipt.document("TR-0001", "versayce", remark, "ab" * 32)
+    signature, public = receipt.sign(key, words_)
+    whole = {"document": words_, "signature": signature, "public_key": public}
+    assert receipt.fault(whole, words_, public) is None
+    changed = receipt.document("TR-0001", "versayce", remark.model_copy(update={"option": "no"}), "ab" * 32)
+    assert receipt.fault(whole, changed, public) == "tells another decision than is on record"
+    assert receipt.fault(whole | {"document": changed}, changed, public) == "is not what was signed"
+    assert receipt.fault(whole, None, public) == "is of a decision that is no longer on record"
+    forged, others_key = receipt.sign(other, changed)
+    foreign = {"document": changed, "signature": forged, "public_key": others_key}
+    assert receipt.fault(foreign, changed, public) == "was signed with another key than this installation's"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"key": "s_2"},
+        {"round": 2},
+        {"kind": "commitment"},
+        {"seat": "vp_sales"},
+        {"seat": None},
+        {"by": "m_2"},
+        {"option": "no"},
+        {"submission": "s_2"},
+        {"at": MONDAY + timedelta(microseconds=1)},
+    ],
+    ids=str,
+)
+def test_a_receipt_is_of_all_that_was_decided(other: dict[str, object]) -> None:
+    """Who chose what, when, in which round and for which seat: nothing of it changes under its signature."""
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    signed = receipt.document("TR-0001", "versayce", remark, "ab" * 32)
+    assert receipt.document("TR-0001", "versayce", remark.model_copy(update=other), "ab" * 32) != signed
+
+
+@pytest.mark.parametrize(
+    "given", [("TR-0002", "versayce", "ab" * 32), ("TR-0001", "other", "ab" * 32), ("TR-0001", "versayce", "cd" * 32)]
+)
+def test_a_receipt_is_of_one_review_and_of_the_words_that_were_said(given: tuple[str, str, str]) -> None:
+    """It holds for no other review or account, and for no other words than those whose hash it covers."""
+    remark = Remark(key="s_1", round=1, kind="vote", seat="ce_vp", by="m_1", option="yes", submission="s_1", at=MONDAY)
+    ref, account, words_ = given
+    signed = receipt.document("TR-0001", "versayce", remark, "ab" * 32)
+    assert receipt.document(ref, account, remark, words_) != signed
+
+
+def test_hours_of_the_day_are_those_of_whoever_tells_the_customer() -> None:
+    """A day ends when their work does."""
+    late = Schedule(zone="Europe/Prague", hours=WorkingHours(start=time(9), end=time(18)))
+    assert tech_review.needed_at(date(2026, 12, 18), late) == datetime(2026, 12, 18, 17, tzinfo=UTC)

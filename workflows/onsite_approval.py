@@ -1,0 +1,87 @@
+"""Where a meeting is held: on site once that is approved, also when the yes comes late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.ids import meeting_id
+    from rapport.model.meeting import Venue
+    from rapport.model.playbook import MeetingStep, Onsite
+    from rapport.model.task import LateDecision
+    from rapport.rules.onboarding import StepState
+    from rapport.rules.todo_template import CONVERT
+
+from workflows.outcomes import told
+
+if TYPE_CHECKING:
+    from workflows.steps import Steps
+
+
+class OnsiteApproval:
+    """The part of an onboarding's steps that knows which meetings are held on site."""
+
+    def __init__(self, steps: Steps) -> None:
+        """Nothing is approved yet."""
+        self.steps = steps
+        self._late: list[LateDecision] = []
+        self._offered: set[str] = set()
+
+    def was_onsite(self, name: str) -> bool:
+        """Whether a meeting was held on site, and so took in those that are merged into it."""
+        meeting = self.steps.progress[name]
+        held = meeting.state is StepState.DONE and meeting.outcome == "held"
+        return held and isinstance(meeting.definition, MeetingStep) and self.is_onsite(meeting.definition) is True
+
+    def is_onsite(self, step: MeetingStep) -> bool | None:
+        """Whether a meeting is held on site by the approval that it may have; nothing while that is open."""
+        if step.onsite is None:
+            return False
+        approval = self.steps.progress[step.onsite.approval]
+        return approval.outcome == step.onsite.outcome if approval.state.ended else None
+
+    async def tell(self, approval: str, outcome: str | None) -> None:
+        """Tell the meetings that wait for an approval what came of it."""
+        for name, onsite in self._approved_by(approval):
+            await self._settle(name, Venue(onsite=outcome == onsite.outcome))
+
+    def _approved_by(self, approval: str) -> list[tuple[str, Onsite]]:
+        """The running meetings that are held on site if this is approved."""
+        return [
+            (name, step.definition.onsite)
+            for name, step in self.steps.progress.items()
+            if step.state is StepState.RUNNING
+            and isinstance(step.definition, MeetingStep)
+            and step.definition.onsite is not None
+            and step.definition.onsite.approval == approval
+        ]
+
+    def hear_late(self, decision: LateDecision) -> None:
+        """Take a decision that came after its task was closed; it changes nothing by itself."""
+        self._late.append(decision)
+        self.steps.letters.changed = True
+
+    def offer_conversions(self) -> None:
+        """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""
+        late, self._late = self._late, []
+        for decision in late:
+            approval = self.steps.progress.get(decision.step)
+            for name, onsite in self._approved_by(decision.step):
+                was_denied = approval is not None and approval.outcome != onsite.outcome
+                if was_denied and decision.option == onsite.outcome and name not in self._offered:
+                    self._offered.add(name)
+                    self.steps.timeline.record("meeting.conversion_offered", step=name)
+                    self.steps.go_on(self._offer_conversion(name))
+
+    async def _offer_conversion(self, name: str) -> None:
+        errand = self.steps.errand(CONVERT, name, None)
+        result = await errand.put(lambda: self.steps.progress[name].state is not StepState.RUNNING)
+        if result is not None and result.outcome == "convert":
+            await self._settle(name, Venue(onsite=True))
+
+    async def _settle(self, name: str, venue: Venue) -> None:
+        """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
+        attempt = self.steps.progress[name].attempt
+        await told(meeting_id(self.steps.start.account, name, attempt), "settle", venue)

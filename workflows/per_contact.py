@@ -1,0 +1,174 @@
+"""What a playbook does for each user: to-dos of their own, and mails that wait until enough is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.task import Knowing, KnownFacts, Tasks
+    from rapport.model.account import Fact
+    from rapport.model.ids import person_of
+    from rapport.model.message import MessageState
+    from rapport.model.playbook import MessageStep, TaskStep
+    from rapport.model.projection import Wait
+    from rapport.rules import details, todo
+
+from workflows.options import PLANNING
+from workflows.outcomes import Denied, beside, done
+from workflows.step_mails import UNWRITTEN
+
+if TYPE_CHECKING:
+    from workflows.steps import Steps
+
+
+class Mailing:
+    """One step's mails to those who are known.
+
+    Attributes:
+        readers: Whom it has seen to.
+        owed_to: Those of them who left without a mail; `owed` counts those in whose place nobody has come yet.
+        looks: Whether somebody is just finding out who is there; `looked` once that is done.
+    """
+
+    def __init__(self, step: MessageStep) -> None:
+        """Nothing is written yet."""
+        self.step = step
+        self.readers: set[str] = set()
+        self.keys: tuple[str, ...] = ()
+        self.work: list[asyncio.Task[tuple[str, ...] | None]] = []
+        self.owed_to: set[str] = set()
+        self.owed = 0
+        self.looks = False
+        self.looked = False
+        self._occurrence = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everyone has been seen to."""
+        return all(work.done() for work in self.work) and not self.looked
+
+    def next_occurrence(self) -> int:
+        """Counts what is written, so that each has its key."""
+        self._occurrence += 1
+        return self._occurrence
+
+
+class PerContactSteps:
+    """The part of an onboarding's steps that looks at people one by one."""
+
+    def __init__(self, steps: Steps) -> None:
+        """Nothing is known yet."""
+        self.steps = steps
+        self._mailings: dict[str, Mailing] = {}
+
+    async def ask_about_each(self, step: TaskStep, persona: str) -> str | Denied:
+        """Put the same question once for everyone of a persona; give how many came to its first option."""
+        everyone = await self._known((persona,))
+        self._wait(step.name, details.roles(step.assign), step.question)
+        definition = step.definition()
+        results = await asyncio.gather(
+            *(self.steps.ask_people(step, definition, about=one.contact) for one in everyone)
+        )
+        self.steps.mails.keep_waiting(step.name, None)
+        for result in results:
+            if isinstance(result, Denied):
+                return result
+        first = definition.options[0].id
+        return (
+            f"{sum(not isinstance(one, Denied) and one.outcome == first for one in results)} of {len(results)} {first}"
+        )
+
+    async def write_to_those_known(self, step: MessageStep) -> str | Denied:
+        """Write to those of whose work enough is known; have the TAM find out the rest, and write then.
+
+        Whoever follows somebody who left before their mail went is seen to like everyone else.
+        """
+        mailing = self._mailings[step.name] = Mailing(step)
+        self._see_to(mailing, await self._known(step.to, step.needs))
+        while mailing.looks or not mailing.is_done:
+            await workflow.wait_condition(lambda: mailing.looked or (mailing.is_done and not mailing.looks))
+            if mailing.looked:
+                await self._see_to_successors(mailing)
+        del self._mailings[step.name]
+        self.steps.mails.keep_waiting(step.name, None)
+        written = [work.result() for work in mailing.work]
+        if any(some is None for some in written):
+            return UNWRITTEN
+        keys = tuple(key for key in mailing.keys if person_of(key) not in mailing.owed_to)
+        told = await self.steps.mails.told_of(step.name, keys)
+        left_out = len(mailing.readers - mailing.owed_to) - len(keys)
+        return f"{told}, {left_out} not written" if left_out > 0 else told
+
+    def hear_of_people(self) -> None:
+        """Take the word that people came or left: no step ends until it has been looked who is there."""
+        for mailing in self._mailings.values():
+            mailing.looks = True
+
+    def look_again(self) -> None:
+        """Have each step that writes to those known look who is there; it is known by now if anybody is missing."""
+        for mailing in self._mailings.values():
+            mailing.looked, mailing.looks = True, False
+
+    def _see_to(self, mailing: Mailing, everyone: Sequence[KnownFacts]) -> None:
+        """Begin to write to those who have not been seen to."""
+        step = mailing.step
+        new = [one for one in everyone if one.contact not in mailing.readers]
+        mailing.readers.update(one.contact for one in new)
+        known = tuple(one.contact for one in new if not one.missing)
+        unknown = [one for one in new if one.missing]
+        if unknown:
+            self._wait(step.name, ("tam",), "the TAM, to find out what the mails need")
+        if known:
+            writing = self.steps.mails.write(step, to=known, occurrence=mailing.next_occurrence())
+            mailing.work.append(beside(self._see_off(mailing, writing)))
+        for one in unknown:
+            work = self._write_once_known(mailing, one, mailing.next_occurrence())
+            mailing.work.append(beside(work))
+
+    async def _see_to_successors(self, mailing: Mailing) -> None:
+        """Look who has left without a mail, and write to those who are new in their place."""
+        mailing.looked = False
+        there = {one.contact for one in await self._known(mailing.step.to)}
+        for reader in sorted(mailing.readers - there - mailing.owed_to):
+            if not self._has_theirs(mailing, reader):
+                mailing.owed_to.add(reader)
+                mailing.owed += 1
+                await self.steps.withdraw(mailing.step.name, reader)
+        if mailing.owed and await self.steps.mails.goes_on(mailing.step.name):
+            before = len(mailing.readers)
+            self._see_to(mailing, await self._known(mailing.step.to, mailing.step.needs))
+            mailing.owed = 0 if len(mailing.readers) > before else mailing.owed
+
+    def _has_theirs(self, mailing: Mailing, reader: str) -> bool:
+        states = self.steps.letters.states
+        return any(person_of(key) == reader and states.get(key) is MessageState.SENT for key in mailing.keys)
+
+    async def _write_once_known(self, mailing: Mailing, reader: KnownFacts, occurrence: int) -> tuple[str, ...] | None:
+        """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
+        step = mailing.step
+        result = await self.steps.ask_people(step, todo.finding_out(reader.missing), about=reader.contact)
+        if isinstance(result, Denied) or result.outcome != todo.FOUND:
+            return ()
+        writing = self.steps.mails.write(step, to=(reader.contact,), occurrence=occurrence)
+        return await self._see_off(mailing, writing)
+
+    async def _see_off(self, mailing: Mailing, writing: asyncio.Task[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+        """Wait until mails have gone, or were kept from it; drafts do not wait for what others have to find out."""
+        keys = await writing
+        if keys:
+            mailing.keys += keys
+            await self.steps.mails.told_of(mailing.step.name, keys)
+        return keys
+
+    async def _known(self, personas: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> tuple[KnownFacts, ...]:
+        """Everyone of some personas, with what is not known of their work."""
+        question = Knowing(account=self.steps.start.account, personas=personas, facts=facts)
+        answer = await done(Tasks.known, question, "Who are they, and what is known of their work?", PLANNING)
+        return answer.contacts
+
+    def _wait(self, name: str, on: tuple[str, ...], what: str) -> None:
+        self.steps.mails.keep_waiting(name, Wait(on=on, what=what, unblock="rapport inbox", since=workflow.now()))

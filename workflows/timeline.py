@@ -1,0 +1,114 @@
+"""What a workflow writes down of itself: entries for the timeline, and what it waits for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.ids import timeline_key
+    from rapport.model.message import Release
+    from rapport.model.projection import StepNews, TimelineEvent, Wait
+
+WAITING_ON: Final = SearchAttributeKey.for_keyword_list("RapportWaitingOn")
+DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
+
+
+class Timeline:
+    """Kept by one workflow; handlers write into it, and only `run` hands its pages to SQL."""
+
+    def __init__(
+        self, account: str, contract: str, step: str | None = None, *, written: int = 0, wait: Wait | None = None
+    ) -> None:
+        """Nothing has happened, or what an earlier run of the same workflow has written.
+
+        Args:
+            step: The step that entries are about, unless they say otherwise.
+            written: How many entries an earlier run wrote.
+            wait: What it waited for.
+        """
+        self.account = account
+        self.contract = contract
+        self.step = step
+        self.wait = wait or Wait()
+        self._entries: list[TimelineEvent] = []
+        self.written = written
+
+    def record(
+        self,
+        kind: str,
+        *,
+        step: str | None = None,
+        who: str | None = None,
+        about: str | None = None,
+        instant: datetime | None = None,
+        submission: str | None = None,
+    ) -> None:
+        """Queue an entry for the timeline."""
+        self.written += 1
+        self._entries.append(
+            TimelineEvent(
+                key=timeline_key(self.contract, workflow.info().workflow_id, self.written),
+                account=self.account,
+                at=workflow.now(),
+                kind=kind,
+                step=step or self.step,
+                who=who,
+                about=about,
+                instant=instant,
+                submission=submission,
+            )
+        )
+
+    def record_release(self, kind: str, release: Release, about: str) -> None:
+        """Queue what a member said of drafts, or that nobody did: of how many, or why it came too late."""
+        self.record(kind, who=release.by, submission=release.id if release.by else None, about=about)
+
+    def record_troubles(self, troubles: list[str]) -> None:
+        """Queue the mails that could not be written, and forget them."""
+        for trouble in troubles:
+            self.record("message.refused", about=trouble)
+        troubles.clear()
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether an entry is queued."""
+        return bool(self._entries)
+
+    def take_entries(self) -> tuple[TimelineEvent, ...]:
+        """The queued entries, to be written by whoever takes them."""
+        entries, self._entries = tuple(self._entries), []
+        return entries
+
+    def take_back(self, entries: tuple[TimelineEvent, ...]) -> None:
+        """Queue entries again, before all others: whoever took them has not written them."""
+        self._entries[:0] = entries
+
+    def turn_to(self, wait: Wait) -> bool:
+        """Note what is waited for from now on, where Temporal's UI can be searched for it.
+
+        Returns:
+            Whether there is anything new to be written.
+        """
+        # At its end it waits for nothing; that it has ended says so without an action of its own.
+        if wait.what is not None and (wait.on != self.wait.on or wait.deadline != self.wait.deadline):
+            until = DEADLINE.value_unset() if wait.deadline is None else DEADLINE.value_set(wait.deadline)
+            workflow.upsert_search_attributes([WAITING_ON.value_set(list(wait.on)), until])
+        # The instant changes with the reason alone.
+        since = self.wait.since if wait.what == self.wait.what else workflow.now()
+        before, self.wait = self.wait, wait.model_copy(update={"since": since if wait.what is not None else None})
+        return self.has_entries or self.wait != before
+
+    def page(self) -> StepNews:
+        """What is new of this step."""
+        assert self.step is not None
+        return StepNews(
+            contract=self.contract,
+            step=self.step,
+            wait=self.wait,
+            now=workflow.now(),
+            entries=self.take_entries(),
+        )

@@ -1,0 +1,89 @@
+"""When somebody is missing at the customer: what writes to them is held, and the TAM names whoever follows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.planning import FollowUp, Planning, VacanciesAsked
+    from rapport.model.projection import Wait
+    from rapport.rules import audience, onboarding
+    from rapport.rules.todo_template import NAME_A_SUCCESSOR, TODO_DAYS
+
+from workflows.options import PLANNING
+from workflows.outcomes import done
+from workflows.waiting import Todo, wait_until
+
+if TYPE_CHECKING:
+    from workflows.steps import Steps
+
+
+class Vacancies:
+    """The part of an onboarding's steps that looks who is there.
+
+    Attributes:
+        moved: Whether somebody came, left or took over since it last looked.
+        vacant: The personas that nobody has.
+        hold: What the steps wait for that are held for it.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        """Everyone is there."""
+        self.steps = steps
+        self.moved = False
+        self.vacant: tuple[str, ...] = ()
+        self.hold: Wait | None = None
+        self._searches = 0
+
+    async def look(self) -> None:
+        """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
+
+        Nobody is asked while nothing of that kind is heard, so it costs nothing then.
+        """
+        while self.moved:
+            self.moved = False
+            question = VacanciesAsked(account=self.steps.start.account, now=workflow.now())
+            answer = await done(Planning.vacancies, question, "Is anybody missing?", PLANNING)
+            await self.steps.letters.drop_departed()
+            searched = bool(self.vacant)
+            if answer.personas != self.vacant:
+                self.steps.show_anew(sorted(onboarding.held(self.steps.progress, self.vacant or answer.personas)))
+                self.vacant = answer.personas
+                self.steps.timeline.record(
+                    "account.vacant" if self.vacant else "account.complete", about=",".join(self.vacant)
+                )
+            self.hold = self._wait(answer.ask_again)
+            if self.vacant and not searched:
+                self.steps.go_on(self._find())
+            self.steps.users.look_again()
+
+    async def _find(self) -> None:
+        """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
+
+        def is_over() -> bool:
+            return not self.vacant or not onboarding.unfinished(self.steps.progress)
+
+        while not is_over():
+            self._searches += 1
+            errand = Todo(
+                NAME_A_SUCCESSOR,
+                self.steps.letters,
+                self.steps.start.contract,
+                "people",
+                audience.missing(self.vacant).capitalize(),
+                self._searches,
+                self.hold.unblock if self.hold else None,
+            )
+            await errand.put(is_over)
+            if not is_over():
+                question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=TODO_DAYS[1:])
+                answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
+                self.hold = self._wait(answer.at[0])
+                self.steps.show_anew(sorted(onboarding.held(self.steps.progress, self.vacant)))
+                await wait_until(self.steps.letters, answer.at[0], is_over, "Ask again who follows")
+
+    def _wait(self, until: datetime) -> Wait | None:
+        return audience.wait_for_successor(self.steps.start.account, self.vacant, until) if self.vacant else None
