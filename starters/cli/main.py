@@ -1,69 +1,144 @@
-"""`rapport`: the commands, and what happens when one of them fails."""
+"""`rapport`: the commands there are; what one of them needs is loaded when it is called."""
 
 from __future__ import annotations
 
-import typer
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any, Final, NamedTuple
 
-from starters.cli import (
-    absence,
-    account,
-    account_data,
-    action,
-    audit,
-    blocker,
-    cadence,
-    desk,
-    doctor,
-    drill,
-    gap,
-    mail,
-    meeting,
-    member,
-    message,
-    onboarding,
-    playbook,
-    simulate,
-    stack,
-    support_case,
-    task,
-    tech_review,
-    timeline,
-    token,
-)
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """A command, or a noun with commands of its own.
+
+    Attributes:
+        module: Where in `starters.cli` it is.
+        summary: The first paragraph of its help.
+    """
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "demo": Entry(
+        "stack",
+        "Start the embedded stack with an example account. Ctrl-C stops it; starting again goes on where it was.",
+    ),
+    "up": Entry("stack", "Start the embedded stack: Temporal, workers, HTTP and a mail catcher, all on the loopback."),
+    "setup": Entry("stack", "Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."),
+    "doctor": Entry(
+        "doctor",
+        "Look at every part, and at every open wait. Exit code 4: something is wrong; 5: a part is unreachable.",
+    ),
+    "timeline": Entry("timeline", "All that happened to an account, oldest first."),
+    "portfolio": Entry("timeline", "Every account: stage, what it waits for, since when, and how to move it on."),
+    "inbox": Entry(
+        "task", "What waits for you, and what you wait for; without a name, every task that waits for anybody."
+    ),
+    "simulate": Entry(
+        "simulate", "Live an account's first year in seconds: the same workflows and mails, and nothing of it is real."
+    ),
+    "drill": Entry(
+        "drill",
+        "Kill, cut, fill and break everything on a private installation. Exit code 4: something was lost or hidden.",
+    ),
+    "account": Entry("account", "Accounts and their people."),
+    "member": Entry("member", "Members: who they are, and on whom they lean."),
+    "absence": Entry("absence", "Absences: who is away, until when, and who stands in."),
+    "usage": Entry("account_data", "Usage: what was measured of an account, in its unit."),
+    "incident": Entry("account_data", "Incidents that an account felt."),
+    "project": Entry("account_data", "What an account is working on, or will."),
+    "roadmap": Entry("account_data", "The vendor's roadmap, and whom it touches."),
+    "win": Entry("account_data", "What went well for an account."),
+    "onboarding": Entry("onboarding", "Onboardings of signed contracts."),
+    "meeting": Entry("meeting", "Meetings: times, answers, bookings, outcomes."),
+    "blocker": Entry("blocker", "Blockers: what holds accounts up, until it is removed."),
+    "action": Entry("action", "Actions: what people promised in meetings, until it is done."),
+    "cadence": Entry("cadence", "What recurs: standing meetings and reviews."),
+    "case": Entry("support_case", "Support cases: questions, who has them, what was promised."),
+    "desk": Entry("desk", "The support desk: what waits, and who has what."),
+    "task": Entry("task", "Human tasks: what waits for a decision, and deciding it."),
+    "review": Entry("tech_review", "Technical reviews: a decision that a customer needs, with everybody heard."),
+    "message": Entry("message", "Mails: what went out, what waits as a draft."),
+    "mail": Entry("mail", "Whether mail goes out."),
+    "playbook": Entry("playbook", "Playbooks: the plans that onboardings follow."),
+    "gap": Entry("gap", "Product gaps: what customers need and the product does not do."),
+    "token": Entry("token", "Bearer tokens of the JSON API."),
+    "audit": Entry("audit", "The timeline's hash chain and the receipts of decisions: verify them, export them."),
+}
+
+
+class Commands(TyperGroup):
+    """The commands by name. To list them takes none of them; to call one takes that one alone."""
+
+    def __init__(self, **attributes: Any) -> None:
+        """All there are, as their entries tell them."""
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=entry.summary) for name, entry in COMMANDS.items()}
+        self._listing = False
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself, or where they are listed its entry."""
+        if self._listing or cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        return loaded(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Help, from the entries."""
+        self._listing = True
+        super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Completion of a command's name, from the entries."""
+        self._listing = True
+        return super().shell_complete(ctx, incomplete)
+
+
+def loaded(name: str) -> Any:
+    """The command of that name, with all that it needs."""
+    module = import_module(f"starters.cli.{COMMANDS[name].module}")
+    root = typer.Typer()
+    root.callback()(_nothing)
+    if hasattr(module, "add_to"):
+        module.add_to(root)
+    else:
+        root.add_typer(module.app, name=name)
+    group = typer.main.get_command(root)
+    assert isinstance(group, TyperGroup)
+    return group.commands[name]
+
+
+def _nothing() -> None:
+    pass
+
 
 app = typer.Typer(
     name="rapport",
+    cls=Commands,
     help="Engagement automation for technical account managers.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-stack.add_to(app)
-doctor.add_to(app)
-timeline.add_to(app)
-task.add_to(app)
-simulate.add_to(app)
-drill.add_to(app)
-app.add_typer(account.app, name="account")
-app.add_typer(member.app, name="member")
-app.add_typer(absence.app, name="absence")
-account_data.add_to(app)
-app.add_typer(onboarding.app, name="onboarding")
-app.add_typer(meeting.app, name="meeting")
-app.add_typer(blocker.app, name="blocker")
-app.add_typer(action.app, name="action")
-app.add_typer(cadence.app, name="cadence")
-app.add_typer(support_case.app, name="case")
-app.add_typer(desk.app, name="desk")
-app.add_typer(task.app, name="task")
-app.add_typer(tech_review.app, name="review")
-app.add_typer(message.app, name="message")
-app.add_typer(mail.app, name="mail")
-app.add_typer(playbook.app, name="playbook")
-app.add_typer(tech_review.app, name="review")
-app.add_typer(gap.app, name="gap")
-app.add_typer(token.app, name="token")
-app.add_typer(audit.app, name="audit")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rapport {version('rapport')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Which version this is.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    """Engagement automation for technical account managers."""
 
 
 def run() -> None:

@@ -29,6 +29,7 @@ Task = Annotated[
 def add_to(root: typer.Typer) -> None:
     """Put `inbox` among the commands."""
     root.command()(inbox)
+    root.add_typer(app, name="task")
 
 
 def inbox(

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from starters.cli.main import app
 from tests.conftest import ROOT
 from tests.stack.test_demo import demo, rapport
+from tests.support.cli import whole
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -52,7 +52,7 @@ def offline(*arguments: str) -> Result:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     """`rapport …` in running text names a command that there is."""
-    known = get_command(app)
+    known = whole()
     for words in re.findall(r"`rapport ((?:[a-z-]+ ?)+)", page.read_text()):
         group = known
         for word in words.split()[:2]:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from rapport.model.commands import in_name, read_by
 from rapport.model.task import TaskOption, TaskPhase
 from rapport.rules import todo_template
 from starters.cli import task
 from starters.cli.common import out
-from starters.cli.main import app
+from starters.cli.main import COMMANDS
 from starters.views.task import OptionShown, TaskShown
 from tests.conftest import ROOT
+from tests.support.cli import whole
 
 PARTS = ("rapport", "activities", "workflows", "starters")
 CODE = [path for part in PARTS for path in sorted((ROOT / part).rglob("*.py"))] + [ROOT / "worker.py"]
@@ -80,12 +80,13 @@ def commands(text: str) -> Iterator[str]:
         yield found[1] or found[2]
 
 
-ROOT_COMMAND = get_command(app)
+ROOT_COMMAND = whole()
 
 
 def leaf(words: list[str]) -> tuple[str, Any] | None:
     """The command that words name, with its name; nothing if there is none."""
-    group, path = ROOT_COMMAND, []
+    group: Any = ROOT_COMMAND
+    path = []
     for word in words:
         if not hasattr(group, "commands"):
             break
@@ -190,3 +191,9 @@ def test_the_page_of_a_task_prints_a_reason_where_one_is_needed(chore: todo_temp
     ways = printed_ways(*options)
     assert [("--reason" in way) for way in ways] == [one.needs_reason for one in options]
     assert [fault for way in ways for fault in faults(way)] == []
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+    """`rapport --help` loads no command, and tells of each what `rapport COMMAND --help` begins with."""
+    helps = {name: " ".join((one.help or "").split("\n\n")[0].split()) for name, one in ROOT_COMMAND.commands.items()}
+    assert helps == {name: entry.summary for name, entry in COMMANDS.items()}
