@@ -180,7 +180,7 @@ def mail_settings(settings: Settings) -> MailSettings:
     """What every mail has in common, from the settings.
 
     Raises:
-        Refusal: No secret is set, or the installation's own resources are wrong.
+        UserError: No secret is set, or the installation's own resources are wrong.
     """
     return MailSettings(
         sender=settings.mail_from,
@@ -208,7 +208,7 @@ def mailer_of(relay: Relay, settings: Settings) -> Mailer:
     """The mailer, with whatever it signs in by.
 
     Raises:
-        Refusal: There is a command for access tokens, and nobody whom they are for.
+        UserError: There is a command for access tokens, and nobody whom they are for.
     """
     command = settings.smtp_token_command
     if command is not None and (relay.user is None or relay.password is not None):
@@ -236,7 +236,7 @@ def _crm(settings: Settings) -> Hook | None:
     """Where product gaps go, if anywhere.
 
     Raises:
-        Refusal: They would go without a signature.
+        UserError: They would go without a signature.
     """
     if settings.crm_webhook_url is None:
         return None
@@ -397,7 +397,7 @@ async def run(settings: Settings) -> None:
     """Run one worker until it is told to stop; then let what is under way come to an end.
 
     Raises:
-        Refusal: Temporal does not answer, or the installation was not set up.
+        UserError: Temporal does not answer, or the installation was not set up.
         DatabaseFault: The database does not answer, or is of another version.
     """
     # First of all, before there is anything of Temporal's: that has to run before it can be put away.

@@ -242,7 +242,7 @@ class Messages:
         """The new rows of an occasion, and what became of those that an earlier attempt has written.
 
         Raises:
-            Refusal: A mail cannot be written.
+            UserError: A mail cannot be written.
         """
         async with self.store.reading() as connection:
             task, also = occasion.task, [*occasion.to]

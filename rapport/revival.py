@@ -48,7 +48,7 @@ async def revive(client: Client, id_: str) -> list[str]:
         Those that run again by this.
 
     Raises:
-        Refusal: It came to its own end, or Temporal no longer knows what it was about.
+        UserError: It came to its own end, or Temporal no longer knows what it was about.
     """
     began = [id_] if await _reset(client, id_) else []
     began += await _reconnect(client, id_)

@@ -210,7 +210,7 @@ class Settings(BaseSettings):
         """The secret, where nothing goes without it.
 
         Raises:
-            Refusal: None is set.
+            UserError: None is set.
         """
         if self.secret is None:
             raise UserError(
@@ -274,7 +274,7 @@ def read_settings(data: Path | None = None) -> Settings:
         data: The data directory, unless the environment names it.
 
     Raises:
-        Refusal: A setting has a value that makes no sense, or `rapport.toml` is none.
+        UserError: A setting has a value that makes no sense, or `rapport.toml` is none.
     """
     try:
         settings = Settings(data=data) if data is not None else Settings()

@@ -239,7 +239,7 @@ class DeskRules(InputModel):
         """Check the name of an area.
 
         Raises:
-            Refusal: There is none of this name.
+            UserError: There is none of this name.
         """
         if name == GENERAL or name in self.areas:
             return name
@@ -257,7 +257,7 @@ def load(data: Path | None = None) -> DeskRules:
         data: The data directory; it need not have a `support.toml`.
 
     Raises:
-        Refusal: The file cannot be read, or something in it is wrong; it names file, line and fix.
+        UserError: The file cannot be read, or something in it is wrong; it names file, line and fix.
     """
     shipped = parse_toml(files("rapport").joinpath(FILE).read_bytes(), FILE)
     own = data / FILE if data is not None else None
@@ -274,7 +274,7 @@ def read(raw: bytes, shipped: Mapping[str, Any]) -> DeskRules:
     """An installation's own rules over the shipped ones.
 
     Raises:
-        Refusal: As `load`.
+        UserError: As `load`.
     """
     try:
         data = parse_toml(raw, FILE)

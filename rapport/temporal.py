@@ -63,7 +63,7 @@ async def connect(address: str | None = None) -> Client:
         address: Host and port, or nothing to take Temporal's own environment variables and profile file.
 
     Raises:
-        Refusal: It does not answer.
+        UserError: It does not answer.
     """
     config = ClientConfig.load_client_connect_config()
     config["target_host"] = target = address or config.get("target_host", DEFAULT_ADDRESS)
@@ -107,7 +107,7 @@ async def register_search_attributes(client: Client) -> bool:
     """Register those that are missing; whether any was. A server that has them in mind learns of it within a minute.
 
     Raises:
-        Refusal: One is registered with another type.
+        UserError: One is registered with another type.
     """
     listed = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)

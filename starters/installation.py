@@ -61,7 +61,7 @@ def settings_of(data: Path | None, *, beside_stack: bool = True) -> Settings:
         beside_stack: Ask the embedded stack. A stack that starts must not: what an earlier start wrote down is over.
 
     Raises:
-        Refusal: A setting has a value that makes no sense.
+        UserError: A setting has a value that makes no sense.
     """
     settings = read_settings(data)
     found: dict[str, object] = {}
@@ -100,7 +100,7 @@ def insist_on_database(settings: Settings) -> None:
     """Make no new database by looking for one.
 
     Raises:
-        Refusal: The database would be a file of the data directory, and there is none.
+        UserError: The database would be a file of the data directory, and there is none.
     """
     if settings.database_url is None and not (settings.data / "rapport.db").exists():
         raise UserError(
@@ -116,7 +116,7 @@ async def services(data: Path | None) -> AsyncIterator[Services]:
     """Open the parts that use cases work with.
 
     Raises:
-        Refusal: There is no installation here, or Temporal does not answer.
+        UserError: There is no installation here, or Temporal does not answer.
         DatabaseFault: The database does not answer, or is of another version.
     """
     settings = settings_of(data)

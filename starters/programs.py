@@ -16,7 +16,7 @@ def find(name: Literal["temporal", "temporal-test-server"]) -> str:
     """A program of Temporal's: the one beside this Python, as its package puts it there, or else on the path.
 
     Raises:
-        Refusal: There is none.
+        UserError: There is none.
     """
     beside = Path(sysconfig.get_path("scripts")) / name
     found = str(beside) if beside.exists() else shutil.which(name)

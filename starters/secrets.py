@@ -24,7 +24,7 @@ def make_private(folder: Path) -> None:
     """Make a folder that its owner alone can enter; of one that is there, also what Rapport keeps in it.
 
     Raises:
-        Refusal: Others can read it, and this user cannot change that.
+        UserError: Others can read it, and this user cannot change that.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     inside = [folder / "mail", *(path for pattern in _OURS for path in folder.glob(pattern))]

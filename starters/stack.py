@@ -82,7 +82,7 @@ def hold(path: Path) -> Iterator[None]:
     """Keep others from starting a server on the same file: two of them would take each other's work.
 
     Raises:
-        Refusal: Someone holds it already.
+        UserError: Someone holds it already.
     """
     with path.open("w") as file:
         try:
@@ -101,7 +101,7 @@ def take_port(port: int, option: str) -> int:
     """A port that is free at this moment; for 0 any, and each time another.
 
     Raises:
-        Refusal: It is taken; the refusal names the option that changes it.
+        UserError: It is taken; the refusal names the option that changes it.
     """
     for candidate in _ANY_PORT if port == 0 else (port,):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -143,7 +143,7 @@ async def temporal_server(
         durable: Write through to the disk at each commit; a power cut then loses nothing, and it costs a quarter.
 
     Raises:
-        Refusal: Another server uses the file, or this one does not start.
+        UserError: Another server uses the file, or this one does not start.
     """
     command = server_command(data, ports, metrics_port, durable=durable)
     with hold(data / "temporal.db.lock"), rotating(data / "temporal.log") as log:
@@ -271,7 +271,7 @@ async def running(
         quiet_hours: Whether mails wait for their readers' working time, unless the settings say so themselves.
 
     Raises:
-        Refusal: A port is taken, the directory is in use or others can read it, or a part does not start.
+        UserError: A port is taken, the directory is in use or others can read it, or a part does not start.
     """
     make_private(data)
     async with contextlib.AsyncExitStack() as parts:

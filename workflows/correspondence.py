@@ -51,7 +51,7 @@ class Correspondence(Words):
     What is put off waits here for its instant, and is written then.
 
     Attributes:
-        diary: What it tells the timeline.
+        timeline: What it tells the timeline.
     """
 
     timeline: Timeline

@@ -54,11 +54,11 @@ class Failures:
         self.steps.show_anew([name])
         await self._take_back(name, attempt)
         while not is_over():
-            errand = self.steps.errand(failed_because(reason), name, unblock)
-            result = await errand.put(is_over, deadline=await soon(account))
+            todo = self.steps.todo(failed_because(reason), name, unblock)
+            result = await todo.put(is_over, deadline=await soon(account))
             if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
                 kind = Operate(result.outcome)
-                self.steps.operate(Operation(id=result.submission or errand.id, by=result.by, kind=kind, step=name))
+                self.steps.operate(Operation(id=result.submission or todo.id, by=result.by, kind=kind, step=name))
         # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
         if self.waits.get(name) is wait:
             del self.waits[name]

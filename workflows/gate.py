@@ -98,7 +98,7 @@ class Gating:
         while not self._is_over():
             assert self._found is not None
             first, wait = next(iter(self.waits.items()))
-            await self.steps.errand(PASS_THE_GATE, first, wait.unblock).see_to(self._found.insist, self._is_over)
+            await self.steps.todo(PASS_THE_GATE, first, wait.unblock).see_to(self._found.insist, self._is_over)
             if not self._is_over():
                 # Asked anew: also what nobody has told, such as a review of another path, is seen then.
                 self._found = None

@@ -80,7 +80,7 @@ class Meeting(Correspondence):
         self.report: Report | None = None
         self.why_stuck: str | None = None
         self.outcome: str | None = None
-        self.errands: Counter[str] = Counter()
+        self.todo_counts: Counter[str] = Counter()
         self.being_read: set[Purpose] = set()
         self.due_by: datetime | None = None
         self.held_back = False
@@ -438,8 +438,8 @@ class Meeting(Correspondence):
             self.beside(self._find_a_time(insist))
 
     async def _find_a_time(self, insist: datetime) -> None:
-        errand = self._errand(FIND_A_TIME, self._by_hand())
-        if await errand.see_to(insist, lambda: self.phase is not MeetingPhase.STUCK) is not None:
+        todo = self._todo(FIND_A_TIME, self._by_hand())
+        if await todo.see_to(insist, lambda: self.phase is not MeetingPhase.STUCK) is not None:
             self.outcome, self.changed = NO_TIME, True
 
     def _ask_how_it_went(self, booking: Booking, insist: datetime, due_by: datetime) -> None:
@@ -448,8 +448,8 @@ class Meeting(Correspondence):
         self.beside(self._learn_how_it_went(booking, insist))
 
     async def _learn_how_it_went(self, booking: Booking, insist: datetime) -> None:
-        errand = self._errand(SAY_HOW_IT_WENT, self._held())
-        said = await errand.see_to(insist, lambda: self.report is not None or self.booking is not booking)
+        todo = self._todo(SAY_HOW_IT_WENT, self._held())
+        said = await todo.see_to(insist, lambda: self.report is not None or self.booking is not booking)
         if said is None:
             return
         if said.by is not None and said.submission is not None:
@@ -468,8 +468,8 @@ class Meeting(Correspondence):
         self.beside(self._read(purpose, insist, is_done))
 
     async def _read(self, purpose: Purpose, insist: datetime, is_done: Callable[[], bool]) -> None:
-        errand = self._errand(READ_DRAFTS, in_name(f"rapport message approve --account {self.account}"))
-        result = await errand.see_to(insist, is_done)
+        todo = self._todo(READ_DRAFTS, in_name(f"rapport message approve --account {self.account}"))
+        result = await todo.see_to(insist, is_done)
         if result is not None:
             self.release_by(result, self.drafts_for(purpose))
         self.being_read.discard(purpose)
@@ -678,12 +678,14 @@ class Meeting(Correspondence):
         self.report = report
         return report.outcome
 
-    # Its mails and errands
+    # Its mails and to-dos
 
-    def _errand(self, chore: TodoTemplate, unblock: str) -> Todo:
-        self.errands[chore.name] += 1
+    def _todo(self, template: TodoTemplate, unblock: str) -> Todo:
+        self.todo_counts[template.name] += 1
         step = self.step.name if self.start.attempt == 1 else f"{self.step.name}.{self.start.attempt}"
-        return Todo(chore, self, self.start.contract, step, self.step.title, self.errands[chore.name], unblock)
+        return Todo(
+            template, self, self.start.contract, step, self.step.title, self.todo_counts[template.name], unblock
+        )
 
     def _write_to_the_tam(self, email: str, summary: str) -> None:
         self.notices += 1

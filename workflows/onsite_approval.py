@@ -76,8 +76,8 @@ class OnsiteApproval:
                     self.steps.go_on(self._offer_conversion(name))
 
     async def _offer_conversion(self, name: str) -> None:
-        errand = self.steps.errand(CONVERT, name, None)
-        result = await errand.put(lambda: self.steps.progress[name].state is not StepState.RUNNING)
+        todo = self.steps.todo(CONVERT, name, None)
+        result = await todo.put(lambda: self.steps.progress[name].state is not StepState.RUNNING)
         if result is not None and result.outcome == "convert":
             await self._settle(name, Venue(onsite=True))
 

@@ -104,8 +104,8 @@ class StepMails:
         insist, due = await self._patience(unread())
         self.waits[name] = self._wait_for_the_tam(due)
         self.steps.show_anew([name])
-        errand = self.steps.errand(READ_DRAFTS, name, self._approve)
-        result = await errand.see_to(insist, lambda: not unread())
+        todo = self.steps.todo(READ_DRAFTS, name, self._approve)
+        result = await todo.see_to(insist, lambda: not unread())
         if result is not None:
             self.steps.letters.release_by(result, unread())
 

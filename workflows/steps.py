@@ -66,7 +66,7 @@ class Steps:
         self._performing: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         self._agreed: dict[str, datetime] = {}
-        self._errands: Counter[tuple[str, str]] = Counter()
+        self._todo_counts: Counter[tuple[str, str]] = Counter()
         self.users = PerContactSteps(self)
         self.mails = StepMails(self)
         self.vacancies = Vacancies(self)
@@ -379,12 +379,12 @@ class Steps:
             about=definition.question,
         )
 
-    def errand(self, chore: TodoTemplate, name: str, unblock: str | None) -> Todo:
-        """One more chore for a step."""
-        self._errands[chore.name, name] += 1
-        number = self._errands[chore.name, name]
+    def todo(self, template: TodoTemplate, name: str, unblock: str | None) -> Todo:
+        """One more to-do for a step."""
+        self._todo_counts[template.name, name] += 1
+        number = self._todo_counts[template.name, name]
         title = self.progress[name].definition.title
-        return Todo(chore, self.letters, self.start.contract, name, title, number, unblock)
+        return Todo(template, self.letters, self.start.contract, name, title, number, unblock)
 
     async def _recur(self, attempt: int) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""

@@ -61,16 +61,16 @@ class Undelivered:
         assert account is not None
         self.asked += 1
         id_ = undelivered_task(account, self.start.key, self.asked)
-        chore = todo_template.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else todo_template.DID_NOT_GO
+        template = todo_template.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else todo_template.DID_NOT_GO
         given = TaskStart(
             account=account,
             contract=trouble.contract,
             subject=trouble.subject,
             step=f"{trouble.step}.{UNDELIVERED_STEP}",
-            title=chore.title.format(trouble.title),
+            title=template.title.format(trouble.title),
             attempt=self.asked,
             about=trouble.about,
-            definition=chore.definition.model_copy(update={"assign": trouble.assign}),
+            definition=template.definition.model_copy(update={"assign": trouble.assign}),
             request=trouble.said,
             deadline=await soon(account),
             # Its first option is no default: which of them is right is seen on its page.

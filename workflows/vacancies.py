@@ -68,7 +68,7 @@ class Vacancies:
 
         while not is_over():
             self._searches += 1
-            errand = Todo(
+            todo = Todo(
                 NAME_A_SUCCESSOR,
                 self.steps.letters,
                 self.steps.start.contract,
@@ -77,7 +77,7 @@ class Vacancies:
                 self._searches,
                 self.hold.unblock if self.hold else None,
             )
-            await errand.put(is_over)
+            await todo.put(is_over)
             if not is_over():
                 question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=TODO_DAYS[1:])
                 answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)

@@ -102,7 +102,7 @@ async def soon(account: str) -> datetime:
 
 
 class TodoOwner(Protocol):
-    """A workflow that has errands done.
+    """A workflow that has to-dos for people.
 
     Attributes:
         paused_at: Since when it is paused, if it is.
@@ -121,16 +121,16 @@ class TodoOwner(Protocol):
 
 @dataclass(frozen=True)
 class Todo:
-    """One chore, for one step of one account.
+    """One to-do of somebody, for one step of one account.
 
     Attributes:
         owner: The workflow that waits for it; while that is paused, no to-do opens.
         step: The step, with its attempt where that is not the first.
-        number: Counts this chore for this step, from 1.
+        number: Counts this kind of to-do for this step, from 1.
         unblock: The command that does it.
     """
 
-    chore: TodoTemplate
+    template: TodoTemplate
     owner: TodoOwner
     contract: str
     step: str
@@ -167,14 +167,14 @@ class Todo:
             step=self._step,
             title=self._title,
             attempt=self.number,
-            definition=self.chore.definition,
+            definition=self.template.definition,
             deadline=deadline,
             unblock=self.unblock,
         )
         result = await ask(given, self.id, f"{self._title}, for {account}", is_over=is_done, todos=self.owner.todos)
         if not is_done():
             return result
-        if result.outcome in self.chore.options and result.decisions:
+        if result.outcome in self.template.options and result.decisions:
             # Both were decided in the same moment, and each was told that it counts.
             self.owner.turn_away(result.decisions[-1], OVERTAKEN)
             self.owner.changed = True
@@ -187,8 +187,8 @@ class Todo:
 
     @property
     def _step(self) -> str:
-        return f"{self.step}.{self.chore.name}"
+        return f"{self.step}.{self.template.name}"
 
     @property
     def _title(self) -> str:
-        return self.chore.title.format(self.title)
+        return self.template.title.format(self.title)

@@ -101,7 +101,7 @@ def calendar(
     """The iTIP method and the iCalendar object that an invitation carries; whoever parts is told alone.
 
     Raises:
-        Refusal: The invitation cannot be written.
+        UserError: The invitation cannot be written.
     """
     rhythm = occasion.rhythm
     if rhythm is None or rhythm.standing is None or rhythm.first is None:

@@ -233,7 +233,7 @@ def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[S
         sections: Other mails that have become a part of this one.
 
     Raises:
-        Refusal: There is no such mail, or a template asks for what it was not given.
+        UserError: There is no such mail, or a template asks for what it was not given.
     """
     subject, text, page, values = _rendered(name, {**context, "sections": sections}, edits)
     try:
@@ -252,7 +252,7 @@ def section(name: str, context: dict[str, Any], edits: Edits) -> Section:
     """Render a mail for one reader as a part of another mail to them.
 
     Raises:
-        Refusal: As `write`.
+        UserError: As `write`.
     """
     subject, text, page, values = _rendered(name, {**context, "sections": None}, edits)
     try:
@@ -332,7 +332,7 @@ def _one_line(value: str, field: str) -> str:
     """Check a value that a header is made of.
 
     Raises:
-        Refusal: It could forge a header.
+        UserError: It could forge a header.
     """
     try:
         return plain(value)
@@ -380,7 +380,7 @@ def freeze(
         files: What is attached, checked already.
 
     Raises:
-        Refusal: A header came out other than it was meant.
+        UserError: A header came out other than it was meant.
     """
     mail = EmailMessage(policy=_WIRE)
     tam, to = envelope.tam, envelope.recipient

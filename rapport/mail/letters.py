@@ -61,14 +61,14 @@ class VendorContext:
     async def around(
         connection: Connection, account: str | None, also: Iterable[str] = (), leaving: Sequence[str] = ()
     ) -> VendorContext:
-        """Read an account's `Company`, or the vendor's own people where there is no account.
+        """Read an account's `AccountContext`, or the vendor's own people where there is no account.
 
         Args:
             also: Ids of people who are needed too.
-            leaving: As in `Company.read`.
+            leaving: As in `AccountContext.read`.
 
         Raises:
-            Refusal: There is no such account, or nobody ever said who the vendor is.
+            UserError: There is no such account, or nobody ever said who the vendor is.
         """
         if account is not None:
             return await AccountContext.read(connection, account, also, leaving)
@@ -148,7 +148,7 @@ class AccountContext(VendorContext):
             leaving: Ids of contacts who are written to although they have left.
 
         Raises:
-            Refusal: There is no such account.
+            UserError: There is no such account.
         """
         found, tam, vendor = await accounts.surroundings(connection, account)
         contacts = {contact.id: contact for contact in await accounts.contacts(connection, account)}

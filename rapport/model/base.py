@@ -67,7 +67,7 @@ class UserError(Exception):
         return f"{head} ({self.fix})" if self.fix else head
 
 
-class Several(ValueError):  # noqa: N818 - as `Refusal`
+class Several(ValueError):  # noqa: N818 - as `UserError`
     """Several faults of one thing, for a validator that knows them all; each in the words of a single one.
 
     Args:

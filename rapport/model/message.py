@@ -370,7 +370,7 @@ class Deliver(WireModel):
 
     Attributes:
         meeting: What a draft says of its meeting by now; it may have waited for days.
-        news: As an `Occasion`'s.
+        news: As an `MessageRequest`'s.
     """
 
     account: str | None

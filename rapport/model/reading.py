@@ -49,7 +49,7 @@ def read_toml(model: type[M], raw: bytes, source: str) -> M:
         source: What to call it in a refusal, such as the file's name.
 
     Raises:
-        Refusal: It is too large, not UTF-8, not TOML, or not what the model asks for.
+        UserError: It is too large, not UTF-8, not TOML, or not what the model asks for.
     """
     return check(model, parse_toml(raw, source), source)
 
@@ -58,7 +58,7 @@ def parse_toml(raw: bytes, source: str) -> dict[str, Any]:
     """Parse one TOML document, whatever stands in it.
 
     Raises:
-        Refusal: It is too large, not UTF-8, or not TOML.
+        UserError: It is too large, not UTF-8, or not TOML.
     """
     if len(raw) > MAX_BYTES:
         raise UserError(f"is larger than {MAX_BYTES // 1_000_000} MB", field=source, fix="split it, or shorten it")
@@ -79,7 +79,7 @@ def read_json(model: type[M], raw: bytes) -> M:
     """Read one JSON document, such as the body of a request.
 
     Raises:
-        Refusal: It is too large, not JSON, or not what the model asks for.
+        UserError: It is too large, not JSON, or not what the model asks for.
     """
     if len(raw) > MAX_BYTES:
         raise UserError(f"is larger than {MAX_BYTES // 1_000_000} MB", field="body", fix="shorten it")
@@ -100,7 +100,7 @@ def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:
         shown: How many faults are told at most.
 
     Raises:
-        Refusal: It is not what the model asks for; it names the first fault, and carries the others.
+        UserError: It is not what the model asks for; it names the first fault, and carries the others.
     """
     try:
         checked = model.model_validate(data)

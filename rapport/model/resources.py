@@ -66,7 +66,7 @@ def library(data: Path | None = None) -> Library:
         data: The data directory; it need not have any.
 
     Raises:
-        Refusal: A file cannot be read, or something in it is wrong.
+        UserError: A file cannot be read, or something in it is wrong.
     """
     shelves = dict(read_toml(_File, files("rapport").joinpath(FILE).read_bytes(), FILE).root)
     own = data / FILE if data is not None else None

@@ -95,7 +95,7 @@ def scenarios(data: Path | None = None) -> dict[str, ReviewScenario]:
         data: The data directory; it need not have any.
 
     Raises:
-        Refusal: A file cannot be read, or something in it is wrong; it names file, line and fix.
+        UserError: A file cannot be read, or something in it is wrong; it names file, line and fix.
     """
     found = dict(read(files("rapport").joinpath(FILE).read_bytes(), FILE))
     own = data / FILE if data is not None else None
@@ -115,7 +115,7 @@ def read(raw: bytes, file: str) -> Mapping[str, ReviewScenario]:
         file: What to call it.
 
     Raises:
-        Refusal: As `scenarios`.
+        UserError: As `scenarios`.
     """
     data = parse_toml(raw, file)
     try:

@@ -55,7 +55,7 @@ def read_csv(model: type[M], raw: bytes, source: str) -> list[SheetRow[M]]:
         source: What to call it in a refusal, such as the file's name.
 
     Raises:
-        Refusal: It is too large, not UTF-8, not CSV, has other columns than the model's, or rows that do not fit; it
+        UserError: It is too large, not UTF-8, not CSV, has other columns than the model's, or rows that do not fit; it
             names the first fault, and carries some of the others.
     """
     lines = _records(_decoded(raw, source), source)

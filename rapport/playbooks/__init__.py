@@ -37,7 +37,7 @@ def load(name: str, folder: Path | None = None) -> Playbook:
             takes its place.
 
     Raises:
-        Refusal: There is none of this name, it cannot be read, or it calls itself by another name.
+        UserError: There is none of this name, it cannot be read, or it calls itself by another name.
     """
     own = {path.stem: path for path in folder.glob("*.toml")} if folder is not None else {}
     if name in own:

@@ -75,7 +75,7 @@ class Examined(WireModel):
         """The playbook.
 
         Raises:
-            Refusal: There are faults; the first one, with the others.
+            UserError: There are faults; the first one, with the others.
         """
         if self.playbook is not None and not self.faults:
             return self.playbook

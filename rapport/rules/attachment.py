@@ -72,7 +72,7 @@ def checked(name: str, content: bytes) -> File:
     """A file that may be attached.
 
     Raises:
-        Refusal: Its name could forge a header or names no kind that is taken, it is empty or too large, or it is
+        UserError: Its name could forge a header or names no kind that is taken, it is empty or too large, or it is
             something else than its name says.
     """
     try:
@@ -104,7 +104,7 @@ def refuse_too_much(sizes: list[int]) -> None:
     """Refuse what is too much for one mail.
 
     Raises:
-        Refusal: There are too many files, or they are too large together.
+        UserError: There are too many files, or they are too large together.
     """
     if len(sizes) > MAX_FILES:
         raise UserError(f"would have more than {MAX_FILES} files", field="file", fix="put some of them together")

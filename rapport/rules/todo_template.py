@@ -31,7 +31,7 @@ AGAIN = "again"
 
 @dataclass(frozen=True)
 class TodoTemplate:
-    """A kind of errand.
+    """A kind of to-do.
 
     Attributes:
         name: What the to-do's step is called beside the step that it is for, as in `kickoff.report`.

@@ -91,7 +91,7 @@ async def create_token(
     """Keep a new bearer token and give its secret, which is shown once.
 
     Raises:
-        Refusal: The name is taken.
+        UserError: The name is taken.
     """
     secret = secret or f"rapport_{secrets.token_urlsafe(32)}"
     new = {"name": name, "digest": digest(secret), "roles": list(roles), "created_at": now, "revoked_at": None}
@@ -124,7 +124,7 @@ async def revoke_token(connection: Connection, name: str, now: datetime) -> None
     """Make a token useless from now on.
 
     Raises:
-        Refusal: There is none with this name that is still valid.
+        UserError: There is none with this name that is still valid.
     """
     changed = await connection.execute(
         update(TokenRow).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)).values(revoked_at=now)

@@ -69,7 +69,7 @@ async def account(connection: Connection, key: str) -> Account:
     """One account.
 
     Raises:
-        Refusal: There is none with this key.
+        UserError: There is none with this key.
     """
     row = (await connection.execute(_ACCOUNT, {"account": key})).one_or_none()
     if row is None:
@@ -93,7 +93,7 @@ async def surroundings(connection: Connection, key: str) -> tuple[Account, Membe
     """One account with its TAM and the vendor, as the last account file gave them.
 
     Raises:
-        Refusal: There is none with this key.
+        UserError: There is none with this key.
     """
     row = (await connection.execute(_SURROUNDINGS, {"account": key})).one_or_none()
     if row is None:
@@ -116,7 +116,7 @@ async def vendor(connection: Connection) -> Vendor:
     """The vendor, as the last file that spoke of them gave them.
 
     Raises:
-        Refusal: Nobody ever said who the vendor is.
+        UserError: Nobody ever said who the vendor is.
     """
     row = (await connection.execute(_VENDOR)).one_or_none()
     if row is None:

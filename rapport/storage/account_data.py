@@ -210,7 +210,7 @@ async def put_usage(
         What became of them, and those that said something new.
 
     Raises:
-        Refusal: There is no such account, or a metric comes in another unit, or in other letters, than it has.
+        UserError: There is no such account, or a metric comes in another unit, or in other letters, than it has.
     """
     await _lock(connection, account)
     metrics = await connection.execute(
@@ -269,7 +269,7 @@ async def put(
         What became of them, and those that are new or changed.
 
     Raises:
-        Refusal: There is no such account, or an incident would begin after the end that is known of it.
+        UserError: There is no such account, or an incident would begin after the end that is known of it.
     """
     await _lock(connection, account)
     known = await by_id(connection, noun, account, [row.value.id for row in given])
@@ -313,7 +313,7 @@ async def put_roadmap(
         What became of them, and the items that are new, changed or gone for each account, by key; `*` for everyone.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     # Whoever changes the roadmap at the same time waits here; SQLite has one writer anyway.
     await connection.execute(select(VendorRow.id).with_for_update())
@@ -374,7 +374,7 @@ async def remove_usage(connection: Connection, account: str, metric: str, day: d
     """Take a metric off the record, or what was measured of it on one day.
 
     Raises:
-        Refusal: There is no such account, or nothing to take away.
+        UserError: There is no such account, or nothing to take away.
     """
     await _lock(connection, account)
     same = (UsageSampleRow.account == account) & (UsageSampleRow.metric == metric)
@@ -400,7 +400,7 @@ async def remove(connection: Connection, noun: Noun[T], account: str, id_: str) 
     """Take an incident, a project or a win off the record, and give what it was.
 
     Raises:
-        Refusal: There is no such account, or none with this id.
+        UserError: There is no such account, or none with this id.
     """
     await _lock(connection, account)
     found = await one(connection, noun, account, id_)
@@ -413,7 +413,7 @@ async def one(connection: Connection, noun: Noun[T], account: str, id_: str) -> 
     """One incident, project or win.
 
     Raises:
-        Refusal: There is none with this id.
+        UserError: There is none with this id.
     """
     found = (await by_id(connection, noun, account, [id_])).get(id_)
     if found is None:
@@ -430,7 +430,7 @@ async def remove_roadmap(connection: Connection, id_: str) -> list[WrittenRoadma
     """Take an item off the roadmap, and give what it was.
 
     Raises:
-        Refusal: There is none with this id.
+        UserError: There is none with this id.
     """
     await connection.execute(select(VendorRow.id).with_for_update())
     found = await whole_roadmap(connection, [id_])

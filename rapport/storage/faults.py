@@ -25,8 +25,8 @@ ROOM: Final = 1_000_000
 class DatabaseFault(Exception):  # noqa: N818 - told to people, as a refusal is
     """The database cannot do its part now.
 
-    It is no `Refusal`: nothing is wrong with what was asked, and it may be asked again as it is. In an activity that is
-    what Temporal does.
+    It is no `UserError`: nothing is wrong with what was asked, and it may be asked again as it is. In an activity that
+    is what Temporal does.
 
     Args:
         problem: What is wrong, in one sentence, without a full stop.

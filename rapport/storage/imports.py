@@ -25,7 +25,7 @@ async def save(connection: Connection, file: AccountFile, now: datetime) -> None
     theirs. A contact whom the file no longer names has left: they stay on record, and nothing more goes to them.
 
     Raises:
-        Refusal: The TAM is no known member with that role, a member leans on nobody who is known, or nobody ever said
+        UserError: The TAM is no known member with that role, a member leans on nobody who is known, or nobody ever said
             who the vendor is.
     """
     if file.vendor is not None:
@@ -85,7 +85,7 @@ async def save_members(connection: Connection, file: MembersFile) -> list[str]:
     """Bring members up to what a file says, and give their ids. Whom it does not name stays as they are.
 
     Raises:
-        Refusal: A member leans on somebody whom neither the file nor the database knows.
+        UserError: A member leans on somebody whom neither the file nor the database knows.
     """
     if file.vendor is not None:
         await _save_vendor(connection, file.vendor)

@@ -63,7 +63,7 @@ async def project(connection: Connection, id_: str, desk: Schedule, now: datetim
     """One of them.
 
     Raises:
-        Refusal: There is none with this id.
+        UserError: There is none with this id.
     """
     found = [one for one in await projects(connection, desk, now, also_done=True) if one.id == id_]
     if not found:

@@ -40,7 +40,7 @@ class Signer:
         Of several workers that ask for the first time at once, one makes it and the others take it.
 
         Raises:
-            Refusal: What is on record of it is not what was written.
+            UserError: What is on record of it is not what was written.
         """
         found = await self._kept(connection)
         if found is None:

@@ -191,7 +191,7 @@ async def case(connection: Connection, ref: str) -> Case:
     """One case.
 
     Raises:
-        Refusal: There is none with this number.
+        UserError: There is none with this number.
     """
     row = (await connection.execute(_CASES.where(CaseRow.ref == ref))).one_or_none()
     if row is None:

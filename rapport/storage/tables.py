@@ -364,7 +364,7 @@ class MessageRow(Base):
 
     Attributes:
         kind: `resend` or `hold`; what a crash in the middle of sending asks for.
-        occasion: The `Occasion` that the mail is rendered from.
+        occasion: The `MessageRequest` that the mail is rendered from.
         edits: What a member changed in a draft: subject, paragraph, body.
         fence: Grows with each attempt; an attempt whose fence was overtaken changes nothing.
         not_before: The instant until which it is put off. Without bytes, it is rendered when it goes.

@@ -108,7 +108,7 @@ def read_day(text: str) -> date:
     """Read a date.
 
     Raises:
-        Refusal: It is none.
+        UserError: It is none.
     """
     try:
         return date.fromisoformat(text)

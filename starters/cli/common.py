@@ -103,7 +103,7 @@ def counted(receipt: Receipt) -> Receipt:
     """A receipt, if it says that the word counts.
 
     Raises:
-        Refusal: It does not count; the reason says why.
+        UserError: It does not count; the reason says why.
     """
     if not receipt.accepted:
         raise UserError(receipt.reason or "it doesn't count", fix="look how it stands now", kind=Refused.CONFLICT)
@@ -137,7 +137,7 @@ def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
     """Read an instant: with an offset or Z as it stands, without one as wall time of `zone`.
 
     Raises:
-        Refusal: The text has another form, or a clock of that zone never shows it.
+        UserError: The text has another form, or a clock of that zone never shows it.
     """
     try:
         read = datetime.fromisoformat(text)

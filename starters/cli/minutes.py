@@ -60,7 +60,7 @@ def written(
     """The minutes that a command was given.
 
     Raises:
-        Refusal: Something in them is wrong, or there are both a file and flags.
+        UserError: Something in them is wrong, or there are both a file and flags.
     """
     flags = (attended, short_term, long_term, actions, blockers, agreed, next_, note, private_note)
     if file is not None:

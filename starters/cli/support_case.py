@@ -41,7 +41,7 @@ def words(text: str) -> str:
     """A text, or that of a file where it begins with an at sign.
 
     Raises:
-        Refusal: The file cannot be read.
+        UserError: The file cannot be read.
     """
     if not text.startswith("@"):
         return text

@@ -65,7 +65,7 @@ class Part:
         """Start it, and wait until it answers.
 
         Raises:
-            Refusal: It does not.
+            UserError: It does not.
         """
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(

@@ -24,7 +24,7 @@ def programs() -> Path:
     """Where a server's programs are.
 
     Raises:
-        Refusal: Nowhere on this machine.
+        UserError: Nowhere on this machine.
     """
     found = shutil.which("postgres")
     there = [Path(found).resolve().parent] if found else []

@@ -155,7 +155,7 @@ async def running(
         database_url: Or else an empty PostgreSQL database that somebody gives.
 
     Raises:
-        Refusal: A part does not start, or the given database is not empty.
+        UserError: A part does not start, or the given database is not empty.
     """
     async with contextlib.AsyncExitStack() as stack:
         database, proxy, direct = await _database(folder, disk, own_postgres, database_url)
@@ -245,7 +245,7 @@ async def refuse_unless_empty(url: str) -> None:
     """Leave databases alone that something is in.
 
     Raises:
-        Refusal: This one is no PostgreSQL database, does not answer, or is not empty.
+        UserError: This one is no PostgreSQL database, does not answer, or is not empty.
     """
     if not url.startswith("postgresql+asyncpg:"):
         fix = "write it as postgresql+asyncpg://user:password@host/name, or leave it out for SQLite"

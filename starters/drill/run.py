@@ -66,7 +66,7 @@ async def drill(given: DrillOptions, tell: Tell = lambda _: None) -> DrillReport
         tell: Hears what is being done.
 
     Raises:
-        Refusal: A fault is none, the directory to keep is not new, a part does not start, or a given database is not
+        UserError: A fault is none, the directory to keep is not new, a part does not start, or a given database is not
             empty.
     """
     _refuse_unusable(given)

@@ -168,7 +168,7 @@ async def operating(session: SignedIn) -> Session:
     """The session of an operator, who may see what is everyone's.
 
     Raises:
-        Refusal: The reader is signed in as a member.
+        UserError: The reader is signed in as a member.
     """
     if session.member is not None:
         raise UserError(
@@ -189,7 +189,7 @@ def check_origin(request: Request, services: Services) -> None:
     site itself (the Fetch standard, "append a request Origin header"); Sec-Fetch-Site then says where the form stood.
 
     Raises:
-        Refusal: The request's Origin is not ours.
+        UserError: The request's Origin is not ours.
     """
     origin = request.headers.get("origin")
     ours = urlsplit(services.settings.public_url)
@@ -204,7 +204,7 @@ async def check_form(request: Request, services: Services, session: Session) -> 
     """Refuse a form that was not drawn for this session, or that another site sent.
 
     Raises:
-        Refusal: The CSRF token or the Origin is not ours.
+        UserError: The CSRF token or the Origin is not ours.
     """
     check_origin(request, services)
     given = (await request.form()).get("csrf")

@@ -45,7 +45,7 @@ async def check_decider(request: Request, services: Services) -> None:
     """Refuse a form behind a link that was not drawn for the session that decides.
 
     Raises:
-        Refusal: The CSRF token or the Origin is not ours.
+        UserError: The CSRF token or the Origin is not ours.
     """
     session = await session_of(request, services)
     if session is not None:

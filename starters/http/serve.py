@@ -21,7 +21,7 @@ async def serve(host: str, port: int) -> None:
     """Serve pages, API and webhooks until told to stop.
 
     Raises:
-        Refusal: A setting is missing, or Temporal does not answer.
+        UserError: A setting is missing, or Temporal does not answer.
         DatabaseFault: The database does not answer, or is of another version.
     """
     async with services(None) as parts:

@@ -34,7 +34,7 @@ async def simulate(
         tell: Is told each week how far it is.
 
     Raises:
-        Refusal: There is no such scenario, the directory is not empty, or the onboarding cannot be started.
+        UserError: There is no such scenario, the directory is not empty, or the onboarding cannot be started.
     """
     acts = _scenario(scenario) if isinstance(scenario, str) else scenario
     if out is not None:

@@ -165,7 +165,7 @@ async def beginning(source: Source, begins: datetime) -> AsyncIterator[Life]:
         begins: When the onboarding starts; its seconds are cut off.
 
     Raises:
-        Refusal: The onboarding cannot be started, or the server is not installed.
+        UserError: The onboarding cannot be started, or the server is not installed.
     """
     begins = begins.astimezone(UTC).replace(second=0, microsecond=0)
     async with contextlib.AsyncExitStack() as parts:

@@ -70,25 +70,25 @@ class Smooth:
     """Everyone does what they are asked to within a day.
 
     Attributes:
-        errands: The personal links that contacts will follow: when, whose, and the token.
+        visits: The personal links that contacts will follow: when, whose, and the token.
     """
 
     says: str = "everyone answers within a day"
     looks: tuple[time, ...] = (time(9, 37), time(12, 37), time(15, 37))
-    errands: list[tuple[datetime, str, str]] = field(default_factory=list)
+    visits: list[tuple[datetime, str, str]] = field(default_factory=list)
 
     PATIENCE: ClassVar = {CHAMPION: timedelta(hours=2), "key_business_contact": timedelta(hours=22)}
     """How long a mail lies; with everyone else, half a working day."""
 
     async def act(self, life: Life) -> None:
         """Mail is read, links are followed, drafts are sent, tasks are decided, and meetings were held."""
-        if not self.errands and not await life.has_news():
+        if not self.visits and not await life.has_news():
             return
         # Addresses are the same in each run; ids are not.
         for mail in sorted(await life.new_mails(), key=lambda mail: (mail.settled_at, mail.address)):
             await self._read(life, mail)
-        due = [errand for errand in self.errands if errand[0] <= life.now]
-        self.errands = [errand for errand in self.errands if errand[0] > life.now]
+        due = [visit for visit in self.visits if visit[0] <= life.now]
+        self.visits = [visit for visit in self.visits if visit[0] > life.now]
         for _, person, token in due:
             await self._follow(life, person, token)
         await self._send_drafts(life)
@@ -110,7 +110,7 @@ class Smooth:
         contact = known.get(mail.person)
         if contact is not None and link is not None:
             lies = self.PATIENCE.get(contact.persona, timedelta(hours=4))
-            self.errands.append((life.now + lies, contact.id, link[1]))
+            self.visits.append((life.now + lies, contact.id, link[1]))
 
     async def _follow(self, life: Life, person: str, token: str) -> None:
         """Do what the page behind a link asks for, if it still does."""

@@ -59,7 +59,7 @@ def from_file(path: Path, data: Path | None, playbook: str | None = None) -> Sou
     """An account file, with the playbooks of the installation.
 
     Raises:
-        Refusal: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong.
     """
     return of_file(accounts.read_file(path), settings_of(data).data / PLAYBOOKS, playbook)
 
@@ -78,7 +78,7 @@ async def from_installation(account: str, data: Path | None, playbook: str | Non
     """An account that an installation knows, with its people and their absences. Nothing is changed there.
 
     Raises:
-        Refusal: There is no installation, or no such account.
+        UserError: There is no installation, or no such account.
     """
     settings = settings_of(data)
     insist_on_database(settings)

@@ -104,7 +104,7 @@ def read_file(path: Path) -> AccountFile:
     """Read and check an account file.
 
     Raises:
-        Refusal: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong.
     """
     return read_written(AccountFile, path)
 
@@ -113,7 +113,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     """Bring an account and its people up to what a file says.
 
     Raises:
-        Refusal: The file contradicts what is known.
+        UserError: The file contradicts what is known.
     """
     key = file.account.key
     async with services.store.writing() as connection:
@@ -137,8 +137,8 @@ async def edit_contact(services: Services, account: str, email: str, change: Wri
     """Record what is known of a contact's work, or a new address; to-dos that were to find it out end by themselves.
 
     Raises:
-        Refusal: The member may not act on accounts, nothing is to be changed, there is no such contact, or the address
-            is somebody else's.
+        UserError: The member may not act on accounts, nothing is to be changed, there is no such contact, or the
+            address is somebody else's.
     """
     member = await member_acting(services, actor)
     given = change.model_dump(exclude_unset=True)
@@ -186,7 +186,7 @@ async def record_for(services: Services, task: str, typed: Mapping[str, str], ac
     """Record what a to-do was to find out of a contact's work, each fact as words between commas.
 
     Raises:
-        Refusal: As `edit_contact`, or nothing that the to-do asks for was typed.
+        UserError: As `edit_contact`, or nothing that the to-do asks for was typed.
     """
     found = await tasks.show(services, task)
     given: dict[str, object] = {}
@@ -229,7 +229,7 @@ async def show(services: Services, account: str) -> AccountShown:
     """One account.
 
     Raises:
-        Refusal: There is none with this key.
+        UserError: There is none with this key.
     """
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)

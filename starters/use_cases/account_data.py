@@ -51,7 +51,7 @@ async def known(services: Services, account: str, since: date | None = None, unt
         since, until: The first and the last day in the TAM's zone; without them, the quarter up to today.
 
     Raises:
-        Refusal: There is no such account, or the days are the wrong way round.
+        UserError: There is no such account, or the days are the wrong way round.
     """
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
@@ -67,7 +67,7 @@ async def usage(services: Services, account: str) -> tuple[MetricSeries, ...]:
     """All that was measured of an account.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return await _of(services, account, account_data.usage)
 
@@ -76,7 +76,7 @@ async def incidents(services: Services, account: str) -> tuple[Incident, ...]:
     """Every incident of an account, the earliest first.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return await _of(services, account, account_data.incidents)
 
@@ -85,7 +85,7 @@ async def projects(services: Services, account: str) -> tuple[Project, ...]:
     """Every project of an account, also those that are over.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return await _of(services, account, account_data.projects)
 
@@ -94,7 +94,7 @@ async def wins(services: Services, account: str) -> tuple[Win, ...]:
     """Every win of an account, the earliest first.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return await _of(services, account, account_data.wins)
 
@@ -109,7 +109,7 @@ async def roadmap_of(services: Services, account: str) -> tuple[RoadmapItem, ...
     """What of the roadmap touches an account.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return await _of(services, account, account_data.roadmap)
 
@@ -129,7 +129,7 @@ async def add_usage(
     """Keep what was measured; a measurement of a day that has one already takes its place.
 
     Raises:
-        Refusal: There is no such account or member, a day lies ahead or stands twice, or a metric has another unit.
+        UserError: There is no such account or member, a day lies ahead or stands twice, or a metric has another unit.
     """
     refuse_repeats(rows, lambda one: (one.metric.casefold(), one.day), "day", "metric and day")
     _refuse_future(rows, "day")
@@ -146,7 +146,7 @@ async def add_incidents(
     """Bring incidents up to what is given. An end that is known stays where nothing is said of it.
 
     Raises:
-        Refusal: There is no such account or member, an id stands twice, or a time lies ahead.
+        UserError: There is no such account or member, an id stands twice, or a time lies ahead.
     """
     _refuse_future(rows, "began")
     _refuse_future(rows, "ended")
@@ -159,7 +159,7 @@ async def add_projects(
     """Bring projects up to what is given.
 
     Raises:
-        Refusal: There is no such account or member, or an id stands twice.
+        UserError: There is no such account or member, or an id stands twice.
     """
     return await _add(services, PROJECTS, account, rows, actor)
 
@@ -170,7 +170,7 @@ async def add_wins(
     """Bring wins up to what is given.
 
     Raises:
-        Refusal: There is no such account or member, an id stands twice, or a day lies ahead.
+        UserError: There is no such account or member, an id stands twice, or a day lies ahead.
     """
     _refuse_future(rows, "day")
     return await _add(services, WINS, account, rows, actor)
@@ -198,7 +198,7 @@ async def close_incident(
     """Say when an incident ended; without an instant, now. Saying the same again changes nothing.
 
     Raises:
-        Refusal: There is no such account, member or incident, it ended at another time, or it would end before it
+        UserError: There is no such account, member or incident, it ended at another time, or it would end before it
             began or in the future.
     """
     by = await member_named(services, actor)
@@ -233,7 +233,8 @@ async def add_roadmap(services: Services, rows: Sequence[SheetRow[WrittenRoadmap
     """Bring items of the roadmap up to what is given: whom an item touches is what is said of it last.
 
     Raises:
-        Refusal: There is no such account or member, an item names an account twice, or its rows contradict each other.
+        UserError: There is no such account or member, an item names an account twice, or its rows contradict each
+            other.
     """
     refuse_repeats(rows, lambda one: (one.id, one.account), "account", "id and account")
     first: dict[str, SheetRow[WrittenRoadmapItem]] = {}
@@ -270,7 +271,7 @@ async def remove_usage(
     """Take a metric off the record, or what was measured of it on one day.
 
     Raises:
-        Refusal: There is no such account or member, or nothing to take away.
+        UserError: There is no such account or member, or nothing to take away.
     """
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
@@ -284,7 +285,7 @@ async def remove(services: Services, noun: Noun[T], account: str, id_: str, acto
     """Take an incident, a project or a win off the record.
 
     Raises:
-        Refusal: There is no such account or member, or none with this id.
+        UserError: There is no such account or member, or none with this id.
     """
     by = await member_named(services, actor)
     kept = ImportResult(removed=1)
@@ -298,7 +299,7 @@ async def remove_roadmap(services: Services, id_: str, actor: Actor) -> ImportRe
     """Take an item off the roadmap.
 
     Raises:
-        Refusal: There is no such member, or none with this id.
+        UserError: There is no such member, or none with this id.
     """
     by = await member_named(services, actor)
     kept = ImportResult(removed=1)

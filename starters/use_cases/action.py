@@ -44,7 +44,7 @@ async def listed(services: Services, account: str | None = None, *, also_done: b
     """The actions of an account, or of all accounts: the open ones first, and of those the one that is due first.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     async with services.store.reading() as connection:
         if account is not None:
@@ -56,7 +56,7 @@ async def done(services: Services, id_: str, written: ActionDone, actor: Actor) 
     """Say that an action is done.
 
     Raises:
-        Refusal: There is no such action, it was done before, or the actor may not say so.
+        UserError: There is no such action, it was done before, or the actor may not say so.
     """
     member = await member_acting(services, actor)
     found = await _find(services, id_)

@@ -83,7 +83,7 @@ async def verify(services: Services, account: str | None = None, *, again: bool 
         again: Look at what was found whole before as well. Without it, what was altered there since is not found.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     async with services.store.snapshot() as connection:
         if account is not None:
@@ -128,7 +128,7 @@ async def key(services: Services) -> Key:
     """The public keys of this installation.
 
     Raises:
-        Refusal: No secret is set.
+        UserError: No secret is set.
     """
     async with services.store.writing() as connection:
         current = hexed(await Signer(services.settings.secret_bytes).key(connection))
@@ -139,7 +139,7 @@ async def export(services: Services, account: str) -> Export:
     """All entries of an account with their hashes.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     async with services.store.snapshot() as connection:
         await accounts.account(connection, account)

@@ -48,7 +48,7 @@ async def listed(services: Services, account: str | None = None, *, also_removed
     """The blockers of an account, or of all accounts: the open ones first, and of those the one to look at first.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     async with services.store.reading() as connection:
         if account is not None:
@@ -60,8 +60,8 @@ async def add(services: Services, account: str, written: NewBlocker, actor: Acto
     """Note what holds an account up.
 
     Raises:
-        Refusal: There is no such account, the owner is nobody there and no member, one with this title stands already,
-            or the actor may not say so.
+        UserError: There is no such account, the owner is nobody there and no member, one with this title stands
+            already, or the actor may not say so.
     """
     member = await member_acting(services, actor)
     async with services.store.reading() as connection:
@@ -88,7 +88,7 @@ async def check(services: Services, id_: str, written: BlockerCheck, actor: Acto
     """Say that somebody has looked at a blocker, and when to look again.
 
     Raises:
-        Refusal: There is no such blocker, it was removed, or the actor may not say so.
+        UserError: There is no such blocker, it was removed, or the actor may not say so.
     """
     member = await member_acting(services, actor)
     found = await _find(services, id_)
@@ -105,7 +105,7 @@ async def remove(services: Services, id_: str, written: Removal, actor: Actor) -
     """Say that a blocker holds nobody up any more, and why.
 
     Raises:
-        Refusal: There is no such blocker, it was removed before, or the actor may not say so.
+        UserError: There is no such blocker, it was removed before, or the actor may not say so.
     """
     member = await member_acting(services, actor)
     found = await _find(services, id_)
@@ -121,7 +121,7 @@ def owner_of(known: Mapping[str, addresses.KnownPerson], email: str, account: st
     """The id of whoever owns something.
 
     Raises:
-        Refusal: They are nobody at the account and no member, or have left.
+        UserError: They are nobody at the account and no member, or have left.
     """
     found = known.get(email.lower())
     if found is None:

@@ -89,7 +89,7 @@ async def show(services: Services, account: str) -> CadenceShown:
     """What recurs, asked of its workflow, or else as the workflow last wrote it down.
 
     Raises:
-        Refusal: There is no such account, or nothing recurs for it.
+        UserError: There is no such account, or nothing recurs for it.
     """
     async with services.store.reading() as connection:
         await accounts.account(connection, account)
@@ -167,7 +167,7 @@ async def set_time(services: Services, account: str, step: str, day: str, at: st
         at: The time of day, such as `10:00`.
 
     Raises:
-        Refusal: The member may not, there is no such standing meeting, or the day or the time is none.
+        UserError: The member may not, there is no such standing meeting, or the day or the time is none.
     """
     if day.lower() not in WEEKDAYS:
         raise UserError(f'"{day[:20]}" is no day of the week', field="day", fix=f"write one of {', '.join(WEEKDAYS)}")
@@ -192,7 +192,7 @@ async def skip(
     """Call one date off; everyone's calendar loses that one.
 
     Raises:
-        Refusal: The member may not, or there is no such date, or it is off or over already.
+        UserError: The member may not, or there is no such date, or it is off or over already.
     """
     word = SkipOne(id="", by="", step=step, day=day)
     return await _say(services, account, "cadence.skip", actor, reason, Cadence.skip, word)
@@ -204,7 +204,7 @@ async def move(
     """Move one date to another time; everyone's calendar follows.
 
     Raises:
-        Refusal: The member may not, there is no such date, or the time is past or beyond the next one's.
+        UserError: The member may not, there is no such date, or the time is past or beyond the next one's.
     """
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
@@ -218,7 +218,7 @@ async def report(
     """Say that one date was not held. Whatever nobody speaks of counts as held.
 
     Raises:
-        Refusal: The member may not, there was no such date, it has not begun, or it is too long ago.
+        UserError: The member may not, there was no such date, it has not begun, or it is too long ago.
     """
     word = NotHeld(id="", by="", step=step, day=day)
     return await _say(services, account, "cadence.report", actor, reason, Cadence.report, word)

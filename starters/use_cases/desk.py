@@ -67,7 +67,7 @@ async def status(services: Services, name: str = DESK) -> DeskShown:
     """How the desk stands.
 
     Raises:
-        Refusal: The installation's `support.toml` is wrong.
+        UserError: The installation's `support.toml` is wrong.
     """
     lines = await support_case_views.listed(services)
     async with services.store.reading() as connection:

@@ -51,7 +51,7 @@ async def rules(services: Services) -> RulesShown:
     """What the desk goes by.
 
     Raises:
-        Refusal: The installation's `support.toml` is wrong; it names line and fix.
+        UserError: The installation's `support.toml` is wrong; it names line and fix.
     """
     found, now = support_rules.load(services.settings.data), present()
     owners = [(name, found.owner(name, now)) for name in found.areas]
@@ -78,7 +78,7 @@ async def report(services: Services, first: date | None = None, last: date | Non
     """The desk over some days, both included, in its own zone; the last four weeks unless told otherwise.
 
     Raises:
-        Refusal: The days are in the wrong order, or too many.
+        UserError: The days are in the wrong order, or too many.
     """
     found = support_rules.load(services.settings.data)
     first, last = _days(found, first, last)
@@ -98,7 +98,7 @@ def write(report: DeskReport, folder: Path) -> tuple[Path, ...]:
     """Write a report down: its picture, its hours as a sheet, and all of it as JSON.
 
     Raises:
-        Refusal: The folder cannot be written to.
+        UserError: The folder cannot be written to.
     """
     files = {
         "desk-week.svg": str(pictures.week(report)),

@@ -17,7 +17,7 @@ def read_written(model: type[M], path: Path) -> M:
     """Read and check a TOML file.
 
     Raises:
-        Refusal: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong.
     """
     return read_toml(model, read_file(path), path.name)
 
@@ -26,7 +26,7 @@ def read_sheet(model: type[M], path: Path) -> list[SheetRow[M]]:
     """Read and check a CSV file, or what comes in where it is called `-`.
 
     Raises:
-        Refusal: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong.
     """
     if str(path) == "-":
         # One byte more than is allowed tells as much as all of them.
@@ -38,7 +38,7 @@ def read_file(path: Path) -> bytes:
     """Read a file.
 
     Raises:
-        Refusal: It cannot be read.
+        UserError: It cannot be read.
     """
     try:
         return path.read_bytes()

@@ -69,7 +69,7 @@ async def log(services: Services, written: NewGap, actor: Actor) -> GapShown:
     """Log something that customers need and the product does not do.
 
     Raises:
-        Refusal: An account or case is unknown, one of its gaps has this title already, the actor is no member, or
+        UserError: An account or case is unknown, one of its gaps has this title already, the actor is no member, or
             Temporal does not take the delivery; the gap is on record then.
     """
     member = await member_named(services, actor)
@@ -88,7 +88,7 @@ async def link(services: Services, ref: str, written: GapLinks, actor: Actor) ->
     """Link a gap to more accounts, reviews or cases; what it is linked to already is no error.
 
     Raises:
-        Refusal: There is no such gap or account, nothing is named, the actor is no member, or as `log`.
+        UserError: There is no such gap or account, nothing is named, the actor is no member, or as `log`.
     """
     member = await member_named(services, actor)
     pairs = written.pairs()
@@ -112,7 +112,7 @@ async def change(services: Services, ref: str, written: GapChange, actor: Actor)
     """Say where a gap is by now, and why; with the place on the roadmap where its progress can be followed.
 
     Raises:
-        Refusal: There is no such gap, a planned one has no place on the roadmap, the actor is no member, or as `log`.
+        UserError: There is no such gap, a planned one has no place on the roadmap, the actor is no member, or as `log`.
     """
     member = await member_named(services, actor)
     found = await _find(services, ref)
@@ -132,7 +132,7 @@ async def resend(services: Services, ref: str) -> GapShown:
     """Have the CRM told again, whatever became of it before.
 
     Raises:
-        Refusal: There is no such gap, or Temporal does not take it.
+        UserError: There is no such gap, or Temporal does not take it.
     """
     await _find(services, ref)
     async with services.store.writing() as connection:
@@ -144,7 +144,7 @@ async def show(services: Services, ref: str) -> GapShown:
     """One gap.
 
     Raises:
-        Refusal: There is none of this reference.
+        UserError: There is none of this reference.
     """
     found = await _find(services, ref)
     async with services.store.reading() as connection:
@@ -162,7 +162,7 @@ async def listed(
     """The gaps, the newest first: all, or of one status, or that concern one account, review or case.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     named: list[tuple[Kind, str | None]] = [("account", account), ("review", review), ("case", case)]
     given = [(kind, ref) for kind, ref in named if ref is not None]
@@ -193,7 +193,7 @@ async def _with_accounts(connection: Connection, written: L) -> L:
     """The same, with the accounts of its cases: what a case needs, its account needs.
 
     Raises:
-        Refusal: There is no such case.
+        UserError: There is no such case.
     """
     accounts = list(written.accounts)
     for ref in written.cases:
@@ -262,7 +262,7 @@ async def _sent(services: Services, ref: str) -> GapShown:
     """Have a gap sent, by the workflow that runs for it or by a new one.
 
     Raises:
-        Refusal: Temporal does not take it.
+        UserError: Temporal does not take it.
     """
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

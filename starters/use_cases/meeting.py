@@ -125,7 +125,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         reader: The address of the member who reads, for their private note.
 
     Raises:
-        Refusal: There is none, or no worker answers.
+        UserError: There is none, or no worker answers.
     """
     handle = await _handle(services, account, step)
     view = await _view(services, handle, account, step)
@@ -189,7 +189,7 @@ async def vote(
     """Answer a poll for a contact or the TAM, as an operator who was told on the phone does.
 
     Raises:
-        Refusal: The person is not invited, a time is not on offer, or the time is booked already.
+        UserError: The person is not invited, a time is not on offer, or the time is booked already.
     """
     handle = await _handle(services, account, step)
     if round_ is None:
@@ -212,7 +212,7 @@ async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], c
     """Answer a poll through the personal link of a mail.
 
     Raises:
-        Refusal: The link is unknown or expired, or the answer no longer counts.
+        UserError: The link is unknown or expired, or the answer no longer counts.
     """
     link = await _link(services, token)
     handle = services.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
@@ -248,7 +248,7 @@ async def poll(services: Services, token: str) -> Poll:
     """What a personal link shows; looking changes nothing.
 
     Raises:
-        Refusal: The link is unknown or expired, or no worker answers.
+        UserError: The link is unknown or expired, or no worker answers.
     """
     link = await _link(services, token)
     account = link.account
@@ -317,7 +317,7 @@ async def book(services: Services, account: str, step: str, start: datetime, act
     """Set a meeting's time by hand, or move it; everyone gets an invitation.
 
     Raises:
-        Refusal: The member may not, the time is in the past or not on a whole minute, or the meeting is over.
+        UserError: The member may not, the time is in the past or not on a whole minute, or the meeting is over.
     """
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
@@ -344,8 +344,8 @@ async def report(
         written: Its minutes, if it was held.
 
     Raises:
-        Refusal: The member may not, somebody in the minutes is not known, or the meeting is not booked, has not begun,
-            or is over.
+        UserError: The member may not, somebody in the minutes is not known, or the meeting is not booked, has not
+            begun, or is over.
     """
     member = await member_acting(services, actor)
     handle = await _handle(services, account, step)
@@ -403,7 +403,7 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
     """Replace the minutes of a meeting that was held. What stands already is not written again.
 
     Raises:
-        Refusal: The member may not, somebody in the minutes is not known, the meeting was not held, or other next
+        UserError: The member may not, somebody in the minutes is not known, the meeting was not held, or other next
             meetings are named than were agreed.
     """
     member = await member_acting(services, actor)
@@ -452,7 +452,7 @@ async def minutes_of(services: Services, account: str, step: str, reader: str = 
         reader: The address of the member who reads, for their private note.
 
     Raises:
-        Refusal: There is no such meeting, or it has no minutes.
+        UserError: There is no such meeting, or it has no minutes.
     """
     found = (await noted(services, account, step, reader)).minutes
     if found is None:
@@ -472,7 +472,7 @@ async def noted(services: Services, account: str, step: str, reader: str = "") -
         reader: The address of the member who reads, for their private note.
 
     Raises:
-        Refusal: There is no such meeting.
+        UserError: There is no such meeting.
     """
     handle = await _handle(services, account, step)
     async with services.store.reading() as connection:

@@ -98,7 +98,7 @@ def read_file(path: Path) -> MembersFile:
     """Read and check a members file.
 
     Raises:
-        Refusal: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong.
     """
     return read_written(MembersFile, path)
 
@@ -107,7 +107,7 @@ async def import_members(services: Services, file: MembersFile) -> list[MemberLi
     """Bring members up to what a file says; whom it does not name stays as they are. Gives those it names.
 
     Raises:
-        Refusal: A member leans on somebody who is not known.
+        UserError: A member leans on somebody who is not known.
     """
     async with services.store.writing() as connection:
         await imports.save_members(connection, file)
@@ -129,7 +129,7 @@ async def show(services: Services, email: str) -> MemberShown:
     """One member.
 
     Raises:
-        Refusal: There is none with this address.
+        UserError: There is none with this address.
     """
     now = present()
     async with services.store.reading() as connection:
@@ -167,7 +167,7 @@ async def leave(services: Services, email: str, leaving: Leaving, actor: Actor) 
     """Note that a member has left for good: what they had to decide goes to others from now on.
 
     Raises:
-        Refusal: There is no such member, they have left already, or the actor may not say so.
+        UserError: There is no such member, they have left already, or the actor may not say so.
     """
     async with services.store.reading() as connection:
         found = await _member(connection, email)
@@ -186,7 +186,7 @@ async def absences(services: Services, email: str | None = None) -> list[Absence
     """The absences of a member, or of everyone, that are not over, in the order in which they begin.
 
     Raises:
-        Refusal: There is no member with this address.
+        UserError: There is no member with this address.
     """
     now = present()
     async with services.store.reading() as connection:
@@ -200,7 +200,7 @@ async def add_absence(services: Services, written: WrittenAbsence, actor: Actor)
     """Announce an absence. Days count in the member's own zone, and the last one belongs to the absence.
 
     Raises:
-        Refusal: The member or the delegate is unknown, has left or is the same person, the time is over, ends before
+        UserError: The member or the delegate is unknown, has left or is the same person, the time is over, ends before
             it begins or overlaps another absence, or the actor may not speak for the member.
     """
     now = present()
@@ -233,7 +233,7 @@ async def end_absence(services: Services, id_: str, actor: Actor) -> AbsenceShow
     """End an absence now, because the member is back early; withdraw one that has not begun.
 
     Raises:
-        Refusal: There is none with this id, it is over already, or the actor may not speak for the member.
+        UserError: There is none with this id, it is over already, or the actor may not speak for the member.
     """
     now = present()
     async with services.store.reading() as connection:

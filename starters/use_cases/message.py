@@ -165,7 +165,7 @@ async def listed(services: Services, account: str, state: MessageState | None = 
     """An account's messages, oldest first.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     async with services.store.reading() as connection:
         await accounts.account(connection, account)
@@ -198,7 +198,7 @@ async def show(services: Services, key: str) -> MessageShown:
     """One message with its words: as sent, or as the draft stands.
 
     Raises:
-        Refusal: There is none with this key.
+        UserError: There is none with this key.
     """
     async with services.store.reading() as connection:
         message = await outbox.message(connection, key)
@@ -274,7 +274,7 @@ async def edit(services: Services, key: str, change: Edit, actor: Actor) -> Mess
     """Change a draft's words. An edited body stands for both the text and the HTML part.
 
     Raises:
-        Refusal: It is no draft any more, or the personal link was lost from its body.
+        UserError: It is no draft any more, or the personal link was lost from its body.
     """
     await _reader(services, actor, key)
     async with services.store.reading() as connection:
@@ -304,7 +304,7 @@ async def _reader(services: Services, actor: Actor, *keys: str) -> Member:
     """Whoever reads these drafts: support, where they are words to a case's customer.
 
     Raises:
-        Refusal: The member may not, or there is no such message.
+        UserError: The member may not, or there is no such message.
     """
     async with services.store.reading() as connection:
         return await _reader_of(connection, actor, [await outbox.message(connection, key) for key in keys])
@@ -319,7 +319,7 @@ async def attach(services: Services, key: str, name: str, content: bytes, actor:
     """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
 
     Raises:
-        Refusal: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
+        UserError: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
     """
     member = await _reader(services, actor, key)
     file = checked(name, content)
@@ -335,7 +335,7 @@ async def detach(services: Services, key: str, name: str, actor: Actor) -> Messa
     """Take a file away from a draft.
 
     Raises:
-        Refusal: It is no draft any more, or has no file of this name.
+        UserError: It is no draft any more, or has no file of this name.
     """
     await _reader(services, actor, key)
     async with services.store.writing() as connection:
@@ -361,7 +361,7 @@ async def release(
         What followed; `LATER` if no worker could take the word, and it waits for one.
 
     Raises:
-        Refusal: One of them is no draft any more, or the member may not.
+        UserError: One of them is no draft any more, or the member may not.
     """
     by_workflow: dict[str, list[Message]] = {}
     async with services.store.reading() as connection:
@@ -390,7 +390,7 @@ async def _releases(services: Services, said: Submission, drafts: Sequence[Messa
     """Put a word on drafts on record.
 
     Raises:
-        Refusal: One of them is no draft any more, and not because this very word was said before; or it cannot go.
+        UserError: One of them is no draft any more, and not because this very word was said before; or it cannot go.
     """
 
     async def refuse() -> None:
@@ -430,7 +430,7 @@ async def refuse_unwritten(services: Services, account: str, step: str) -> None:
     """Refuse to send a step's drafts as they are, where one of them has to be written first, or can wait.
 
     Raises:
-        Refusal: As `release`.
+        UserError: As `release`.
     """
     async with services.store.reading() as connection:
         drafts_of_it = await outbox.messages(connection, account, MessageState.DRAFT)
@@ -457,7 +457,7 @@ async def drafts(services: Services, account: str) -> list[MessageShown]:
     """What waits for a member's word, with its words.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return [await show(services, line.key) for line in await listed(services, account, MessageState.DRAFT)]
 

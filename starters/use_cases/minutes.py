@@ -75,7 +75,7 @@ def read_file(path: Path) -> Minutes:
     """Read and check a file of minutes.
 
     Raises:
-        Refusal: It cannot be read, or something in it is wrong.
+        UserError: It cannot be read, or something in it is wrong.
     """
     return read_written(Minutes, path)
 
@@ -86,7 +86,7 @@ async def resolve(
     """Put ids in the place of addresses, and instants in that of wall times.
 
     Raises:
-        Refusal: Somebody is not known, or a next meeting is none that is still ahead; it carries all such faults.
+        UserError: Somebody is not known, or a next meeting is none that is still ahead; it carries all such faults.
     """
     faults: list[UserError] = []
     record = await _people(connection, account, written, faults)
@@ -121,7 +121,7 @@ async def resolve_correction(
     """The same for minutes that replace others: what was agreed has taken effect, and stays as it was said.
 
     Raises:
-        Refusal: Somebody is not known, or other next meetings are named than were agreed.
+        UserError: Somebody is not known, or other next meetings are named than were agreed.
     """
     faults: list[UserError] = []
     owners = {one.owner for one in said.actions} | {one.owner for one in said.blockers}
@@ -231,7 +231,7 @@ async def refuse_foreign_note(
     """Refuse to replace a private note that the member may not read.
 
     Raises:
-        Refusal: It is somebody else's.
+        UserError: It is somebody else's.
     """
     if written.private_note is None:
         return

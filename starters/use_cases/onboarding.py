@@ -117,7 +117,7 @@ async def start(services: Services, request: StartRequest) -> Started:
     The same contract again gives the onboarding that it started, also after that has closed.
 
     Raises:
-        Refusal: Something is missing or wrong, or another contract's onboarding still runs. Nothing was started then.
+        UserError: Something is missing or wrong, or another contract's onboarding still runs. Nothing was started then.
     """
     file = request.file
     account = file.account.key if file else request.account
@@ -305,7 +305,7 @@ async def status(services: Services, account: str) -> Status:
     """Where an account is: asked of its workflow, or else as the workflow last wrote it down.
 
     Raises:
-        Refusal: There is no such account, or nothing was started for it.
+        UserError: There is no such account, or nothing was started for it.
     """
     async with services.store.reading() as connection:
         await accounts.account(connection, account)

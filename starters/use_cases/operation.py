@@ -88,8 +88,8 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
     """Do something to a running onboarding. The same once more changes nothing, and says so.
 
     Raises:
-        Refusal: The member may not act on accounts, the step or the playbook is missing or unknown, the step is not in
-            a state for it, or no more as it was when this was said, or no onboarding runs.
+        UserError: The member may not act on accounts, the step or the playbook is missing or unknown, the step is not
+            in a state for it, or no more as it was when this was said, or no onboarding runs.
     """
     member = await member_acting(services, actor)
     if kind in OF_A_STEP and written.step is None:
@@ -200,7 +200,7 @@ async def preview(services: Services, account: str) -> Preview:
     """What would go out if a paused onboarding were resumed now; asking changes nothing.
 
     Raises:
-        Refusal: No onboarding of this account runs, or it is not paused.
+        UserError: No onboarding of this account runs, or it is not paused.
     """
     found = await plan_of(services, account)
     if found.paused_at is None:
@@ -237,7 +237,7 @@ async def plan_of(services: Services, account: str) -> Plan:
     """The plan that a running onboarding follows.
 
     Raises:
-        Refusal: None runs, or no worker answers.
+        UserError: None runs, or no worker answers.
     """
     handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
     return await _of_a_running_one(account, answered(handle.query(Onboarding.plan), f"onboarding of {account}"))

@@ -55,7 +55,7 @@ def check(file: Path) -> Examined:
     """Look at a playbook file from all sides.
 
     Raises:
-        Refusal: It cannot be read at all.
+        UserError: It cannot be read at all.
     """
     try:
         raw = file.read_bytes()
@@ -73,7 +73,7 @@ def find(name: str, data: Path) -> Playbook:
         data: The data directory; it need not exist.
 
     Raises:
-        Refusal: There is none, or it is not sound.
+        UserError: There is none, or it is not sound.
     """
     if name.endswith(".toml") or "/" in name:
         return check(Path(name)).sound()
@@ -100,7 +100,7 @@ async def compare_for(services: Services, account: str, old: Playbook, new: Play
     """The same, with what would change for an account that adopts the second; nothing is changed by asking.
 
     Raises:
-        Refusal: There is no such account, neither an onboarding of it runs nor anything recurs, or no worker answers.
+        UserError: There is no such account, neither an onboarding of it runs nor anything recurs, or no worker answers.
     """
     async with services.store.reading() as connection:
         left_out = await left_out_for(connection, account, new)

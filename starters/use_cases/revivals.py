@@ -29,7 +29,7 @@ async def ended_since(services: Services, workflow_id: str) -> datetime | None:
     """Since when a workflow is ended that Temporal was made to end; nothing where it runs, or came to its own end.
 
     Raises:
-        Refusal: Temporal does not answer.
+        UserError: Temporal does not answer.
     """
     return await answered(revival.ended_outside(services.client, workflow_id), workflow_id)
 
@@ -56,7 +56,7 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
     """Have a workflow go on that was ended from outside; once, however many say so.
 
     Raises:
-        Refusal: It is not possible, and why.
+        UserError: It is not possible, and why.
     """
     word = BeginAgain(by=said.actor, submission=said.id)
     found_by = TypedSearchAttributes([SearchAttributePair(ACCOUNT, gone.account)])

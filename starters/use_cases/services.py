@@ -78,14 +78,14 @@ class Services:
     """The parts that use cases work with.
 
     Attributes:
-        errands: What goes on beside a request whose answer must not tell how long it takes.
+        background: What goes on beside a request whose answer must not tell how long it takes.
         starts: What holds starts back while many come at once.
     """
 
     settings: Settings
     store: Store
     client: Client
-    errands: set[asyncio.Task[None]] = field(default_factory=set)
+    background: set[asyncio.Task[None]] = field(default_factory=set)
     starts: Starts = field(default_factory=Starts)
 
 
@@ -161,7 +161,7 @@ async def member_named(services: Services, actor: Actor) -> Member:
     """The member who acts, whatever their roles.
 
     Raises:
-        Refusal: Nobody is named, or the person is no member, or no longer.
+        UserError: Nobody is named, or the person is no member, or no longer.
     """
     async with services.store.reading() as connection:
         return await who_acts(connection, actor)
@@ -192,7 +192,7 @@ async def member_acting(services: Services, actor: Actor, *, also: frozenset[Rol
         also: Further roles that may do just this.
 
     Raises:
-        Refusal: As `member_named`, or the member has no role that may act on accounts.
+        UserError: As `member_named`, or the member has no role that may act on accounts.
     """
     return may_act(await member_named(services, actor), also=also)
 
@@ -201,7 +201,7 @@ def may_act(member: Member, *, also: frozenset[Role] = frozenset()) -> Member:
     """A member whose roles may act on an account.
 
     Raises:
-        Refusal: As `member_acting`.
+        UserError: As `member_acting`.
     """
     if not member.roles & (CUSTOMER_FACING | also):
         roles = ", ".join(sorted(CUSTOMER_FACING | also))
@@ -218,7 +218,7 @@ async def answered(call: Awaitable[T], subject: str) -> T:
     """Await a workflow's answer to a decision or a question.
 
     Raises:
-        Refusal: The workflow refuses (`conflict`), is not there (`not_found`), or does not answer (`unreachable`).
+        UserError: The workflow refuses (`conflict`), is not there (`not_found`), or does not answer (`unreachable`).
     """
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -50,7 +50,7 @@ async def add(services: Services, written: NewSideProject, actor: Actor) -> Side
     """Ask for side work. If the desk has slack, somebody gets it at once.
 
     Raises:
-        Refusal: The actor is no member, there is no such area, or the TAM of a booked training is none.
+        UserError: The actor is no member, there is no such area, or the TAM of a booked training is none.
     """
     member = await member_named(services, actor)
     rules = support_rules.load(services.settings.data)
@@ -75,7 +75,7 @@ async def take(services: Services, id_: str, actor: Actor) -> SideShown:
     """Take side work that nobody does.
 
     Raises:
-        Refusal: The actor may not have it, has some already, or somebody else does it; it is done, or the desk is at
+        UserError: The actor may not have it, has some already, or somebody else does it; it is done, or the desk is at
             its peak.
     """
     member = await member_named(services, actor)
@@ -119,7 +119,7 @@ async def put_back(services: Services, id_: str, actor: Actor) -> SideShown:
     """Put side work back; it keeps its place in the order.
 
     Raises:
-        Refusal: There is none such, nobody does it, or the actor is neither who does it nor the lead.
+        UserError: There is none such, nobody does it, or the actor is neither who does it nor the lead.
     """
     member, rules = await member_named(services, actor), support_rules.load(services.settings.data)
     async with services.store.writing() as connection:
@@ -133,7 +133,7 @@ async def done(services: Services, id_: str, actor: Actor) -> SideShown:
     """Say that side work is done.
 
     Raises:
-        Refusal: There is none such, it was done before, or the actor is neither who does it nor the lead.
+        UserError: There is none such, it was done before, or the actor is neither who does it nor the lead.
     """
     member, rules = await member_named(services, actor), support_rules.load(services.settings.data)
     async with services.store.writing() as connection:
@@ -148,7 +148,7 @@ async def look_again(services: Services, id_: str, day: date | None, actor: Acto
     """Set the day on which the lead looks at it again; without one, take it back. Nobody is promised anything by it.
 
     Raises:
-        Refusal: There is none such, it is done, or the actor is no support lead.
+        UserError: There is none such, it is done, or the actor is no support lead.
     """
     member = await member_named(services, actor)
     if Role.SUPPORT_LEAD not in member.roles:

@@ -41,15 +41,15 @@ class Entered(WireModel):
 def ask_later(services: Services, email: str, onward: str) -> None:
     """Have a link mailed, beside the request: neither the answer nor its time tells whether anybody was found."""
 
-    async def errand() -> None:
+    async def deliver() -> None:
         try:
             await ask(services, email, onward)
         except (UserError, DatabaseFault) as refusal:
             log.warning("a sign-in link was not sent: %s", refusal.problem)
 
-    task = asyncio.create_task(errand())
-    services.errands.add(task)
-    task.add_done_callback(services.errands.discard)
+    task = asyncio.create_task(deliver())
+    services.background.add(task)
+    task.add_done_callback(services.background.discard)
 
 
 async def ask(services: Services, email: str, onward: str) -> str | None:
@@ -62,7 +62,7 @@ async def ask(services: Services, email: str, onward: str) -> str | None:
         The id of the workflow that sends it; nothing if no member who still works here has this address.
 
     Raises:
-        Refusal: Temporal does not answer.
+        UserError: Temporal does not answer.
     """
     try:
         address = mail_address(email)
@@ -109,7 +109,7 @@ async def door(services: Services, token: str) -> SignInTarget:
     """What a sign-in link would open. Looking changes nothing.
 
     Raises:
-        Refusal: It was used or has expired (`conflict`), or is not known (`not_found`).
+        UserError: It was used or has expired (`conflict`), or is not known (`not_found`).
     """
     link, member = await _open(services, token)
     return SignInTarget(name=member.name, email=member.email, zone=member.schedule.zone, expires_at=link.expires_at)
@@ -119,7 +119,7 @@ async def enter(services: Services, token: str) -> Entered:
     """Use a sign-in link, once.
 
     Raises:
-        Refusal: As `door`; of two who come at the same time, one is told that it was used.
+        UserError: As `door`; of two who come at the same time, one is told that it was used.
     """
     link, member = await _open(services, token)
     async with services.store.writing() as connection:

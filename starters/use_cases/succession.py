@@ -130,7 +130,7 @@ async def replace_contact(services: Services, account: str, successor: Successor
     """Have somebody follow a contact: what was to go to one goes to the other, and past votes stay on record.
 
     Raises:
-        Refusal: Nobody has the persona, several have it and none is named, the address belongs to somebody else, or
+        UserError: Nobody has the persona, several have it and none is named, the address belongs to somebody else, or
             the actor may not. Or Temporal does not answer: then it is on record, and repeating it tells those who go
             by it.
     """
@@ -158,7 +158,7 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
     """Add a contact; what was held because nobody had their persona goes on.
 
     Raises:
-        Refusal: As many as may have the persona already, the address belongs to somebody else, or the actor may not;
+        UserError: As many as may have the persona already, the address belongs to somebody else, or the actor may not;
             or Temporal does not answer, as for `replace_contact`.
     """
     by = await member_acting(services, actor)
@@ -194,7 +194,8 @@ async def remove_contact(
     """Note that somebody is no contact any more. Where somebody has to follow, what writes to the customer waits.
 
     Raises:
-        Refusal: There is no such contact, or the actor may not; or Temporal does not answer, as for `replace_contact`.
+        UserError: There is no such contact, or the actor may not; or Temporal does not answer, as for
+            `replace_contact`.
     """
     by = await member_acting(services, actor)
     now = present()
@@ -225,7 +226,8 @@ async def erase_contact(
         email: Their address; or their id, to have it told again that they are erased.
 
     Raises:
-        Refusal: There is no such contact, or the actor may not; or Temporal does not answer, as for `replace_contact`.
+        UserError: There is no such contact, or the actor may not; or Temporal does not answer, as for
+            `replace_contact`.
     """
     by = await member_acting(services, actor)
     now = present()
@@ -274,7 +276,7 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
     """Have another member serve an account, for a while or for good: open tasks, mails and meetings become theirs.
 
     Raises:
-        Refusal: The member is unknown, has left, is no TAM or has no link to join; the day is over; or the actor may
+        UserError: The member is unknown, has left, is no TAM or has no link to join; the day is over; or the actor may
             not; or Temporal does not answer, as for `replace_contact`.
     """
     by = await member_acting(services, actor)

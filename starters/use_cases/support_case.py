@@ -147,7 +147,7 @@ async def open_case(services: Services, written: WrittenCase, actor: Actor) -> O
     The same key or the same thread once more opens nothing: the thread's words join its case.
 
     Raises:
-        Refusal: The account, contact or area is none, or the actor may not. Nothing was opened then.
+        UserError: The account, contact or area is none, or the actor may not. Nothing was opened then.
     """
     support_case_views.rules(services).area(written.area)
     await start_pending(services)
@@ -236,7 +236,7 @@ async def answer(services: Services, ref: str, said: Say, actor: Actor) -> CaseD
     """Answer the customer; from then on the next update is promised.
 
     Raises:
-        Refusal: There is no such case, it is over, or the actor may not.
+        UserError: There is no such case, it is over, or the actor may not.
     """
     return await _by_support(services, ref, ActKind.ANSWER, actor, said.text)
 
@@ -302,7 +302,7 @@ async def merge(services: Services, ref: str, wanted: Merge, actor: Actor) -> Ca
     """Make a case a part of another one of the same account; only ever because somebody says so.
 
     Raises:
-        Refusal: As `answer`; or the other case is over, or another account's.
+        UserError: As `answer`; or the other case is over, or another account's.
     """
     member = await _working(services, actor, SUPPORT)
     case, into = await _find(services, ref), await _find(services, wanted.into)
@@ -387,7 +387,7 @@ async def hear_of_gap(services: Services, ref: str, gap: str, status: str, text:
     """Put on a case where a product gap is by now, also on one that is over, and tell whoever has it.
 
     Raises:
-        Refusal: There is no such case, or Temporal does not take it.
+        UserError: There is no such case, or Temporal does not take it.
     """
     case = await _find(services, ref)
     while case.merged_into is not None:
@@ -447,7 +447,7 @@ async def _go_on(services: Services, case: Case, act: CaseAct, said: Submission)
     """Have a case go on that was ended in Temporal, for what opens a case again; nothing where it came to its end.
 
     Raises:
-        Refusal: It was ended in Temporal, and this opens none.
+        UserError: It was ended in Temporal, and this opens none.
     """
     id_ = case_id(case.ref)
     if case.state.is_over or await revivals.ended_since(services, id_) is None:
@@ -525,7 +525,7 @@ async def _eligible(services: Services, email: str) -> str:
     """The member to whom a case is given by hand; never a developer.
 
     Raises:
-        Refusal: Whoever it is may not have cases.
+        UserError: Whoever it is may not have cases.
     """
     async with services.store.reading() as connection:
         member = await accounts.member_by_email(connection, email)

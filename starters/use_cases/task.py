@@ -72,7 +72,7 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         most: How many tasks of each at the most, those with the earliest deadlines; by default all.
 
     Raises:
-        Refusal: The person is no member, or no longer.
+        UserError: The person is no member, or no longer.
     """
     member = await member_named(services, actor) if actor.email else None
     async with services.store.reading() as connection:
@@ -117,7 +117,7 @@ async def show(services: Services, task: str) -> TaskShown:
         task: The workflow's id, or the account and the step (`versayce/onsite_approval`) for the latest attempt.
 
     Raises:
-        Refusal: There is no such task.
+        UserError: There is no such task.
     """
     return await in_full(services, await _find(services, task))
 
@@ -133,7 +133,7 @@ async def by_link(services: Services, token: str) -> TaskLink:
     """What a personal link shows; looking changes nothing.
 
     Raises:
-        Refusal: The link is unknown or expired, or its reader has left.
+        UserError: The link is unknown or expired, or its reader has left.
     """
     async with services.store.reading() as connection:
         link = await access.find_link(connection, token)
@@ -191,7 +191,7 @@ async def decide(
         round_: The round that the person saw; without it, the present one.
 
     Raises:
-        Refusal: The person is not asked, the option or a reason is missing, the request was changed, or the task is
+        UserError: The person is not asked, the option or a reason is missing, the request was changed, or the task is
             decided already: then who decided what and when, and this decision is recorded as late.
     """
     found = await _find(services, task)
@@ -309,8 +309,8 @@ async def _refuse_unrecorded(services: Services, found: Task, option: str) -> No
 
 async def _refuse_unwritten(services: Services, found: Task, option: str) -> None:
     """Refuse to send drafts unread, through the to-do to read them, that a person has to write first."""
-    step, _, chore = found.step.partition(".")
-    if chore == READ_DRAFTS.name and option == SEND:
+    step, _, todo = found.step.partition(".")
+    if todo == READ_DRAFTS.name and option == SEND:
         await message.refuse_unwritten(services, found.account, step)
 
 
@@ -341,7 +341,7 @@ async def request(services: Services, task: str, words: Mapping[str, str], actor
         words: A text for each of the task's `asks`, by name.
 
     Raises:
-        Refusal: The member may not act on accounts, a text is missing or not asked for, or the task is closed.
+        UserError: The member may not act on accounts, a text is missing or not asked for, or the task is closed.
     """
     member = await member_acting(services, actor)
     found = await _find(services, task)
@@ -375,7 +375,7 @@ async def decline(services: Services, task: str, actor: Actor, reason: str | Non
     """Say that a task is not needed; it closes as not requested.
 
     Raises:
-        Refusal: The member may not act on accounts, or the task is closed.
+        UserError: The member may not act on accounts, or the task is closed.
     """
     member = await member_acting(services, actor)
     found = await _find(services, task)
@@ -403,7 +403,7 @@ async def ask(services: Services, task: str, question: str, actor: Actor) -> Rec
     """Ask the requester for information. Deciding stays possible; reminders wait for the answer.
 
     Raises:
-        Refusal: The person is not asked to decide, the question is empty, another one is open, or the task is closed.
+        UserError: The person is not asked to decide, the question is empty, another one is open, or the task is closed.
     """
     found, member, said = await _speak(
         services, task, check(_Question, {"question": question}, "").question, actor, "ask"
@@ -416,7 +416,7 @@ async def answer(services: Services, task: str, text: str, actor: Actor) -> Rece
     """Give the information that a task needs.
 
     Raises:
-        Refusal: The text is empty, no question is open, or the task is closed.
+        UserError: The text is empty, no question is open, or the task is closed.
     """
     found, member, said = await _speak(services, task, check(_Answer, {"text": text}, "").text, actor, "answer")
     word = TaskQuestion(id=said.id, by=member.id, round=found.round)

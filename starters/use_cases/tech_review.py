@@ -98,8 +98,8 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
     """Ask for a review. The same request of an account cannot be asked for twice while it is open.
 
     Raises:
-        Refusal: There is no such account or case, the date is past, nobody has a role that has to answer, or it stands
-            already.
+        UserError: There is no such account or case, the date is past, nobody has a role that has to answer, or it
+            stands already.
     """
     member = await member_acting(services, actor)
     now = present()
@@ -225,7 +225,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
     """Change what is asked for: a new round, in which everybody is heard anew; what was said stays on record.
 
     Raises:
-        Refusal: There is no such review, it is over, it is of another account, or nothing in it has changed.
+        UserError: There is no such review, it is over, it is of another account, or nothing in it has changed.
     """
     member = await member_acting(services, actor)
     found = await _find(services, ref)
@@ -258,7 +258,7 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
     """Say something to a review: as the answer of a side that is asked, else as a remark.
 
     Raises:
-        Refusal: There is no such review, it is over, the stance of a side that is asked is missing, or something was
+        UserError: There is no such review, it is over, the stance of a side that is asked is missing, or something was
             said elsewhere and its link or its author is missing.
     """
     found = await _find(services, ref)
@@ -322,7 +322,7 @@ async def request_meeting(services: Services, ref: str, written: Reason, actor: 
     """Ask to talk about it live; anybody may. The CE sees to it, and writes down what came of it.
 
     Raises:
-        Refusal: There is no such review, or it is over.
+        UserError: There is no such review, or it is over.
     """
     member = await member_named(services, actor)
     found = await _find(services, ref)
@@ -336,7 +336,7 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
     """Say that nobody needs it any more.
 
     Raises:
-        Refusal: There is no such review, it is over, or the member may not act on accounts.
+        UserError: There is no such review, it is over, or the member may not act on accounts.
     """
     member = await member_named(services, actor)
     if not member.roles & (CUSTOMER_FACING | {Role.CE_VP}):
@@ -364,7 +364,7 @@ async def listed(
         search: Words that all have to stand somewhere in it: in a request, a remark or the message.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     return list((await page(services, account, search, also_closed=also_closed)).lines)
 
@@ -383,7 +383,7 @@ async def page(
         most: How many lines at the most; by default all.
 
     Raises:
-        Refusal: As `listed`.
+        UserError: As `listed`.
     """
     words = search.split()[:10]
     async with services.store.reading() as connection:
@@ -407,7 +407,7 @@ async def show(services: Services, ref: str) -> ReviewShown:
     """A review as it was last told.
 
     Raises:
-        Refusal: There is no such review.
+        UserError: There is no such review.
     """
     found = await _find(services, ref)
     async with services.store.reading() as connection:

@@ -19,7 +19,7 @@ def read_request(path: Path) -> ReviewRequest:
     """Read a request: TOML, or Markdown whose front matter is TOML and whose headings are the questions.
 
     Raises:
-        Refusal: It cannot be read, or something in it is missing or wrong.
+        UserError: It cannot be read, or something in it is missing or wrong.
     """
     return parse_request(read_file(path), path.name)
 

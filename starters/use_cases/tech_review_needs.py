@@ -54,7 +54,7 @@ async def needed(services: Services, account: str) -> ReviewNeeds:
     """Which scenarios call for a review of an account and why, and what is not known yet.
 
     Raises:
-        Refusal: There is no such account, or the installation's `reviews.toml` is wrong.
+        UserError: There is no such account, or the installation's `reviews.toml` is wrong.
     """
     known = scenarios(services.settings.data)
     async with services.store.reading() as connection:
@@ -79,7 +79,7 @@ async def gate(services: Services, account: str, name: str) -> GateStanding:
     """Whether a gate is open for an account, why, and which review opened it or has to.
 
     Raises:
-        Refusal: There is no such account or gate.
+        UserError: There is no such account or gate.
     """
     known = next((one for one in GATES if one == name), None)
     if known is None:

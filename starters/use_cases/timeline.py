@@ -46,7 +46,7 @@ async def timeline_of(services: Services, account: str, until: datetime | None =
     """An account's record, oldest first.
 
     Raises:
-        Refusal: There is no such account.
+        UserError: There is no such account.
     """
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
@@ -404,10 +404,10 @@ def _of_task(kind: str, step: str, who: str, about: str) -> str:
 
 
 def _titled(step: str, titles: dict[str, str]) -> str:
-    """A step's title; that of a to-do which insists on a chore for a step, as `kickoff.report`, is said beside it."""
-    name, *_, chore = step.split(".") if "." in step else (step, "")
+    """A step's title; that of a to-do which insists on something for a step, as `kickoff.report`, is said beside it."""
+    name, *_, todo = step.split(".") if "." in step else (step, "")
     title = titles.get(name, _TITLES.get(name, name))
-    return f"{title} ({_CHORES.get(chore, chore.replace('_', ' '))})" if chore else title
+    return f"{title} ({_TODOS.get(todo, todo.replace('_', ' '))})" if todo else title
 
 
 _BY_NAME = {"task.opened", "task.changed", "tech_review.submitted", "tech_review.edited", "tech_review.told"}
@@ -422,7 +422,7 @@ _PEOPLE = {
     "account.complete",
 }
 _TITLES = {"people": "The account's people", "escalation": "Escalation"}
-_CHORES = {
+_TODOS = {
     "drafts": "its drafts",
     "time": "finding a time",
     "report": "how it went",

@@ -16,7 +16,7 @@ async def create(services: Services, name: str, roles: tuple[str, ...]) -> str:
     """Make a bearer token and give its secret, which is shown this once.
 
     Raises:
-        Refusal: The name is taken.
+        UserError: The name is taken.
     """
     async with services.store.writing() as connection:
         return await access.create_token(connection, name, roles, present())
@@ -26,7 +26,7 @@ async def revoke(services: Services, name: str) -> None:
     """Make a token useless from now on.
 
     Raises:
-        Refusal: There is no valid token of this name.
+        UserError: There is no valid token of this name.
     """
     async with services.store.writing() as connection:
         await access.revoke_token(connection, name, present())

@@ -79,7 +79,7 @@ async def bring(services: Services, matter: Matter, actor: Actor) -> TriageShown
     What is broken now opens a support case, once the submitter has confirmed that it is to.
 
     Raises:
-        Refusal: There is no such account, the actor is no member, nobody leads them, they may not open cases, another
+        UserError: There is no such account, the actor is no member, nobody leads them, they may not open cases, another
             kind of matter is confirmed, or Temporal does not take it.
     """
     if matter.confirm and matter.kind is not MatterKind.BROKEN_NOW:

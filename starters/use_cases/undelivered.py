@@ -17,7 +17,7 @@ async def correct(services: Services, task: str, address: str, actor: Actor) -> 
     """Correct the address to which an email failed, and send the email there.
 
     Raises:
-        Refusal: The task is about no such email, the address is the one that failed or no address, or it is somebody
+        UserError: The task is about no such email, the address is the one that failed or no address, or it is somebody
             else's; or the actor may not act on accounts, or not decide the task.
     """
     found = await tasks.show(services, task)
@@ -39,7 +39,8 @@ async def resolve(
     It answers the to-do that stands in the TAM's inbox for it, or in that of a case's owner.
 
     Raises:
-        Refusal: It did not fail, it cannot have arrived, nobody is asked about it yet, or the actor may not decide it.
+        UserError: It did not fail, it cannot have arrived, nobody is asked about it yet, or the actor may not decide
+            it.
     """
     async with services.store.reading() as connection:
         message = await outbox.message(connection, key)

@@ -39,7 +39,7 @@ async def once(
         about: What they chose beside the text.
 
     Raises:
-        Refusal: As `refuse`.
+        UserError: As `refuse`.
     """
     raw = json.dumps(about, sort_keys=True, default=str)
     said = said.model_copy(update={"about": hashlib.sha256(raw.encode()).hexdigest()})
@@ -72,7 +72,7 @@ async def hand_over(
         The workflow's receipt; `LATER` where it waits for a worker.
 
     Raises:
-        Refusal: As `answered`, but never because no worker answers.
+        UserError: As `answered`, but never because no worker answers.
     """
     id_ = word.id  # type: ignore[attr-defined]
     try:

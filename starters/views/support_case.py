@@ -168,7 +168,7 @@ async def listed(
         owner: Only whose owner this is, by address.
 
     Raises:
-        Refusal: There is no such account or member.
+        UserError: There is no such account or member.
     """
     async with services.store.reading() as connection:
         if account is not None:
@@ -190,7 +190,7 @@ async def show(services: Services, ref: str) -> CaseShown:
     """A case with everything that helps with it.
 
     Raises:
-        Refusal: There is none with this number.
+        UserError: There is none with this number.
     """
     async with services.store.reading() as connection:
         case = await support_case.case(connection, ref)
@@ -295,7 +295,7 @@ def rules(services: Services) -> DeskRules:
     """What the desk goes by, from the data directory.
 
     Raises:
-        Refusal: Its file is wrong.
+        UserError: Its file is wrong.
     """
     return support_rules.load(services.settings.data)
 

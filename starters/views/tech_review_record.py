@@ -47,7 +47,7 @@ async def record(services: Services, ref: str) -> Record:
     """The record of a review, as far as it has come.
 
     Raises:
-        Refusal: There is no such review.
+        UserError: There is no such review.
     """
     shown = await tech_review.show(services, ref)
     async with services.store.reading() as connection:
@@ -71,7 +71,7 @@ async def write(services: Services, ref: str, folder: Path) -> RecordFiles:
     """Write the record of a review into a folder, as `TR-0007.md` and `TR-0007.html`.
 
     Raises:
-        Refusal: There is no such review, or the folder cannot be written to.
+        UserError: There is no such review, or the folder cannot be written to.
     """
     return _save(await record(services, ref), folder)
 

@@ -93,7 +93,7 @@ async def rows(here: Installation) -> tuple[Any, ...]:
 
 async def errands_done(here: Installation) -> None:
     """Wait until nothing goes on beside the requests any more."""
-    await asyncio.gather(*here.services.errands)
+    await asyncio.gather(*here.services.background)
 
 
 async def test_a_mailed_link_signs_a_member_in_and_they_act_as_themself(
@@ -195,10 +195,10 @@ async def test_the_answer_does_not_wait_for_temporal(
 
     monkeypatch.setattr(sign_in, "ask", away)
     assert (await reader.post("/sign-in", data={"email": TAM.email})).status_code == 200
-    [errand] = here.services.errands
-    assert not errand.done()
+    [deliver] = here.services.background
+    assert not deliver.done()
     go.set()
-    await errand
+    await deliver
     assert here.mails() == []
 
 

@@ -54,7 +54,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "todos=self.todos)",
     ): WRITE,
     ("correspondence", "Correspondence.all_posted", "await say_the_end(result)"): LAST,
-    ("failures", "Failures._follow_up", "await errand.put(is_over, deadline=await soon(account))"): REAL,
+    ("failures", "Failures._follow_up", "await todo.put(is_over, deadline=await soon(account))"): REAL,
     ("failures", "Failures._follow_up", "await self._take_back(name, attempt)"): REAL,
     ("failures", "Failures._follow_up", "await soon(account)"): REAL,
     (

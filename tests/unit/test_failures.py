@@ -39,7 +39,7 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
         letters=SimpleNamespace(drop_drafts=take_back),
         go_on=lambda work: works.append(asyncio.ensure_future(work)),
         show_anew=lambda _: None,
-        errand=lambda *_: SimpleNamespace(put=put),
+        todo=lambda *_: SimpleNamespace(put=put),
     )
     monkeypatch.setattr(failures, "workflow", SimpleNamespace(now=lambda: datetime(2026, 11, 23, 9, tzinfo=UTC)))
     monkeypatch.setattr(failures, "done", take_back)

@@ -216,7 +216,7 @@ async def message(connection: Connection, key: str) -> Message:
     """One message.
 
     Raises:
-        Refusal: There is none with this key.
+        UserError: There is none with this key.
     """
     row = (await connection.execute(_MESSAGE, {"which": key})).one_or_none()
     if row is None:

@@ -87,7 +87,7 @@ async def _given(
     """The records of a request, and who gives them.
 
     Raises:
-        Refusal: The body is neither such JSON nor such CSV.
+        UserError: The body is neither such JSON nor such CSV.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == CSV:

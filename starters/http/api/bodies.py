@@ -16,7 +16,7 @@ async def read_body(request: Request, model: type[M]) -> M:
     """The request's body.
 
     Raises:
-        Refusal: It is too large, not JSON, or not what the model asks for.
+        UserError: It is too large, not JSON, or not what the model asks for.
     """
     return read_json(model, await request.body())
 

@@ -26,7 +26,7 @@ def _said(typed: dict[str, str]) -> tuple[date, str | None]:
     """Which date is meant, and why.
 
     Raises:
-        Refusal: It is none, or the reason cannot be kept.
+        UserError: It is none, or the reason cannot be kept.
     """
     reason = check(ReasonForm, {"reason": typed.get("reason") or None}, "").reason
     try:

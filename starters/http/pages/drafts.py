@@ -43,7 +43,7 @@ class DraftTyped:
         """What a person changed in a draft; nothing if they changed nothing.
 
         Raises:
-            Refusal: The change makes no sense, or someone else has changed the same text meanwhile.
+            UserError: The change makes no sense, or someone else has changed the same text meanwhile.
         """
         given: dict[str, str | None] = {}
         body = self.body.strip()

@@ -140,7 +140,7 @@ def wall_time(text: str, zone: str) -> datetime:
     """Read what a date and time field gives, in a zone.
 
     Raises:
-        Refusal: It is empty, or a clock of that zone never shows it.
+        UserError: It is empty, or a clock of that zone never shows it.
     """
     try:
         read = datetime.fromisoformat(text)

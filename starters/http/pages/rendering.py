@@ -182,7 +182,7 @@ async def fields(request: Request, *, tells: bool = True) -> dict[str, str]:
         tells: Whether what no store keeps is refused. Where all nonsense gets the same answer, U+FFFD takes its place.
 
     Raises:
-        Refusal: One has a character in it that no store keeps.
+        UserError: One has a character in it that no store keeps.
     """
     found = {
         name: value.replace("\r\n", "\n")

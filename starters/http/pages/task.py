@@ -248,7 +248,7 @@ async def answer_link(request: Request, services: Services, token: str) -> Respo
 
     Raises:
         SignInNeeded: Nobody is, or somebody else.
-        Refusal: The form was not drawn for this session.
+        UserError: The form was not drawn for this session.
     """
     try:
         link = await tasks.by_link(services, token)
