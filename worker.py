@@ -51,7 +51,7 @@ from activities.tech_review import Reviews
 from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
 from rapport import support_rules
-from rapport.mail.letters import MailSettings
+from rapport.mail.context import MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.mail.tokens import Tokens
 from rapport.model.base import Refused, UserError

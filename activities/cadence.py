@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio import activity
 
 from activities.planning import Planning
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import ReviewPlanned, SetRhythm, StandingParty, StandingTime, SyncPlan
 from rapport.model.playbook import ReviewStep, SyncStep

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Gate
 from rapport.rules import calendar, gate as gates

@@ -29,7 +29,8 @@ from activities.writing import (
 from rapport.mail import cadence as recurring, compose, deferral, outbox
 from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import Edits
-from rapport.mail.letters import AccountContext, MailSettings, MessageDraft, VendorContext
+from rapport.mail.context import AccountContext, MailSettings, VendorContext
+from rapport.mail.letters import MessageDraft
 from rapport.mail.smtp import Mailer
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.model.ids import purpose_of

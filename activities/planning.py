@@ -16,7 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from rapport.mail import feed
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.account import Member
 from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import Booking, Invitee, Nudge, Proposal, Slot

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from rapport.mail import deferral, outbox
 from rapport.mail.compose import Person
-from rapport.mail.letters import AccountContext, MailSettings, MessageDraft, VendorContext
+from rapport.mail.context import AccountContext, MailSettings, VendorContext
+from rapport.mail.letters import MessageDraft
 from rapport.model.account import personas
 from rapport.model.ids import message_key
 from rapport.model.message import (

@@ -18,7 +18,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import Policy
 from activities.message import Messages
-from rapport.mail.letters import AccountContext, MailSettings
+from rapport.mail.context import AccountContext, MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.meeting import Booking, Invitee, Proposal, Slot
 from rapport.model.message import MeetingFacts, MessageRequest, Purpose

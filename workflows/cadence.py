@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -43,13 +43,13 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.rules import cadence, details, playbook_migration
     from rapport.rules.operation import UNCHANGED
+    from rapport.rules.playbook_migration import IN_THE_CALENDAR, NOT_IN_PLAYBOOK
     from rapport.rules.todo_template import GONE
 
 from workflows.cadence_mails import Recurring, preparation
 from workflows.correspondence import Correspondence
 from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
-from workflows.playbook_migration import PlaybookMigration
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask, control, soon
 from workflows.words import WordKind
@@ -62,6 +62,10 @@ OPERATIONS: Final = MappingProxyType(
 REPLACED: Final = "replaced: a newer one was written before anybody sent it"
 
 CADENCE_IS_OVER: Final = "what recurs has come to its end"
+
+COUNTED_BY: Final = frozenset({"every"})
+PLANNED_BY: Final = frozenset({"every", "offered", "prepare"})
+"""What of a review says when it is due, and when its times are offered."""
 
 
 @workflow.defn(name=CADENCE.name)
@@ -93,7 +97,6 @@ class Cadence(Correspondence):
         self.retired = dict(state.retired)
         self.gone: list[str] = []
         self.recurring = Recurring(start.account, start.contract, state.mails)
-        self.playbook_migration = PlaybookMigration(self)
         self.alarm = Alarm()
         self.review_over = False
         self._open: list[str] = []
@@ -135,8 +138,8 @@ class Cadence(Correspondence):
         """Do as an adopted playbook says, from the next brief or offer on; with nothing left, come to an end."""
         if self.adopting is not None:
             wanted, self.adopting = self.adopting, None
-            await self.playbook_migration.follow(wanted)
-        self.playbook_migration.forget()
+            await self._adopt(wanted)
+        self._forget_ended()
         if not (self.syncs or self.reviews):
             self.closing = self.changed = True
 
@@ -459,6 +462,113 @@ class Cadence(Correspondence):
             playbook=self.playbook,
             version=self.version,
         )
+
+    # What becomes of it when the account adopts another playbook
+
+    async def _adopt(self, wanted: Iterable[SyncStep | ReviewStep]) -> None:
+        """End, add and redefine rhythms, so that these recur."""
+        steps = {step.name: step for step in wanted}
+        found = playbook_migration.rhythm_changes(self.definitions, steps.values())
+        await self._end_rhythms(found.removed)
+        for name in found.added:
+            self._add_rhythm(steps[name])
+        for change in found.changed:
+            self.timeline.record("rhythm.changed", step=change.step)
+            step, fields = steps[change.step], {field.field for field in change.fields}
+            if isinstance(step, SyncStep):
+                await self._redefine_sync(step, fields)
+            else:
+                await self._redefine_review(step, fields)
+
+    def _forget_ended(self) -> None:
+        """Forget reviews that have ended with the one that was still open."""
+        for name in [name for name, review in self.reviews.items() if review.ends and not self.is_seeing_to]:
+            self._forget_rhythm(name, self.reviews.pop(name).before)
+
+    async def _end_rhythms(self, names: Collection[str]) -> None:
+        """Take standing meetings out of everyone's calendar; a review that is open is held, and no other after it."""
+        syncs = [name for name in names if name in self.syncs]
+        for name in names:
+            self.timeline.record("rhythm.removed", step=name)
+        for name in syncs:
+            if self.syncs[name].standing is not None:
+                self.announce(name, "closed")
+        self.tell_everyone_of_changes()
+        for name in syncs:
+            await self.drop_drafts(NOT_IN_PLAYBOOK, name)
+            sync = self.syncs.pop(name)
+            self._forget_rhythm(name, max(sync.number, sync.sequence))
+        for name in [name for name in names if name in self.reviews]:
+            review = self.reviews[name]
+            last = review.opened.number if review.opened else review.before
+            self.reviews[name] = review.model_copy(update={"ends": True, "plan": None, "before": last})
+
+    def _forget_rhythm(self, name: str, number: int) -> None:
+        self.retired[name] = number
+        self.stale.discard(name)
+        if name not in self.gone:
+            self.gone.append(name)
+
+    def _add_rhythm(self, step: SyncStep | ReviewStep) -> None:
+        """Begin a rhythm; one that comes back counts on, and invites under numbers that nobody has seen."""
+        name, number = step.name, self.retired.get(step.name, 0)
+        if name in self.gone:
+            self.gone.remove(name)
+        if isinstance(step, SyncStep):
+            self.syncs[name] = StandingMeeting(
+                step=step, number=number, sequence=number if name in self.retired else -1
+            )
+        elif name in self.reviews:
+            self.reviews[name] = self.reviews[name].model_copy(
+                update={"step": step, "ends": False, "counted_from": workflow.now()}
+            )
+        else:
+            self.reviews[name] = BusinessReview(step=step, before=number, counted_from=workflow.now())
+        self.stale.add(name)
+        self.timeline.record("rhythm.added", step=name)
+
+    async def _redefine_sync(self, step: SyncStep, fields: set[str]) -> None:
+        name, sync = step.name, self.syncs[step.name]
+        self.stale.add(name)
+        if sync.standing is None or sync.wanted is not None or not IN_THE_CALENDAR & fields:
+            again = {"step": step} if sync.standing is not None else {"step": step, "seek_at": None}
+            self.put(name, sync.model_copy(update=again))
+            return
+        now = workflow.now()
+        anew = cadence.redefined(sync, step, now)
+        after = None
+        if anew.occurrences != sync.occurrences or anew.announced is None:
+            after = max([now, *(one.original for one in sync.recent)])
+        plan = await self.plan_sync(anew, after)
+        # What members said meanwhile is said of the dates that there were.
+        self.put(name, cadence.planned(cadence.redefined(self.syncs[name], step, now), plan))
+        there = plan.party.everyone
+        before = sync.party.everyone if sync.party else ()
+        self.announce(name, "renewed", went=tuple(id_ for id_ in before if id_ not in there))
+
+    async def _redefine_review(self, step: ReviewStep, fields: set[str]) -> None:
+        """Take another definition; the next one that can still be prepared by then is planned anew by it."""
+        name, review = step.name, self.reviews[step.name]
+        self.reviews[name] = review.model_copy(update={"step": step})
+        self.stale.add(name)
+        if review.plan is None or not PLANNED_BY & fields:
+            return
+        if not COUNTED_BY & fields:
+            await self.plan_review(name, review.plan.number)
+            return
+        # They are counted on from the last one: no number, and so no key, is given twice.
+        if review.opened is not None:
+            counted = {"counted_from": review.opened.target, "before": review.opened.number}
+            self.reviews[name] = self.reviews[name].model_copy(update=counted)
+        await self.plan_first(name)
+
+    async def plan_first(self, name: str) -> None:
+        """Plan the first review of those counted now that can still be prepared."""
+        number = self.reviews[name].before + 1
+        plan = await self.plan_review(name, number)
+        while plan.prepare_by <= workflow.now():
+            number += 1
+            plan = await self.plan_review(name, number)
 
     # What it waits for, and telling it
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rapport.mail import chart, invite, support_case
+from rapport.mail.compose import Person
+from rapport.mail.context import AccountContext
 from rapport.mail.support_case import CaseFile
 from rapport.model.account_data import Evidence
 from rapport.model.base import UserError
@@ -19,10 +21,6 @@ from rapport.rules import recurrence
 from rapport.storage import account_data, blocker as blockers, minutes
 from rapport.storage.database import Connection
 from rapport.storage.minutes import KnownMinutes, Reported
-
-if TYPE_CHECKING:
-    from rapport.mail.compose import Person
-    from rapport.mail.letters import AccountContext
 
 
 @dataclass(frozen=True)

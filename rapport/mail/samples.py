@@ -11,7 +11,8 @@ from jinja2 import TemplateError, meta, nodes
 
 from rapport.mail import compose
 from rapport.mail.compose import DRAFT_TOKEN, Edits
-from rapport.mail.letters import AccountContext, MailSettings, MessageDraft
+from rapport.mail.context import AccountContext, MailSettings
+from rapport.mail.letters import MessageDraft
 from rapport.model.account import (
     Account,
     Contact,

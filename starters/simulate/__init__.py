@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rapport.mail import compose, outbox
 from rapport.model.base import UserError
-from starters.simulate.life import Life, beginning
-from starters.simulate.scenarios import SCENARIOS, Scenario
+from starters.simulate.life import Life, Scenario, beginning
+from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import Source
 from starters.simulate.year import Year, look_back, written
 from starters.use_cases import message

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -32,7 +32,6 @@ from rapport.storage.tables import MessageRow, TaskRow
 from rapport.temporal import let_pass, time_skipping
 from starters.programs import find
 from starters.simulate.clockwork import ClockInterceptor, Shift, ShiftedRunner
-from starters.simulate.scenarios import Scenario
 from starters.simulate.sources import Source
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import PLAYBOOKS
@@ -51,6 +50,21 @@ _INTO_THE_MINUTE: Final = timedelta(seconds=20)
 _WEEK: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
 _SETTLES: Final = 30.0
+
+
+class Scenario(Protocol):
+    """What people do.
+
+    Attributes:
+        says: In a few words, for the timeline's first line.
+        looks: At which wall times of the TAM's working days people look at what there is for them.
+    """
+
+    says: str
+    looks: tuple[time, ...]
+
+    async def act(self, life: Life) -> None:
+        """Do what people do when they look. Nobody waits for an answer that would take time to come."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from rapport.mail import compose, outbox
 from rapport.mail.outbox import Message
@@ -15,32 +15,15 @@ from rapport.model.base import UserError
 from rapport.model.task import TaskPhase
 from rapport.rules import calendar
 from rapport.storage import access, account
+from starters.simulate.life import Life, Scenario
 from starters.use_cases import meeting, message, task
 from starters.use_cases.message import Edit
 from starters.use_cases.services import Actor
 from starters.views.task import OptionShown
 
-if TYPE_CHECKING:
-    from starters.simulate.life import Life
-
 T = TypeVar("T")
 
 _LINK: Final = re.compile(r"/m/([\w-]+)")
-
-
-class Scenario(Protocol):
-    """What people do.
-
-    Attributes:
-        says: In a few words, for the timeline's first line.
-        looks: At which wall times of the TAM's working days people look at what there is for them.
-    """
-
-    says: str
-    looks: tuple[time, ...]
-
-    async def act(self, life: Life) -> None:
-        """Do what people do when they look. Nobody waits for an answer that would take time to come."""
 
 
 async def _try(doing: Awaitable[T]) -> T | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import meeting_id, step_of_meeting
 from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote

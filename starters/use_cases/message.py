@@ -9,7 +9,8 @@ from typing import Final
 
 from rapport.mail import cadence, compose, deferral, outbox
 from rapport.mail.compose import Edits
-from rapport.mail.letters import MessageDraft, VendorContext
+from rapport.mail.context import VendorContext
+from rapport.mail.letters import MessageDraft
 from rapport.mail.outbox import Deferrals, Message
 from rapport.mail.smtp import Relay
 from rapport.model.account import Member

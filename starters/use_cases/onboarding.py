@@ -19,7 +19,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport.mail import compose
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel
 from rapport.model.ids import onboarding_id, task_id

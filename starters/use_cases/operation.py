@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.account import Role
 from rapport.model.base import InputModel, Instant, Prose, Refused, StepName, UserError, WireModel
 from rapport.model.ids import cadence_id, onboarding_id

@@ -32,9 +32,9 @@ SLOW: Final = "only where something is new while the channel is being told; test
 
 UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
-        "playbook_migration",
-        "PlaybookMigration._redefine_review",
-        "await self.of.plan_review(name, review.plan.number)",
+        "cadence",
+        "Cadence._redefine_review",
+        "await self.plan_review(name, review.plan.number)",
     ): ADOPT,
     (
         "cadence",

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import emails
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.account_data import (
     Blocker,
     Evidence,

@@ -39,7 +39,8 @@ from rapport.mail.compose import (
     masked,
     message_id,
 )
-from rapport.mail.letters import AccountContext, MessageDraft
+from rapport.mail.context import AccountContext
+from rapport.mail.letters import MessageDraft
 from rapport.model.account import Account, AccountFile, Contact, ContactWork, Member, Schedule, personas
 from rapport.model.base import MAX_NAME, Email, Name, UserError, mail_address
 from rapport.model.message import (

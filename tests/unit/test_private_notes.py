@@ -16,7 +16,8 @@ from temporalio.client import Client
 
 from rapport.mail import cadence
 from rapport.mail.compose import Edits, emails
-from rapport.mail.letters import AccountContext, MessageDraft
+from rapport.mail.context import AccountContext
+from rapport.mail.letters import MessageDraft
 from rapport.model.base import Refused, UserError
 from rapport.model.message import AnnouncementFacts, CaseFacts, HandoverFacts, Purpose, TaskFacts
 from rapport.model.minutes import NewBlocker

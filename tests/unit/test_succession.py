@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
-from rapport.mail.letters import AccountContext
+from rapport.mail.context import AccountContext
 from rapport.model.account import AccountFile, Contact, Role, Schedule, WrittenContact, personas
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import handover_id

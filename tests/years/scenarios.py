@@ -9,8 +9,8 @@ from typing import Final
 
 from rapport.model.account import CHAMPION
 from rapport.model.operation import Operate
-from starters.simulate.life import Life
-from starters.simulate.scenarios import SCENARIOS, Scenario, Smooth
+from starters.simulate.life import Life, Scenario
+from starters.simulate.scenarios import SCENARIOS, Smooth
 from starters.use_cases import operation, succession
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.succession import Successor
