@@ -73,7 +73,7 @@ from workflows.handover import Handover
 from workflows.meeting import Meeting
 from workflows.morning import Morning
 from workflows.notice import Notice
-from workflows.onboarding import Onboarding
+from workflows.onboarding.workflow import Onboarding
 from workflows.relay import RelayAlarm
 from workflows.support_case import SupportCase
 from workflows.sweep import Sweep
@@ -128,7 +128,7 @@ STEADY: Final[Pollers] = (
 11 seconds; now and then the server still answers a question that has ended, and that breaks the connection with all
 that is under way on it."""
 
-MECHANICS = {f"workflows.{module.name}" for module in pkgutil.iter_modules(workflows.__path__)} - {
+MECHANICS = {module.name for module in pkgutil.walk_packages(workflows.__path__, "workflows.") if not module.ispkg} - {
     kind.__module__ for kind in WORKFLOWS
 }
 """The modules that workflows are made with. They keep nothing between runs, so a worker loads each once and not anew

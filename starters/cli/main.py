@@ -72,7 +72,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
 }
 
 
-class Commands(TyperGroup):
+class CommandsOnCall(TyperGroup):
     """The commands by name. To list them takes none of them; to call one takes that one alone."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -118,7 +118,7 @@ def _nothing() -> None:
 
 app = typer.Typer(
     name="rapport",
-    cls=Commands,
+    cls=CommandsOnCall,
     help="Engagement automation for technical account managers.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

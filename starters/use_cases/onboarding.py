@@ -32,7 +32,7 @@ from rapport.storage.contract import Contract
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters.use_cases import revivals
 from starters.use_cases.services import Services, answered, present
-from workflows.onboarding import Onboarding
+from workflows.onboarding.workflow import Onboarding
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE = SearchAttributeKey.for_keyword("RapportStage")

@@ -35,7 +35,7 @@ from starters.use_cases.services import (
 )
 from starters.use_cases.words import hand_over, once
 from workflows.cadence import Cadence
-from workflows.onboarding import Onboarding
+from workflows.onboarding.workflow import Onboarding
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from starters.use_cases.onboarding import PLAYBOOKS
 from starters.use_cases.operation import left_out_for
 from starters.use_cases.services import Services, WorkflowEndedError, answered
 from workflows.cadence import Cadence
-from workflows.onboarding import Onboarding
+from workflows.onboarding.workflow import Onboarding
 
 
 class PlaybookShown(WireModel):

@@ -59,7 +59,7 @@ from starters.views.task import (
     overdue_first,
     people_of,
 )
-from workflows.onboarding import Onboarding
+from workflows.onboarding.workflow import Onboarding
 from workflows.task import HumanTask
 
 # Looking

@@ -28,7 +28,7 @@ def places() -> dict[Place, set[tuple[str, int]]]:
     The same code twice in one function is one place, which is passed once any of it is.
     """
     found: dict[Place, set[tuple[str, int]]] = {}
-    for file in sorted(FOLDER.glob("*.py")):
+    for file in sorted(FOLDER.rglob("*.py")):
         for function, node in _sites(ast.parse(file.read_text()), ""):
             place = (file.stem, function, " ".join(ast.unparse(node).split()))
             end = node.end_lineno or node.lineno

@@ -44,7 +44,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("cadence", "Cadence._have_it_seen_to", "await soon(self.account)"): ENDED,
     ("cadence", "Cadence._seek", "await done(Planning.seek, question, summary, CALENDARS)"): CALENDAR,
     ("cadence", "Cadence.plan_ahead", "await told(id_, 'people_changed')"): OFFERED,
-    ("steps", "Steps._child", "await told(id_, 'people_changed')"): RACE,
+    ("children", "ChildWorkflows.run", "await told(id_, 'people_changed')"): RACE,
     ("channel", "Channel._have_told", "await told(id_, 'more_to_tell')"): SLOW,
     ("correspondence", "Correspondence._delivered", "await give_up(order, outcomes.reason)"): WRITE,
     (
@@ -62,7 +62,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "Failures._take_back",
         "await done(Messages.drop_left_behind, order, 'Take back what a failed step has left', RECORDS)",
     ): REAL,
-    ("failures", "Failures._take_back", "await self.steps.letters.drop_drafts(LEFT_BEHIND, name)"): REAL,
+    ("failures", "Failures._take_back", "await self.state.letters.drop_drafts(LEFT_BEHIND, name)"): REAL,
     ("failures", "Failures._take_back", "await control(id_, ControlKind.CLOSE)"): REAL,
     (
         "meeting",
@@ -90,8 +90,8 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("posting", "is_tried_again", "await ask(given, id_, given.title, is_over=is_over, todos=todos)"): WRITE,
     ("posting", "is_tried_again", "await left_alone(occasion.title)"): WRITE,
     ("posting", "is_tried_again", "await soon(occasion.account)"): WRITE,
-    ("steps", "Steps._child", "await control(id_, ControlKind.CLOSE)"): RACE,
-    ("steps", "Steps._child", "await control(id_, ControlKind.PAUSE)"): RACE,
+    ("children", "ChildWorkflows.run", "await control(id_, ControlKind.CLOSE)"): RACE,
+    ("children", "ChildWorkflows.run", "await control(id_, ControlKind.PAUSE)"): RACE,
     (
         "vacancies",
         "Vacancies._find",
@@ -100,7 +100,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
         "vacancies",
         "Vacancies._find",
-        "await wait_until(self.steps.letters, answer.at[0], is_over, 'Ask again who follows')",
+        "await wait_until(self.state.letters, answer.at[0], is_over, 'Ask again who follows')",
     ): SUCC,
     (
         "support_case",

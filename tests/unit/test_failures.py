@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from rapport.rules.onboarding import StepState
-from workflows import failures
-from workflows.failures import Failures
+from workflows.onboarding import failures
+from workflows.onboarding.failures import Failures
 
 
 async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is_taken_back(
@@ -44,7 +44,7 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
     monkeypatch.setattr(failures, "workflow", SimpleNamespace(now=lambda: datetime(2026, 11, 23, 9, tzinfo=UTC)))
     monkeypatch.setattr(failures, "done", take_back)
     monkeypatch.setattr(failures, "soon", soon)
-    failed = Failures(cast("Any", steps))
+    failed = Failures(cast("Any", steps), lambda _: None)
     failed.follow_up("kickoff", "its workflow ended without a result")
     await asyncio.sleep(0)
     progress["kickoff"] = SimpleNamespace(state=StepState.FAILED, attempt=2)

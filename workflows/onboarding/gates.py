@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -14,11 +12,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.gate import GateStanding
     from rapport.rules.todo_template import PASS_THE_GATE
 
+from workflows.onboarding.state import OnboardingState
 from workflows.options import PLANNING
 from workflows.outcomes import done
-
-if TYPE_CHECKING:
-    from workflows.steps import Steps
 
 
 class Gating:
@@ -28,9 +24,9 @@ class Gating:
         moved: Whether something was heard by which a gate may have opened, or shut.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, state: OnboardingState) -> None:
         """Nothing waits yet."""
-        self.steps = steps
+        self.state = state
         self.moved = False
         self._asked: dict[str, Gate] = {}
         self._shut: dict[Gate, GateStanding] = {}
@@ -40,7 +36,7 @@ class Gating:
     async def look(self) -> None:
         """Ask about the gates of steps that have become due; a playbook without any pays nothing for them."""
         while True:
-            waiting = onboarding.at_gates(self.steps.progress, workflow.now())
+            waiting = onboarding.at_gates(self.state.progress, workflow.now())
             self._asked = {name: gate for name, gate in self._asked.items() if waiting.get(name) == gate}
             if not waiting:
                 self.moved = False
@@ -51,7 +47,7 @@ class Gating:
             self.moved = False
             self._asked = waiting
             question = GatesAsked(
-                account=self.steps.start.account, gates=tuple(dict.fromkeys(waiting.values())), now=workflow.now()
+                account=self.state.start.account, gates=tuple(dict.fromkeys(waiting.values())), now=workflow.now()
             )
             found = await done(Gates.look, question, "Are these gates open?", PLANNING)
             self._take(found)
@@ -62,26 +58,26 @@ class Gating:
         self._shut = {one.gate: one for one in found.standings if not one.open}
         if before != self._shut or self._found is None:
             self._found = found
-            self.steps.show_anew(self._asked)
+            self.state.show_anew(self._asked)
         for one in found.standings:
             if one.gate in self._shut and one.gate not in before:
-                self.steps.timeline.record("gate.shut", about=one.gate)
+                self.state.timeline.record("gate.shut", about=one.gate)
             elif one.gate not in self._shut and one.needed:
-                self.steps.timeline.record("gate.open", about=f"{one.gate} {one.review or ''}".strip())
+                self.state.timeline.record("gate.open", about=f"{one.gate} {one.review or ''}".strip())
         if self._shut and not self._insists:
             self._insists = True
-            self.steps.go_on(self._insist())
+            self.state.go_on(self._insist())
 
     @property
     def held(self) -> set[str]:
         """The due steps that do not begin before a gate is open."""
-        waiting = onboarding.at_gates(self.steps.progress, workflow.now())
+        waiting = onboarding.at_gates(self.state.progress, workflow.now())
         return {name for name, gate in waiting.items() if self._asked.get(name) != gate or gate in self._shut}
 
     @property
     def waits(self) -> dict[str, Wait]:
         """What those steps wait for, by step."""
-        waiting = onboarding.at_gates(self.steps.progress, workflow.now())
+        waiting = onboarding.at_gates(self.state.progress, workflow.now())
         return {
             name: Wait(
                 on=self._shut[gate].on,
@@ -98,11 +94,11 @@ class Gating:
         while not self._is_over():
             assert self._found is not None
             first, wait = next(iter(self.waits.items()))
-            await self.steps.todo(PASS_THE_GATE, first, wait.unblock).see_to(self._found.insist, self._is_over)
+            await self.state.todo(PASS_THE_GATE, first, wait.unblock).see_to(self._found.insist, self._is_over)
             if not self._is_over():
                 # Asked anew: also what nobody has told, such as a review of another path, is seen then.
                 self._found = None
-                self.moved = self.steps.letters.changed = True
+                self.moved = self.state.letters.changed = True
                 await workflow.wait_condition(lambda: self._is_over() or self._found is not None)
         self._insists = False
 

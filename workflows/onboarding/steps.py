@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, TypeVar, assert_never
+from typing import Any, Final, assert_never
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -16,66 +15,53 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Planning, ResumedWaits, Stagger, WaitEnds
     from activities.projection import Projections
     from rapport.model.cadence import CadenceStart
-    from rapport.model.ids import cadence_id, meeting_id, task_id
+    from rapport.model.ids import cadence_id, meeting_id
     from rapport.model.meeting import MeetingStart, Receipt
     from rapport.model.onboarding import OnboardingStart
-    from rapport.model.operation import Control, ControlKind, Operate, Operation
+    from rapport.model.operation import Operate, Operation
     from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
     from rapport.model.projection import Projection, Wait
-    from rapport.model.task import LateDecision, TaskDefinition, TaskResult, TaskStart
-    from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING, WorkflowKind
+    from rapport.model.task import LateDecision
+    from rapport.model.workflows import CADENCE, MEETING
     from rapport.rules import details, onboarding, operation as operations
     from rapport.rules.onboarding import Progress, StepState
-    from rapport.rules.todo_template import TodoTemplate
 
 from workflows.correspondence import Correspondence
-from workflows.failures import Failures
-from workflows.gate import Gating
-from workflows.onsite_approval import OnsiteApproval
+from workflows.onboarding.children import ChildWorkflows
+from workflows.onboarding.failures import Failures
+from workflows.onboarding.gates import Gating
+from workflows.onboarding.messages import StepMails
+from workflows.onboarding.onsite_approval import OnsiteApproval
+from workflows.onboarding.per_contact import PerContactSteps
+from workflows.onboarding.state import OnboardingState
+from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING, RECORDS
-from workflows.outcomes import Denied, OfAccount, begun, beside, done, ended, started, told
-from workflows.per_contact import PerContactSteps
-from workflows.step_mails import StepMails
-from workflows.timeline import Timeline
-from workflows.vacancies import Vacancies
-from workflows.waiting import Alarm, Todo, control
+from workflows.outcomes import Denied, beside, done, started
+from workflows.waiting import Alarm
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
-
-S = TypeVar("S", bound=OfAccount)
-R = TypeVar("R")
 
 
 class Steps:
     """The steps of one onboarding. Entering starts them, leaving waits until all have ended."""
 
     def __init__(self, start: OnboardingStart, letters: Correspondence) -> None:
-        """Every step of the playbook waits, but those that this account does not get.
+        """Nothing has begun.
 
         Args:
             letters: The onboarding itself, which writes the mails of its message steps.
         """
-        self.start = start
-        self.letters = letters
-        self.playbook = start.playbook
-        self.began = workflow.now()
-        self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, self.began, start.at)
-        self.stage = onboarding.current_stage(self.progress)
-        self.timeline = Timeline(start.account, start.contract)
+        self.state = OnboardingState(start, letters)
+        self.stage = onboarding.current_stage(self.state.progress)
+        self.children = ChildWorkflows(self.state)
+        self.vacancies = Vacancies(self.state)
+        self.mails = StepMails(self.state, self.vacancies)
+        self.users = PerContactSteps(self.state, self.children, self.mails)
+        self._venues = OnsiteApproval(self.state)
+        self._gating = Gating(self.state)
+        self._failures = Failures(self.state, self.operate)
         self._alarm = Alarm()
-        self._performing: set[asyncio.Task[None]] = set()
-        self._stale: set[str] = set()
         self._agreed: dict[str, datetime] = {}
-        self._todo_counts: Counter[tuple[str, str]] = Counter()
-        self.users = PerContactSteps(self)
-        self.mails = StepMails(self)
-        self.vacancies = Vacancies(self)
-        self._venues = OnsiteApproval(self)
-        self._gating = Gating(self)
-        self._failures = Failures(self)
-        self._open: dict[str, list[str]] = {}
-        self._controls: dict[str, Control] = {}
-        self._moves = self._moves_told = 0
         self._staggers = False
         self._paused_since: datetime | None = None
         self._cancelled = False
@@ -85,7 +71,7 @@ class Steps:
 
     async def __aenter__(self) -> Steps:
         """Begin."""
-        self.timeline.record("onboarding.started", about=self.start.playbook.name)
+        self.state.timeline.record("onboarding.started", about=self.state.start.playbook.name)
         self._driving = beside(self.drive())
         return self
 
@@ -98,47 +84,42 @@ class Steps:
         if self._driving is None or kind in (GeneratorExit, asyncio.CancelledError):
             return
         await self._driving
-        await self.letters.all_over()
+        await self.state.letters.all_over()
 
     async def drive(self) -> None:
         """Begin what is due, write down what is new, and wait for either."""
-        while self.letters.has_news:
-            self.letters.changed = False
+        while self.state.letters.has_news:
+            self.state.letters.changed = False
             self._venues.offer_conversions()
-            if not self.is_paused:
-                await self.vacancies.look()
+            if not self.state.is_paused:
+                await self.vacancies.look(self.users.look_again)
                 await self._plan_dues()
                 # The last before any begins: what became due until now has been asked about then.
                 await self._gating.look()
-                if not self.is_paused:
+                if not self.state.is_paused:
                     free = self._free
                     for name in onboarding.due_now(free, workflow.now()):
                         self._begin(name)
                     self._alarm.set(onboarding.next_due(free), "The next step becomes due")
-            await self._tell_of_people()
-            await self._send_controls()
-            await self.letters.carry_out_releases()
+            await self.children.tell_of_people()
+            await self.children.send_controls()
+            await self.state.letters.carry_out_releases()
             await self._project()
             if self._unfinished:
-                await workflow.wait_condition(lambda: self.letters.changed or self._is_due)
+                await workflow.wait_condition(lambda: self.state.letters.changed or self._is_due)
 
     @property
     def has_more(self) -> bool:
         """Whether a step is still to be done, or to be told."""
-        return bool(self._unfinished or self._stale)
+        return bool(self._unfinished or self.state.stale)
 
     @property
     def _unfinished(self) -> bool:
-        return onboarding.unfinished(self.progress) or bool(self._performing)
+        return onboarding.unfinished(self.state.progress) or bool(self.state.performing)
 
     @property
     def _is_due(self) -> bool:
-        return self._alarm.rings and not self.is_paused
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether nothing begins and nobody is reminded; what people say is still taken."""
-        return self.letters.paused_at is not None
+        return self._alarm.rings and not self.state.is_paused
 
     @property
     def told_stage(self) -> str | None:
@@ -147,42 +128,26 @@ class Steps:
 
     def operate(self, operation: Operation) -> Receipt:
         """Do what a member says with the whole; `operations.judge` has let it pass."""
-        paused_at = self.letters.paused_at
-        applied = operations.apply(self.progress, paused_at, operation, workflow.now())
+        paused_at = self.state.letters.paused_at
+        applied = operations.apply(self.state.progress, paused_at, operation, workflow.now())
         if applied.outcome == operations.UNCHANGED:
             return Receipt(accepted=True, outcome=applied.outcome)
         for name, step in applied.steps.items():
-            if self.progress.get(name) != step:
-                self._stale.add(name)
-        self.progress, self.letters.paused_at = applied.steps, applied.paused_at
-        self._controls.update(applied.controls)
+            if self.state.progress.get(name) != step:
+                self.state.stale.add(name)
+        self.state.progress, self.state.letters.paused_at = applied.steps, applied.paused_at
+        self.children.controls.update(applied.controls)
         self._staggers = self._staggers or applied.staggers
         if operation.kind is Operate.RESUME:
             self._paused_since = self._paused_since or paused_at
         if operation.kind is Operate.ADOPT and operation.playbook is not None:
-            self.playbook = operation.playbook
+            self.state.playbook = operation.playbook
         self._cancelled = self._cancelled or operation.kind is Operate.CANCEL
-        self.timeline.record(
+        self.state.timeline.record(
             f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id
         )
-        self.letters.changed = True
+        self.state.letters.changed = True
         return Receipt(accepted=True, outcome=applied.outcome)
-
-    async def _tell_of_people(self) -> None:
-        """Pass on that people came, left or took over: what has just begun is not on record, and hears it from here."""
-        if self._moves_told != self._moves:
-            self._moves_told = self._moves
-            for id_ in [id_ for ids in self._open.values() for id_ in ids]:
-                await told(id_, "people_changed")
-
-    async def _send_controls(self) -> None:
-        """Pass on what the workflows of running steps have to know; mails of a step have no workflow of their own."""
-        controls, self._controls = self._controls, {}
-        for name, word in controls.items():
-            for id_ in list(self._open.get(name, ())):
-                await control(id_, word.kind)
-            if word.kind is ControlKind.CLOSE:
-                await self.letters.drop_drafts("the step is over", name)
 
     async def _plan_dues(self) -> None:
         """Give a due instant to each waiting step of which everything in `after` has ended."""
@@ -191,17 +156,17 @@ class Steps:
             since, self._paused_since = self._paused_since, None
             await self._give_back_what_was_left(since)
         waits = []
-        for name in onboarding.ready(self.progress):
-            step = self.progress[name]
-            since = onboarding.began_waiting(step, self.progress, self.began)
+        for name in onboarding.ready(self.state.progress):
+            step = self.state.progress[name]
+            since = onboarding.began_waiting(step, self.state.progress, self.state.began)
             if step.definition.offset is None:
-                self._set(name, due=since)
+                self.state.set(name, due=since)
             else:
                 waits.append((name, step.definition.offset, since))
         if waits:
             answer = await done(
                 Planning.dues,
-                WaitEnds(account=self.start.account, waits=tuple(waits)),
+                WaitEnds(account=self.state.start.account, waits=tuple(waits)),
                 "When do the next steps become due?",
                 PLANNING,
             )
@@ -212,22 +177,25 @@ class Steps:
 
     async def _give_back_what_was_left(self, paused_at: datetime) -> None:
         """Move each wait that a pause has interrupted."""
-        waits = {name: step.due for name, step in self.progress.items() if step.due and step.due > paused_at}
+        waits = {name: step.due for name, step in self.state.progress.items() if step.due and step.due > paused_at}
         if waits:
             question = ResumedWaits(
-                account=self.start.account, paused_at=paused_at, now=workflow.now(), instants=tuple(waits.values())
+                account=self.state.start.account,
+                paused_at=paused_at,
+                now=workflow.now(),
+                instants=tuple(waits.values()),
             )
             answer = await done(Planning.resumed, question, "What time is left until the next steps?", PLANNING)
             self._set_dues(dict(zip(waits, answer.at, strict=True)))
 
     async def _stagger(self) -> None:
         """Let what is due at once begin on one business day after the other."""
-        waiting = {name: step for name, step in self.progress.items() if step.state is StepState.WAITING}
+        waiting = {name: step for name, step in self.state.progress.items() if step.state is StepState.WAITING}
         dues = {name: step.due for name, step in waiting.items() if step.due is not None}
-        if len(onboarding.due_now(self.progress, workflow.now())) > 1:
+        if len(onboarding.due_now(self.state.progress, workflow.now())) > 1:
             answer = await done(
                 Planning.stagger,
-                Stagger(account=self.start.account, dues=dues, now=workflow.now()),
+                Stagger(account=self.state.start.account, dues=dues, now=workflow.now()),
                 "Which of these steps begins when?",
                 PLANNING,
             )
@@ -236,13 +204,13 @@ class Steps:
     def _set_dues(self, dues: Mapping[str, datetime]) -> None:
         """Unless someone has ended the step, or adopted another plan, while the answer was looked for."""
         for name, due in dues.items():
-            if name in self.progress and self.progress[name].state is StepState.WAITING:
-                self._set(name, due=due)
+            if name in self.state.progress and self.state.progress[name].state is StepState.WAITING:
+                self.state.set(name, due=due)
 
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""
-        self.vacancies.moved = self.letters.changed = True
-        self._moves += 1
+        self.vacancies.moved = self.state.letters.changed = True
+        self.children.moves += 1
         self.users.hear_of_people()
 
     def hear_late(self, decision: LateDecision) -> None:
@@ -251,28 +219,19 @@ class Steps:
 
     def hear_of_gates(self) -> None:
         """Take the word that a gate may have opened, or shut."""
-        self._gating.moved = self.letters.changed = True
-
-    def show_anew(self, names: Iterable[str]) -> None:
-        """Have what these steps wait for be told again, soon."""
-        self.tell_anew(names)
-        self.letters.changed = True
-
-    def tell_anew(self, names: Iterable[str]) -> None:
-        """The same, with whatever is told next."""
-        self._stale |= set(names)
+        self._gating.moved = self.state.letters.changed = True
 
     @property
     def _free(self) -> dict[str, Progress]:
         """The steps that neither somebody's absence holds nor a gate."""
-        held = onboarding.held(self.progress, self.vacancies.vacant) | self._gating.held
-        return {name: step for name, step in self.progress.items() if name not in held}
+        held = onboarding.held(self.state.progress, self.vacancies.vacant) | self._gating.held
+        return {name: step for name, step in self.state.progress.items() if name not in held}
 
     def _begin(self, name: str) -> None:
         """Begin a step. What it does first is on its way when this returns, and takes along what is to be told."""
-        self._set(name, state=StepState.RUNNING, began=workflow.now())
-        self.timeline.record("step.began", step=name)
-        step = self.progress[name].definition
+        self.state.set(name, state=StepState.RUNNING, began=workflow.now())
+        self.state.timeline.record("step.began", step=name)
+        step = self.state.progress[name].definition
         match step:
             case MeetingStep():
                 work = self._meet(step)
@@ -281,59 +240,48 @@ class Steps:
             case TaskStep():
                 work = self._decide(step)
             case CadenceStep():
-                work = self._recur(self.progress[name].attempt)
+                work = self._recur(self.state.progress[name].attempt)
             case _:
                 assert_never(step)
-        self.go_on(self._perform(name, work))
-
-    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
-        """See to something beside the rest; leaving waits for it."""
-        task = beside(work)
-        self._performing.add(task)
-        task.add_done_callback(self._performed)
-
-    def _performed(self, task: asyncio.Task[None]) -> None:
-        # Whoever waits for the last of them looks again once it is out of the way, and not before.
-        self._performing.discard(task)
-        self.letters.changed = True
+        self.state.go_on(self._perform(name, work))
 
     async def _perform(self, name: str, work: Coroutine[Any, Any, str | Denied]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
-        attempt = self.progress[name].attempt
+        attempt = self.state.progress[name].attempt
         result = await work
-        self._open.pop(name, None)
-        if self.progress[name].state is not StepState.RUNNING or self.progress[name].attempt != attempt:
+        self.children.open.pop(name, None)
+        if self.state.progress[name].state is not StepState.RUNNING or self.state.progress[name].attempt != attempt:
             # Somebody has skipped it, or completed it elsewhere: that is on record.
             return
         if isinstance(result, Denied):
-            self._set(name, state=StepState.FAILED, ended=workflow.now(), outcome=result.reason)
-            self.timeline.record("step.ended", step=name, about=f"failed: {result.reason}")
+            self.state.set(name, state=StepState.FAILED, ended=workflow.now(), outcome=result.reason)
+            self.state.timeline.record("step.ended", step=name, about=f"failed: {result.reason}")
             self._failures.follow_up(name, result.reason)
         else:
-            self._set(name, state=StepState.DONE, ended=workflow.now(), outcome=result)
-            self.timeline.record("step.ended", step=name, about=result)
+            self.state.set(name, state=StepState.DONE, ended=workflow.now(), outcome=result)
+            self.state.timeline.record("step.ended", step=name, about=result)
 
     async def _meet(self, step: MeetingStep) -> str | Denied:
         if step.merged_into is not None and self._venues.was_onsite(step.merged_into):
             return f"with_{step.merged_into}"
-        attempt = self.progress[step.name].attempt
+        attempt = self.state.progress[step.name].attempt
         onsite = self._venues.is_onsite(step)
         if onsite:
             step = step.held_onsite()
         start = MeetingStart(
-            account=self.start.account,
-            contract=self.start.contract,
+            account=self.state.start.account,
+            contract=self.state.start.contract,
             step=step,
             attempt=attempt,
             undecided=onsite is None,
             booked=self._agreed.get(step.name),
         )
-        result = await self._child(
+        result = await self.children.run(
             step.name,
             MEETING,
             start,
-            meeting_id(self.start.account, step.name, attempt),
-            summary=f"{step.title} with {self.start.account}",
+            meeting_id(self.state.start.account, step.name, attempt),
+            summary=f"{step.title} with {self.state.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
         if isinstance(result, Denied):
@@ -345,46 +293,11 @@ class Steps:
         """Put a question to people, and tell the meetings that wait for its outcome."""
         if step.for_each is not None:
             return await self.users.ask_about_each(step, step.for_each)
-        result = await self.ask_people(step, step.definition())
+        result = await self.children.ask_people(step, step.definition())
         # Also where nobody will say any more: whoever waits for word must not wait for ever.
         outcome = result if isinstance(result, Denied) else result.outcome
         await self._venues.tell(step.name, None if isinstance(outcome, Denied) else outcome)
         return outcome
-
-    async def ask_people(
-        self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
-    ) -> TaskResult | Denied:
-        """Put one question.
-
-        Args:
-            about: The contact whom it concerns, where each of several has a task of their own.
-        """
-        attempt = self.progress[step.name].attempt
-        start = TaskStart(
-            account=self.start.account,
-            contract=self.start.contract,
-            subject=self.start.account,
-            step=step.name,
-            title=step.title,
-            attempt=attempt,
-            about=about,
-            definition=definition,
-        )
-        return await self._child(
-            step.name,
-            HUMAN_TASK,
-            start,
-            task_id(self.start.account, step.name, attempt, about),
-            summary=f"{step.title}, for {self.start.account}",
-            about=definition.question,
-        )
-
-    def todo(self, template: TodoTemplate, name: str, unblock: str | None) -> Todo:
-        """One more to-do for a step."""
-        self._todo_counts[template.name, name] += 1
-        number = self._todo_counts[template.name, name]
-        title = self.progress[name].definition.title
-        return Todo(template, self.letters, self.start.contract, name, title, number, unblock)
 
     async def _recur(self, attempt: int) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
@@ -392,15 +305,15 @@ class Steps:
             return "runs"
         self._recurs = True
         gone = (StepState.DROPPED, StepState.SKIPPED)
-        steps = (step.definition for step in self.progress.values() if step.state not in gone)
+        steps = (step.definition for step in self.state.progress.values() if step.state not in gone)
         rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
-        account = self.start.account
+        account = self.state.start.account
         start = CadenceStart(
             account=account,
-            contract=self.start.contract,
+            contract=self.state.start.contract,
             steps=rhythms,
-            playbook=self.playbook.name,
-            version=self.playbook.version,
+            playbook=self.state.playbook.name,
+            version=self.state.playbook.version,
         )
         about = ", ".join(f"{step.title}, every {step.every}" for step in rhythms)
         cadence = await started(CADENCE, start, cadence_id(account), summary=f"What recurs for {account}", about=about)
@@ -410,87 +323,64 @@ class Steps:
         cadence.add_done_callback(asyncio.Task.exception)
         return "runs"
 
-    async def _child(
-        self, name: str, kind: WorkflowKind[S, R], start: S, id_: str, *, summary: str, about: str
-    ) -> R | Denied:
-        """Have a workflow of its own do a step. It ends by its own work alone, whatever becomes of this one."""
-        moves = self._moves
-        child = await begun(kind, start, id_, summary=summary, about=about)
-        if self._moves != moves:
-            await told(id_, "people_changed")
-        if self.progress[name].state is not StepState.RUNNING:
-            # Somebody has ended the step while its workflow was being started.
-            await control(id_, ControlKind.CLOSE)
-        else:
-            self._open.setdefault(name, []).append(id_)
-            if self.is_paused:
-                await control(id_, ControlKind.PAUSE)
-        return await ended(child, kind)
-
-    async def withdraw(self, name: str, about: str) -> None:
-        """End a step's to-do about somebody who has left."""
-        id_ = task_id(self.start.account, name, self.progress[name].attempt, about)
-        if id_ in self._open.get(name, ()):
-            await control(id_, ControlKind.CLOSE)
-
     def _write(self, step: MessageStep) -> Coroutine[Any, Any, str | Denied]:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)
         return self.mails.sent(step, self.mails.write(step, self.pending_projection()))
 
-    def _set(self, name: str, **values: object) -> None:
-        self.progress[name] = self.progress[name].model_copy(update=values)
-        self._stale.add(name)
-
     def pending_projection(self) -> Projection | None:
         """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
-        self.timeline.record_troubles(self.letters.troubles)
-        stage = onboarding.current_stage(self.progress)
+        self.state.timeline.record_troubles(self.state.letters.troubles)
+        stage = onboarding.current_stage(self.state.progress)
         if stage is not self.stage:
             self.stage = stage
             reached = self.told_stage or "done"
             workflow.upsert_search_attributes([STAGE.value_set(reached)])
             if reached != operations.CANCELLED:
-                self.timeline.record("stage.reached", about=reached)
+                self.state.timeline.record("stage.reached", about=reached)
         self.mails.look()
-        if not self._stale and not self.timeline.has_entries:
+        if not self.state.stale and not self.state.timeline.has_entries:
             return None
-        stale, self._stale = self._stale, set()
-        held, hold = onboarding.held(self.progress, self.vacancies.vacant), self.vacancies.hold or Wait()
-        waits = {name: hold for name in self.progress if name in held}
+        stale, self.state.stale = self.state.stale, set()
+        held, hold = onboarding.held(self.state.progress, self.vacancies.vacant), self.vacancies.hold or Wait()
+        waits = {name: hold for name in self.state.progress if name in held}
         waits |= self._gating.waits | self.mails.waits | self._failures.waits
         self._projected += 1
         workflow.set_current_details(
             details.onboarding(
-                self.start.account, self.progress, self.letters.paused_at, self.vacancies.hold, self._gating.waits
+                self.state.start.account,
+                self.state.progress,
+                self.state.letters.paused_at,
+                self.vacancies.hold,
+                self._gating.waits,
             )
         )
         return Projection(
-            account=self.start.account,
-            contract=self.start.contract,
+            account=self.state.start.account,
+            contract=self.state.start.contract,
             run_id=workflow.info().run_id,
             number=self._projected,
             stage=self.told_stage,
-            playbook=self.playbook.name,
-            version=self.playbook.version,
+            playbook=self.state.playbook.name,
+            version=self.state.playbook.version,
             now=workflow.now(),
-            ended=not onboarding.unfinished(self.progress),
-            paused_at=self.letters.paused_at,
+            ended=not onboarding.unfinished(self.state.progress),
+            paused_at=self.state.letters.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
                 if milestone.kind == "message" or milestone.step in waits
                 else milestone
-                for milestone in onboarding.milestones(self.progress)
+                for milestone in onboarding.milestones(self.state.progress)
                 if milestone.step in stale
             ),
-            entries=self.timeline.take_entries(),
+            entries=self.state.timeline.take_entries(),
         )
 
     def take_back(self, news: Projection) -> None:
         """Tell again what whoever took it has not written."""
-        self.timeline.take_back(news.entries)
-        self.show_anew(one.step for one in news.milestones if one.step in self.progress)
+        self.state.timeline.take_back(news.entries)
+        self.state.show_anew(one.step for one in news.milestones if one.step in self.state.progress)
 
     async def _project(self) -> None:
         """Write down what no activity has taken along, in one local activity."""

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.playbook_migration import Plan
 
 from workflows.correspondence import Correspondence
-from workflows.steps import Steps
+from workflows.onboarding.steps import Steps
 from workflows.words import WordKind
 
 
@@ -32,7 +32,7 @@ class Onboarding(Correspondence):
         super().__init__(start.account)
         self.start = start
         self.steps = Steps(start, self)
-        self.timeline = self.steps.timeline
+        self.timeline = self.steps.state.timeline
 
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
@@ -43,7 +43,7 @@ class Onboarding(Correspondence):
             await self.reach(Stage.TRAINING_PLAN)
             await self.reach(Stage.ROLLOUT)
             await self.reach(Stage.CADENCE)
-        return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.progress.items()})
+        return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.state.progress.items()})
 
     def pending_projection(self) -> Projection | None:
         """What its steps have to tell; an activity that does something anyway takes it along."""
@@ -64,7 +64,7 @@ class Onboarding(Correspondence):
 
     async def reach(self, stage: Stage) -> None:
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
-        await workflow.wait_condition(lambda: onboarding.reached(stage, self.steps.progress))
+        await workflow.wait_condition(lambda: onboarding.reached(stage, self.steps.state.progress))
 
     @workflow.update(name="operate", description="Pause, resume, skip, redo, complete, adopt, cancel")
     def operate(self, operation: Operation) -> Receipt:
@@ -84,7 +84,7 @@ class Onboarding(Correspondence):
         self.timeline.record("word.refused", who=word.by, submission=word.id, about=reason)
 
     def _judge_operation(self, operation: Operation) -> str | None:
-        return operations.judge(self.steps.progress, operation)
+        return operations.judge(self.steps.state.progress, operation)
 
     def _take_operation(self, operation: Operation) -> Receipt:
         return self.steps.operate(operation)
@@ -109,10 +109,10 @@ class Onboarding(Correspondence):
         """The plan that the account follows; what adopting another playbook would change is told from it."""
         return Plan(
             contract=self.start.contract,
-            playbook=self.steps.playbook.name,
-            version=self.steps.playbook.version,
+            playbook=self.steps.state.playbook.name,
+            version=self.steps.state.playbook.version,
             paused_at=self.paused_at,
-            steps=self.steps.progress,
+            steps=self.steps.state.progress,
         )
 
     @workflow.query(name="view", description="The account's onboarding as it stands")
@@ -122,7 +122,7 @@ class Onboarding(Correspondence):
             account=self.start.account,
             contract=self.start.contract,
             stage=self.steps.told_stage,
-            paused=self.steps.is_paused,
+            paused=self.steps.state.is_paused,
             paused_at=self.paused_at,
             milestones=tuple(
                 MilestoneView(
@@ -133,6 +133,6 @@ class Onboarding(Correspondence):
                     at=step.ended or step.began or step.due,
                     outcome=step.outcome,
                 )
-                for name, step in self.steps.progress.items()
+                for name, step in self.steps.state.progress.items()
             ),
         )

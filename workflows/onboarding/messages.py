@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from temporalio import workflow
 
@@ -18,13 +18,12 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import INSISTING, READ_DRAFTS
 
+from workflows.onboarding.state import OnboardingState
+from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
 from workflows.outcomes import REFUSED, Denied, done
 
 UNWRITTEN: Final = Denied(REFUSED, "a mail cannot be written")
-
-if TYPE_CHECKING:
-    from workflows.steps import Steps
 
 
 class StepMails:
@@ -34,9 +33,10 @@ class StepMails:
         waits: What message steps wait for, and those that say so until they take it back, by step.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, state: OnboardingState, vacancies: Vacancies) -> None:
         """Nothing is written yet."""
-        self.steps = steps
+        self.state = state
+        self.vacancies = vacancies
         self.waits: dict[str, Wait] = {}
         self._kept_waits: set[str] = set()
 
@@ -44,14 +44,14 @@ class StepMails:
         self, step: MessageStep, news: Projection | None = None, to: tuple[str, ...] = (), occurrence: int = 1
     ) -> asyncio.Task[tuple[str, ...] | None]:
         """Have mails of a step written: to everyone of its personas, or to some of them; it begins at once."""
-        reviewed = (self.steps.start.review or step.review) != "auto"
+        reviewed = (self.state.start.review or step.review) != "auto"
         occasion = MessageRequest(
-            account=self.steps.start.account,
-            contract=self.steps.start.contract,
+            account=self.state.start.account,
+            contract=self.state.start.contract,
             step=step.name,
             title=step.title,
             workflow_id=workflow.info().workflow_id,
-            attempt=self.steps.progress[step.name].attempt,
+            attempt=self.state.progress[step.name].attempt,
             occurrence=occurrence,
             purpose=Purpose.MESSAGE,
             email=step.email,
@@ -61,7 +61,7 @@ class StepMails:
             now=workflow.now(),
             news=news,
         )
-        return self.steps.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
+        return self.state.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
 
     async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Denied:
         """How many of a step's mails have gone, once each has or was kept from it."""
@@ -70,8 +70,8 @@ class StepMails:
             return UNWRITTEN
         told = await self.told_of(step.name, keys)
         # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
-        while self.steps.letters.departed & set(keys) and await self.goes_on(step.name):
-            self.steps.letters.departed -= set(keys)
+        while self.state.letters.departed & set(keys) and await self.goes_on(step.name):
+            self.state.letters.departed -= set(keys)
             keys = await self.write(step) or keys
             told = await self.told_of(step.name, keys)
         return told
@@ -80,42 +80,42 @@ class StepMails:
         """Wait until nobody is missing; whether the step still runs then."""
 
         def runs() -> bool:
-            return self.steps.progress[name].state is StepState.RUNNING
+            return self.state.progress[name].state is StepState.RUNNING
 
-        await workflow.wait_condition(lambda: not self.steps.vacancies.vacant or not runs())
+        await workflow.wait_condition(lambda: not self.vacancies.vacant or not runs())
         return runs()
 
     async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
         """The same of mails that are written."""
         await self._have_read(name, keys)
-        await self.steps.letters.all_settled(keys)
-        sent = sum(self.steps.letters.states[key] is MessageState.SENT for key in keys)
-        joined = sum(key in self.steps.letters.joined for key in keys)
+        await self.state.letters.all_settled(keys)
+        sent = sum(self.state.letters.states[key] is MessageState.SENT for key in keys)
+        joined = sum(key in self.state.letters.joined for key in keys)
         return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
 
     async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
         """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
 
         def unread() -> tuple[str, ...]:
-            return tuple(key for key in self.steps.letters.drafts if key in keys)
+            return tuple(key for key in self.state.letters.drafts if key in keys)
 
         if not unread():
             return
         insist, due = await self._patience(unread())
         self.waits[name] = self._wait_for_the_tam(due)
-        self.steps.show_anew([name])
-        todo = self.steps.todo(READ_DRAFTS, name, self._approve)
+        self.state.show_anew([name])
+        todo = self.state.todo(READ_DRAFTS, name, self._approve)
         result = await todo.see_to(insist, lambda: not unread())
         if result is not None:
-            self.steps.letters.release_by(result, unread())
+            self.state.letters.release_by(result, unread())
 
     async def _patience(self, drafts: tuple[str, ...]) -> tuple[datetime, datetime]:
         """When somebody is asked once more to read drafts, and by when that is due."""
-        known = [self.steps.letters.unread.pop(key) for key in drafts if key in self.steps.letters.unread]
+        known = [self.state.letters.unread.pop(key) for key in drafts if key in self.state.letters.unread]
         if known:
             return known[0]
         # Some of them were written by an attempt that nobody heard of.
-        question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=INSISTING)
+        question = FollowUp(account=self.state.start.account, since=workflow.now(), days=INSISTING)
         answer = await done(Planning.follow_up, question, "When is this followed up?", PLANNING)
         insist, due = answer.at
         return insist, due
@@ -128,11 +128,11 @@ class StepMails:
         else:
             self._kept_waits.add(name)
             self.waits[name] = wait
-        self.steps.show_anew([name])
+        self.state.show_anew([name])
 
     @property
     def _approve(self) -> str:
-        return in_name(f"rapport message approve --account {self.steps.start.account}")
+        return in_name(f"rapport message approve --account {self.state.start.account}")
 
     def _wait_for_the_tam(self, deadline: datetime) -> Wait:
         return Wait(
@@ -145,13 +145,13 @@ class StepMails:
 
     def look(self) -> None:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
-        drafted = {step_of(key) for key in self.steps.letters.drafts} | self._kept_waits
-        deferred = {step_of(key): at for key, at in self.steps.letters.deferred.items()}
+        drafted = {step_of(key) for key in self.state.letters.drafts} | self._kept_waits
+        deferred = {step_of(key): at for key, at in self.state.letters.deferred.items()}
         for name in [name for name in self.waits if name not in drafted and name not in deferred]:
             del self.waits[name]
-            self.steps.tell_anew([name])
+            self.state.tell_anew([name])
         for name, at in deferred.items():
             wait = Wait(what="the working time of those who get it", deadline=at)
-            if name in self.steps.progress and name not in drafted and self.waits.get(name) != wait:
+            if name in self.state.progress and name not in drafted and self.waits.get(name) != wait:
                 self.waits[name] = wait
-                self.steps.tell_anew([name])
+                self.state.tell_anew([name])

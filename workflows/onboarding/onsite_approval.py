@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -14,24 +12,22 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import CONVERT
 
+from workflows.onboarding.state import OnboardingState
 from workflows.outcomes import told
-
-if TYPE_CHECKING:
-    from workflows.steps import Steps
 
 
 class OnsiteApproval:
     """The part of an onboarding's steps that knows which meetings are held on site."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, state: OnboardingState) -> None:
         """Nothing is approved yet."""
-        self.steps = steps
+        self.state = state
         self._late: list[LateDecision] = []
         self._offered: set[str] = set()
 
     def was_onsite(self, name: str) -> bool:
         """Whether a meeting was held on site, and so took in those that are merged into it."""
-        meeting = self.steps.progress[name]
+        meeting = self.state.progress[name]
         held = meeting.state is StepState.DONE and meeting.outcome == "held"
         return held and isinstance(meeting.definition, MeetingStep) and self.is_onsite(meeting.definition) is True
 
@@ -39,7 +35,7 @@ class OnsiteApproval:
         """Whether a meeting is held on site by the approval that it may have; nothing while that is open."""
         if step.onsite is None:
             return False
-        approval = self.steps.progress[step.onsite.approval]
+        approval = self.state.progress[step.onsite.approval]
         return approval.outcome == step.onsite.outcome if approval.state.ended else None
 
     async def tell(self, approval: str, outcome: str | None) -> None:
@@ -51,7 +47,7 @@ class OnsiteApproval:
         """The running meetings that are held on site if this is approved."""
         return [
             (name, step.definition.onsite)
-            for name, step in self.steps.progress.items()
+            for name, step in self.state.progress.items()
             if step.state is StepState.RUNNING
             and isinstance(step.definition, MeetingStep)
             and step.definition.onsite is not None
@@ -61,27 +57,27 @@ class OnsiteApproval:
     def hear_late(self, decision: LateDecision) -> None:
         """Take a decision that came after its task was closed; it changes nothing by itself."""
         self._late.append(decision)
-        self.steps.letters.changed = True
+        self.state.letters.changed = True
 
     def offer_conversions(self) -> None:
         """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""
         late, self._late = self._late, []
         for decision in late:
-            approval = self.steps.progress.get(decision.step)
+            approval = self.state.progress.get(decision.step)
             for name, onsite in self._approved_by(decision.step):
                 was_denied = approval is not None and approval.outcome != onsite.outcome
                 if was_denied and decision.option == onsite.outcome and name not in self._offered:
                     self._offered.add(name)
-                    self.steps.timeline.record("meeting.conversion_offered", step=name)
-                    self.steps.go_on(self._offer_conversion(name))
+                    self.state.timeline.record("meeting.conversion_offered", step=name)
+                    self.state.go_on(self._offer_conversion(name))
 
     async def _offer_conversion(self, name: str) -> None:
-        todo = self.steps.todo(CONVERT, name, None)
-        result = await todo.put(lambda: self.steps.progress[name].state is not StepState.RUNNING)
+        todo = self.state.todo(CONVERT, name, None)
+        result = await todo.put(lambda: self.state.progress[name].state is not StepState.RUNNING)
         if result is not None and result.outcome == "convert":
             await self._settle(name, Venue(onsite=True))
 
     async def _settle(self, name: str, venue: Venue) -> None:
         """Tell a meeting that waits for it whether it is held on site; one that has ended meanwhile is no error."""
-        attempt = self.steps.progress[name].attempt
-        await told(meeting_id(self.steps.start.account, name, attempt), "settle", venue)
+        attempt = self.state.progress[name].attempt
+        await told(meeting_id(self.state.start.account, name, attempt), "settle", venue)

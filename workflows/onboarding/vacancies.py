@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from temporalio import workflow
 
@@ -13,12 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import audience, onboarding
     from rapport.rules.todo_template import NAME_A_SUCCESSOR, TODO_DAYS
 
+from workflows.onboarding.state import OnboardingState
 from workflows.options import PLANNING
 from workflows.outcomes import done
 from workflows.waiting import Todo, wait_until
-
-if TYPE_CHECKING:
-    from workflows.steps import Steps
 
 
 class Vacancies:
@@ -30,48 +28,51 @@ class Vacancies:
         hold: What the steps wait for that are held for it.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, state: OnboardingState) -> None:
         """Everyone is there."""
-        self.steps = steps
+        self.state = state
         self.moved = False
         self.vacant: tuple[str, ...] = ()
         self.hold: Wait | None = None
         self._searches = 0
 
-    async def look(self) -> None:
+    async def look(self, looked: Callable[[], None]) -> None:
         """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
 
         Nobody is asked while nothing of that kind is heard, so it costs nothing then.
+
+        Args:
+            looked: Is called each time that it is known who is there.
         """
         while self.moved:
             self.moved = False
-            question = VacanciesAsked(account=self.steps.start.account, now=workflow.now())
+            question = VacanciesAsked(account=self.state.start.account, now=workflow.now())
             answer = await done(Planning.vacancies, question, "Is anybody missing?", PLANNING)
-            await self.steps.letters.drop_departed()
+            await self.state.letters.drop_departed()
             searched = bool(self.vacant)
             if answer.personas != self.vacant:
-                self.steps.show_anew(sorted(onboarding.held(self.steps.progress, self.vacant or answer.personas)))
+                self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant or answer.personas)))
                 self.vacant = answer.personas
-                self.steps.timeline.record(
+                self.state.timeline.record(
                     "account.vacant" if self.vacant else "account.complete", about=",".join(self.vacant)
                 )
             self.hold = self._wait(answer.ask_again)
             if self.vacant and not searched:
-                self.steps.go_on(self._find())
-            self.steps.users.look_again()
+                self.state.go_on(self._find())
+            looked()
 
     async def _find(self) -> None:
         """Have the TAM name whoever follows, as often as it takes: what is held does not go on without them."""
 
         def is_over() -> bool:
-            return not self.vacant or not onboarding.unfinished(self.steps.progress)
+            return not self.vacant or not onboarding.unfinished(self.state.progress)
 
         while not is_over():
             self._searches += 1
             todo = Todo(
                 NAME_A_SUCCESSOR,
-                self.steps.letters,
-                self.steps.start.contract,
+                self.state.letters,
+                self.state.start.contract,
                 "people",
                 audience.missing(self.vacant).capitalize(),
                 self._searches,
@@ -79,11 +80,11 @@ class Vacancies:
             )
             await todo.put(is_over)
             if not is_over():
-                question = FollowUp(account=self.steps.start.account, since=workflow.now(), days=TODO_DAYS[1:])
+                question = FollowUp(account=self.state.start.account, since=workflow.now(), days=TODO_DAYS[1:])
                 answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
                 self.hold = self._wait(answer.at[0])
-                self.steps.show_anew(sorted(onboarding.held(self.steps.progress, self.vacant)))
-                await wait_until(self.steps.letters, answer.at[0], is_over, "Ask again who follows")
+                self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant)))
+                await wait_until(self.state.letters, answer.at[0], is_over, "Ask again who follows")
 
     def _wait(self, until: datetime) -> Wait | None:
-        return audience.wait_for_successor(self.steps.start.account, self.vacant, until) if self.vacant else None
+        return audience.wait_for_successor(self.state.start.account, self.vacant, until) if self.vacant else None

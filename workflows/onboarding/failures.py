@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from temporalio import workflow
 
@@ -15,12 +15,10 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import DECIDE_ON_FAILURE, failed_because
 
+from workflows.onboarding.state import OnboardingState
 from workflows.options import RECORDS
 from workflows.outcomes import done
 from workflows.waiting import control, soon
-
-if TYPE_CHECKING:
-    from workflows.steps import Steps
 
 
 class Failures:
@@ -30,44 +28,49 @@ class Failures:
         waits: What each of them is waiting for, by step.
     """
 
-    def __init__(self, steps: Steps) -> None:
-        """Nothing has failed."""
-        self.steps = steps
+    def __init__(self, state: OnboardingState, operate: Callable[[Operation], object]) -> None:
+        """Nothing has failed.
+
+        Args:
+            operate: Does with the whole what the TAM decides.
+        """
+        self.state = state
+        self._operate = operate
         self.waits: dict[str, Wait] = {}
 
     def follow_up(self, name: str, reason: str) -> None:
         """Take care of a step that has just failed, for a reason in fixed words."""
-        self.steps.go_on(self._follow_up(name, self.steps.progress[name].attempt, reason))
+        self.state.go_on(self._follow_up(name, self.state.progress[name].attempt, reason))
 
     async def _follow_up(self, name: str, attempt: int, reason: str) -> None:
         """Take back what is left of it, and have the TAM decide, as often as it takes: what is after it holds."""
 
         def is_over() -> bool:
-            step = self.steps.progress.get(name)
+            step = self.state.progress.get(name)
             return step is None or step.state is not StepState.FAILED or step.attempt != attempt
 
-        account = self.steps.start.account
+        account = self.state.start.account
         unblock = in_name(f"rapport onboarding redo {account} {name} --reason …")
         self.waits[name] = wait = Wait(
             on=("tam",), what=f"the TAM, to decide what follows: {reason}", unblock=unblock, since=workflow.now()
         )
-        self.steps.show_anew([name])
+        self.state.show_anew([name])
         await self._take_back(name, attempt)
         while not is_over():
-            todo = self.steps.todo(failed_because(reason), name, unblock)
+            todo = self.state.todo(failed_because(reason), name, unblock)
             result = await todo.put(is_over, deadline=await soon(account))
             if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
                 kind = Operate(result.outcome)
-                self.steps.operate(Operation(id=result.submission or todo.id, by=result.by, kind=kind, step=name))
+                self._operate(Operation(id=result.submission or todo.id, by=result.by, kind=kind, step=name))
         # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
         if self.waits.get(name) is wait:
             del self.waits[name]
-        self.steps.show_anew([name])
+        self.state.show_anew([name])
 
     async def _take_back(self, name: str, attempt: int) -> None:
         """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to."""
-        await self.steps.letters.drop_drafts(LEFT_BEHIND, name)
-        start = self.steps.start
+        await self.state.letters.drop_drafts(LEFT_BEHIND, name)
+        start = self.state.start
         order = LeftBehind(
             account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from temporalio import workflow
 
@@ -17,12 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.projection import Wait
     from rapport.rules import details, todo
 
+from workflows.onboarding.children import ChildWorkflows
+from workflows.onboarding.messages import UNWRITTEN, StepMails
+from workflows.onboarding.state import OnboardingState
 from workflows.options import PLANNING
 from workflows.outcomes import Denied, beside, done
-from workflows.step_mails import UNWRITTEN
-
-if TYPE_CHECKING:
-    from workflows.steps import Steps
 
 
 class Mailing:
@@ -60,9 +58,11 @@ class Mailing:
 class PerContactSteps:
     """The part of an onboarding's steps that looks at people one by one."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, state: OnboardingState, children: ChildWorkflows, mails: StepMails) -> None:
         """Nothing is known yet."""
-        self.steps = steps
+        self.state = state
+        self.children = children
+        self.mails = mails
         self._mailings: dict[str, Mailing] = {}
 
     async def ask_about_each(self, step: TaskStep, persona: str) -> str | Denied:
@@ -71,9 +71,9 @@ class PerContactSteps:
         self._wait(step.name, details.roles(step.assign), step.question)
         definition = step.definition()
         results = await asyncio.gather(
-            *(self.steps.ask_people(step, definition, about=one.contact) for one in everyone)
+            *(self.children.ask_people(step, definition, about=one.contact) for one in everyone)
         )
-        self.steps.mails.keep_waiting(step.name, None)
+        self.mails.keep_waiting(step.name, None)
         for result in results:
             if isinstance(result, Denied):
                 return result
@@ -94,12 +94,12 @@ class PerContactSteps:
             if mailing.looked:
                 await self._see_to_successors(mailing)
         del self._mailings[step.name]
-        self.steps.mails.keep_waiting(step.name, None)
+        self.mails.keep_waiting(step.name, None)
         written = [work.result() for work in mailing.work]
         if any(some is None for some in written):
             return UNWRITTEN
         keys = tuple(key for key in mailing.keys if person_of(key) not in mailing.owed_to)
-        told = await self.steps.mails.told_of(step.name, keys)
+        told = await self.mails.told_of(step.name, keys)
         left_out = len(mailing.readers - mailing.owed_to) - len(keys)
         return f"{told}, {left_out} not written" if left_out > 0 else told
 
@@ -123,7 +123,7 @@ class PerContactSteps:
         if unknown:
             self._wait(step.name, ("tam",), "the TAM, to find out what the mails need")
         if known:
-            writing = self.steps.mails.write(step, to=known, occurrence=mailing.next_occurrence())
+            writing = self.mails.write(step, to=known, occurrence=mailing.next_occurrence())
             mailing.work.append(beside(self._see_off(mailing, writing)))
         for one in unknown:
             work = self._write_once_known(mailing, one, mailing.next_occurrence())
@@ -137,23 +137,23 @@ class PerContactSteps:
             if not self._has_theirs(mailing, reader):
                 mailing.owed_to.add(reader)
                 mailing.owed += 1
-                await self.steps.withdraw(mailing.step.name, reader)
-        if mailing.owed and await self.steps.mails.goes_on(mailing.step.name):
+                await self.children.withdraw(mailing.step.name, reader)
+        if mailing.owed and await self.mails.goes_on(mailing.step.name):
             before = len(mailing.readers)
             self._see_to(mailing, await self._known(mailing.step.to, mailing.step.needs))
             mailing.owed = 0 if len(mailing.readers) > before else mailing.owed
 
     def _has_theirs(self, mailing: Mailing, reader: str) -> bool:
-        states = self.steps.letters.states
+        states = self.state.letters.states
         return any(person_of(key) == reader and states.get(key) is MessageState.SENT for key in mailing.keys)
 
     async def _write_once_known(self, mailing: Mailing, reader: KnownFacts, occurrence: int) -> tuple[str, ...] | None:
         """Have the TAM find out what a mail needs; then write it. Nothing known, nothing written."""
         step = mailing.step
-        result = await self.steps.ask_people(step, todo.finding_out(reader.missing), about=reader.contact)
+        result = await self.children.ask_people(step, todo.finding_out(reader.missing), about=reader.contact)
         if isinstance(result, Denied) or result.outcome != todo.FOUND:
             return ()
-        writing = self.steps.mails.write(step, to=(reader.contact,), occurrence=occurrence)
+        writing = self.mails.write(step, to=(reader.contact,), occurrence=occurrence)
         return await self._see_off(mailing, writing)
 
     async def _see_off(self, mailing: Mailing, writing: asyncio.Task[tuple[str, ...] | None]) -> tuple[str, ...] | None:
@@ -161,14 +161,14 @@ class PerContactSteps:
         keys = await writing
         if keys:
             mailing.keys += keys
-            await self.steps.mails.told_of(mailing.step.name, keys)
+            await self.mails.told_of(mailing.step.name, keys)
         return keys
 
     async def _known(self, personas: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> tuple[KnownFacts, ...]:
         """Everyone of some personas, with what is not known of their work."""
-        question = Knowing(account=self.steps.start.account, personas=personas, facts=facts)
+        question = Knowing(account=self.state.start.account, personas=personas, facts=facts)
         answer = await done(Tasks.known, question, "Who are they, and what is known of their work?", PLANNING)
         return answer.contacts
 
     def _wait(self, name: str, on: tuple[str, ...], what: str) -> None:
-        self.steps.mails.keep_waiting(name, Wait(on=on, what=what, unblock="rapport inbox", since=workflow.now()))
+        self.mails.keep_waiting(name, Wait(on=on, what=what, unblock="rapport inbox", since=workflow.now()))

@@ -1,0 +1,83 @@
+"""What an onboarding's parts know of its steps, and the little that each of them may do to these."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from rapport.model.onboarding import OnboardingStart
+    from rapport.rules import onboarding
+    from rapport.rules.onboarding import Progress
+    from rapport.rules.todo_template import TodoTemplate
+
+from workflows.correspondence import Correspondence
+from workflows.outcomes import beside
+from workflows.timeline import Timeline
+from workflows.waiting import Todo
+
+
+class OnboardingState:
+    """How far each step is, and who has to be told.
+
+    Attributes:
+        letters: The onboarding itself, as what writes its mails and knows whether it is paused.
+        playbook: The plan that the account follows.
+        began: Since when.
+        progress: Each step by name, in the playbook's order.
+        stale: The steps of which something is new that SQL does not know yet.
+        performing: What is under way for steps beside the rest.
+    """
+
+    def __init__(self, start: OnboardingStart, letters: Correspondence) -> None:
+        """Every step of the playbook waits, but those that this account does not get."""
+        self.start = start
+        self.letters = letters
+        self.playbook = start.playbook
+        self.began = workflow.now()
+        self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, self.began, start.at)
+        self.timeline = Timeline(start.account, start.contract)
+        self.stale: set[str] = set()
+        self.performing: set[asyncio.Task[None]] = set()
+        self._todo_counts: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing begins and nobody is reminded; what people say is still taken."""
+        return self.letters.paused_at is not None
+
+    def set(self, name: str, **values: object) -> None:
+        """Change how a step stands."""
+        self.progress[name] = self.progress[name].model_copy(update=values)
+        self.stale.add(name)
+
+    def show_anew(self, names: Iterable[str]) -> None:
+        """Have what these steps wait for be told again, soon."""
+        self.tell_anew(names)
+        self.letters.changed = True
+
+    def tell_anew(self, names: Iterable[str]) -> None:
+        """Have what these steps wait for be told again, together with whatever is told next."""
+        self.stale |= set(names)
+
+    def todo(self, template: TodoTemplate, name: str, unblock: str | None) -> Todo:
+        """One more to-do for a step."""
+        self._todo_counts[template.name, name] += 1
+        number = self._todo_counts[template.name, name]
+        title = self.progress[name].definition.title
+        return Todo(template, self.letters, self.start.contract, name, title, number, unblock)
+
+    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """See to something beside the rest; the onboarding does not end before it is done."""
+        task = beside(work)
+        self.performing.add(task)
+        task.add_done_callback(self._performed)
+
+    def _performed(self, task: asyncio.Task[None]) -> None:
+        # Whoever waits for the last of them looks again once it is out of the way, and not before.
+        self.performing.discard(task)
+        self.letters.changed = True
