@@ -120,7 +120,9 @@ _WAITING = ("waiting_on", "waiting_for", "unblock", "deadline", "since")
 _HERE = update(MilestoneRow).where(
     MilestoneRow.contract == bindparam("of_contract"), MilestoneRow.step == bindparam("of_step")
 )
-_TELL_STEP = _HERE.values({name: bindparam(name) for name in _WAITING})
+# The last word of a workflow that was ended from outside may be written after its step was found to have failed, and
+# what the step waits for by then is its TAM's decision.
+_TELL_STEP = _HERE.where(MilestoneRow.state != "failed").values({name: bindparam(name) for name in _WAITING})
 _PROJECT = (
     update(ContractRow)
     .where(ContractRow.id == bindparam("contract"), ContractRow.projected < bindparam("number"))

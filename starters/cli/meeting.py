@@ -80,7 +80,7 @@ def book(
         zone = (await member_acting(services, actor)).schedule.zone
         return await meeting.book(services, account, step, parse_instant(start, "--start", zone), actor)
 
-    _receipt(with_office(data, work, as_json=json), "Booked; the invitations go out.", as_json=json)
+    _receipt(with_office(data, work, as_json=json), "Booked; the invitations go out next.", as_json=json)
 
 
 @app.command()

@@ -631,7 +631,8 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
         elif id_ not in shown and alive:
             closing += 1
     if found:
-        what, named = f"Temporal and SQL do not agree on {len(found)} workflows", tuple(found[:MOST_WORKFLOWS])
+        named = tuple(found[:MOST_WORKFLOWS])
+        what = f"Temporal and SQL do not agree on {len(found)} workflow{'s' if len(found) > 1 else ''}"
         if len(found) > len(named):
             what += f"; {len(found) - len(named)} more than are listed here"
         return Check(

@@ -79,8 +79,13 @@ async def test_a_failed_step_says_why_wherever_it_is_told(here: Installation) ->
     key = await failed_kickoff(here)
     id_ = await asked(here, key)
     why = "its workflow ended without a result"
-    (kickoff,) = [one for one in (await onboardings.status(here.services, key)).milestones if one.step == "kickoff"]
-    assert (kickoff.outcome, kickoff.waiting_for) == (why, f"the TAM, to decide what follows: {why}")
+
+    async def told() -> bool:
+        milestones = (await onboardings.status(here.services, key)).milestones
+        (kickoff,) = [one for one in milestones if one.step == "kickoff"]
+        return (kickoff.outcome, kickoff.waiting_for) == (why, f"the TAM, to decide what follows: {why}")
+
+    await until(told, "the reason in the status")
     assert f"Kickoff failed: {why}" in [entry.what for entry in await timeline.timeline_of(here.services, key)]
     shown = await task.show(here.services, id_)
     assert shown.question == f"This step failed: {why}. Later steps are on hold. How should it continue?"

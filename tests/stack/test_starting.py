@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, onboarding_id
 from rapport.model.message import MessageState
+from rapport.model.operation import Operate
 from rapport.storage import account as account_storage, contract as contracts
 from rapport.storage.sqlite import LocalConnection
 from starters.use_cases import (
@@ -22,10 +23,12 @@ from starters.use_cases import (
     meeting as meetings,
     message,
     onboarding as onboardings,
+    operation,
     services as office_module,
     timeline,
 )
 from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
 from starters.use_cases.services import LATER, Services
 from tests.conftest import CHAMPION, TAM, USER, Installation, account, by, installation, until
 
@@ -70,10 +73,12 @@ async def test_a_contract_starts_once_for_ever(here: Installation) -> None:
         found = await contracts.latest(connection, key)
     assert found is not None
     handle = here.client.get_workflow_handle(onboarding_id(key))
-    await handle.terminate("test")
+    written = OperationWritten(reason="They were bought.")
+    await operation.operate(here.services, key, Operate.CANCEL, written, TAM)
+    await handle.result()
     again = await onboardings.start(here.services, StartRequest(file=account(key, found.id)))
     assert again == first.model_copy(update={"created": False})
-    assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
+    assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
 
 
 async def test_a_refused_start_leaves_nothing(here: Installation) -> None:
@@ -240,5 +245,5 @@ async def test_the_portfolio_asks_no_more_for_more_accounts(
     one = await statements()
     for key in keys[1:]:
         await accounts.import_account(here.services, account(key, new_id("C")))
-    # Three of what onboardings wait for, two of cases and reviews.
-    assert (one, await statements()) == ((1, 6), (6, 6))
+    # Three of what onboardings wait for, two of cases and reviews, one of what was ended in Temporal.
+    assert (one, await statements()) == ((1, 7), (6, 7))

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from rapport.model.account import AccountFile
 from rapport.model.base import UserError
-from rapport.model.projection import Milestone, Projection, TimelineEvent, Wait
+from rapport.model.projection import Milestone, Projection, StepNews, TimelineEvent, Wait
 from rapport.model.reading import read_toml
 from rapport.playbooks import load
 from rapport.storage import (
@@ -391,6 +391,22 @@ async def test_a_late_projection_overwrites_nothing(store: Store) -> None:
     async with store.reading() as connection:
         assert [step.state for step in await contracts.milestones(connection, contract.id)] == ["done"]
         assert (await contracts.concerned(connection, "versayce", contract.id))[0].stage == "done"
+
+
+async def test_the_last_word_of_what_was_ended_does_not_hide_that_its_step_failed(store: Store) -> None:
+    """What a meeting waited for, written after its step had failed, does not stand in the place of who decides now."""
+    contract = file().contract
+    assert contract is not None
+    failed = projection(contract.id, 1, state="failed")
+    decides = Wait(on=("tam",), what="the TAM, to decide what follows")
+    told = failed.model_copy(update={"milestones": (failed.milestones[0].model_copy(update={"wait": decides}),)})
+    late = StepNews(contract=contract.id, step="hello", wait=Wait(on=("tam",), what="four drafts"), now=NOW, entries=())
+    async with store.writing() as connection:
+        await contracts.request(connection, "versayce", contract, load("enterprise"), "onboarding/versayce", NOW)
+        await contracts.project(connection, told)
+        await contracts.tell_step(connection, late)
+    async with store.reading() as connection:
+        assert [step.wait.what for step in await contracts.milestones(connection, contract.id)] == [decides.what]
 
 
 async def test_an_entry_is_written_once(store: Store) -> None:
