@@ -14,7 +14,7 @@ from rapport.storage.tables import Base
 from tests.browser.conftest import Site, Visits
 from tests.conftest import CHAMPION, text_of, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 LEADS = """() => [...document.querySelectorAll("a[href], area[href], iframe[src], form:not([method=post])")].map(
   (one) => ({url: one.href || one.src || one.action, kept: one.hasAttribute("download")}))"""

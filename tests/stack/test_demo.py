@@ -28,6 +28,9 @@ from bench.processes import children_named
 from starters.cli.main import app
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.long
+
+
 LIMIT = 60.0
 RAPPORT = str(Path(sys.executable).parent / "rapport")
 ANY_PORT = ("--http-port", "0", "--temporal-port", "0", "--ui-port", "0", "--smtp-port", "0")

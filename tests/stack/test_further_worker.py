@@ -26,6 +26,9 @@ from starters.use_cases import doctor
 from starters.use_cases.doctor import CheckVerdict
 from tests.conftest import until
 
+pytestmark = pytest.mark.long
+
+
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 CHOSEN: Mapping[str, st.SearchStrategy[Any]] = {
     "data": WORDS.map(lambda name: Path("/somewhere") / name.replace("/", "-")),

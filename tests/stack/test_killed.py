@@ -32,7 +32,7 @@ from tests.stack.test_races import MANAGER, QUESTION
 from worker import build
 from workflows.task import HumanTask
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 
 async def test_a_decision_outlives_the_worker_that_took_it(dev_server: Client, tmp_path: Path) -> None:

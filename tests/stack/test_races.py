@@ -14,7 +14,7 @@ from rapport.model.workflows import HUMAN_TASK
 from starters.use_cases import account as accounts, task, timeline
 from tests.conftest import Installation, account, by, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 ROUNDS = 100
 MANAGER, VICE = "ines.moreau@foobar.example", "henrik.dahl@foobar.example"

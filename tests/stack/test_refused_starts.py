@@ -19,6 +19,9 @@ from starters.use_cases.doctor import CheckVerdict
 from tests.conftest import ROOT, Installation
 from tests.stack.test_demo import ANY_PORT, RAPPORT, environment
 
+pytestmark = pytest.mark.long
+
+
 WORKER = [sys.executable, "worker.py"]
 SERVE = [sys.executable, "-m", "starters.http.serve", "--port", "1"]
 BEGINNINGS = {

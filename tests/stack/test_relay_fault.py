@@ -42,7 +42,7 @@ from tests.conftest import (
 )
 from tests.helpers_mail import ScriptedRelay, scripted_relay
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 MANAGER = "ines.moreau@foobar.example"
 REFUSED = "535 5.7.8 wrong user or password"

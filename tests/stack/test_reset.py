@@ -12,7 +12,7 @@ from rapport.model.operation import Control, ControlKind
 from tests.conftest import Installation, until
 from tests.support.ended import end, is_open, milestone, onboarded, to_customer
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 
 async def reset(here: Installation, key: str) -> None:

@@ -65,6 +65,9 @@ from starters.use_cases.action import shown as shown_actions
 from starters.use_cases.blocker import shown as shown_blockers
 from starters.use_cases.services import LISTED, Services
 
+pytestmark = pytest.mark.long
+
+
 NOW: Final = datetime(2027, 3, 1, 9, tzinfo=UTC)
 FEW, MANY, EACH = 100, 10_000, 100
 """How many accounts, and how many of them one TAM serves."""
