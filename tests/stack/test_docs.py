@@ -70,6 +70,14 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """A path of the repository in running text leads to a file or a folder."""
+    parts = r"(?:rapport|activities|workflows|starters|tests|bench|examples|docs)"
+    for path in re.findall(rf"`({parts}/[\w./*-]+)`", page.read_text()):
+        assert any(ROOT.glob(path.rstrip("/"))), path
+
+
 def test_a_page_has_commands_to_run() -> None:
     """Without commands the tests above would prove nothing."""
     assert sum(len(commands(page)) for page in PAGES) >= 15
