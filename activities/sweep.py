@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clock import heartbeats
 from activities.delivery import Policy
+from activities.late_reply import unasked
 from rapport.mail import outbox
 from rapport.model.account import Role
 from rapport.model.base import UserError
@@ -64,6 +65,7 @@ class Sweeping:
         # Beginning is safe to repeat, so it need not wait longer than whoever has put it on record takes.
         begun = question.now - SETTLE
         sending = await self._unsent(begun)
+        replies = await unasked(self.store, self.client, question.now, begun)
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
             asked = set(await tasks.open_about_emails(connection))
@@ -76,6 +78,7 @@ class Sweeping:
                 reviews=tuple([await tech_review.start(connection, one) for one in waiting]),
                 gaps=sending.gaps,
                 announcements=sending.announcements,
+                replies=replies,
             )
             await sweep.note(connection, question.now, strays)
             return strays

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
         ANNOUNCING,
         ENDED_OUTSIDE,
         GAP,
+        HUMAN_TASK,
         SUPPORT_CASE,
         SUPPORT_DESK,
         SWEEP,
@@ -53,6 +54,10 @@ class Sweep:
             await started(ANNOUNCING, one, announcing_id(one.ref), summary=f"Tell the channel of {one.ref}")
             for one in strays.announcements
         ]
+        replies = [
+            await started(HUMAN_TASK, one.start, one.task, summary="Have a late reply answered", policy=ONCE)
+            for one in strays.replies
+        ]
         missing = await done(Missing.gone, asked, "What was ended outside Rapport?", SWEEPS)
         gone = [
             await started(ENDED_OUTSIDE, one, ended_outside_id(one.workflow_id), summary="Ask whether it goes on")
@@ -67,4 +72,5 @@ class Sweep:
             reviews=sum(one is not None for one in reviews),
             gaps=sum(one is not None for one in gaps),
             announcements=sum(one is not None for one in announcements),
+            replies=sum(one is not None for one in replies),
         )

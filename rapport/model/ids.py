@@ -145,9 +145,14 @@ def unwritten_task(account: str, workflow_id: str, number: int) -> str:
     return task_id(account, UNWRITTEN_STEP, number, hashlib.sha256(workflow_id.encode()).hexdigest()[:12])
 
 
-def late_reply_task(account: str, submission: str) -> str:
-    """The to-do about a reply to a meeting that had ended, which is one submission."""
-    return task_id(account, "reply", 1, hashlib.sha256(submission.encode()).hexdigest()[:12])
+def late_reply_task(account: str, workflow_id: str, voter: str, submission: str | None = None) -> str:
+    """The to-do about a reply to a meeting that came too late, which is one submission.
+
+    Without it, what the ids of all to-dos about one person's replies to one meeting begin with.
+    """
+    theirs = hashlib.sha256(f"{workflow_id}/{voter}".encode()).hexdigest()[:12]
+    one = "" if submission is None else hashlib.sha256(submission.encode()).hexdigest()[:12]
+    return task_id(account, "reply", 1, f"{theirs}{one}")
 
 
 def ended_outside_id(workflow_id: str) -> str:

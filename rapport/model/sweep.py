@@ -9,6 +9,7 @@ from rapport.model.base import Instant, WireModel
 from rapport.model.gap import GapStart
 from rapport.model.projection import TimelineEvent
 from rapport.model.support_case import CaseStart
+from rapport.model.task import TaskStart
 from rapport.model.tech_review import ReviewStart
 from rapport.model.undelivered import UndeliveredStart
 
@@ -31,6 +32,13 @@ class SweepAsked(WireModel):
     now: Instant
 
 
+class LateReplyTodo(WireModel):
+    """The to-do about a reply to a time poll that came too late, and its workflow's id."""
+
+    task: str
+    start: TaskStart
+
+
 class Strays(WireModel):
     """What is on record and has nobody at work on it, to be gone on with once."""
 
@@ -39,6 +47,7 @@ class Strays(WireModel):
     reviews: tuple[ReviewStart, ...] = ()
     gaps: tuple[GapStart, ...] = ()
     announcements: tuple[AnnouncingStart, ...] = ()
+    replies: tuple[LateReplyTodo, ...] = ()
 
 
 class Gone(WireModel):
@@ -108,4 +117,5 @@ class Swept(WireModel):
     reviews: int = 0
     gaps: int = 0
     announcements: int = 0
+    replies: int = 0
     gone: int = 0

@@ -19,6 +19,9 @@ HAS_ENDED: Final = "the meeting has ended"
 IS_BOOKED: Final = "the time is already booked"
 """Why a reply does not count that comes after the time was booked."""
 
+TOO_LATE: Final = (HAS_ENDED, IS_BOOKED)
+"""Why a reply does not count that nobody will ask for again: somebody answers it."""
+
 
 class PollStanding(StrEnum):
     """What the votes say."""

@@ -438,6 +438,26 @@ class EndedOutsideRow(Base):
     left_at: Mapped[datetime | None]
 
 
+class LateReplyRow(Base):
+    """A reply to a time poll that came too late, or may have, until whoever answers it is asked. It holds ids alone.
+
+    Attributes:
+        vote: The submission's id.
+        workflow_id: The meeting's.
+        is_late: Whether it is known that it came too late; else it waits at the meeting's door.
+    """
+
+    __tablename__ = "late_replies"
+    vote: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    workflow_id: Mapped[str]
+    voter: Mapped[str]
+    round: Mapped[int]
+    slots: Mapped[list[str]]
+    at: Mapped[datetime]
+    is_late: Mapped[bool]
+
+
 class LinkRow(Base):
     """A personal link in a mail. Only the SHA-256 of its token is kept.
 

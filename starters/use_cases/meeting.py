@@ -22,7 +22,7 @@ from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
 from starters.use_cases import minutes
-from starters.use_cases.meeting_ends import EndShown, end_of, take_late
+from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
 from starters.use_cases.services import (
     LATER,
@@ -235,13 +235,19 @@ async def _vote(
     said = await once(services, submission(voter, actor, "vote", handle.id, comment), round=round_, slots=chosen)
     answer = Vote(id=said.id, voter=voter, round=round_, slots=chosen)
     try:
-        return await hand_over(services, handle, Meeting.vote, answer, "meeting")
+        receipt = await hand_over(services, handle, Meeting.vote, answer, "meeting")
+        if receipt.outcome == LATER:
+            await leave(services, account, handle.id, answer)
+        # One that was refused at the meeting's door, and is sent again, brings the receipt from then.
+        if receipt.accepted or receipt.reason not in quorum.TOO_LATE:
+            return receipt
+        problem = receipt.reason
     except UserError as refusal:
         problem = quorum.HAS_ENDED if isinstance(refusal, WorkflowEndedError) else refusal.problem
-        if problem not in (quorum.HAS_ENDED, quorum.IS_BOOKED):
+        if problem not in quorum.TOO_LATE:
             raise
     view = await _last(services, handle, account, "")
-    raise await take_late(services, account, handle.id, answer, said, view, problem)
+    raise await take_late(services, account, handle.id, answer, view, problem)
 
 
 async def poll(services: Services, token: str) -> Poll:

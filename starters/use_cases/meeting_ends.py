@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.ids import late_reply_task, step_of_meeting
 from rapport.model.meeting import MeetingView, Vote
-from rapport.model.projection import TimelineEvent
-from rapport.model.task import MEMBER_PREFIX, TaskStart
-from rapport.rules import audit, calendar
-from rapport.rules.quorum import IS_BOOKED
-from rapport.rules.todo_template import LATE_REPLY, NO_TIME
-from rapport.storage import account as accounts, contract as contracts, timeline
+from rapport.model.task import TaskStart
+from rapport.rules.todo_template import NO_TIME
+from rapport.storage import account as accounts, late_reply, timeline
 from rapport.storage.database import Connection
-from rapport.storage.timeline import Submission
+from rapport.storage.late_reply import LateReply
 from starters.use_cases.services import Services, answered, present
 from workflows.outcomes import ACCOUNT
 from workflows.task import HumanTask
@@ -61,18 +53,18 @@ async def end_of(connection: Connection, account: str, workflow_id: str) -> EndS
     return EndShown(became=became, start=booked[-1] if booked else None)
 
 
+async def leave(services: Services, account: str, workflow_id: str, vote: Vote) -> None:
+    """Keep in mind a reply that waits at its meeting's door, for the sweep to see that it is heard."""
+    async with services.store.writing() as connection:
+        await late_reply.leave(connection, LateReply.of(account, workflow_id, vote, present()))
+
+
 async def take_late(
-    services: Services,
-    account: str,
-    workflow_id: str,
-    vote: Vote,
-    said: Submission,
-    view: MeetingView | None,
-    problem: str,
+    services: Services, account: str, workflow_id: str, vote: Vote, view: MeetingView | None, problem: str
 ) -> UserError:
     """Keep a reply that comes too late to count, and have the account's TAM answer it. Safe to repeat.
 
-    Where a time is booked, the invitation answers whoever only ticks times.
+    It is on record that the TAM is to be asked before they are: where Temporal is away by then, the sweep asks them.
 
     Args:
         view: The meeting as it last stood, if that is known.
@@ -81,69 +73,24 @@ async def take_late(
     Returns:
         What whoever replied is told.
     """
-    step, task = step_of_meeting(workflow_id), late_reply_task(account, said.id)
-    async with services.store.reading() as connection:
-        contract = await contracts.latest(connection, account)
-        steps = await contracts.milestones(connection, contract.id) if contract else []
-        _, tam, _ = await accounts.surroundings(connection, account)
-        names = await accounts.names(connection, account)
-    title = next((one.title for one in steps if one.step == step), step)
-    of = contract.id if contract else account
-    entry = TimelineEvent(
-        key=f"{of}/{workflow_id}/late/{said.id}",
-        account=account,
-        at=said.at,
-        kind="vote.late",
-        step=step,
-        who=vote.voter,
-        about=str(len(vote.slots)),
-        submission=said.id,
-    )
-    words = {"who": names.get(vote.voter, ""), "reply": _reply(vote, view, tam.schedule.zone), "note": said.text or ""}
-    told = _told(said, task, {name: text for name, text in words.items() if text})
-    is_answered = problem == IS_BOOKED and bool(vote.slots) and not said.text
-    asks = not vote.voter.startswith(MEMBER_PREFIX) and not is_answered
+    now = present()
+    reply = LateReply.of(account, workflow_id, vote, now)
     async with services.store.writing() as connection:
-        await timeline.append(connection, [entry])
-        if asks and not await timeline.submissions(connection, [told.id]):
-            await timeline.submit(connection, told)
+        asks = await late_reply.keep(connection, reply, problem, view)
+        todo = await late_reply.todo(connection, reply, now)
+        _, tam, _ = await accounts.surroundings(connection, account)
     if not asks:
         return UserError(problem, fix="the reply is on record", kind=Refused.CONFLICT)
-    start = TaskStart(
-        account=account,
-        contract=of,
-        subject=account,
-        step=f"{step}.{LATE_REPLY.name}",
-        title=LATE_REPLY.title.format(title),
-        definition=LATE_REPLY.definition,
-        request=told.id,
-        about=vote.voter,
-        deadline=calendar.follow_ups(present(), (1,), tam.schedule)[0],
-    )
-    await _put(services, start, task)
+    try:
+        await _put(services, todo.start, todo.task)
+    except UserError as refusal:
+        if refusal.kind is not Refused.UNREACHABLE:
+            raise
     return PollClosedError(
         problem,
         fix=f"the reply is on record, and {tam.name} is asked to answer it",
         kind=Refused.CONFLICT,
     )
-
-
-def _reply(vote: Vote, view: MeetingView | None, zone: str) -> str:
-    """The times that somebody ticked, in the TAM's zone."""
-    if not vote.slots:
-        return "none of the times works for them"
-    slots = {slot.id: slot for slot in view.proposal.slots} if view is not None and view.proposal is not None else {}
-    known = [slots[id_].start.astimezone(ZoneInfo(zone)) for id_ in vote.slots if id_ in slots]
-    times = ", ".join(f"{start:%a %d %b %Y, %H:%M}" for start in known)
-    return f"{times} ({zone})" if times else f"{len(vote.slots)} of the times that were proposed"
-
-
-def _told(said: Submission, task: str, words: dict[str, str]) -> Submission:
-    """What the TAM reads of a reply. It is the replier's own, so erasing them erases it."""
-    text, salt = json.dumps(words, ensure_ascii=False), secrets.token_hex(16)
-    id_ = f"s_{hashlib.sha256(f'{said.id}/late'.encode()).hexdigest()[:16]}"
-    new = {"id": id_, "kind": "vote.late", "workflow_id": task, "about": None, "text": text, "salt": salt}
-    return said.model_copy(update={**new, "text_hash": audit.text_hash(salt, text)})
 
 
 async def _put(services: Services, start: TaskStart, id_: str) -> None:

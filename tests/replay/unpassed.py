@@ -132,6 +132,11 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
         "sweep",
         "Sweep.run",
+        "await started(HUMAN_TASK, one.start, one.task, summary='Have a late reply answered', policy=ONCE)",
+    ): AWAY,
+    (
+        "sweep",
+        "Sweep.run",
         "await started(ENDED_OUTSIDE, one, ended_outside_id(one.workflow_id), summary='Ask whether it goes on')",
     ): ENDED,
     (

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
 
+import activities.sweep as sweeping
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, new_id
+from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
+from rapport.storage import late_reply
 from starters.http.app import create_app
-from starters.use_cases import meeting, onboarding, operation, task as tasks, timeline
+from starters.use_cases import meeting, meeting_ends, onboarding, operation, task as tasks, timeline, words
 from starters.use_cases.meeting_ends import EndShown
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
+from starters.use_cases.services import LATER
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, TAM, Installation, account, by, link_of, until
+from tests.stack.test_sweep import sweep
 from tests.stack.test_undelivered_commands import said
 from tests.unit.test_commands import faults
 
@@ -183,3 +189,136 @@ async def test_a_meeting_that_was_called_off_says_for_when_it_was_booked(here: I
     assert "This meeting was canceled" in page
     assert "It is booked" not in page
     assert f'<time datetime="{start:%Y-%m-%dT%H:%M:%SZ}">' in page
+
+
+async def away(*_: object) -> None:
+    """Temporal, or a worker, that does not answer."""
+    raise UserError("it does not answer", kind=Refused.UNREACHABLE)
+
+
+async def swept_until_asked(here: Installation, key: str, note: str | None = None) -> TaskShown:
+    """The one to-do about a late reply, once the sweep has put it, with this note alone."""
+    found: list[TaskShown] = []
+
+    async def put() -> bool:
+        await sweep(here)
+        found[:] = await asked(here, key)
+        return [one.said.get("note") for one in found] == [note]
+
+    await until(put, "the TAM to be asked by the sweep")
+    return found[0]
+
+
+async def left(here: Installation) -> list[str]:
+    """The late replies of which somebody has yet to take care."""
+    async with here.services.store.reading() as connection:
+        return [one.account for one in await late_reply.pending(connection)]
+
+
+async def swept_up(here: Installation, key: str) -> None:
+    """Sweep until nothing is left to do about an account's replies."""
+
+    async def done() -> bool:
+        await sweep(here)
+        return key not in await left(here)
+
+    await until(done, "nothing to be left")
+
+
+async def book(here: Installation, key: str) -> None:
+    """Book the kickoff by hand."""
+    start = (await meeting.show(here.services, key, "kickoff")).slots[0]
+    assert (await meeting.book(here.services, key, "kickoff", start.start, TAM)).accepted
+
+    async def booked() -> bool:
+        return (await meeting.show(here.services, key, "kickoff")).phase == "booked"
+
+    await until(booked, "the booking")
+
+
+async def test_a_reply_left_at_the_door_that_is_read_too_late_is_answered(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker answers whoever replies; the workflow reads it after the booking, and the TAM has one to-do."""
+    monkeypatch.setattr(sweeping, "SETTLE", timedelta(minutes=-1))
+    key, token = await polled(here)
+    await book(here, key)
+    with monkeypatch.context() as absent:
+        absent.setattr(words, "_heard_twice", away)
+        assert (await meeting.vote_by_link(here.services, token, (), "I'm away all week.")).outcome == LATER
+    task = await swept_until_asked(here, key, "I'm away all week.")
+    assert task.said["reply"] == "none of the times works for them"
+    told = [entry.kind for entry in await timeline.timeline_of(here.services, key) if entry.kind.startswith("vote.")]
+    assert told == ["vote.refused"]
+    with pytest.raises(UserError, match="already booked"):
+        await meeting.vote_by_link(here.services, token, (), "I'm away all week.")
+    await swept_up(here, key)
+    assert len(await asked(here, key)) == 1
+
+
+async def test_a_reply_left_at_the_door_that_counts_asks_nobody(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted, and nothing is left to do about it."""
+    monkeypatch.setattr(sweeping, "SETTLE", timedelta(minutes=-1))
+    key, token = await polled(here)
+    with monkeypatch.context() as absent:
+        absent.setattr(words, "_heard_twice", away)
+        assert (await meeting.vote_by_link(here.services, token, (), None)).outcome == LATER
+    assert key in await left(here)
+    await swept_up(here, key)
+    assert await asked(here, key) == []
+
+
+async def test_a_reply_that_a_meeting_never_read_is_answered(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workflow was ended before it read what was at its door: the times that suit stand in the to-do."""
+    monkeypatch.setattr(sweeping, "SETTLE", timedelta(minutes=-1))
+    key, token = await polled(here)
+    slots = (await meeting.show(here.services, key, "kickoff")).slots
+
+    async def unread(*_: object) -> Receipt:
+        return Receipt(accepted=True, outcome=LATER)
+
+    with monkeypatch.context() as absent:
+        absent.setattr(words, "_told", unread)
+        await meeting.vote_by_link(here.services, token, (slots[0].id,), "Only if Priya can come.")
+    await sweep(here)
+    assert key in await left(here)
+    await terminate(here, key)
+    task = await swept_until_asked(here, key, "Only if Priya can come.")
+    assert f"{slots[0].start:%b %Y}" in task.said["reply"]
+    assert "vote.late" in [entry.kind for entry in await timeline.timeline_of(here.services, key)]
+
+
+async def test_a_late_reply_is_answered_although_temporal_was_away_when_it_came(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever replies need not do so again: the sweep puts the to-do, once."""
+    key, token = await polled(here)
+    await skip(here, key)
+    with monkeypatch.context() as absent:
+        absent.setattr(meeting_ends, "_put", away)
+        with pytest.raises(UserError, match="the meeting has ended") as refused:
+            await meeting.vote_by_link(here.services, token, (), "Sorry, too late.")
+    assert refused.value.fix == "the reply is on record, and Robin Keller is asked to answer it"
+    assert await asked(here, key) == []
+    await swept_until_asked(here, key, "Sorry, too late.")
+    await swept_up(here, key)
+    assert len(await asked(here, key)) == 1
+
+
+async def test_a_late_reply_that_is_changed_leaves_one_to_do(here: Installation) -> None:
+    """The latest reply of a person stands in the one open to-do; every one of them is on the timeline."""
+    key, token = await polled(here)
+    await skip(here, key)
+    notes = ["Tuesday?", "Or Wednesday?", "Thursday, then."]
+    for note in notes:
+        with pytest.raises(UserError, match="the meeting has ended"):
+            await meeting.vote_by_link(here.services, token, (), note)
+    await swept_until_asked(here, key, notes[-1])
+    told = [entry.said for entry in await timeline.timeline_of(here.services, key) if entry.kind == "vote.late"]
+    assert told == notes
+    await swept_up(here, key)
+    assert len(await asked(here, key)) == 1
