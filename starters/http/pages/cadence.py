@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from rapport.model.base import InputModel, Prose, UserError
 from rapport.model.reading import check
 from starters.http.auth import SignedIn, TheServices, check_form
-from starters.http.pages.member import RefusedForm, account_page, acting, wall_time
-from starters.http.pages.rendering import done_of, fields, see_other
+from starters.http.pages.member import account_page, acting, wall_time
+from starters.http.pages.rendering import RefusedForm, done_of, fields, see_other
 from starters.use_cases import account, cadence
 
 router = APIRouter(prefix="/accounts/{key}/cadence/{step}")
@@ -45,7 +45,7 @@ async def skip(request: Request, key: str, step: str, services: TheServices, ses
         day, reason = _said(typed)
         receipt = await cadence.skip(services, key, step, day, actor, reason)
     except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("skip", step, refusal, typed))
+        return await account_page(request, services, session, key, RefusedForm("skip", refusal, typed, step))
     return see_other(f"/accounts/{key}?done={done_of(receipt, 'called_off')}")
 
 
@@ -60,7 +60,7 @@ async def move(request: Request, key: str, step: str, services: TheServices, ses
         start = wall_time(typed.get("start", ""), shown.tam.zone)
         receipt = await cadence.move(services, key, step, day, start, acting(services, session, shown), reason)
     except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("move", step, refusal, typed))
+        return await account_page(request, services, session, key, RefusedForm("move", refusal, typed, step))
     return see_other(f"/accounts/{key}?done={done_of(receipt, 'moved')}")
 
 
@@ -73,5 +73,5 @@ async def set_time(request: Request, key: str, step: str, services: TheServices,
     try:
         receipt = await cadence.set_time(services, key, step, typed.get("day", ""), typed.get("at", ""), actor)
     except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("set", step, refusal, typed))
+        return await account_page(request, services, session, key, RefusedForm("set", refusal, typed, step))
     return see_other(f"/accounts/{key}?done={done_of(receipt, 'standing')}")

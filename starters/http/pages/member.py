@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from calendar import day_name
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Annotated, Final, Literal, NamedTuple
@@ -19,7 +18,7 @@ from rapport.model.message import MessageState
 from rapport.model.playbook import Stage
 from rapport.model.reading import check
 from starters.http.auth import Session, SignedIn, TheServices, check_form
-from starters.http.pages.rendering import day, done_of, fields, member_page, see_other
+from starters.http.pages.rendering import RefusedForm, day, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 from starters.use_cases import (
     account as accounts,
@@ -60,16 +59,6 @@ class StageMark(NamedTuple):
     state: StageState
 
 
-@dataclass(frozen=True)
-class RefusedForm:
-    """A form that was refused, with what was typed in it."""
-
-    name: str
-    step: str
-    refusal: UserError
-    typed: dict[str, str] = field(default_factory=dict)
-
-
 class ReportForm(InputModel):
     """How a meeting went, as a form says it."""
 
@@ -107,7 +96,7 @@ async def book(request: Request, key: str, step: str, services: TheServices, ses
         start = wall_time(typed.get("start", ""), shown.tam.zone)
         receipt = await meeting.book(services, key, step, start, acting(services, session, shown))
     except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("book", step, refusal, typed))
+        return await account_page(request, services, session, key, RefusedForm("book", refusal, typed, step))
     return see_other(f"/accounts/{key}?done={done_of(receipt, 'booked')}")
 
 
@@ -121,7 +110,7 @@ async def report(request: Request, key: str, step: str, services: TheServices, s
         said = check(ReportForm, {name: typed.get(name) or None for name in ("outcome", "note")}, "")
         receipt = await meeting.report(services, key, step, said.outcome, acting(services, session, shown), said.note)
     except UserError as refusal:
-        return await account_page(request, services, session, key, RefusedForm("report", step, refusal, typed))
+        return await account_page(request, services, session, key, RefusedForm("report", refusal, typed, step))
     return see_other(f"/accounts/{key}?done={done_of(receipt, said.outcome)}")
 
 

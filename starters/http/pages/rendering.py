@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -34,6 +35,26 @@ from starters.use_cases import message, task
 from starters.use_cases.services import LATER, Services, present
 from starters.use_cases.support_case import CaseDone
 from worker import mail_settings
+
+
+@dataclass(frozen=True)
+class RefusedForm:
+    """A form that was refused, with what was typed in it.
+
+    Attributes:
+        step: Which step's it is, where a page has the same form for several.
+    """
+
+    name: str
+    refusal: UserError
+    typed: Mapping[str, str] = field(default_factory=dict)
+    step: str | None = None
+
+    @property
+    def at(self) -> frozenset[str]:
+        """The fields that are at fault."""
+        return frozenset(one.field for one in (self.refusal, *self.refusal.others))
+
 
 DONE: Final = {
     "booked": "The time is set. Everyone gets an invitation.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +12,7 @@ from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
 from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.deciding import acting
-from starters.http.pages.rendering import done_of, fields, member_page, see_other
+from starters.http.pages.rendering import RefusedForm, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 from starters.use_cases import account, desk, support_case
 from starters.use_cases.services import SUPPORT, Actor, Services
@@ -29,15 +28,6 @@ DOSSIER: Final = (
     ("logs", "What the logs say"),
     ("impact", "What it costs the customer"),
 )
-
-
-@dataclass(frozen=True)
-class RefusedForm:
-    """A form that was refused, with what was typed in it."""
-
-    name: str
-    refusal: UserError
-    typed: dict[str, str] = field(default_factory=dict)
 
 
 @router.get("/support")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +15,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheServices, check_form, session_of
 from starters.http.deciding import acting, check_decider, decider, inbox_of
-from starters.http.pages.rendering import fields, form_token, member_page, page, see_other
+from starters.http.pages.rendering import RefusedForm, fields, form_token, member_page, page, see_other
 from starters.http.problems import status_of
 from starters.use_cases import account, task as tasks, undelivered
 from starters.use_cases.services import LATER, LISTED, Actor, Services
@@ -25,15 +25,6 @@ router = APIRouter()
 
 SETTLE_SECONDS: Final = 3.0
 """How long a page waits until what was accepted can be seen before it shows the task again."""
-
-
-@dataclass(frozen=True)
-class RefusedForm:
-    """A form that was refused, with what was typed in it."""
-
-    name: str
-    refusal: UserError
-    typed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,7 +19,7 @@ from rapport.model.tech_review_facts import ReviewPhase
 from rapport.model.triage import MatterKind
 from starters.http.auth import Session, SignedIn, TheServices, check_form, signed_in
 from starters.http.pages.member import acting
-from starters.http.pages.rendering import MAIL_POLICY, done_of, fields, member_page, see_other
+from starters.http.pages.rendering import MAIL_POLICY, RefusedForm, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
 from starters.use_cases import account as accounts, support_case, tech_review, triage
 from starters.use_cases.services import LATER, LISTED, Actor, Services
@@ -48,20 +47,6 @@ class PhaseMark(NamedTuple):
 
     title: str
     state: Literal["reached", "current", "ahead", "absent"]
-
-
-@dataclass(frozen=True)
-class RefusedForm:
-    """A form that was refused, with what was typed in it."""
-
-    name: str
-    refusal: UserError
-    typed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def at(self) -> frozenset[str]:
-        """The fields that are at fault."""
-        return frozenset(one.field for one in (self.refusal, *self.refusal.others))
 
 
 @router.get("/reviews")
