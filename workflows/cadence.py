@@ -44,7 +44,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import cadence, details, playbook_migration
     from rapport.rules.operation import UNCHANGED
     from rapport.rules.playbook_migration import IN_THE_CALENDAR, NOT_IN_PLAYBOOK
-    from rapport.rules.todo_template import GONE
+    from rapport.rules.todo_template import REVIEW_ENDED
 
 from workflows.cadence_mails import Recurring, preparation
 from workflows.correspondence import Correspondence
@@ -393,15 +393,15 @@ class Cadence(Correspondence):
 
     async def _have_it_seen_to(self, review: BusinessReview, plan: ReviewPlan) -> None:
         """Have the TAM take care of a review whose workflow was ended from outside."""
-        step = f"{review.step.name}.{GONE.name}"
+        step = f"{review.step.name}.{REVIEW_ENDED.name}"
         given = TaskStart(
             account=self.account,
             contract=self.start.contract,
             subject=self.account,
             step=step,
-            title=GONE.title.format(f"{review.step.title} {plan.period}"),
+            title=REVIEW_ENDED.title.format(f"{review.step.title} {plan.period}"),
             attempt=plan.number,
-            definition=GONE.definition,
+            definition=REVIEW_ENDED.definition,
             deadline=await soon(self.account),
         )
         await ask(given, task_id(self.account, step, plan.number), given.title, todos=self.todos)

@@ -52,6 +52,16 @@ class Correspondence(Words):
 
     Attributes:
         timeline: What it tells the timeline.
+        paused_at: Since when it stands still, if it does.
+        closing: Whether it is to come to its end, as whoever started it says.
+        todos: The human tasks that it waits for, by id; they stand still and go on with it.
+        drafts: The mails that wait for a person's word, by key.
+        unread: When somebody is asked once more to read a draft, and by when that is due, by key.
+        states: What became of each mail, by key.
+        deferred: When each mail goes that was put off, by key.
+        joined: The mails that became part of another one.
+        troubles: Why mails could not be written, in fixed words; not told yet.
+        departed: The mails that do not go because whoever they are to has left.
     """
 
     timeline: Timeline

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -18,10 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import SWEEPS
 from workflows.outcomes import done
-from workflows.waiting import Alarm, ask, soon
-
-NEXT_TO_DO: Final = timedelta(days=1)
-"""How long nobody is asked again after a to-do that everyone let pass."""
+from workflows.waiting import NEXT_TO_DO, Alarm, ask, soon
 
 
 @workflow.defn(name=ENDED_OUTSIDE.name)

@@ -71,7 +71,7 @@ ONCE: Final = WorkflowIDReusePolicy.REJECT_DUPLICATE
 
 NO_RESULT: Final = "its workflow ended without a result"
 
-ASK_AGAIN: Final = timedelta(hours=1)
+TRY_AGAIN_AFTER: Final = timedelta(hours=1)
 """How long a refusal is left alone that no story foresees. It is a fault of this program, and goes with the next."""
 
 
@@ -183,7 +183,7 @@ async def in_the_end(
 
 async def left_alone(summary: str) -> None:
     """Leave alone for a while what did not succeed; it is tried again then."""
-    await workflow.sleep(ASK_AGAIN, summary=f"Try again: {summary}")
+    await workflow.sleep(TRY_AGAIN_AFTER, summary=f"Try again: {summary}")
 
 
 def _refusal(error: FailureError) -> Denied | None:

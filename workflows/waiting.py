@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from temporalio import workflow
@@ -20,6 +20,9 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.options import PLANNING
 from workflows.outcomes import Denied, begun, beside, done, ended, never, told
+
+NEXT_TO_DO: Final = timedelta(days=1)
+"""How long nobody is asked again after a to-do that everyone let pass."""
 
 OVERTAKEN: Final = "it was settled in another way at the same moment"
 

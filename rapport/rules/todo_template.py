@@ -26,7 +26,9 @@ NO_TIME: Final = "no_time"
 UNREPORTED: Final = "unreported"
 UNREAD: Final = "unread"
 UNNAMED: Final = "unnamed"
-AGAIN = "again"
+AGAIN: Final = "again"
+LEAVE: Final = "leave"
+"""What an option is called that leaves things as they are."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ CONVERT: Final = TodoTemplate(
         question="The visit was approved after its time. Is the meeting held on site now, or does it stay as it is?",
         options=(
             TaskOption(id="convert", title="Hold it on site"),
-            TaskOption(id="leave", title="Leave it as it is"),
+            TaskOption(id=LEAVE, title="Leave it as it is"),
         ),
         assign=("tam",),
         on_timeout="left_as_it_is",
@@ -178,9 +180,9 @@ LATE_REPLY: Final = TodoTemplate(
         on_timeout="unanswered",
     ),
 )
-GONE: Final = TodoTemplate(
-    "gone",
-    "{} was ended in Temporal",
+REVIEW_ENDED: Final = TodoTemplate(
+    "ended",
+    "{}: its workflow was ended in Temporal",
     TaskDefinition(
         task="to_do",
         question="Its workflow was ended outside Rapport, so nothing continues by itself. Have you taken care of it?",
@@ -189,7 +191,6 @@ GONE: Final = TodoTemplate(
         on_timeout="unanswered",
     ),
 )
-LEAVE = "leave"
 ENDED_IN_TEMPORAL: Final = TodoTemplate(
     "gone",
     "{} was ended in Temporal",

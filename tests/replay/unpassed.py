@@ -73,7 +73,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("outcomes", "_seen_through", "await workflow.wait_condition(fail)"): BROKEN,
     ("outcomes", "done", "await left_alone(summary)"): FAULT,
     ("outcomes", "in_the_end", "await left_alone(summary)"): FAULT,
-    ("outcomes", "left_alone", "await workflow.sleep(ASK_AGAIN, summary=f'Try again: {summary}')"): FAULT,
+    ("outcomes", "left_alone", "await workflow.sleep(TRY_AGAIN_AFTER, summary=f'Try again: {summary}')"): FAULT,
     ("outcomes", "say_the_end", "await told(info.parent.workflow_id, end_of(info.workflow_id), result)"): LAST,
     (
         "posting",

@@ -151,7 +151,7 @@ async def _is_seen(info: activity.Info) -> bool:
 def hurried(mode: Mode | None) -> Iterator[None]:
     """Let less time pass between attempts, and as little as its work takes before one times out."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(outcomes, "ASK_AGAIN", timedelta(milliseconds=100))
+        patched.setattr(outcomes, "TRY_AGAIN_AFTER", timedelta(milliseconds=100))
         # What is no nature of work stands there by itself: how mails are sent.
         there = [(one.local, one.remote) if isinstance(one, Nature) else (one,) for one in vars(options).values()]
         limits = [some for one in there for some in one if isinstance(some, dict) and "retry_policy" in some]

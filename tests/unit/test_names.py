@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from rapport.rules import todo_template
+from rapport.rules.todo_template import TodoTemplate
 from tests.conftest import ROOT
 
 CONSTANTS_YET: Final = frozenset({
     "ACCOUNT", "ANSWER_SECONDS", "ASKED", "AT_ONCE", "BEAT_SECONDS", "CONNECT_SECONDS", "ERASED", "FAILED",
-    "FILE", "GONE", "HEADERS", "HOST", "LAST", "LISTED", "LITTLE", "LONGEST", "LOOK_SECONDS", "MAX_BYTES",
+    "FILE", "HEADERS", "HOST", "LAST", "LISTED", "LITTLE", "LONGEST", "LOOK_SECONDS", "MAX_BYTES",
     "MAX_NAME", "MEETING", "MOST", "NOTICE", "OPTIONS", "PHASES", "QUESTIONS", "RECENT", "REFUSED", "SEATS",
     "SETTLE", "SETTLE_SECONDS", "SHOWN", "SIDES", "STAGE", "START_SECONDS", "SWEEP", "SWEEPS", "TIMEOUT",
     "USER", "WAITING", "WITHDRAWN", "WORDS",
@@ -61,6 +63,14 @@ def test_no_class_name_stands_twice() -> None:
 def test_no_further_constants_name_stands_twice() -> None:
     """A constant says by its name what it is of: the same name elsewhere means the same thing, and is imported."""
     assert twice(name for module in modules() for name in constants(module)) == CONSTANTS_YET
+
+
+def test_no_two_kinds_of_to_do_have_the_same_title() -> None:
+    """An inbox tells by its title what a to-do is about; an option that leaves things is called one way."""
+    templates = [one for one in vars(todo_template).values() if isinstance(one, TodoTemplate)]
+    assert twice(one.title for one in templates) == set()
+    options = [one for template in templates for one in template.definition.options]
+    assert {one.id for one in options if one.title.startswith("Leave it")} == {todo_template.LEAVE}
 
 
 def test_what_was_not_delivered_is_listed_once() -> None:

@@ -38,7 +38,7 @@ MAX_COMMENT: Final = 2_000
 NONE: Final = "none"
 """What the box "none of these times suits me" sends."""
 
-GONE: Final = "One of the times you ticked is no longer on offer. Please look again."
+NOT_ON_OFFER: Final = "One of the times you ticked is no longer on offer. Please look again."
 
 
 def _note(value: str) -> str:
@@ -101,7 +101,7 @@ async def answer(request: Request, token: str, services: TheServices) -> Respons
     try:
         said = check(Answer, typed, "")
     except UserError as refusal:
-        fault = f"Your note {refusal.problem}." if refusal.field == "comment" else GONE
+        fault = f"Your note {refusal.problem}." if refusal.field == "comment" else NOT_ON_OFFER
         return await _again(services, token, Answer.model_construct(None, **typed), fault)
     wrong = said.contradiction()
     if wrong is not None:
@@ -168,7 +168,7 @@ async def _again(
     except UserError as refusal:
         return _refusal(refusal)
     if not set(said.slots) <= {slot.id for slot in poll.slots}:
-        wrong = GONE
+        wrong = NOT_ON_OFFER
     return _poll(services, token, poll, said, wrong, status=409 if late else 422, kept=kept)
 
 
