@@ -291,11 +291,12 @@ class Delivery:
 
 
 async def _is_given_up(connection: Connection, held: outbox.Lease, present: datetime) -> bool:
-    """Whether it was tried for long enough. While the relay had a fault, it was not tried."""
-    if present - held.first_tried_at < outbox.GIVE_UP:
+    """Whether it was tried for long enough. While the relay had a fault, it was not tried: just that does not count."""
+    if present - held.first_tried_at < outbox.GIVE_UP or await relay.relay_fault(connection) is not None:
         return False
-    gate = await relay.mail_gate(connection)
-    return gate.fault is None and (gate.mended_at is None or present - gate.mended_at >= outbox.GIVE_UP)
+    return (
+        present - held.first_tried_at - await relay.faulty(connection, held.first_tried_at, present) >= outbox.GIVE_UP
+    )
 
 
 async def _wait(

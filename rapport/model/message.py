@@ -50,6 +50,9 @@ class Resolution(StrEnum):
     """Its reader was told another way."""
 
 
+BY_HAND: Final = "somebody confirmed that it arrived"
+"""Why what nobody could tell whether it arrived counts as sent: the relay did not say so, nor just then."""
+
 LEFT_BEHIND: Final = "its step failed"
 """Why what a failed step has not sent does not go."""
 

@@ -23,20 +23,24 @@ class Misses(NamedTuple):
     Attributes:
         since: When the first was.
         last: When the last was.
+        kind: The kind among them that is given the most patience: where one has answered, the last one proves nothing
+            of all before it, and a relay that does both in turn is a fault nonetheless.
     """
 
     attempts: int
     since: datetime
     last: datetime
+    kind: FaultKind
 
 
-def counted(before: Misses | None, now: datetime) -> Misses:
-    """One more attempt that came to nothing."""
+def counted(before: Misses | None, now: datetime, kind: FaultKind) -> Misses:
+    """One more attempt that came to nothing, of this kind."""
     if before is None or now - before.last > LULL:
-        return Misses(1, now, now)
-    return Misses(before.attempts + 1, before.since, max(now, before.last))
+        return Misses(1, now, now, kind)
+    patient = max(before.kind, kind, key=LEAST_DURATION.__getitem__)
+    return Misses(before.attempts + 1, before.since, max(now, before.last), patient)
 
 
-def proves(misses: Misses, kind: FaultKind) -> bool:
+def proves(misses: Misses) -> bool:
     """Whether that is a fault, where the relay has taken nothing in between."""
-    return misses.attempts >= ATTEMPTS_THAT_PROVE and misses.last - misses.since >= LEAST_DURATION[kind]
+    return misses.attempts >= ATTEMPTS_THAT_PROVE and misses.last - misses.since >= LEAST_DURATION[misses.kind]

@@ -42,7 +42,7 @@ _APART: Final = frozenset(
     {
         *("contacts", "submissions", "timeline", "timeline_heads", "timeline_marks"),
         *("members", "absences", "vendor", "tokens", "switches", "probes"),
-        *("relays", "sweeps", "ended_outside", "signing_keys"),
+        *("relays", "relay_faults", "sweeps", "ended_outside", "signing_keys"),
     }
 )
 """What is not searched: it is erased in its own way, holds nothing but ids, or is about the vendor's own people."""

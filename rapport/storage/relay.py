@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, case, exists, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, exists, select, update
 
 from rapport.model.base import Instant, WireModel
-from rapport.model.message import MessageState
+from rapport.model.message import BY_HAND, MessageState
 from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
 from rapport.rules.outage import Misses, counted, proves
 from rapport.rules.pace import Pace, carried
 from rapport.storage.database import Connection
-from rapport.storage.tables import MessageRow, RelayRow, SwitchRow, UtcInstant
+from rapport.storage.tables import MessageRow, RelayFaultRow, RelayRow, SwitchRow, UtcInstant
+from rapport.storage.upserts import put
 
 OUTGOING: Final = "mail"
 """The row's name, and that of the switch that stops it by hand; migration 0011 has made it."""
@@ -71,7 +72,7 @@ def _fault(row: Row[Any]) -> RelayFault | None:
     )
 
 
-_NONE_MISSED: Final = {"missed": None, "missed_since": None, "missed_last": None}
+_NONE_MISSED: Final = {"missed": None, "missed_since": None, "missed_last": None, "missed_kind": None}
 
 _MEET: Final = (
     update(RelayRow)
@@ -109,30 +110,40 @@ async def miss(
     row = (await connection.execute(_MISSED)).one()
     if row.since is not None:
         return None
-    before = Misses(row.missed, row.missed_since, row.missed_last) if row.missed else None
-    misses = counted(before, now)
-    if proves(misses, kind):
+    before = None
+    if row.missed:
+        before = Misses(row.missed, row.missed_since, row.missed_last, FaultKind(row.missed_kind or kind))
+    misses = counted(before, now, kind)
+    if proves(misses):
         if not await connection.scalar(_SENT_SINCE, {"then": misses.since}):
             return await meet_fault(connection, kind, code, now, named)
         # Asked only here, so that no mail that simply goes pays for it.
-        misses = counted(None, now)
+        misses = counted(None, now, kind)
     await connection.execute(
         update(RelayRow)
         .where(RelayRow.name == OUTGOING)
-        .values(missed=misses.attempts, missed_since=misses.since, missed_last=misses.last)
+        .values(missed=misses.attempts, missed_since=misses.since, missed_last=misses.last, missed_kind=misses.kind)
     )
     return None
 
 
 _MISSED: Final = (
-    select(RelayRow.since, RelayRow.missed, RelayRow.missed_since, RelayRow.missed_last)
+    select(RelayRow.since, RelayRow.missed, RelayRow.missed_since, RelayRow.missed_last, RelayRow.missed_kind)
     .where(RelayRow.name == OUTGOING)
     .with_for_update()
 )
 
-_SENT_SINCE: Final = select(
-    exists().where(MessageRow.state == MessageState.SENT, MessageRow.settled_at >= bindparam("then", type_=UtcInstant))
-)
+
+def taken_since(then: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Whether the relay has taken a mail since an instant; that somebody confirms one by hand says nothing of it."""
+    return exists().where(
+        MessageRow.state == MessageState.SENT,
+        MessageRow.settled_at >= then,
+        MessageRow.reason.is_distinct_from(BY_HAND),
+    )
+
+
+_SENT_SINCE: Final = select(taken_since(bindparam("then", type_=UtcInstant)))
 
 
 async def hear(connection: Connection) -> None:
@@ -148,12 +159,23 @@ async def note_probe(connection: Connection, now: datetime) -> None:
 
 
 async def mend(connection: Connection, now: datetime) -> None:
-    """Keep that the relay takes our mail again, and since when."""
+    """Keep that the relay takes our mail again, and since when; and how long it did not."""
+    row = (await connection.execute(_MISSED)).one()
+    if row.since is not None and row.since < now:
+        await put(connection, RelayFaultRow, [{"name": OUTGOING, "since": row.since, "until": now}])
     await connection.execute(
         update(RelayRow)
         .where(RelayRow.name == OUTGOING)
         .values(kind=None, code=None, fix=None, since=None, probed_at=now, **_NONE_MISSED)
     )
+
+
+async def faulty(connection: Connection, since: datetime, until: datetime) -> timedelta:
+    """How much of a time the relay had faults that are over by now: nothing was tried meanwhile."""
+    query = select(RelayFaultRow.since, RelayFaultRow.until)
+    query = query.where(RelayFaultRow.name == OUTGOING, RelayFaultRow.until > since, RelayFaultRow.since < until)
+    rows = await connection.execute(query)
+    return sum((min(row.until, until) - max(row.since, since) for row in rows), timedelta())
 
 
 _NEXT: Final = select(RelayRow.next_at, RelayRow.given_at).where(RelayRow.name == OUTGOING)

@@ -415,6 +415,15 @@ class MessageRow(Base):
     resolution: Mapped[str | None]
 
 
+class RelayFaultRow(Base):
+    """A fault that a relay had, and that is over: from when it was met until the relay took our mail again."""
+
+    __tablename__ = "relay_faults"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
 class SweepRow(Base):
     """When it was last looked for what nobody is at work on, and how many of each were found."""
 
@@ -644,7 +653,7 @@ class RelayRow(Base):
         since: When that was first met.
         fix: What to do about it, as whoever met it has it: they know which settings lead there.
         probed_at: When it was last asked.
-        missed, missed_since, missed_last: The attempts that it did not take anything of, as `Misses`.
+        missed, missed_since, missed_last, missed_kind: The attempts that it did not take anything of, as `Misses`.
         next_at: What the mailbox's pace remembers of the turn that was given last.
         given_at: When that one was given, by the clock of whoever gave it.
     """
@@ -659,6 +668,7 @@ class RelayRow(Base):
     missed: Mapped[int | None]
     missed_since: Mapped[datetime | None]
     missed_last: Mapped[datetime | None]
+    missed_kind: Mapped[str | None]
     next_at: Mapped[datetime | None]
     given_at: Mapped[datetime | None]
 

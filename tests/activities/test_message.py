@@ -300,6 +300,28 @@ async def test_patience_ends_after_48_hours(
     assert ("48 hours" in found["reason"]) is (state is S.FAILED)
 
 
+@pytest.mark.parametrize(("nights", "minutes", "is_over"), [(1, 6, False), (3, 6, True), (2, 12 * 60, False)])
+async def test_only_the_time_in_which_the_relay_had_a_fault_does_not_count(
+    store: Store, messages: Messages, relay: ScriptedRelay, nights: int, minutes: int, is_over: bool
+) -> None:
+    """A relay that is away for minutes each night leaves no mail waiting for ever: 48 hours without them end it."""
+    what = await one(store)
+    relay.then("RCPT", "450 4.2.0 busy", "450 4.2.0 still busy")
+    with pytest.raises(ApplicationError):
+        await send(messages, what)
+    begun = OVER - timedelta(days=nights)
+    async with store.writing() as connection:
+        await connection.execute(update(MessageRow).values(first_tried_at=begun))
+        for night in range(nights):
+            away = begun + timedelta(days=night, hours=12)
+            await relays.meet_fault(connection, FaultKind.UNREACHABLE, None, away, VARIABLES)
+            await relays.mend(connection, away + timedelta(minutes=minutes))
+            await relays.mend(connection, away + timedelta(minutes=minutes + 1))
+    with contextlib.suppress(ApplicationError):
+        await send(messages, what, OVER)
+    assert (await rows(store))[LUCA]["state"] == (S.FAILED if is_over else S.DEFERRED)
+
+
 class Raised:
     """Counts how often the alarm was raised."""
 

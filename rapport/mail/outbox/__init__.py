@@ -32,7 +32,6 @@ from rapport.mail.outbox.record import (
     states,
 )
 from rapport.mail.outbox.settling import (
-    BY_HAND,
     DEPARTED,
     STALE,
     drop_departed,
@@ -57,7 +56,6 @@ from rapport.mail.outbox.strays import (
 )
 
 __all__ = [
-    "BY_HAND",
     "DEPARTED",
     "DRAFTS",
     "GIVE_UP",

@@ -9,15 +9,13 @@ from typing import Any, Final
 from sqlalchemy import Update, and_, or_, select, update
 
 from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, message
-from rapport.model.message import LEFT_BEHIND, NOT_DELIVERED, MessageState, Purpose, Resolution
+from rapport.model.message import BY_HAND, LEFT_BEHIND, NOT_DELIVERED, MessageState, Purpose, Resolution
 from rapport.storage.account import LEFT
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContactRow, MessageRow
 
 DEPARTED: Final = LEFT
 
-
-BY_HAND: Final = "somebody confirmed that it arrived"
 
 STALE: Final = "it came too late to be of use"
 

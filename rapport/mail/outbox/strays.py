@@ -7,14 +7,14 @@ from collections import Counter
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, select
 
 from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, MessageState
 from rapport.storage.database import Connection
-from rapport.storage.relay import last_turn
+from rapport.storage.relay import last_turn, taken_since
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
 _TO_DOS: Final = (UNDELIVERED_STEP, UNWRITTEN_STEP)
@@ -118,12 +118,11 @@ async def deferrals(connection: Connection) -> Deferrals | None:
     for row in rows:
         answers[_code_of(row.reason or "")] += row.mails
     since: datetime = min(row.since for row in rows)
-    sent = exists().where(MessageRow.state == MessageState.SENT, MessageRow.settled_at >= since)
     return Deferrals(
         count=answers.total(),
         since=since,
         answers=dict(sorted(answers.items(), key=lambda one: (-one[1], one[0]))),
-        none_sent=not await connection.scalar(select(sent)),
+        none_sent=not await connection.scalar(select(taken_since(literal(since, UtcInstant)))),
     )
 
 
