@@ -43,7 +43,8 @@ SETTLE: Final = timedelta(seconds=30)
 """How long what is put on record may take to begin."""
 
 AT_MOST: Final = 200
-"""How many emails one sweep has go on, and of how many workflows it asks; the next takes the rest."""
+"""How many failed emails one sweep has go on, how many that are late, and of how many missing workflows it asks; the
+next takes the rest. Of all else it takes everything: there is a row of SQL for each, and few are ever waiting."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,12 @@ class Sweeping:
         async with self.store.writing() as connection:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
             asked = set(await tasks.open_about_emails(connection))
-            failed = [one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)]
-            mails = [*failed[:AT_MOST], *(await outbox.late(connection, before, question.now, AT_MOST) if goes else [])]
+            failed = {one.key: one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)}
+            turn = await sweep.in_turn(connection, question.now, failed, AT_MOST)
+            mails = [
+                *(failed[key] for key in turn),
+                *(await outbox.late(connection, before, question.now, AT_MOST) if goes else []),
+            ]
             waiting = await tech_review.pending(connection, begun)
             strays = Strays(
                 mails=tuple(UndeliveredStart(account=one.account, key=one.key) for one in mails),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +30,7 @@ async def note(connection: Connection, at: datetime, strays: Strays) -> None:
 
 
 _MISSING: Final = "missing"
+_EMAILS: Final = "emails"
 
 
 async def suspects(connection: Connection, now: datetime, missing: Iterable[str], limit: int) -> list[str]:
@@ -43,9 +44,26 @@ async def suspects(connection: Connection, now: datetime, missing: Iterable[str]
     before, last = await _noted(connection)
     since = {id_: before.get(id_, now.isoformat()) for id_ in sorted(missing)}
     twice = [id_ for id_ in since if id_ in before]
-    turn = [*(id_ for id_ in twice if id_ > last), *(id_ for id_ in twice if id_ <= last)][:limit]
+    turn = _after(last, twice)[:limit]
     await _note_missing(connection, now, since, turn[-1] if turn else "")
     return turn
+
+
+async def in_turn(connection: Connection, now: datetime, emails: Iterable[str], limit: int) -> list[str]:
+    """Some of these emails, by key: those that come after the last round's, so that all take their turn.
+
+    One that sleeps its day before anybody is asked again is found in each round, and must not keep the others waiting.
+    """
+    row = (await connection.execute(select(SweepRow.found).where(SweepRow.name == _EMAILS))).one_or_none()
+    turn = _after(row.found["last"] if row is not None else "", sorted(emails))[:limit]
+    if turn:
+        await put(connection, SweepRow, [{"name": _EMAILS, "at": now, "found": {"last": turn[-1]}}])
+    return turn
+
+
+def _after(last: str, ids: Sequence[str]) -> list[str]:
+    """All of them in their order, from the first after the last one on."""
+    return [*(id_ for id_ in ids if id_ > last), *(id_ for id_ in ids if id_ <= last)]
 
 
 async def clear(connection: Connection, now: datetime, alive: Collection[str]) -> dict[str, datetime]:
