@@ -35,6 +35,9 @@ NOT_DELIVERED: Final = (MessageState.FAILED, MessageState.UNKNOWN)
 """The states of an email that failed, or of which nobody can tell whether it arrived: a person takes care of it."""
 
 
+UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
+"""What goes on by itself: it waits for its time, its turn or the relay, or an attempt is at it."""
+
 SETTLED = frozenset({MessageState.SENT, *NOT_DELIVERED, MessageState.HELD, MessageState.SUPPRESSED})
 """The states in which the system does nothing more by itself."""
 

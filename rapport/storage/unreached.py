@@ -9,16 +9,13 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, case, false, func, or_, select, true
 
-from rapport.model.message import NOT_DELIVERED, SETTLED, MessageState, Purpose
+from rapport.model.message import NOT_DELIVERED, SETTLED, UNDER_WAY, MessageState, Purpose, Resolution
 from rapport.storage.database import Connection
 from rapport.storage.relay import GATE
 from rapport.storage.tables import ContactRow, MemberRow, MessageRow
 
 ASKING = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION)
 """The emails without which nobody knows that something is expected of them."""
-
-
-_WAITING = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
 
 
 class Unreached(NamedTuple):
@@ -41,7 +38,7 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     gate = GATE.subquery()
     stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
     missed = and_(MessageRow.state.in_(NOT_DELIVERED), MessageRow.resolution.is_(None))
-    waits = and_(or_(stopped, refuses), MessageRow.state.in_(_WAITING))
+    waits = and_(or_(stopped, refuses), MessageRow.state.in_(UNDER_WAY))
     failed, waiting, sent = (
         func.sum(case((one, 1), else_=0)) for one in (missed, waits, MessageRow.state == MessageState.SENT)
     )
@@ -88,7 +85,7 @@ class MailsOfStep(NamedTuple):
 async def written(connection: Connection, contract: str) -> dict[str, MailsOfStep]:
     """How the emails stand with which a contract's steps begin at the customer's people, by step; no reminders."""
     lost = MessageRow.state.in_(NOT_DELIVERED)
-    elsewhere = and_(lost, MessageRow.resolution.is_not(None))
+    elsewhere = and_(lost, MessageRow.resolution == Resolution.ELSEWHERE)
     unsent = or_(MessageRow.state.not_in(SETTLED), and_(lost, MessageRow.resolution.is_(None)))
     query = (
         select(

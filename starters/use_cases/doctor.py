@@ -466,9 +466,9 @@ def _settles(message: outbox.Message) -> str:
         )
     match message.state:
         case MessageState.FAILED:
-            return f"correct the address if it's wrong, then: {ways[0]}"
+            return f"correct the address if it's wrong, then: {ways[0].command}"
         case MessageState.UNKNOWN:
-            return f"ask its reader. If it arrived: {ways[0]}; if not: {ways[1]}"
+            return f"ask its reader. If it arrived: {ways[0].command}; if not: {ways[1].command}"
         case _:
             return "nothing; the sweep has it go on. If it stays, see Temporal's UI"
 

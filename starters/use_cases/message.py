@@ -21,7 +21,7 @@ from rapport.model.relay import RelayFault
 from rapport.rules import attention
 from rapport.rules.attachment import checked, refuse_too_much
 from rapport.rules.erasure import ERASED
-from rapport.rules.message import LOOK, consequences, ways_on
+from rapport.rules.message import LOOK, ways_on
 from rapport.storage import access, account as accounts, attachment, support_case, sweep
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachment import Attached
@@ -177,6 +177,7 @@ async def listed(services: Services, account: str, state: MessageState | None = 
 
 def _line(message: Message, names: dict[str, str]) -> MessageLine:
     is_open = message.resolution is None
+    ways = ways_on(message.state, message.key) if is_open else ()
     return MessageLine(
         key=message.key,
         step=message.step,
@@ -190,8 +191,8 @@ def _line(message: Message, names: dict[str, str]) -> MessageLine:
         at=message.settled_at or message.created_at,
         goes_at=message.not_before if message.state is MessageState.READY else None,
         look=LOOK if is_open and message.state is MessageState.UNKNOWN else None,
-        next=ways_on(message.state, message.key) if is_open else (),
-        consequences=consequences(message.state) if is_open else (),
+        next=tuple(way.command for way in ways),
+        consequences=tuple(way.follows for way in ways if way.follows),
     )
 
 

@@ -23,7 +23,7 @@ from rapport.mail import outbox
 from rapport.mail.outbox import LEASE, NEXT, Lease
 from rapport.mail.outbox.leases import readdressed
 from rapport.model.base import UserError
-from rapport.model.message import SETTLED, MessageState, Resolution
+from rapport.model.message import SETTLED, UNDER_WAY, MessageState, Resolution
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
 from tests.helpers_mail import NOW
@@ -199,7 +199,7 @@ class Outbox(RuleBasedStateMachine):
     def move(self, held: Lease, state: S) -> None:
         """Only the attempt whose fence is the newest moves a message, and only along the arrows."""
         known = self.model[held.key]
-        under_way = known.state in outbox.UNDER_WAY and known.fence > 0
+        under_way = known.state in UNDER_WAY and known.fence > 0
         may = held.fence == known.fence and under_way and state in NEXT[known.state]
         retry_at = self.now + timedelta(minutes=1) if state is S.DEFERRED else None
         values = {"retry_at": retry_at} if retry_at else {}

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy import Update, bindparam, func, or_, select, update
 
-from rapport.mail.outbox.record import UNDER_WAY, before
+from rapport.mail.outbox.record import before
 from rapport.model.base import Instant, WireModel
-from rapport.model.message import NOT_DELIVERED, MessageState, Purpose
+from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
 from rapport.rules.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, take_turn
@@ -54,9 +54,8 @@ def leased(values: dict[str, Any], now: datetime) -> Lease:
 async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | None:
     """When the first of these messages can be tried again, if any waits."""
     moment = func.coalesce(MessageRow.lease_until, MessageRow.turn_at, MessageRow.retry_at)
-    waiting = [MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]
     first: datetime | None = await connection.scalar(
-        select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(waiting))
+        select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(UNDER_WAY))
     )
     return first
 
@@ -85,7 +84,7 @@ _LOSE: Final = (
 
 _TO_LEASE: Final = (
     MessageRow.key == bindparam("which"),
-    MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED, MessageState.SENDING]),
+    MessageRow.state.in_(UNDER_WAY),
     or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
     _FREE,
     _DUE,

@@ -19,7 +19,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, Select, bindparam, collate, func, insert, select
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.message import NOT_DELIVERED, MessageState, Outcomes, Resolution
+from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Outcomes, Resolution
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow
 
@@ -52,8 +52,6 @@ def before(state: MessageState) -> list[MessageState]:
     """The states that this one may follow."""
     return [source for source, targets in NEXT.items() if state in targets]
 
-
-UNDER_WAY: Final = (MessageState.READY, MessageState.SENDING, MessageState.DEFERRED)
 
 UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
 

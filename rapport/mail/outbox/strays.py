@@ -9,10 +9,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, select
 
-from rapport.mail.outbox.record import MESSAGES, UNDER_WAY, Message
+from rapport.mail.outbox.record import MESSAGES, Message
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
-from rapport.model.message import NOT_DELIVERED, MessageState
+from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, taken_since
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant

@@ -1,0 +1,37 @@
+"""What a person is offered about an email that was not delivered."""
+
+from __future__ import annotations
+
+import pytest
+
+from rapport.model.message import MessageState, Resolution
+from rapport.rules import message, todo_template
+from rapport.rules.message import OFFERED, ways_on
+
+KEY = "versayce/kickoff/1/m_1"
+
+
+def test_each_way_on_says_what_follows_it() -> None:
+    """Every command for what was not delivered has its sentence beside it, and no state but these needs any."""
+    assert set(OFFERED) == {MessageState.FAILED, MessageState.UNKNOWN}
+    for state in MessageState:
+        ways = ways_on(state, KEY)
+        assert all(KEY in way.command for way in ways)
+        assert [bool(way.follows) for way in ways] == [True] * len(OFFERED.get(state, ())) or state not in OFFERED
+
+
+@pytest.mark.parametrize(
+    ("state", "template"),
+    [(MessageState.FAILED, todo_template.DID_NOT_GO), (MessageState.UNKNOWN, todo_template.NOBODY_KNOWS)],
+)
+def test_commands_and_the_to_do_offer_the_same(state: MessageState, template: todo_template.TodoTemplate) -> None:
+    """What a command can say of an email, its to-do in the inbox can answer, and nothing else."""
+    assert [how for how, _ in OFFERED[state]] == [option.id for option in template.definition.options]
+
+
+def test_a_further_resolution_is_offered_nowhere_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can become of an email is listed for each state: a new member of the enumeration changes no list."""
+    before = ways_on(MessageState.UNKNOWN, KEY)
+    monkeypatch.setattr(message, "Resolution", [*Resolution, "mislaid"])
+    assert ways_on(MessageState.UNKNOWN, KEY) == before
+    assert [way.command for way in before if "mislaid" in way.command] == []
