@@ -18,7 +18,7 @@ from rapport.model.message import NOT_DELIVERED, MessageRequest, MessageState, O
 from rapport.model.task import MEMBER_PREFIX
 from rapport.model.undelivered import Outstanding, Settling, Trouble, UndeliveredStart
 from rapport.rules import audit
-from rapport.storage import account as accounts, support_case, timeline
+from rapport.storage import account as accounts, support_case, task, timeline
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import Submission
 
@@ -73,6 +73,8 @@ class UndeliveredMails:
                     assign=await _who(connection, account, message.person if member else None, case),
                     about=None if member else message.person,
                     said=said,
+                    fence=message.fence,
+                    asked=await task.times_asked_about_email(connection, account, start.key),
                 )
             )
 
@@ -114,6 +116,8 @@ class UndeliveredMails:
             if order.how == "unwritten":
                 if await outbox.fail(connection, order.key, order.reason or "it cannot be written", now()):
                     await timeline.append(connection, told(message, "message.failed", MessageState.FAILED, now()))
+                return await outbox.outcomes(connection, [order.key], now())
+            if order.fence not in (None, message.fence):
                 return await outbox.outcomes(connection, [order.key], now())
             again = order.how is Resolution.RESEND
             if again and (reason := await outdated.why_not(connection, message, now())) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import RECORDS
 from workflows.outcomes import Denied, done
 from workflows.posting import sent
-from workflows.waiting import ask, soon
+from workflows.waiting import Alarm, ask, soon
 
 ASKED_AGAIN_AFTER: Final = timedelta(days=1)
 """How long nobody is asked again after a to-do that everyone let pass."""
@@ -36,9 +36,9 @@ class Undelivered:
 
     @workflow.init
     def __init__(self, start: UndeliveredStart) -> None:
-        """Nobody was asked in this run."""
+        """All else stands on record."""
         self.start = start
-        self.asked = start.asked
+        self.is_wanted = False
 
     @workflow.run
     async def run(self, start: UndeliveredStart) -> None:  # noqa: ARG002 - taken by __init__
@@ -47,7 +47,12 @@ class Undelivered:
             if trouble.state not in NOT_DELIVERED:
                 await self.send()
             else:
-                await self.carry_out(await self.have_decided(trouble))
+                await self.carry_out(await self.have_decided(trouble), trouble)
+
+    @workflow.signal
+    def ask_now(self) -> None:
+        """Somebody has a word on it, so that they are asked at once."""
+        self.is_wanted = True
 
     async def look(self) -> Trouble | None:
         """How it stands."""
@@ -56,11 +61,12 @@ class Undelivered:
 
     async def have_decided(self, trouble: Trouble) -> TaskResult:
         """Ask what becomes of it."""
+        self.is_wanted = False
         # Of what belongs to no account's story nobody is asked.
         account = self.start.account
         assert account is not None
-        self.asked += 1
-        id_ = undelivered_task(account, self.start.key, self.asked)
+        number = trouble.asked + 1
+        id_ = undelivered_task(account, self.start.key, number)
         template = todo_template.NOBODY_KNOWS if trouble.state is MessageState.UNKNOWN else todo_template.DID_NOT_GO
         given = TaskStart(
             account=account,
@@ -68,7 +74,7 @@ class Undelivered:
             subject=trouble.subject,
             step=f"{trouble.step}.{UNDELIVERED_STEP}",
             title=template.title.format(trouble.title),
-            attempt=self.asked,
+            attempt=number,
             about=trouble.about,
             definition=template.definition.model_copy(update={"assign": trouble.assign}),
             request=trouble.said,
@@ -78,8 +84,8 @@ class Undelivered:
         )
         return await ask(given, id_, f"{given.title}, for {account}")
 
-    async def carry_out(self, result: TaskResult) -> None:
-        """Do what was decided; where nobody decided, ask again later."""
+    async def carry_out(self, result: TaskResult, trouble: Trouble) -> None:
+        """Do what was decided; where nobody decided, ask again later, or once somebody wants to say it."""
         if result.outcome in tuple(Resolution):
             await self.settle(
                 Settling(
@@ -88,11 +94,15 @@ class Undelivered:
                     how=Resolution(result.outcome),
                     by=result.by,
                     submission=result.submission,
+                    fence=trouble.fence,
                     now=workflow.now(),
                 )
             )
         else:
-            await self.look_again_at(workflow.now() + ASKED_AGAIN_AFTER, "Ask again what becomes of the email")
+            alarm = Alarm()
+            alarm.set(workflow.now() + ASKED_AGAIN_AFTER, "Ask again what becomes of the email")
+            await workflow.wait_condition(lambda: self.is_wanted or alarm.rings)
+            self.look_afresh()
 
     async def send(self) -> None:
         """Send it, at the instant at which its reader may be written to."""
@@ -104,12 +114,12 @@ class Undelivered:
             )
             await self.settle(unwritten)
         elif (until := outcomes.waits.get(self.start.key)) is not None and until > workflow.now():
-            await self.look_again_at(until, "Its reader's working time begins")
+            await workflow.sleep(until - workflow.now(), summary="Its reader's working time begins")
+            self.look_afresh()
 
-    async def look_again_at(self, at: datetime, summary: str) -> None:
-        """Wait, and look again in a fresh run: nobody may decide for years, and no history grows as long."""
-        await workflow.sleep(at - workflow.now(), summary=summary)
-        workflow.continue_as_new(self.start.model_copy(update={"asked": self.asked}))
+    def look_afresh(self) -> None:
+        """Look again in a fresh run: nobody may decide for years, and no history grows as long."""
+        workflow.continue_as_new(self.start)
 
     async def settle(self, order: Settling) -> None:
         """Write down what becomes of it."""

@@ -9,15 +9,10 @@ from rapport.model.message import MessageState, Resolution
 
 
 class UndeliveredStart(WireModel):
-    """Which mail it is about, by its key; with no account, where it belongs to no account's story.
-
-    Attributes:
-        asked: How often somebody was asked by now.
-    """
+    """Which mail it is about, by its key; with no account, where it belongs to no account's story."""
 
     account: str | None
     key: str
-    asked: int = 0
 
 
 class Trouble(WireModel):
@@ -30,6 +25,8 @@ class Trouble(WireModel):
         assign: Who is asked: the account's TAM, a case's owner, or the manager of a member who was not reached.
         about: The contact whom it was for, by id; nothing where it was for a member.
         said: The submission that says in words which mail it is and what happened.
+        asked: How often somebody was asked by now, whichever life of the workflow did so: no name is given twice.
+        fence: Which attempt this came of.
     """
 
     state: MessageState
@@ -40,6 +37,8 @@ class Trouble(WireModel):
     assign: tuple[str, ...]
     about: str | None = None
     said: str | None = None
+    asked: int = 0
+    fence: int = 0
 
 
 class Outstanding(WireModel):
@@ -55,6 +54,7 @@ class Settling(WireModel):
         how: It is sent again, it did arrive, its reader was told another way, or it could not be written again.
         by, submission: Who decided that, and what they said with it.
         reason: Why it could not be written, in fixed words.
+        fence: The attempt of which they decided; of what cannot be written, nobody did.
     """
 
     account: str | None
@@ -63,4 +63,5 @@ class Settling(WireModel):
     by: str | None = None
     submission: str | None = None
     reason: str | None = None
+    fence: int | None = None
     now: Instant

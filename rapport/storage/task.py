@@ -130,10 +130,19 @@ async def open_about_emails(connection: Connection) -> list[str]:
 
 async def open_about_email(connection: Connection, account: str, message: str) -> str | None:
     """The open to-do about one email, if somebody is asked about it; by id."""
-    *_, digest = undelivered_task(account, message, 1).split("/")
-    query = select(TaskRow.id).where(TaskRow.id.like(f"task/{account}/{UNDELIVERED_STEP}/%/{digest}"), _OPEN)
-    found: str | None = await connection.scalar(query)
+    found: str | None = await connection.scalar(select(TaskRow.id).where(_is_about_email(account, message), _OPEN))
     return found
+
+
+async def times_asked_about_email(connection: Connection, account: str, message: str) -> int:
+    """How often somebody was asked about one email: the highest number among its to-dos."""
+    ids = await connection.scalars(select(TaskRow.id).where(_is_about_email(account, message)))
+    return max((int(id_.split("/")[-2]) for id_ in ids), default=0)
+
+
+def _is_about_email(account: str, message: str) -> ColumnElement[bool]:
+    *_, digest = undelivered_task(account, message, 1).split("/")
+    return TaskRow.id.like(f"task/{account}/{UNDELIVERED_STEP}/%/{digest}")
 
 
 async def close_gone(connection: Connection, id_: str) -> None:

@@ -29,6 +29,9 @@ T = TypeVar("T")
 ANSWER_SECONDS: Final = 5.0
 """How long a person waits for a workflow's answer before a decision is left at its door."""
 
+OPENING_SECONDS: Final = 3.0
+"""How long somebody who answers waits for the question to be put."""
+
 LISTED: Final = 200
 """How many lines of a list a page or a table has at the most; programs get them all."""
 

@@ -43,6 +43,7 @@ from rapport.storage.tech_review import KnownReview
 from starters.use_cases import task
 from starters.use_cases.services import (
     CUSTOMER_FACING,
+    OPENING_SECONDS,
     Actor,
     Services,
     answered,
@@ -58,9 +59,6 @@ from workflows.tech_review import TechReview
 ACCOUNT: Final = SearchAttributeKey.for_keyword("RapportAccount")
 
 Stance = Literal["in_favour", "in_favour_if", "against", "no_objection"]
-
-OPENING_SECONDS: Final = 3.0
-"""How long somebody who answers waits for the question to be put."""
 
 
 class Submitted(WireModel):

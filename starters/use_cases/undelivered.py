@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+
 from rapport.mail import outbox, outdated
 from rapport.model.account import WrittenWork
 from rapport.model.base import Refused, UserError
+from rapport.model.ids import undelivered_id
 from rapport.model.meeting import Receipt
 from rapport.model.message import NOT_DELIVERED, MessageState, Resolution
 from rapport.model.reading import check
+from rapport.model.undelivered import UndeliveredStart
+from rapport.model.workflows import UNDELIVERED
 from rapport.storage import task as task_records
 from starters.use_cases import account, task as tasks
-from starters.use_cases.services import Actor, Services
+from starters.use_cases.services import OPENING_SECONDS, Actor, Services, answered, member_named
+from workflows.outcomes import ACCOUNT
 
 
 async def correct(services: Services, task: str, address: str, actor: Actor) -> Receipt:
@@ -36,11 +44,12 @@ async def resolve(
 ) -> Receipt:
     """Say what becomes of an email that failed, or of which nobody can tell whether it arrived.
 
-    It answers the to-do that stands in the TAM's inbox for it, or in that of a case's owner.
+    It answers the to-do that stands in the TAM's inbox for it, or in that of a case's owner. Where everyone let that
+    pass, or nothing runs for the email, that to-do is opened for it.
 
     Raises:
-        UserError: It did not fail, it cannot have arrived, nobody is asked about it yet, or the actor may not decide
-            it.
+        UserError: It did not fail, it cannot have arrived, nobody can be asked about it now, or the actor may not
+            decide it.
     """
     async with services.store.reading() as connection:
         message = await outbox.message(connection, key)
@@ -48,6 +57,9 @@ async def resolve(
         gone = message.is_open and await outdated.goes_to_nobody(connection, message)
     if gone:
         raise UserError("its reader has left; it goes to nobody", field="key", fix="nothing", kind=Refused.CONFLICT)
+    if asked is None and message.state in NOT_DELIVERED and message.account is not None and message.is_open:
+        await member_named(services, actor)
+        asked = await _asked_at_once(services, UndeliveredStart(account=message.account, key=key))
     if asked is None:
         if message.state not in NOT_DELIVERED:
             problem, fix = f"is {message.state}; there is nothing to settle", f"see `rapport message show {key}`"
@@ -64,3 +76,26 @@ async def resolve(
     if message.state is MessageState.FAILED and resolution is Resolution.SENT:
         raise UserError("the mail server refused it, so it didn't arrive", field="how", fix="use resend or elsewhere")
     return await tasks.decide(services, asked, resolution, actor, reason)
+
+
+async def _asked_at_once(services: Services, start: UndeliveredStart) -> str | None:
+    """Have the to-do about an email opened that is open no more, or not yet; its id, once it stands in an inbox."""
+    assert start.account is not None
+    starting = services.client.start_workflow(
+        UNDELIVERED.name,
+        start,
+        id=undelivered_id(start.key),
+        task_queue=services.settings.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal="ask_now",
+        search_attributes=TypedSearchAttributes([SearchAttributePair(ACCOUNT, start.account)]),
+        static_summary="Take care of an email",
+    )
+    await answered(starting, f"email {start.key}")
+    end = asyncio.get_running_loop().time() + OPENING_SECONDS
+    while True:
+        async with services.store.reading() as connection:
+            asked = await task_records.open_about_email(connection, start.account, start.key)
+        if asked is not None or asyncio.get_running_loop().time() >= end:
+            return asked
+        await asyncio.sleep(0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from activities.message import Messages
 from activities.undelivered import UndeliveredMails
 from rapport.mail import outbox
 from rapport.model.message import Deliver, MessageState, Purpose, Resolution
+from rapport.model.relay import VARIABLES, FaultKind, RelayFault
 from rapport.model.undelivered import Outstanding, Settling, UndeliveredStart
 from rapport.storage.database import Store
-from rapport.storage.relay import mend
+from rapport.storage.relay import mend, miss
 from rapport.storage.tables import MessageRow
+from rapport.storage.unreached import written
 from tests.activities.test_message import LUCA, OVER, T0, leaves, one, rows, told
 from tests.activities.test_outdated import LATER, told as tells, waits
 from tests.helpers_mail import ScriptedRelay, activity_at
@@ -28,9 +31,9 @@ async def stands(store: Store, key: str, **values: Any) -> None:
         await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**values))
 
 
-async def settle(store: Store, key: str, how: Any) -> MessageState:
+async def settle(store: Store, key: str, how: Any, fence: int | None = None) -> MessageState:
     """Write down what becomes of a mail; give how it stands then."""
-    order = Settling(account="versayce", key=key, how=how, by="m_1", submission="s_1", now=LATER)
+    order = Settling(account="versayce", key=key, how=how, by="m_1", submission="s_1", fence=fence, now=LATER)
     outcomes = await activity_at(LATER).run(UndeliveredMails(store).settle, order)
     return MessageState(outcomes.states[key])
 
@@ -74,6 +77,24 @@ async def test_what_is_false_by_now_is_told_once(
     for _ in range(2):
         assert await settle(store, key, Resolution.RESEND) is S.SUPPRESSED
     assert [kind for kind, _ in await told(store)].count("message.suppressed") == 1
+
+
+@pytest.mark.parametrize("how", list(Resolution))
+async def test_a_decision_is_about_the_attempt_that_was_asked_about(
+    store: Store, messages: Messages, relay: ScriptedRelay, how: Resolution
+) -> None:
+    """It was sent again and failed anew before the retry of an activity that had done its work: it stays as it is."""
+    key = await waits(store, messages, relay, await one(store))
+    await stands(store, key, state=S.UNKNOWN, fence=4)
+    start = UndeliveredStart(account="versayce", key=key)
+    found = (await activity_at(LATER).run(UndeliveredMails(store).look, start)).trouble
+    assert found is not None
+    assert found.fence == 4
+    await stands(store, key, fence=6)
+    before = await told(store)
+    assert await settle(store, key, how, found.fence) is S.UNKNOWN
+    assert (await told(store), (await rows(store))[LUCA]["resolution"]) == (before, None)
+    assert await settle(store, key, how, 6) is not S.UNKNOWN or how is Resolution.ELSEWHERE
 
 
 async def test_what_cannot_be_written_is_told_once(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
@@ -142,3 +163,44 @@ async def test_a_last_mail_that_failed_is_somebodys_task_and_goes_again(
     outcomes = await activity_at(LATER).run(messages.deliver, again)
     assert outcomes.states[key] is S.SENT
     assert relay.accepted[-1].recipient == LUCA
+
+
+async def test_what_is_confirmed_by_hand_hides_no_outage(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """Somebody says that a mail arrived while the relay can't be reached: after five minutes that is a fault."""
+    key = await waits(store, messages, relay, await one(store))
+    async with store.writing() as connection:
+        await mend(connection, LATER)
+    await stands(store, key, state=S.UNKNOWN)
+    start = LATER - timedelta(minutes=6)
+
+    async def missed_at(minute: int) -> RelayFault | None:
+        at = start + timedelta(minutes=minute)
+        async with store.writing() as connection:
+            return await miss(connection, FaultKind.UNREACHABLE, None, at, VARIABLES)
+
+    assert [await missed_at(minute) for minute in (0, 3)] == [None, None]
+    assert await settle(store, key, Resolution.SENT) is S.SENT
+    other = (await rows(store))[LUCA] | {"key": "other", "message_id": "other", "state": S.DEFERRED, "reason": "450"}
+    async with store.writing() as connection:
+        await outbox.intend(connection, [other | {"first_tried_at": start}])
+        waiting = await outbox.deferrals(connection)
+    assert waiting is not None
+    assert waiting.none_sent
+    assert await missed_at(6) is not None
+
+
+async def test_only_who_was_told_another_way_counts_as_told(
+    store: Store, messages: Messages, relay: ScriptedRelay
+) -> None:
+    """Whatever else will ever be said of an email that failed, its reader was not told another way by that."""
+    key = await waits(store, messages, relay, await one(store))
+    row = (await rows(store))[LUCA]
+
+    async def elsewhere(resolution: str) -> int:
+        await stands(store, key, state=S.FAILED, resolution=resolution)
+        async with store.reading() as connection:
+            return (await written(connection, row["contract"]))[row["step"]].elsewhere
+
+    assert (await elsewhere("mislaid"), await elsewhere(Resolution.ELSEWHERE)) == (0, 1)

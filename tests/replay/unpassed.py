@@ -154,7 +154,11 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("outcomes", "ended", "await looking"): RESET,
     ("outcomes", "ended", "await workflow.wait_condition(lambda: looking.done() or bool(said))"): RESET,
     ("undelivered", "Undelivered.send", "await self.settle(unwritten)"): UNDER,
-    ("undelivered", "Undelivered.send", 'await self.look_again_at(until, "Its reader\'s working time begins")'): UNDER,
+    (
+        "undelivered",
+        "Undelivered.send",
+        'await workflow.sleep(until - workflow.now(), summary="Its reader\'s working time begins")',
+    ): UNDER,
     (
         "words",
         "Words.hear_later",

@@ -14,6 +14,7 @@ from rapport.model.account import WrittenWork
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
+from rapport.model.operation import Control, ControlKind
 from starters.use_cases import (
     account as accounts,
     meeting as meetings,
@@ -42,6 +43,7 @@ from tests.conftest import (
     until,
 )
 from tests.helpers_mail import DROP, ScriptedRelay, scripted_relay
+from tests.stack.test_sweep import sweep
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -236,6 +238,80 @@ async def test_a_second_failure_is_told_with_its_own_words(dev_server: Client, t
         told = [(entry.kind, entry.what) for entry in await timeline.timeline_of(here.services, key)]
         assert [kind for kind, _ in told].count("message.failed") == 2
         assert ("message.sent_again", "Robin Keller had the email sent again") in told
+
+
+async def test_whoever_speaks_after_a_to_do_that_lapsed_is_heard(dev_server: Client, tmp_path: Path) -> None:
+    """Everyone let the to-do pass: the command that is printed works at once, for that day and after it."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, _, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        (line,) = await asked(here)
+        lapsed = here.client.get_workflow_handle(line.task)
+        await lapsed.signal("control", Control(kind=ControlKind.CLOSE))
+        await lapsed.result()
+
+        async def sleeps() -> bool:
+            described = await here.client.get_workflow_handle(undelivered_id(failed.key)).describe()
+            history = here.client.get_workflow_handle(undelivered_id(failed.key)).fetch_history_events()
+            timers = [event async for event in history if event.HasField("timer_started_event_attributes")]
+            return described.status is WorkflowExecutionStatus.RUNNING and bool(timers)
+
+        await until(sleeps, "the day in which nobody is asked")
+        assert any("rapport message resend" in way for way in failed.next)
+        assert (await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)).accepted
+        await in_state(here, key, USER, MessageState.SENT)
+        await is_over(here, failed.key)
+
+
+async def test_whoever_speaks_is_heard_though_nothing_runs(dev_server: Client, tmp_path: Path) -> None:
+    """Its workflow was terminated, its to-do is closed, and no sweep was there yet: the word begins it anew."""
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, _, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        (line,) = await asked(here)
+        await here.client.get_workflow_handle(undelivered_id(failed.key)).terminate("by hand")
+        asking = here.client.get_workflow_handle(line.task)
+        await asking.signal("control", Control(kind=ControlKind.CLOSE))
+        await asking.result()
+        stranger = by("nobody@foobar.example")
+        with pytest.raises(UserError, match="member"):
+            await undelivered.resolve(here.services, failed.key, Resolution.RESEND, stranger)
+        assert (await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)).accepted
+        await in_state(here, key, USER, MessageState.SENT)
+        await is_over(here, failed.key)
+
+
+async def test_another_life_of_its_workflow_gives_no_name_twice(dev_server: Client, tmp_path: Path) -> None:
+    """It failed twice and its workflow was terminated: the TAM has a new task and its mail, and all that is told."""
+    full = "552 5.2.2 mailbox full"
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER, full)) as made:
+        here, _, key = made
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        known = {line.task for line in await asked(here)}
+
+        async def asked_anew() -> str | None:
+            mine = (await task.inbox(here.services, TAM)).mine
+            return next((one.task for one in mine if "/undelivered/" in one.task and one.task not in known), None)
+
+        async def mailed(count: int) -> bool:
+            sent = await messages.listed(here.services, key, MessageState.SENT)
+            return sum(one.to == TAM.email and ".undelivered" in one.step for one in sent) >= count
+
+        await undelivered.resolve(here.services, failed.key, Resolution.RESEND, TAM)
+        known.add(await until(asked_anew, "the second task"))
+        await until(lambda: mailed(2), "its mail")
+        await here.client.get_workflow_handle(undelivered_id(failed.key)).terminate("by hand")
+
+        async def swept() -> str | None:
+            await sweep(here)
+            return await asked_anew()
+
+        third = await until(swept, "the third task")
+        assert third.split("/")[3] == "3"
+        await until(lambda: mailed(3), "its mail")
+        await undelivered.resolve(here.services, failed.key, Resolution.ELSEWHERE, TAM)
+        await is_over(here, failed.key)
+        told = [entry.kind for entry in await timeline.timeline_of(here.services, key)]
+        assert (told.count("message.sent_again"), told.count("message.told_elsewhere")) == (1, 1)
+        assert told.count("decision.made") == 2
 
 
 async def test_nobody_takes_care_of_an_email_to_whoever_has_left(dev_server: Client, tmp_path: Path) -> None:
