@@ -81,7 +81,7 @@ _MEET: Final = (
         kind=bindparam("what"),
         code=bindparam("answer"),
         fix=bindparam("remedy"),
-        since=case((RelayRow.since.is_(None), bindparam("at", type_=UtcInstant)), else_=RelayRow.since),
+        since=case((RelayRow.since.is_(None), bindparam("began", type_=UtcInstant)), else_=RelayRow.since),
         probed_at=bindparam("at", type_=UtcInstant),
         **_NONE_MISSED,
     )
@@ -89,11 +89,22 @@ _MEET: Final = (
 
 
 async def meet_fault(
-    connection: Connection, kind: FaultKind, code: int | None, now: datetime, named: RelaySettings
+    connection: Connection,
+    kind: FaultKind,
+    code: int | None,
+    now: datetime,
+    named: RelaySettings,
+    *,
+    since: datetime | None = None,
 ) -> RelayFault:
-    """Keep that the relay takes nothing; since when, is what whoever met it first has kept."""
+    """Keep that the relay takes nothing; since when, is what whoever met it first has kept.
+
+    Args:
+        since: When it was first met, if that was before now.
+    """
     remedy = fixed(kind, named)
-    await connection.execute(_MEET, {"what": kind, "answer": code, "remedy": remedy, "at": now})
+    values = {"what": kind, "answer": code, "remedy": remedy, "at": now, "began": since or now}
+    await connection.execute(_MEET, values)
     fault = await relay_fault(connection)
     assert fault is not None
     return fault
@@ -116,7 +127,7 @@ async def miss(
     misses = counted(before, now, kind)
     if proves(misses):
         if not await connection.scalar(_SENT_SINCE, {"then": misses.since}):
-            return await meet_fault(connection, kind, code, now, named)
+            return await meet_fault(connection, kind, code, now, named, since=misses.since)
         # Asked only here, so that no mail that simply goes pays for it.
         misses = counted(None, now, kind)
     await connection.execute(

@@ -497,7 +497,7 @@ async def test_many_mails_that_are_each_tried_once_prove_it_as_well(
             await send(messages, await one(store, to=persona), T0 + timedelta(minutes=minutes))
     fault = await fault_of(store)
     assert fault is not None
-    assert fault.kind is FaultKind.UNREACHABLE
+    assert (fault.kind, fault.since) == (FaultKind.UNREACHABLE, T0)
 
 
 @pytest.mark.parametrize("answer", [None, "450 4.2.0 greylisted", "550 5.1.1 no such user"])
