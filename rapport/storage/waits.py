@@ -101,8 +101,6 @@ _STEPS: Final = (
     .join(MilestoneRow, MilestoneRow.contract == ContractRow.id)
     .join(AccountRow, AccountRow.key == ContractRow.account)
     .where(ContractRow.run_id.is_not(None))
-    # A pause has no end of its own, and stands where everybody sees it.
-    .where(ContractRow.paused_at.is_(None))
     .order_by(ContractRow.account, MilestoneRow.position)
 )
 _RUNNING: Final = _STEPS.where(ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
@@ -214,9 +212,11 @@ async def _reviews(connection: Connection) -> list[OpenWait]:
 
 async def _steps(connection: Connection) -> list[OpenWait]:
     present = await _present(connection)
+    # A pause has no end of its own, and stands where everybody sees it.
+    goes_on = ContractRow.paused_at.is_(None)
     rows = [
-        *await connection.execute(_RUNNING.where(MilestoneRow.kind != "task")),
-        *await connection.execute(_RECURRING),
+        *await connection.execute(_RUNNING.where(MilestoneRow.kind != "task", goes_on)),
+        *await connection.execute(_RECURRING.where(goes_on)),
     ]
     return [
         _as_told(row, present, f"{row.account}, step {row.step}", f"rapport onboarding status {row.account}")

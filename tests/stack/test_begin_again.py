@@ -13,7 +13,7 @@ from rapport.model.ids import case_id, desk_id, meeting_id, new_id, onboarding_i
 from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.support_case import DESK, CaseStart
 from rapport.revival import revive
-from rapport.storage import sweep as sweeps
+from rapport.storage import contract as contracts, sweep as sweeps, waits
 from starters.use_cases import account, doctor, meeting, onboarding, operation, support_case, task as tasks
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
@@ -96,6 +96,25 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     assert not (await onboarding.start(here.services, StartRequest(file=file))).created
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert "ended in Temporal" not in (line.waiting_for or "")
+
+
+async def test_a_pause_is_no_fault(here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The meeting of an onboarding that is paused runs, and SQL shows it so: the doctor is content with it."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+    key, _ = await onboarded(here)
+    await runs(here, meeting_id(key, "kickoff", 1))
+    await operation.operate(here.services, key, Operate.PAUSE, WHY, TAM)
+
+    async def paused() -> bool:
+        async with here.services.store.reading() as connection:
+            contract = await contracts.latest(connection, key)
+        return contract is not None and contract.paused_at is not None
+
+    await until(paused, "the pause to be on record")
+    async with here.services.store.reading() as connection:
+        assert {onboarding_id(key), meeting_id(key, "kickoff", 1)} <= await waits.open_workflows(connection)
+    found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "workflows")
+    assert not [one.where for one in found.findings if key in one.where]
 
 
 async def test_what_was_decided_meanwhile_counts(here: Installation) -> None:
