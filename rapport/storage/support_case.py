@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
 from rapport.model.account_data import Question
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.ids import case_ref, new_id
+from rapport.model.ids import case_id, case_ref, new_id
 from rapport.model.support_case import CaseProjection, CaseStart, CaseState, CaseStatus, WrittenCase
 from rapport.rules.calendar import whole_days
 from rapport.rules.routing import Choice, GivenCase
@@ -19,7 +19,7 @@ from rapport.rules.support_case import heading
 from rapport.storage import search
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import AssignmentRow, CaseLogRow, CaseRow
-from rapport.storage.tables import SubmissionRow
+from rapport.storage.tables import EndedOutsideRow, SubmissionRow
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new, put
 
@@ -251,9 +251,10 @@ async def cases(
 
 
 async def standing(connection: Connection) -> DeskStanding:
-    """How many cases are open, with and without an owner, and what was promised next."""
+    """How many cases are open, with and without an owner, and what was promised next; not of those ended outside."""
     held, due = func.count(CaseRow.owner).label("held"), func.min(CaseRow.due).label("due")
-    query = select(func.count().label("open"), held, due).where(CaseRow.state.in_(list(OPEN)))
+    ended = (sqlalchemy.literal(case_id("")) + CaseRow.ref).in_(select(EndedOutsideRow.workflow_id))
+    query = select(func.count().label("open"), held, due).where(CaseRow.state.in_(list(OPEN)), ~ended)
     row = (await connection.execute(query)).one()
     return DeskStanding(queued=row.open - row.held, held=row.held, due=row.due)
 

@@ -31,6 +31,8 @@ def status(data: Data = None, json: Json = False) -> None:
         out.print("Nothing waits for an owner.")
     if found.in_hand:
         print_cases(found.in_hand)
+    if found.ended:
+        print_cases(found.ended)
     shown, there = len(found.queue) + len(found.in_hand), found.queued + found.held
     if shown < there:
         out.print(f"These are the first {shown} of {there}; `rapport case list --account` shows those of one.")

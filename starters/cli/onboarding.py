@@ -12,13 +12,13 @@ from rapport.model.operation import Operate
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.use_cases import account as accounts, onboarding, operation
-from starters.use_cases.onboarding import Started, StartRequest, Status
+from starters.use_cases.onboarding import STANDS_STILL, Started, StartRequest, Status
 from starters.use_cases.operation import OperationWritten
 from starters.use_cases.services import Services
 
 app = typer.Typer(help="Onboardings of signed contracts.", no_args_is_help=True)
 
-_MARK = {"done": "✓", "running": "▶", "waiting": "○", "failed": "✗"}
+_MARK = {"done": "✓", "running": "▶", "waiting": "○", "failed": "✗", STANDS_STILL: "■"}
 
 
 @app.command()
@@ -174,6 +174,7 @@ def _print(shown: Status) -> None:
     out.print(f"[bold]{shown.account}[/bold]  contract {shown.contract}, stage [bold]{shown.stage}[/bold]{paused}")
     if shown.ended_since:
         out.print(f"[red]It was ended in Temporal, and stands still since {when(shown.ended_since)}.[/red]")
+        out.print(f"{shown.next}.")
         out.print(f"To have it continue where it was:\n  {shown.unblock}", soft_wrap=True, markup=False)
     elif not shown.live:
         out.print("[yellow]No worker answers; this is what was last written down.[/yellow]")

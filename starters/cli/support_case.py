@@ -344,7 +344,9 @@ def print_cases(found: Sequence[CaseLine]) -> None:
     """Cases as a table."""
     lines = table("case", "sev", "account", "question", "state", "owner", "since", "next promise")
     for line in found:
-        promised = f"{line.promise} by {when(line.due)}" if line.due else line.waiting_for or ""
+        promised = (
+            f"{line.promise} by {when(line.due)}" if line.due and not line.ended_since else line.waiting_for or ""
+        )
         lines.add_row(
             line.ref,
             str(line.severity),
@@ -356,7 +358,7 @@ def print_cases(found: Sequence[CaseLine]) -> None:
             promised,
         )
     out.print(lines)
-    free = any(line.owner is None for line in found)
+    free = any(line.owner is None and not line.ended_since for line in found)
     how = in_name("rapport case assign CASE --to EMAIL") if free else "rapport case show CASE"
     out.print(f"\nTo {'give one to somebody' if free else 'see what moves one on'}:\n  {how}", soft_wrap=True)
 
@@ -367,6 +369,8 @@ def _print(case: CaseShown) -> None:
         ("account", f"{case.account}, {case.contact}" + (f" through {case.partner}" if case.partner else "")),
         ("severity, area", f"{case.severity}, {case.area}"),
         ("state", case.state + (f" into {case.merged_into}" if case.merged_into else "")),
+        ("waits for", case.waiting_for if case.ended_since else None),
+        ("ended", when(case.ended_since) if case.ended_since else None),
         ("owner", f"{case.owner}, since {when(case.since)}" if case.owner else "nobody yet"),
         ("promised", f"{case.promise} by {when(case.due)}" if case.due else None),
         ("engineering", case.escalation),

@@ -291,7 +291,7 @@ def _still(
 
     def ended(id_: str) -> dict[str, Any]:
         one = still[id_]
-        what = revivals.UNDECIDED if one.left_at is None else revivals.LEFT_ENDED
+        what = revivals.waits_for(left=one.left_at is not None)
         return {"waiting_for": what, "since": one.since, "unblock": revivals.way_on(id_)}
 
     others = tuple(

@@ -25,8 +25,9 @@ class DeskShown(WireModel):
     Attributes:
         live: Whether the desk itself answered.
         handed_out: How many cases it has ever handed out.
-        queued, held: How many cases have no owner, and how many have one.
+        queued, held: How many cases have no owner, and how many have one, beside those that were ended.
         queue: Those without an owner, in the order in which they are handed out. Lists end where they get too long.
+        ended: Those that were ended in Temporal, on which nobody works.
         hours: When the desk is there.
         worst: Whether severity 1 is served around the clock, and if not, why.
     """
@@ -39,6 +40,7 @@ class DeskShown(WireModel):
     held: int
     queue: tuple[CaseLine, ...]
     in_hand: tuple[CaseLine, ...]
+    ended: tuple[CaseLine, ...]
     hours: str
     worst: str
     next_promise: Instant | None
@@ -82,8 +84,9 @@ async def status(services: Services, name: str = DESK) -> DeskShown:
         unacknowledged=len(view.state.unacknowledged) if view else 0,
         queued=standing.queued,
         held=standing.held,
-        queue=tuple(line for line in lines if line.owner is None),
-        in_hand=tuple(line for line in lines if line.owner is not None),
+        queue=tuple(line for line in lines if line.owner is None and line.ended_since is None),
+        in_hand=tuple(line for line in lines if line.owner is not None and line.ended_since is None),
+        ended=tuple(line for line in lines if line.ended_since is not None),
         hours=f"{hours.start:%H:%M} to {hours.end:%H:%M}, {rules.desk.zone}",
         worst=served(services),
         next_promise=standing.due,

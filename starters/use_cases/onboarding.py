@@ -27,7 +27,7 @@ from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
 from rapport.playbooks import load
 from rapport.rules import audience, onboarding
-from rapport.storage import account as accounts, contract as contracts, imports
+from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters.use_cases import revivals
@@ -36,6 +36,12 @@ from workflows.onboarding.workflow import Onboarding
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE = SearchAttributeKey.for_keyword("RapportStage")
+
+STANDS_STILL: Final = "stands still"
+"""The state of a step whose onboarding was ended in Temporal."""
+
+OPEN_STATES: Final = ("waiting", "running", "failed", STANDS_STILL)
+"""The states of a step that has not ended."""
 
 PLAYBOOKS: Final = "playbooks"
 """The folder of the data directory where an installation keeps its own playbooks."""
@@ -312,6 +318,7 @@ async def status(services: Services, account: str) -> Status:
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         missed = await unreached(connection, account)
+        known = await sweep.standing_still(connection)
         mails = await written(connection, contract.id) if contract else {}
     if contract is None:
         raise UserError(
@@ -343,6 +350,9 @@ async def status(services: Services, account: str) -> Status:
         )
         for step in steps
     )
+    if ended is not None:
+        shown = tuple(_standing_still(step) for step in shown)
+    left = contract.workflow_id in known and known[contract.workflow_id].left_at is not None
     waiting = [milestone for milestone in shown if milestone.waiting_for]
     return Status(
         account=account,
@@ -352,7 +362,7 @@ async def status(services: Services, account: str) -> Status:
         paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
         milestones=shown,
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
-        next=f"It waits for {revivals.UNDECIDED}"
+        next=f"It waits for {revivals.waits_for(left=left)}"
         if ended
         else f"{waiting[0].title} waits for {waiting[0].waiting_for}"
         if waiting
@@ -362,6 +372,15 @@ async def status(services: Services, account: str) -> Status:
         ended_since=ended,
         unblock=revivals.way_on(contract.workflow_id) if ended else None,
     )
+
+
+def _standing_still(step: MilestoneShown) -> MilestoneShown:
+    """A step of an onboarding that was ended: nothing but that moves it on. What is done, or recurs, is as it was."""
+    if step.state not in OPEN_STATES:
+        return step
+    nothing = {"waiting_on": (), "waiting_for": None, "since": None, "deadline": None, "unblock": None}
+    state = step.state if step.state == "failed" else STANDS_STILL
+    return step.model_copy(update={**nothing, "state": state, "at": None if step.state == "waiting" else step.at})
 
 
 def _by_now(outcome: str | None, mails: MailsOfStep | None) -> str | None:

@@ -25,6 +25,15 @@ UNDECIDED: Final = "someone to decide whether it continues: it was ended in Temp
 LEFT_ENDED: Final = "no one: it was ended in Temporal, and left ended"
 
 
+def waits_for(*, left: bool) -> str:
+    """What something waits for that was ended in Temporal.
+
+    Args:
+        left: Whether somebody has decided that it stays ended.
+    """
+    return LEFT_ENDED if left else UNDECIDED
+
+
 async def ended_since(services: Services, workflow_id: str) -> datetime | None:
     """Since when a workflow is ended that Temporal was made to end; nothing where it runs, or came to its own end.
 

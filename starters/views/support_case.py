@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from rapport import support_rules
 from rapport.mail.support_case import ERASED, WORDS, did, told
@@ -14,8 +13,9 @@ from rapport.model.commands import in_name
 from rapport.model.ids import case_id
 from rapport.model.support_case import CaseState, CaseView
 from rapport.rules.support_case import heading
-from rapport.storage import account as accounts, gap, search, support_case, tech_review
+from rapport.storage import account as accounts, gap, search, support_case, sweep, tech_review
 from rapport.storage.support_case import Case, Said
+from rapport.storage.sweep import StandingStill
 from rapport.storage.tech_review import KnownDeviation, KnownReview
 from rapport.support_rules import DeskRules
 from starters.use_cases import revivals
@@ -27,7 +27,12 @@ ENGINEERS: Final = frozenset({Role.SUPPORT_ENGINEER})
 
 
 class CaseLine(WireModel):
-    """A case in a list; the one that needs somebody first comes first."""
+    """A case in a list; the one that needs somebody first comes first.
+
+    Attributes:
+        state: How it stands; `ended` where it was ended in Temporal, and nothing of it continues.
+        ended_since: Since when it is ended then.
+    """
 
     ref: str
     account: str
@@ -35,7 +40,7 @@ class CaseLine(WireModel):
     contact: str
     area: str
     severity: int
-    state: CaseState
+    state: CaseState | Literal["ended"]
     owner: str | None
     owner_email: str | None
     since: Instant | None
@@ -44,6 +49,7 @@ class CaseLine(WireModel):
     due: Instant | None
     escalation: str | None
     waiting_for: str | None
+    ended_since: Instant | None = None
 
 
 class WordShown(WireModel):
@@ -183,7 +189,8 @@ async def listed(
         found_cases = await support_case.cases(connection, account, states=states, owner=mine)
         names = await accounts.names_of(connection, (case.contact for case in found_cases))
         members = {member.id: member for member in await accounts.members(connection)}
-    return [_line(case, names, members) for case in found_cases]
+        still = await sweep.standing_still(connection)
+    return [_still(_line(case, names, members), case, still.get(case_id(case.ref))) for case in found_cases]
 
 
 async def show(services: Services, ref: str) -> CaseShown:
@@ -203,9 +210,10 @@ async def show(services: Services, ref: str) -> CaseShown:
         doubles = await search.duplicates(connection, case.account, case.said or "", but=ref)
         asked = await tech_review.of_case(connection, ref)
         lacking = await gap.known(connection, linked=("case", ref))
-    ended = None if case.state.is_over else await _ended(services, ref)
+        known = (await sweep.standing_still(connection)).get(case_id(ref))
+    ended = None if case.state.is_over else await _ended(services, ref, known)
     view = None if case.state.is_over or ended else await _view(services, ref)
-    line = _line(case, names, members).model_copy(update={"waiting_for": revivals.UNDECIDED} if ended else {})
+    line = _still(_line(case, names, members), case, ended)
     owner = rules(services).owner(case.area, present())
     return CaseShown(
         **line.model_dump(),
@@ -300,12 +308,23 @@ def rules(services: Services) -> DeskRules:
     return support_rules.load(services.settings.data)
 
 
-async def _ended(services: Services, ref: str) -> datetime | None:
-    """Since when a case is ended that was ended in Temporal; nothing where that does not answer."""
+async def _ended(services: Services, ref: str, known: StandingStill | None) -> StandingStill | None:
+    """A case that is ended in Temporal, by Temporal's word; where that does not answer, as it is on record."""
     try:
-        return await revivals.ended_since(services, case_id(ref))
+        since = await revivals.ended_since(services, case_id(ref))
     except UserError:
+        return known
+    if since is None:
         return None
+    return StandingStill(workflow_id=case_id(ref), since=since, left_at=known.left_at if known else None)
+
+
+def _still(line: CaseLine, case: Case, ended: StandingStill | None) -> CaseLine:
+    """A case's line, where it was ended in Temporal: nobody at the desk works on it then."""
+    if ended is None or case.state.is_over:
+        return line
+    waits = revivals.waits_for(left=ended.left_at is not None)
+    return line.model_copy(update={"state": "ended", "waiting_for": waits, "ended_since": ended.since})
 
 
 def _line(case: Case, names: dict[str, str], members: dict[str, Member]) -> CaseLine:

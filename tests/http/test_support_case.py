@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from rapport.model.ids import new_id
+from rapport.model.ids import case_id, new_id
 from starters.http.app import create_app
 from starters.use_cases import token
 from tests.conftest import CHAMPION, Installation, until
@@ -69,6 +69,27 @@ async def test_a_portal_opens_a_case_once_and_support_resolves_it(here: Installa
     states = {line["ref"]: line["state"] for line in listed}
     assert (states[split["ref"]], ref in states) == ("merged", True)
     assert (await api.get("/v1/desk")).json()["live"]
+
+
+async def test_a_case_that_was_ended_says_so_on_its_page(here: Installation, api: httpx.AsyncClient) -> None:
+    """Nothing but having it continue is offered there, and the API calls it ended."""
+    question = {"account": "versayce", "question": "Why E44?", "area": "api", "as": CHAMPION}
+    ref = (await post(api, "cases", 201, **question))["ref"]
+
+    async def begun() -> bool:
+        return bool((await api.get(f"/v1/cases/{ref}")).json()["live"])
+
+    await until(begun, "the case")
+    await here.client.get_workflow_handle(case_id(ref)).terminate("by hand")
+    shown = (await api.get(f"/v1/cases/{ref}")).json()
+    assert (shown["state"], "ended in Temporal" in shown["waiting_for"]) == ("ended", True)
+    key = api.headers["Authorization"].removeprefix("Bearer ")
+    assert (await api.get("/sign-in", params={"key": key})).status_code == 303
+    page = (await api.get(f"/cases/{ref}")).text
+    assert "Ended in Temporal." in page
+    assert "someone to decide whether it continues" in page
+    assert [f"/cases/{ref}/{verb}" in page for verb in ("reopen", "answer", "assign")] == [True, False, False]
+    assert (await api.get("/support")).status_code == 200
 
 
 @pytest.mark.parametrize(

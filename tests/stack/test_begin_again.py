@@ -14,12 +14,26 @@ from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.support_case import DESK, CaseStart
 from rapport.revival import revive
 from rapport.storage import contract as contracts, sweep as sweeps, waits
-from starters.use_cases import account, doctor, meeting, onboarding, operation, support_case, task as tasks
+from starters.cli.onboarding import _print
+from starters.cli.support_case import print_cases
+from starters.use_cases import (
+    account,
+    desk as desks,
+    doctor,
+    meeting,
+    onboarding,
+    operation,
+    revivals,
+    support_case,
+    task as tasks,
+)
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
+from starters.use_cases.services import Actor
 from starters.use_cases.support_case import Assign, Say
 from starters.views import support_case as support_case_views
+from starters.views.support_case import CaseLine
 from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.stack.test_sweep import sweep
 from tests.support import desk, tech_review
@@ -61,7 +75,7 @@ async def test_an_onboarding_goes_on_with_all_that_was_said(here: Installation, 
 
 
 async def test_it_is_said_everywhere_that_it_stands_still(
-    here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch
+    here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Status, portfolio, doctor, and commands say so, with the command that has it go on; it runs once after that."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
@@ -76,6 +90,12 @@ async def test_it_is_said_everywhere_that_it_stands_still(
         await operation.operate(here.services, key, Operate.PAUSE, WHY, TAM)
     shown = await onboarding.status(here.services, key)
     assert (shown.ended_since is not None, shown.unblock, shown.live) == (True, command, False)
+    kickoff = next(one for one in shown.milestones if one.step == "kickoff")
+    assert (kickoff.state, kickoff.waiting_for, kickoff.deadline) == ("stands still", None, None)
+    assert not [one.step for one in shown.milestones if one.unblock or one.state in ("running", "waiting")]
+    _print(shown)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert ("To move" in printed, command in printed) == (False, True)
     await asked(here, key)
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, command)
@@ -164,6 +184,8 @@ async def test_what_is_left_ended_stays_so(here: Installation) -> None:
     assert onboarding_id(key) not in [one.where for one in found.findings]
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert "left ended" in (line.waiting_for or "")
+    shown = await onboarding.status(here.services, key)
+    assert shown.next == f"It waits for {revivals.LEFT_ENDED}"
     await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
     await runs(here, onboarding_id(key))
     async with here.services.store.reading() as connection:
@@ -211,6 +233,45 @@ async def test_a_case_goes_on_where_it_was(here: Installation, how: str) -> None
     shown = await support_case_views.show(here.services, ref)
     assert (shown.owner_email, shown.live) == (desk.SAM, True)
     assert (await support_case.assign(here.services, ref, Assign(to=desk.KIM), by(desk.LEAD))).accepted
+
+
+async def test_a_case_that_is_ended_waits_for_nobody_at_the_desk(
+    here: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lists, the case, and the desk say that it was ended; left so, that it waits for no one."""
+    await desk.open_desk(here, day=None)
+    ref = (await desk.ask(here)).ref
+    await desk.in_state(here, ref, "queued")
+    await end(here, case_id(ref))
+
+    async def line() -> CaseLine:
+        listed = await support_case_views.listed(here.services, "versayce", also_over=True)
+        return next(one for one in listed if one.ref == ref)
+
+    async def gone() -> str | None:
+        await sweep(here)
+        everyone = await tasks.inbox(here.services, Actor(email="", channel="cli", entered_by="tester"))
+        return next((one.task for one in everyone.mine if "/gone/" in one.task and case_id(ref) in one.title), None)
+
+    assert (await support_case_views.show(here.services, ref)).state == "ended"
+    task = await until(gone, "somebody to be asked")
+    for waits_for in (revivals.UNDECIDED, revivals.LEFT_ENDED):
+        shown = await support_case_views.show(here.services, ref)
+        for one in (shown, await line()):
+            assert (one.state, one.waiting_for, one.ended_since is not None) == ("ended", waits_for, True)
+        stands = await desks.status(here.services)
+        refs = [[one.ref for one in some] for some in (stands.queue, stands.in_hand, stands.ended)]
+        assert [ref in some for some in refs] == [False, False, True]
+        print_cases([shown])
+        told = " ".join(capsys.readouterr().out.split())
+        assert ("queued" in told, "case assign" in told) == (False, False)
+        if waits_for == revivals.UNDECIDED:
+            await tasks.decide(here.services, task, "leave", by(desk.LEAD), "It was a test.")
+
+            async def left() -> bool:
+                return (await line()).waiting_for == revivals.LEFT_ENDED
+
+            await until(left, "it to be on record")
 
 
 async def test_a_review_goes_on_where_it_was(here: Installation) -> None:

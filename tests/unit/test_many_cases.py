@@ -126,7 +126,7 @@ async def week(services: Services) -> None:
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize(("read", "most"), [(lists, 4), (everything, 3), (one_account, 4), (week, 8)])
+@pytest.mark.parametrize(("read", "most"), [(lists, 5), (everything, 4), (one_account, 5), (week, 8)])
 async def test_what_is_read_of_ten_thousand_cases_has_an_end(
     many: Services, asked: list[tuple[str, Any]], read: Callable[[Services], Awaitable[None]], most: int
 ) -> None:

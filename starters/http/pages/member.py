@@ -252,19 +252,15 @@ def _mark(stage: Stage, status: Status | None) -> StageState:
     steps = [milestone for milestone in status.milestones if milestone.stage == stage]
     if not steps:
         return "absent"
-    if any(step.state in _OPEN for step in steps):
+    if any(step.state in onboarding.OPEN_STATES for step in steps):
         return "current" if stage == status.stage else "ahead"
     return "unsent" if stage is Stage.WELCOME and _is_unwelcomed(status) else "reached"
-
-
-_OPEN: Final = ("waiting", "running", "failed")
-"""The states of a step that has not ended."""
 
 
 def _is_unwelcomed(status: Status) -> bool:
     """Whether the customer's first email is still to go: the kickoff proposes times with it, or a step sends it."""
     first = [step for step in status.milestones if step.stage in (Stage.WELCOME, Stage.KICKOFF)]
-    return not status.welcomed and any(step.unsent or step.state in _OPEN for step in first)
+    return not status.welcomed and any(step.unsent or step.state in onboarding.OPEN_STATES for step in first)
 
 
 def by_day(entries: Sequence[EntryShown], zone: str) -> list[tuple[str, list[EntryShown]]]:
