@@ -13,7 +13,7 @@ from starters.cli import succession
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.cli.mail import print_fault
 from starters.use_cases import account as accounts, message
-from starters.use_cases.account import AccountLine, AccountShown, PersonShown
+from starters.use_cases.account import AccountLine, AccountShown, ContactEdited, PersonShown
 from starters.use_cases.message import MailStatus
 from starters.use_cases.services import Services
 
@@ -84,7 +84,7 @@ def edit_contact(
     if new_email is not None:
         given["new_email"] = new_email
 
-    async def work(services: Services) -> PersonShown:
+    async def work(services: Services) -> ContactEdited:
         return await accounts.edit_contact(
             services, account, email, check(WrittenWork, given, ""), acting(services, as_)
         )
@@ -93,12 +93,21 @@ def edit_contact(
     if json:
         print_json(shown)
     else:
-        _print_work(shown)
+        print_edited(shown, account, email)
 
 
 def _split(said: list[str]) -> tuple[str, ...]:
     """What was given, each by itself or with commas."""
     return tuple(part.strip() for one in said for part in one.split(",") if part.strip())
+
+
+def print_edited(shown: ContactEdited, account: str, before: str) -> None:
+    """A contact as corrected, and what may still reach their address before that."""
+    _print_work(shown)
+    if shown.on_their_way:
+        many = "One email was" if shown.on_their_way == 1 else f"{shown.on_their_way} emails were"
+        told = f"{many} on the way to {before} already. To see what became of it: rapport message list {account}"
+        out.print(told, markup=False, soft_wrap=True)
 
 
 def _print_work(shown: PersonShown) -> None:

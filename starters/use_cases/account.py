@@ -52,6 +52,16 @@ class PersonShown(WireModel):
     work: ContactWork | None = None
 
 
+class ContactEdited(PersonShown):
+    """A contact as corrected.
+
+    Attributes:
+        on_their_way: How many emails were on their way to the old address already, where there is a new one.
+    """
+
+    on_their_way: int = 0
+
+
 class AccountShown(WireModel):
     """An account with its people, and where its onboarding is.
 
@@ -133,7 +143,9 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     return await show(services, file.account.key)
 
 
-async def edit_contact(services: Services, account: str, email: str, change: WrittenWork, actor: Actor) -> PersonShown:
+async def edit_contact(
+    services: Services, account: str, email: str, change: WrittenWork, actor: Actor
+) -> ContactEdited:
     """Record what is known of a contact's work, or a new address; to-dos that were to find it out end by themselves.
 
     Raises:
@@ -148,7 +160,7 @@ async def edit_contact(services: Services, account: str, email: str, change: Wri
         contact = await _contact(connection, account, email)
     address = given.pop("new_email", None) or contact.email
     work = contact.work.model_copy(update=given)
-    moves = address != contact.email
+    moves, on_their_way = address != contact.email, 0
     if work != contact.work or moves:
         given |= {"address": address} if moves else {}
         said = submission(member.id, actor, "contact.edit", contact.id)
@@ -167,11 +179,11 @@ async def edit_contact(services: Services, account: str, email: str, change: Wri
             if moves:
                 await _refuse_taken(connection, account, address)
                 await accounts.put_address(connection, contact.id, address)
-                await outbox.readdress(connection, contact.id, contact.email, address, said.at)
+                on_their_way = await outbox.readdress(connection, contact.id, contact.email, address, said.at)
             await timeline.append(connection, [entry])
     changed = contact.model_copy(update={"work": work, "email": address})
     await found_out(services, [changed])
-    return _person(changed)
+    return ContactEdited(**_person(changed).model_dump(), on_their_way=on_their_way)
 
 
 async def _refuse_taken(connection: Connection, account: str, address: str) -> None:

@@ -10,11 +10,13 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from rapport.mail import outbox
 from rapport.model.account import WrittenWork
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
 from rapport.model.operation import Control, ControlKind
+from starters.cli.account import print_edited
 from starters.use_cases import (
     account as accounts,
     meeting as meetings,
@@ -27,7 +29,7 @@ from starters.use_cases import (
 )
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Actor
+from starters.use_cases.services import Actor, present
 from starters.use_cases.succession import Departure
 from starters.views.task import TaskLine
 from tests.conftest import (
@@ -139,6 +141,34 @@ async def test_what_waits_goes_to_the_corrected_address(here: Installation) -> N
     await here.mailed(4)
     assert not here.mails(USER)
     assert (await in_state(here, key, new, MessageState.SENT)).state is MessageState.SENT
+
+
+async def test_what_is_on_its_way_to_the_old_address_is_said(
+    here: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An email that is being sent while an address is corrected stays as it is, and whoever corrects hears of it."""
+    key = new_id("a").replace("_", "-")
+    await messages.stop_mail(here.services, TAM)
+    await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
+
+    async def waits() -> bool:
+        return len(await messages.listed(here.services, key, MessageState.READY)) == 4
+
+    await until(waits, "the welcomes")
+    (line,) = [one for one in await messages.listed(here.services, key) if one.to == USER]
+    async with here.services.store.writing() as connection:
+        held = await outbox.lease(connection, line.key, present())
+    assert held is not None
+    new = "mara.osei@new.example"
+    edited = await accounts.edit_contact(here.services, key, USER, WrittenWork(new_email=new), TAM)
+    print_edited(edited, key, USER)
+    assert f"One email was on the way to {USER} already." in capsys.readouterr().out
+    again = await accounts.edit_contact(here.services, key, new, WrittenWork(new_email="mara@new.example"), TAM)
+    assert (edited.on_their_way, again.on_their_way) == (1, 0)
+    async with here.services.store.writing() as connection:
+        await outbox.release_lease(connection, held)
+    await messages.start_mail(here.services, TAM)
+    await here.mailed(1, USER)
 
 
 async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_server: Client, tmp_path: Path) -> None:

@@ -255,11 +255,14 @@ _TO: Final = re.compile(rb"^To:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE | r
 """The header field with its further lines (RFC 5322, 2.2.3)."""
 
 
-async def readdress(connection: Connection, person: str, old: str, new: str, now: datetime) -> None:
+async def readdress(connection: Connection, person: str, old: str, new: str, now: datetime) -> int:
     """Have what waits for somebody go to where they are reached from now on.
 
     What may have arrived already, or is being handed over right now, stays as it is. A date that was invited to keeps
     the address by which their calendar knows it.
+
+    Returns:
+        How many were on their way to the old address already.
     """
     waits = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(_NOT_OUT), _FREE)
     rows = await connection.execute(select(MessageRow.key, MessageRow.raw).where(*waits), {"present": now})
@@ -267,6 +270,8 @@ async def readdress(connection: Connection, person: str, old: str, new: str, now
         raw = None if row.raw is None else readdressed(row.raw, old, new)
         moved = update(MessageRow).where(MessageRow.key == row.key, *waits).values(address=new, raw=raw)
         await connection.execute(moved, {"present": now})
+    left = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(UNDER_WAY))
+    return await connection.scalar(select(func.count()).where(*left)) or 0
 
 
 def readdressed(raw: bytes, old: str, new: str) -> bytes:

@@ -24,7 +24,7 @@ from starters.use_cases import (
     timeline,
     undelivered,
 )
-from starters.use_cases.account import AccountLine, AccountShown, PersonShown
+from starters.use_cases.account import AccountLine, AccountShown, ContactEdited
 from starters.use_cases.audit import Export
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.message import Edit, MailStatus, MessageLine, MessageShown
@@ -125,8 +125,10 @@ async def show_account(account: str, services: TheServices) -> AccountShown:
 
 
 @router.patch("/accounts/{account}/contacts/{email}", openapi_extra=schema(WorkBody))
-async def edit_contact(account: str, email: str, request: Request, services: TheServices, token: Bearer) -> PersonShown:
-    """Record what is known of a contact's work."""
+async def edit_contact(
+    account: str, email: str, request: Request, services: TheServices, token: Bearer
+) -> ContactEdited:
+    """Record what is known of a contact's work, or their new address."""
     body = await read_body(request, WorkBody)
     change = WrittenWork.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
     return await accounts.edit_contact(services, account, email, change, api_actor(services, token, body.as_))
