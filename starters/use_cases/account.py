@@ -303,8 +303,16 @@ def _still(
 
     def ended(id_: str) -> dict[str, Any]:
         one = still[id_]
-        what = revivals.waits_for(left=one.left_at is not None)
-        return {"waiting_for": what, "since": one.since, "unblock": revivals.way_on(id_)}
+        left = one.left_at is not None
+        decides = ("support_lead",) if id_.startswith("case/") else ("tam",)
+        return {
+            "waiting_on": () if left else decides,
+            "waiting_for": revivals.waits_for(left=left),
+            "since": one.since,
+            "unblock": revivals.way_on(id_),
+            "deadline": None,
+            "overdue": False,
+        }
 
     others = tuple(
         one.model_copy(update=ended(id_)) if (id_ := _ID_OF[one.kind](one.ref)) in still else one for one in line.others
@@ -312,7 +320,7 @@ def _still(
     line = line.model_copy(update={"others": others})
     if contract is None or contract.ended_at is not None or contract.workflow_id not in still:
         return line
-    return line.model_copy(update=ended(contract.workflow_id) | {"deadline": None, "overdue": False})
+    return line.model_copy(update=ended(contract.workflow_id))
 
 
 _ID_OF: Final = {"case": case_id, "review": review_id}

@@ -99,6 +99,7 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     await asked(here, key)
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert ("ended in Temporal" in (line.waiting_for or ""), line.unblock) == (True, command)
+    assert (line.waiting_on, line.deadline, line.overdue) == (("tam",), None, False)
     found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "workflows")
     assert any(one.where == onboarding_id(key) and command in one.fix for one in found.findings)
 
@@ -183,7 +184,7 @@ async def test_what_is_left_ended_stays_so(here: Installation) -> None:
     found = next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "workflows")
     assert onboarding_id(key) not in [one.where for one in found.findings]
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
-    assert "left ended" in (line.waiting_for or "")
+    assert ("left ended" in (line.waiting_for or ""), line.waiting_on) == (True, ())
     shown = await onboarding.status(here.services, key)
     assert shown.next == f"It waits for {revivals.LEFT_ENDED}"
     await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
