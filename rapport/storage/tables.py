@@ -270,6 +270,7 @@ class TaskRow(Base):
         answers: The latest `Decision` of each person in this round.
         request, asked: Submissions: what was asked for in this round, and the open question about it.
         about: The contact whom it concerns, if it concerns just one.
+        gone_in: The phase that it was in when its workflow was ended from outside, until that goes on.
     """
 
     __tablename__ = "tasks"
@@ -279,6 +280,7 @@ class TaskRow(Base):
         Index("tasks_by_subject", "subject", "step"),
         Index("tasks_by_requester", "requester"),
         Index("tasks_by_about", "about"),
+        Index("tasks_by_gone_in", "gone_in"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     account: Mapped[str]
@@ -298,6 +300,7 @@ class TaskRow(Base):
     outcome: Mapped[str | None]
     closed: Mapped[datetime | None]
     about: Mapped[str | None]
+    gone_in: Mapped[str | None]
 
 
 class TaskHolderRow(Base):

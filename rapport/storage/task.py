@@ -66,13 +66,13 @@ async def put(connection: Connection, task: TaskRecord, now: datetime) -> None:
     written = task.model_dump(mode="json", include={"definition", "answers"})
     plain = task.model_dump(include=set(TaskRecord.model_fields) - {"definition", "answers", "holders"})
     closed = now if task.phase is TaskPhase.CLOSED else None
-    await upserts.put(connection, TaskRow, [plain | written | {"closed": closed}])
+    await upserts.put(connection, TaskRow, [plain | written | {"closed": closed, "gone_in": None}])
     await connection.execute(_DROP_HOLDERS, {"of_task": task.id})
     if task.holders and task.phase is not TaskPhase.CLOSED:
         await connection.execute(_HOLDERS, [{"task": task.id, **holder.model_dump()} for holder in task.holders])
 
 
-_COLUMNS = tuple(column for column in TaskRow.__table__.columns)
+_COLUMNS = tuple(column for column in TaskRow.__table__.columns if column.name != "gone_in")
 _TASKS = (
     select(*_COLUMNS, SubmissionRow.text.label("said"), ContactRow.name.label("about_name"))
     .outerjoin(SubmissionRow, SubmissionRow.id == TaskRow.request)
@@ -124,13 +124,13 @@ async def of_subject(connection: Connection, subject: str, *, open_only: bool = 
 async def open_about_emails(connection: Connection) -> list[str]:
     """The open to-dos about emails that failed or may not have arrived, by id."""
     return list(
-        await connection.scalars(select(TaskRow.id).where(TaskRow.step.endswith(f".{UNDELIVERED_STEP}"), _OPEN))
+        await connection.scalars(select(TaskRow.id).where(TaskRow.step.endswith(f".{UNDELIVERED_STEP}"), ALL_OPEN))
     )
 
 
 async def open_about_email(connection: Connection, account: str, message: str) -> str | None:
     """The open to-do about one email, if somebody is asked about it; by id."""
-    found: str | None = await connection.scalar(select(TaskRow.id).where(_is_about_email(account, message), _OPEN))
+    found: str | None = await connection.scalar(select(TaskRow.id).where(_is_about_email(account, message), ALL_OPEN))
     return found
 
 
@@ -147,15 +147,20 @@ def _is_about_email(account: str, message: str) -> ColumnElement[bool]:
 
 async def close_gone(connection: Connection, id_: str) -> None:
     """Take a task out of every inbox whose workflow was ended from outside: nobody would hear an answer."""
-    await connection.execute(
-        update(TaskRow).where(TaskRow.id == id_, _OPEN).values(phase=TaskPhase.CLOSED, outcome=ENDED)
-    )
+    gone = {"phase": TaskPhase.CLOSED, "outcome": ENDED, "gone_in": TaskRow.phase}
+    await connection.execute(update(TaskRow).where(TaskRow.id == id_, _OPEN).values(gone))
+
+
+async def all_gone(connection: Connection) -> list[str]:
+    """The tasks that were taken out of every inbox as their workflows were ended from outside, by id."""
+    return list(await connection.scalars(select(TaskRow.id).where(TaskRow.gone_in.in_(_OPEN_PHASES))))
 
 
 async def reopen_gone(connection: Connection, ids: Collection[str]) -> None:
-    """Put tasks into inboxes again of which the workflow goes on that was ended from outside."""
-    gone = (TaskRow.id.in_(ids), TaskRow.phase == TaskPhase.CLOSED, TaskRow.outcome == ENDED, TaskRow.closed.is_(None))
-    await connection.execute(update(TaskRow).where(*gone).values(phase=TaskPhase.OPEN, outcome=None))
+    """Put tasks into inboxes again, as they were, of which the workflow goes on that was ended from outside."""
+    gone = (TaskRow.id.in_(ids), TaskRow.gone_in.is_not(None))
+    again = {"phase": TaskRow.gone_in, "outcome": None, "gone_in": None}
+    await connection.execute(update(TaskRow).where(*gone).values(again))
 
 
 async def open_of_step(connection: Connection, contract: str, step: str, attempt: int) -> list[str]:
@@ -213,7 +218,7 @@ async def steps_of(connection: Connection, member: str) -> set[tuple[str, str]]:
 
 
 def _waits_for(member: str | None) -> list[ColumnElement[bool]]:
-    return [_ALL_OPEN] if member is None else [_OPEN, TaskRow.id.in_(_awaiting(member))]
+    return [ALL_OPEN] if member is None else [_OPEN, TaskRow.id.in_(_awaiting(member))]
 
 
 def _asked_by(member: str) -> list[ColumnElement[bool]]:
@@ -224,13 +229,16 @@ def _awaiting(member: str) -> Select[str]:
     return select(TaskHolderRow.task).where(TaskHolderRow.member == member, TaskHolderRow.awaited)
 
 
-# Where nothing else narrows it down, by the index of phases; that finds what is equal to something and nothing else.
-# Where something does, SQLite is not to take that index instead.
 ENDED: Final = "ended"
 """The outcome of a task whose workflow was ended from outside."""
 
+# Where nothing else narrows it down, by the index of phases; that finds what is equal to something and nothing else.
+# Where something does, SQLite is not to take that index instead.
 _OPEN: Final = TaskRow.phase != TaskPhase.CLOSED
-_ALL_OPEN: Final = TaskRow.phase.in_([phase for phase in TaskPhase if phase is not TaskPhase.CLOSED])
+_OPEN_PHASES: Final = [phase for phase in TaskPhase if phase is not TaskPhase.CLOSED]
+ALL_OPEN: Final = TaskRow.phase.in_(_OPEN_PHASES)
+"""Whether a task is open, where nothing else narrows down which."""
+
 _EARLIEST: Final = (TaskRow.deadline.is_(None), TaskRow.deadline, TaskRow.id)
 
 
@@ -246,7 +254,7 @@ async def open_ids(connection: Connection, *, put_to_people_of: str | None = Non
         put_to_people_of: Of this account alone, and only those that the customer's people decide.
     """
     if put_to_people_of is None:
-        return list(await connection.scalars(select(TaskRow.id).where(_ALL_OPEN)))
+        return list(await connection.scalars(select(TaskRow.id).where(ALL_OPEN)))
     query = select(TaskRow.id, TaskRow.definition).where(_OPEN, TaskRow.account == put_to_people_of)
     rows = await connection.execute(query)
     return [row.id for row in rows if TaskDefinition.model_validate(row.definition).is_put_to_customers]

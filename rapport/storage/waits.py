@@ -11,7 +11,6 @@ from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id
 from rapport.model.support_case import CaseState, CaseStatus
-from rapport.model.task import TaskPhase
 from rapport.rules import support_case
 from rapport.storage import cadence, sweep, tech_review
 from rapport.storage.database import Connection
@@ -26,6 +25,7 @@ from rapport.storage.tables import (
     TaskHolderRow,
     TaskRow,
 )
+from rapport.storage.task import ALL_OPEN
 from rapport.storage.tech_review_tables import ReviewRow
 
 
@@ -66,7 +66,7 @@ async def open_workflows(connection: Connection) -> set[str]:
     onboardings = await connection.scalars(
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
-    tasks = await connection.scalars(select(TaskRow.id).where(TaskRow.phase != TaskPhase.CLOSED))
+    tasks = await connection.scalars(select(TaskRow.id).where(ALL_OPEN))
     meetings = await connection.execute(_RUNNING.where(MilestoneRow.kind == "meeting"))
     recurring = await cadence.every(connection)
     hand_overs = await connection.execute(
@@ -111,9 +111,7 @@ _RECURRING: Final = _STEPS.where(MilestoneRow.kind == "cadence", MilestoneRow.st
 async def _tasks(connection: Connection) -> list[OpenWait]:
     rows = list(
         await connection.execute(
-            select(TaskRow.id, TaskRow.title, TaskRow.deadline)
-            .where(TaskRow.phase != TaskPhase.CLOSED)
-            .order_by(TaskRow.id)
+            select(TaskRow.id, TaskRow.title, TaskRow.deadline).where(ALL_OPEN).order_by(TaskRow.id)
         )
     )
     holders: dict[str, list[bool]] = {}
@@ -190,7 +188,7 @@ async def _cases(connection: Connection) -> list[OpenWait]:
 async def _reviews(connection: Connection) -> list[OpenWait]:
     """Reviews that wait for somebody without a task for it: the tasks of the others are looked at themselves."""
     present = await _present(connection)
-    tasked = select(TaskRow.subject).where(TaskRow.phase != TaskPhase.CLOSED)
+    tasked = select(TaskRow.subject).where(ALL_OPEN)
     rows = await connection.execute(
         select(
             ReviewRow.ref,

@@ -24,11 +24,11 @@ from rapport.mail.catcher import Catcher
 from rapport.mail.outbox import Message
 from rapport.model.account import Member
 from rapport.model.message import MessageState
-from rapport.model.task import TaskPhase
 from rapport.rules import calendar
 from rapport.settings import Settings
 from rapport.storage import account as accounts
-from rapport.storage.tables import MessageRow, TaskRow
+from rapport.storage.tables import MessageRow
+from rapport.storage.task import ALL_OPEN
 from rapport.temporal import let_pass, time_skipping
 from starters.programs import find
 from starters.simulate.clockwork import ClockInterceptor, Shift, ShiftedRunner
@@ -44,7 +44,7 @@ _NEWS: Final = select(
         MessageRow.account == bindparam("of"),
         or_(MessageRow.state == MessageState.DRAFT, MessageRow.settled_at >= bindparam("since")),
     )
-    | exists().where(TaskRow.phase != TaskPhase.CLOSED)
+    | exists().where(ALL_OPEN)
 )
 _INTO_THE_MINUTE: Final = timedelta(seconds=20)
 _WEEK: Final = timedelta(days=7)

@@ -401,6 +401,27 @@ async def test_no_list_of_what_is_open_looks_through_what_is_closed(both: tuple[
 
 
 @pytest.mark.asyncio(loop_scope="session")
+async def test_no_round_of_the_sweep_looks_through_tasks_that_are_closed(both: tuple[Store, Store]) -> None:
+    """By SQLite's own plan, all that each round and the doctor ask of tasks is found by an index."""
+    with statements() as told:
+        async with both[1].reading() as connection:
+            await tasks.open_about_emails(connection)
+            await tasks.open_about_email(connection, "a7", "key")
+            await tasks.all_gone(connection)
+            await waits.open_workflows(connection)
+            await waits.open_waits(connection)
+            path = (await connection.execute(text("PRAGMA database_list"))).one().file
+    wanted = [one for one in told if "FROM tasks" in one[0]]
+    assert len(wanted) == 6
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for statement, given in wanted:
+            steps = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+            through = [step for step in steps if "tasks" in step]
+            assert through
+            assert all("tasks_by_phase (phase=?)" in one or "tasks_by_gone_in (gone_in=?)" in one for one in through)
+
+
+@pytest.mark.asyncio(loop_scope="session")
 async def test_whether_anything_was_sent_lately_looks_through_no_mails(both: tuple[Store, Store]) -> None:
     """By SQLite's own plan, an outage of the relay is told from a quiet hour by an index, however many mails went."""
     with statements() as told:
