@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,7 +32,7 @@ from rapport.model.support_case import DESK
 from rapport.model.sweep import AllGone, Gone, Standstill, StandstillResult, Strays, SweepAsked
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import LASTING, UNDELIVERED
-from rapport.revival import ended_outside, revive
+from rapport.revival import CameToItsEndError, ended_outside, revive
 from rapport.rules.todo_template import LEAVE
 from rapport.storage import announcement, gap, support_case, sweep, task as tasks, tech_review, timeline
 from rapport.storage.database import Connection, Store
@@ -119,6 +120,7 @@ class Missing:
     async def _gone(self, question: SweepAsked) -> AllGone:
         async with self.store.snapshot() as connection:
             still = await sweep.standing_still(connection)
+            closed = await tasks.all_gone(connection)
             shown = await open_workflows(connection)
             shown |= {undelivered_id(one.key) for one in await outbox.unresolved(connection)}
         try:
@@ -128,6 +130,8 @@ class Missing:
                 raise
             # The server that skips time keeps no list of its workflows.
             return AllGone()
+        # Whoever had them go on may have been stopped before they were back in inboxes.
+        await self._reopen([id_ for id_ in closed if id_ in listed])
         missing = shown - listed - {RELAY_ALARM}
         async with self.store.writing() as connection:
             twice = await sweep.suspects(connection, question.now, missing, AT_MOST)
@@ -135,6 +139,7 @@ class Missing:
         gone = [id_ for id_ in twice if not await runs(self.client, id_)]
         alive = set(twice) - set(gone)
         # What somebody has left ended is not missed, so it runs again only where Temporal lists it.
+        still.pop(desk_id(DESK), None)
         over = [id_ for id_, one in still.items() if id_ in listed | alive or _is_closed(one, shown)]
         async with self.store.writing() as connection:
             since = await sweep.clear(connection, question.now, alive)
@@ -145,6 +150,8 @@ class Missing:
             await sweep.stands_still(connection, {one.workflow_id: one.since for one in found})
             await sweep.goes_on(connection, over)
             unheard = [await _about(connection, id_) for id_ in gone]
+        # Somebody may have had them go on since it was asked whether they run.
+        await self._reopen([id_ for id_ in gone if id_.startswith("task/")])
         for task in unheard:
             # The next round asks again, and hears the answer.
             if task is not None and await runs(self.client, task):
@@ -155,20 +162,39 @@ class Missing:
                 await self.client.get_workflow_handle(asking).signal("runs_again")
         return AllGone(workflows=tuple(found), desk=await self._needs_desk())
 
+    async def _reopen(self, ids: Sequence[str]) -> None:
+        """Put those of these tasks into inboxes again that run at this moment."""
+        alive = [id_ for id_ in ids if await runs(self.client, id_)]
+        if alive:
+            async with self.store.writing() as connection:
+                await tasks.reopen_gone(connection, alive)
+
     async def _needs_desk(self) -> bool:
         """Have the support desk go on if it was ended; whether it has to be started afresh, as that is not possible."""
         id_ = desk_id(DESK)
-        if await ended_outside(self.client, id_) is None:
+        # It belongs to nobody who would ask again, so it is on record until all of this is done.
+        async with self.store.reading() as connection:
+            halfway = id_ in await sweep.standing_still(connection)
+        since = await ended_outside(self.client, id_)
+        if since is None and not halfway:
             return False
+        if since is not None:
+            async with self.store.writing() as connection:
+                await sweep.stands_still(connection, {id_: since})
         try:
             await revive(self.client, id_)
         except UserError:
             return True
+        async with self.store.writing() as connection:
+            await sweep.goes_on(connection, [id_])
         return False
 
     @activity.defn(name="sweep.settle")
     async def settle(self, order: Standstill) -> StandstillResult:
-        """Have a workflow go on that was ended from outside, or keep that it stays ended. Safe to repeat."""
+        """Have a workflow go on that was ended from outside, or keep that it stays ended.
+
+        Safe to repeat, also where an attempt got only halfway: what runs by then is told and written down all the same.
+        """
         async with heartbeats():
             return await self._settle(order)
 
@@ -179,12 +205,17 @@ class Missing:
                 await timeline.append(connection, [order.entry])
             return StandstillResult(outcome="leave")
         try:
-            began = await revive(self.client, order.workflow_id)
+            running = await revive(self.client, order.workflow_id)
+        except CameToItsEndError as refusal:
+            # Perhaps since an attempt at this had it go on; what was put back from a backup may not know that yet.
+            async with self.store.snapshot() as connection:
+                is_over = order.workflow_id not in await open_workflows(connection)
+            return StandstillResult(outcome="over" if is_over else "unable", reason=refusal.problem)
         except UserError as refusal:
             return StandstillResult(outcome="unable", reason=refusal.problem)
         async with self.store.writing() as connection:
-            await tasks.reopen_gone(connection, began)
-            await sweep.goes_on(connection, [order.workflow_id, *began])
+            await tasks.reopen_gone(connection, running)
+            await sweep.goes_on(connection, running)
             await timeline.append(connection, [order.entry])
         return StandstillResult(outcome="again")
 

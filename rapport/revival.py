@@ -7,7 +7,6 @@ docs/adr/0027-ended-from-outside.md.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,8 +14,6 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.common import RawValue
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refused, UserError
@@ -39,22 +36,26 @@ async def ended_outside(client: Client, id_: str) -> datetime | None:
     return found.close_time if found is not None and found.status in _ENDED_OUTSIDE else None
 
 
+class CameToItsEndError(UserError):
+    """A workflow that was not ended from outside, so that nothing of it is left to go on."""
+
+
 async def revive(client: Client, id_: str) -> list[str]:
     """Have a workflow go on where it was ended, with those that it started and waits for.
 
-    Safe to repeat: what runs is left alone.
+    Safe to repeat, also where an attempt got only halfway: what runs is not begun again, and is told all of it anew.
 
     Returns:
-        Those that run again by this.
+        Those of them that run now, whoever began them.
 
     Raises:
-        UserError: It came to its own end, or Temporal no longer knows what it was about.
+        CameToItsEndError: It was not ended from outside.
+        UserError: Temporal no longer knows what it was about, or refuses.
     """
-    began = [id_] if await _reset(client, id_) else []
-    began += await _reconnect(client, id_)
-    for one in began:
-        await _look_again(client, one)
-    return began
+    await _reset(client, id_)
+    running = [id_, *await _reconnect(client, id_)]
+    await _look_again(client, id_)
+    return running
 
 
 async def _described(client: Client, id_: str) -> WorkflowExecutionDescription | None:
@@ -66,18 +67,16 @@ async def _described(client: Client, id_: str) -> WorkflowExecutionDescription |
         return None
 
 
-async def _reset(client: Client, id_: str) -> bool:
-    """Have it go on, unless it runs; whether this did it."""
+async def _reset(client: Client, id_: str) -> None:
+    """Have it go on, unless it runs."""
     found = await _described(client, id_)
     if found is None:
         raise UserError("Temporal no longer knows this workflow", kind=Refused.NOT_FOUND)
     if found.status is WorkflowExecutionStatus.RUNNING:
-        return False
+        return
     if found.status not in _ENDED_OUTSIDE:
-        raise UserError("this workflow came to its own end", kind=Refused.CONFLICT)
-    point = await _last_task(client, id_, found.run_id, canceled=found.status is WorkflowExecutionStatus.CANCELED)
-    if point is None:
-        return await _begin(client, found)
+        raise CameToItsEndError("this workflow came to its own end", kind=Refused.CONFLICT)
+    point = await _point(client, id_, found.run_id, canceled=found.status is WorkflowExecutionStatus.CANCELED)
     order = ResetWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_execution=WorkflowExecution(workflow_id=id_, run_id=found.run_id),
@@ -92,38 +91,23 @@ async def _reset(client: Client, id_: str) -> bool:
         if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION):
             raise
         raise UserError("Temporal refuses to reset this workflow", kind=Refused.CONFLICT) from None
-    return True
 
 
-async def _begin(client: Client, found: WorkflowExecutionDescription) -> bool:
-    """Begin one that was ended before it did anything; whether this did it."""
-    handle = client.get_workflow_handle(found.id, run_id=found.run_id)
-    async for event in handle.fetch_history_events(page_size=1):
-        given = event.workflow_execution_started_event_attributes.input.payloads
-        with suppress(WorkflowAlreadyStartedError):
-            await client.start_workflow(
-                found.workflow_type,
-                args=[RawValue(one) for one in given],
-                id=found.id,
-                task_queue=found.task_queue,
-                memo=await found.memo(),
-                search_attributes=found.typed_search_attributes,
-                static_summary=await found.static_summary(),
-                static_details=await found.static_details(),
-            )
-            return True
-    return False
+async def _point(client: Client, id_: str, run_id: str, *, canceled: bool) -> int:
+    """The end of the last task that a workflow did, before it was asked to cancel where that ended it.
 
-
-async def _last_task(client: Client, id_: str, run_id: str, *, canceled: bool) -> int | None:
-    """The end of the last task that a workflow did, before it was asked to cancel where that ended it."""
-    point = None
+    Of one that did none, the event after its first task was scheduled: a reset to there keeps its parent, its memo, and
+    all that it was told meanwhile. 0, which Temporal refuses, where it was given no task at all.
+    """
+    first = done = 0
     async for event in client.get_workflow_handle(id_, run_id=run_id).fetch_history_events():
         if canceled and event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
             break
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+            first = first or event.event_id + 1
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-            point = event.event_id
-    return point
+            done = event.event_id
+    return done or first
 
 
 async def _reconnect(client: Client, id_: str) -> list[str]:
@@ -132,13 +116,13 @@ async def _reconnect(client: Client, id_: str) -> list[str]:
     Temporal tells no workflow that was ended what comes of its children meanwhile, and none later.
     """
     found = await _described(client, id_)
-    began = []
+    running = []
     for child in found.raw_description.pending_children if found is not None else ():
         try:
-            began += await revive(client, child.workflow_id)
+            running += await revive(client, child.workflow_id)
         except UserError:
-            await client.get_workflow_handle(id_).signal(end_of(child.workflow_id), await _result(client, child))
-    return began
+            await _tell(client, id_, end_of(child.workflow_id), await _result(client, child))
+    return running
 
 
 async def _result(client: Client, child: Any) -> Any:
@@ -152,8 +136,16 @@ async def _result(client: Client, child: Any) -> Any:
 async def _look_again(client: Client, id_: str) -> None:
     """Have it look again at what others told everybody meanwhile."""
     kind, _, _ = id_.partition("/")
-    handle = client.get_workflow_handle(id_)
     if kind in _HEARS_OF_PEOPLE:
-        await handle.signal("people_changed")
+        await _tell(client, id_, "people_changed")
     if kind == "onboarding":
-        await handle.signal("gates_changed")
+        await _tell(client, id_, "gates_changed")
+
+
+async def _tell(client: Client, id_: str, signal: str, *words: Any) -> None:
+    """Tell it something, unless it has come to its end meanwhile, and has no use for it."""
+    try:
+        await client.get_workflow_handle(id_).signal(signal, args=words)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.sweep import Missing
     from rapport.model.ids import gone_task
     from rapport.model.projection import TimelineEvent
-    from rapport.model.sweep import BeginAgain, Gone, Standstill, StandstillResult
+    from rapport.model.sweep import Asking, BeginAgain, Gone, Standstill, StandstillResult
     from rapport.model.task import TaskStart
     from rapport.model.workflows import ENDED_OUTSIDE
     from rapport.rules.todo_template import AGAIN, ENDED_IN_TEMPORAL, LEAVE
@@ -28,13 +28,14 @@ class EndedOutside:
 
     @workflow.init
     def __init__(self, start: Gone) -> None:
-        """Nobody was asked."""
+        """Nobody was asked, but for those whom the runs before have asked."""
+        before = start.asking or Asking(began=workflow.now(), asked=0, why_not=None)
         self.start = start
-        self.began = workflow.now()
-        self.asked = 0
+        self.began = before.began
+        self.asked = before.asked
         self.said: BeginAgain | None = None
         self.over = False
-        self.why_not: str | None = None
+        self.why_not = before.why_not
         self.alarm = Alarm()
 
     @workflow.signal(name="begin_again", description="Have it go on, without asking")
@@ -51,7 +52,11 @@ class EndedOutside:
     async def run(self, start: Gone) -> StandstillResult:  # noqa: ARG002 - taken by __init__
         """Ask, and do what was decided."""
         while (decided := await self.have_decided()) is not None:
-            settled = await self.settle(*decided)
+            outcome, said = decided
+            settled = await self.settle(outcome, said)
+            # Whoever said meanwhile that it goes on has said so later, and is waiting for what comes of it.
+            if outcome == LEAVE and self.said is not None:
+                continue
             # Whoever said so by a command hears why it is not possible; who decided the to-do is asked again.
             if settled.outcome != "unable" or self.said is not None:
                 return settled
@@ -82,6 +87,10 @@ class EndedOutside:
                 return result.outcome, BeginAgain(by=result.by, submission=result.submission)
             self.alarm.set(workflow.now() + NEXT_TO_DO, "Ask again whether it goes on")
             await workflow.wait_condition(lambda: self.is_settled() or self.alarm.rings)
+            if not self.is_settled():
+                # Nobody may decide for years, and no history grows as long.
+                asking = Asking(began=self.began, asked=self.asked, why_not=self.why_not)
+                workflow.continue_as_new(self.start.model_copy(update={"asking": asking}))
         return (AGAIN, self.said) if self.said is not None else None
 
     def is_settled(self) -> bool:
@@ -91,7 +100,7 @@ class EndedOutside:
     async def settle(self, outcome: str, said: BeginAgain) -> StandstillResult:
         """Have it go on, or leave it ended."""
         entry = TimelineEvent(
-            key=f"{self.start.workflow_id}/ended/{self.began.isoformat()}/{self.asked}",
+            key=f"{self.start.workflow_id}/ended/{self.began.isoformat()}/{self.asked}/{outcome}",
             account=self.start.account,
             at=workflow.now(),
             kind="workflow.left_ended" if outcome == LEAVE else "workflow.began_again",

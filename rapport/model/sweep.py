@@ -50,6 +50,14 @@ class Strays(WireModel):
     replies: tuple[LateReplyTodo, ...] = ()
 
 
+class Asking(WireModel):
+    """Since when somebody is asked what becomes of a workflow, how often, and why it could not begin again."""
+
+    began: Instant
+    asked: int
+    why_not: str | None
+
+
 class Gone(WireModel):
     """A workflow that SQL shows as open and that was ended from outside, so that nothing moves it on.
 
@@ -57,6 +65,7 @@ class Gone(WireModel):
         subject: The account, or the review's or case's reference.
         since: When it was first missed.
         assign: Who is told.
+        asking: How far asking them has come, from one run to the next.
     """
 
     account: str
@@ -64,6 +73,7 @@ class Gone(WireModel):
     workflow_id: str
     since: Instant
     assign: tuple[str, ...]
+    asking: Asking | None = None
 
 
 class AllGone(WireModel):
@@ -101,7 +111,7 @@ class StandstillResult(WireModel):
     """What came of that.
 
     Attributes:
-        outcome: `over` where nothing was left to decide.
+        outcome: `over` where nothing was left to decide: it ran again already, or came to its own end.
         reason: Why it was not possible, in fixed words.
     """
 

@@ -14,12 +14,18 @@ from rapport.model.ids import ended_outside_id
 from rapport.model.meeting import Receipt
 from rapport.model.sweep import BeginAgain, Gone, StandstillResult
 from rapport.model.workflows import ENDED_OUTSIDE
+from rapport.rules.todo_template import AGAIN
 from rapport.storage.contract import Contract
 from rapport.storage.timeline import Submission
 from starters.use_cases.services import LATER, Services, answered, present
 from workflows.outcomes import ACCOUNT
 
 BEGUN_AGAIN: Final = "begun again"
+
+_NOT_BEGUN: Final = {
+    "leave": "it was left ended in this moment, and did not begin again",
+    "over": "there is nothing to begin again: it came to its own end, or was taken care of",
+}
 
 UNDECIDED: Final = "someone to decide whether it continues: it was ended in Temporal"
 LEFT_ENDED: Final = "no one: it was ended in Temporal, and left ended"
@@ -95,6 +101,13 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
             f"can't begin again: {settled.reason}",
             field="account",
             fix=f"see {gone.workflow_id} in Temporal's UI",
+            kind=Refused.CONFLICT,
+        )
+    if settled.outcome != AGAIN:
+        raise UserError(
+            _NOT_BEGUN[settled.outcome],
+            field="account",
+            fix="look how it is now, and say it again if it still stands still",
             kind=Refused.CONFLICT,
         )
     return Receipt(accepted=True, outcome=BEGUN_AGAIN)

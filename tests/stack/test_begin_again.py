@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
 
+import activities.sweep
+from rapport import revival
 from rapport.model.base import Refused, UserError
-from rapport.model.ids import case_id, desk_id, meeting_id, new_id, onboarding_id, review_id, task_id
+from rapport.model.ids import case_id, desk_id, ended_outside_id, meeting_id, new_id, onboarding_id, review_id, task_id
 from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.support_case import DESK, CaseStart
-from rapport.revival import revive
-from rapport.storage import contract as contracts, sweep as sweeps, waits
+from rapport.model.sweep import Standstill, StandstillResult
+from rapport.revival import CameToItsEndError, revive
+from rapport.storage import contract as contracts, sweep as sweeps, task as task_records, waits
 from starters.cli.onboarding import _print
 from starters.cli.support_case import print_cases
 from starters.use_cases import (
@@ -26,6 +33,7 @@ from starters.use_cases import (
     revivals,
     support_case,
     task as tasks,
+    timeline,
 )
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
@@ -286,20 +294,290 @@ async def test_a_review_goes_on_where_it_was(here: Installation) -> None:
 
 
 async def test_what_was_ended_before_it_did_anything_begins(here: Installation) -> None:
-    """There is nothing to go back to, so it begins with what it was given."""
+    """It begins with what it was given, and with what it was told meanwhile; said twice, it runs once."""
     given = CaseStart(account="versayce", ref=new_id("C"), contact="c", question="s")
     handle = await here.client.start_workflow(
-        "SupportCase", given, id=case_id(given.ref), task_queue=new_id("queue"), memo={"of": "versayce"}
+        "SupportCase",
+        given,
+        id=case_id(given.ref),
+        task_queue=new_id("queue"),
+        memo={"of": "versayce"},
+        start_signal="people_changed",
     )
+    await handle.signal("hear_later", "a word at the door")
     await end(here, handle.id)
     assert await revive(here.client, handle.id) == [handle.id]
-    assert await revive(here.client, handle.id) == []
     found = await here.client.get_workflow_handle(handle.id).describe()
     assert (found.status, await found.memo()) == (WorkflowExecutionStatus.RUNNING, {"of": "versayce"})
+    assert await revive(here.client, handle.id) == [handle.id]
+    assert (await here.client.get_workflow_handle(handle.id).describe()).run_id == found.run_id
     (begun, *_) = [event async for event in here.client.get_workflow_handle(handle.id).fetch_history_events()]
     (payload,) = begun.workflow_execution_started_event_attributes.input.payloads
     assert json.loads(payload.data)["ref"] == given.ref
+    assert (await told(here, handle.id))[:2] == ["people_changed", "hear_later"]
     await end(here, handle.id)
+
+
+@workflow.defn(name="Begun", sandboxed=False)
+class Begun:
+    """Says at once what came of it."""
+
+    @workflow.run
+    async def run(self) -> str:
+        """Do no more than that."""
+        return "done"
+
+
+@workflow.defn(name="Beginning", sandboxed=False)
+class Beginning:
+    """Waits for what it begins."""
+
+    @workflow.run
+    async def run(self, of: str, queue: str) -> str:
+        """Begin it on a task queue of its own."""
+        left = workflow.ParentClosePolicy.ABANDON
+        return await workflow.execute_child_workflow(
+            "Begun", id=of, task_queue=queue, parent_close_policy=left, result_type=str
+        )
+
+
+async def test_whoever_began_what_did_nothing_hears_of_it(dev_server: Client) -> None:
+    """Ended with what it had begun, before that did anything, it is told all the same what came of that."""
+    id_, of, queue, its = new_id("w"), new_id("w"), new_id("queue"), new_id("queue")
+    async with Worker(dev_server, task_queue=queue, workflows=[Beginning]):
+        handle = await dev_server.start_workflow("Beginning", args=[of, its], id=id_, task_queue=queue)
+
+        async def begun() -> bool:
+            children = (await handle.describe()).raw_description.pending_children
+            # It is on record from when it is asked for; it has a run once it is there.
+            return any(child.run_id for child in children)
+
+        await until(begun, "it to be there")
+        await handle.terminate()
+        await dev_server.get_workflow_handle(of).terminate()
+        assert await revive(dev_server, id_) == [id_, of]
+        async with Worker(dev_server, task_queue=its, workflows=[Begun]):
+            assert await dev_server.get_workflow_handle_for(Beginning.run, id_).result() == "done"
+
+
+async def left_while(here: Installation, monkeypatch: pytest.MonkeyPatch, task: str, by_whom: Actor) -> asyncio.Event:
+    """Leave it ended, and wait until that is about to be written down; what this gives has it written down."""
+    real, begun, goes = activities.sweep.Missing._settle, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self: activities.sweep.Missing, order: Standstill) -> StandstillResult:
+        begun.set()
+        await goes.wait()
+        return await real(self, order)
+
+    monkeypatch.setattr(activities.sweep.Missing, "_settle", slowly)
+    await tasks.decide(here.services, task, "leave", by_whom, "They left.")
+    await asyncio.wait_for(begun.wait(), 30)
+    return goes
+
+
+async def said_as_well(here: Installation, id_: str) -> None:
+    """Wait until a command has said that a workflow goes on."""
+
+    async def is_said() -> bool:
+        return "begin_again" in await told(here, ended_outside_id(id_))
+
+    await until(is_said, "the command")
+
+
+async def test_a_case_that_is_left_ended_and_reopened_at_once_goes_on(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reopens it while its lead's decision is written down has the last word, and the receipt is true."""
+    await desk.open_desk(here, day=None)
+    ref = (await desk.ask(here)).ref
+
+    async def begun() -> bool:
+        return (await support_case_views.show(here.services, ref)).live
+
+    await until(begun, "the case")
+    await end(here, case_id(ref))
+
+    async def put() -> str | None:
+        await sweep(here)
+        lines = (await tasks.inbox(here.services, by(desk.LEAD))).mine
+        return next((line.task for line in lines if "/gone/" in line.task), None)
+
+    goes = await left_while(here, monkeypatch, await until(put, "the lead to be asked"), by(desk.LEAD))
+    asked_for = asyncio.create_task(support_case.reopen(here.services, ref, Say(text="By mistake."), by(desk.LEAD)))
+    await said_as_well(here, case_id(ref))
+    goes.set()
+    assert (await asked_for).outcome == "begun again"
+    assert (await here.client.get_workflow_handle(case_id(ref)).describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_an_onboarding_that_is_left_ended_and_resumed_at_once_goes_on(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both that it was left ended and that it began again are on its timeline, in this order."""
+    key, _ = await onboarded(here)
+    await end(here, onboarding_id(key))
+    goes = await left_while(here, monkeypatch, await asked(here, key), TAM)
+    asked_for = asyncio.create_task(operation.operate(here.services, key, Operate.RESUME, WHY, TAM))
+    await said_as_well(here, onboarding_id(key))
+    goes.set()
+    assert (await asked_for).accepted
+    await runs(here, onboarding_id(key))
+    entries = [entry.kind for entry in await timeline.timeline_of(here.services, key)]
+    kinds = [kind for kind in entries if kind.startswith("workflow.")]
+    assert kinds == ["workflow.left_ended", "workflow.began_again"]
+
+
+@pytest.mark.parametrize("outcome", ["leave", "over", "unable"])
+async def test_what_did_not_begin_again_is_not_told_as_such(
+    here: Installation, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    """Whatever else came of it is said to whoever wanted it to go on."""
+    key, _ = await onboarded(here)
+    await end(here, onboarding_id(key))
+
+    async def other(*_: Any) -> StandstillResult:
+        return StandstillResult.model_validate({"outcome": outcome, "reason": "this workflow came to its own end"})
+
+    monkeypatch.setattr(activities.sweep.Missing, "_settle", other)
+    with pytest.raises(UserError) as caught:
+        await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
+    assert caught.value.kind is Refused.CONFLICT
+    assert {"leave": "left ended", "over": "nothing to begin again", "unable": "own end"}[outcome] in str(caught.value)
+
+
+async def told(here: Installation, id_: str) -> list[str]:
+    """What signals the run of a workflow has had, the first first."""
+    found = await here.client.get_workflow_handle(id_).describe()
+    handle = here.client.get_workflow_handle(id_, run_id=found.run_id)
+    return [
+        event.workflow_execution_signaled_event_attributes.signal_name
+        async for event in handle.fetch_history_events()
+        if event.HasField("workflow_execution_signaled_event_attributes")
+    ]
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, failure: Exception) -> list[None]:
+    """Have something fail the first time; gives one for each time that it is asked for."""
+    real, asked = getattr(where, name), list[None]()
+
+    async def once(*given: Any) -> Any:
+        asked.append(None)
+        if len(asked) == 1:
+            raise failure
+        return await real(*given)
+
+    monkeypatch.setattr(where, name, once)
+    return asked
+
+
+async def test_a_second_attempt_tells_all_that_the_first_did_not(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Temporal fails once an onboarding goes on, it looks again all the same who is there."""
+    key, _ = await onboarded(here)
+    await end(here, onboarding_id(key))
+    unavailable = RPCError("unavailable", RPCStatusCode.UNAVAILABLE, b"")
+    asked_for = fails_once(monkeypatch, revival, "_reconnect", unavailable)
+    receipt = await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
+    assert receipt.accepted
+    assert len(asked_for) > 1
+    assert {"people_changed", "gates_changed"} <= set(await told(here, onboarding_id(key)))
+
+
+async def test_a_second_attempt_has_the_desk_hear_of_everybody(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Temporal fails once the support desk goes on, the sweep tells it all the same."""
+    await desk.open_desk(here, day=None)
+    await end(here, desk_id(DESK))
+    fails_once(monkeypatch, revival, "_look_again", RPCError("unavailable", RPCStatusCode.UNAVAILABLE, b""))
+    await sweep(here)
+    await runs(here, desk_id(DESK))
+    assert "people_changed" in await told(here, desk_id(DESK))
+    async with here.services.store.reading() as connection:
+        assert desk_id(DESK) not in await sweeps.standing_still(connection)
+
+
+async def test_what_ended_meanwhile_needs_to_be_told_nothing(here: Installation) -> None:
+    """Telling a workflow that has just come to its end is no failure; having it go on is not possible, and says so."""
+    key, _ = await onboarded(here)
+    kickoff = meeting_id(key, "kickoff", 1)
+    await operation.operate(here.services, key, Operate.CANCEL, OperationWritten(reason="They left."), TAM)
+    await here.client.get_workflow_handle(onboarding_id(key)).result()
+    await here.client.get_workflow_handle(kickoff).result()
+    await revival._look_again(here.client, onboarding_id(key))
+    with pytest.raises(CameToItsEndError):
+        await revive(here.client, onboarding_id(key))
+
+
+async def approval_gone(here: Installation) -> tuple[str, str]:
+    """An account, and the approval that was ended with its onboarding."""
+    key, _ = await onboarded(here, large_account=True)
+    approval = task_id(key, "onsite_approval", 1)
+    await until(lambda: is_open(here, approval), "the approval to be asked for")
+    # What it does once more when it goes on is then not what puts it into inboxes.
+    await here.client.get_workflow_handle(approval).signal("people_changed")
+
+    async def looked() -> bool:
+        found = (await here.client.get_workflow_handle(approval).describe()).raw_description
+        return not found.HasField("pending_workflow_task") and not found.pending_activities
+
+    await until(looked, "it to have looked again")
+    await end(here, onboarding_id(key), approval)
+    return key, approval
+
+
+async def test_a_second_attempt_puts_tasks_back_into_inboxes(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database fails once they go on, they are back all the same."""
+    key, approval = await approval_gone(here)
+    task = await asked(here, key)
+    asked_for = fails_once(monkeypatch, task_records, "reopen_gone", RuntimeError("the database went away"))
+    await tasks.decide(here.services, task, "again", TAM)
+    await until(lambda: is_open(here, approval), "the approval to be asked for again")
+    assert len(asked_for) > 1
+
+
+async def test_a_sweep_takes_no_task_away_that_goes_on_meanwhile(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed between a round's question whether it runs and what the round does about that, it stays in its inbox."""
+    key, approval = await approval_gone(here)
+    real, resumed = activities.sweep.runs, list[str]()
+
+    async def slowly(client: Client, id_: str) -> bool:
+        found = await real(client, id_)
+        if id_ == approval and not found and not resumed:
+            resumed.append(id_)
+            await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
+        return found
+
+    monkeypatch.setattr(activities.sweep, "runs", slowly)
+
+    async def met() -> bool:
+        await sweep(here)
+        return bool(resumed)
+
+    await until(met, "a round to meet it")
+    await runs(here, approval)
+    assert await is_open(here, approval)
+
+
+async def test_each_sweep_puts_back_what_runs(here: Installation) -> None:
+    """A task that runs and that SQL has as ended from outside is in an inbox again after the next rounds."""
+    key, _ = await onboarded(here, large_account=True)
+    approval = task_id(key, "onsite_approval", 1)
+    await until(lambda: is_open(here, approval), "the approval to be asked for")
+    async with here.services.store.writing() as connection:
+        await task_records.close_gone(connection, approval)
+    assert not await is_open(here, approval)
+
+    async def back() -> bool:
+        await sweep(here)
+        return await is_open(here, approval)
+
+    await until(back, "the approval to be back")
 
 
 async def test_the_desk_goes_on_by_itself(
