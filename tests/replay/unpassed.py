@@ -149,6 +149,11 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "EndedOutside.have_decided",
         "await workflow.wait_condition(lambda: self.is_settled() or self.alarm.rings)",
     ): UNSAID,
+    (
+        "ended_outside",
+        "EndedOutside.have_decided",
+        "workflow.continue_as_new(self.start.model_copy(update={'asking': asking}))",
+    ): UNSAID,
     ("outcomes", "begun", "await done(Children.find, _asked(id_), 'Find whose workflow this is', RECORDS)"): RESET,
     ("outcomes", "begun", "await started(kind, given, id_, summary=summary, about=about)"): RESET,
     ("outcomes", "ended", "await looking"): RESET,

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 import activities.sweep
-from rapport import revival
+from rapport import revival, temporal
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import case_id, desk_id, ended_outside_id, meeting_id, new_id, onboarding_id, review_id, task_id
 from rapport.model.operation import Control, ControlKind, Operate
@@ -336,9 +336,10 @@ class Beginning:
     async def run(self, of: str, queue: str) -> str:
         """Begin it on a task queue of its own."""
         left = workflow.ParentClosePolicy.ABANDON
-        return await workflow.execute_child_workflow(
+        result: str = await workflow.execute_child_workflow(
             "Begun", id=of, task_queue=queue, parent_close_policy=left, result_type=str
         )
+        return result
 
 
 async def test_whoever_began_what_did_nothing_hears_of_it(dev_server: Client) -> None:
@@ -357,7 +358,7 @@ async def test_whoever_began_what_did_nothing_hears_of_it(dev_server: Client) ->
         await dev_server.get_workflow_handle(of).terminate()
         assert await revive(dev_server, id_) == [id_, of]
         async with Worker(dev_server, task_queue=its, workflows=[Begun]):
-            assert await dev_server.get_workflow_handle_for(Beginning.run, id_).result() == "done"
+            assert await dev_server.get_workflow_handle(id_).result() == "done"
 
 
 async def left_while(here: Installation, monkeypatch: pytest.MonkeyPatch, task: str, by_whom: Actor) -> asyncio.Event:
@@ -544,7 +545,7 @@ async def test_a_sweep_takes_no_task_away_that_goes_on_meanwhile(
 ) -> None:
     """Resumed between a round's question whether it runs and what the round does about that, it stays in its inbox."""
     key, approval = await approval_gone(here)
-    real, resumed = activities.sweep.runs, list[str]()
+    real, resumed = temporal.runs, list[str]()
 
     async def slowly(client: Client, id_: str) -> bool:
         found = await real(client, id_)
