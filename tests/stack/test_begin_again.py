@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from temporalio import workflow
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -17,10 +19,12 @@ from rapport import revival, temporal
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import case_id, desk_id, ended_outside_id, meeting_id, new_id, onboarding_id, review_id, task_id
 from rapport.model.operation import Control, ControlKind, Operate
+from rapport.model.projection import TimelineEvent
 from rapport.model.support_case import DESK, CaseStart
 from rapport.model.sweep import Standstill, StandstillResult
 from rapport.revival import CameToItsEndError, revive
 from rapport.storage import contract as contracts, sweep as sweeps, task as task_records, waits
+from rapport.storage.tables import ContractRow
 from starters.cli.onboarding import _print
 from starters.cli.support_case import print_cases
 from starters.use_cases import (
@@ -509,6 +513,13 @@ async def test_what_ended_meanwhile_needs_to_be_told_nothing(here: Installation)
     await revival._look_again(here.client, onboarding_id(key))
     with pytest.raises(CameToItsEndError):
         await revive(here.client, onboarding_id(key))
+    entry = TimelineEvent(key=new_id("e"), account=key, at=datetime.now(UTC), kind="workflow.began_again", who=None)
+    order = Standstill(workflow_id=onboarding_id(key), outcome="again", entry=entry)
+    missing = activities.sweep.Missing(here.services.store, here.client, here.services.settings.task_queue)
+    assert (await missing._settle(order)).outcome == "over"
+    async with here.services.store.writing() as connection:
+        await connection.execute(update(ContractRow).where(ContractRow.account == key).values(ended_at=None))
+    assert (await missing._settle(order)).outcome == "unable", "somebody has to know where SQL shows it as open"
 
 
 async def approval_gone(here: Installation) -> tuple[str, str]:
