@@ -353,9 +353,10 @@ async def test_whoever_began_what_did_nothing_hears_of_it(dev_server: Client) ->
         handle = await dev_server.start_workflow("Beginning", args=[of, its], id=id_, task_queue=queue)
 
         async def begun() -> bool:
-            children = (await handle.describe()).raw_description.pending_children
-            # It is on record from when it is asked for; it has a run once it is there.
-            return any(child.run_id for child in children)
+            found = (await handle.describe()).raw_description
+            # It is on record from when it is asked for, and has a run once it is there; its parent has then to hear so.
+            there = any(child.run_id for child in found.pending_children)
+            return there and not found.HasField("pending_workflow_task")
 
         await until(begun, "it to be there")
         await handle.terminate()
