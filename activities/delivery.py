@@ -19,13 +19,10 @@ from rapport.mail import deferral, outbox, outdated
 from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered, Unserved
 from rapport.model.message import MessageState, Outcomes
 from rapport.model.relay import FaultKind
-from rapport.rules.pace import Pace
+from rapport.rules.pace import JITTER, LONGEST_WAIT, PATIENCE, SKEW, Pace
 from rapport.storage import relay
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append
-
-PATIENCE = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
-"""How long to wait before each further attempt while the relay asks for patience (4xx)."""
 
 STOPPED_PAUSE = timedelta(seconds=20)
 """How often a stopped message looks whether mail goes again."""
@@ -155,6 +152,7 @@ class Delivery:
             after = await outbox.outcomes(connection, keys, present)
             waiting = after.under_way()
             again = await outbox.next_try(connection, waiting) if waiting else None
+            paused = bool(waiting) and await outbox.any_paused(connection, waiting)
         for result in results:
             if isinstance(result, Misconfigured):
                 raise await self._refused(result)
@@ -166,7 +164,10 @@ class Delivery:
             why = "the relay asks to try again later"
             if self.policy.pace is not None:
                 why += ", or the mailbox has sent as much as it may for now"
-            raise later(why, "Deferred", max(wait, SOON))
+            if paused:
+                # Nobody tells it of the resume.
+                why, wait = "the onboarding is paused, or what recurs", min(wait, _a_while())
+            raise later(why, "Deferred", min(max(wait, SOON), LONGEST_WAIT))
         return after
 
     async def _take_all(self, connection: Connection, keys: Sequence[str], present: datetime) -> list[outbox.Lease]:
@@ -184,7 +185,8 @@ class Delivery:
         """Why nothing goes now, and when to look again. While the relay has a fault, its alarm runs."""
         if gate.fault is None or gate.stopped:
             return later("mail is stopped or off; `rapport mail status` says why", "MailStopped", STOPPED_PAUSE)
-        if present - gate.fault.probed_at > UNASKED:
+        # A probe to come was asked by a clock that was ahead.
+        if not -SKEW <= present - gate.fault.probed_at <= UNASKED:
             await self.alarm()
         return later(gate.fault.what, "Misconfigured", _a_while())
 
@@ -260,7 +262,7 @@ class Delivery:
                 a fault of the relay, and nobody tries but the one probe.
         """
         present, may_have_arrived = now(), may_have_arrived or held.state is MessageState.SENDING
-        wait = PATIENCE[0 if missed else min(held.attempts, len(PATIENCE)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+        wait = PATIENCE[0 if missed else min(held.attempts, len(PATIENCE)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter
         fault = None
         async with self.store.writing() as connection:
             if missed is None:

@@ -69,7 +69,7 @@ class Sweeping:
         sending = await self._unsent(begun)
         replies = await unasked(self.store, self.client, question.now, begun)
         async with self.store.writing() as connection:
-            goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before)
+            goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before, question.now)
             asked = set(await tasks.open_about_emails(connection))
             failed = {one.key: one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)}
             turn = await sweep.in_turn(connection, question.now, failed, AT_MOST)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerContext
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import Policy
@@ -27,8 +27,9 @@ from rapport.model.projection import TimelineEvent
 from rapport.rules import audience
 from rapport.rules.pace import Pace
 from rapport.storage.database import Store
-from rapport.storage.tables import TimelineRow
+from rapport.storage.tables import ContractRow, TimelineRow
 from rapport.storage.timeline import append
+from rapport.storage.upserts import insert_new
 
 NOW: Final = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 STATIONERY: Final = MailSettings(
@@ -292,6 +293,21 @@ def occasion(
         now=NOW,
         meeting=meeting or facts(company, booked=purpose is Purpose.INVITATION),
     )
+
+
+async def pause(store: Store, contract: str, at: datetime | None) -> None:
+    """Have a contract of the example's account paused since an instant, or not."""
+    row: dict[str, object] = {
+        "id": contract,
+        "account": "versayce",
+        "playbook": "standard",
+        "playbook_version": 1,
+        "signed_at": NOW,
+    }
+    row |= {"requested_at": NOW, "workflow_id": "onboarding/versayce", "projected": 0}
+    async with store.writing() as connection:
+        await insert_new(connection, ContractRow, [row])
+        await connection.execute(update(ContractRow).where(ContractRow.id == contract).values(paused_at=at))
 
 
 async def company_of(store: Store, account: str = "versayce") -> AccountContext:

@@ -11,6 +11,16 @@ SKEW: Final = timedelta(minutes=1)
 """How far the clocks of processes may be apart before one counts as wrong."""
 
 
+PATIENCE: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+"""How long to wait before each further attempt while the relay asks for patience (4xx)."""
+
+JITTER: Final = 0.1
+"""By what share of it such a wait is longer or shorter, so that not all come back at once."""
+
+LONGEST_WAIT: Final = PATIENCE[-1] * (1 + JITTER)
+"""No attempt is put off by more; what seems to be was put off by a clock that was ahead."""
+
+
 def carried(next_at: datetime | None, given_at: datetime | None, now: datetime) -> datetime | None:
     """What is remembered of the turn before, once whatever a clock was ahead by is taken off again.
 

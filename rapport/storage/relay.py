@@ -11,7 +11,7 @@ from rapport.model.base import Instant, WireModel
 from rapport.model.message import BY_HAND, MessageState
 from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
 from rapport.rules.outage import Misses, counted, proves
-from rapport.rules.pace import Pace, carried
+from rapport.rules.pace import SKEW, Pace, carried
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, RelayFaultRow, RelayRow, SwitchRow, UtcInstant
 from rapport.storage.upserts import put
@@ -33,11 +33,14 @@ class MailGate(WireModel):
     fault: RelayFault | None = None
     mended_at: Instant | None = None
 
-    def has_gone_since(self, instant: datetime) -> bool:
-        """Whether mail goes, and the relay has taken it since then; if not, what waits is not late yet."""
+    def has_gone_since(self, instant: datetime, now: datetime) -> bool:
+        """Whether mail goes, and the relay has taken it since then; if not, what waits is not late yet.
+
+        That it was mended by a clock that was ahead counts for nothing.
+        """
         if self.stopped or self.fault is not None:
             return False
-        return self.mended_at is None or self.mended_at < instant
+        return self.mended_at is None or self.mended_at < instant or self.mended_at > now + SKEW
 
 
 _FAULT: Final = (RelayRow.kind, RelayRow.code, RelayRow.fix, RelayRow.since, RelayRow.probed_at)

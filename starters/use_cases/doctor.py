@@ -435,7 +435,7 @@ async def _emails(store: Store, settings: Settings) -> Check:
     present = datetime.now(UTC)
     late = present - timedelta(seconds=settings.sweep_seconds * LATE_ROUNDS)
     async with store.reading() as connection:
-        goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late)
+        goes = settings.mail_mode != "off" and (await mail_gate(connection)).has_gone_since(late, present)
         found = await outbox.unresolved(connection, MOST_NAMED + 1)
         found += await outbox.late(connection, late, present, MOST_NAMED + 1) if goes else []
         astray = await outbox.astray(connection, present - ASTRAY, MOST_NAMED + 1)

@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import delivery
-from activities.delivery import FAULT_PAUSES, PATIENCE, STOPPED_PAUSE, UNASKED, Policy
+from activities.delivery import FAULT_PAUSES, STOPPED_PAUSE, UNASKED, Policy
 from activities.message import Messages
 from activities.relay import PROBE_EVERY, Relays, alarm_task
 from rapport.mail import deferral, outbox
@@ -32,11 +32,11 @@ from rapport.model.message import Deliver, MessageRequest, MessageState, Outcome
 from rapport.model.reading import read_toml
 from rapport.model.relay import VARIABLES, FaultKind, RelayAsked, RelayFault, fixed
 from rapport.model.task import TaskPhase
-from rapport.rules.pace import Pace
+from rapport.rules.pace import LONGEST_WAIT, PATIENCE, Pace
 from rapport.storage import access, account, imports, relay as relays, task as tasks, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.database import Connection, Store
-from rapport.storage.tables import LinkRow, MemberRow, MessageRow, VendorRow
+from rapport.storage.tables import LinkRow, MemberRow, MessageRow, RelayRow, VendorRow
 from tests.helpers_mail import (
     DROP,
     HANG,
@@ -48,6 +48,7 @@ from tests.helpers_mail import (
     having,
     messages_with,
     occasion,
+    pause,
     processes_apart,
     send_apart,
 )
@@ -615,6 +616,12 @@ async def test_an_alarm_that_nobody_sees_to_is_raised_again(store: Store, mailer
         with pytest.raises(ApplicationError):
             await send(messages, what, T0 + after)
         assert raised.times == times
+    # A clock that was ahead says that it will have been asked.
+    async with store.writing() as connection:
+        await connection.execute(update(RelayRow).values(probed_at=T0 + timedelta(days=400)))
+    with pytest.raises(ApplicationError):
+        await send(messages, what, T0)
+    assert raised.times == 3
 
 
 async def test_a_fault_is_somebodys_where_there_is_no_manager(
@@ -798,6 +805,56 @@ async def test_stopped_mail_waits_and_goes_on(store: Store, messages: Messages, 
         await send(messages, due, T0 + timedelta(hours=2))
     assert len(relay.to(DANA)) == 1
     assert len(relay.to(LUCA)) == 2
+
+
+@pytest.mark.parametrize("why", ["stopped", "absent"])
+async def test_a_pause_holds_what_mail_stop_or_an_absent_relay_had_put_off(
+    store: Store, messages: Messages, relay: ScriptedRelay, why: str
+) -> None:
+    """Once mail goes again, whoever retries leaves it where it is and asks again soon; resumed, it goes once."""
+    what = occasion(await company_of(store))
+
+    async def paused(at: datetime | None, *, stopped: bool = False) -> None:
+        async with store.writing() as connection:
+            await access.throw_mail_switch(connection, MailSwitch(stopped=stopped, by="robin", at=T0))
+        await pause(store, what.contract or "", at)
+
+    if why == "absent":
+        for to in EVERYONE:
+            relay.then_for(to, "450 later")
+    await paused(None, stopped=why == "stopped")
+    with pytest.raises(ApplicationError):
+        await send(messages, what)
+    await paused(T0 + timedelta(seconds=5))
+    for hours in (1, 2):
+        with pytest.raises(ApplicationError, match="paused") as caught:
+            await send(messages, what, T0 + timedelta(hours=hours))
+        assert FAULT_PAUSES[0] <= later(caught) <= FAULT_PAUSES[1]
+    assert relay.accepted == []
+    await paused(None)
+    for hours in (3, 4):
+        await send(messages, what, T0 + timedelta(hours=hours))
+    assert [len(relay.to(to)) for to in EVERYONE] == [1] * 4
+
+
+@pytest.mark.parametrize("what", ["lease_until", "retry_at", "turn_at"])
+async def test_no_attempt_asks_for_a_longer_wait_than_the_rules_give(
+    store: Store, messages: Messages, relay: ScriptedRelay, what: str
+) -> None:
+    """An instant of a clock that was ahead is no reason to come back next year."""
+    relay.then("RCPT", "450 greylisted")
+    reminder = await one(store, Purpose.REMINDER)
+    with pytest.raises(ApplicationError):
+        await send(messages, reminder)
+    async with store.writing() as connection:
+        await connection.execute(update(MessageRow).values({what: T0 + timedelta(days=400)}))
+    if what == "retry_at":
+        await send(messages, reminder)
+        assert len(relay.accepted) == 1
+        return
+    with pytest.raises(ApplicationError) as caught:
+        await send(messages, reminder)
+    assert later(caught) <= LONGEST_WAIT
 
 
 async def sign_in(store: Store) -> MessageRequest:

@@ -147,7 +147,7 @@ async def test_what_waits_for_its_time_is_left_alone(here: Installation) -> None
     soon = datetime.now(UTC) + timedelta(minutes=10)
     await left_behind(here, keys[0], not_before=soon)
     await left_behind(here, keys[1], state=MessageState.DEFERRED, retry_at=soon)
-    await left_behind(here, keys[2], lease_until=soon)
+    await left_behind(here, keys[2], lease_until=datetime.now(UTC) + outbox.LEASE)
     await left_behind(here, keys[3], created_at=datetime.now(UTC))
     assert (await sweep(here)).mails == 0
 
@@ -320,6 +320,21 @@ async def test_a_turn_that_the_rate_cannot_explain_keeps_no_mail_waiting(here: I
     await here.client.get_workflow_handle(undelivered_id(keys[0])).result()
     assert len(here.mails()) == 1
     await remembered(here, None, given_at=None)
+
+
+@pytest.mark.parametrize("what", ["lease_until", "retry_at", "created_at"])
+async def test_no_instant_of_a_clock_that_was_ahead_strands_a_mail(here: Installation, what: str) -> None:
+    """A lease, a wait or a date of next year counts for nothing: doctor and sweep see the mail, and it goes, once."""
+    _, keys = await drafted(here)
+    wrong: dict[str, object] = {what: datetime.now(UTC) + timedelta(days=400)}
+    if what == "retry_at":
+        wrong |= {"state": MessageState.DEFERRED, "raw": b"Subject: Hi\r\n\r\nHi.\r\n"}
+    await left_behind(here, keys[0], **wrong)
+    check = await emails_check(here)
+    assert (check.verdict, [one.where for one in check.findings]) == (CheckVerdict.TROUBLE, [keys[0]])
+    assert (await sweep(here)).mails == 1
+    await here.client.get_workflow_handle(undelivered_id(keys[0])).result()
+    assert len(here.mails()) == 1
 
 
 async def test_a_case_that_never_began_begins(here: Installation) -> None:

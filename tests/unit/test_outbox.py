@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 import sqlite3
 import tempfile
@@ -23,10 +24,11 @@ from rapport.mail import outbox
 from rapport.mail.outbox import LEASE, NEXT, Lease
 from rapport.mail.outbox.leases import readdressed
 from rapport.model.base import UserError
-from rapport.model.message import SETTLED, UNDER_WAY, MessageState, Resolution
+from rapport.model.message import SETTLED, UNDER_WAY, MessageState, Purpose, Resolution
+from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
-from tests.helpers_mail import NOW
+from tests.helpers_mail import NOW, pause
 from tests.mail_fixtures import address
 
 T = TypeVar("T")
@@ -459,6 +461,80 @@ async def test_giving_a_lease_back_costs_no_attempt(store: Store) -> None:
     after = await read(store, "k")
     assert (after["state"], after["attempts"], after["lease_until"]) == (before["state"], 0, None)
     assert await take(store, "k", NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "purpose", "email", "after", "goes"),
+    [
+        (S.READY, Purpose.PROPOSAL, "welcome", False, False),
+        (S.DEFERRED, Purpose.PROPOSAL, "welcome", False, False),
+        (S.SENDING, Purpose.PROPOSAL, "welcome", False, True),
+        (S.READY, Purpose.TASK, "task", False, False),
+        (S.READY, Purpose.TASK, "task", True, True),
+        (S.DEFERRED, Purpose.NOTICE, "notice", True, True),
+        (S.READY, Purpose.REMINDER, "meeting_reminder", True, False),
+        (S.READY, Purpose.INVITATION, "meeting_invitation", False, False),
+        (S.READY, Purpose.INVITATION, "meeting_cancelled", False, True),
+    ],
+)
+async def test_a_pause_holds_what_waits(
+    store: Store, state: S, purpose: Purpose, email: str, after: bool, goes: bool
+) -> None:
+    """Nothing that waits goes during a pause but what is written in it to members, and that a meeting is off."""
+    written = NOW + timedelta(minutes=1 if after else -1)
+    given = {"state": state, "purpose": purpose, "email": email, "created_at": written, "retry_at": NOW}
+    await put(store, row("k", kind="resend") | given)
+    await pause(store, "V", NOW)
+    later = NOW + timedelta(hours=1)
+    async with store.reading() as connection:
+        assert await outbox.any_paused(connection, ["k"]) is not goes
+        assert [one.key for one in await outbox.late(connection, later, later, 9)] == ["k"] * goes
+        assert goes or await outbox.next_try(connection, ["k"]) is None
+    if not goes:
+        assert await take(store, "k", later) is None
+        await pause(store, "V", None)
+    assert await take(store, "k", later) is not None
+    assert await take(store, "k", later) is None
+
+
+MOMENTS = st.one_of(st.none(), st.integers(-10_000, 10_000), st.integers(-(10**8), 10**8))
+
+
+def test_whatever_instants_a_clock_wrote_a_mail_goes_in_time(empty: Path, tmp_path: Path) -> None:
+    """A lease or a wait that could be right is kept, up to the longest that the rules give; any other is none."""
+    runner, store = asyncio.Runner(), Store(address(shutil.copy(empty, tmp_path / "clocks.db")))
+    keys = (str(number) for number in itertools.count())
+
+    @settings(deadline=None, max_examples=80)
+    @given(st.sampled_from([S.READY, S.DEFERRED, S.SENDING]), MOMENTS, MOMENTS, st.booleans())
+    def goes(state: S, lease: int | None, retry: int | None, waits: bool) -> None:
+        key = next(keys)
+        until = None if lease is None else NOW + timedelta(seconds=lease)
+        again = until if waits or retry is None else NOW + timedelta(seconds=retry)
+        again = again or NOW
+        given_ = {"state": state, "lease_until": until, "retry_at": again}
+        runner.run(put(store, row(key, kind="resend") | given_))
+        longest = LONGEST_WAIT if until == again else LEASE
+        is_leased = until is not None and NOW <= until <= NOW + longest + SKEW
+        is_put_off = state is S.DEFERRED and NOW < again <= NOW + LONGEST_WAIT + SKEW
+
+        async def named(at: datetime) -> bool:
+            async with store.reading() as connection:
+                return key in [one.key for one in await outbox.late(connection, at + timedelta(seconds=1), at, 1000)]
+
+        assert runner.run(named(NOW)) or is_leased or is_put_off
+        held = runner.run(take(store, key, NOW))
+        assert (held is None) is (is_leased or is_put_off)
+        in_the_end = NOW + LONGEST_WAIT + SKEW + timedelta(seconds=1)
+        if held is None:
+            assert runner.run(named(in_the_end))
+            assert runner.run(take(store, key, in_the_end)) is not None
+
+    try:
+        goes()
+    finally:
+        runner.run(store.close())
+        runner.close()
 
 
 async def keys_of(store: Store, prefix: str) -> list[str]:

@@ -7,8 +7,17 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, strategies as st
 
 from rapport.rules.pace import SKEW, Pace, carried
+from rapport.storage.relay import MailGate
 
 START = datetime(2030, 1, 7, 9, tzinfo=UTC)
+
+
+@given(st.integers(-(10**8), 10**8), st.integers(0, 10**5))
+def test_mail_has_gone_unless_the_relay_was_mended_just_now(mended: int, patience: int) -> None:
+    """That it was mended since then counts, but not that it will be: a clock that was ahead wrote that."""
+    gate = MailGate(stopped=False, mended_at=START + timedelta(seconds=mended))
+    since = START - timedelta(seconds=patience)
+    assert gate.has_gone_since(since, START) is not (-patience <= mended <= SKEW.total_seconds())
 
 
 def turns(pace: Pace, waits: list[int]) -> list[datetime]:

@@ -6,8 +6,8 @@ from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, drafts, edit, fre
 from rapport.mail.outbox.leases import (
     GIVE_UP,
     KEPT,
-    LEASE,
     Lease,
+    any_paused,
     first_turn,
     lease,
     leased,
@@ -18,6 +18,7 @@ from rapport.mail.outbox.leases import (
 )
 from rapport.mail.outbox.record import (
     LAST,
+    LEASE,
     MESSAGES,
     NEXT,
     UNRENDERED,
@@ -71,6 +72,7 @@ __all__ = [
     "Lease",
     "Message",
     "StateCount",
+    "any_paused",
     "astray",
     "count_unresolved",
     "deferrals",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, or_, select, update
 
-from rapport.mail.outbox.record import NEXT, UNRENDERED
+from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import MessageState
 from rapport.storage.database import Connection
@@ -22,6 +22,7 @@ class Draft(WireModel):
         frozen: Whether it has bytes.
         guests: How many others have joined it.
         joined: The one that it joined.
+        paused: Whether it waits for the end of a pause.
     """
 
     key: str
@@ -34,10 +35,12 @@ class Draft(WireModel):
     frozen: bool
     guests: int
     joined: str | None
+    paused: bool
 
     def waits_unrendered(self, at: datetime) -> bool:
-        """Whether it was put off, its time has come, and it has no bytes yet."""
-        return self.state is MessageState.READY and not self.frozen and not (self.not_before and self.not_before > at)
+        """Whether it was put off, its time has come, no pause holds it, and it has no bytes yet."""
+        comes_later = self.paused or (self.not_before is not None and self.not_before > at)
+        return self.state is MessageState.READY and not self.frozen and not comes_later
 
 
 DRAFTS = select(
@@ -51,6 +54,7 @@ DRAFTS = select(
     MessageRow.raw.is_not(None).label("frozen"),
     MessageRow.guests,
     MessageRow.joined,
+    PAUSED.label("paused"),
 )
 
 _THESE = DRAFTS.where(MessageRow.key.in_(bindparam("keys", expanding=True)))

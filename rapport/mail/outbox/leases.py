@@ -8,18 +8,15 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Update, bindparam, func, or_, select, update
+from sqlalchemy import Update, bindparam, exists, func, not_, or_, select, update
 
-from rapport.mail.outbox.record import before
+from rapport.mail.outbox.record import FREE, LEASE, PAUSED, RETRIABLE, before, instants
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
 from rapport.rules.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, take_turn
 from rapport.storage.tables import MessageRow, UtcInstant
-
-LEASE: Final = timedelta(seconds=90)
-"""How long an attempt may be at it. Longer than the wire waits for an answer, so that two never overlap."""
 
 GIVE_UP: Final = timedelta(hours=48)
 """How long a message is tried when the relay keeps asking for patience."""
@@ -52,17 +49,22 @@ def leased(values: dict[str, Any], now: datetime) -> Lease:
 
 
 async def next_try(connection: Connection, keys: Sequence[str]) -> datetime | None:
-    """When the first of these messages can be tried again, if any waits."""
+    """When the first of these messages can be tried again, if any waits for an instant; a pause has no end yet."""
     moment = func.coalesce(MessageRow.lease_until, MessageRow.turn_at, MessageRow.retry_at)
     first: datetime | None = await connection.scalar(
-        select(func.min(moment, type_=UtcInstant)).where(MessageRow.key.in_(keys), MessageRow.state.in_(UNDER_WAY))
+        select(func.min(moment, type_=UtcInstant)).where(
+            MessageRow.key.in_(keys), MessageRow.state.in_(UNDER_WAY), not_(PAUSED)
+        )
     )
     return first
 
 
-_PRESENT: Final = bindparam("present", type_=UtcInstant)
+async def any_paused(connection: Connection, keys: Sequence[str]) -> bool:
+    """Whether one of these messages waits for the end of a pause."""
+    return bool(await connection.scalar(select(exists().where(MessageRow.key.in_(keys), PAUSED))))
 
-_FREE: Final = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < _PRESENT)
+
+_PRESENT: Final = bindparam("present", type_=UtcInstant)
 
 _DUE: Final = or_(MessageRow.not_before.is_(None), MessageRow.not_before <= _PRESENT)
 
@@ -72,7 +74,7 @@ _LOSE: Final = (
         MessageRow.key == bindparam("which"),
         MessageRow.state == MessageState.SENDING,
         MessageRow.kind == "hold",
-        _FREE,
+        FREE,
     )
     .values(
         state=MessageState.UNKNOWN,
@@ -86,10 +88,11 @@ _TO_LEASE: Final = (
     MessageRow.key == bindparam("which"),
     MessageRow.state.in_(UNDER_WAY),
     or_(MessageRow.state != MessageState.SENDING, MessageRow.kind != "hold"),
-    _FREE,
+    FREE,
     _DUE,
     MessageRow.raw.is_not(None),
-    or_(MessageRow.state != MessageState.DEFERRED, MessageRow.retry_at <= _PRESENT),
+    or_(MessageRow.state != MessageState.DEFERRED, RETRIABLE),
+    not_(PAUSED),
 )
 
 _LEASE: Final = (
@@ -127,9 +130,9 @@ async def lease(connection: Connection, key: str, now: datetime, pace: Pace | No
 
     Returns:
         Nothing where the message is settled, a draft, put off until later, in another attempt's hands right now, or
-        where it is not its turn.
+        where it is not its turn, or while its onboarding is paused.
     """
-    at = {"which": key, "present": now}
+    at: dict[str, object] = {"which": key, **instants(now)}
     if pace is not None and not await _is_its_turn(connection, at, now, pace):
         return None
     row = (await connection.execute(_LEASE, at | {"until": now + LEASE})).one_or_none()
@@ -264,12 +267,12 @@ async def readdress(connection: Connection, person: str, old: str, new: str, now
     Returns:
         How many were on their way to the old address already.
     """
-    waits = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(_NOT_OUT), _FREE)
-    rows = await connection.execute(select(MessageRow.key, MessageRow.raw).where(*waits), {"present": now})
+    waits = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(_NOT_OUT), FREE)
+    rows = await connection.execute(select(MessageRow.key, MessageRow.raw).where(*waits), instants(now))
     for row in rows.all():
         raw = None if row.raw is None else readdressed(row.raw, old, new)
         moved = update(MessageRow).where(MessageRow.key == row.key, *waits).values(address=new, raw=raw)
-        await connection.execute(moved, {"present": now})
+        await connection.execute(moved, instants(now))
     left = (MessageRow.person == person, MessageRow.address == old, MessageRow.state.in_(UNDER_WAY))
     return await connection.scalar(select(func.count()).where(*left)) or 0
 

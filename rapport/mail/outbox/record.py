@@ -13,15 +13,16 @@ approved them; until then another may join it, and is `suppressed` for that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, collate, func, insert, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, collate, exists, func, insert, or_, select
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
-from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Outcomes, Resolution
+from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Outcomes, Purpose, Resolution
+from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
-from rapport.storage.tables import MessageRow
+from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
 
 LAST: Final = "\U0010ffff"
 """Comes after every key that begins alike."""
@@ -54,6 +55,55 @@ def before(state: MessageState) -> list[MessageState]:
 
 
 UNRENDERED: Final = (MessageRow.state == MessageState.READY, MessageRow.raw.is_(None))
+
+LEASE: Final = timedelta(seconds=90)
+"""How long an attempt may be at it. Longer than the wire waits for an answer, so that two never overlap."""
+
+_PRESENT: Final = bindparam("present", type_=UtcInstant)
+_LONGEST_WAIT: Final = bindparam("longest_wait", type_=UtcInstant)
+
+
+def _free(present: Any, longest_lease: Any, longest_wait: Any) -> ColumnElement[bool]:
+    lease, retry = MessageRow.lease_until, MessageRow.retry_at
+    # What waits in `sending` for its next attempt has that as the end of its lease, see `move`.
+    no_wait = or_(retry.is_(None), retry != lease, lease > longest_wait)
+    return or_(lease.is_(None), lease < present, and_(lease > longest_lease, no_wait))
+
+
+FREE: Final = _free(_PRESENT, bindparam("longest_lease", type_=UtcInstant), _LONGEST_WAIT)
+"""Nobody is at it. A lease longer than any was given by a clock that was ahead, and counts for nothing."""
+
+RETRIABLE: Final = or_(MessageRow.retry_at <= _PRESENT, MessageRow.retry_at > _LONGEST_WAIT)
+"""Its next attempt is due. A wait longer than any was given by a clock that was ahead, and counts for nothing."""
+
+
+def instants(now: datetime) -> dict[str, datetime]:
+    """What `FREE` and `RETRIABLE` are asked with."""
+    return {"present": now, "longest_lease": now + LEASE + SKEW, "longest_wait": now + LONGEST_WAIT + SKEW}
+
+
+_NOT_IN_A_PAUSE: Final = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.MESSAGE, Purpose.DIGEST, Purpose.BRIEF)
+
+
+def free(now: datetime) -> ColumnElement[bool]:
+    """`FREE`, asked at an instant."""
+    given = instants(now)
+    return _free(given["present"], given["longest_lease"], given["longest_wait"])
+
+
+PAUSED: Final = and_(
+    MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
+    # That a meeting is off is told even then, as nobody is to come to it.
+    MessageRow.email != "meeting_cancelled",
+    exists().where(
+        ContractRow.id == MessageRow.contract,
+        # A step that is just about to write may hear of the pause a moment later.
+        or_(ContractRow.paused_at >= MessageRow.created_at, MessageRow.purpose.in_(_NOT_IN_A_PAUSE)),
+        ContractRow.paused_at.is_not(None),
+    ),
+)
+"""Waits for the end of a pause of its onboarding, or of what recurs. What may have arrived goes on; so do tasks and
+answers that are written during the pause, by whoever knows of it."""
 
 OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
 

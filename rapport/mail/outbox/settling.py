@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Update, and_, or_, select, update
 
-from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, message
+from rapport.mail.outbox.record import OF_ATTEMPTS, UNRENDERED, Message, before, free, message
 from rapport.model.message import BY_HAND, LEFT_BEHIND, NOT_DELIVERED, MessageState, Purpose, Resolution
 from rapport.storage.account import LEFT
 from rapport.storage.database import Connection
@@ -43,14 +43,13 @@ async def fail(connection: Connection, key: str, reason: str, now: datetime) -> 
 async def _give_up(
     connection: Connection, key: str, state: MessageState, of: Sequence[MessageState], reason: str, now: datetime
 ) -> bool:
-    free = or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now)
     changed = await connection.execute(
         update(MessageRow)
         .where(
             MessageRow.key == key,
             MessageRow.state.in_([source for source in before(state) if source in of]),
             MessageRow.resolution.is_(None),
-            free,
+            free(now),
         )
         .values(state=state, reason=reason, settled_at=now, lease_until=None)
     )
@@ -124,7 +123,7 @@ async def drop_of_step(connection: Connection, contract: str, step: str, attempt
             MessageRow.step == step,
             MessageRow.key.startswith(prefix, autoescape=True),
             MessageRow.state.in_(waiting),
-            or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now),
+            free(now),
         )
         .values(state=MessageState.SUPPRESSED, reason=LEFT_BEHIND, settled_at=now, lease_until=None)
         .returning(MessageRow.key)
@@ -143,7 +142,7 @@ def dropped(keys: Sequence[str], reason: str, now: datetime) -> Update:
         .where(
             MessageRow.key.in_(keys),
             MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
-            or_(MessageRow.lease_until.is_(None), MessageRow.lease_until < now),
+            free(now),
         )
         .values(state=MessageState.SUPPRESSED, reason=reason, settled_at=now, lease_until=None)
     )

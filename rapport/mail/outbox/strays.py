@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, select
 
-from rapport.mail.outbox.record import MESSAGES, Message
+from rapport.mail.outbox.record import MESSAGES, PAUSED, Message, free
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState
+from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, taken_since
-from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
+from rapport.storage.tables import MessageRow, UtcInstant
 
 _TO_DOS: Final = (UNDELIVERED_STEP, UNWRITTEN_STEP)
 
@@ -27,27 +28,26 @@ UNRESOLVED: Final = and_(
     *(MessageRow.step.not_like(f"%.{end}") for end in _TO_DOS),
 )
 
-_HELD: Final = and_(
-    MessageRow.state == MessageState.READY,
-    exists().where(ContractRow.id == MessageRow.contract, ContractRow.paused_at.is_not(None)),
-)
-"""Waits for the end of a pause of its onboarding, or of what recurs. What had begun to go before that goes on."""
+
+_LONG_AGO: Final = literal(datetime(1970, 1, 1, tzinfo=UTC), UtcInstant)
 
 
 async def late(connection: Connection, before: datetime, now: datetime, limit: int) -> list[Message]:
     """What has been due since before an instant and did not go, the oldest first; not what a pause holds."""
     due = func.max if connection.dialect.name == "sqlite" else func.greatest
-    # A turn that the mailbox's rate cannot explain was given by a clock that was ahead: nobody waits for that.
+    # What the mailbox's rate or the rules cannot explain was given by a clock that was ahead: nobody waits for that.
     turn = case((MessageRow.turn_at <= await last_turn(connection, now), MessageRow.turn_at))
+    deferred = and_(MessageRow.state == MessageState.DEFERRED, MessageRow.retry_at <= now + LONGEST_WAIT + SKEW)
+    wait = case((deferred, MessageRow.retry_at))
+    lease = case((not_(free(now)), MessageRow.lease_until))
+    # So is what seems to be of tomorrow.
+    created = case((MessageRow.created_at <= now + SKEW, MessageRow.created_at), else_=_LONG_AGO)
     moment = due(
-        MessageRow.created_at,
-        *(
-            func.coalesce(column, MessageRow.created_at)
-            for column in (MessageRow.not_before, MessageRow.retry_at, turn, MessageRow.lease_until)
-        ),
+        created,
+        *(func.coalesce(column, created) for column in (MessageRow.not_before, wait, turn, lease)),
         type_=UtcInstant,
     )
-    return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before, not_(_HELD)), limit)
+    return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before, not_(PAUSED)), limit)
 
 
 async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
