@@ -16,6 +16,7 @@ from sqlalchemy import update
 from temporalio.client import Client, WorkflowExecutionStatus
 
 import activities.sweep
+from activities import delivery
 from rapport.mail import outbox
 from rapport.model.announcement import Announce
 from rapport.model.base import UserError
@@ -157,19 +158,20 @@ async def emails_check(here: Installation) -> doctor.Check:
     return next(one for one in (await doctor.examine(here.services.settings)).checks if one.check == "emails")
 
 
+async def stands(here: Installation, key: str, *, paused: bool) -> bool:
+    """Whether the record says so of the account's onboarding."""
+    async with here.services.store.reading() as connection:
+        known = await contract.latest(connection, key)
+    return known is not None and (known.paused_at is not None) is paused
+
+
 async def test_what_a_paused_onboarding_holds_is_left_alone(here: Installation) -> None:
     """What was put off until a moment within the pause is nobody's to send, nor stranded; after the pause it goes."""
     key, keys = await drafted(here)
     assert (
         await operation.operate(here.services, key, Operate.PAUSE, OperationWritten(reason="They merge."), TAM)
     ).accepted
-
-    async def stands(*, paused: bool) -> bool:
-        async with here.services.store.reading() as connection:
-            known = await contract.latest(connection, key)
-        return known is not None and (known.paused_at is not None) is paused
-
-    await until(lambda: stands(paused=True), "the pause")
+    await until(lambda: stands(here, key, paused=True), "the pause")
     await left_behind(here, keys[0], not_before=LONG_AGO)
     assert (await emails_check(here)).verdict is CheckVerdict.OK
     assert (await sweep(here)).mails == 0
@@ -177,8 +179,42 @@ async def test_what_a_paused_onboarding_holds_is_left_alone(here: Installation) 
     assert (
         await operation.operate(here.services, key, Operate.RESUME, OperationWritten(reason="They have."), TAM)
     ).accepted
-    await until(lambda: stands(paused=False), "the end of the pause")
+    await until(lambda: stands(here, key, paused=False), "the end of the pause")
     assert (await sweep(here)).mails == 1
+
+
+async def test_what_mail_stop_had_put_off_does_not_go_in_a_pause(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped, begun, paused, started: four welcomes stay until the resume, and their own attempts send each once."""
+    moment = timedelta(seconds=0.2)
+    monkeypatch.setattr(delivery, "STOPPED_PAUSE", moment)
+    monkeypatch.setattr(delivery, "FAULT_PAUSES", (moment, moment))
+    key = new_id("a").replace("_", "-")
+    await message.stop_mail(here.services, TAM)
+    await onboarding.start(here.services, StartRequest(file=account(key, new_id("C"))))
+
+    async def ready() -> list[str]:
+        found = [one.key for one in await message.listed(here.services, key, MessageState.READY)]
+        return found if len(found) == 4 else []
+
+    keys = await until(ready, "four welcomes")
+    why = OperationWritten(reason="They merge.")
+    assert (await operation.operate(here.services, key, Operate.PAUSE, why, TAM)).accepted
+    await until(lambda: stands(here, key, paused=True), "the pause")
+    async with here.services.store.reading() as connection:
+        handle = here.client.get_workflow_handle((await outbox.message(connection, keys[0])).workflow_id)
+    await message.start_mail(here.services, TAM)
+
+    async def left() -> bool:
+        pending = (await handle.describe()).raw_description.pending_activities
+        return any("is paused" in one.last_failure.message for one in pending)
+
+    await until(left, "an attempt that leaves them")
+    assert here.mails() == []
+    assert (await operation.operate(here.services, key, Operate.RESUME, why, TAM)).accepted
+    await here.mailed(4)
+    assert len(here.mails()) == 4
 
 
 @pytest.mark.parametrize("frozen", [True, False])

@@ -502,7 +502,7 @@ MOMENTS = st.one_of(st.none(), st.integers(-10_000, 10_000), st.integers(-(10**8
 
 def test_whatever_instants_a_clock_wrote_a_mail_goes_in_time(empty: Path, tmp_path: Path) -> None:
     """A lease or a wait that could be right is kept, up to the longest that the rules give; any other is none."""
-    runner, store = asyncio.Runner(), Store(address(shutil.copy(empty, tmp_path / "clocks.db")))
+    runner, store = asyncio.Runner(), Store(address(Path(shutil.copy(empty, tmp_path / "clocks.db"))))
     keys = (str(number) for number in itertools.count())
 
     @settings(deadline=None, max_examples=80)
