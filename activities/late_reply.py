@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from rapport.model.meeting import MeetingView
+from rapport.model.ids import cadence_id, onboarding_id
+from rapport.model.meeting import MeetingView, Vote
 from rapport.model.operation import Control, ControlKind
 from rapport.model.sweep import LateReplyTodo
+from rapport.model.words import Left
+from rapport.revival import may_go_on
 from rapport.rules.quorum import HAS_ENDED, TOO_LATE
-from rapport.storage import late_reply, words
+from rapport.storage import late_reply, sweep, words
 from rapport.storage.database import Store
 from rapport.storage.late_reply import LateReply
 from rapport.temporal import runs
@@ -31,6 +35,22 @@ async def unasked(store: Store, client: Client, now: datetime, before: datetime)
         pending = await late_reply.pending(connection)
     found = [await _unasked(store, client, reply, now) for reply in pending if reply.is_late or reply.at <= before]
     return tuple(todo for todo in found if todo is not None)
+
+
+async def tell_begun(store: Store, client: Client, began: Collection[str]) -> None:
+    """Hand what was left for meetings that were ended outside to those of them that go on."""
+    async with store.reading() as connection:
+        pending = await late_reply.pending(connection)
+    for reply in pending:
+        if reply.workflow_id in began and not reply.is_late:
+            await _hand_over(client, reply)
+
+
+async def _hand_over(client: Client, reply: LateReply) -> None:
+    """Leave a reply at its meeting's door. Safe to repeat: a meeting hears it once."""
+    vote = Vote(id=reply.vote, voter=reply.voter, round=reply.round, slots=tuple(reply.slots))
+    left = Left(update="vote", word=vote.model_dump(mode="json"))
+    await client.get_workflow_handle(reply.workflow_id).signal("hear_later", left)
 
 
 async def _unasked(store: Store, client: Client, reply: LateReply, now: datetime) -> LateReplyTodo | None:
@@ -58,6 +78,12 @@ async def _is_kept(store: Store, client: Client, reply: LateReply) -> bool:
     async with store.reading() as connection:
         became = await words.outcome(connection, reply.vote)
     if became is None and may_hear:
+        described = await client.get_workflow_handle(reply.workflow_id).describe()
+        if described.start_time > reply.at:
+            # It was said while its meeting was ended outside, and there was no door to leave it at.
+            await _hand_over(client, reply)
+        return False
+    if became is None and await may_go_on(client, reply.workflow_id) and not await _is_left(store, reply.account):
         return False
     problem = HAS_ENDED if became is None else became.reason
     if problem not in TOO_LATE:
@@ -67,6 +93,14 @@ async def _is_kept(store: Store, client: Client, reply: LateReply) -> bool:
     view = await _view(client, reply.workflow_id)
     async with store.writing() as connection:
         return await late_reply.keep(connection, reply, problem, view)
+
+
+async def _is_left(store: Store, account: str) -> bool:
+    """Whether somebody has decided that what has this account's meetings stays ended."""
+    async with store.reading() as connection:
+        still = await sweep.standing_still(connection)
+    found = (still.get(id_) for id_ in (onboarding_id(account), cadence_id(account)))
+    return any(one is not None and one.left_at is not None for one in found)
 
 
 async def _view(client: Client, workflow_id: str) -> MeetingView | None:

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clock import heartbeats
 from activities.delivery import Policy
-from activities.late_reply import unasked
+from activities.late_reply import tell_begun, unasked
 from rapport.mail import outbox
 from rapport.model.account import Role
 from rapport.model.base import UserError
@@ -217,6 +217,7 @@ class Missing:
             await tasks.reopen_gone(connection, running)
             await sweep.goes_on(connection, running)
             await timeline.append(connection, [order.entry])
+        await tell_begun(self.store, self.client, running)
         return StandstillResult(outcome="again")
 
 

@@ -40,6 +40,14 @@ class CameToItsEndError(UserError):
     """A workflow that was not ended from outside, so that nothing of it is left to go on."""
 
 
+async def may_go_on(client: Client, id_: str) -> bool:
+    """Whether a workflow was ended from outside with the one that started it, and goes on once that does."""
+    found = await _described(client, id_)
+    if found is None or found.status not in _ENDED_OUTSIDE or found.parent_id is None:
+        return False
+    return await ended_outside(client, found.parent_id) is not None
+
+
 async def revive(client: Client, id_: str) -> list[str]:
     """Have a workflow go on where it was ended, with those that it started and waits for.
 

@@ -14,6 +14,7 @@ from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView
 from rapport.model.minutes import Minutes, MinutesRecord
 from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
+from rapport.revival import may_go_on
 from rapport.rules import quorum
 from rapport.storage import access, account as accounts, cadence, contract as contracts, minutes as records, timeline
 from rapport.storage.access import Link
@@ -246,6 +247,9 @@ async def _vote(
         problem = quorum.HAS_ENDED if isinstance(refusal, WorkflowEndedError) else refusal.problem
         if problem not in quorum.TOO_LATE:
             raise
+        if isinstance(refusal, WorkflowEndedError) and await answered(may_go_on(services.client, handle.id), "meeting"):
+            await leave(services, account, handle.id, answer)
+            return Receipt(accepted=True, outcome=LATER)
     view = await _last(services, handle, account, "")
     raise await take_late(services, account, handle.id, answer, view, problem)
 
@@ -261,13 +265,17 @@ async def poll(services: Services, token: str) -> Poll:
     assert account is not None
     handle = services.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
     view = await _last(services, handle, account, "")
+    is_over = view is None or view.phase is MeetingPhase.ENDED
+    if is_over and view is not None and view.proposal is not None:
+        # What is said while it stands still counts once it goes on.
+        is_over = not await answered(may_go_on(services.client, handle.id), "meeting")
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
         company = await AccountContext.read(connection, account)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         ended = None
-        if view is None or view.phase is MeetingPhase.ENDED:
+        if is_over:
             ended = await end_of(connection, account, link.workflow_id)
     contact = company.contacts.get(link.person)
     if contact is None:

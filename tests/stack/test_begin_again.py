@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,11 +42,12 @@ from starters.use_cases import (
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import Actor
+from starters.use_cases.services import LATER, Actor
 from starters.use_cases.support_case import Assign, Say
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine
 from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
+from tests.stack.test_late_replies import polled
 from tests.stack.test_sweep import sweep
 from tests.support import desk, tech_review
 from tests.support.ended import answers, end, is_open, milestone, onboarded, open_tasks, runs, to_customer
@@ -84,6 +85,61 @@ async def test_an_onboarding_goes_on_with_all_that_was_said(here: Installation, 
     assert (await answers(here, key))["Mara Osei"]
     assert (await onboarding.status(here.services, key)).ended_since is None
     assert (await sweep(here)).gone == 0
+
+
+async def test_a_reply_to_a_meeting_that_was_ended_counts_once_it_goes_on(here: Installation) -> None:
+    """Said while onboarding and meeting are ended, a vote is recorded, and applied when they go on; nobody is asked."""
+    key, _ = await onboarded(here)
+    kickoff = meeting_id(key, "kickoff", 1)
+    await meeting.vote(here.services, key, "kickoff", ("1",), by(CHAMPION))
+    await end(here, onboarding_id(key), kickoff)
+    said = await meeting.vote(here.services, key, "kickoff", ("1", "2"), by(USER), 1)
+    assert (said.accepted, said.outcome) == (True, LATER)
+    await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
+    await runs(here, onboarding_id(key), kickoff)
+
+    async def counted() -> bool:
+        return (await answers(here, key))["Mara Osei"]
+
+    await until(counted, "the vote to count")
+    assert not [id_ for id_ in await open_tasks(here, key) if "/reply/" in id_]
+
+
+async def test_a_reply_to_what_is_left_ended_is_answered(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link takes replies while nobody has decided; left ended, the reply came too late, and the TAM answers it."""
+    monkeypatch.setattr(activities.sweep, "SETTLE", timedelta(minutes=-1))
+    key, token = await polled(here)
+    await end(here, onboarding_id(key), meeting_id(key, "kickoff", 1))
+    poll = await meeting.poll(here.services, token)
+    assert (poll.ended, bool(poll.slots)) == (None, True)
+    assert (await meeting.vote_by_link(here.services, token, (), "I'm away all week.")).outcome == LATER
+    await tasks.decide(here.services, await asked(here, key), "leave", TAM, "They left.")
+
+    async def answered() -> bool:
+        await sweep(here)
+        return bool([id_ for id_ in await open_tasks(here, key) if "/reply/" in id_])
+
+    await until(answered, "the TAM to be asked")
+
+
+async def test_a_reply_is_heard_also_where_an_operator_has_its_meeting_go_on(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A meeting that goes on in Temporal, and not by a command, hears by the sweep what was said while it was ended."""
+    monkeypatch.setattr(activities.sweep, "SETTLE", timedelta(minutes=-1))
+    key, _ = await onboarded(here)
+    kickoff = meeting_id(key, "kickoff", 1)
+    await end(here, onboarding_id(key), kickoff)
+    assert (await meeting.vote(here.services, key, "kickoff", ("1", "2"), by(USER), 1)).outcome == LATER
+    await sweep(here)
+    assert not [id_ for id_ in await open_tasks(here, key) if "/reply/" in id_]
+    await revive(here.client, onboarding_id(key))
+
+    async def counted() -> bool:
+        await sweep(here)
+        return (await answers(here, key))["Mara Osei"]
+
+    await until(counted, "the vote to count")
 
 
 async def test_it_is_said_everywhere_that_it_stands_still(
