@@ -308,7 +308,7 @@ class Meeting(Correspondence):
             self.nudges = [
                 one for one in self._current.nudges if one.at > workflow.now() or (left is not None and one.at >= left)
             ]
-            self.outdated = anew
+            self.outdated = self.outdated or anew
             if asked and not anew:
                 # Their word may be the one that was missing.
                 self.phase, self.why_stuck, self.due_by = MeetingPhase.VOTING, None, None
@@ -508,7 +508,7 @@ class Meeting(Correspondence):
             deadline, *nudges = answer.at
             self.proposal = self._current.model_copy(update={"deadline": deadline})
             self.nudges = [nudge.model_copy(update={"at": at}) for nudge, at in zip(self.nudges, nudges, strict=True)]
-            self.outdated = all(slot.start < deadline for slot in self._current.slots)
+            self.outdated = self.outdated or all(slot.start < deadline for slot in self._current.slots)
 
     async def _act_on_releases(self) -> None:
         if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.service import RPCError
 
+from activities.planning import Gather
 from rapport.model.account import AccountFile, WorkingHours
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import meeting_id, onboarding_id
@@ -45,7 +46,7 @@ from tests.conftest import (
 )
 from tests.support import task as onsite
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
-from tests.support.meanwhile import Meanwhile
+from tests.support.meanwhile import Meanwhile, heard
 from tests.support.task import TASK, begin_large, in_phase as task_in_phase, large
 from tests.workflows.test_meeting import ZURICH, events
 from workflows.meeting import Meeting
@@ -155,6 +156,31 @@ async def test_a_successor_too_late_for_the_times_brings_everyone_new_ones(skipp
     fresh = await in_phase(skipping, "voting")
     assert fresh.slots[0].start > await skipping.now() + timedelta(days=4)
     assert len(await skipping.mailed(1, NORA)) == 1
+
+
+async def test_a_meeting_that_hears_twice_of_a_late_successor_still_brings_new_times(tmp_path: Path) -> None:
+    """It hears it from the onboarding as well, while it looks: what the first look found stands after the second."""
+    meanwhile = Meanwhile(lambda given: isinstance(given, Gather))
+    meanwhile.workflow_id = meeting_id("versayce", "kickoff", 1)
+    async with skipping_installation(tmp_path, interceptors=[meanwhile]) as installation:
+        await begin(installation)
+        shown = await in_phase(installation, "voting")
+        await installation.sleep_until(shown.slots[-1].start - timedelta(days=1))
+        await in_phase(installation, "stuck")
+        handle = installation.client.get_workflow_handle(meanwhile.workflow_id)
+
+        async def hear_again() -> None:
+            await handle.signal("people_changed")
+            await heard(installation.client, handle.id)
+
+        meanwhile.does = hear_again
+        await replace(installation)
+
+        async def renewed() -> bool:
+            return (await kickoff(installation)).round == 2
+
+        await until(renewed, "new times")
+        assert not meanwhile.left
 
 
 async def test_a_champion_replaced_after_the_booking_is_taken_off_alone(skipping: Installation) -> None:
