@@ -165,8 +165,8 @@ class Delivery:
             if self.policy.pace is not None:
                 why += ", or the mailbox has sent as much as it may for now"
             if paused:
-                # Nobody tells it of the resume.
-                why, wait = "the onboarding is paused, or what recurs", min(wait, _a_while())
+                # The sweep has them go after the resume, of which nobody tells this; a pause may last for weeks.
+                why, wait = "the onboarding is paused, or what recurs", LONGEST_WAIT
             raise later(why, "Deferred", min(max(wait, SOON), LONGEST_WAIT))
         return after
 

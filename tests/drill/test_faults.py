@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 _DRILL: Final = """
 import asyncio, sys
 from starters.drill.private import Commands
-from starters.drill.run import Given, drill
+from starters.drill.run import DrillOptions, drill
 
 def part(name):
     return (sys.executable, "-m", "tests.drill.faulty", FAULT, name)
 
 commands = Commands(part("worker"), part("http"), part("rapport")) if FAULT else Commands()
-given = Given(seed=7, minutes=0.1, only=(BROKEN,), patience=PATIENCE, commands=commands)
+given = DrillOptions(seed=7, minutes=0.1, only=(BROKEN,), patience=PATIENCE, commands=commands)
 print(asyncio.run(drill(given)).model_dump_json())
 """
 
