@@ -21,6 +21,7 @@ from rapport.model.message import MessageState
 from rapport.model.operation import Operate
 from rapport.model.sweep import SweepStart
 from rapport.model.workflows import SWEEP
+from rapport.rules.pace import LONGEST_WAIT
 from rapport.storage.tables import MessageRow
 from starters.use_cases import meeting, message, onboarding, succession, support_case, task as decisions, timeline
 from starters.use_cases.onboarding import StartRequest
@@ -219,6 +220,8 @@ async def an_approval_stands_still(installation: Installation) -> None:
     await test_operation.do(installation, Operate.PAUSE)
     await installation.sleep_until(await installation.now() + timedelta(days=14))
     await test_operation.do(installation, Operate.RESUME)
+    # What the pause held is asked about once an hour; here no sweep is quicker.
+    await installation.sleep_until(await installation.now() + LONGEST_WAIT)
     await tasks.in_phase(installation, "preparing")
     await tasks.request(installation, TAM.email)
     await tasks.in_phase(installation, "open")
