@@ -165,8 +165,10 @@ class Delivery:
             if self.policy.pace is not None:
                 why += ", or the mailbox has sent as much as it may for now"
             if paused:
-                # The sweep has them go after the resume, of which nobody tells this; a pause may last for weeks.
-                why, wait = "the onboarding is paused, or what recurs", LONGEST_WAIT
+                # Nobody tells it of the resume, and a pause may last for weeks: less and less often. What has waited
+                # for long is the sweep's to have go.
+                attempt = activity.info().attempt if activity.in_activity() else 1
+                why, wait = "the onboarding is paused, or what recurs", _a_while() * attempt
             raise later(why, "Deferred", min(max(wait, SOON), LONGEST_WAIT))
         return after
 

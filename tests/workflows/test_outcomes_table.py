@@ -220,7 +220,7 @@ async def an_approval_stands_still(installation: Installation) -> None:
     await test_operation.do(installation, Operate.PAUSE)
     await installation.sleep_until(await installation.now() + timedelta(days=14))
     await test_operation.do(installation, Operate.RESUME)
-    # What the pause held is asked about once an hour; here no sweep is quicker.
+    # What the pause held is asked about less and less often, once an hour at last; here no sweep is quicker.
     await installation.sleep_until(await installation.now() + LONGEST_WAIT)
     await tasks.in_phase(installation, "preparing")
     await tasks.request(installation, TAM.email)
