@@ -539,7 +539,7 @@ async def test_a_second_attempt_tells_all_that_the_first_did_not(
     key, _ = await onboarded(here)
     await end(here, onboarding_id(key))
     unavailable = RPCError("unavailable", RPCStatusCode.UNAVAILABLE, b"")
-    asked_for = fails_once(monkeypatch, revival, "_reconnect", unavailable)
+    asked_for = fails_once(monkeypatch, revival, "_look_again", unavailable)
     receipt = await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
     assert receipt.accepted
     assert len(asked_for) > 1
