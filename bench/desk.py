@@ -51,8 +51,8 @@ from rapport.storage.support_case_tables import AssignmentRow, CaseRow
 from rapport.storage.tables import TimelineRow
 from rapport.temporal import let_pass, time_skipping
 from starters.programs import find
+from starters.services import Actor, Services
 from starters.use_cases import support_case
-from starters.use_cases.services import Actor, Services
 from starters.use_cases.support_case import HandOff, Say
 from worker import STEADY, build
 

@@ -35,13 +35,13 @@ from rapport.model.reading import read_toml
 from rapport.settings import Settings
 from rapport.storage import contract as contracts
 from starters.installation import Ports
+from starters.services import Actor, Services
 from starters.simulate.life import beginning
 from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import of_file
 from starters.stack import take_port, take_ports, temporal_server
 from starters.use_cases import meeting as meetings, onboarding, task as tasks
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Actor, Services
 from starters.views.task import TaskShown
 from worker import build
 

@@ -17,7 +17,7 @@ from rapport.model.reading import read_json
 from rapport.settings import Settings, read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect
-from starters.use_cases.services import Services
+from starters.services import Services
 
 STACK_FILE: Final = "stack.json"
 

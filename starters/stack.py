@@ -42,8 +42,8 @@ from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.logs import rotating
 from starters.programs import find
 from starters.secrets import kept, make_private, private, write_private
+from starters.services import Services
 from starters.use_cases import desk, support_case
-from starters.use_cases.services import Services
 from worker import Parts, build, freeze_what_is_loaded
 
 HOST: Final = "127.0.0.1"

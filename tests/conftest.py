@@ -38,10 +38,10 @@ from rapport.runner import Runner
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from rapport.temporal import SEARCH_ATTRIBUTES, let_pass
+from starters import services as office_module
 from starters.installation import Ports
+from starters.services import Actor, Services
 from starters.stack import take_port
-from starters.use_cases import services as office_module
-from starters.use_cases.services import Actor, Services
 from tests.support import postgres
 from tests.support.playbooks import KICKOFF, put
 from worker import POLLERS, STEADY, Pollers, build

@@ -10,9 +10,9 @@ import typer
 from rapport.model.account import WrittenAbsence
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import member as members
 from starters.use_cases.member import AbsenceShown
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Absences: who is away, until when, and who stands in.", no_args_is_help=True)
 

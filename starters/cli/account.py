@@ -12,10 +12,10 @@ from rapport.model.reading import check
 from starters.cli import succession
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
 from starters.cli.mail import print_fault
+from starters.services import Services
 from starters.use_cases import account as accounts, message
 from starters.use_cases.account import AccountLine, AccountShown, ContactEdited, PersonShown
 from starters.use_cases.message import MailStatus
-from starters.use_cases.services import Services
 
 Several = list[str] | None
 

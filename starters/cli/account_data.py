@@ -28,9 +28,9 @@ from rapport.model.sheets import SheetRow
 from rapport.rules.figures import course
 from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
+from starters.services import Actor, Services, member_named
 from starters.use_cases import account_data
 from starters.use_cases.files import read_sheet
-from starters.use_cases.services import Actor, Services, member_named
 
 W = TypeVar("W", bound=InputModel)
 

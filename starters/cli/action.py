@@ -10,9 +10,9 @@ from rapport.model.minutes import ActionDone
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
 from starters.cli.minutes import print_actions
+from starters.services import Services
 from starters.use_cases import action
 from starters.use_cases.action import ActionShown
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Actions: what people promised in meetings, until it is done.", no_args_is_help=True)
 

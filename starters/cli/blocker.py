@@ -11,9 +11,9 @@ from rapport.model.minutes import BlockerCheck, NewBlocker, Removal
 from rapport.model.reading import check as checked
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
 from starters.cli.minutes import print_blockers
+from starters.services import Services
 from starters.use_cases import blocker
 from starters.use_cases.blocker import BlockerShown
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Blockers: what holds accounts up, until it is removed.", no_args_is_help=True)
 

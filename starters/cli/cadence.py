@@ -11,9 +11,9 @@ import typer
 from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
+from starters.services import LATER, Actor, Services, member_acting
 from starters.use_cases import cadence
 from starters.use_cases.cadence import CadenceShown
-from starters.use_cases.services import LATER, Actor, Services, member_acting
 
 app = typer.Typer(help="What recurs: standing meetings and reviews.", no_args_is_help=True)
 

@@ -20,7 +20,7 @@ from rapport.model.meeting import Receipt
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
 from starters.installation import os_user, services
-from starters.use_cases.services import Actor, Services
+from starters.services import Actor, Services
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from rapport.model.account import WEEKDAYS
 from rapport.model.base import UserError
 from rapport.rules.desk_report import DeskReport
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import desk_report
-from starters.use_cases.services import Services
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 

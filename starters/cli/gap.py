@@ -11,9 +11,9 @@ from rich.markup import escape
 from rapport.model.gap import GapChange, GapStatus, NewGap
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import gap
 from starters.use_cases.gap import GapLinks, GapShown
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Product gaps: what customers need and the product does not do.", no_args_is_help=True)
 

@@ -22,10 +22,10 @@ from starters.cli.minutes import (
     print_minutes,
     written,
 )
+from starters.services import LATER, Services, member_acting
 from starters.use_cases import meeting
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.minutes import MinutesShown
-from starters.use_cases.services import LATER, Services, member_acting
 
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
 

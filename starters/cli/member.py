@@ -12,9 +12,9 @@ from rapport.model.commands import in_name
 from rapport.model.reading import check
 from starters.cli.absence import print_absences
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import member as members
 from starters.use_cases.member import Leaving, MemberLine, MemberShown
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Members: who they are, and on whom they lean.", no_args_is_help=True)
 

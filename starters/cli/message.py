@@ -14,10 +14,10 @@ from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, counted, out, print_json, when, with_office
+from starters.services import LATER, Services
 from starters.use_cases import message, undelivered
 from starters.use_cases.files import read_file
 from starters.use_cases.message import Edit, MessageShown
-from starters.use_cases.services import LATER, Services
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 

@@ -11,10 +11,10 @@ from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.model.reading import check
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import account as accounts, onboarding, operation
 from starters.use_cases.onboarding import STANDS_STILL, Started, StartRequest, Status
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Onboardings of signed contracts.", no_args_is_help=True)
 

@@ -13,8 +13,8 @@ from rapport.model.base import UserError
 from rapport.model.reading import check
 from rapport.model.side_project import NewSideProject
 from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
+from starters.services import Actor, Services
 from starters.use_cases import side_project
-from starters.use_cases.services import Actor, Services
 from starters.use_cases.side_project import SideShown
 
 app = typer.Typer(help="Side work: for when nobody calls, and never with a due date.", no_args_is_help=True)

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from rapport.model.reading import check
 from rapport.storage.erasure import Erased
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
+from starters.services import Actor, Services
 from starters.use_cases import succession
-from starters.use_cases.services import Actor, Services
 from starters.use_cases.succession import Departure, HandOver, Newcomer, SuccessionResult, Successor
 
 M = TypeVar("M", bound=BaseModel)

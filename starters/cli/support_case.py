@@ -14,8 +14,8 @@ from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
 from rapport.storage.support_case import LISTED
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.services import Actor, Services
 from starters.use_cases import support_case
-from starters.use_cases.services import Actor, Services
 from starters.use_cases.support_case import (
     Assign,
     CaseDone,

@@ -14,8 +14,8 @@ from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
 from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
+from starters.services import LATER, LISTED, Services
 from starters.use_cases import task as tasks
-from starters.use_cases.services import LATER, LISTED, Services
 from starters.views.task import Inbox, TaskLine, TaskShown
 
 app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)

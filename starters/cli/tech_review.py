@@ -14,10 +14,9 @@ from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from starters.cli import tech_review_needs
 from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.use_cases import tech_review, tech_review_files
-from starters.use_cases.services import LATER, LISTED, Services
+from starters.services import LATER, LISTED, Services
+from starters.use_cases import tech_review, tech_review_files, tech_review_record
 from starters.use_cases.tech_review import Feedback, Reason, Stance, Submitted
-from starters.views import tech_review_record
 from starters.views.tech_review import ReviewLine, ReviewShown
 
 app = typer.Typer(

@@ -11,8 +11,8 @@ from rapport.model.base import Refused
 from rapport.model.reading import check
 from rapport.model.triage import MatterKind
 from starters.cli.common import EXIT, As, Data, Json, acting, out, print_json, with_office
+from starters.services import Services
 from starters.use_cases import tech_review_needs, triage as rules
-from starters.use_cases.services import Services
 from starters.use_cases.tech_review_needs import CallShown
 from starters.use_cases.triage import Matter, TriageShown
 

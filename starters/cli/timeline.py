@@ -8,8 +8,8 @@ import typer
 
 from starters.cli.account import show_portfolio
 from starters.cli.common import Data, Json, out, parse_instant, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import timeline as timelines
-from starters.use_cases.services import Services
 from starters.use_cases.timeline import EntryShown
 
 

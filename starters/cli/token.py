@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from starters.services import Services
 from starters.use_cases import token as tokens
-from starters.use_cases.services import Services
 
 app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
 

@@ -41,7 +41,7 @@ from starters.http.api import (
 from starters.http.auth import Bearer, SignInNeeded
 from starters.http.limits import Limits
 from starters.http.problems import problem
-from starters.use_cases.services import Services, present
+from starters.services import Services, present
 
 READY_SECONDS: Final = 3.0
 """How long each part may take to answer whoever asks whether this process is ready."""

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.storage import access, account
-from starters.use_cases.services import Actor, Services
+from starters.services import Actor, Services
 from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 
 from starters.http.auth import Session, SignInNeeded, check_form, session_of
+from starters.services import Actor, Services
 from starters.use_cases import sign_in
-from starters.use_cases.services import Actor, Services
 from starters.views.task import TaskLink
 
 

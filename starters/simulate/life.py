@@ -31,11 +31,11 @@ from rapport.storage.tables import MessageRow
 from rapport.storage.task import ALL_OPEN
 from rapport.temporal import let_pass, time_skipping
 from starters.programs import find
+from starters.services import Actor, Services
 from starters.simulate.clockwork import ClockInterceptor, Shift, ShiftedRunner
 from starters.simulate.sources import Source
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import PLAYBOOKS
-from starters.use_cases.services import Actor, Services
 from worker import STEADY, build
 
 HOST: Final = "127.0.0.1"

@@ -15,10 +15,10 @@ from rapport.model.base import UserError
 from rapport.model.task import TaskPhase
 from rapport.rules import calendar
 from rapport.storage import access, account
+from starters.services import Actor
 from starters.simulate.life import Life, Scenario
 from starters.use_cases import meeting, message, task
 from starters.use_cases.message import Edit
-from starters.use_cases.services import Actor
 from starters.views.task import OptionShown
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from rapport.storage import account as account_storage
 from rapport.storage.database import Store
 from rapport.storage.tables import AbsenceRow, AccountRow, Base, ContactRow, ContractRow, MemberRow, VendorRow
 from starters.installation import insist_on_database, settings_of
+from starters.services import present
 from starters.use_cases import account as accounts
 from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
-from starters.use_cases.services import present
 
 Rows = Sequence[tuple[type[Base], list[dict[str, Any]]]]
 

@@ -27,12 +27,13 @@ from rapport.storage.account_waits import OtherWait, other_waits
 from rapport.storage.contract import StepShown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
-from starters.use_cases import revivals, task as tasks
+from starters.services import Actor, Services, member_acting, present, submission
+from starters.use_cases import task as tasks
 from starters.use_cases.files import read_written
 from starters.use_cases.member import people_changed, tell_people_changed
-from starters.use_cases.services import Actor, Services, member_acting, present, submission
 from starters.use_cases.task import found_out
 from starters.use_cases.tech_review_needs import gates_changed
+from starters.views import standstill
 
 logger = logging.getLogger(__name__)
 
@@ -307,9 +308,9 @@ def _still(
         decides = ("support_lead",) if id_.startswith("case/") else ("tam",)
         return {
             "waiting_on": () if left else decides,
-            "waiting_for": revivals.waits_for(left=left),
+            "waiting_for": standstill.waits_for(left=left),
             "since": one.since,
-            "unblock": revivals.way_on(id_),
+            "unblock": standstill.way_on(id_),
             "deadline": None,
             "overdue": False,
         }

@@ -28,7 +28,7 @@ from rapport.model.sheets import SheetRow, refuse_repeats
 from rapport.storage import account as accounts, account_data, timeline
 from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun
 from rapport.storage.database import Connection
-from starters.use_cases.services import Actor, Services, member_named, present, submission
+from starters.services import Actor, Services, member_named, present, submission
 
 SHOWN_DAYS: Final = 91
 """How many days back an account's page and its evidence reach when nobody says: a quarter."""

@@ -12,8 +12,8 @@ from rapport.storage import account as accounts, action, addresses
 from rapport.storage.action import KnownAction
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
+from starters.services import Actor, Services, member_acting, present, submission
 from starters.use_cases.blocker import local_day, tell
-from starters.use_cases.services import Actor, Services, member_acting, present, submission
 
 
 class ActionShown(WireModel):

@@ -11,7 +11,7 @@ from rapport.storage.database import Connection
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer, hexed, public_keys
 from rapport.storage.timeline import ReceiptFault, Verified
-from starters.use_cases.services import Services, present
+from starters.services import Services, present
 
 
 class SaidRecorded(WireModel):

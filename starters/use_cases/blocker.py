@@ -15,7 +15,7 @@ from rapport.storage.addresses import GONE
 from rapport.storage.blocker import KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.timeline import Submission
-from starters.use_cases.services import Actor, Services, member_acting, present, submission
+from starters.services import Actor, Services, member_acting, present, submission
 
 
 class BlockerShown(WireModel):

@@ -24,7 +24,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.projection import Wait
 from rapport.storage import account as accounts, cadence
 from rapport.storage.cadence import Rhythm
-from starters.use_cases.services import Actor, Services, answered, member_acting, present, submission
+from starters.services import Actor, Services, answered, member_acting, present, submission
 from starters.use_cases.words import hand_over, once
 from workflows.cadence import Cadence
 

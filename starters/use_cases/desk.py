@@ -13,7 +13,7 @@ from rapport.model.support_case import DESK, DeskStart, DeskView
 from rapport.model.workflows import SUPPORT_DESK
 from rapport.rules import sla
 from rapport.storage import support_case
-from starters.use_cases.services import Services, answered
+from starters.services import Services, answered
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine
 from workflows.desk import SupportDesk

@@ -15,7 +15,7 @@ from rapport.rules.desk_report import DeskReport
 from rapport.storage import desk_report
 from rapport.support_rules import DeskRules
 from starters import pictures
-from starters.use_cases.services import Services, present
+from starters.services import Services, present
 
 DAYS: Final = 28
 """How many days a report covers unless told otherwise."""

@@ -41,7 +41,7 @@ from rapport.temporal import MAX_LISTED, connect, missing_search_attributes, run
 from starters.healthy import LATELY
 from starters.installation import insist_on_database, stack_of, temporal_of
 from starters.use_cases.message import DeferralsShown
-from starters.use_cases.revivals import way_on
+from starters.views.standstill import way_on
 from worker import mailer_of
 
 MOST_WORKFLOWS: Final = 100

@@ -22,8 +22,8 @@ from rapport.storage import account as people, gap as gaps, support_case as supp
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.timeline import Submission
+from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import support_case
-from starters.use_cases.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from workflows.gap import GapDelivery
 
 L = TypeVar("L", bound=Links)

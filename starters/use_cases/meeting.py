@@ -22,10 +22,7 @@ from rapport.storage.contract import StepShown
 from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
-from starters.use_cases import minutes
-from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
-from starters.use_cases.minutes import MinutesLine, MinutesShown
-from starters.use_cases.services import (
+from starters.services import (
     LATER,
     Actor,
     Services,
@@ -35,6 +32,9 @@ from starters.use_cases.services import (
     present,
     submission,
 )
+from starters.use_cases import minutes
+from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
+from starters.use_cases.minutes import MinutesLine, MinutesShown
 from starters.use_cases.words import hand_over, once
 from workflows.meeting import Meeting
 

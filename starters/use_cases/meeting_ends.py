@@ -14,7 +14,7 @@ from rapport.rules.todo_template import NO_TIME
 from rapport.storage import account as accounts, late_reply, timeline
 from rapport.storage.database import Connection
 from rapport.storage.late_reply import LateReply
-from starters.use_cases.services import Services, answered, present
+from starters.services import Services, answered, present
 from workflows.outcomes import ACCOUNT
 from workflows.task import HumanTask
 

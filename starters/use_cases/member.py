@@ -21,8 +21,8 @@ from rapport.rules import calendar
 from rapport.storage import account as people, imports, support_case, task, timeline
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
+from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases.files import read_written
-from starters.use_cases.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 
 logger = logging.getLogger(__name__)
 

@@ -28,16 +28,7 @@ from rapport.storage.attachment import Attached
 from rapport.storage.database import Connection
 from rapport.storage.relay import relay_fault
 from rapport.storage.timeline import Submission
-from starters.use_cases.services import (
-    LATER,
-    SUPPORT,
-    Actor,
-    Services,
-    may_act,
-    present,
-    submission,
-    who_acts,
-)
+from starters.services import LATER, SUPPORT, Actor, Services, may_act, present, submission, who_acts
 from starters.use_cases.words import hand_over, once
 from worker import mail_settings, pace_of
 from workflows.correspondence import Correspondence

@@ -30,8 +30,8 @@ from rapport.rules import audience, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
-from starters.use_cases import revivals
-from starters.use_cases.services import Services, answered, present
+from starters.services import Services, answered, present
+from starters.views import standstill
 from workflows.onboarding.workflow import Onboarding
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
@@ -245,11 +245,11 @@ async def _already_started(services: Services, account: str, contract: WrittenCo
 
 async def _refuse_where_ended(services: Services, known: Contract) -> None:
     """A contract's onboarding that was ended from outside is no onboarding that simply runs."""
-    if await revivals.stands_still_since(services, known) is not None:
+    if await standstill.stands_still_since(services, known) is not None:
         raise UserError(
             f'the onboarding of "{known.account}" was started before, and was ended in Temporal',
             field="contract.id",
-            fix=f"have it continue where it was: {revivals.way_on(known.workflow_id)}",
+            fix=f"have it continue where it was: {standstill.way_on(known.workflow_id)}",
             kind=Refused.CONFLICT,
         )
 
@@ -327,7 +327,7 @@ async def status(services: Services, account: str) -> Status:
             fix=f"start it with `rapport onboarding start {account}`",
             kind=Refused.NOT_FOUND,
         )
-    ended, view = await asyncio.gather(revivals.stands_still_since(services, contract), _ask(services, contract))
+    ended, view = await asyncio.gather(standstill.stands_still_since(services, contract), _ask(services, contract))
     if ended is not None:
         # What ended still answers, as if it went on.
         view = None
@@ -362,7 +362,7 @@ async def status(services: Services, account: str) -> Status:
         paused=view.paused if view and contract.ended_at is None else contract.paused_at is not None,
         milestones=shown,
         waiting_on=tuple(sorted({role for milestone in waiting for role in milestone.waiting_on})),
-        next=f"It waits for {revivals.waits_for(left=left)}"
+        next=f"It waits for {standstill.waits_for(left=left)}"
         if ended
         else f"{waiting[0].title} waits for {waiting[0].waiting_for}"
         if waiting
@@ -370,7 +370,7 @@ async def status(services: Services, account: str) -> Status:
         live=view is not None,
         welcomed=any(mail.sent or mail.elsewhere for mail in mails.values()),
         ended_since=ended,
-        unblock=revivals.way_on(contract.workflow_id) if ended else None,
+        unblock=standstill.way_on(contract.workflow_id) if ended else None,
     )
 
 

@@ -21,9 +21,7 @@ from rapport.rules.calendar import apply_offset
 from rapport.rules.playbook_migration import Plan
 from rapport.storage import cadence as cadences, contract as contracts
 from rapport.storage.database import Connection
-from starters.use_cases import revivals
-from starters.use_cases.onboarding import PLAYBOOKS
-from starters.use_cases.services import (
+from starters.services import (
     LATER,
     Actor,
     Services,
@@ -33,7 +31,10 @@ from starters.use_cases.services import (
     present,
     submission,
 )
+from starters.use_cases import revivals
+from starters.use_cases.onboarding import PLAYBOOKS
 from starters.use_cases.words import hand_over, once
+from starters.views import standstill
 from workflows.cadence import Cadence
 from workflows.onboarding.workflow import Onboarding
 
@@ -99,7 +100,7 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
         raise UserError(
             f'the onboarding of "{account}" was ended in Temporal',
             field="account",
-            fix=f"have it continue first: {revivals.way_on(ended[0])}",
+            fix=f"have it continue first: {standstill.way_on(ended[0])}",
             kind=Refused.CONFLICT,
         )
     seen = await _seen(services, account, written) if kind in OF_A_STEP else None
@@ -143,7 +144,7 @@ async def _ended(services: Services, account: str) -> list[str]:
     ids = [contract.workflow_id] if contract is not None and contract.ended_at is None else []
     ids += [cadence_id(account)] if recurs else []
     try:
-        return [id_ for id_ in ids if await revivals.ended_since(services, id_) is not None]
+        return [id_ for id_ in ids if await standstill.ended_since(services, id_) is not None]
     except UserError:
         return []
 

@@ -14,9 +14,9 @@ from rapport.rules import forecast, playbook_migration
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, RhythmAdoption
 from rapport.storage import contract as contracts
+from starters.services import Services, WorkflowEndedError, answered
 from starters.use_cases.onboarding import PLAYBOOKS
 from starters.use_cases.operation import left_out_for
-from starters.use_cases.services import Services, WorkflowEndedError, answered
 from workflows.cadence import Cadence
 from workflows.onboarding.workflow import Onboarding
 

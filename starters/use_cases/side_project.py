@@ -14,7 +14,7 @@ from rapport.storage import account, side_project
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.support_rules import DeskRules
-from starters.use_cases.services import Actor, Services, member_named, present
+from starters.services import Actor, Services, member_named, present
 
 
 class SideShown(WireModel):

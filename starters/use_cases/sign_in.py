@@ -14,7 +14,7 @@ from rapport.model.workflows import NOTICE
 from rapport.storage import access, account, timeline
 from rapport.storage.access import SIGN_IN_LIFE, Link
 from rapport.storage.faults import DatabaseFault
-from starters.use_cases.services import Actor, Services, answered, present, submission
+from starters.services import Actor, Services, answered, present, submission
 
 PURPOSE: Final = "sign_in"
 """What a link is for that signs its reader in."""

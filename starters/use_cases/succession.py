@@ -49,10 +49,10 @@ from rapport.storage import account as account_storage, erasure, succession, tim
 from rapport.storage.database import Connection
 from rapport.storage.erasure import Concerned, Erased
 from rapport.storage.succession import ContactRecord
+from starters.services import ANSWER_SECONDS, Actor, Services, member_acting, present, submission
 from starters.use_cases import account as accounts
 from starters.use_cases.account import AccountShown
 from starters.use_cases.member import tell_people_changed
-from starters.use_cases.services import ANSWER_SECONDS, Actor, Services, member_acting, present, submission
 from workflows.handover import Handover
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")

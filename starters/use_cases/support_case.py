@@ -33,9 +33,7 @@ from rapport.rules import routing, tech_review_draft
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case
 from rapport.storage.timeline import Submission
-from starters.use_cases import revivals
-from starters.use_cases.onboarding import ACCOUNT
-from starters.use_cases.services import (
+from starters.services import (
     LATER,
     SUPPORT,
     Actor,
@@ -45,8 +43,10 @@ from starters.use_cases.services import (
     present,
     submission,
 )
+from starters.use_cases import revivals
+from starters.use_cases.onboarding import ACCOUNT
 from starters.use_cases.words import hand_over, heard, once
-from starters.views import support_case as support_case_views
+from starters.views import standstill, support_case as support_case_views
 from starters.views.support_case import CaseShown
 from workflows.support_case import SupportCase
 
@@ -450,13 +450,13 @@ async def _go_on(services: Services, case: Case, act: CaseAct, said: Submission)
         UserError: It was ended in Temporal, and this opens none.
     """
     id_ = case_id(case.ref)
-    if case.state.is_over or await revivals.ended_since(services, id_) is None:
+    if case.state.is_over or await standstill.ended_since(services, id_) is None:
         return None
     if act.kind not in _OPENS:
         raise UserError(
             f"{case.ref} was ended in Temporal",
             field="ref",
-            fix=f"have it continue first: {revivals.way_on(id_)}",
+            fix=f"have it continue first: {standstill.way_on(id_)}",
             kind=Refused.CONFLICT,
         )
     lead = f"role:{Role.SUPPORT_LEAD}"

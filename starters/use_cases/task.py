@@ -35,8 +35,7 @@ from rapport.storage.agenda import Agenda
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission
-from starters.use_cases import message
-from starters.use_cases.services import (
+from starters.services import (
     Actor,
     Services,
     WorkflowEndedError,
@@ -46,6 +45,7 @@ from starters.use_cases.services import (
     present,
     submission,
 )
+from starters.use_cases import message
 from starters.use_cases.words import hand_over, once
 from starters.views.task import (
     Inbox,

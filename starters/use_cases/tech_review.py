@@ -40,8 +40,7 @@ from rapport.storage import account as accounts, support_case, task as task_reco
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
-from starters.use_cases import task
-from starters.use_cases.services import (
+from starters.services import (
     CUSTOMER_FACING,
     OPENING_SECONDS,
     Actor,
@@ -52,6 +51,7 @@ from starters.use_cases.services import (
     present,
     submission,
 )
+from starters.use_cases import task
 from starters.use_cases.words import hand_over, once
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
 from workflows.tech_review import TechReview

@@ -16,7 +16,7 @@ from rapport.rules import gate as gates
 from rapport.rules.gate import GATES, STAGE, GateStanding, Reviewed
 from rapport.rules.scenario import Call, how_to_record, needs
 from rapport.storage import account as accounts, gate as records
-from starters.use_cases.services import ANSWER_SECONDS, Services
+from starters.services import ANSWER_SECONDS, Services
 
 logger = logging.getLogger("rapport")
 

@@ -17,8 +17,8 @@ from rapport.rules.todo_template import NO_TIME
 from rapport.storage import account as accounts, cadence, contract as contracts, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
+from starters.services import Services
 from starters.use_cases import minutes
-from starters.use_cases.services import Services
 
 
 class EntryShown(WireModel):

@@ -8,7 +8,7 @@ import hmac
 
 from rapport.storage import access
 from rapport.storage.access import Token
-from starters.use_cases.services import Services, present
+from starters.services import Services, present
 from worker import mail_settings
 
 

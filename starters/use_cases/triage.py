@@ -28,8 +28,8 @@ from rapport.model.triage import Answers, MatterKind
 from rapport.rules import triage as rules
 from rapport.rules.triage import Door
 from rapport.storage import account as accounts, timeline
+from starters.services import Actor, Services, member_named, submission
 from starters.use_cases import support_case
-from starters.use_cases.services import Actor, Services, member_named, submission
 from starters.use_cases.words import heard, once
 from workflows.task import HumanTask
 

@@ -16,8 +16,8 @@ from rapport.model.reading import check
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import UNDELIVERED
 from rapport.storage import task as task_records
+from starters.services import OPENING_SECONDS, Actor, Services, answered, member_named
 from starters.use_cases import account, task as tasks
-from starters.use_cases.services import OPENING_SECONDS, Actor, Services, answered, member_named
 from workflows.outcomes import ACCOUNT
 
 

@@ -15,7 +15,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.words import Left
 from rapport.storage import words
 from rapport.storage.timeline import Submission
-from starters.use_cases.services import LATER, Services, WorkflowEndedError, answered, present
+from starters.services import LATER, Services, WorkflowEndedError, answered, present
 from workflows.correspondence import Correspondence
 
 W = TypeVar("W", bound=WireModel)

@@ -18,8 +18,8 @@ from rapport.storage.support_case import Case, Said
 from rapport.storage.sweep import StandingStill
 from rapport.storage.tech_review import KnownDeviation, KnownReview
 from rapport.support_rules import DeskRules
-from starters.use_cases import revivals
-from starters.use_cases.services import Services, answered, present
+from starters.services import Services, answered, present
+from starters.views import standstill
 from workflows.support_case import SupportCase
 
 ENGINEERS: Final = frozenset({Role.SUPPORT_ENGINEER})
@@ -258,7 +258,7 @@ async def show(services: Services, ref: str) -> CaseShown:
         reviews=tuple(ReviewOfCase(**one.model_dump(include=set(ReviewOfCase.model_fields))) for one in asked),
         gaps=tuple(GapOfCase(**one.model_dump(include=set(GapOfCase.model_fields))) for one in lacking),
         live=view is not None,
-        next=(revivals.way_on(case_id(ref)),) if ended else _next(case),
+        next=(standstill.way_on(case_id(ref)),) if ended else _next(case),
     )
 
 
@@ -311,7 +311,7 @@ def rules(services: Services) -> DeskRules:
 async def _ended(services: Services, ref: str, known: StandingStill | None) -> StandingStill | None:
     """A case that is ended in Temporal, by Temporal's word; where that does not answer, as it is on record."""
     try:
-        since = await revivals.ended_since(services, case_id(ref))
+        since = await standstill.ended_since(services, case_id(ref))
     except UserError:
         return known
     if since is None:
@@ -323,7 +323,7 @@ def _still(line: CaseLine, case: Case, ended: StandingStill | None) -> CaseLine:
     """A case's line, where it was ended in Temporal: nobody at the desk works on it then."""
     if ended is None or case.state.is_over:
         return line
-    waits = revivals.waits_for(left=ended.left_at is not None)
+    waits = standstill.waits_for(left=ended.left_at is not None)
     return line.model_copy(update={"state": "ended", "waiting_for": waits, "ended_since": ended.since})
 
 

@@ -20,7 +20,7 @@ from rapport.storage.agenda import Item, Pile
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission, TimelineRecord
-from starters.use_cases.services import Services, present
+from starters.services import Services, present
 
 Person = Member | Contact
 """Whoever decides: a member, or one of the customer's people."""

@@ -25,8 +25,8 @@ from rapport.storage.access import MailSwitch
 from rapport.storage.database import Store
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import AccountRow, ContactRow, MessageRow
+from starters.services import Actor, Services
 from starters.use_cases.message import release
-from starters.use_cases.services import Actor, Services
 from tests.helpers_mail import (
     ScriptedRelay,
     activity_at,

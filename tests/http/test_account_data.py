@@ -17,8 +17,8 @@ from rapport.model.reading import MAX_BYTES
 from rapport.settings import Settings
 from rapport.storage.database import Store
 from starters.http.app import create_app
+from starters.services import Services
 from starters.use_cases import token
-from starters.use_cases.services import Services
 from tests.conftest import ROOT, TAM
 from tests.mail_fixtures import empty, imported, store
 

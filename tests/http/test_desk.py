@@ -18,8 +18,8 @@ from rapport.settings import Settings
 from rapport.storage.database import Store
 from starters.cli import common, desk_report as desk_report_cli, main
 from starters.http.app import create_app
+from starters.services import Services
 from starters.use_cases import desk_report as desk_reports, side_project, token
-from starters.use_cases.services import Services
 from tests.mail_fixtures import empty, imported, store
 from tests.support.desk_days import ANA, BEN, DEV, LEAD, NOW, case, staffed, weeks
 

@@ -15,10 +15,11 @@ from temporalio.client import Client
 
 from rapport.mail.catcher import Catcher
 from rapport.model.ids import new_id
+from starters import services as office_module
 from starters.http.app import create_app
-from starters.use_cases import message, onboarding, services as office_module, token
+from starters.services import Services
+from starters.use_cases import message, onboarding, token
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Services
 from tests.conftest import CHAMPION, Installation, account, installation, link_of, text_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -19,8 +19,8 @@ from rapport.settings import Settings
 from rapport.storage.database import Store
 from starters.http.app import create_app
 from starters.http.pages import minutes as page
+from starters.services import Services
 from starters.use_cases import meeting, token
-from starters.use_cases.services import Services
 from tests.conftest import CHAMPION, TAM, USER, Installation
 from tests.http.test_member import fault
 from tests.support.kickoff import in_phase

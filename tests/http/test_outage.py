@@ -26,7 +26,7 @@ from rapport.storage import access, imports
 from rapport.storage.database import Connection, Store
 from rapport.storage.faults import DatabaseFault, Where
 from starters.http.app import create_app
-from starters.use_cases.services import Services
+from starters.services import Services
 from tests.conftest import free_port
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE

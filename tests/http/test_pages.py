@@ -41,9 +41,9 @@ from starters.http.pages.drafts import DraftTyped, digest
 from starters.http.pages.entrance import local
 from starters.http.pages.member import wall_time
 from starters.http.pages.rendering import coded
+from starters.services import Actor, Services, submission
 from starters.use_cases import account, message, timeline as timelines
 from starters.use_cases.message import MessageShown
-from starters.use_cases.services import Actor, Services, submission
 from workflows.desk import SupportDesk
 
 OURS = "http://127.0.0.1:8700"

@@ -24,6 +24,7 @@ from rapport.storage.tables import LinkRow, MessageRow, SubmissionRow
 from starters.http.app import create_app
 from starters.http.auth import SESSION_COOKIE, SESSION_SECONDS, begin_session
 from starters.http.limits import LINKS_BY_CLIENT, SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT
+from starters.services import present
 from starters.use_cases import (
     account as accounts,
     member as members,
@@ -35,7 +36,6 @@ from starters.use_cases import (
 )
 from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import present
 from tests.conftest import TAM, Installation, account, by, example, link_of, text_of, until
 from worker import mail_settings
 

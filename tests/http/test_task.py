@@ -27,8 +27,8 @@ from rapport.storage.database import Store
 from rapport.storage.tables import Base, LinkRow
 from starters.http.app import create_app
 from starters.http.auth import begin_session
+from starters.services import LATER, Services
 from starters.use_cases import member as members, task as tasks, timeline, token as tokens
-from starters.use_cases.services import LATER, Services
 from starters.views.task import TaskShown
 from tests.conftest import TAM, Installation, by, installation, until
 from tests.support.approval import MANAGER, WORDS, opened, prepared, seen
@@ -312,7 +312,7 @@ async def test_a_decision_without_a_worker_is_recorded_and_applied_once_one_runs
         task = await opened(before)
         settings = before.services.settings
     store = Store(settings.database)
-    monkeypatch.setattr("starters.use_cases.services.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("starters.services.ANSWER_SECONDS", 1.0)
     house = House(Services(settings, store, dev_server), "")
     house.secret = await tokens.create(house.services, "owner", ("operator",))
     await house.browser.get(f"/sign-in?key={house.secret}")

@@ -14,8 +14,8 @@ from rapport.model.ids import new_id
 from rapport.model.tech_review import ReviewRequest
 from rapport.storage.database import Store
 from starters.http.app import create_app
+from starters.services import Services
 from starters.use_cases import account as accounts, tech_review, timeline, token
-from starters.use_cases.services import Services
 from tests.conftest import Installation, account, by
 from tests.support.tech_review import CE, ENGINEER, asked, in_phase, people, request, standing
 

@@ -61,6 +61,7 @@ from rapport.model.sweep import Gone, SweepStart
 from rapport.model.workflows import ENDED_OUTSIDE, MORNING, RELAY, SWEEP
 from rapport.storage import relay
 from rapport.storage.tables import MessageRow
+from starters import services as office_module
 from starters.use_cases import (
     account as accounts,
     cadence,
@@ -70,7 +71,6 @@ from starters.use_cases import (
     message,
     onboarding,
     operation,
-    services as office_module,
     sign_in,
     task as use,
     timeline,

@@ -27,6 +27,7 @@ from rapport.storage import contract as contracts, sweep as sweeps, task as task
 from rapport.storage.tables import ContractRow
 from starters.cli.onboarding import _print
 from starters.cli.support_case import print_cases
+from starters.services import LATER, Actor
 from starters.use_cases import (
     account,
     desk as desks,
@@ -34,7 +35,6 @@ from starters.use_cases import (
     meeting,
     onboarding,
     operation,
-    revivals,
     support_case,
     task as tasks,
     timeline,
@@ -42,9 +42,8 @@ from starters.use_cases import (
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import LATER, Actor
 from starters.use_cases.support_case import Assign, Say
-from starters.views import support_case as support_case_views
+from starters.views import standstill, support_case as support_case_views
 from starters.views.support_case import CaseLine
 from tests.conftest import CHAMPION, TAM, USER, Installation, by, until
 from tests.stack.test_late_replies import polled
@@ -254,7 +253,7 @@ async def test_what_is_left_ended_stays_so(here: Installation) -> None:
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert ("left ended" in (line.waiting_for or ""), line.waiting_on) == (True, ())
     shown = await onboarding.status(here.services, key)
-    assert shown.next == f"It waits for {revivals.LEFT_ENDED}"
+    assert shown.next == f"It waits for {standstill.LEFT_ENDED}"
     await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
     await runs(here, onboarding_id(key))
     async with here.services.store.reading() as connection:
@@ -324,7 +323,7 @@ async def test_a_case_that_is_ended_waits_for_nobody_at_the_desk(
 
     assert (await support_case_views.show(here.services, ref)).state == "ended"
     task = await until(gone, "somebody to be asked")
-    for waits_for in (revivals.UNDECIDED, revivals.LEFT_ENDED):
+    for waits_for in (standstill.UNDECIDED, standstill.LEFT_ENDED):
         shown = await support_case_views.show(here.services, ref)
         for one in (shown, await line()):
             assert (one.state, one.waiting_for, one.ended_since is not None) == ("ended", waits_for, True)
@@ -334,11 +333,11 @@ async def test_a_case_that_is_ended_waits_for_nobody_at_the_desk(
         print_cases([shown])
         told = " ".join(capsys.readouterr().out.split())
         assert ("queued" in told, "case assign" in told) == (False, False)
-        if waits_for == revivals.UNDECIDED:
+        if waits_for == standstill.UNDECIDED:
             await tasks.decide(here.services, task, "leave", by(desk.LEAD), "It was a test.")
 
             async def left() -> bool:
-                return (await line()).waiting_for == revivals.LEFT_ENDED
+                return (await line()).waiting_for == standstill.LEFT_ENDED
 
             await until(left, "it to be on record")
 

@@ -24,9 +24,9 @@ from rapport.settings import Settings
 from rapport.storage import tech_review
 from rapport.storage.database import Store
 from starters.installation import Ports
+from starters.services import Actor, Services
 from starters.stack import temporal_server
 from starters.use_cases import task as tasks
-from starters.use_cases.services import Actor, Services
 from tests.conftest import DESK, Installation, free_port, until
 from tests.support import postgres
 from tests.support.compose_file import ComposeFile, duration

@@ -21,10 +21,10 @@ from rapport.storage.access import MailSwitch, throw_mail_switch
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
+from starters.services import present
 from starters.use_cases import desk, doctor, onboarding, support_case
 from starters.use_cases.doctor import Check, CheckVerdict, Diagnosis
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import present
 from starters.use_cases.support_case import Say
 from tests.conftest import Installation, account, by, free_port, installation, until
 from tests.support.desk import LEAD, ask, in_state, open_desk

@@ -14,10 +14,10 @@ from rapport.model.ids import meeting_id, new_id, onboarding_id, task_id
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.operation import Operate
+from starters.services import Actor
 from starters.use_cases import message, onboarding as onboardings, operation, task, timeline
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import Actor
 from tests.conftest import TAM, Installation, account, by, until
 from tests.support.playbooks import put
 from tests.workflows.test_last_words import all_at_once

@@ -21,10 +21,10 @@ from rapport.model.gap import GapChange, GapSent, GapStatus, NewGap
 from rapport.model.ids import gap_id, new_id
 from rapport.storage.gap_tables import GapRow
 from starters.http.app import create_app
+from starters.services import present
 from starters.use_cases import account, doctor, gap, timeline, token
 from starters.use_cases.doctor import Check, CheckVerdict
 from starters.use_cases.gap import GapLinks, GapShown
-from starters.use_cases.services import present
 from tests.conftest import TAM, Installation, example, installation, until
 from tests.support.receiver import Receiver, receiver
 

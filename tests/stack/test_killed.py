@@ -23,8 +23,8 @@ from rapport.settings import Settings
 from rapport.storage import account as account_storage, timeline as timeline_storage
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
+from starters.services import Services, submission
 from starters.use_cases import account as accounts, audit, message, task, timeline as timelines
-from starters.use_cases.services import Services, submission
 from tests.conftest import ROOT, account, by, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_demo import LIMIT, environment

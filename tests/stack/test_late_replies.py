@@ -16,11 +16,11 @@ from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.storage import late_reply
 from starters.http.app import create_app
+from starters.services import LATER
 from starters.use_cases import meeting, meeting_ends, onboarding, operation, task as tasks, timeline, words
 from starters.use_cases.meeting_ends import EndShown
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import LATER
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, TAM, Installation, account, by, link_of, until
 from tests.stack.test_sweep import sweep

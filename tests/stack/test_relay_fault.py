@@ -25,9 +25,9 @@ from rapport.rules import outage
 from rapport.storage import access
 from starters.cli.main import app
 from starters.http.app import create_app
+from starters.services import present
 from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, task
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import present
 from tests.conftest import (
     BUSINESS,
     CHAMPION,

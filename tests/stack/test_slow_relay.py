@@ -16,8 +16,8 @@ from rapport.model.message import MessageRequest, MessageState, Purpose
 from rapport.model.task import TaskStart
 from rapport.model.workflows import HUMAN_TASK, NOTICE
 from rapport.storage import account as account_storage
+from starters.services import present
 from starters.use_cases import account as accounts, message, task
-from starters.use_cases.services import present
 from tests.conftest import Installation, account, by, installation, until
 from tests.helpers_mail import HANG, scripted_relay
 from tests.stack.test_races import MANAGER, QUESTION

@@ -18,18 +18,18 @@ from rapport.model.message import MessageState
 from rapport.model.operation import Operate
 from rapport.storage import account as account_storage, contract as contracts
 from rapport.storage.sqlite import LocalConnection
+from starters import services as office_module
+from starters.services import LATER, Services
 from starters.use_cases import (
     account as accounts,
     meeting as meetings,
     message,
     onboarding as onboardings,
     operation,
-    services as office_module,
     timeline,
 )
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import LATER, Services
 from tests.conftest import CHAMPION, TAM, USER, Installation, account, by, installation, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -40,11 +40,11 @@ from rapport.storage import (
 from rapport.storage.gap_tables import GapRow
 from rapport.storage.tables import MessageRow, RelayRow
 from starters.http.app import create_app
+from starters.services import Actor, submission
 from starters.use_cases import doctor, gap, message, onboarding, operation, task, token, undelivered
 from starters.use_cases.doctor import CheckVerdict
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import Actor, submission
 from tests.conftest import TAM, USER, Installation, account, installation, until
 from tests.stack import test_gap
 from tests.support.receiver import receiver

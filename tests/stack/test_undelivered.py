@@ -17,6 +17,7 @@ from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
 from rapport.model.operation import Control, ControlKind
 from starters.cli.account import print_edited
+from starters.services import Actor, present
 from starters.use_cases import (
     account as accounts,
     meeting as meetings,
@@ -29,7 +30,6 @@ from starters.use_cases import (
 )
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Actor, present
 from starters.use_cases.succession import Departure
 from starters.views.task import TaskLine
 from tests.conftest import (

@@ -18,8 +18,8 @@ from rapport.model.message import MessageState
 from rapport.storage import access
 from starters.cli.main import app
 from starters.http.app import create_app
+from starters.services import present
 from starters.use_cases import message, task
-from starters.use_cases.services import present
 from tests.conftest import SECOND_USER, TAM, USER, Installation
 from tests.helpers_mail import DROP, ScriptedRelay
 from tests.stack.test_undelivered import UNKNOWN_USER, asked, in_state, welcomed

@@ -27,20 +27,20 @@ from rapport.model.operation import Operate
 from rapport.model.task import TaskDefinition, TaskOption, TaskResult, TaskStart
 from rapport.model.workflows import HUMAN_TASK
 from rapport.rules.operation import UNCHANGED
+from starters import services as office_module
+from starters.services import LATER, Services
 from starters.use_cases import (
     account as accounts,
     meeting,
     message,
     onboarding,
     operation,
-    services as office_module,
     task as tasks,
     timeline,
     words as words_module,
 )
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import LATER, Services
 from tests.conftest import TAM, Installation, account, by, installation, until
 from tests.support.approval import MANAGER, WORDS, opened, prepared, seen
 from tests.support.playbooks import excerpt

@@ -12,8 +12,8 @@ from rapport.model.account_data import (
     WrittenWin,
 )
 from rapport.model.sheets import SheetRow
+from starters.services import Services, present
 from starters.use_cases import account_data
-from starters.use_cases.services import Services, present
 from tests.conftest import TAM
 
 

@@ -18,8 +18,8 @@ from rapport.storage import account, imports
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import CaseRow
+from starters.services import Actor, present
 from starters.use_cases import message, support_case
-from starters.use_cases.services import Actor, present
 from starters.use_cases.support_case import Opened
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine

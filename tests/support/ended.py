@@ -7,9 +7,9 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from rapport.model.account import AccountFile
 from rapport.model.ids import new_id
+from starters.services import Actor
 from starters.use_cases import meeting, onboarding, task
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Actor
 from tests.conftest import Installation, account, until
 
 

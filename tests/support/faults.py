@@ -23,8 +23,8 @@ from rapport.model.base import UserError
 from rapport.model.ids import step_of_to_do
 from rapport.model.task import TaskPhase
 from rapport.rules.todo_template import DECIDE_ON_FAILURE
+from starters.services import Actor
 from starters.use_cases import task
-from starters.use_cases.services import Actor
 from tests.conftest import Installation, by
 from workflows import options, outcomes
 from workflows.options import Nature

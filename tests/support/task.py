@@ -13,9 +13,9 @@ from rapport.model.meeting import Receipt
 from rapport.model.task import Decision, TaskQuestion, TaskRequest, TaskView
 from rapport.storage import account as accounts
 from rapport.storage.timeline import submit
+from starters.services import Actor, submission
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Actor, submission
 from tests.conftest import Installation, by, example, left, until
 from workflows.correspondence import Correspondence
 from workflows.task import HumanTask

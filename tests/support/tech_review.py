@@ -15,8 +15,8 @@ from rapport.model.reading import read_toml
 from rapport.model.tech_review import ReviewRequest
 from rapport.storage import account as known
 from rapport.storage.tech_review_tables import ReviewRow
+from starters.services import present
 from starters.use_cases import account as accounts, member as members, task as tasks, tech_review
-from starters.use_cases.services import present
 from starters.use_cases.tech_review import Feedback, Reason
 from starters.views.task import TaskShown
 from starters.views.tech_review import ReviewShown

@@ -30,8 +30,8 @@ from rapport.storage import imports
 from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun, put_usage
 from rapport.storage.database import Store
 from rapport.storage.tables import Base
+from starters.services import Actor, Services, present
 from starters.use_cases import account_data, audit, timeline
-from starters.use_cases.services import Actor, Services, present
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
 

@@ -28,8 +28,8 @@ from rapport.storage import timeline
 from rapport.storage.database import Store
 from rapport.storage.tables import TimelineHeadRow, TimelineRow
 from rapport.storage.timeline import Submission, Verified
+from starters.services import Actor, Services, submission
 from starters.use_cases.audit import verify
-from starters.use_cases.services import Actor, Services, submission
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import address
 

@@ -25,8 +25,8 @@ from rapport.settings import Settings
 from rapport.storage import account as accounts, erasure, imports
 from rapport.storage.database import Connection, Store
 from rapport.storage.tables import Base, MessageRow, UtcInstant
+from starters.services import Services
 from starters.use_cases import succession
-from starters.use_cases.services import Services
 from tests.conftest import TAM
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE

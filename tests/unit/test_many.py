@@ -60,10 +60,10 @@ from rapport.storage.tables import (
 )
 from rapport.storage.tech_review_tables import ReviewRow
 from starters.http.app import create_app
+from starters.services import LISTED, Services
 from starters.use_cases import token
 from starters.use_cases.action import shown as shown_actions
 from starters.use_cases.blocker import shown as shown_blockers
-from starters.use_cases.services import LISTED, Services
 
 pytestmark = pytest.mark.long
 

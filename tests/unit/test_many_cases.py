@@ -16,7 +16,7 @@ from rapport.storage import desk_report, support_case
 from rapport.storage.database import Connection, Store
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import AccountRow, ContactRow
-from starters.use_cases.services import Services
+from starters.services import Services
 from starters.views import support_case as support_case_views
 from tests.helpers_mail import NOW
 

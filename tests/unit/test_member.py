@@ -27,9 +27,9 @@ from rapport.storage import account
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Store
 from rapport.storage.tables import SubmissionRow, TaskRow
+from starters.services import Actor, Services, member_acting, present
 from starters.use_cases import member as members
 from starters.use_cases.member import AbsenceShown, Leaving
-from starters.use_cases.services import Actor, Services, member_acting, present
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
 

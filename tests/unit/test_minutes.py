@@ -32,8 +32,8 @@ from rapport.storage.contract import StepShown
 from rapport.storage.database import Store
 from rapport.storage.minutes import NewMinutes
 from starters.cli.minutes import written
+from starters.services import Services, submission
 from starters.use_cases import action as actions, audit, blocker as blockers, minutes, timeline
-from starters.use_cases.services import Services, submission
 from tests.conftest import CHAMPION, ROOT, TAM, USER, by
 from tests.support.minutes import COLLEAGUE, action, blocker
 

@@ -37,8 +37,8 @@ from rapport.storage.account_data import evidence
 from rapport.storage.database import Store
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.tables import SubmissionRow
+from starters.services import Services, submission
 from starters.use_cases import audit, blocker, minutes, timeline as timelines
-from starters.use_cases.services import Services, submission
 from tests.conftest import CHAMPION, TAM
 from tests.helpers_mail import STATIONERY, facts, occasion
 from tests.support import cadence_mail, support_case_mail, tech_review_mail

@@ -24,7 +24,7 @@ from rapport.settings import Settings
 from rapport.storage import account, imports, succession
 from rapport.storage.database import Store
 from rapport.storage.tables import TaskRow, TimelineRow
-from starters.use_cases.services import Services
+from starters.services import Services
 from starters.use_cases.succession import Newcomer, Successor, add_contact, replace_contact
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE

@@ -11,7 +11,7 @@ from rapport.storage import account, support_case
 from rapport.storage.database import Store
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.timeline import submit
-from starters.use_cases.services import Actor, submission
+from starters.services import Actor, submission
 from tests.mail_fixtures import empty, imported, store
 from tests.support.desk_days import NOW
 

@@ -26,8 +26,8 @@ from rapport.storage.database import Connection, Store
 from rapport.storage.signing import Signer, hexed, public_keys
 from rapport.storage.tables import SubmissionRow
 from rapport.storage.tech_review_tables import ReviewReceiptRow, ReviewRow, SigningKeyRow
+from starters.services import Actor, Services, submission
 from starters.use_cases import audit
-from starters.use_cases.services import Actor, Services, submission
 from tests.support.tech_review import request
 
 T0: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)

@@ -14,7 +14,7 @@ from rapport.storage.database import Store
 from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import TimelineRow
 from rapport.storage.timeline import append
-from starters.use_cases.services import Actor
+from starters.services import Actor
 from tests.conftest import Installation, until
 from tests.mail_fixtures import empty, imported, store
 from tests.support.desk import ask, desk_of, open_desk, owner_of

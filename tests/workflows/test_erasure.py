@@ -27,11 +27,12 @@ from starters.use_cases import (
     succession,
     support_case,
     tech_review,
+    tech_review_record,
     timeline,
 )
 from starters.use_cases.message import Edit
 from starters.use_cases.support_case import Say
-from starters.views import support_case as support_case_views, tech_review_record
+from starters.views import support_case as support_case_views
 from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
 from tests.support.desk import DOSSIER, SAM, ask, open_desk, owner_of
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, vote

@@ -19,18 +19,18 @@ from rapport.model.operation import Control, ControlKind, Operate
 from rapport.model.words import Left
 from rapport.storage import account
 from rapport.storage.database import Connection
+from starters import services as office_module
+from starters.services import LATER, Services
 from starters.use_cases import (
     meeting as meetings,
     message,
     operation,
-    services as office_module,
     support_case,
     task as decisions,
     timeline,
 )
 from starters.use_cases.minutes import MinutesShown
 from starters.use_cases.operation import OperationWritten
-from starters.use_cases.services import LATER, Services
 from starters.use_cases.support_case import Say
 from tests.conftest import CHAMPION, TAM, Installation, by, text_of, until
 from tests.support import cadence as cadences, kickoff, minutes, task as tasks

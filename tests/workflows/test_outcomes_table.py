@@ -23,9 +23,9 @@ from rapport.model.sweep import SweepStart
 from rapport.model.workflows import SWEEP
 from rapport.rules.pace import LONGEST_WAIT
 from rapport.storage.tables import MessageRow
+from starters.services import Actor
 from starters.use_cases import meeting, message, onboarding, succession, support_case, task as decisions, timeline
 from starters.use_cases.onboarding import StartRequest
-from starters.use_cases.services import Actor
 from starters.use_cases.succession import Departure, HandOver, Newcomer
 from starters.use_cases.support_case import Say
 from tests.conftest import BUSINESS, CHAMPION, TAM, USER, Installation, by, example, until

@@ -9,8 +9,8 @@ import pytest
 
 from rapport.model.base import UserError
 from rapport.model.ids import onboarding_id
+from starters.services import Actor
 from starters.use_cases import account, onboarding, task as tasks, timeline
-from starters.use_cases.services import Actor
 from tests.conftest import CHAMPION, TAM, Installation, by, example, text_of, until
 from tests.support.kickoff import status_of
 from tests.support.sign_off import PLAN, in_phase, link, plan, written

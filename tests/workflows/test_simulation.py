@@ -12,13 +12,13 @@ from temporalio.worker import Worker
 
 from rapport import clock
 from rapport.temporal import time_skipping
+from starters.services import present
 from starters.simulate.clockwork import Shift, ShiftedRunner
 from starters.simulate.life import beginning
 from starters.simulate.scenarios import SCENARIOS
 from starters.simulate.sources import of_file
 from starters.simulate.year import look_back, written
 from starters.use_cases import onboarding
-from starters.use_cases.services import present
 from tests.conftest import ROOT, example, test_server
 from tests.support.sleeper import Sleeper
 from tests.years.record import NAMES, lived, path_of

@@ -14,8 +14,8 @@ from rapport.model.support_case import DESK, ActKind, CaseAct, Dossier, WrittenC
 from rapport.storage import account, support_case as support_case_storage
 from rapport.storage.tables import ContactRow
 from rapport.storage.waits import open_waits
+from starters.services import present
 from starters.use_cases import message, support_case, task as tasks, timeline
-from starters.use_cases.services import present
 from starters.use_cases.support_case import Assign, HandOff, Merge, Say, Split
 from starters.views import support_case as support_case_views
 from starters.views.task import TaskLine

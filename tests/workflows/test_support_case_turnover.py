@@ -12,8 +12,8 @@ from temporalio.service import RPCError
 from rapport.model.ids import case_id, new_id
 from rapport.model.support_case import ActKind, CaseAct, CaseStart
 from rapport.storage import support_case as support_case_storage, timeline as timeline_storage
+from starters.services import submission
 from starters.use_cases import support_case, timeline as timelines
-from starters.use_cases.services import submission
 from starters.use_cases.support_case import Reclassify, Say
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine

@@ -17,10 +17,9 @@ from rapport.model.base import Refused, UserError
 from rapport.model.tech_review import Ask, Design
 from rapport.storage import tech_review as records
 from rapport.storage.tech_review_tables import ReviewRemarkRow
-from starters.use_cases import audit, task as tasks, tech_review, timeline
-from starters.use_cases.services import Actor
+from starters.services import Actor
+from starters.use_cases import audit, task as tasks, tech_review, tech_review_record, timeline
 from starters.use_cases.tech_review import Feedback
-from starters.views import tech_review_record
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of
 from tests.support.tech_review import (

@@ -30,8 +30,8 @@ from rapport.model.sheets import MAX_ROWS, SheetRow, numbered, read_csv
 from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.services import Actor, Services
 from starters.use_cases import account_data
-from starters.use_cases.services import Actor, Services
 
 W = TypeVar("W", bound=InputModel)
 

@@ -12,12 +12,11 @@ from rapport.model.meeting import Receipt
 from rapport.model.tech_review import ReviewRequest
 from starters.http.api.bodies import read_body, schema
 from starters.http.auth import Bearer, TheServices, api_actor, bearer
-from starters.use_cases import audit, tech_review
+from starters.use_cases import audit, tech_review, tech_review_record
 from starters.use_cases.audit import Key
 from starters.use_cases.tech_review import Feedback, Reason, Submitted
-from starters.views import tech_review_record
+from starters.use_cases.tech_review_record import Record
 from starters.views.tech_review import ReviewLine, ReviewShown
-from starters.views.tech_review_record import Record
 
 router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
 

@@ -19,9 +19,9 @@ from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.pages.member import acting
 from starters.http.pages.rendering import fields, mail_frame, member_page, see_other
 from starters.http.problems import status_of
+from starters.services import LATER, Actor, Services
 from starters.use_cases import account, message as messages
 from starters.use_cases.message import Edit, MessageShown
-from starters.use_cases.services import LATER, Actor, Services
 
 router = APIRouter()
 

@@ -24,8 +24,8 @@ from starters.http.auth import (
 from starters.http.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT, client_of, limits_of
 from starters.http.pages.rendering import fields, form_token, member_context, page, see_other
 from starters.http.problems import status_of
+from starters.services import Services
 from starters.use_cases import message, sign_in as sign_ins
-from starters.use_cases.services import Services
 
 router = APIRouter()
 

@@ -22,10 +22,10 @@ from starters.http.pages import entrance
 from starters.http.pages.rendering import form_token, offset, page, sentence
 from starters.http.pages.task import answer_link, link_page
 from starters.http.problems import status_of
+from starters.services import Services, present
 from starters.use_cases import meeting, sign_in, task
 from starters.use_cases.meeting import DepartedError, Poll
 from starters.use_cases.meeting_ends import PollClosedError
-from starters.use_cases.services import Services, present
 
 
 async def _limited(request: Request) -> None:

@@ -20,6 +20,7 @@ from rapport.model.reading import check
 from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.pages.rendering import RefusedForm, day, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
+from starters.services import LISTED, Actor, Services, present
 from starters.use_cases import (
     account as accounts,
     account_data,
@@ -37,7 +38,6 @@ from starters.use_cases.account import AccountShown
 from starters.use_cases.cadence import CadenceShown
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.onboarding import MilestoneShown, Status
-from starters.use_cases.services import LISTED, Actor, Services, present
 from starters.use_cases.timeline import EntryShown
 from starters.views import support_case
 

@@ -17,11 +17,11 @@ from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.pages.member import acting
 from starters.http.pages.rendering import done_of, fields, member_page, see_other
 from starters.http.problems import status_of
+from starters.services import Services, present
 from starters.use_cases import account as accounts, meeting as meetings, member
 from starters.use_cases.account import AccountShown
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.minutes import MinutesShown
-from starters.use_cases.services import Services, present
 
 router = APIRouter()
 

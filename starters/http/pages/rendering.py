@@ -31,8 +31,8 @@ from starters.http.auth import Session, services_of, session_of
 from starters.http.deciding import inbox_of
 from starters.http.limits import TooManyRequestsError
 from starters.http.problems import headers_of, status_of
+from starters.services import LATER, Services, present
 from starters.use_cases import message, task
-from starters.use_cases.services import LATER, Services, present
 from starters.use_cases.support_case import CaseDone
 from worker import mail_settings
 

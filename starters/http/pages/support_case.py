@@ -14,8 +14,8 @@ from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.deciding import acting
 from starters.http.pages.rendering import RefusedForm, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
+from starters.services import SUPPORT, Actor, Services
 from starters.use_cases import account, desk, support_case
-from starters.use_cases.services import SUPPORT, Actor, Services
 from starters.use_cases.support_case import Assign, CaseDone, HandOff, Merge, Reclassify, Say
 from starters.views import support_case as support_case_views
 

@@ -17,8 +17,8 @@ from starters.http.auth import Session, SignedIn, SignInNeeded, TheServices, che
 from starters.http.deciding import acting, check_decider, decider, inbox_of
 from starters.http.pages.rendering import RefusedForm, fields, form_token, member_page, page, see_other
 from starters.http.problems import status_of
+from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import account, task as tasks, undelivered
-from starters.use_cases.services import LATER, LISTED, Actor, Services
 from starters.views.task import TaskLink, TaskShown
 
 router = APIRouter()

@@ -21,11 +21,10 @@ from starters.http.auth import Session, SignedIn, TheServices, check_form, signe
 from starters.http.pages.member import acting
 from starters.http.pages.rendering import MAIL_POLICY, RefusedForm, done_of, fields, member_page, see_other
 from starters.http.problems import status_of
-from starters.use_cases import account as accounts, support_case, tech_review, triage
-from starters.use_cases.services import LATER, LISTED, Actor, Services
+from starters.services import LATER, LISTED, Actor, Services
+from starters.use_cases import account as accounts, support_case, tech_review, tech_review_record, triage
 from starters.use_cases.tech_review import Feedback, Reason
 from starters.use_cases.triage import Matter
-from starters.views import tech_review_record
 from starters.views.tech_review import ReviewShown
 
 router = APIRouter()

@@ -14,8 +14,8 @@ from rapport.mail.compose import safe_link
 from rapport.mail.tech_review import ASKS, OPTIONS, QUESTIONS, STAGES
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.storage import tech_review as records
+from starters.services import Services
 from starters.use_cases import tech_review
-from starters.use_cases.services import Services
 from starters.views.tech_review import RemarkShown, ReviewShown
 
 _CHAPTERS: Final = (
