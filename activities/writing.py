@@ -195,6 +195,7 @@ def key_of(occasion: MessageRequest, person: str) -> str:
         occasion.occurrence,
         occasion.round,
         occasion.purpose,
+        occasion.email,
         person,
     )
 

@@ -94,9 +94,15 @@ def morning_id(day: date, member: str) -> str:
     return notice_id(f"morning/{day.isoformat()}/{member}")
 
 
-def message_key(contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, person: str) -> str:
-    """The idempotency key of one mail to one person: one key renders once and is sent at most once."""
-    return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{person}"
+def message_key(
+    contract: str, step: str, attempt: int, occurrence: int, round_: int, purpose: str, email: str, person: str
+) -> str:
+    """The idempotency key of one mail to one person: one key renders once and is sent at most once.
+
+    Args:
+        email: The mail's name: several mails of one step for one purpose have a key each.
+    """
+    return f"{contract}/{step}/{attempt}/{occurrence}/{round_}/{purpose}/{email}/{person}"
 
 
 def step_of(message: str) -> str:
@@ -105,14 +111,14 @@ def step_of(message: str) -> str:
 
 
 def purpose_of(message: str) -> str:
-    """The purpose in a message's key: its last part but one. Empty for what is no such key."""
-    parts = message.rsplit("/", 2)
-    return parts[1] if len(parts) == 3 else ""
+    """The purpose in a message's key: the third part from its end. Empty for what is no such key."""
+    parts = message.rsplit("/", 3)
+    return parts[1] if len(parts) == 4 else ""
 
 
 def round_of(message: str) -> int:
     """The round in a message's key."""
-    return int(message.rsplit("/", 3)[1])
+    return int(message.rsplit("/", 4)[1])
 
 
 def person_of(message: str) -> str:

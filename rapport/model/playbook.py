@@ -46,27 +46,31 @@ def _predicate(value: str) -> str:
     raise ValueError(f'"{value[:60]}" is not a predicate; {fix}')
 
 
-_OFFSET = re.compile(r"^(\d{1,3}) (hours?|days?|business days?)$")
+_OFFSET = re.compile(r"(\d{1,3}) (hour|day|business day|week)s?", re.ASCII)
 
 
 class Offset(WireModel):
-    """A relative wait: a number of hours, days or the account's business days."""
+    """A relative wait: a number of hours, days or the account's business days. A week is seven days."""
 
     count: int
     unit: Literal["hour", "day", "business day"]
 
     @classmethod
     def parse(cls, text: str) -> Offset:
-        """Read "2 business days", "1 day" or "36 hours".
+        """Read "2 business days", "1 day", "2 weeks" or "36 hours".
 
         Raises:
             ValueError: The text has another form.
         """
-        found = _OFFSET.match(text)
+        found = _OFFSET.fullmatch(text)
         if found is None:
-            raise ValueError(f'"{text[:40]}" is not an offset; write "2 business days", "1 day" or "36 hours"')
-        unit = found[2].removesuffix("s")
-        return cls(count=int(found[1]), unit="hour" if unit == "hour" else "day" if unit == "day" else "business day")
+            raise ValueError(
+                f'"{text[:40]}" is not an offset; write "2 business days", "1 day", "2 weeks" or "36 hours"'
+            )
+        count, unit = int(found[1]), found[2]
+        return cls.model_validate(
+            {"count": count * 7, "unit": "day"} if unit == "week" else {"count": count, "unit": unit}
+        )
 
 
 def _offset(value: str) -> str:

@@ -481,6 +481,7 @@ def test_the_end_of_hours_belongs_to_the_next_shift() -> None:
         ("2026-10-24T10:00+02:00", "1 day", "2026-10-25T10:00+01:00"),
         ("2026-11-27T22:15+01:00", "2 days", "2026-11-29T22:15+01:00"),
         ("2027-03-27T02:30+01:00", "1 day", "2027-03-28T03:00+02:00"),
+        ("2026-10-12T10:00+02:00", "2 weeks", "2026-10-26T10:00+01:00"),
         ("2026-10-25T02:30+01:00", "0 days", "2026-10-25T02:30+01:00"),
         ("2026-11-27T22:15+01:00", "2 business days", "2026-12-01T17:00+01:00"),
         ("2026-11-27T22:15+01:00", "0 business days", "2026-11-30T09:00+01:00"),
@@ -489,6 +490,25 @@ def test_the_end_of_hours_belongs_to_the_next_shift() -> None:
 def test_offsets(start: str, text: str, expected: str) -> None:
     """Hours pass, days keep the wall time, business days keep to working hours, and none leads back."""
     assert apply_offset(at(start), Offset.parse(text), ZURICH) == at(expected)
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC)), st.integers(0, 999))
+def test_a_week_is_the_same_wall_time_seven_days_later(start: datetime, weeks: int) -> None:
+    """A wait of some weeks ends when one of seven times as many days does, of any length that a playbook can write."""
+    due = apply_offset(start, Offset.parse(f"{weeks} weeks"), ZURICH)
+    assert due == apply_offset(start, Offset(count=7 * weeks, unit="day"), ZURICH)
+    zone = ZoneInfo(ZURICH.zone)
+    assert (due.astimezone(zone).date() - start.astimezone(zone).date()).days == 7 * weeks
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2 fortnights", "1000 weeks", "two weeks", "2  weeks", "2 weeks\n", "-1 weeks", "٢ weeks", "2 business weeks"],
+)
+def test_what_is_no_offset_is_told_with_what_to_write(text: str) -> None:
+    """Another form is refused in words that show each unit."""
+    with pytest.raises(ValueError, match=r'write "2 business days", "1 day", "2 weeks" or "36 hours"'):
+        Offset.parse(text)
 
 
 def test_reminders_come_in_the_persons_own_hours_and_before_the_deadline() -> None:

@@ -19,7 +19,7 @@ NO_HOLIDAYS = Schedule(zone="UTC")
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(0, 60), st.sampled_from(["hours", "days", "business days"]), st.integers(0, 6))
+@given(st.integers(0, 60), st.sampled_from(["hours", "days", "business days", "weeks"]), st.integers(0, 6))
 def test_no_offset_is_over_before_the_day_that_is_foretold(count: int, unit: str, day: int) -> None:
     """Whatever weekday a wait begins on, at least the foretold number of business days passes; and on one, no more."""
     foretold = forecast.business_days(f"{count} {unit}")
