@@ -156,7 +156,7 @@ async def test_a_repeated_send_sends_nothing_twice(store: Store, messages: Messa
     first = await send(messages, occasion(company))
     before = await rows(store)
     assert await send(messages, occasion(company), T0 + timedelta(days=3)) == first
-    other = occasion(company, email="meeting_proposal", meeting=facts(company, times=1))
+    other = occasion(company, meeting=facts(company, times=1))
     assert await send(messages, other, T0 + timedelta(days=3)) == first
     order = Deliver(
         account="versayce", keys=tuple(first.states), approved_by="m_1", meeting=facts(company, times=1), now=T0
@@ -165,6 +165,16 @@ async def test_a_repeated_send_sends_nothing_twice(store: Store, messages: Messa
     assert len(relay.received) == 4
     assert await rows(store) == before
     assert len(await told(store)) == 4
+
+
+async def test_two_mails_of_one_step_have_a_key_each(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
+    """A step's second mail, for the same purpose, to the same people and as their first, goes as well, and once."""
+    first = await one(store, Purpose.REMINDER)
+    second = first.model_copy(update={"email": "welcome"})
+    keys = [*(await send(messages, first)).states, *(await send(messages, second)).states]
+    assert len(set(keys)) == len(relay.accepted) == 2
+    assert [*(await send(messages, second)).states] == keys[1:]
+    assert len(relay.accepted) == 2
 
 
 async def test_two_attempts_at_once_send_each_mail_once(store: Store, messages: Messages, relay: ScriptedRelay) -> None:
@@ -879,7 +889,7 @@ async def test_a_mail_of_no_account(store: Store, messages: Messages, relay: Scr
     [mail] = relay.accepted
     read = email.message_from_bytes(mail.raw, policy=default)
     assert (str(read["From"]), str(read["Reply-To"])) == ("FooBar <onboarding@foobar.example>",) * 2
-    assert set(first.states) == {f"notice/s_1/sign_in/1/1/1/sign_in/{what.to[0]}"}
+    assert set(first.states) == {f"notice/s_1/sign_in/1/1/1/sign_in/sign_in/{what.to[0]}"}
     token = readable(mail.raw)["text"].partition("/m/")[2][:43]
     async with store.reading() as connection:
         link = await access.find_link(connection, token)

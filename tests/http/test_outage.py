@@ -43,7 +43,7 @@ PARTS = {
     "account": "versayce",
     "step": "kickoff",
     "key": "versayce",
-    "key:path": "C-1/kickoff/1/1/1/proposal/c_1",
+    "key:path": "C-1/kickoff/1/1/1/proposal/welcome/c_1",
     "task:path": "versayce/onsite_approval/1",
     "ref": "TR-0001",
     "email": "mara.osei@versayce.example",

@@ -492,9 +492,10 @@ def test_offsets(start: str, text: str, expected: str) -> None:
     assert apply_offset(at(start), Offset.parse(text), ZURICH) == at(expected)
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC)), st.integers(0, 999))
-def test_a_week_is_the_same_wall_time_seven_days_later(start: datetime, weeks: int) -> None:
+@given(st.integers(0, 1000), st.integers(0, 999))
+def test_a_week_is_the_same_wall_time_seven_days_later(day: int, weeks: int) -> None:
     """A wait of some weeks ends when one of seven times as many days does, of any length that a playbook can write."""
+    start = at("2026-01-01T08:30+01:00") + timedelta(days=day)
     due = apply_offset(start, Offset.parse(f"{weeks} weeks"), ZURICH)
     assert due == apply_offset(start, Offset(count=7 * weeks, unit="day"), ZURICH)
     zone = ZoneInfo(ZURICH.zone)

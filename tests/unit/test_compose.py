@@ -79,7 +79,7 @@ CALM = settings(deadline=None, max_examples=150)
 
 LUCA = Person("Luca Bianchi", "luca.bianchi@versayce.example", zone="Europe/Zurich")
 ROBIN = Person("Robin Keller", "robin.keller@foobar.example", title="Technical Account Manager")
-KEY = "VERSAYCE-2026-11/kickoff/1/1/1/proposal/c_0123456789abcdef"
+KEY = "VERSAYCE-2026-11/kickoff/1/1/1/proposal/welcome/c_0123456789abcdef"
 
 
 @cache
@@ -176,7 +176,7 @@ def letter(
         STATIONERY,
         around,
         story,
-        f"V/kickoff/1/1/1/x/{ids[reader]}",
+        f"V/kickoff/1/1/1/x/x/{ids[reader]}",
         to,
         ids[reader],
         {} if sparse else SAID | tech_review_mail.SAID,
@@ -724,7 +724,8 @@ def test_a_name_is_refused_or_harmless(name: str) -> None:
 @pytest.mark.parametrize("length", [1, 64])
 def test_a_key_of_any_length_is_read_as_it_is(length: int) -> None:
     """By its header a mail is found in a relay's log, however long contract, step and person are called."""
-    key = f"{'C' * length}/{'step_' * (length // 4)}.undelivered/10/100/10/invitation/c_0123456789abcdef"
+    step = f"{'step_' * (length // 4)}.undelivered"
+    key = f"{'C' * length}/{step}/10/100/10/invitation/meeting_invitation/c_0123456789abcdef"
     raw = frozen(key=key)
     assert_wire(raw, unbreakable=len("X-Rapport-Key: ") + len(key))
     assert f"X-Rapport-Key: {key}\r\n".encode() in raw

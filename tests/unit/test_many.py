@@ -133,7 +133,7 @@ def template() -> dict[type[Base], list[dict[str, Any]]]:
     messages = [
         empty
         | {
-            "key": f"{contract}/{STEPS[index % 6]}/1/{index}/1/message/c_{number}_1", "account": key,
+            "key": f"{contract}/{STEPS[index % 6]}/1/{index}/1/message/hello/c_{number}_1", "account": key,
             "contract": contract, "step": STEPS[index % 6], "workflow_id": f"onboarding/{key}", "purpose": "message",
             "kind": "hold", "person": f"c_{number}_{index % 4}" if index % 5 else tam, "address": "x@y.example",
             "email": "hello", "occasion": {}, "edits": {}, "subject": "A mail", "message_id": f"<{number}.{index}>",

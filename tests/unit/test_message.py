@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
+from rapport.model.ids import message_key, person_of, purpose_of, round_of, step_of
 from rapport.model.message import MessageState, Resolution
 from rapport.rules import message, todo_template
 from rapport.rules.message import OFFERED, ways_on
@@ -35,3 +37,19 @@ def test_a_further_resolution_is_offered_nowhere_by_itself(monkeypatch: pytest.M
     monkeypatch.setattr(message, "Resolution", [*Resolution, "mislaid"])
     assert ways_on(MessageState.UNKNOWN, KEY) == before
     assert [way.command for way in before if "mislaid" in way.command] == []
+
+
+_PART = st.from_regex(r"[a-z][a-z0-9_.]{0,8}", fullmatch=True)
+_COUNT = st.integers(1, 99)
+_PARTS = st.tuples(_PART, _PART, _COUNT, _COUNT, _COUNT, _PART, _PART, _PART)
+
+
+@given(_PARTS, _PARTS)
+def test_a_key_says_of_which_mail_it_is(
+    one: tuple[str, str, int, int, int, str, str, str], other: tuple[str, str, int, int, int, str, str, str]
+) -> None:
+    """Two mails share a key only if all is the same that tells them apart, their names too; a key gives its parts."""
+    assert (message_key(*one) == message_key(*other)) is (one == other)
+    assert message_key(*one[:6], other[6], one[7]) != message_key(*one) or other[6] == one[6]
+    key = message_key(*one)
+    assert (step_of(key), round_of(key), purpose_of(key), person_of(key)) == (one[1], one[4], one[5], one[7])

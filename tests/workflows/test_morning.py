@@ -184,7 +184,7 @@ async def test_nobody_gets_two_on_one_day(skipping: Installation) -> None:
     assert mails
     keys = {str(mail["X-Rapport-Key"]) for mail in mornings(skipping, ROBIN)}
     member = await member_id(skipping, ROBIN)
-    assert f"{morning_id(await today(skipping), member)}/morning/1/1/1/morning/{member}" in keys
+    assert f"{morning_id(await today(skipping), member)}/morning/1/1/1/morning/morning/{member}" in keys
     assert len(keys) == 2
 
 
