@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from rapport.model.commands import in_name
     from rapport.model.ids import meeting_id, purpose_of, step_of, task_id
-    from rapport.model.meeting import MeetingStart, Receipt
+    from rapport.model.meeting import MeetingStart
     from rapport.model.message import Bundle, MessageState, Purpose, SetAside
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.playbook import Playbook, ReviewStep, SyncStep
@@ -52,7 +52,7 @@ from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask, control, soon
-from workflows.words import WordKind
+from workflows.words import checks, takes
 
 OPERATIONS: Final = MappingProxyType(
     {Operate.PAUSE: "paused", Operate.RESUME: "resumed", Operate.ADOPT: "adopted", Operate.CANCEL: "cancelled"}
@@ -83,7 +83,8 @@ class Cadence(Correspondence):
         self.reviews: dict[str, BusinessReview] = dict(state.reviews)
         self.changes = list(state.changes)
         self.missed = list(state.missed)
-        self.recall(state.receipts, state.drafts)
+        self.words.recall(state.receipts)
+        self.drafts = list(state.drafts)
         self.timeline = Timeline(start.account, start.contract, written=state.written, wait=state.wait)
         self.contract = start.contract
         self.playbook, self.version = state.playbook, state.version
@@ -450,7 +451,7 @@ class Cadence(Correspondence):
             began=self.began,
             syncs=self.syncs,
             reviews=self.reviews,
-            receipts=self.receipts,
+            receipts=self.words.receipts,
             drafts=tuple(self.drafts),
             written=self.timeline.written,
             projected=self.projected,
@@ -636,67 +637,86 @@ class Cadence(Correspondence):
 
     # What members say: these record, and `run` acts
 
-    @workflow.update(name="set", description="Set the standing time")
-    def set_rhythm(self, op: SetRhythm) -> Receipt:
-        """A member's word on the day and the time; everyone gets the series anew."""
-        return self.take_word("set", op)
+    def _judge_set(self, op: SetRhythm) -> str | None:
+        return cadence.judge_set(op, self.syncs) or self._over()
 
-    @set_rhythm.validator
-    def _validate_set(self, op: SetRhythm) -> None:
-        self.check_word("set", op)
+    @workflow.update(name="set", description="Set the standing time")
+    @takes(_judge_set)
+    def set_rhythm(self, op: SetRhythm) -> str:
+        """A member's word on the day and the time; everyone gets the series anew."""
+        sync = self.syncs[op.step]
+        self.put(op.step, sync.model_copy(update={"wanted": op}))
+        self.timeline.record("sync.set", step=op.step, who=op.by, submission=op.id)
+        return "set"
+
+    set_rhythm.validator(checks(_judge_set))
+
+    def _judge_skip(self, op: SkipOne) -> str | None:
+        return cadence.judge_skip(op, self.syncs, workflow.now()) or self._over()
 
     @workflow.update(name="skip", description="Call one occurrence off")
-    def skip(self, op: SkipOne) -> Receipt:
+    @takes(_judge_skip)
+    def skip(self, op: SkipOne) -> str:
         """A member's word that one occurrence does not take place; everyone's calendar loses it."""
-        return self.take_word("skip", op)
+        self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
+        return "skipped"
 
-    @skip.validator
-    def _validate_skip(self, op: SkipOne) -> None:
-        self.check_word("skip", op)
+    skip.validator(checks(_judge_skip))
+
+    def _judge_move(self, op: MoveOne) -> str | None:
+        return cadence.judge_move(op, self.syncs, workflow.now()) or self._over()
 
     @workflow.update(name="move", description="Move one occurrence")
-    def move(self, op: MoveOne) -> Receipt:
+    @takes(_judge_move)
+    def move(self, op: MoveOne) -> str:
         """A member's word that one occurrence takes place at another time."""
-        return self.take_word("move", op)
+        one = self._named(op.step, op.day)
+        at = cadence.lead(one, op.start, workflow.now())
+        times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
+        self._alter(op.step, op.day, "moved", op, times)
+        return "moved"
 
-    @move.validator
-    def _validate_move(self, op: MoveOne) -> None:
-        self.check_word("move", op)
+    move.validator(checks(_judge_move))
+
+    def _judge_report(self, op: NotHeld) -> str | None:
+        return cadence.judge_not_held(op, self.syncs, workflow.now()) or self._over()
 
     @workflow.update(name="report", description="Say that an occurrence was not held")
-    def report(self, op: NotHeld) -> Receipt:
+    @takes(_judge_report)
+    def report(self, op: NotHeld) -> str:
         """A member's word that nobody met, though nobody had called it off."""
-        return self.take_word("report", op)
+        one = self._named(op.step, op.day)
+        self.put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
+        self.timeline.record("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
+        return "not_held"
 
-    @report.validator
-    def _validate_report(self, op: NotHeld) -> None:
-        self.check_word("report", op)
+    report.validator(checks(_judge_report))
+
+    def _judge_operation(self, operation: Operation) -> str | None:
+        if operation.kind not in OPERATIONS:
+            return f"what recurs can be paused, resumed, cancelled or follow another playbook, not {operation.kind}"
+        return self._over()
 
     @workflow.update(name="operate", description="Pause, resume, adopt another playbook, or cancel what recurs")
-    def operate(self, operation: Operation) -> Receipt:
+    @takes(_judge_operation)
+    def operate(self, operation: Operation) -> str:
         """A member's word on all of it, as on an onboarding."""
-        return self.take_word("operate", operation)
+        if operation.playbook is not None and not self._adopts(operation.playbook, operation.left_out):
+            return UNCHANGED
+        self.timeline.record(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
+        match operation.kind:
+            case Operate.ADOPT:
+                pass
+            case Operate.PAUSE | Operate.RESUME:
+                paused = operation.kind is Operate.PAUSE
+                self.paused_at = (self.paused_at or workflow.now()) if paused else None
+                # So that SQL knows of each which word on it was the last.
+                self.stale |= {*self.syncs, *self.reviews}
+            case _:
+                self.closing = True
+        return OPERATIONS[operation.kind]
 
-    @operate.validator
-    def _validate_operate(self, operation: Operation) -> None:
-        self.check_word("operate", operation)
-
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said of it."""
-        return {
-            **super().doors(),
-            "set": WordKind(SetRhythm, self._judge, self._take_set),
-            "skip": WordKind(SkipOne, self._judge, self._take_skip),
-            "move": WordKind(MoveOne, self._judge, self._take_move),
-            "report": WordKind(NotHeld, self._judge, self._take_report),
-            "operate": WordKind(Operation, self._judge, self._take_operation),
-        }
-
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """On the timeline."""
-        self.timeline.record(
-            "word.refused", step=getattr(word, "step", None), who=word.by, submission=word.id, about=reason
-        )
+    operate.validator(checks(_judge_operation))
 
     @workflow.query(name="plan", description="What recurs, by which playbook")
     def plan(self) -> CadencePlan:
@@ -738,60 +758,8 @@ class Cadence(Correspondence):
         self.adopting = wanted
         return True
 
-    def _judge(self, word: SetRhythm | SkipOne | MoveOne | NotHeld | Operation) -> str | None:
-        reason = None
-        match word:
-            case SetRhythm():
-                reason = cadence.judge_set(word, self.syncs)
-            case SkipOne():
-                reason = cadence.judge_skip(word, self.syncs, workflow.now())
-            case MoveOne():
-                reason = cadence.judge_move(word, self.syncs, workflow.now())
-            case NotHeld():
-                reason = cadence.judge_not_held(word, self.syncs, workflow.now())
-            case Operation() if word.kind not in OPERATIONS:
-                fine = "what recurs can be paused, resumed, cancelled or follow another playbook"
-                reason = f"{fine}, not {word.kind}"
-        return reason or ("nothing recurs any more; the cadence was closed" if self.closing else None)
-
-    def _take_set(self, op: SetRhythm) -> str:
-        sync = self.syncs[op.step]
-        self.put(op.step, sync.model_copy(update={"wanted": op}))
-        self.timeline.record("sync.set", step=op.step, who=op.by, submission=op.id)
-        return "set"
-
-    def _take_skip(self, op: SkipOne) -> str:
-        self._alter(op.step, op.day, "skipped", op, {"off": "skipped"})
-        return "skipped"
-
-    def _take_move(self, op: MoveOne) -> str:
-        one = self._named(op.step, op.day)
-        at = cadence.lead(one, op.start, workflow.now())
-        times = {"start": op.start, "end": op.start + (one.end - one.start), "tick": at}
-        self._alter(op.step, op.day, "moved", op, times)
-        return "moved"
-
-    def _take_report(self, op: NotHeld) -> str:
-        one = self._named(op.step, op.day)
-        self.put(op.step, cadence.replaced(self.syncs[op.step], one.model_copy(update={"outcome": "not_held"})))
-        self.timeline.record("sync.not_held", step=op.step, who=op.by, instant=one.start, submission=op.id)
-        return "not_held"
-
-    def _take_operation(self, operation: Operation) -> str:
-        if operation.playbook is not None and not self._adopts(operation.playbook, operation.left_out):
-            return UNCHANGED
-        self.timeline.record(f"cadence.{operation.kind}", who=operation.by, submission=operation.id)
-        match operation.kind:
-            case Operate.ADOPT:
-                pass
-            case Operate.PAUSE | Operate.RESUME:
-                paused = operation.kind is Operate.PAUSE
-                self.paused_at = (self.paused_at or workflow.now()) if paused else None
-                # So that SQL knows of each which word on it was the last.
-                self.stale |= {*self.syncs, *self.reviews}
-            case _:
-                self.closing = True
-        return OPERATIONS[operation.kind]
+    def _over(self) -> str | None:
+        return "nothing recurs any more; the cadence was closed" if self.closing else None
 
     def _named(self, step: str, day: object) -> Occurrence:
         sync = self.syncs[step]

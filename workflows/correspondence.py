@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from itertools import count
 from typing import Any, TypeVar
@@ -15,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.cadence import CadenceNews
     from rapport.model.commands import in_name
     from rapport.model.ids import purpose_of, step_of
-    from rapport.model.meeting import Receipt
     from rapport.model.message import (
         SETTLED,
         Bundle,
@@ -32,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.operation import Control, ControlKind
     from rapport.model.projection import Projection
     from rapport.model.task import TaskResult
+    from rapport.model.words import Left
     from rapport.rules.todo_template import REWRITE, SEND, UNREAD
 
 from workflows.options import RECORDS
@@ -39,19 +39,21 @@ from workflows.outcomes import Denied, attempted, beside, done, never, say_the_e
 from workflows.posting import give_up, is_tried_again, post
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, control
-from workflows.words import WordKind, Words
+from workflows.words import Words, checks, takes
 
 T = TypeVar("T")
 
 
-class Correspondence(Words):
+class Correspondence:
     """What a workflow that writes mail is.
 
     Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
     What is put off waits here for its instant, and is written then.
 
     Attributes:
+        words: What people said to it.
         timeline: What it tells the timeline.
+        changed: Whether something is new, for `run` to act on.
         paused_at: Since when it stands still, if it does.
         closing: Whether it is to come to its end, as whoever started it says.
         todos: The human tasks that it waits for, by id; they stand still and go on with it.
@@ -68,7 +70,8 @@ class Correspondence(Words):
 
     def __init__(self, account: str) -> None:
         """No mail yet."""
-        super().__init__()
+        self.words = Words(self)
+        self.changed = False
         self.account = account
         self.paused_at: datetime | None = None
         self.closing = False
@@ -88,35 +91,20 @@ class Correspondence(Words):
         self._end_is_said = False
         self._unwritten = count(1)
 
-    @workflow.update(name="release", description="Send drafts, or hold them back")
-    def release(self, release: Release) -> Receipt:
-        """A member's word on drafts."""
-        return self.take_word("release", release)
+    @workflow.signal(name="hear_later", description="A word that no worker could take at once")
+    async def hear_later(self, left: Left) -> None:
+        """The same word, left at the door while no worker was there."""
+        await self.words.hear_later(left)
 
-    @release.validator
-    def _validate_release(self, release: Release) -> None:
-        self.check_word("release", release)
-
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said to every workflow that writes mail."""
-        return {"release": WordKind(Release, self._judge_release, self._take_release)}
+    def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
+        """The kind of the timeline's entry that a word does not count."""
+        return "word.refused"
 
     def turn_away(self, word: Any, reason: str) -> None:
-        """The timeline says so, whatever word it was."""
-        if isinstance(word, Release):
-            self.timeline.record_release("drafts.refused", word, reason)
-        else:
-            self.tell_refused(word, reason)
-
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """Tell the timeline that a word does not count."""
-        raise NotImplementedError
-
-    def _take_release(self, release: Release) -> str:
-        for key in release.keys:
-            self.drafts.remove(key)
-        self._releases.append(release)
-        return "held" if release.hold else "sending"
+        """Tell on the timeline that a word does not count; who said it has had no answer yet."""
+        kind = "drafts.refused" if isinstance(word, Release) else self.refused_as(word)
+        step = getattr(word, "step", None)
+        self.timeline.record(kind, step=step, who=word.by, submission=word.id, about=reason)
 
     def _judge_release(self, release: Release) -> str | None:
         """Why a word on drafts does not count, if so."""
@@ -129,6 +117,17 @@ class Correspondence(Words):
             return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
         return None
 
+    @workflow.update(name="release", description="Send drafts, or hold them back")
+    @takes(_judge_release)
+    def release(self, release: Release) -> str:
+        """A member's word on drafts."""
+        for key in release.keys:
+            self.drafts.remove(key)
+        self._releases.append(release)
+        return "held" if release.hold else "sending"
+
+    release.validator(checks(_judge_release))
+
     @workflow.signal(name="control", description="Stand still, go on, or come to an end")
     def control(self, control: Control) -> None:
         """Word from the workflow that has started this one."""
@@ -140,11 +139,6 @@ class Correspondence(Words):
                 self.paused_at = None
             case ControlKind.CLOSE:
                 self.closing = True
-
-    def recall(self, receipts: Mapping[str, Receipt], drafts: Iterable[str]) -> None:
-        """Take over what an earlier run of the same workflow remembered: receipts, and drafts that still wait."""
-        self.recall_receipts(receipts)
-        self.drafts = list(drafts)
 
     @property
     def is_posting(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -23,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
         MeetingView,
         Nudge,
         Proposal,
-        Receipt,
         Report,
         Slot,
         Venue,
@@ -48,7 +47,7 @@ from workflows.options import CALENDARS, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, done
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, Todo
-from workflows.words import WordKind
+from workflows.words import checks, takes
 
 MEETING_IS_OVER: Final = "the meeting is over"
 
@@ -517,53 +516,70 @@ class Meeting(Correspondence):
 
     # Decisions
 
-    @workflow.update(name="vote", description="Say which of the times suit")
-    def vote(self, vote: Vote) -> Receipt:
-        """One person's answer; a later one replaces it for as long as the vote is open."""
-        return self.take_word("vote", vote)
+    def _judge_vote(self, vote: Vote) -> str | None:
+        return quorum.judge_vote(vote, self.proposal, self.phase)
 
-    @vote.validator
-    def _validate_vote(self, vote: Vote) -> None:
-        self.check_word("vote", vote)
+    @workflow.update(name="vote", description="Say which of the times suit")
+    @takes(_judge_vote)
+    def vote(self, vote: Vote) -> str:
+        """One person's answer; a later one replaces it for as long as the vote is open."""
+        self.votes[vote.voter] = vote
+        self.timeline.record("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
+        return "counted"
+
+    vote.validator(checks(_judge_vote))
+
+    def _judge_book(self, book: Book) -> str | None:
+        if self.phase is MeetingPhase.ENDED:
+            return MEETING_IS_OVER
+        if self.proposal is None:
+            return "the meeting is still being prepared; try again in a moment"
+        if self.vacant and self.booking is None:
+            return f"it is held: {audience.missing(self.vacant)}; name a successor first"
+        if book.start <= workflow.now():
+            return "the time is in the past; choose a later one"
+        return None
+
+    @workflow.update(name="book", description="Set the time by hand, or move it")
+    @takes(_judge_book)
+    def book(self, book: Book) -> str:
+        """A member's word on the time, whoever voted for what."""
+        moves = self.booking is not None or bool(self.wanted)
+        self.wanted.append(book)
+        return "moved" if moves else "booked"
+
+    book.validator(checks(_judge_book))
+
+    def _judge_report(self, report: Report) -> str | None:
+        if self.phase is MeetingPhase.ENDED and self.report is None:
+            return MEETING_IS_OVER
+        if self.report is not None:
+            return "someone has already said how it went"
+        if self.booking is None:
+            return "no time is booked yet; book one first"
+        if workflow.now() < self.booking.start:
+            return "the meeting has not begun yet; move it or wait until then"
+        if any(agreed.start <= workflow.now() for agreed in report.agreed):
+            return "the time agreed for the next meeting is in the past; choose a later one"
+        return None
+
+    @workflow.update(name="report", description="Say whether it was held")
+    @takes(_judge_report)
+    def take_report(self, report: Report) -> str:
+        """A member's word on how it went."""
+        self.report = report
+        return report.outcome
+
+    take_report.validator(checks(_judge_report))
+
+    def refused_as(self, word: Any) -> str:
+        """A vote has a name of its own there."""
+        return "vote.refused" if isinstance(word, Vote) else super().refused_as(word)
 
     @workflow.signal(name="settle", description="Whether it is held on site is decided")
     def settle(self, venue: Venue) -> None:
         """Word from the onboarding."""
         self.venue, self.changed = venue, True
-
-    @workflow.update(name="book", description="Set the time by hand, or move it")
-    def book(self, book: Book) -> Receipt:
-        """A member's word on the time, whoever voted for what."""
-        return self.take_word("book", book)
-
-    @book.validator
-    def _validate_book(self, book: Book) -> None:
-        self.check_word("book", book)
-
-    @workflow.update(name="report", description="Say whether it was held")
-    def take_report(self, report: Report) -> Receipt:
-        """A member's word on how it went."""
-        return self.take_word("report", report)
-
-    @take_report.validator
-    def _validate_report(self, report: Report) -> None:
-        self.check_word("report", report)
-
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said to it."""
-        return {
-            **super().doors(),
-            "vote": WordKind(Vote, self._judge_vote, self._take_vote),
-            "book": WordKind(Book, self._judge_book, self._take_book),
-            "report": WordKind(Report, self._judge_report, self._take_report),
-        }
-
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """On the timeline."""
-        if isinstance(word, Vote):
-            self.timeline.record("vote.refused", who=word.voter, submission=word.id, about=reason)
-        else:
-            self.timeline.record("word.refused", who=word.by, submission=word.id, about=reason)
 
     @workflow.signal(name="people_changed", description="Somebody came, left or took over")
     def people_changed(self) -> None:
@@ -636,47 +652,6 @@ class Meeting(Correspondence):
     def _is_diverted(self) -> bool:
         """Whether nobody's answers are waited for any more: the time is set by hand, or the round is over."""
         return bool(self.wanted) or self._starts_over
-
-    def _judge_vote(self, vote: Vote) -> str | None:
-        return quorum.judge_vote(vote, self.proposal, self.phase)
-
-    def _take_vote(self, vote: Vote) -> str:
-        self.votes[vote.voter] = vote
-        self.timeline.record("vote.cast", who=vote.voter, submission=vote.id, about=str(len(vote.slots)))
-        return "counted"
-
-    def _judge_book(self, book: Book) -> str | None:
-        if self.phase is MeetingPhase.ENDED:
-            return MEETING_IS_OVER
-        if self.proposal is None:
-            return "the meeting is still being prepared; try again in a moment"
-        if self.vacant and self.booking is None:
-            return f"it is held: {audience.missing(self.vacant)}; name a successor first"
-        if book.start <= workflow.now():
-            return "the time is in the past; choose a later one"
-        return None
-
-    def _take_book(self, book: Book) -> str:
-        moves = self.booking is not None or bool(self.wanted)
-        self.wanted.append(book)
-        return "moved" if moves else "booked"
-
-    def _judge_report(self, report: Report) -> str | None:
-        if self.phase is MeetingPhase.ENDED and self.report is None:
-            return MEETING_IS_OVER
-        if self.report is not None:
-            return "someone has already said how it went"
-        if self.booking is None:
-            return "no time is booked yet; book one first"
-        if workflow.now() < self.booking.start:
-            return "the meeting has not begun yet; move it or wait until then"
-        if any(agreed.start <= workflow.now() for agreed in report.agreed):
-            return "the time agreed for the next meeting is in the past; choose a later one"
-        return None
-
-    def _take_report(self, report: Report) -> str:
-        self.report = report
-        return report.outcome
 
     # Its mails and to-dos
 

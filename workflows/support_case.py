@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.support_case import PAGE_ON, PageOrder, Support
     from rapport.model.account import Role
     from rapport.model.ids import desk_id
-    from rapport.model.meeting import Receipt
     from rapport.model.message import CaseFacts, MessageRequest, Purpose
     from rapport.model.operation import ControlKind
     from rapport.model.playbook import Review
@@ -45,7 +43,7 @@ from workflows.options import PAGING, PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, done, told
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, control
-from workflows.words import WordKind
+from workflows.words import checks, takes
 
 DESK_AGAIN: Final = timedelta(minutes=1)
 """How soon a desk that does not run is asked again."""
@@ -91,7 +89,7 @@ class SupportCase(Correspondence):
     def __init__(self, start: CaseStart) -> None:
         """Nobody has it yet, or it goes on."""
         super().__init__(start.account)
-        self.recall(start.receipts, ())
+        self.words.recall(start.receipts)
         self.start = start
         self.ref = start.ref
         self.status = start.status or CaseStatus(
@@ -99,7 +97,7 @@ class SupportCase(Correspondence):
         )
         self.timeline = Timeline(start.account, start.ref, start.ref, written=self.status.written)
         self.acts: list[CaseAct] = []
-        self.words: list[Assigned] = []
+        self.answers: list[Assigned] = []
         self.log: list[LogLine] = []
         self.asked_turn = 0 if self.status.owner is None else self.status.turn
         self.asks_again_at: datetime | None = None
@@ -141,12 +139,12 @@ class SupportCase(Correspondence):
             await self.look_ahead()
             self._mail("case_acknowledged", (start.contact,), Purpose.NOTICE, "Acknowledge the question")
         elif start.reopened is not None:
-            self.take_word("act", start.reopened)
+            SupportCase.act_on(self, start.reopened)
 
     async def act(self) -> None:
         """Tell whoever has to know of what was done, and of who has it."""
-        words, self.words = self.words, []
-        for word in words:
+        answers, self.answers = self.answers, []
+        for word in answers:
             await self.hear_of_an_owner(word)
         acts, self.acts = self.acts, []
         for act in acts:
@@ -304,32 +302,44 @@ class SupportCase(Correspondence):
 
     # Handlers: these record, and `run` acts
 
+    def _judge(self, act: CaseAct) -> str | None:
+        return support_case.judge(act, self.status, self.ref, escalated=self.escalation is not None)
+
     @workflow.update(name="act", description="Do something to the case")
-    def act_on(self, act: CaseAct) -> Receipt:
+    @takes(_judge)
+    def act_on(self, act: CaseAct) -> str:
         """An answer, a note, a hand-off: whatever one command does."""
-        return self.take_word("act", act)
+        now, before = workflow.now(), self.status
+        self.status = support_case.apply(act, before, now)
+        if act.kind in (ActKind.ASSIGN, ActKind.HAND_OFF):
+            self.wanted = act.member
+            self.avoid = (before.owner,) if act.kind is ActKind.HAND_OFF and before.owner is not None else ()
+        if before.state.is_over and not self.status.state.is_over:
+            # The desk has forgotten it.
+            self.status = support_case.without_owner(self.status)
+        if act.kind in _TOLD:
+            self.timeline.record(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
+        about = f"{act.other}: {act.outcome}" if act.outcome is not None else act.other or act.member
+        self._log(act.kind, act.by, act.submission if act.has_words else None, about)
+        self.acts.append(act)
+        self.stale = True
+        return self.status.state
 
-    @act_on.validator
-    def _validate_act(self, act: CaseAct) -> None:
-        self.check_word("act", act)
-
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said to it."""
-        return {**super().doors(), "act": WordKind(CaseAct, self._judge, self._take)}
+    act_on.validator(checks(_judge))
 
     @property
     def sees_to_mails(self) -> tuple[str, ...]:
         """Its owner; while nobody has it, those who lead the desk."""
         return (self.status.owner or f"role:{Role.SUPPORT_LEAD}",)
 
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """On the timeline."""
-        self.timeline.record("case.refused", who=word.by, submission=word.submission, about=reason)
+    def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
+        """A case's words have a name of their own there."""
+        return "case.refused"
 
     @workflow.signal(name="assigned", description="Who has it from now on, or why nobody")
     def assigned(self, word: Assigned) -> None:
         """The desk's word."""
-        self.words.append(word)
+        self.answers.append(word)
         self.changed = True
 
     @workflow.signal(name="engineering_free", description="Engineering can take it")
@@ -359,26 +369,6 @@ class SupportCase(Correspondence):
         )
 
     # How it is done
-
-    def _judge(self, act: CaseAct) -> str | None:
-        return support_case.judge(act, self.status, self.ref, escalated=self.escalation is not None)
-
-    def _take(self, act: CaseAct) -> str:
-        now, before = workflow.now(), self.status
-        self.status = support_case.apply(act, before, now)
-        if act.kind in (ActKind.ASSIGN, ActKind.HAND_OFF):
-            self.wanted = act.member
-            self.avoid = (before.owner,) if act.kind is ActKind.HAND_OFF and before.owner is not None else ()
-        if before.state.is_over and not self.status.state.is_over:
-            # The desk has forgotten it.
-            self.status = support_case.without_owner(self.status)
-        if act.kind in _TOLD:
-            self.timeline.record(_TOLD[act.kind], who=act.by, submission=act.submission, about=act.other)
-        about = f"{act.other}: {act.outcome}" if act.outcome is not None else act.other or act.member
-        self._log(act.kind, act.by, act.submission if act.has_words else None, about)
-        self.acts.append(act)
-        self.stale = True
-        return self.status.state
 
     def _log(self, kind: str, by: str | None, submission: str | None, about: str | None = None) -> None:
         self.status = self.status.model_copy(update={"log": self.status.log + 1})
@@ -558,7 +548,7 @@ class SupportCase(Correspondence):
         return min((at for at in instants if at is not None), default=None)
 
     def _is_new(self) -> bool:
-        return self.changed or self.stale or bool(self.acts or self.words) or self.alarm.rings
+        return self.changed or self.stale or bool(self.acts or self.answers) or self.alarm.rings
 
     async def write_down(self) -> None:
         """Write down what is new, in one local activity, and show it in Temporal's UI."""
@@ -602,7 +592,7 @@ class SupportCase(Correspondence):
             and not self.is_posting
             and not self.has_news
             and self.escalation is None
-            and not (self.acts or self.words or self.log or self.drafts or self.deferred)
+            and not (self.acts or self.answers or self.log or self.drafts or self.deferred)
             and self.status.owner is not None
         )
 
@@ -615,5 +605,5 @@ class SupportCase(Correspondence):
         await self.write_down()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._may_turn_over():
-            left = {"status": self.status, "reopened": None, "receipts": self.receipts}
+            left = {"status": self.status, "reopened": None, "receipts": self.words.receipts}
             workflow.continue_as_new(self.start.model_copy(update=left))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,8 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.task import Ladder, Reseating, Resuming, Seating, Tasks
     from rapport.model.commands import deciding, in_name, read_by
-    from rapport.model.meeting import Receipt
-    from rapport.model.message import MessageRequest, Purpose, TaskFacts
+    from rapport.model.message import MessageRequest, Purpose, Release, TaskFacts
     from rapport.model.projection import Wait
     from rapport.model.task import (
         NOT_REQUESTED,
@@ -37,7 +36,7 @@ from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import done
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm
-from workflows.words import WordKind
+from workflows.words import checks, takes
 
 _TO_CUSTOMERS: Final = {
     "task_opened": "sign_off_opened",
@@ -172,57 +171,107 @@ class HumanTask(Correspondence):
 
     # Decisions: these record, and `run` acts
 
-    @workflow.update(name="decide", description="Choose one of the options")
-    def decide(self, decision: Decision) -> Receipt:
-        """One person's word; a later one replaces it for as long as the task is open."""
-        return self.take_word("decide", decision)
+    def _judge(self, decision: Decision) -> str | None:
+        return task.judge(
+            decision,
+            # What ends the task counts at once, also for a decision that comes before `run` has closed it.
+            phase=TaskPhase.CLOSED if self._takes_no_more else self.phase,
+            round_=self.round,
+            options=self.definition.options,
+            seats=self.deciding.seats if self.deciding else (),
+            requester=self.requester,
+            reason_given=decision.reasoned,
+            outcome=self.outcome,
+            closed_text=self._closed_text(),
+        )
 
-    @decide.validator
-    def _validate_decide(self, decision: Decision) -> None:
-        self.check_word("decide", decision)
+    @workflow.update(name="decide", description="Choose one of the options")
+    @takes(_judge)
+    def decide(self, decision: Decision) -> str:
+        """One person's word; a later one replaces it for as long as the task is open."""
+        self.decisions = (*(known for known in self.decisions if known.by != decision.by), decision)
+        self.timeline.record("decision.made", who=decision.by, submission=decision.submission, about=decision.option)
+        assert self.deciding is not None
+        outcome = self._counted(self.deciding, hear_all=self.definition.hear_all)
+        if outcome is not None and self.definition.returns(outcome):
+            self.phase, self.changes = TaskPhase.PREPARING, decision.submission
+            self.timeline.record("task.returned", who=decision.by)
+        elif outcome is not None:
+            self._end(outcome)
+        return outcome or "counted"
+
+    decide.validator(checks(_judge))
+
+    def _judge_request(self, request: TaskRequest) -> str | None:  # noqa: ARG002 - whatever is asked for
+        return self._closed_text() if self._takes_no_more else None
 
     @workflow.update(name="request", description="Say what is asked for, change it, or do without")
-    def request(self, request: TaskRequest) -> Receipt:
+    @takes(_judge_request)
+    def request(self, request: TaskRequest) -> str:
         """What is asked for; a change makes a new round, in which everyone decides anew."""
-        return self.take_word("request", request)
+        if request.declined:
+            self.timeline.record("task.declined", who=request.by, submission=request.id)
+            self._end(NOT_REQUESTED)
+            return NOT_REQUESTED
+        if self.phase is not TaskPhase.PREPARING or self.request_said is not None:
+            self._tell_request()
+            self.round += 1
+            self.decisions = ()
+            self.edited = True
+            self.phase = TaskPhase.OPEN
+            self.asked = self.answered = None
+        asked = (seat.owner for seat in (self.assignees.seats if self.assignees else ()) if seat.of_tam)
+        self.asked_of = next(asked, self.asked_of)
+        self.requester, self.request_said = request.by, request.id
+        return "asked"
 
-    @request.validator
-    def _validate_request(self, request: TaskRequest) -> None:
-        self.check_word("request", request)
+    request.validator(checks(_judge_request))
+
+    def _judge_question(self, question: TaskQuestion) -> str | None:
+        if self._takes_no_more:
+            return self._closed_text()
+        if self.phase is not TaskPhase.OPEN:
+            return "a question is open already; wait for its answer"
+        if question.round != self.round:
+            return "the request was changed; use the latest mail"
+        if self.deciding is None or question.by not in self.deciding.holders():
+            return "you are not asked to decide this"
+        return None
 
     @workflow.update(name="ask", description="Say that information is missing")
-    def ask(self, question: TaskQuestion) -> Receipt:
+    @takes(_judge_question)
+    def ask(self, question: TaskQuestion) -> str:
         """Someone who decides asks the one who asked them; reminders stop until there is an answer."""
-        return self.take_word("ask", question)
+        self.phase, self.asked, self.answered = TaskPhase.NEEDS_INFO, question, None
+        self.timeline.record("task.info_asked", who=question.by, submission=question.id)
+        return "asked"
 
-    @ask.validator
-    def _validate_ask(self, question: TaskQuestion) -> None:
-        self.check_word("ask", question)
+    ask.validator(checks(_judge_question))
+
+    def _judge_answer(self, answer: TaskQuestion) -> str | None:  # noqa: ARG002 - whatever is answered
+        if self._takes_no_more:
+            return self._closed_text()
+        return None if self.phase is TaskPhase.NEEDS_INFO else "no question is open"
 
     @workflow.update(name="answer", description="Give the information that is missing")
-    def answer(self, answer: TaskQuestion) -> Receipt:
+    @takes(_judge_answer)
+    def answer(self, answer: TaskQuestion) -> str:
         """What was missing; reminders start again."""
-        return self.take_word("answer", answer)
+        self.phase, self.answered = TaskPhase.OPEN, answer.id
+        self.timeline.record("task.info_given", who=answer.by, submission=answer.id)
+        return "answered"
 
-    @answer.validator
-    def _validate_answer(self, answer: TaskQuestion) -> None:
-        self.check_word("answer", answer)
+    answer.validator(checks(_judge_answer))
 
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said to it."""
-        return {
-            **super().doors(),
-            "decide": WordKind(Decision, self._judge, self._take),
-            "request": WordKind(TaskRequest, self._judge_request, self._take_request),
-            "ask": WordKind(TaskQuestion, self._judge_question, self._take_question),
-            "answer": WordKind(TaskQuestion, self._judge_answer, self._take_answer),
-        }
+    def refused_as(self, word: Any) -> str:
+        """A decision has a name of its own there."""
+        return "decision.refused" if isinstance(word, Decision) else super().refused_as(word)
 
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """On the timeline, and by mail to whoever said it."""
-        kind = "decision.refused" if isinstance(word, Decision) else "word.refused"
-        self.timeline.record(kind, who=word.by, submission=word.id, about=reason)
-        self.turned_away.append((word.by, reason))
+    def turn_away(self, word: Any, reason: str) -> None:
+        """Also by mail to whoever said it."""
+        super().turn_away(word, reason)
+        if not isinstance(word, Release):
+            self.turned_away.append((word.by, reason))
 
     @workflow.signal(name="people_changed", description="Somebody came, left, stands in or took over")
     def people_changed(self) -> None:
@@ -258,78 +307,6 @@ class HumanTask(Correspondence):
         )
 
     # How it is done
-
-    def _judge(self, decision: Decision) -> str | None:
-        return task.judge(
-            decision,
-            # What ends the task counts at once, also for a decision that comes before `run` has closed it.
-            phase=TaskPhase.CLOSED if self._takes_no_more else self.phase,
-            round_=self.round,
-            options=self.definition.options,
-            seats=self.deciding.seats if self.deciding else (),
-            requester=self.requester,
-            reason_given=decision.reasoned,
-            outcome=self.outcome,
-            closed_text=self._closed_text(),
-        )
-
-    def _take(self, decision: Decision) -> str:
-        self.decisions = (*(known for known in self.decisions if known.by != decision.by), decision)
-        self.timeline.record("decision.made", who=decision.by, submission=decision.submission, about=decision.option)
-        assert self.deciding is not None
-        outcome = self._counted(self.deciding, hear_all=self.definition.hear_all)
-        if outcome is not None and self.definition.returns(outcome):
-            self.phase, self.changes = TaskPhase.PREPARING, decision.submission
-            self.timeline.record("task.returned", who=decision.by)
-        elif outcome is not None:
-            self._end(outcome)
-        return outcome or "counted"
-
-    def _judge_request(self, request: TaskRequest) -> str | None:  # noqa: ARG002 - whatever is asked for
-        return self._closed_text() if self._takes_no_more else None
-
-    def _take_request(self, request: TaskRequest) -> str:
-        if request.declined:
-            self.timeline.record("task.declined", who=request.by, submission=request.id)
-            self._end(NOT_REQUESTED)
-            return NOT_REQUESTED
-        if self.phase is not TaskPhase.PREPARING or self.request_said is not None:
-            self._tell_request()
-            self.round += 1
-            self.decisions = ()
-            self.edited = True
-            self.phase = TaskPhase.OPEN
-            self.asked = self.answered = None
-        asked = (seat.owner for seat in (self.assignees.seats if self.assignees else ()) if seat.of_tam)
-        self.asked_of = next(asked, self.asked_of)
-        self.requester, self.request_said = request.by, request.id
-        return "asked"
-
-    def _judge_question(self, question: TaskQuestion) -> str | None:
-        if self._takes_no_more:
-            return self._closed_text()
-        if self.phase is not TaskPhase.OPEN:
-            return "a question is open already; wait for its answer"
-        if question.round != self.round:
-            return "the request was changed; use the latest mail"
-        if self.deciding is None or question.by not in self.deciding.holders():
-            return "you are not asked to decide this"
-        return None
-
-    def _take_question(self, question: TaskQuestion) -> str:
-        self.phase, self.asked, self.answered = TaskPhase.NEEDS_INFO, question, None
-        self.timeline.record("task.info_asked", who=question.by, submission=question.id)
-        return "asked"
-
-    def _judge_answer(self, answer: TaskQuestion) -> str | None:  # noqa: ARG002 - whatever is answered
-        if self._takes_no_more:
-            return self._closed_text()
-        return None if self.phase is TaskPhase.NEEDS_INFO else "no question is open"
-
-    def _take_answer(self, answer: TaskQuestion) -> str:
-        self.phase, self.answered = TaskPhase.OPEN, answer.id
-        self.timeline.record("task.info_given", who=answer.by, submission=answer.id)
-        return "answered"
 
     def _tell_request(self) -> None:
         """Tell what is asked for, once, even where it is changed before anybody was asked."""

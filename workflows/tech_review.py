@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.tech_review import Again, LaidOut, LayOut, Reviews, Settle, Until
     from rapport.model.commands import deciding, in_name
     from rapport.model.ids import task_id
-    from rapport.model.meeting import Receipt
     from rapport.model.message import MessageRequest, Purpose
     from rapport.model.projection import Wait
     from rapport.model.task import Decision, TaskDefinition, TaskResult, TaskStart
@@ -38,7 +37,7 @@ from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, beside, done
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask
-from workflows.words import WordKind
+from workflows.words import checks, takes
 
 HEALTH: Final = SearchAttributeKey.for_keyword("RapportHealth")
 
@@ -383,56 +382,51 @@ class TechReview(Correspondence):
 
     # Words: these record, and `run` acts
 
-    @workflow.update(name="say", description="Say something about it")
-    def say(self, word: ReviewWord) -> Receipt:
-        """What somebody says of their own accord; it stands on record."""
-        return self.take_word("say", word)
+    def _judge_word(self, word: ReviewWord) -> str | None:  # noqa: ARG002 - whatever is said
+        return self._over()
 
-    @say.validator
-    def _validate_say(self, word: ReviewWord) -> None:
-        self.check_word("say", word)
+    @workflow.update(name="say", description="Say something about it")
+    @takes(_judge_word)
+    def say(self, word: ReviewWord) -> str:
+        """What somebody says of their own accord; it stands on record."""
+        self._remember("said", by=word.by, submission=word.id)
+        self._tell("tech_review.said", who=word.by, submission=word.id)
+        return "said"
+
+    say.validator(checks(_judge_word))
 
     @workflow.update(name="request_meeting", description="Ask to talk about it live")
-    def request_meeting(self, word: ReviewWord) -> Receipt:
+    @takes(_judge_word)
+    def request_meeting(self, word: ReviewWord) -> str:
         """Any participant can ask for a meeting."""
-        return self.take_word("request_meeting", word)
+        self.wanted_meetings.append(word)
+        self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
+        return "asked"
 
-    @request_meeting.validator
-    def _validate_request_meeting(self, word: ReviewWord) -> None:
-        self.check_word("request_meeting", word)
-
-    @workflow.update(name="edit", description="Change the request; everybody is heard anew")
-    def edit(self, edit: ReviewEdit) -> Receipt:
-        """Another version of the request, in a new round; what was said stays on record."""
-        return self.take_word("edit", edit)
-
-    @edit.validator
-    def _validate_edit(self, edit: ReviewEdit) -> None:
-        self.check_word("edit", edit)
+    request_meeting.validator(checks(_judge_word))
 
     @workflow.update(name="withdraw", description="It is not needed any more")
-    def withdraw(self, word: ReviewWord) -> Receipt:
+    @takes(_judge_word)
+    def withdraw(self, word: ReviewWord) -> str:
         """Nobody needs it any more."""
-        return self.take_word("withdraw", word)
+        self.withdrawn = word
+        return WITHDRAWN
 
-    @withdraw.validator
-    def _validate_withdraw(self, word: ReviewWord) -> None:
-        self.check_word("withdraw", word)
+    withdraw.validator(checks(_judge_word))
 
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said to it."""
-        return {
-            **super().doors(),
-            "say": WordKind(ReviewWord, self._judge_word, self._take_remark),
-            "request_meeting": WordKind(ReviewWord, self._judge_word, self._take_wish),
-            "edit": WordKind(ReviewEdit, self._judge_edit, self._take_edit),
-            "withdraw": WordKind(ReviewWord, self._judge_word, self._take_withdrawal),
-        }
+    def _judge_edit(self, edit: ReviewEdit) -> str | None:
+        if edit.round.number != self.next_round.number + 1:
+            return self._over() or "somebody else changed it meanwhile; look at it again"
+        return self._over()
 
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """On the timeline."""
-        by = word.round.by if isinstance(word, ReviewEdit) else word.by
-        self._tell("word.refused", who=by, submission=word.id, about=reason)
+    @workflow.update(name="edit", description="Change the request; everybody is heard anew")
+    @takes(_judge_edit)
+    def edit(self, edit: ReviewEdit) -> str:
+        """Another version of the request, in a new round; what was said stays on record."""
+        self.next_round = edit.round
+        return f"round {edit.round.number}"
+
+    edit.validator(checks(_judge_edit))
 
     @workflow.query(name="view", description="The review as it stands")
     def view(self) -> ReviewView:
@@ -454,32 +448,9 @@ class TechReview(Correspondence):
 
     # How it is done
 
-    def _judge_word(self, word: ReviewWord | ReviewEdit) -> str | None:  # noqa: ARG002 - whatever is said
+    def _over(self) -> str | None:
         over = self.ended or self.withdrawn is not None
         return f"{self.ref} is over: {self.outcome or WITHDRAWN}" if over else None
-
-    def _judge_edit(self, edit: ReviewEdit) -> str | None:
-        if edit.round.number != self.next_round.number + 1:
-            return self._judge_word(edit) or "somebody else changed it meanwhile; look at it again"
-        return self._judge_word(edit)
-
-    def _take_remark(self, word: ReviewWord) -> str:
-        self._remember("said", by=word.by, submission=word.id)
-        self._tell("tech_review.said", who=word.by, submission=word.id)
-        return "said"
-
-    def _take_wish(self, word: ReviewWord) -> str:
-        self.wanted_meetings.append(word)
-        self._tell("tech_review.meeting_asked", who=word.by, submission=word.id)
-        return "asked"
-
-    def _take_edit(self, edit: ReviewEdit) -> str:
-        self.next_round = edit.round
-        return f"round {edit.round.number}"
-
-    def _take_withdrawal(self, word: ReviewWord) -> str:
-        self.withdrawn = word
-        return WITHDRAWN
 
     def _is_interrupted(self) -> bool:
         return self.withdrawn is not None or self.next_round.number != self.round.number

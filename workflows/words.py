@@ -1,4 +1,17 @@
-"""What people say to a workflow: each word counts once, by whichever way and however often it comes."""
+"""What people say to a workflow: each word counts once, by whichever way and however often it comes.
+
+A workflow declares each word as an update of Temporal's that is made of its rule and of what it does:
+
+    @workflow.update(name="vote", description="Say which of the times suit")
+    @takes(_judge_vote)
+    def vote(self, vote: Vote) -> str:
+        self.votes[vote.voter] = vote
+        return "counted"
+
+    vote.validator(checks(_judge_vote))
+
+See docs/adr/0025-words.md.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +19,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
 from pydantic import ValidationError
 from temporalio import workflow
@@ -28,75 +41,127 @@ REMEMBERED: Final = 500
 """How many words a workflow remembers, to recognise a repeated one."""
 
 
-class Saying(Protocol):
-    """What somebody says: with its submission's id, which is the same however often it is said."""
+class Hears(Protocol):
+    """A workflow that people speak to.
 
-    @property
-    def id(self) -> str:
-        """The submission's."""
+    Attributes:
+        words: What was said to it.
+        changed: Whether something is new, for `run` to act on.
+    """
+
+    words: Words
+    changed: bool
+
+    def turn_away(self, word: Any, reason: str) -> None:
+        """Tell that a word which came by signal does not count; who said it has had no answer yet."""
 
 
 W = TypeVar("W", bound=WireModel)
+H = TypeVar("H", bound=Hears)
 
 
 @dataclass(frozen=True)
-class WordKind(Generic[W]):
+class WordKind:
     """How a workflow takes one kind of word.
 
     Attributes:
-        kind: What comes in.
-        judge: Why it does not count, in words for the person; nothing if it does. The one rule behind update and
-            signal: a signal reaches a workflow without its validator.
-        take: Does what it says, and gives its receipt, or what followed in a word.
+        kind: What comes in; its `id` is the submission's, the same however often it is said.
+        judge: Why it does not count, in words for the person; nothing if it does.
+        take: The update, without Temporal.
     """
 
-    kind: type[W]
-    judge: Callable[[W], str | None]
-    take: Callable[[W], Receipt | str]
+    kind: type[WireModel]
+    judge: Callable[[Any, Any], str | None]
+    take: Callable[[Any, Any], Receipt]
+
+
+def takes(
+    judge: Callable[[H, W], str | None],
+) -> Callable[[Callable[[H, W], Receipt | str]], Callable[[H, W], Receipt]]:
+    """Make an update's handler of what a word does: each word does so once, and the same again gets the same receipt.
+
+    Args:
+        judge: Why a word does not count, in words for the person; nothing if it does. The update's validator goes by
+            the same rule (`checks`), and so does a word that comes by signal, which reaches a workflow without any.
+
+    Returns:
+        What makes a handler of a method that does what is said, and gives its receipt, or what followed in a word.
+    """
+
+    def handler_of(effect: Callable[[H, W], Receipt | str]) -> Callable[[H, W], Receipt]:
+        kind = _kind(effect)
+
+        def take(self: H, word: W) -> Receipt:
+            return self.words.take(word, judge, effect)
+
+        take.__doc__ = effect.__doc__
+        take.__annotations__ = {"word": kind, "return": Receipt}
+        take.word_kind = WordKind(kind, judge, take)  # type: ignore[attr-defined]
+        return take
+
+    return handler_of
+
+
+def checks(judge: Callable[[H, W], str | None]) -> Callable[[H, W], None]:
+    """Make an update's validator of the rule by which `takes` goes: a word that was answered before passes."""
+
+    def check(self: H, word: W) -> None:
+        if self.words.receipt(word) is None and (reason := judge(self, word)) is not None:
+            raise ApplicationError(reason, type=REFUSED, non_retryable=True)
+
+    check.__annotations__ = {"word": _kind(judge), "return": None}
+    check.judge = judge  # type: ignore[attr-defined]
+    return check
+
+
+def _kind(method: Callable[..., Any]) -> type[WireModel]:
+    """What a method takes beside its workflow."""
+    kind: type[WireModel] = next(iter(get_type_hints(method).values()))
+    return kind
+
+
+def kinds_of(cls: type) -> dict[str, WordKind]:
+    """What may be said to a workflow, by the name of its update."""
+    members = (one for base in reversed(cls.__mro__) for one in vars(base).values())
+    return {one._defn.name: one.word_kind for one in members if hasattr(one, "word_kind")}
 
 
 class Words:
     """The receipts of all that was said to a workflow, and the one way in."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Hears) -> None:
         """Nothing was said yet."""
-        self.changed = False
-        self._receipts: dict[str, Receipt] = {}
+        self.receipts: dict[str, Receipt] = {}
+        self._owner = owner
         self._at_the_door = asyncio.Lock()
 
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said, by the name of its update."""
-        return {}
+    def recall(self, receipts: Mapping[str, Receipt]) -> None:
+        """Take over what an earlier run of the same workflow remembered, the oldest first."""
+        self.receipts = dict(receipts)
 
-    def turn_away(self, word: Any, reason: str) -> None:
-        """Tell that a word which came by signal does not count; who said it has had no answer yet."""
-        raise NotImplementedError
+    def receipt(self, word: Any) -> Receipt | None:
+        """The receipt of a word that was seen before."""
+        return self.receipts.get(word.id)
 
-    def check_word(self, update: str, word: Saying) -> None:
-        """Refuse a word that does not count, unless it was answered before."""
-        if self.receipt(word.id) is None and (reason := self.doors()[update].judge(word)) is not None:
-            raise refused(reason)
-
-    def take_word(self, update: str, word: Saying) -> Receipt:
+    def take(
+        self, word: W, judge: Callable[[Any, W], str | None], effect: Callable[[Any, W], Receipt | str]
+    ) -> Receipt:
         """Take a word, once; the same again gets the same answer."""
-        if (seen := self.receipt(word.id)) is not None:
+        if (seen := self.receipt(word)) is not None:
             return seen
-        self.changed = True
-        door = self.doors()[update]
-        if (reason := door.judge(word)) is not None:
-            self.turn_away(word, reason)
-            return self.remember(word.id, Receipt(accepted=False, reason=reason))
-        taken = door.take(word)
-        return self.remember(word.id, taken if isinstance(taken, Receipt) else Receipt(accepted=True, outcome=taken))
+        self._owner.changed = True
+        if (reason := judge(self._owner, word)) is not None:
+            return self._turn_away(word, reason)
+        taken = effect(self._owner, word)
+        return self._remember(word, taken if isinstance(taken, Receipt) else Receipt(accepted=True, outcome=taken))
 
-    @workflow.signal(name="hear_later", description="A word that no worker could take at once")
     async def hear_later(self, left: Left) -> None:
-        """The same word, left at the door while no worker was there; judged by the same rule, in the order they came.
+        """Take a word that was left at the door; judged by the same rule, in the order they came.
 
         Nobody has looked at it yet: one that this version does not know, or cannot read, does not count either.
         """
         async with self._at_the_door:
-            door = self.doors().get(left.update)
+            door = kinds_of(type(self._owner)).get(left.update)
             try:
                 word = door.kind.model_validate(left.word) if door is not None else None
             except ValidationError:
@@ -104,11 +169,11 @@ class Words:
             if door is None or word is None:
                 self._turn_away_unread(left)
                 return
-            if self.receipt(word.id) is None and door.judge(word) is not None:
+            if self.receipt(word) is None and door.judge(self._owner, word) is not None:
                 # A worker that dies takes the end of a workflow's task with it, not what that has put on record: people
                 # answer what the workflow is only about to ask again. A timer runs once this task is whole.
                 await workflow.sleep(ONCE_MORE, summary="Hear a word again that does not count yet")
-            self.take_word(left.update, word)
+            door.take(self._owner, word)
 
     def _turn_away_unread(self, left: Left) -> None:
         """Refuse a word of which no more can be read than who said it; without that, nobody waits for an answer."""
@@ -117,32 +182,16 @@ class Words:
         except ValidationError:
             workflow.logger.warning("a word that nobody can read", extra={"update": left.update})
             return
-        if self.receipt(unread.id) is None:
-            self.changed = True
-            self.turn_away(unread, UNREADABLE)
-            self.remember(unread.id, Receipt(accepted=False, reason=UNREADABLE))
+        if self.receipt(unread) is None:
+            self._owner.changed = True
+            self._turn_away(unread, UNREADABLE)
 
-    def remember(self, id_: str, receipt: Receipt) -> Receipt:
-        """Keep a word's receipt, so that the same word again gets the same answer."""
-        self._receipts[id_] = receipt
-        if len(self._receipts) > REMEMBERED:
-            del self._receipts[next(iter(self._receipts))]
+    def _turn_away(self, word: Any, reason: str) -> Receipt:
+        self._owner.turn_away(word, reason)
+        return self._remember(word, Receipt(accepted=False, reason=reason))
+
+    def _remember(self, word: Any, receipt: Receipt) -> Receipt:
+        self.receipts[word.id] = receipt
+        if len(self.receipts) > REMEMBERED:
+            del self.receipts[next(iter(self.receipts))]
         return receipt
-
-    @property
-    def receipts(self) -> dict[str, Receipt]:
-        """Every receipt that is remembered, the oldest first."""
-        return dict(self._receipts)
-
-    def recall_receipts(self, receipts: Mapping[str, Receipt]) -> None:
-        """Take over what an earlier run of the same workflow remembered."""
-        self._receipts = dict(receipts)
-
-    def receipt(self, id_: str) -> Receipt | None:
-        """The receipt of a word that was seen before."""
-        return self._receipts.get(id_)
-
-
-def refused(reason: str) -> ApplicationError:
-    """A refusal for the person who asked; its text is shown as it is."""
-    return ApplicationError(reason, type=REFUSED, non_retryable=True)

@@ -75,6 +75,11 @@ class Vote(WireModel):
     round: int
     slots: tuple[str, ...]
 
+    @property
+    def by(self) -> str:
+        """Who said it, as of any other word."""
+        return self.voter
+
 
 class Book(WireModel):
     """A member's word that the meeting takes place at this instant, whoever voted for what."""

@@ -219,6 +219,11 @@ class ReviewEdit(WireModel):
     id: str
     round: ReviewRound
 
+    @property
+    def by(self) -> str:
+        """Who said it, as of any other word."""
+        return self.round.by
+
 
 class ReviewView(WireModel):
     """A review as its workflow has it."""

@@ -28,6 +28,7 @@ RESET: Final = "only where a workflow was reset, which that server does not do; 
 LAST: Final = "only where a last email waits for the relay or the night; tests/workflows/test_ends.py"
 BROKEN: Final = "only where this program is at fault; tests/workflows/test_beside.py"
 AHEAD: Final = "only where a worker died in the middle of a task; tests/workflows/test_task.py"
+LEFT: Final = "only where no worker takes a word in time; tests/workflows/test_last_words.py"
 SLOW: Final = "only where something is new while the channel is being told; tests/workflows/test_channel.py"
 
 UNPASSED: Final[dict[tuple[str, str, str], str]] = {
@@ -54,6 +55,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "todos=self.todos)",
     ): WRITE,
     ("correspondence", "Correspondence.all_posted", "await say_the_end(result)"): LAST,
+    ("correspondence", "Correspondence.hear_later", "await self.words.hear_later(left)"): LEFT,
     ("failures", "Failures._follow_up", "await todo.put(is_over, deadline=await soon(account))"): REAL,
     ("failures", "Failures._follow_up", "await self._take_back(name, attempt)"): REAL,
     ("failures", "Failures._follow_up", "await soon(account)"): REAL,

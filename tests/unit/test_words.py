@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import cast
 
 import pytest
 from pydantic import ValidationError
@@ -13,17 +12,18 @@ from rapport.model.tech_review import ReviewEdit
 from rapport.model.words import Unread
 from tests.conftest import ROOT
 from worker import WORKFLOWS
-from workflows.words import Words
+from workflows.correspondence import Correspondence
+from workflows.words import kinds_of
 
 
 def test_every_update_has_its_door() -> None:
     """Whatever can be said to a workflow can be left at its door, and is remembered by its id."""
     heard = 0
     for cls in WORKFLOWS:
-        if issubclass(cls, Words):
+        if issubclass(cls, Correspondence):
             named = [one for base in cls.__mro__ for one in vars(base).values() if hasattr(one, "validator")]
-            workflow = cast("Words", object.__new__(cls))
-            assert {one._defn.name for one in named} == set(workflow.doors()), cls
+            assert {one._defn.name for one in named} == set(kinds_of(cls)), cls
+            assert all(one._defn.validator.judge is one.word_kind.judge for one in named), cls
             heard += 1
     assert heard >= 6
 
@@ -39,8 +39,8 @@ def test_nothing_is_said_to_a_workflow_but_in_one_place() -> None:
 def test_of_whatever_is_said_can_be_read_who_said_it() -> None:
     """Also of a word that is unreadable otherwise: each kind of word has the two fields by which it is answered."""
     for cls in WORKFLOWS:
-        if issubclass(cls, Words):
-            for door in cast("Words", object.__new__(cls)).doors().values():
+        if issubclass(cls, Correspondence):
+            for door in kinds_of(cls).values():
                 word: dict[str, object] = {"by": "m_1"}
                 if door.kind in (Vote, ReviewEdit):
                     word = {"voter": "c_1"} if door.kind is Vote else {"round": word}

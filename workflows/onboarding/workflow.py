@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -19,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.correspondence import Correspondence
 from workflows.onboarding.steps import Steps
-from workflows.words import WordKind
+from workflows.words import checks, takes
 
 
 @workflow.defn(name="Onboarding")
@@ -66,28 +63,16 @@ class Onboarding(Correspondence):
         """A stage is reached when its steps have ended. Stages hold no step back; `after` does."""
         await workflow.wait_condition(lambda: onboarding.reached(stage, self.steps.state.progress))
 
-    @workflow.update(name="operate", description="Pause, resume, skip, redo, complete, adopt, cancel")
-    def operate(self, operation: Operation) -> Receipt:
-        """A member's word on the whole; the same again changes nothing."""
-        return self.take_word("operate", operation)
-
-    @operate.validator
-    def _validate_operate(self, operation: Operation) -> None:
-        self.check_word("operate", operation)
-
-    def doors(self) -> Mapping[str, WordKind[Any]]:
-        """What may be said to it."""
-        return {**super().doors(), "operate": WordKind(Operation, self._judge_operation, self._take_operation)}
-
-    def tell_refused(self, word: Any, reason: str) -> None:
-        """On the timeline."""
-        self.timeline.record("word.refused", who=word.by, submission=word.id, about=reason)
-
     def _judge_operation(self, operation: Operation) -> str | None:
         return operations.judge(self.steps.state.progress, operation)
 
-    def _take_operation(self, operation: Operation) -> Receipt:
+    @workflow.update(name="operate", description="Pause, resume, skip, redo, complete, adopt, cancel")
+    @takes(_judge_operation)
+    def operate(self, operation: Operation) -> Receipt:
+        """A member's word on the whole; the same again changes nothing."""
         return self.steps.operate(operation)
+
+    operate.validator(checks(_judge_operation))
 
     @workflow.signal(name="late_decision", description="A decision that came after its task was closed")
     def late_decision(self, decision: LateDecision) -> None:
