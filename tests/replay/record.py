@@ -692,6 +692,14 @@ QUIET: Final = (mails_wait_for_the_morning, what_waits_is_overtaken)
 
 DONE: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
+WORKED: Final = (
+    DONE,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+)
+AT_WORK: Final = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+
 LIMIT: Final = timedelta(minutes=3)
 """How long a scenario may take, on a machine that does other things as well."""
 
@@ -749,9 +757,13 @@ async def lived(scenario: Callable[[Installation], Awaitable[None]]) -> dict[str
 
 
 async def begun(installation: Installation, id_: str, run: str) -> WorkflowHistory | None:
-    """A run's history, once a worker has done anything in it; before that, any code would replay it."""
+    """A run's history, once a worker has done anything in it; before that, any code would replay it.
+
+    Not while a worker is at work on it: how much of that is in it would differ from one recording to the next.
+    """
     history = await installation.client.get_workflow_handle(id_, run_id=run).fetch_history()
-    return history if any(event.event_type == DONE for event in history.events) else None
+    tasks = [event.event_type for event in history.events if event.event_type in (*AT_WORK, *WORKED)]
+    return history if DONE in tasks and tasks[-1] in WORKED else None
 
 
 def live(name: str) -> dict[str, str] | str:
