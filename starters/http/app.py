@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from importlib.resources import files
 from typing import Final
 
@@ -11,15 +10,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
 from rapport.model.base import Refused, UserError
-from rapport.model.reading import MAX_BYTES, NULL
-from rapport.rules.attachment import MAX_TOTAL
+from rapport.model.reading import NULL
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.storage.probes import probe
 from rapport.storage.relay import mail_gate
@@ -39,6 +37,7 @@ from starters.http.api import (
     tech_review_needs,
 )
 from starters.http.auth import Bearer, SignInNeeded
+from starters.http.bounds import Bounded
 from starters.http.limits import Limits
 from starters.http.problems import problem
 from starters.services import Services, present
@@ -89,12 +88,10 @@ def create_app(services: Services, catcher: Catcher | None = None) -> FastAPI:
     app.mount("/static", StaticFiles(directory=str(static)), name="static")
     _health(app, services)
     _errors(app)
+    app.add_middleware(Bounded, refuse=_refused)
+    # The outermost: its headers are on what the other one answers as well.
     app.add_middleware(_Guard)
     return app
-
-
-_CARRIES_FILES: Final = re.compile(r"^/v1/messages/.+/files/[^/]+$|^/accounts/[^/]+/drafts$")
-"""The paths whose bodies may hold files for a mail; who may use them is checked before a body is read."""
 
 
 _SECRETS: Final = ("/m/", "/sign-in")
@@ -102,7 +99,7 @@ _SECRETS: Final = ("/m/", "/sign-in")
 
 
 class _Guard:
-    """Refuses what no store keeps, and large bodies before they are read; and puts the headers on every response."""
+    """Refuses what no store keeps, and puts the headers on every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -127,13 +124,7 @@ class _Guard:
         if not secret and (b"%00" in scope["query_string"] or b"\0" in scope["query_string"]):
             await problem(UserError(NULL, field="query", fix="take it out"))(scope, receive, guarded)
             return
-        length = Headers(scope=scope).get("content-length", "0")
-        most = MAX_BYTES + (MAX_TOTAL if _CARRIES_FILES.search(scope["path"]) else 0)
-        if length.isdigit() and int(length) <= most:
-            await self.app(scope, receive, guarded)
-        else:
-            refusal = UserError(f"is larger than {most // 1_000_000} MB", field="body", fix="shorten it")
-            await problem(refusal)(scope, receive, guarded)
+        await self.app(scope, receive, guarded)
 
 
 def _health(app: FastAPI, services: Services) -> None:
@@ -189,19 +180,17 @@ async def _temporal_answers(services: Services) -> bool:
 def _errors(app: FastAPI) -> None:
     """Refusals become problem details, or pages for people."""
 
-    @app.exception_handler(UserError)
-    async def refused(request: Request, refusal: UserError) -> Response:
-        return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
+    app.exception_handler(UserError)(_refused)
 
     @app.exception_handler(DatabaseFault)
     async def unreachable(request: Request, fault: DatabaseFault) -> Response:
-        return await refused(request, fault.refusal())
+        return await _refused(request, fault.refusal())
 
     @app.exception_handler(OSError)
     async def unwritable(request: Request, error: OSError) -> Response:
         if (refusal := file_fault(error)) is None:
             raise error
-        return await refused(request, refusal)
+        return await _refused(request, refusal)
 
     @app.exception_handler(SignInNeeded)
     async def sign_in(request: Request, _: SignInNeeded) -> Response:
@@ -212,7 +201,7 @@ def _errors(app: FastAPI) -> None:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])
         refusal = UserError(str(first["msg"]).lower(), field=field, fix="see /openapi.json")
-        return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
+        return await _refused(request, refusal)
 
     @app.exception_handler(HTTPException)
     async def missing(request: Request, error: HTTPException) -> Response:
@@ -221,9 +210,13 @@ def _errors(app: FastAPI) -> None:
             fix="check the address",
             kind=Refused.NOT_FOUND if error.status_code == 404 else Refused.INVALID,
         )
-        answer = problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
+        answer = await _refused(request, refusal)
         answer.status_code = error.status_code
         return answer
+
+
+async def _refused(request: Request, refusal: UserError) -> Response:
+    return problem(refusal) if _is_api(request) else await pages.refusal_page(request, refusal)
 
 
 def _is_api(request: Request) -> bool:

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from rapport.model.base import Refused, UserError
 from starters.http.auth import UnauthorizedError
+from starters.http.bounds import TooLargeError
 from starters.http.limits import TooManyRequestsError
 
 STATUS = {
@@ -19,15 +20,21 @@ STATUS = {
     Refused.FORBIDDEN: HTTPStatus.FORBIDDEN,
 }
 
+_BY_CLASS = (
+    (UnauthorizedError, HTTPStatus.UNAUTHORIZED),
+    (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
+    (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+)
+"""The statuses that one refusal alone has."""
+
 RETRY_SECONDS: Final = 10
 """When a program may ask again for what a part that does not answer kept from it."""
 
 
 def status_of(refusal: UserError) -> HTTPStatus:
     """The HTTP status that tells a refusal's kind."""
-    if isinstance(refusal, UnauthorizedError):
-        return HTTPStatus.UNAUTHORIZED
-    return HTTPStatus.TOO_MANY_REQUESTS if isinstance(refusal, TooManyRequestsError) else STATUS[refusal.kind]
+    known = (status for kind, status in _BY_CLASS if isinstance(refusal, kind))
+    return next(known, STATUS[refusal.kind])
 
 
 def headers_of(refusal: UserError) -> dict[str, str]:

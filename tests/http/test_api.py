@@ -184,7 +184,7 @@ async def test_what_is_not_a_document_is_refused(api: httpx.AsyncClient, raw: by
 async def test_a_body_over_the_limit_is_refused(api: httpx.AsyncClient) -> None:
     """Two megabytes are refused before they are read."""
     answer = await api.post("/v1/onboardings", content=b" " * 2_000_000)
-    assert answer.status_code == 422
+    assert answer.status_code == 413
     assert "larger than 1 MB" in answer.json()["detail"]
 
 
