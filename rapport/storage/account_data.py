@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
-from sqlalchemy import Table, delete, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select
 
 from rapport.model.account_data import (
     EVERYONE,
@@ -20,10 +20,12 @@ from rapport.model.account_data import (
     Sample,
     Win,
     WrittenIncident,
+    WrittenProject,
     WrittenRoadmapItem,
     WrittenSample,
+    WrittenWin,
 )
-from rapport.model.base import Refused, UserError
+from rapport.model.base import InputModel, Refused, UserError
 from rapport.model.reading import together
 from rapport.model.sheets import SheetRow
 from rapport.rules.calendar import whole_days
@@ -43,6 +45,7 @@ from rapport.storage.tables import (
 )
 
 T = TypeVar("T", Incident, Project, Win)
+Span = Callable[[date, date, str], ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,24 @@ class Noun(Generic[T]):
 
     Attributes:
         name: How a person calls one, which is its command as well.
+        written: How a person or a program writes one.
+        past: Its fields that cannot lie ahead.
+        within: Which of them belong to the days from one to another, both included, of a zone.
+        order: How they follow each other.
     """
 
     name: str
     shown: type[T]
     row: type[Any]
+    written: type[InputModel]
+    past: tuple[str, ...]
+    within: Span
+    order: ColumnElement[Any]
+
+    @property
+    def plural(self) -> str:
+        """How a person calls several, which is their path as well."""
+        return f"{self.name}s"
 
     @property
     def table(self) -> Table:
@@ -63,12 +79,30 @@ class Noun(Generic[T]):
         return cast("Table", self.row.__table__)
 
 
-INCIDENTS: Final = Noun("incident", Incident, IncidentRow)
-PROJECTS: Final = Noun("project", Project, ProjectRow)
-WINS: Final = Noun("win", Win, WinRow)
+def _went_on(since: date, until: date, zone: str) -> ColumnElement[bool]:
+    days = whole_days(since, until, zone)
+    over = or_(IncidentRow.ended.is_(None), IncidentRow.ended > days.start, IncidentRow.began >= days.start)
+    return and_(IncidentRow.began < days.end, over)
+
+
+def _not_over(since: date, *_: object) -> ColumnElement[bool]:
+    return or_(ProjectRow.ends.is_(None), ProjectRow.ends >= since)
+
+
+def _of_these_days(since: date, until: date, *_: object) -> ColumnElement[bool]:
+    return WinRow.day.between(since, until)
+
 
 _FAR_PAST: Final = date(2000, 1, 1)
 _FAR_FUTURE: Final = date(2099, 12, 31)
+
+INCIDENTS: Final = Noun(
+    "incident", Incident, IncidentRow, WrittenIncident, ("began", "ended"), _went_on, IncidentRow.began.expression
+)
+PROJECTS: Final = Noun(
+    "project", Project, ProjectRow, WrittenProject, (), _not_over, func.coalesce(ProjectRow.starts, _FAR_FUTURE)
+)
+WINS: Final = Noun("win", Win, WinRow, WrittenWin, ("day",), _of_these_days, WinRow.day.expression)
 
 
 # Reading
@@ -88,10 +122,10 @@ async def evidence(connection: Connection, account: str, since: date, until: dat
         since=since,
         until=until,
         usage=await usage(connection, account, since, until),
-        incidents=await incidents(connection, account, since, until, zone),
-        projects=await projects(connection, account, since),
+        incidents=await listed(connection, INCIDENTS, account, since, until, zone),
+        projects=await listed(connection, PROJECTS, account, since, until, zone),
         roadmap=await roadmap(connection, account),
-        wins=await wins(connection, account, since, until),
+        wins=await listed(connection, WINS, account, since, until, zone),
         blockers=await open_blockers(connection, account),
         cases=await support_case.questions(connection, account, since, until, zone),
     )
@@ -123,40 +157,22 @@ async def usage(
     )
 
 
-async def incidents(
-    connection: Connection, account: str, since: date = _FAR_PAST, until: date = _FAR_FUTURE, zone: str = "UTC"
-) -> tuple[Incident, ...]:
-    """The incidents that went on in these days of a zone, the earliest first."""
-    days = whole_days(since, until, zone)
-    query = (
-        select(IncidentRow.__table__)
-        .where(IncidentRow.account == account, IncidentRow.began < days.end)
-        .where(or_(IncidentRow.ended.is_(None), IncidentRow.ended > days.start, IncidentRow.began >= days.start))
-        .order_by(IncidentRow.began, IncidentRow.id)
-    )
-    return tuple(Incident.model_validate(row._mapping) for row in await connection.execute(query))
+async def listed(
+    connection: Connection,
+    noun: Noun[T],
+    account: str,
+    since: date = _FAR_PAST,
+    until: date = _FAR_FUTURE,
+    zone: str = "UTC",
+) -> tuple[T, ...]:
+    """An account's incidents, projects or wins of these days of a zone, in their order.
 
-
-async def projects(connection: Connection, account: str, since: date = _FAR_PAST) -> tuple[Project, ...]:
-    """The projects that were not over before a day, in the order in which they start; those without a start last."""
-    query = (
-        select(ProjectRow.__table__)
-        .where(ProjectRow.account == account, or_(ProjectRow.ends.is_(None), ProjectRow.ends >= since))
-        .order_by(func.coalesce(ProjectRow.starts, _FAR_FUTURE), ProjectRow.id)
-    )
-    return tuple(Project.model_validate(row._mapping) for row in await connection.execute(query))
-
-
-async def wins(
-    connection: Connection, account: str, since: date = _FAR_PAST, until: date = _FAR_FUTURE
-) -> tuple[Win, ...]:
-    """The wins of these days, the earliest first."""
-    query = (
-        select(WinRow.__table__)
-        .where(WinRow.account == account, WinRow.day.between(since, until))
-        .order_by(WinRow.day, WinRow.id)
-    )
-    return tuple(Win.model_validate(row._mapping) for row in await connection.execute(query))
+    These are the incidents that went on in them, the projects that were not over before them, and the wins of them.
+    """
+    columns = noun.table.columns
+    query = select(noun.table).where(columns.account == account, noun.within(since, until, zone))
+    found = await connection.execute(query.order_by(noun.order, columns.id))
+    return tuple(noun.shown.model_validate(row._mapping) for row in found)
 
 
 async def roadmap(connection: Connection, account: str) -> tuple[RoadmapItem, ...]:

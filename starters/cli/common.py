@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -20,9 +21,10 @@ from rapport.model.meeting import Receipt
 from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
 from starters.installation import os_user, services
-from starters.services import Actor, Services
+from starters.services import LATER, Actor, Services
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 EXIT: Final = {
     Refused.INVALID: 2,
@@ -97,6 +99,58 @@ def with_office(data: Path | None, work: Callable[[Services], Awaitable[T]], *, 
             return await work(parts)
 
     return finish(opened(), as_json=as_json)
+
+
+def command(
+    app: typer.Typer, name: str | None = None, *, show: str | Callable[..., str | None], help: str | None = None
+) -> Callable[[F], F]:
+    """Make a command of what is to be done in an installation: it is opened, and what comes of it is shown.
+
+    The work takes `services`; where it takes `actor` as well, the command has `--as`. Every command has `--data` and
+    `--json`, of which it is told where it asks for it.
+
+    Args:
+        name: Its name, where it is not the work's.
+        help: What it does, where the work has no docstring.
+        show: What is said once it is done, or prints what it gives, or gives what is said of it; of the command's
+            arguments it is handed those that it names.
+    """
+    shown_by = (lambda _: show) if isinstance(show, str) else show
+
+    def decorate(work: F) -> F:
+        made = {"services", "actor"}
+        # What a command is handed is not the command line's to know.
+        work.__annotations__ = {one: of for one, of in work.__annotations__.items() if one not in {*made, "return"}}
+        given = inspect.signature(work, eval_str=True)
+        acts, asks = "actor" in given.parameters, "json" in given.parameters
+        named = [one for one in inspect.signature(shown_by).parameters if one in given.parameters]
+        options = {"as_": (As, None) if acts else None, "data": (Data, None), "json": (Json, False)}
+        parameters = [one for one in given.parameters.values() if one.name not in {*made, *options}]
+        parameters += [
+            inspect.Parameter(one, inspect.Parameter.KEYWORD_ONLY, annotation=of[0], default=of[1])
+            for one, of in options.items()
+            if of is not None
+        ]
+
+        def run(*, data: Path | None, json: bool, as_: str | None = None, **said: Any) -> None:
+            async def done(parts: Services) -> Any:
+                actor = {"actor": acting(parts, as_)} if acts else {}
+                return await work(services=parts, **actor, **({"json": json} if asks else {}), **said)
+
+            answer = with_office(data, done, as_json=json)
+            if json:
+                print_json(answer)
+            elif isinstance(answer, Receipt) and answer.outcome == LATER:
+                out.print(f"{LATER.capitalize()}.")
+            elif text := shown_by(answer, **{one: said[one] for one in named}):
+                out.print(text)
+
+        run.__signature__ = given.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        app.command(name or work.__name__.rstrip("_"), help=help or inspect.getdoc(work))(run)
+        return work
+
+    return decorate
 
 
 def counted(receipt: Receipt) -> Receipt:

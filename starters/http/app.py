@@ -199,7 +199,8 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"][1:])
+        # All that can be wrong with a body is told by its reader, except that there is none.
+        field = ".".join(str(part) for part in first["loc"][1:]) or "body"
         refusal = UserError(str(first["msg"]).lower(), field=field, fix="see /openapi.json")
         return await _refused(request, refusal)
 

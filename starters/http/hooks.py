@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from rapport.model.base import InputModel, Instant, Refused
-from rapport.model.reading import MAX_BYTES, read_json
+from rapport.model.reading import MAX_BYTES
+from starters.http.api.bodies import BodyRoute, Json
 from starters.http.auth import TheServices, UnauthorizedError
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.token import webhook_secret
 
-router = APIRouter(prefix="/v1/hooks", tags=["hooks"])
+router = APIRouter(prefix="/v1/hooks", tags=["hooks"], route_class=BodyRoute)
 
 
 class ContractSigned(InputModel):
@@ -25,23 +26,28 @@ class ContractSigned(InputModel):
     data: StartRequest
 
 
-@router.post("/contract-signed", status_code=202)
-async def contract_signed(request: Request, services: TheServices) -> Started:
-    """Start the onboarding of a signed contract.
+async def signed(request: Request, services: TheServices) -> None:
+    """Refuse a body that nobody signed whom we know, as Standard Webhooks says; one that is too large is not hashed.
 
-    The signature is checked as Standard Webhooks says. A repeated or late event is harmless: a contract starts once.
+    Raises:
+        Unauthorized: Its signature does not fit, or is more than five minutes old.
     """
     body = await request.body()
-    if len(body) <= MAX_BYTES:
-        try:
-            Webhook(webhook_secret(services)).verify(body, dict(request.headers), json_parse=False)
-        # A signature of another form, and a body that is no text, are ValueErrors of whoever reads them.
-        except (WebhookVerificationError, ValueError):
-            raise UnauthorizedError(
-                "the signature does not fit",
-                field="webhook-signature",
-                fix="sign with the secret of `rapport token webhook-secret`, by Standard Webhooks, within five minutes",
-                kind=Refused.FORBIDDEN,
-            ) from None
-    event = read_json(ContractSigned, body)
+    if len(body) > MAX_BYTES:
+        return
+    try:
+        Webhook(webhook_secret(services)).verify(body, dict(request.headers), json_parse=False)
+    # A signature of another form, and a body that is no text, are ValueErrors of whoever reads them.
+    except (WebhookVerificationError, ValueError):
+        raise UnauthorizedError(
+            "the signature does not fit",
+            field="webhook-signature",
+            fix="sign with the secret of `rapport token webhook-secret`, by Standard Webhooks, within five minutes",
+            kind=Refused.FORBIDDEN,
+        ) from None
+
+
+@router.post("/contract-signed", status_code=202, dependencies=[Depends(signed)])
+async def contract_signed(event: Json[ContractSigned], services: TheServices) -> Started:
+    """Start the onboarding of a signed contract. A repeated or late event is harmless: a contract starts once."""
     return await onboarding.start(services, event.data)

@@ -17,16 +17,14 @@ from rapport.model.account_data import (
     RoadmapItem,
     Win,
     WrittenIncident,
-    WrittenProject,
     WrittenRoadmapItem,
     WrittenSample,
-    WrittenWin,
 )
 from rapport.model.base import InputModel, Refused, UserError
 from rapport.model.projection import TimelineEvent
 from rapport.model.sheets import SheetRow, refuse_repeats
 from rapport.storage import account as accounts, account_data, timeline
-from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun
+from rapport.storage.account_data import INCIDENTS, Noun
 from rapport.storage.database import Connection
 from starters.services import Actor, Services, member_named, present, submission
 
@@ -72,31 +70,13 @@ async def usage(services: Services, account: str) -> tuple[MetricSeries, ...]:
     return await _of(services, account, account_data.usage)
 
 
-async def incidents(services: Services, account: str) -> tuple[Incident, ...]:
-    """Every incident of an account, the earliest first.
+async def listed(services: Services, noun: Noun[T], account: str) -> tuple[T, ...]:
+    """Every incident, project or win of an account, also those that are over, in their order.
 
     Raises:
         UserError: There is no such account.
     """
-    return await _of(services, account, account_data.incidents)
-
-
-async def projects(services: Services, account: str) -> tuple[Project, ...]:
-    """Every project of an account, also those that are over.
-
-    Raises:
-        UserError: There is no such account.
-    """
-    return await _of(services, account, account_data.projects)
-
-
-async def wins(services: Services, account: str) -> tuple[Win, ...]:
-    """Every win of an account, the earliest first.
-
-    Raises:
-        UserError: There is no such account.
-    """
-    return await _of(services, account, account_data.wins)
+    return await _of(services, account, lambda connection, key: account_data.listed(connection, noun, key))
 
 
 async def roadmap(services: Services) -> list[WrittenRoadmapItem]:
@@ -140,55 +120,22 @@ async def add_usage(
     return kept
 
 
-async def add_incidents(
-    services: Services, account: str, rows: Sequence[SheetRow[WrittenIncident]], actor: Actor
+async def add(
+    services: Services, noun: Noun[T], account: str, rows: Sequence[SheetRow[Any]], actor: Actor
 ) -> ImportResult:
-    """Bring incidents up to what is given. An end that is known stays where nothing is said of it.
+    """Bring incidents, projects or wins up to what is given. An end that is known stays where nothing is said of it.
 
     Raises:
-        UserError: There is no such account or member, an id stands twice, or a time lies ahead.
+        UserError: There is no such account or member, an id stands twice, or what is past lies ahead.
     """
-    _refuse_future(rows, "began")
-    _refuse_future(rows, "ended")
-    return await _add(services, INCIDENTS, account, rows, actor)
-
-
-async def add_projects(
-    services: Services, account: str, rows: Sequence[SheetRow[WrittenProject]], actor: Actor
-) -> ImportResult:
-    """Bring projects up to what is given.
-
-    Raises:
-        UserError: There is no such account or member, or an id stands twice.
-    """
-    return await _add(services, PROJECTS, account, rows, actor)
-
-
-async def add_wins(
-    services: Services, account: str, rows: Sequence[SheetRow[WrittenWin]], actor: Actor
-) -> ImportResult:
-    """Bring wins up to what is given.
-
-    Raises:
-        UserError: There is no such account or member, an id stands twice, or a day lies ahead.
-    """
-    _refuse_future(rows, "day")
-    return await _add(services, WINS, account, rows, actor)
-
-
-async def _add(
-    services: Services,
-    noun: Noun[T],
-    account: str,
-    rows: Sequence[SheetRow[Any]],
-    actor: Actor,
-) -> ImportResult:
+    for field in noun.past:
+        _refuse_future(rows, field)
     refuse_repeats(rows, lambda one: one.id, "id", "id")
     by = await member_named(services, actor)
     async with services.store.writing() as connection:
         kept, told = await account_data.put(connection, noun, account, rows)
         lines = [f"{one.id}: {one.title}" for one in told]
-        await _tell(connection, actor, by.id, f"{noun.name}s", account, kept, lines)
+        await _tell(connection, actor, by.id, noun.plural, account, kept, lines)
     return kept
 
 
@@ -291,7 +238,7 @@ async def remove(services: Services, noun: Noun[T], account: str, id_: str, acto
     kept = ImportResult(removed=1)
     async with services.store.writing() as connection:
         gone = await account_data.remove(connection, noun, account, id_)
-        await _tell(connection, actor, by.id, f"{noun.name}s", account, kept, [f"{id_}: {gone.title}"])
+        await _tell(connection, actor, by.id, noun.plural, account, kept, [f"{id_}: {gone.title}"])
     return kept
 
 

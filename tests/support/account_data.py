@@ -12,6 +12,7 @@ from rapport.model.account_data import (
     WrittenWin,
 )
 from rapport.model.sheets import SheetRow
+from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS
 from starters.services import Services, present
 from starters.use_cases import account_data
 from tests.conftest import TAM
@@ -44,9 +45,9 @@ async def informed(services: Services, account: str) -> None:
             id="INC-2077", title="Satellite in Milan is silent", severity=3, began=now - timedelta(hours=5)
         ),
     ]
-    await account_data.add_incidents(services, account, [SheetRow(one) for one in incidents], TAM)
+    await account_data.add(services, INCIDENTS, account, [SheetRow(one) for one in incidents], TAM)
     project = WrittenProject(id="SHOP-1", title="The shop moves to Kubernetes", starts=today + timedelta(days=30))
-    await account_data.add_projects(services, account, [SheetRow(project)], TAM)
+    await account_data.add(services, PROJECTS, account, [SheetRow(project)], TAM)
     item = WrittenRoadmapItem(
         id="R-17",
         title="Checks from inside a cluster",
@@ -56,4 +57,4 @@ async def informed(services: Services, account: str) -> None:
     )
     await account_data.add_roadmap(services, [SheetRow(item)], TAM)
     win = WrittenWin(id="W-1", title="A slow payment page was found", day=today - timedelta(days=12))
-    await account_data.add_wins(services, account, [SheetRow(win)], TAM)
+    await account_data.add(services, WINS, account, [SheetRow(win)], TAM)

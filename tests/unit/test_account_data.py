@@ -214,11 +214,11 @@ async def test_what_was_wrong_is_taken_away(services: Services) -> None:
 
 async def test_an_incident_is_kept_corrected_and_closed(services: Services) -> None:
     """An incident goes on until someone says when it ended; the same end again changes nothing, another is refused."""
-    assert await account_data.add_incidents(
-        services, "versayce", rows(WrittenIncident, incident()), TAM
+    assert await account_data.add(
+        services, INCIDENTS, "versayce", rows(WrittenIncident, incident()), TAM
     ) == ImportResult(new=1)
     worse = rows(WrittenIncident, incident(severity=1))
-    assert await account_data.add_incidents(services, "versayce", worse, TAM) == ImportResult(changed=1)
+    assert await account_data.add(services, INCIDENTS, "versayce", worse, TAM) == ImportResult(changed=1)
     began = datetime(2026, 11, 2, 10, tzinfo=UTC)
     await refused(
         account_data.close_incident(services, "versayce", "INC-1", TAM, began - timedelta(seconds=1)), "ended"
@@ -241,30 +241,30 @@ async def test_an_incident_is_kept_corrected_and_closed(services: Services) -> N
 async def test_an_older_export_does_not_open_an_incident_again(services: Services) -> None:
     """What is silent about the end leaves it as it is known, and cannot move the beginning past it."""
     whole = incident(ended="2026-11-02T10:40:00Z")
-    await account_data.add_incidents(services, "versayce", rows(WrittenIncident, whole), TAM)
-    assert await account_data.add_incidents(
-        services, "versayce", rows(WrittenIncident, incident()), TAM
+    await account_data.add(services, INCIDENTS, "versayce", rows(WrittenIncident, whole), TAM)
+    assert await account_data.add(
+        services, INCIDENTS, "versayce", rows(WrittenIncident, incident()), TAM
     ) == ImportResult(unchanged=1)
     late = rows(WrittenIncident, incident(began="2026-11-02T11:00:00Z"))
-    await refused(account_data.add_incidents(services, "versayce", late, TAM), "records[0].began")
+    await refused(account_data.add(services, INCIDENTS, "versayce", late, TAM), "records[0].began")
 
 
 async def test_what_is_recorded_by_id_is_brought_up_to_date(services: Services) -> None:
     """Projects and wins are recognised by their id in their account; whom a file does not name stays."""
     given = [{"id": "P-1", "title": "Search", "starts": "2026-12-01"}, {"id": "P-2", "title": "Shop"}]
-    assert await account_data.add_projects(services, "versayce", rows(WrittenProject, *given), TAM) == ImportResult(
+    assert await account_data.add(services, PROJECTS, "versayce", rows(WrittenProject, *given), TAM) == ImportResult(
         new=2
     )
     moved = {"id": "P-1", "title": "Search", "starts": "2027-01-11", "ends": "2027-03-01"}
-    assert await account_data.add_projects(services, "versayce", rows(WrittenProject, moved), TAM) == ImportResult(
+    assert await account_data.add(services, PROJECTS, "versayce", rows(WrittenProject, moved), TAM) == ImportResult(
         changed=1
     )
-    assert [(one.id, str(one.starts)) for one in await account_data.projects(services, "versayce")] == [
+    assert [(one.id, str(one.starts)) for one in await account_data.listed(services, PROJECTS, "versayce")] == [
         ("P-1", "2027-01-11"),
         ("P-2", "None"),
     ]
     win = {"id": "W-1", "title": "Slow page found", "day": "2026-11-02"}
-    assert await account_data.add_wins(services, "versayce", rows(WrittenWin, win), TAM) == ImportResult(new=1)
+    assert await account_data.add(services, WINS, "versayce", rows(WrittenWin, win), TAM) == ImportResult(new=1)
     assert await account_data.remove(services, PROJECTS, "versayce", "P-2", TAM) == ImportResult(removed=1)
     assert await account_data.remove(services, WINS, "versayce", "W-1", TAM) == ImportResult(removed=1)
     for noun in NOUNS:
@@ -284,7 +284,7 @@ async def test_what_is_recorded_by_id_is_brought_up_to_date(services: Services) 
 async def test_a_long_import_is_one_entry_that_names_the_first_few(services: Services) -> None:
     """However many records come in at once, the timeline has one entry, short enough to read."""
     given = [{"id": f"W-{index:03}", "title": "A win", "day": "2026-11-02"} for index in range(200)]
-    await account_data.add_wins(services, "versayce", rows(WrittenWin, *given), TAM)
+    await account_data.add(services, WINS, "versayce", rows(WrittenWin, *given), TAM)
     ((what, said),) = await told(services)
     assert what.endswith("200 new")
     assert said is not None
@@ -362,10 +362,10 @@ async def test_a_roadmap_that_contradicts_itself_is_refused(
 def every(services: Services, account: str, actor: Actor) -> Iterable[Any]:
     """Each way to give data of an account."""
     yield account_data.add_usage(services, account, rows(WrittenSample, sample()), actor)
-    yield account_data.add_incidents(services, account, rows(WrittenIncident, incident()), actor)
-    yield account_data.add_projects(services, account, rows(WrittenProject, {"id": "P-1", "title": "Search"}), actor)
-    yield account_data.add_wins(
-        services, account, rows(WrittenWin, {"id": "W-1", "title": "X", "day": "2026-11-02"}), actor
+    yield account_data.add(services, INCIDENTS, account, rows(WrittenIncident, incident()), actor)
+    yield account_data.add(services, PROJECTS, account, rows(WrittenProject, {"id": "P-1", "title": "Search"}), actor)
+    yield account_data.add(
+        services, WINS, account, rows(WrittenWin, {"id": "W-1", "title": "X", "day": "2026-11-02"}), actor
     )
     yield account_data.close_incident(services, account, "INC-1", actor)
     yield account_data.remove_usage(services, account, "checks a day", actor)
@@ -378,13 +378,9 @@ async def test_nothing_is_kept_of_an_account_that_nobody_knows(services: Service
     before = await dump(services.store)
     for call in every(services, "nobody", TAM):
         await refused(call, "account", Refused.NOT_FOUND)
-    for read in (
-        account_data.usage,
-        account_data.incidents,
-        account_data.projects,
-        account_data.wins,
-        account_data.roadmap_of,
-    ):
+    for noun in NOUNS:
+        await refused(account_data.listed(services, noun, "nobody"), "account", Refused.NOT_FOUND)
+    for read in (account_data.usage, account_data.roadmap_of):
         await refused(read(services, "nobody"), "account", Refused.NOT_FOUND)
     await refused(account_data.known(services, "nobody"), "account", Refused.NOT_FOUND)
     assert await dump(services.store) == before
@@ -406,19 +402,19 @@ async def test_what_has_not_come_yet_was_not_measured(services: Services) -> Non
         account_data.add_usage(services, "versayce", rows(WrittenSample, sample(day=ahead)), TAM), "records[0].day"
     )
     win = {"id": "W-1", "title": "X", "day": ahead}
-    await refused(account_data.add_wins(services, "versayce", rows(WrittenWin, win), TAM), "records[0].day")
+    await refused(account_data.add(services, WINS, "versayce", rows(WrittenWin, win), TAM), "records[0].day")
     for field, one in (("began", incident(began=soon)), ("ended", incident(ended=soon))):
         await refused(
-            account_data.add_incidents(services, "versayce", rows(WrittenIncident, one), TAM), f"records[0].{field}"
+            account_data.add(services, INCIDENTS, "versayce", rows(WrittenIncident, one), TAM), f"records[0].{field}"
         )
     project = {"id": "P-1", "title": "Search", "starts": ahead}
-    assert (await account_data.add_projects(services, "versayce", rows(WrittenProject, project), TAM)).new == 1
+    assert (await account_data.add(services, PROJECTS, "versayce", rows(WrittenProject, project), TAM)).new == 1
 
 
 async def test_an_id_that_stands_twice_is_refused(services: Services) -> None:
     """Of two records of one id, or one metric and day, nobody knows which counts."""
     twice = rows(WrittenIncident, incident(), incident(severity=1))
-    await refused(account_data.add_incidents(services, "versayce", twice, TAM), "records[1].id")
+    await refused(account_data.add(services, INCIDENTS, "versayce", twice, TAM), "records[1].id")
     same = rows(WrittenSample, sample(1), sample(2, metric="Checks a day"))
     await refused(account_data.add_usage(services, "versayce", same, TAM), "records[1].day")
 
@@ -442,7 +438,7 @@ async def test_evidence_is_of_its_days_both_included(services: Services) -> None
     days = ["2026-11-01", "2026-11-02", "2026-11-08", "2026-11-09"]
     await account_data.add_usage(services, "versayce", rows(WrittenSample, *(sample(day=day) for day in days)), TAM)
     won = [{"id": f"W-{day}", "title": "A win", "day": day} for day in days]
-    await account_data.add_wins(services, "versayce", rows(WrittenWin, *won), TAM)
+    await account_data.add(services, WINS, "versayce", rows(WrittenWin, *won), TAM)
     # The TAM is in Zurich, an hour ahead of UTC in November.
     spans = {
         "over-before": ("2026-11-01T10:00:00Z", "2026-11-01T23:00:00Z"),
@@ -453,14 +449,14 @@ async def test_evidence_is_of_its_days_both_included(services: Services) -> None
         "all-along": ("2026-10-01T00:00:00Z", None),
     }
     felt = [incident(id=id_, began=began, ended=ended) for id_, (began, ended) in spans.items()]
-    await account_data.add_incidents(services, "versayce", rows(WrittenIncident, *felt), TAM)
+    await account_data.add(services, INCIDENTS, "versayce", rows(WrittenIncident, *felt), TAM)
     planned = [
         {"id": "over", "title": "X", "starts": "2026-10-01", "ends": "2026-11-01"},
         {"id": "last-day", "title": "X", "starts": "2026-10-01", "ends": "2026-11-02"},
         {"id": "ahead", "title": "X", "starts": "2027-02-01"},
         {"id": "some-day", "title": "X"},
     ]
-    await account_data.add_projects(services, "versayce", rows(WrittenProject, *planned), TAM)
+    await account_data.add(services, PROJECTS, "versayce", rows(WrittenProject, *planned), TAM)
     found = await account_data.known(services, "versayce", *week)
     assert [str(one.day) for one in found.usage[0].samples] == days[1:3]
     assert [str(one.day) for one in found.wins] == days[1:3]

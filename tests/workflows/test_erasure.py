@@ -16,6 +16,7 @@ from rapport.model.gap import NewGap
 from rapport.model.message import MessageState
 from rapport.model.minutes import NewBlocker
 from rapport.model.sheets import SheetRow
+from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS
 from rapport.storage.tables import Base, SubmissionRow
 from starters.use_cases import (
     account_data,
@@ -92,9 +93,9 @@ async def spoken_of(installation: Installation) -> None:
     item = WrittenRoadmapItem(
         id="R-1", title="Asked for by luca bianchi", expected="2027", account="versayce", touches="Bianchi needs it"
     )
-    await account_data.add_incidents(services, "versayce", [SheetRow(incident)], TAM)
-    await account_data.add_projects(services, "versayce", [SheetRow(project)], TAM)
-    await account_data.add_wins(services, "versayce", [SheetRow(win)], TAM)
+    await account_data.add(services, INCIDENTS, "versayce", [SheetRow(incident)], TAM)
+    await account_data.add(services, PROJECTS, "versayce", [SheetRow(project)], TAM)
+    await account_data.add(services, WINS, "versayce", [SheetRow(win)], TAM)
     await account_data.add_roadmap(services, [SheetRow(item)], TAM)
     for_all = WrittenRoadmapItem(id="R-2", title="Luca Bianchi’s idea", expected="2028", account="*", touches="All")
     await account_data.add_roadmap(services, [SheetRow(for_all)], TAM)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field
+from fastapi import Query, Request, Response
 
 from rapport.model.account import AccountFile, WrittenWork
-from rapport.model.base import Email, InputModel, Instant, Prose
+from rapport.model.base import InputModel, Instant, Prose
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.storage.timeline import Verified
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, Json, Nothing, api_router
+from starters.http.auth import Bearer, TheServices, api_actor
 from starters.use_cases import (
     account as accounts,
     audit,
@@ -31,21 +30,14 @@ from starters.use_cases.message import Edit, MailStatus, MessageLine, MessageSho
 from starters.use_cases.onboarding import Started, StartRequest, Status
 from starters.use_cases.timeline import EntryShown
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+router = api_router()
 
 _BYTES: Final = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
-
-
-class WorkBody(WrittenWork):
-    """What is newly known of a contact's work, by a member."""
-
-    as_: Annotated[Email, Field(alias="as")]
 
 
 class VoteBody(InputModel):
     """An answer to a poll on a person's behalf. `as` is their address."""
 
-    as_: Annotated[Email, Field(alias="as")]
     slots: tuple[str, ...]
     round: int | None = None
 
@@ -53,27 +45,18 @@ class VoteBody(InputModel):
 class BookBody(InputModel):
     """A meeting's time, set by a member."""
 
-    as_: Annotated[Email, Field(alias="as")]
     start: Instant
 
 
 class ReportBody(InputModel):
     """That nobody came to a meeting, said by a member."""
 
-    as_: Annotated[Email, Field(alias="as")]
     note: Prose | None = None
-
-
-class EditBody(Edit):
-    """A draft's new words, by a member."""
-
-    as_: Annotated[Email, Field(alias="as")]
 
 
 class KeysBody(InputModel):
     """A member's word on drafts."""
 
-    as_: Annotated[Email, Field(alias="as")]
     keys: tuple[str, ...]
     reason: Prose | None = None
 
@@ -81,21 +64,14 @@ class KeysBody(InputModel):
 class ResolveBody(InputModel):
     """What becomes of an email that failed, or may not have arrived."""
 
-    as_: Annotated[Email, Field(alias="as")]
     how: Resolution
     reason: Prose | None = None
 
 
-class SwitchBody(InputModel):
-    """Who throws the switch."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-@router.post("/onboardings", openapi_extra=schema(StartRequest))
-async def start_onboarding(request: Request, response: Response, services: TheServices) -> Started:
+@router.post("/onboardings")
+async def start_onboarding(body: Json[StartRequest], response: Response, services: TheServices) -> Started:
     """Start the onboarding of a signed contract, or give the one that it has started."""
-    started = await onboarding.start(services, await read_body(request, StartRequest))
+    started = await onboarding.start(services, body)
     response.status_code = 201 if started.created else 200
     return started
 
@@ -112,10 +88,10 @@ async def list_accounts(services: TheServices) -> list[AccountLine]:
     return await accounts.portfolio(services)
 
 
-@router.put("/accounts", openapi_extra=schema(AccountFile))
-async def import_account(request: Request, services: TheServices) -> AccountShown:
+@router.put("/accounts")
+async def import_account(body: Json[AccountFile], services: TheServices) -> AccountShown:
     """Bring an account and its people up to what a document says."""
-    return await accounts.import_account(services, await read_body(request, AccountFile))
+    return await accounts.import_account(services, body)
 
 
 @router.get("/accounts/{account}")
@@ -124,14 +100,12 @@ async def show_account(account: str, services: TheServices) -> AccountShown:
     return await accounts.show(services, account)
 
 
-@router.patch("/accounts/{account}/contacts/{email}", openapi_extra=schema(WorkBody))
+@router.patch("/accounts/{account}/contacts/{email}")
 async def edit_contact(
-    account: str, email: str, request: Request, services: TheServices, token: Bearer
+    account: str, email: str, said: By[WrittenWork], services: TheServices, token: Bearer
 ) -> ContactEdited:
     """Record what is known of a contact's work, or their new address."""
-    body = await read_body(request, WorkBody)
-    change = WrittenWork.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
-    return await accounts.edit_contact(services, account, email, change, api_actor(services, token, body.as_))
+    return await accounts.edit_contact(services, account, email, said.body, said.by(services, token))
 
 
 @router.get("/accounts/{account}/timeline")
@@ -162,25 +136,22 @@ async def show_meeting(
     return await meeting.show(services, account, step, as_ or "")
 
 
-@router.post("/accounts/{account}/meetings/{step}/vote", openapi_extra=schema(VoteBody))
-async def vote(account: str, step: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/accounts/{account}/meetings/{step}/vote")
+async def vote(account: str, step: str, said: By[VoteBody], services: TheServices, token: Bearer) -> Receipt:
     """Answer a poll on a person's behalf."""
-    body = await read_body(request, VoteBody)
-    return await meeting.vote(services, account, step, body.slots, api_actor(services, token, body.as_), body.round)
+    return await meeting.vote(services, account, step, said.body.slots, said.by(services, token), said.body.round)
 
 
-@router.post("/accounts/{account}/meetings/{step}/book", openapi_extra=schema(BookBody))
-async def book(account: str, step: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/accounts/{account}/meetings/{step}/book")
+async def book(account: str, step: str, said: By[BookBody], services: TheServices, token: Bearer) -> Receipt:
     """Set a meeting's time by hand, or move it."""
-    body = await read_body(request, BookBody)
-    return await meeting.book(services, account, step, body.start, api_actor(services, token, body.as_))
+    return await meeting.book(services, account, step, said.body.start, said.by(services, token))
 
 
-@router.post("/accounts/{account}/meetings/{step}/no-show", openapi_extra=schema(ReportBody))
-async def no_show(account: str, step: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/accounts/{account}/meetings/{step}/no-show")
+async def no_show(account: str, step: str, said: By[ReportBody], services: TheServices, token: Bearer) -> Receipt:
     """Say that nobody came; new times are offered."""
-    body = await read_body(request, ReportBody)
-    return await meeting.report(services, account, step, "no_show", api_actor(services, token, body.as_), body.note)
+    return await meeting.report(services, account, step, "no_show", said.by(services, token), said.body.note)
 
 
 @router.get("/messages/{key:path}")
@@ -189,18 +160,16 @@ async def show_message(key: str, services: TheServices) -> MessageShown:
     return await message.show(services, key)
 
 
-@router.post("/messages/{key:path}/resolve", openapi_extra=schema(ResolveBody))
-async def resolve_message(key: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/messages/{key:path}/resolve")
+async def resolve_message(key: str, said: By[ResolveBody], services: TheServices, token: Bearer) -> Receipt:
     """Settle an email that failed, or that may not have arrived: it arrived, send it again, or told another way."""
-    body = await read_body(request, ResolveBody)
-    return await undelivered.resolve(services, key, body.how, api_actor(services, token, body.as_), body.reason)
+    return await undelivered.resolve(services, key, said.body.how, said.by(services, token), said.body.reason)
 
 
-@router.post("/messages/{key:path}/resend", openapi_extra=schema(SwitchBody))
-async def resend_message(key: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/messages/{key:path}/resend")
+async def resend_message(key: str, said: By[Nothing], services: TheServices, token: Bearer) -> Receipt:
     """Send a failed email again, to the address that its reader has now."""
-    body = await read_body(request, SwitchBody)
-    return await undelivered.resolve(services, key, Resolution.RESEND, api_actor(services, token, body.as_))
+    return await undelivered.resolve(services, key, Resolution.RESEND, said.by(services, token))
 
 
 @router.put("/messages/{key:path}/files/{name}", openapi_extra=_BYTES)
@@ -224,27 +193,23 @@ async def detach_file(
     return await message.detach(services, key, name, api_actor(services, token, as_))
 
 
-@router.patch("/messages/{key:path}", openapi_extra=schema(EditBody))
-async def edit_message(key: str, request: Request, services: TheServices, token: Bearer) -> MessageShown:
+@router.patch("/messages/{key:path}")
+async def edit_message(key: str, said: By[Edit], services: TheServices, token: Bearer) -> MessageShown:
     """Change a draft's words."""
-    body = await read_body(request, EditBody)
-    change = Edit.model_validate(body.model_dump(exclude={"as_"}, exclude_unset=True))
-    return await message.edit(services, key, change, api_actor(services, token, body.as_))
+    return await message.edit(services, key, said.body, said.by(services, token))
 
 
-@router.post("/drafts/approve", openapi_extra=schema(KeysBody))
-async def approve(request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/drafts/approve")
+async def approve(said: By[KeysBody], services: TheServices, token: Bearer) -> Receipt:
     """Send drafts."""
-    body = await read_body(request, KeysBody)
-    return await message.release(services, body.keys, api_actor(services, token, body.as_), reason=body.reason)
+    return await message.release(services, said.body.keys, said.by(services, token), reason=said.body.reason)
 
 
-@router.post("/drafts/hold", openapi_extra=schema(KeysBody))
-async def hold(request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/drafts/hold")
+async def hold(said: By[KeysBody], services: TheServices, token: Bearer) -> Receipt:
     """Hold drafts back."""
-    body = await read_body(request, KeysBody)
-    actor = api_actor(services, token, body.as_)
-    return await message.release(services, body.keys, actor, hold=True, reason=body.reason)
+    actor = said.by(services, token)
+    return await message.release(services, said.body.keys, actor, hold=True, reason=said.body.reason)
 
 
 @router.get("/audit")
@@ -272,15 +237,13 @@ async def mail_status(services: TheServices) -> MailStatus:
     return await message.mail_status(services)
 
 
-@router.post("/mail/stop", openapi_extra=schema(SwitchBody))
-async def stop_mail(request: Request, services: TheServices, token: Bearer) -> MailStatus:
+@router.post("/mail/stop")
+async def stop_mail(said: By[Nothing], services: TheServices, token: Bearer) -> MailStatus:
     """Stop all mail at once."""
-    body = await read_body(request, SwitchBody)
-    return await message.stop_mail(services, api_actor(services, token, body.as_))
+    return await message.stop_mail(services, said.by(services, token))
 
 
-@router.post("/mail/start", openapi_extra=schema(SwitchBody))
-async def start_mail(request: Request, services: TheServices, token: Bearer) -> MailStatus:
+@router.post("/mail/start")
+async def start_mail(said: By[Nothing], services: TheServices, token: Bearer) -> MailStatus:
     """Let mail go again."""
-    body = await read_body(request, SwitchBody)
-    return await message.start_mail(services, api_actor(services, token, body.as_))
+    return await message.start_mail(services, said.by(services, token))

@@ -1,13 +1,14 @@
 """What is known of accounts under /v1/: one record or many, as JSON or CSV, with the command line's refusals."""
 
-from __future__ import annotations
+# No postponed annotations here: those of the routes that every noun has are put together when it comes to them.
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
+from fastapi import Body, Header, Query
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from rapport.model.account_data import (
     Day,
@@ -16,30 +17,27 @@ from rapport.model.account_data import (
     Incident,
     MetricSeries,
     Moment,
-    Project,
     RoadmapItem,
-    Win,
-    WrittenIncident,
-    WrittenProject,
     WrittenRoadmapItem,
     WrittenSample,
-    WrittenWin,
 )
 from rapport.model.base import Email, InputModel, Name
+from rapport.model.reading import read_json
 from rapport.model.sheets import MAX_ROWS, SheetRow, numbered, read_csv
-from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
-from starters.services import Actor, Services
+from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun
+from starters.http.api.bodies import By, Nothing, api_router
+from starters.http.auth import Bearer, TheServices, api_actor
 from starters.use_cases import account_data
 
 W = TypeVar("W", bound=InputModel)
 
 CSV: Final = "text/csv"
+_ALSO_CSV: Final[dict[str, Any]] = {"requestBody": {"content": {CSV: {"schema": {"type": "string"}}}}}
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+router = api_router()
 
 As = Annotated[str | None, Query(alias="as", description="For CSV: who gives it; JSON says so itself.")]
+Kind = Annotated[str, Header(alias="content-type", include_in_schema=False)]
 
 
 class RecordsBody(InputModel, Generic[W]):
@@ -49,51 +47,48 @@ class RecordsBody(InputModel, Generic[W]):
     records: Annotated[tuple[W, ...], Field(min_length=1, max_length=MAX_ROWS)]
 
 
-class RemoveBody(InputModel):
-    """A member's word that a record is wrong."""
+class Sheet(Generic[W]):
+    """Records as they came: JSON with who gives them, or CSV with the same names as columns."""
 
-    as_: Annotated[Email, Field(alias="as")]
+    # No dataclass: Pydantic would make a schema of its own for that.
+    def __init__(self, model: type[W], raw: bytes) -> None:
+        self.model = model
+        self.raw = raw
+
+    def read(self, kind: str, as_: str | None) -> tuple[Sequence[SheetRow[W]], str | None]:
+        """The records, and who gives them.
+
+        Args:
+            kind: The content type that they came with.
+            as_: Who gives them, where they are CSV.
+
+        Raises:
+            UserError: They are neither such JSON nor such CSV.
+        """
+        if kind.partition(";")[0].strip().lower() == CSV:
+            return read_csv(self.model, self.raw, "body"), as_
+        # Pydantic makes such a class when it is asked to; mypy knows none whose parameter is a variable.
+        body = read_json(RecordsBody[self.model], self.raw)  # type: ignore[name-defined]
+        return numbered(body.records, "records"), body.as_
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        model: type[W] = get_args(source)[0]
+        document = handler(RecordsBody[model])  # type: ignore[valid-type]
+        return core_schema.no_info_wrap_validator_function(lambda raw, _: cls(model, raw), document)
 
 
-class RemoveUsageBody(RemoveBody):
-    """A member's word that a metric is wrong, or what was measured of it on one day."""
+class UsageBody(InputModel):
+    """A metric that is wrong, or what was measured of it on one day."""
 
     metric: Name
     day: Day | None = None
 
 
 class CloseBody(InputModel):
-    """A member's word that an incident is over; without `ended`, now."""
+    """When an incident ended; without `ended`, now."""
 
-    as_: Annotated[Email, Field(alias="as")]
     ended: Moment | None = None
-
-
-def _body(model: type[W]) -> type[RecordsBody[W]]:
-    # Pydantic makes such a class when it is asked to; mypy knows none whose parameter is a variable.
-    return RecordsBody[model]  # type: ignore[valid-type]
-
-
-def _records(model: type[W]) -> dict[str, Any]:
-    """A body of records in the OpenAPI document: JSON, or CSV with the same names as columns."""
-    described: dict[str, Any] = schema(_body(model))
-    described["requestBody"]["content"][CSV] = {"schema": {"type": "string"}}
-    return described
-
-
-async def _given(
-    request: Request, services: Services, token: str, as_: str | None, model: type[W]
-) -> tuple[Sequence[SheetRow[W]], Actor]:
-    """The records of a request, and who gives them.
-
-    Raises:
-        UserError: The body is neither such JSON nor such CSV.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == CSV:
-        return read_csv(model, await request.body(), "body"), api_actor(services, token, as_)
-    body = await read_body(request, _body(model))
-    return numbered(body.records, "records"), api_actor(services, token, body.as_)
 
 
 @router.get("/accounts/{account}/evidence")
@@ -113,103 +108,69 @@ async def list_usage(account: str, services: TheServices) -> tuple[MetricSeries,
     return await account_data.usage(services, account)
 
 
-@router.post("/accounts/{account}/usage", openapi_extra=_records(WrittenSample))
+@router.post("/accounts/{account}/usage", openapi_extra=_ALSO_CSV)
 async def add_usage(
-    account: str, request: Request, services: TheServices, token: Bearer, as_: As = None
+    account: str,
+    sheet: Annotated[Sheet[WrittenSample], Body()],
+    services: TheServices,
+    token: Bearer,
+    as_: As = None,
+    kind: Kind = "",
 ) -> ImportResult:
     """Keep measurements: all of them or, if something is wrong, none."""
-    rows, actor = await _given(request, services, token, as_, WrittenSample)
-    return await account_data.add_usage(services, account, rows, actor)
+    rows, by = sheet.read(kind, as_)
+    return await account_data.add_usage(services, account, rows, api_actor(services, token, by))
 
 
-@router.post("/accounts/{account}/usage/remove", openapi_extra=schema(RemoveUsageBody))
-async def remove_usage(account: str, request: Request, services: TheServices, token: Bearer) -> ImportResult:
+@router.post("/accounts/{account}/usage/remove")
+async def remove_usage(account: str, said: By[UsageBody], services: TheServices, token: Bearer) -> ImportResult:
     """Take a metric off the record, or what was measured of it on one day."""
-    body = await read_body(request, RemoveUsageBody)
-    return await account_data.remove_usage(
-        services, account, body.metric, api_actor(services, token, body.as_), body.day
+    actor = said.by(services, token)
+    return await account_data.remove_usage(services, account, said.body.metric, actor, said.body.day)
+
+
+def _add_routes(noun: Noun[Any]) -> None:
+    """What every noun has: its list, bringing some, and taking one off the record."""
+    path = f"/accounts/{{account}}/{noun.plural}"
+
+    @router.get(path, name=f"list_{noun.plural}", description=f"The {noun.plural} of an account.")
+    async def listed(account: str, services: TheServices) -> tuple[noun.shown, ...]:  # type: ignore[name-defined]
+        return await account_data.listed(services, noun, account)
+
+    @router.post(
+        path,
+        name=f"add_{noun.plural}",
+        description=f"Bring {noun.plural} up to what is given.",
+        openapi_extra=_ALSO_CSV,
     )
+    async def add(
+        account: str,
+        sheet: Annotated[Sheet[noun.written], Body()],  # type: ignore[name-defined]
+        services: TheServices,
+        token: Bearer,
+        as_: As = None,
+        kind: Kind = "",
+    ) -> ImportResult:
+        rows, by = sheet.read(kind, as_)
+        return await account_data.add(services, noun, account, rows, api_actor(services, token, by))
+
+    @router.post(
+        f"{path}/{{id}}/remove", name=f"remove_{noun.name}", description=f"Take one {noun.name} off the record."
+    )
+    async def remove(account: str, id: str, said: By[Nothing], services: TheServices, token: Bearer) -> ImportResult:
+        return await account_data.remove(services, noun, account, id, said.by(services, token))
 
 
-@router.get("/accounts/{account}/incidents")
-async def list_incidents(account: str, services: TheServices) -> tuple[Incident, ...]:
-    """Every incident of an account."""
-    return await account_data.incidents(services, account)
+for _noun in (INCIDENTS, PROJECTS, WINS):
+    _add_routes(_noun)
 
 
-@router.post("/accounts/{account}/incidents", openapi_extra=_records(WrittenIncident))
-async def add_incidents(
-    account: str, request: Request, services: TheServices, token: Bearer, as_: As = None
-) -> ImportResult:
-    """Bring incidents up to what is given."""
-    rows, actor = await _given(request, services, token, as_, WrittenIncident)
-    return await account_data.add_incidents(services, account, rows, actor)
-
-
-@router.post("/accounts/{account}/incidents/{incident}/close", openapi_extra=schema(CloseBody))
+@router.post("/accounts/{account}/incidents/{incident}/close")
 async def close_incident(
-    account: str, incident: str, request: Request, services: TheServices, token: Bearer
+    account: str, incident: str, said: By[CloseBody], services: TheServices, token: Bearer
 ) -> Incident:
     """Say that an incident is over."""
-    body = await read_body(request, CloseBody)
-    return await account_data.close_incident(
-        services, account, incident, api_actor(services, token, body.as_), body.ended
-    )
-
-
-@router.post("/accounts/{account}/incidents/{incident}/remove", openapi_extra=schema(RemoveBody))
-async def remove_incident(
-    account: str, incident: str, request: Request, services: TheServices, token: Bearer
-) -> ImportResult:
-    """Take an incident off the record that was none."""
-    body = await read_body(request, RemoveBody)
-    return await account_data.remove(services, INCIDENTS, account, incident, api_actor(services, token, body.as_))
-
-
-@router.get("/accounts/{account}/projects")
-async def list_projects(account: str, services: TheServices) -> tuple[Project, ...]:
-    """Every project of an account."""
-    return await account_data.projects(services, account)
-
-
-@router.post("/accounts/{account}/projects", openapi_extra=_records(WrittenProject))
-async def add_projects(
-    account: str, request: Request, services: TheServices, token: Bearer, as_: As = None
-) -> ImportResult:
-    """Bring projects up to what is given."""
-    rows, actor = await _given(request, services, token, as_, WrittenProject)
-    return await account_data.add_projects(services, account, rows, actor)
-
-
-@router.post("/accounts/{account}/projects/{project}/remove", openapi_extra=schema(RemoveBody))
-async def remove_project(
-    account: str, project: str, request: Request, services: TheServices, token: Bearer
-) -> ImportResult:
-    """Take a project off the record."""
-    body = await read_body(request, RemoveBody)
-    return await account_data.remove(services, PROJECTS, account, project, api_actor(services, token, body.as_))
-
-
-@router.get("/accounts/{account}/wins")
-async def list_wins(account: str, services: TheServices) -> tuple[Win, ...]:
-    """Every win of an account."""
-    return await account_data.wins(services, account)
-
-
-@router.post("/accounts/{account}/wins", openapi_extra=_records(WrittenWin))
-async def add_wins(
-    account: str, request: Request, services: TheServices, token: Bearer, as_: As = None
-) -> ImportResult:
-    """Bring wins up to what is given."""
-    rows, actor = await _given(request, services, token, as_, WrittenWin)
-    return await account_data.add_wins(services, account, rows, actor)
-
-
-@router.post("/accounts/{account}/wins/{win}/remove", openapi_extra=schema(RemoveBody))
-async def remove_win(account: str, win: str, request: Request, services: TheServices, token: Bearer) -> ImportResult:
-    """Take a win off the record."""
-    body = await read_body(request, RemoveBody)
-    return await account_data.remove(services, WINS, account, win, api_actor(services, token, body.as_))
+    return await account_data.close_incident(services, account, incident, said.by(services, token), said.body.ended)
 
 
 @router.get("/accounts/{account}/roadmap")
@@ -224,15 +185,20 @@ async def list_roadmap(services: TheServices) -> list[WrittenRoadmapItem]:
     return await account_data.roadmap(services)
 
 
-@router.post("/roadmap", openapi_extra=_records(WrittenRoadmapItem))
-async def add_roadmap(request: Request, services: TheServices, token: Bearer, as_: As = None) -> ImportResult:
+@router.post("/roadmap", openapi_extra=_ALSO_CSV)
+async def add_roadmap(
+    sheet: Annotated[Sheet[WrittenRoadmapItem], Body()],
+    services: TheServices,
+    token: Bearer,
+    as_: As = None,
+    kind: Kind = "",
+) -> ImportResult:
     """Bring items of the roadmap up to what is given, each with all whom it touches."""
-    rows, actor = await _given(request, services, token, as_, WrittenRoadmapItem)
-    return await account_data.add_roadmap(services, rows, actor)
+    rows, by = sheet.read(kind, as_)
+    return await account_data.add_roadmap(services, rows, api_actor(services, token, by))
 
 
-@router.post("/roadmap/{item}/remove", openapi_extra=schema(RemoveBody))
-async def remove_roadmap(item: str, request: Request, services: TheServices, token: Bearer) -> ImportResult:
+@router.post("/roadmap/{item}/remove")
+async def remove_roadmap(item: str, said: By[Nothing], services: TheServices, token: Bearer) -> ImportResult:
     """Take an item off the roadmap."""
-    body = await read_body(request, RemoveBody)
-    return await account_data.remove_roadmap(services, item, api_actor(services, token, body.as_))
+    return await account_data.remove_roadmap(services, item, said.by(services, token))

@@ -5,34 +5,21 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, status
-from pydantic import Field
+from fastapi import Query, status
 
-from rapport.model.base import Email, InputModel
+from rapport.model.base import InputModel
 from rapport.model.side_project import NewSideProject
 from rapport.rules.desk_report import DeskReport
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, Nothing, api_router
+from starters.http.auth import Bearer, TheServices
 from starters.use_cases import desk_report, side_project
 from starters.use_cases.desk_report import RulesShown
 from starters.use_cases.side_project import SideShown
 
-router = APIRouter(prefix="/v1/desk", tags=["v1"], dependencies=[Depends(bearer)])
+router = api_router("/v1/desk")
 
 
-class NewBody(NewSideProject):
-    """Side work, asked for by a member. It has no due date."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class ActBody(InputModel):
-    """A member who takes side work, puts it back, or is done with it."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class LookAgainBody(ActBody):
+class LookAgainBody(InputModel):
     """The lead's day to look again; without one, none. It is promised to nobody."""
 
     on: date | None = None
@@ -62,37 +49,31 @@ async def list_side_projects(
     return await side_project.listed(services, also_done=all_)
 
 
-@router.post("/side-projects", status_code=status.HTTP_201_CREATED, openapi_extra=schema(NewBody))
-async def add_side_project(request: Request, services: TheServices, token: Bearer) -> SideShown:
+@router.post("/side-projects", status_code=status.HTTP_201_CREATED)
+async def add_side_project(said: By[NewSideProject], services: TheServices, token: Bearer) -> SideShown:
     """Ask for side work."""
-    body = await read_body(request, NewBody)
-    written = NewSideProject.model_validate(body.model_dump(exclude={"as_"}))
-    return await side_project.add(services, written, api_actor(services, token, body.as_))
+    return await side_project.add(services, said.body, said.by(services, token))
 
 
-@router.post("/side-projects/{id_}/take", openapi_extra=schema(ActBody))
-async def take(id_: str, request: Request, services: TheServices, token: Bearer) -> SideShown:
+@router.post("/side-projects/{id_}/take")
+async def take(id_: str, said: By[Nothing], services: TheServices, token: Bearer) -> SideShown:
     """Take what nobody does."""
-    body = await read_body(request, ActBody)
-    return await side_project.take(services, id_, api_actor(services, token, body.as_))
+    return await side_project.take(services, id_, said.by(services, token))
 
 
-@router.post("/side-projects/{id_}/put-back", openapi_extra=schema(ActBody))
-async def put_back(id_: str, request: Request, services: TheServices, token: Bearer) -> SideShown:
+@router.post("/side-projects/{id_}/put-back")
+async def put_back(id_: str, said: By[Nothing], services: TheServices, token: Bearer) -> SideShown:
     """Put it back; it keeps its place in the order."""
-    body = await read_body(request, ActBody)
-    return await side_project.put_back(services, id_, api_actor(services, token, body.as_))
+    return await side_project.put_back(services, id_, said.by(services, token))
 
 
-@router.post("/side-projects/{id_}/done", openapi_extra=schema(ActBody))
-async def done(id_: str, request: Request, services: TheServices, token: Bearer) -> SideShown:
+@router.post("/side-projects/{id_}/done")
+async def done(id_: str, said: By[Nothing], services: TheServices, token: Bearer) -> SideShown:
     """Say that it is done."""
-    body = await read_body(request, ActBody)
-    return await side_project.done(services, id_, api_actor(services, token, body.as_))
+    return await side_project.done(services, id_, said.by(services, token))
 
 
-@router.post("/side-projects/{id_}/look-again", openapi_extra=schema(LookAgainBody))
-async def look_again(id_: str, request: Request, services: TheServices, token: Bearer) -> SideShown:
+@router.post("/side-projects/{id_}/look-again")
+async def look_again(id_: str, said: By[LookAgainBody], services: TheServices, token: Bearer) -> SideShown:
     """Set the day on which the lead looks at it again."""
-    body = await read_body(request, LookAgainBody)
-    return await side_project.look_again(services, id_, body.on, api_actor(services, token, body.as_))
+    return await side_project.look_again(services, id_, said.body.on, said.by(services, token))

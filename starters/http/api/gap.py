@@ -4,35 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, status
-from pydantic import Field
+from fastapi import Query, status
 
-from rapport.model.base import Email
 from rapport.model.gap import GapChange, GapStatus, NewGap
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, api_router
+from starters.http.auth import Bearer, TheServices
 from starters.use_cases import gap
 from starters.use_cases.gap import GapLinks, GapShown
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
-
-
-class GapBody(NewGap):
-    """A gap, logged by a member."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class LinkBody(GapLinks):
-    """What a gap is linked to, by a member."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class StatusBody(GapChange):
-    """A member's word on where a gap is."""
-
-    as_: Annotated[Email, Field(alias="as")]
+router = api_router()
 
 
 @router.get("/gaps")
@@ -47,11 +27,10 @@ async def list_gaps(
     return await gap.listed(services, status=status, account=account, review=review, case=case)
 
 
-@router.post("/gaps", status_code=status.HTTP_201_CREATED, openapi_extra=schema(GapBody))
-async def log_gap(request: Request, services: TheServices, token: Bearer) -> GapShown:
+@router.post("/gaps", status_code=status.HTTP_201_CREATED)
+async def log_gap(said: By[NewGap], services: TheServices, token: Bearer) -> GapShown:
     """Log what a customer needs and the product does not do."""
-    body = await read_body(request, GapBody)
-    return await gap.log(services, body, api_actor(services, token, body.as_))
+    return await gap.log(services, said.body, said.by(services, token))
 
 
 @router.get("/gaps/{ref}")
@@ -60,18 +39,16 @@ async def show_gap(ref: str, services: TheServices) -> GapShown:
     return await gap.show(services, ref)
 
 
-@router.post("/gaps/{ref}/link", openapi_extra=schema(LinkBody))
-async def link_gap(ref: str, request: Request, services: TheServices, token: Bearer) -> GapShown:
+@router.post("/gaps/{ref}/link")
+async def link_gap(ref: str, said: By[GapLinks], services: TheServices, token: Bearer) -> GapShown:
     """Link a gap to more accounts, reviews or cases."""
-    body = await read_body(request, LinkBody)
-    return await gap.link(services, ref, body, api_actor(services, token, body.as_))
+    return await gap.link(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/gaps/{ref}/status", openapi_extra=schema(StatusBody))
-async def change_gap(ref: str, request: Request, services: TheServices, token: Bearer) -> GapShown:
+@router.post("/gaps/{ref}/status")
+async def change_gap(ref: str, said: By[GapChange], services: TheServices, token: Bearer) -> GapShown:
     """Say where a gap is by now."""
-    body = await read_body(request, StatusBody)
-    return await gap.change(services, ref, body, api_actor(services, token, body.as_))
+    return await gap.change(services, ref, said.body, said.by(services, token))
 
 
 @router.post("/gaps/{ref}/resend")

@@ -4,35 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, status
-from pydantic import Field
+from fastapi import Query, status
 
 from rapport.model.account import MembersFile, WrittenAbsence
-from rapport.model.base import Email, InputModel
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, Json, Nothing, api_router
+from starters.http.auth import Bearer, TheServices
 from starters.use_cases import member as members
 from starters.use_cases.member import AbsenceShown, Leaving, MemberLine, MemberShown
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
-
-
-class LeaveBody(Leaving):
-    """A member's word that somebody has left for good."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class AbsenceBody(WrittenAbsence):
-    """An absence, announced by a member."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class EndBody(InputModel):
-    """A member's word that somebody is back early."""
-
-    as_: Annotated[Email, Field(alias="as")]
+router = api_router()
 
 
 @router.get("/members")
@@ -41,10 +21,10 @@ async def list_members(services: TheServices) -> list[MemberLine]:
     return await members.listed(services)
 
 
-@router.put("/members", openapi_extra=schema(MembersFile))
-async def import_members(request: Request, services: TheServices) -> list[MemberLine]:
+@router.put("/members")
+async def import_members(body: Json[MembersFile], services: TheServices) -> list[MemberLine]:
     """Bring members up to what a document says; whom it does not name stays as they are."""
-    return await members.import_members(services, await read_body(request, MembersFile))
+    return await members.import_members(services, body)
 
 
 @router.get("/members/{email}")
@@ -53,11 +33,10 @@ async def show_member(email: str, services: TheServices) -> MemberShown:
     return await members.show(services, email)
 
 
-@router.post("/members/{email}/leave", openapi_extra=schema(LeaveBody))
-async def leave(email: str, request: Request, services: TheServices, token: Bearer) -> MemberShown:
+@router.post("/members/{email}/leave")
+async def leave(email: str, said: By[Leaving], services: TheServices, token: Bearer) -> MemberShown:
     """Note that a member has left for good."""
-    body = await read_body(request, LeaveBody)
-    return await members.leave(services, email, body, api_actor(services, token, body.as_))
+    return await members.leave(services, email, said.body, said.by(services, token))
 
 
 @router.get("/absences")
@@ -66,15 +45,13 @@ async def list_absences(services: TheServices, member: Annotated[str | None, Que
     return await members.absences(services, member)
 
 
-@router.post("/absences", status_code=status.HTTP_201_CREATED, openapi_extra=schema(AbsenceBody))
-async def add_absence(request: Request, services: TheServices, token: Bearer) -> AbsenceShown:
+@router.post("/absences", status_code=status.HTTP_201_CREATED)
+async def add_absence(said: By[WrittenAbsence], services: TheServices, token: Bearer) -> AbsenceShown:
     """Announce an absence."""
-    body = await read_body(request, AbsenceBody)
-    return await members.add_absence(services, body, api_actor(services, token, body.as_))
+    return await members.add_absence(services, said.body, said.by(services, token))
 
 
-@router.post("/absences/{absence}/end", openapi_extra=schema(EndBody))
-async def end_absence(absence: str, request: Request, services: TheServices, token: Bearer) -> AbsenceShown:
+@router.post("/absences/{absence}/end")
+async def end_absence(absence: str, said: By[Nothing], services: TheServices, token: Bearer) -> AbsenceShown:
     """End an absence now; one that has not begun is withdrawn."""
-    body = await read_body(request, EndBody)
-    return await members.end_absence(services, absence, api_actor(services, token, body.as_))
+    return await members.end_absence(services, absence, said.by(services, token))

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import Response
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
-
-from rapport.model.base import Email
 from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, api_router
+from starters.http.auth import Bearer, TheServices
 from starters.use_cases import operation as operations
 from starters.use_cases.operation import OperationWritten, Preview
 
-router = APIRouter(prefix="/v1/onboardings/{account}", tags=["v1"], dependencies=[Depends(bearer)])
-
-
-class OperationBody(OperationWritten):
-    """What a member says to do."""
-
-    as_: Annotated[Email, Field(alias="as")]
+router = api_router("/v1/onboardings/{account}")
 
 
 # OpenAPI cannot say what tells kinds of steps apart that are told apart twice; the model stays out of the document.
@@ -38,9 +28,9 @@ async def preview(account: str, services: TheServices) -> Preview:
     return await operations.preview(services, account)
 
 
-@router.post("/{operation}", openapi_extra=schema(OperationBody))
-async def operate(account: str, operation: Operate, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/{operation}")
+async def operate(
+    account: str, operation: Operate, said: By[OperationWritten], services: TheServices, token: Bearer
+) -> Receipt:
     """Pause, resume, skip, redo, complete, adopt or cancel; the same once more changes nothing."""
-    body = await read_body(request, OperationBody)
-    written = OperationWritten.model_validate(body.model_dump(exclude={"as_"}))
-    return await operations.operate(services, account, operation, written, api_actor(services, token, body.as_))
+    return await operations.operate(services, account, operation, said.body, said.by(services, token))

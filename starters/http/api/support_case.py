@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field
+from fastapi import Query, Request, Response
 
-from rapport.model.base import Email
 from rapport.model.reading import check
 from rapport.model.support_case import Channel, Dossier, WrittenCase
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, api_router
+from starters.http.auth import Bearer, TheServices
 from starters.use_cases import desk, support_case
 from starters.use_cases.desk import DeskShown
 from starters.use_cases.support_case import (
@@ -28,70 +26,26 @@ from starters.use_cases.support_case import (
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine, CaseShown
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
-
-As = Annotated[Email, Field(alias="as")]
+router = api_router()
 
 
 class OpenBody(WrittenCase):
     """A question; `as` is who brings it: a member, or one of the account's own people."""
 
-    as_: As
     channel: Channel = "api"
 
 
-class SayBody(Say):
-    """Words on a case, by whom."""
-
-    as_: As
-
-
-class AssignBody(Assign):
-    """Who is to have it, and who says so."""
-
-    as_: As
-
-
-class HandOffBody(HandOff):
-    """Where it stands, and who hands it off."""
-
-    as_: As
-
-
-class ReclassifyBody(Reclassify):
-    """What it is, and who says so."""
-
-    as_: As
-
-
-class DossierBody(Dossier):
-    """All that engineering needs, and who asks."""
-
-    as_: As
-
-
-class MergeBody(Merge):
-    """Into which case, and who says so."""
-
-    as_: As
-
-
-class SplitBody(Split):
-    """The part that is a case of its own, and who says so."""
-
-    as_: As
-
-
-@router.post("/cases", openapi_extra=schema(OpenBody))
-async def open_case(request: Request, response: Response, services: TheServices, token: Bearer) -> Opened:
+@router.post("/cases")
+async def open_case(
+    request: Request, said: By[OpenBody], response: Response, services: TheServices, token: Bearer
+) -> Opened:
     """Take a question in; the same key or thread once more gives the case that it opened.
 
     The key is the body's `id`, or else the header `Idempotency-Key`.
     """
-    body = await read_body(request, OpenBody)
-    key = {"id": body.id or request.headers.get("idempotency-key")}
-    written = check(WrittenCase, body.model_dump(exclude={"as_"}) | key, "")
-    opened = await support_case.open_case(services, written, api_actor(services, token, body.as_))
+    key = {"id": said.body.id or request.headers.get("idempotency-key")}
+    written = check(WrittenCase, said.body.model_dump() | key, "")
+    opened = await support_case.open_case(services, written, said.by(services, token))
     response.status_code = 201 if opened.created else 200
     return opened
 
@@ -113,103 +67,88 @@ async def show(ref: str, services: TheServices) -> CaseShown:
     return await support_case_views.show(services, ref)
 
 
-@router.post("/cases/{ref}/answer", openapi_extra=schema(SayBody))
-async def answer(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/answer")
+async def answer(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Answer the customer."""
-    body = await read_body(request, SayBody)
-    return await support_case.answer(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.answer(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/note", openapi_extra=schema(SayBody))
-async def note(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/note")
+async def note(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Note something for colleagues."""
-    body = await read_body(request, SayBody)
-    return await support_case.note(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.note(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/context", openapi_extra=schema(SayBody))
-async def context(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/context")
+async def context(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Add what is known of the customer."""
-    body = await read_body(request, SayBody)
-    return await support_case.context(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.context(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/wait-customer", openapi_extra=schema(SayBody))
-async def wait_customer(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/wait-customer")
+async def wait_customer(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Ask the customer for something; the clock stands still until they answer."""
-    body = await read_body(request, SayBody)
-    return await support_case.wait_customer(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.wait_customer(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/customer-said", openapi_extra=schema(SayBody))
-async def customer_said(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/customer-said")
+async def customer_said(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Log what the customer said."""
-    body = await read_body(request, SayBody)
-    return await support_case.customer_said(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.customer_said(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/assign", openapi_extra=schema(AssignBody))
-async def assign(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/assign")
+async def assign(ref: str, said: By[Assign], services: TheServices, token: Bearer) -> CaseDone:
     """Give a case to somebody by hand."""
-    body = await read_body(request, AssignBody)
-    return await support_case.assign(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.assign(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/hand-off", openapi_extra=schema(HandOffBody))
-async def hand_off(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/hand-off")
+async def hand_off(ref: str, said: By[HandOff], services: TheServices, token: Bearer) -> CaseDone:
     """Pass a case on, with where it stands."""
-    body = await read_body(request, HandOffBody)
-    return await support_case.hand_off(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.hand_off(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/classify", openapi_extra=schema(ReclassifyBody))
-async def classify(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/classify")
+async def classify(ref: str, said: By[Reclassify], services: TheServices, token: Bearer) -> CaseDone:
     """Say how bad it is, or what it is about, anew."""
-    body = await read_body(request, ReclassifyBody)
-    return await support_case.classify(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.classify(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/escalate", openapi_extra=schema(DossierBody))
-async def escalate(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/escalate")
+async def escalate(ref: str, said: By[Dossier], services: TheServices, token: Bearer) -> CaseDone:
     """Ask engineering, with a complete dossier."""
-    body = await read_body(request, DossierBody)
-    dossier = Dossier.model_validate(body.model_dump(exclude={"as_"}))
-    return await support_case.escalate(services, ref, dossier, api_actor(services, token, body.as_))
+    return await support_case.escalate(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/merge", openapi_extra=schema(MergeBody))
-async def merge(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/merge")
+async def merge(ref: str, said: By[Merge], services: TheServices, token: Bearer) -> CaseDone:
     """Make a case a part of another one of the same account."""
-    body = await read_body(request, MergeBody)
-    return await support_case.merge(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.merge(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/split", openapi_extra=schema(SplitBody))
-async def split(ref: str, request: Request, services: TheServices, token: Bearer) -> Opened:
+@router.post("/cases/{ref}/split")
+async def split(ref: str, said: By[Split], services: TheServices, token: Bearer) -> Opened:
     """Make a case of its own of a part of the question."""
-    body = await read_body(request, SplitBody)
-    return await support_case.split(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.split(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/to-review", openapi_extra=schema(SayBody))
-async def to_review(ref: str, request: Request, services: TheServices, token: Bearer) -> Drafted:
+@router.post("/cases/{ref}/to-review")
+async def to_review(ref: str, said: By[Say], services: TheServices, token: Bearer) -> Drafted:
     """Make a draft tech review of a case that needs a decision."""
-    body = await read_body(request, SayBody)
-    return await support_case.to_review(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.to_review(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/resolve", openapi_extra=schema(SayBody))
-async def resolve(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/resolve")
+async def resolve(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Say what solved it."""
-    body = await read_body(request, SayBody)
-    return await support_case.resolve(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.resolve(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/cases/{ref}/reopen", openapi_extra=schema(SayBody))
-async def reopen(ref: str, request: Request, services: TheServices, token: Bearer) -> CaseDone:
+@router.post("/cases/{ref}/reopen")
+async def reopen(ref: str, said: By[Say], services: TheServices, token: Bearer) -> CaseDone:
     """Open a resolved case again."""
-    body = await read_body(request, SayBody)
-    return await support_case.reopen(services, ref, body, api_actor(services, token, body.as_))
+    return await support_case.reopen(services, ref, said.body, said.by(services, token))
 
 
 @router.get("/desk")

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field, StringConstraints
+from fastapi import Query
+from pydantic import StringConstraints
 
-from rapport.model.base import Email, InputModel, Prose
+from rapport.model.base import InputModel, Prose
 from rapport.model.meeting import Receipt
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, api_router
+from starters.http.auth import Bearer, TheServices, api_actor
 from starters.use_cases import task as tasks
 from starters.views.task import TaskLine, TaskShown
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
+router = api_router()
 
 
 class DecideBody(InputModel):
     """A member's decision. Without `round`, it is about the request as it stands."""
 
-    as_: Annotated[Email, Field(alias="as")]
     option: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     reason: Prose | None = None
     round: int | None = None
@@ -29,28 +28,24 @@ class DecideBody(InputModel):
 class InformationRequestBody(InputModel):
     """What a member asks for: a text for each name that the task asks for."""
 
-    as_: Annotated[Email, Field(alias="as")]
     say: dict[str, str]
 
 
 class DeclineBody(InputModel):
     """A member's word that a task is not needed."""
 
-    as_: Annotated[Email, Field(alias="as")]
     reason: Prose | None = None
 
 
 class AskBody(InputModel):
     """What somebody who decides needs to know."""
 
-    as_: Annotated[Email, Field(alias="as")]
     question: Prose
 
 
 class AnswerBody(InputModel):
     """The answer to the open question."""
 
-    as_: Annotated[Email, Field(alias="as")]
     text: Prose
 
 
@@ -66,40 +61,35 @@ async def inbox(
     return list(found.asked if asked else found.mine)
 
 
-@router.post("/tasks/{task:path}/decide", openapi_extra=schema(DecideBody))
-async def decide(task: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/tasks/{task:path}/decide")
+async def decide(task: str, said: By[DecideBody], services: TheServices, token: Bearer) -> Receipt:
     """Choose one of a task's options."""
-    body = await read_body(request, DecideBody)
-    actor = api_actor(services, token, body.as_)
-    return await tasks.decide(services, task, body.option, actor, body.reason, body.round)
+    actor = said.by(services, token)
+    return await tasks.decide(services, task, said.body.option, actor, said.body.reason, said.body.round)
 
 
-@router.post("/tasks/{task:path}/request", openapi_extra=schema(InformationRequestBody))
-async def ask_for(task: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/tasks/{task:path}/request")
+async def ask_for(task: str, said: By[InformationRequestBody], services: TheServices, token: Bearer) -> Receipt:
     """Say what is asked for, or say it anew."""
-    body = await read_body(request, InformationRequestBody)
-    return await tasks.request(services, task, body.say, api_actor(services, token, body.as_))
+    return await tasks.request(services, task, said.body.say, said.by(services, token))
 
 
-@router.post("/tasks/{task:path}/decline", openapi_extra=schema(DeclineBody))
-async def decline(task: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/tasks/{task:path}/decline")
+async def decline(task: str, said: By[DeclineBody], services: TheServices, token: Bearer) -> Receipt:
     """Say that a task is not needed."""
-    body = await read_body(request, DeclineBody)
-    return await tasks.decline(services, task, api_actor(services, token, body.as_), body.reason)
+    return await tasks.decline(services, task, said.by(services, token), said.body.reason)
 
 
-@router.post("/tasks/{task:path}/ask", openapi_extra=schema(AskBody))
-async def ask(task: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/tasks/{task:path}/ask")
+async def ask(task: str, said: By[AskBody], services: TheServices, token: Bearer) -> Receipt:
     """Ask for information before deciding."""
-    body = await read_body(request, AskBody)
-    return await tasks.ask(services, task, body.question, api_actor(services, token, body.as_))
+    return await tasks.ask(services, task, said.body.question, said.by(services, token))
 
 
-@router.post("/tasks/{task:path}/answer", openapi_extra=schema(AnswerBody))
-async def answer(task: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/tasks/{task:path}/answer")
+async def answer(task: str, said: By[AnswerBody], services: TheServices, token: Bearer) -> Receipt:
     """Answer the open question."""
-    body = await read_body(request, AnswerBody)
-    return await tasks.answer(services, task, body.text, api_actor(services, token, body.as_))
+    return await tasks.answer(services, task, said.body.text, said.by(services, token))
 
 
 @router.get("/tasks/{task:path}")

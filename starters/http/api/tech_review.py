@@ -4,44 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, status
-from pydantic import Field
+from fastapi import Query, status
 
-from rapport.model.base import Email
 from rapport.model.meeting import Receipt
 from rapport.model.tech_review import ReviewRequest
-from starters.http.api.bodies import read_body, schema
-from starters.http.auth import Bearer, TheServices, api_actor, bearer
+from starters.http.api.bodies import By, api_router
+from starters.http.auth import Bearer, TheServices
 from starters.use_cases import audit, tech_review, tech_review_record
 from starters.use_cases.audit import Key
 from starters.use_cases.tech_review import Feedback, Reason, Submitted
 from starters.use_cases.tech_review_record import Record
 from starters.views.tech_review import ReviewLine, ReviewShown
 
-router = APIRouter(prefix="/v1", tags=["v1"], dependencies=[Depends(bearer)])
-
-
-class RequestBody(ReviewRequest):
-    """What a member asks for."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-    @property
-    def request(self) -> ReviewRequest:
-        """The request, without who asks."""
-        return ReviewRequest.model_validate(self.model_dump(exclude={"as_"}))
-
-
-class FeedbackBody(Feedback):
-    """What a member says."""
-
-    as_: Annotated[Email, Field(alias="as")]
-
-
-class ReasonBody(Reason):
-    """Why a member does something."""
-
-    as_: Annotated[Email, Field(alias="as")]
+router = api_router()
 
 
 @router.get("/reviews")
@@ -55,11 +30,10 @@ async def list_reviews(
     return await tech_review.listed(services, account, search, also_closed=not open_)
 
 
-@router.post("/reviews", status_code=status.HTTP_201_CREATED, openapi_extra=schema(RequestBody))
-async def submit(request: Request, services: TheServices, token: Bearer) -> Submitted:
+@router.post("/reviews", status_code=status.HTTP_201_CREATED)
+async def submit(said: By[ReviewRequest], services: TheServices, token: Bearer) -> Submitted:
     """Ask for a review."""
-    body = await read_body(request, RequestBody)
-    return await tech_review.submit(services, body.request, api_actor(services, token, body.as_))
+    return await tech_review.submit(services, said.body, said.by(services, token))
 
 
 @router.get("/reviews/{ref}")
@@ -74,32 +48,28 @@ async def record(ref: str, services: TheServices) -> Record:
     return await tech_review_record.record(services, ref)
 
 
-@router.put("/reviews/{ref}", openapi_extra=schema(RequestBody))
-async def edit(ref: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.put("/reviews/{ref}")
+async def edit(ref: str, said: By[ReviewRequest], services: TheServices, token: Bearer) -> Receipt:
     """Change what is asked for; everybody is heard anew."""
-    body = await read_body(request, RequestBody)
-    return await tech_review.edit(services, ref, body.request, api_actor(services, token, body.as_))
+    return await tech_review.edit(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/reviews/{ref}/feedback", openapi_extra=schema(FeedbackBody))
-async def feedback(ref: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/reviews/{ref}/feedback")
+async def feedback(ref: str, said: By[Feedback], services: TheServices, token: Bearer) -> Receipt:
     """Say something to a review; where the member's side is asked, with its stance."""
-    body = await read_body(request, FeedbackBody)
-    return await tech_review.feedback(services, ref, body, api_actor(services, token, body.as_))
+    return await tech_review.feedback(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/reviews/{ref}/request-meeting", openapi_extra=schema(ReasonBody))
-async def request_meeting(ref: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/reviews/{ref}/request-meeting")
+async def request_meeting(ref: str, said: By[Reason], services: TheServices, token: Bearer) -> Receipt:
     """Ask to talk about it live."""
-    body = await read_body(request, ReasonBody)
-    return await tech_review.request_meeting(services, ref, body, api_actor(services, token, body.as_))
+    return await tech_review.request_meeting(services, ref, said.body, said.by(services, token))
 
 
-@router.post("/reviews/{ref}/withdraw", openapi_extra=schema(ReasonBody))
-async def withdraw(ref: str, request: Request, services: TheServices, token: Bearer) -> Receipt:
+@router.post("/reviews/{ref}/withdraw")
+async def withdraw(ref: str, said: By[Reason], services: TheServices, token: Bearer) -> Receipt:
     """Say that nobody needs it any more."""
-    body = await read_body(request, ReasonBody)
-    return await tech_review.withdraw(services, ref, body, api_actor(services, token, body.as_))
+    return await tech_review.withdraw(services, ref, said.body, said.by(services, token))
 
 
 @router.get("/receipts/key")
