@@ -10,9 +10,9 @@ import typer
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
 from starters.cli import succession
-from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
 from starters.cli.mail import print_fault
-from starters.services import Services
+from starters.services import Actor, Services
 from starters.use_cases import account as accounts, message
 from starters.use_cases.account import AccountLine, AccountShown, ContactEdited, PersonShown
 from starters.use_cases.message import MailStatus
@@ -23,90 +23,17 @@ app = typer.Typer(help="Accounts and their people.", no_args_is_help=True)
 succession.add_to(app)
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="An account file, such as examples/versayce.toml.")],
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Bring an account and its people up to what a file says. Safe to repeat."""
-    shown = with_office(
-        data, lambda services: accounts.import_account(services, accounts.read_file(file)), as_json=json
-    )
-    if json:
-        print_json(shown)
-    else:
-        _print(shown)
-
-
-@app.command("list")
-def list_(data: Data = None, json: Json = False) -> None:
-    """Every account: its stage, and what it waits for."""
-    show_portfolio(data, as_json=json)
-
-
-@app.command()
-def show(account: str, data: Data = None, json: Json = False) -> None:
-    """One account with its people."""
-    shown = with_office(data, lambda services: accounts.show(services, account), as_json=json)
-    if json:
-        print_json(shown)
-    else:
-        _print(shown)
-
-
-@app.command("edit-contact")
-def edit_contact(
-    account: str,
-    email: str,
-    languages: Annotated[Several, typer.Option("--languages", help="Programming languages, such as Python,Go.")] = None,
-    projects: Annotated[Several, typer.Option("--projects", help="What they work on.")] = None,
-    deployment: Annotated[Several, typer.Option("--deployment", help="What they deploy with.")] = None,
-    previous_tools: Annotated[Several, typer.Option("--previous-tools", help="What they used before.")] = None,
-    chat_channel: Annotated[str | None, typer.Option("--chat-channel", help="Where they can be reached.")] = None,
-    new_email: Annotated[
-        str | None, typer.Option("--new-email", help="Their corrected address.", metavar="EMAIL")
-    ] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Record what is known of a contact; an empty text takes it back. To-dos to find it out end by it."""
-    lists = {
-        "languages": languages,
-        "projects": projects,
-        "deployment": deployment,
-        "previous_tools": previous_tools,
-    }
-    given: dict[str, object] = {name: _split(said) for name, said in lists.items() if said is not None}
-    if chat_channel is not None:
-        given["chat_channel"] = chat_channel or None
-    if new_email is not None:
-        given["new_email"] = new_email
-
-    async def work(services: Services) -> ContactEdited:
-        return await accounts.edit_contact(
-            services, account, email, check(WrittenWork, given, ""), acting(services, as_)
-        )
-
-    shown = with_office(data, work, as_json=json)
-    if json:
-        print_json(shown)
-    else:
-        print_edited(shown, account, email)
-
-
 def _split(said: list[str]) -> tuple[str, ...]:
     """What was given, each by itself or with commas."""
     return tuple(part.strip() for one in said for part in one.split(",") if part.strip())
 
 
-def print_edited(shown: ContactEdited, account: str, before: str) -> None:
+def print_edited(shown: ContactEdited, account: str, email: str) -> None:
     """A contact as corrected, and what may still reach their address before that."""
     _print_work(shown)
     if shown.on_their_way:
         many = "One email was" if shown.on_their_way == 1 else f"{shown.on_their_way} emails were"
-        told = f"{many} on the way to {before} already. To see what became of it: rapport message list {account}"
+        told = f"{many} on the way to {email} already. To see what became of it: rapport message list {account}"
         out.print(told, markup=False, soft_wrap=True)
 
 
@@ -166,3 +93,53 @@ def _print(shown: AccountShown) -> None:
     out.print(rows)
     if shown.vacant:
         out.print(f"[yellow]Held[/yellow] until somebody is named: {', '.join(shown.vacant)}")
+
+
+@command(app, "import", show=_print)
+async def import_(
+    services: Services, file: Annotated[Path, typer.Argument(help="An account file, such as examples/versayce.toml.")]
+) -> AccountShown:
+    """Bring an account and its people up to what a file says. Safe to repeat."""
+    return await accounts.import_account(services, accounts.read_file(file))
+
+
+@app.command("list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """Every account: its stage, and what it waits for."""
+    show_portfolio(data, as_json=json)
+
+
+@command(app, show=_print)
+async def show(services: Services, account: str) -> AccountShown:
+    """One account with its people."""
+    return await accounts.show(services, account)
+
+
+@command(app, "edit-contact", show=print_edited)
+async def edit_contact(
+    services: Services,
+    actor: Actor,
+    account: str,
+    email: str,
+    languages: Annotated[Several, typer.Option("--languages", help="Programming languages, such as Python,Go.")] = None,
+    projects: Annotated[Several, typer.Option("--projects", help="What they work on.")] = None,
+    deployment: Annotated[Several, typer.Option("--deployment", help="What they deploy with.")] = None,
+    previous_tools: Annotated[Several, typer.Option("--previous-tools", help="What they used before.")] = None,
+    chat_channel: Annotated[str | None, typer.Option("--chat-channel", help="Where they can be reached.")] = None,
+    new_email: Annotated[
+        str | None, typer.Option("--new-email", help="Their corrected address.", metavar="EMAIL")
+    ] = None,
+) -> ContactEdited:
+    """Record what is known of a contact; an empty text takes it back. To-dos to find it out end by it."""
+    lists = {
+        "languages": languages,
+        "projects": projects,
+        "deployment": deployment,
+        "previous_tools": previous_tools,
+    }
+    given: dict[str, object] = {name: _split(said) for name, said in lists.items() if said is not None}
+    if chat_channel is not None:
+        given["chat_channel"] = chat_channel or None
+    if new_email is not None:
+        given["new_email"] = new_email
+    return await accounts.edit_contact(services, account, email, check(WrittenWork, given, ""), actor)

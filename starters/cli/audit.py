@@ -7,12 +7,39 @@ from typing import Annotated
 import typer
 
 from rapport.model.base import Refused
-from starters.cli.common import EXIT, Data, Json, out, print_json, table, with_office
+from starters.cli.common import EXIT, Data, Json, command, out, print_json, table, with_office
+from starters.services import Services
 from starters.use_cases import audit
+from starters.use_cases.audit import Export, Key
 
 app = typer.Typer(
     help="The timeline's hash chain and the receipts of decisions: verify them, export them.", no_args_is_help=True
 )
+
+
+def _print_key(found: Key) -> None:
+    out.print(found.public_key)
+    for earlier in found.earlier:
+        out.print(f"{earlier}  (an earlier one)")
+
+
+def _print_export(exported: Export) -> None:
+    rows = table("entry", "at", "kind", "who", "by way of", "verified by", "for", "shown", "hash")
+    for entry in exported.entries:
+        said = entry.said
+        who = (said.actor if said else entry.who) or ""
+        rows.add_row(
+            str(entry.sequence),
+            entry.at,
+            entry.kind,
+            exported.names.get(who, who),
+            said.channel if said else "",
+            said.verified if said else "",
+            exported.names.get(said.on_behalf_of or "", said.on_behalf_of or "") if said else "",
+            (said.shown or "")[:12] if said else "",
+            entry.hash[:12],
+        )
+    out.print(rows)
 
 
 @app.command()
@@ -44,38 +71,13 @@ def verify(
         raise typer.Exit(EXIT[Refused.CONFLICT])
 
 
-@app.command()
-def key(data: Data = None, json: Json = False) -> None:
+@command(app, show=_print_key)
+async def key(services: Services) -> Key:
     """The public key that signs the receipts of decisions; keep it elsewhere to check them without this place."""
-    found = with_office(data, audit.key, as_json=json)
-    if json:
-        print_json(found)
-    else:
-        out.print(found.public_key)
-        for earlier in found.earlier:
-            out.print(f"{earlier}  (an earlier one)")
+    return await audit.key(services)
 
 
-@app.command()
-def export(account: str, data: Data = None, json: Json = False) -> None:
+@command(app, show=_print_export)
+async def export(services: Services, account: str) -> Export:
     """All entries of an account with their hashes; with --json, all that the hashes cover."""
-    exported = with_office(data, lambda services: audit.export(services, account), as_json=json)
-    if json:
-        print_json(exported)
-        return
-    rows = table("entry", "at", "kind", "who", "by way of", "verified by", "for", "shown", "hash")
-    for entry in exported.entries:
-        said = entry.said
-        who = (said.actor if said else entry.who) or ""
-        rows.add_row(
-            str(entry.sequence),
-            entry.at,
-            entry.kind,
-            exported.names.get(who, who),
-            said.channel if said else "",
-            said.verified if said else "",
-            exported.names.get(said.on_behalf_of or "", said.on_behalf_of or "") if said else "",
-            (said.shown or "")[:12] if said else "",
-            entry.hash[:12],
-        )
-    out.print(rows)
+    return await audit.export(services, account)

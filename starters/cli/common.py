@@ -123,7 +123,7 @@ def command(
         work.__annotations__ = {one: of for one, of in work.__annotations__.items() if one not in {*made, "return"}}
         given = inspect.signature(work, eval_str=True)
         acts, asks = "actor" in given.parameters, "json" in given.parameters
-        named = [one for one in inspect.signature(shown_by).parameters if one in given.parameters]
+        named = list(inspect.signature(shown_by).parameters)[1:]
         options = {"as_": (As, None) if acts else None, "data": (Data, None), "json": (Json, False)}
         parameters = [one for one in given.parameters.values() if one.name not in {*made, *options}]
         parameters += [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from starters.cli import desk_report, side_project
-from starters.cli.common import Data, Json, out, print_json, when, with_office
+from starters.cli.common import command, out, when
 from starters.cli.support_case import print_cases
+from starters.services import Services
 from starters.use_cases import desk
+from starters.use_cases.desk import DeskShown
 
 app = typer.Typer(help="The support desk: what waits, and who has what.", no_args_is_help=True)
 app.add_typer(side_project.app, name="side-project")
@@ -15,13 +17,7 @@ app.command()(desk_report.report)
 app.command()(desk_report.rules)
 
 
-@app.command()
-def status(data: Data = None, json: Json = False) -> None:
-    """What waits for an owner, who has what since when, and what was promised next."""
-    found = with_office(data, desk.status, as_json=json)
-    if json:
-        print_json(found)
-        return
+def _print_status(found: DeskShown) -> None:
     out.print(f"Desk {found.name}: {found.hours}. Severity 1: {found.worst}")
     if not found.live:
         out.print("The desk does not answer; what follows is what cases last wrote down.")
@@ -38,3 +34,9 @@ def status(data: Data = None, json: Json = False) -> None:
         out.print(f"These are the first {shown} of {there}; `rapport case list --account` shows those of one.")
     if found.next_promise is not None:
         out.print(f"Next promise: {when(found.next_promise)}")
+
+
+@command(app, show=_print_status)
+async def status(services: Services) -> DeskShown:
+    """What waits for an owner, who has what since when, and what was promised next."""
+    return await desk.status(services)

@@ -5,31 +5,12 @@ from __future__ import annotations
 import typer
 from rich.markup import escape
 
-from starters.cli.common import As, Data, Json, acting, out, print_json, when, with_office
+from starters.cli.common import command, out, when
+from starters.services import Actor, Services
 from starters.use_cases import message
 from starters.use_cases.message import MailStatus, RelayFaultShown
 
 app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
-
-
-@app.command()
-def status(data: Data = None, json: Json = False) -> None:
-    """Whether mail goes out, and why not."""
-    _print(with_office(data, message.mail_status, as_json=json), as_json=json)
-
-
-@app.command()
-def stop(as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Stop all mail at once; what is due waits."""
-    shown = with_office(data, lambda services: message.stop_mail(services, acting(services, as_)), as_json=json)
-    _print(shown, as_json=json)
-
-
-@app.command()
-def start(as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Let mail go again; what waited follows within half a minute."""
-    shown = with_office(data, lambda services: message.start_mail(services, acting(services, as_)), as_json=json)
-    _print(shown, as_json=json)
 
 
 def undelivered(count: int) -> str:
@@ -53,10 +34,7 @@ def _goes(shown: MailStatus) -> str:
     return "[green]mail goes out[/green]"
 
 
-def _print(shown: MailStatus, *, as_json: bool) -> None:
-    if as_json:
-        print_json(shown)
-        return
+def _print(shown: MailStatus) -> None:
     out.print(f"mode {shown.mode}: {_goes(shown)}")
     if shown.quiet_hours == "ignore":
         out.print("quiet hours are ignored: mails go whatever the hour is where they are read")
@@ -79,3 +57,21 @@ def _print(shown: MailStatus, *, as_json: bool) -> None:
         out.print(f"last looked for stuck emails {when(shown.swept)}")
     if shown.stopped:
         out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}")
+
+
+@command(app, show=_print)
+async def status(services: Services) -> MailStatus:
+    """Whether mail goes out, and why not."""
+    return await message.mail_status(services)
+
+
+@command(app, show=_print)
+async def stop(services: Services, actor: Actor) -> MailStatus:
+    """Stop all mail at once; what is due waits."""
+    return await message.stop_mail(services, actor)
+
+
+@command(app, show=_print)
+async def start(services: Services, actor: Actor) -> MailStatus:
+    """Let mail go again; what waited follows within half a minute."""
+    return await message.start_mail(services, actor)

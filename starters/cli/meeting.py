@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rapport.model.meeting import Receipt
-from starters.cli.common import As, Data, Json, acting, out, parse_instant, print_json, table, when, with_office
+from starters.cli.common import command, out, parse_instant, table, when
 from starters.cli.minutes import (
     Actions,
     AgreedNext,
@@ -22,7 +22,7 @@ from starters.cli.minutes import (
     print_minutes,
     written,
 )
-from starters.services import LATER, Services, member_acting
+from starters.services import Actor, Services, member_acting
 from starters.use_cases import meeting
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.minutes import MinutesShown
@@ -30,139 +30,6 @@ from starters.use_cases.minutes import MinutesShown
 app = typer.Typer(help="Meetings: times, answers, bookings, outcomes.", no_args_is_help=True)
 
 Step = Annotated[str, typer.Argument(help="The meeting's step, such as kickoff.")]
-
-
-@app.command()
-def show(account: str, step: Step, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """The times on offer, who answered what, what it waits for, and its minutes."""
-
-    async def work(services: Services) -> MeetingShown:
-        return await meeting.show(services, account, step, acting(services, as_).email)
-
-    shown = with_office(data, work, as_json=json)
-    if json:
-        print_json(shown)
-    else:
-        _print(shown)
-
-
-@app.command()
-def vote(
-    account: str,
-    step: Step,
-    slots: Annotated[list[str] | None, typer.Argument(help="The times that suit; none says that none does.")] = None,
-    round_: Annotated[int | None, typer.Option("--round", help="The round that was answered.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Answer the poll for a contact or the TAM (`--as`), as someone who was told on the phone does."""
-
-    async def work(services: Services) -> Receipt:
-        return await meeting.vote(services, account, step, tuple(slots or ()), acting(services, as_), round_)
-
-    _receipt(with_office(data, work, as_json=json), "The answer is in.", as_json=json)
-
-
-@app.command()
-def book(
-    account: str,
-    step: Step,
-    start: Annotated[str, typer.Option("--start", help="In the TAM's own zone, or with an offset.", metavar="TIME")],
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Set the time by hand, or move it; everyone gets an invitation."""
-
-    async def work(services: Services) -> Receipt:
-        actor = acting(services, as_)
-        zone = (await member_acting(services, actor)).schedule.zone
-        return await meeting.book(services, account, step, parse_instant(start, "--start", zone), actor)
-
-    _receipt(with_office(data, work, as_json=json), "Booked; the invitations go out next.", as_json=json)
-
-
-@app.command()
-def held(
-    account: str,
-    step: Step,
-    attended: Attended = None,
-    short_term: Short = None,
-    long_term: Long = None,
-    action: Actions = None,
-    blocker: Blockers = None,
-    agreed: AgreedNext = None,
-    next_: Next = None,
-    note: Note = None,
-    private_note: Private = None,
-    file: File = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say that it was held, and how it went; the onboarding goes on."""
-
-    async def work(services: Services) -> Receipt:
-        said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
-        return await meeting.report(services, account, step, "held", acting(services, as_), written=said)
-
-    _receipt(with_office(data, work, as_json=json), "Noted: it was held.", as_json=json)
-
-
-@app.command()
-def minutes(
-    account: str,
-    step: Step,
-    attended: Attended = None,
-    short_term: Short = None,
-    long_term: Long = None,
-    action: Actions = None,
-    blocker: Blockers = None,
-    agreed: AgreedNext = None,
-    next_: Next = None,
-    note: Note = None,
-    private_note: Private = None,
-    file: File = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Replace the minutes of a meeting that was held; the timeline keeps both."""
-
-    async def work(services: Services) -> MinutesShown:
-        said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
-        return await meeting.correct(services, account, step, said, acting(services, as_))
-
-    shown = with_office(data, work, as_json=json)
-    if json:
-        print_json(shown)
-    else:
-        print_minutes(shown)
-
-
-@app.command("no-show")
-def no_show(
-    account: str,
-    step: Step,
-    note: Note = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say that nobody came; everyone is offered new times."""
-
-    async def work(services: Services) -> Receipt:
-        return await meeting.report(services, account, step, "no_show", acting(services, as_), note)
-
-    _receipt(with_office(data, work, as_json=json), "Noted: nobody came. New times go out.", as_json=json)
-
-
-def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(receipt)
-    else:
-        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
 _BECAME = {
@@ -198,3 +65,85 @@ def _print(shown: MeetingShown) -> None:
         out.print(f"To move it on:\n  {shown.unblock}", soft_wrap=True)
     if shown.minutes:
         print_minutes(shown.minutes)
+
+
+@command(app, show=_print)
+async def show(services: Services, actor: Actor, account: str, step: Step) -> MeetingShown:
+    """The times on offer, who answered what, what it waits for, and its minutes."""
+    return await meeting.show(services, account, step, actor.email)
+
+
+@command(app, show="The answer is in.")
+async def vote(
+    services: Services,
+    actor: Actor,
+    account: str,
+    step: Step,
+    slots: Annotated[list[str] | None, typer.Argument(help="The times that suit; none says that none does.")] = None,
+    round_: Annotated[int | None, typer.Option("--round", help="The round that was answered.")] = None,
+) -> Receipt:
+    """Answer the poll for a contact or the TAM (`--as`), as someone who was told on the phone does."""
+    return await meeting.vote(services, account, step, tuple(slots or ()), actor, round_)
+
+
+@command(app, show="Booked; the invitations go out next.")
+async def book(
+    services: Services,
+    actor: Actor,
+    account: str,
+    step: Step,
+    start: Annotated[str, typer.Option("--start", help="In the TAM's own zone, or with an offset.", metavar="TIME")],
+) -> Receipt:
+    """Set the time by hand, or move it; everyone gets an invitation."""
+    zone = (await member_acting(services, actor)).schedule.zone
+    return await meeting.book(services, account, step, parse_instant(start, "--start", zone), actor)
+
+
+@command(app, show="Noted: it was held.")
+async def held(
+    services: Services,
+    actor: Actor,
+    account: str,
+    step: Step,
+    attended: Attended = None,
+    short_term: Short = None,
+    long_term: Long = None,
+    action: Actions = None,
+    blocker: Blockers = None,
+    agreed: AgreedNext = None,
+    next_: Next = None,
+    note: Note = None,
+    private_note: Private = None,
+    file: File = None,
+) -> Receipt:
+    """Say that it was held, and how it went; the onboarding goes on."""
+    said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
+    return await meeting.report(services, account, step, "held", actor, written=said)
+
+
+@command(app, show=print_minutes)
+async def minutes(
+    services: Services,
+    actor: Actor,
+    account: str,
+    step: Step,
+    attended: Attended = None,
+    short_term: Short = None,
+    long_term: Long = None,
+    action: Actions = None,
+    blocker: Blockers = None,
+    agreed: AgreedNext = None,
+    next_: Next = None,
+    note: Note = None,
+    private_note: Private = None,
+    file: File = None,
+) -> MinutesShown:
+    """Replace the minutes of a meeting that was held; the timeline keeps both."""
+    said = written(file, attended, short_term, long_term, action, blocker, agreed, next_, note, private_note)
+    return await meeting.correct(services, account, step, said, actor)
+
+
+@command(app, "no-show", show="Noted: nobody came. New times go out.")
+async def no_show(services: Services, actor: Actor, account: str, step: Step, note: Note = None) -> Receipt:
+    """Say that nobody came; everyone is offered new times."""
+    return await meeting.report(services, account, step, "no_show", actor, note)

@@ -11,8 +11,8 @@ import typer
 from rapport.model.commands import in_name
 from rapport.model.reading import check
 from starters.cli.absence import print_absences
-from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.services import Services
+from starters.cli.common import command, out, table, when
+from starters.services import Actor, Services
 from starters.use_cases import member as members
 from starters.use_cases.member import Leaving, MemberLine, MemberShown
 
@@ -21,50 +21,7 @@ app = typer.Typer(help="Members: who they are, and on whom they lean.", no_args_
 Member = Annotated[str, typer.Argument(help="The member's address.", metavar="EMAIL")]
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="A members file, such as examples/members.toml.")],
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Bring members up to what a file says. Safe to repeat; whom it does not name stays as they are."""
-    lines = with_office(data, lambda services: members.import_members(services, members.read_file(file)), as_json=json)
-    _print_lines(lines, as_json=json)
-
-
-@app.command("list")
-def list_(data: Data = None, json: Json = False) -> None:
-    """Every member, also those who have left."""
-    _print_lines(with_office(data, members.listed, as_json=json), as_json=json)
-
-
-@app.command()
-def show(member: Member, data: Data = None, json: Json = False) -> None:
-    """One member with their absences and accounts."""
-    _print(with_office(data, lambda services: members.show(services, member), as_json=json), as_json=json)
-
-
-@app.command()
-def leave(
-    member: Member,
-    reason: Annotated[str, typer.Option("--reason", help="Why.")],
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Note that they have left for good: what they had to decide goes to others."""
-
-    async def work(services: Services) -> MemberShown:
-        leaving = check(Leaving, {"reason": reason}, "")
-        return await members.leave(services, member, leaving, acting(services, as_))
-
-    _print(with_office(data, work, as_json=json), as_json=json)
-
-
-def _print_lines(lines: Sequence[MemberLine], *, as_json: bool) -> None:
-    if as_json:
-        print_json(lines)
-        return
+def _print_lines(lines: Sequence[MemberLine]) -> None:
     if not lines:
         out.print("No members yet. Bring them in with `rapport member import FILE`.")
         return
@@ -80,10 +37,7 @@ def _presence(line: MemberLine) -> str:
     return f"[yellow]away until {when(line.away_until)}[/yellow]" if line.away_until else ""
 
 
-def _print(shown: MemberShown, *, as_json: bool) -> None:
-    if as_json:
-        print_json(shown)
-        return
+def _print(shown: MemberShown) -> None:
     out.print(f"[bold]{shown.name}[/bold]  ({shown.email})  {_presence(shown)}")
     out.print(f"{shown.title or 'no title'}; {', '.join(shown.roles)}; {shown.zone}")
     rows = table("", "")
@@ -97,3 +51,32 @@ def _print(shown: MemberShown, *, as_json: bool) -> None:
     if shown.left_at and shown.accounts:
         hand_over = in_name("rapport account hand-over ACCOUNT --to ADDRESS --reason REASON")
         out.print(f"\nTheir accounts need another TAM: `{hand_over}`.", soft_wrap=True)
+
+
+@command(app, "import", show=_print_lines)
+async def import_(
+    services: Services, file: Annotated[Path, typer.Argument(help="A members file, such as examples/members.toml.")]
+) -> list[MemberLine]:
+    """Bring members up to what a file says. Safe to repeat; whom it does not name stays as they are."""
+    return await members.import_members(services, members.read_file(file))
+
+
+@command(app, "list", show=_print_lines)
+async def list_(services: Services) -> list[MemberLine]:
+    """Every member, also those who have left."""
+    return await members.listed(services)
+
+
+@command(app, show=_print)
+async def show(services: Services, member: Member) -> MemberShown:
+    """One member with their absences and accounts."""
+    return await members.show(services, member)
+
+
+@command(app, show=_print)
+async def leave(
+    services: Services, actor: Actor, member: Member, reason: Annotated[str, typer.Option("--reason", help="Why.")]
+) -> MemberShown:
+    """Note that they have left for good: what they had to decide goes to others."""
+    leaving = check(Leaving, {"reason": reason}, "")
+    return await members.leave(services, member, leaving, actor)

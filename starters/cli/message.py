@@ -13,11 +13,11 @@ from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.model.reading import check
-from starters.cli.common import As, Data, Json, acting, counted, out, print_json, when, with_office
-from starters.services import LATER, Services
+from starters.cli.common import As, Data, Json, acting, command, counted, out, print_json, when, with_office
+from starters.services import LATER, Actor, Services
 from starters.use_cases import message, undelivered
 from starters.use_cases.files import read_file
-from starters.use_cases.message import Edit, MessageShown
+from starters.use_cases.message import Edit, MessageLine, MessageShown
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 
@@ -31,13 +31,7 @@ Keys = Annotated[list[str] | None, typer.Argument(help="The messages' keys.")]
 Everything = Annotated[str | None, typer.Option("--account", help="All drafts of this account.")]
 
 
-@app.command("list")
-def list_(account: str, data: Data = None, json: Json = False) -> None:
-    """An account's messages, oldest first."""
-    lines = with_office(data, lambda services: message.listed(services, account), as_json=json)
-    if json:
-        print_json(lines)
-        return
+def _print_list(lines: list[MessageLine]) -> None:
     for line in lines:
         colour = _COLOUR.get(line.state, "default")
         out.print(f"[{colour}]{line.state:10}[/{colour}] {when(line.at)}  {line.to}", soft_wrap=True)
@@ -52,127 +46,6 @@ def list_(account: str, data: Data = None, json: Json = False) -> None:
             # Whether to send again what may have arrived is decided with all that there is to see of it.
             way = f"rapport message show {line.key}" if line.look else line.next[0]
             out.print(f"           Next: {way}", markup=False, soft_wrap=True)
-
-
-@app.command()
-def show(key: str, data: Data = None, json: Json = False) -> None:
-    """One message with its words. Personal links in it are blanked out."""
-    _show(with_office(data, lambda services: message.show(services, key), as_json=json), as_json=json)
-
-
-@app.command()
-def edit(
-    key: str,
-    subject: Annotated[str | None, typer.Option("--subject", help="A new subject.")] = None,
-    paragraph: Annotated[
-        str | None, typer.Option("--paragraph", help="A personal paragraph after the greeting.")
-    ] = None,
-    body: Annotated[
-        str | None, typer.Option("--body", help="A whole new text; - reads it from standard input.")
-    ] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Change a draft's words. An empty text takes a change back."""
-    given = {"subject": subject, "paragraph": paragraph, "body": sys.stdin.read() if body == "-" else body}
-
-    async def work(services: Services) -> MessageShown:
-        written = {name: text or None for name, text in given.items() if text is not None}
-        if not written:
-            raise UserError("nothing to change", field="--subject", fix="give --subject, --paragraph or --body")
-        return await message.edit(services, key, check(Edit, written, ""), acting(services, as_))
-
-    _show(with_office(data, work, as_json=json), as_json=json)
-
-
-@app.command()
-def attach(
-    key: str,
-    file: Annotated[Path, typer.Argument(help="A document, a picture or plain text; at most 10 MB in all.")],
-    name: Annotated[str | None, typer.Option("--name", help="What to call it in the mail.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Attach a file to a draft; one of the same name is replaced."""
-
-    async def work(services: Services) -> MessageShown:
-        return await message.attach(services, key, name or file.name, read_file(file), acting(services, as_))
-
-    _show(with_office(data, work, as_json=json), as_json=json)
-
-
-@app.command()
-def detach(
-    key: str,
-    name: Annotated[str, typer.Argument(help="The file's name, as `show` lists it.")],
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Take a file away from a draft."""
-
-    async def work(services: Services) -> MessageShown:
-        return await message.detach(services, key, name, acting(services, as_))
-
-    _show(with_office(data, work, as_json=json), as_json=json)
-
-
-@app.command()
-def approve(
-    keys: Keys = None, account: Everything = None, as_: As = None, data: Data = None, json: Json = False
-) -> None:
-    """Send drafts: those named, or all of an account."""
-    _release(keys, account, as_, data, json, hold=False)
-
-
-@app.command()
-def hold(
-    keys: Keys = None,
-    account: Everything = None,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Hold drafts back; they do not go."""
-    _release(keys, account, as_, data, json, hold=True, reason=reason)
-
-
-@app.command()
-def resolve(
-    key: str,
-    how: Annotated[
-        Resolution,
-        typer.Argument(help="sent: it arrived. resend: send it again. elsewhere: they were told another way."),
-    ],
-    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Settle an email that failed, or that may not have arrived."""
-    _resolve(key, how, reason, as_, data, json=json)
-
-
-@app.command()
-def resend(key: str, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Send a failed email again, to the address that its reader has now."""
-    _resolve(key, Resolution.RESEND, None, as_, data, json=json)
-
-
-def _resolve(key: str, how: Resolution, reason: str | None, as_: str | None, data: Data, *, json: bool) -> None:
-    async def work(services: Services) -> Receipt:
-        return counted(await undelivered.resolve(services, key, how, acting(services, as_), reason))
-
-    receipt = with_office(data, work, as_json=json)
-    if json:
-        print_json(receipt)
-    elif receipt.outcome == LATER:
-        out.print(f"{receipt.outcome.capitalize()}.")
-    else:
-        out.print(_SAID[how])
 
 
 _SAID = {
@@ -219,10 +92,7 @@ def _release(
             out.print(words, soft_wrap=True)
 
 
-def _show(shown: MessageShown, *, as_json: bool) -> None:
-    if as_json:
-        print_json(shown)
-        return
+def _show(shown: MessageShown) -> None:
     out.print(f"[bold]{shown.state}[/bold]  to {shown.name} <{shown.to}>")
     if shown.goes_at:
         out.print(f"{'Goes' if shown.state is MessageState.READY else 'If sent now, it goes'} {when(shown.goes_at)}")
@@ -238,3 +108,101 @@ def _show(shown: MessageShown, *, as_json: bool) -> None:
         if follows:
             out.print(f"{follows}:", markup=False, soft_wrap=True)
         out.print(f"Next: {way}", markup=False, soft_wrap=True)
+
+
+@command(app, "list", show=_print_list)
+async def list_(services: Services, account: str) -> list[MessageLine]:
+    """An account's messages, oldest first."""
+    return await message.listed(services, account)
+
+
+@command(app, show=_show)
+async def show(services: Services, key: str) -> MessageShown:
+    """One message with its words. Personal links in it are blanked out."""
+    return await message.show(services, key)
+
+
+@command(app, show=_show)
+async def edit(
+    services: Services,
+    actor: Actor,
+    key: str,
+    subject: Annotated[str | None, typer.Option("--subject", help="A new subject.")] = None,
+    paragraph: Annotated[
+        str | None, typer.Option("--paragraph", help="A personal paragraph after the greeting.")
+    ] = None,
+    body: Annotated[
+        str | None, typer.Option("--body", help="A whole new text; - reads it from standard input.")
+    ] = None,
+) -> MessageShown:
+    """Change a draft's words. An empty text takes a change back."""
+    given = {"subject": subject, "paragraph": paragraph, "body": sys.stdin.read() if body == "-" else body}
+    written = {name: text or None for name, text in given.items() if text is not None}
+    if not written:
+        raise UserError("nothing to change", field="--subject", fix="give --subject, --paragraph or --body")
+    return await message.edit(services, key, check(Edit, written, ""), actor)
+
+
+@command(app, show=_show)
+async def attach(
+    services: Services,
+    actor: Actor,
+    key: str,
+    file: Annotated[Path, typer.Argument(help="A document, a picture or plain text; at most 10 MB in all.")],
+    name: Annotated[str | None, typer.Option("--name", help="What to call it in the mail.")] = None,
+) -> MessageShown:
+    """Attach a file to a draft; one of the same name is replaced."""
+    return await message.attach(services, key, name or file.name, read_file(file), actor)
+
+
+@command(app, show=_show)
+async def detach(
+    services: Services,
+    actor: Actor,
+    key: str,
+    name: Annotated[str, typer.Argument(help="The file's name, as `show` lists it.")],
+) -> MessageShown:
+    """Take a file away from a draft."""
+    return await message.detach(services, key, name, actor)
+
+
+@app.command()
+def approve(
+    keys: Keys = None, account: Everything = None, as_: As = None, data: Data = None, json: Json = False
+) -> None:
+    """Send drafts: those named, or all of an account."""
+    _release(keys, account, as_, data, json, hold=False)
+
+
+@app.command()
+def hold(
+    keys: Keys = None,
+    account: Everything = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Hold drafts back; they do not go."""
+    _release(keys, account, as_, data, json, hold=True, reason=reason)
+
+
+@command(app, show=lambda _, how: _SAID[how])
+async def resolve(
+    services: Services,
+    actor: Actor,
+    key: str,
+    how: Annotated[
+        Resolution,
+        typer.Argument(help="sent: it arrived. resend: send it again. elsewhere: they were told another way."),
+    ],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+) -> Receipt:
+    """Settle an email that failed, or that may not have arrived."""
+    return counted(await undelivered.resolve(services, key, how, actor, reason))
+
+
+@command(app, show=_SAID[Resolution.RESEND])
+async def resend(services: Services, actor: Actor, key: str) -> Receipt:
+    """Send a failed email again, to the address that its reader has now."""
+    return counted(await undelivered.resolve(services, key, Resolution.RESEND, actor, None))

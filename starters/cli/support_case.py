@@ -13,7 +13,7 @@ from rapport.model.commands import in_name
 from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
 from rapport.storage.support_case import LISTED
-from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
+from starters.cli.common import As, Data, Json, acting, command, out, print_json, table, when, with_office
 from starters.services import Actor, Services
 from starters.use_cases import support_case
 from starters.use_cases.support_case import (
@@ -51,43 +51,7 @@ def words(text: str) -> str:
         raise UserError("cannot be read", field=text[1:], fix="name a text file in UTF-8") from None
 
 
-@app.command("open")
-def open_(
-    account: str,
-    question: Annotated[str, typer.Option("--question", "-q", help="What they ask; @FILE takes it from a file.")],
-    contact: Annotated[
-        str | None, typer.Option("--contact", help="Whose question it is; else the champion's.", metavar="EMAIL")
-    ] = None,
-    severity: Annotated[str, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = "3",
-    area: Annotated[str, typer.Option("--area", help="The product area; see `rapport desk rules`.")] = GENERAL,
-    phone: Annotated[bool, typer.Option("--phone", help="They are on the phone.")] = False,
-    thread: Annotated[str | None, typer.Option("--thread", help="What its mails have in common.")] = None,
-    partner: Annotated[str | None, typer.Option("--partner", help="Who passes it on.")] = None,
-    key: Annotated[str | None, typer.Option("--key", help="Your own key: the same once more opens nothing.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Take a question in: it gets a number, the customer an acknowledgement, and somebody gets the case."""
-
-    async def work(services: Services) -> Opened:
-        said = {
-            "account": account,
-            "question": words(question),
-            "contact": contact,
-            "severity": severity,
-            "area": area,
-            "channel": "phone" if phone else "cli",
-            "thread": thread,
-            "partner": partner,
-            "id": key,
-        }
-        return await support_case.open_case(services, check(WrittenCase, said, ""), acting(services, as_))
-
-    opened = with_office(data, work, as_json=json)
-    if json:
-        print_json(opened)
-        return
+def _print_open(opened: Opened) -> None:
     out.print(f"{opened.ref} is open" if opened.created else f"It belongs to {opened.ref}, and stands there now")
     if opened.duplicates:
         into = opened.duplicates[0] if len(opened.duplicates) == 1 else "REF"
@@ -95,21 +59,8 @@ def open_(
         out.print(f"Likely the same as {alike}; if it is: rapport case merge {opened.ref} --into {into} --as EMAIL")
 
 
-@app.command("list")
-def list_(
-    account: Annotated[str | None, typer.Option("--account", help="Only this account's.")] = None,
-    owner: Annotated[str | None, typer.Option("--owner", help="Only whose owner this is.", metavar="EMAIL")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those that are over as well.")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Cases: those that nobody has come first."""
-    found = with_office(
-        data, lambda services: support_case_views.listed(services, account, also_over=all_, owner=owner), as_json=json
-    )
-    if json:
-        print_json(found)
-    elif found:
+def _print_list(found: list[CaseLine]) -> None:
+    if found:
         print_cases(found)
         if len(found) == LISTED:
             out.print(f"These are the first {LISTED}; --account and --owner show fewer.")
@@ -117,227 +68,20 @@ def list_(
         out.print("No case is open.")
 
 
-@app.command()
-def show(ref: Ref, data: Data = None, json: Json = False) -> None:
-    """A case: the question, all that was said, who has it and why, what was promised."""
-    found = with_office(data, lambda services: support_case_views.show(services, ref), as_json=json)
-    if json:
-        print_json(found)
-    else:
-        _print(found)
+def _add_say(name: str, act: Callable[[Services, str, Say, Actor], Awaitable[CaseDone]], help: str) -> None:
+    """What needs no more of a case than a text."""
 
-
-@app.command()
-def answer(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Answer the customer."""
-    _say(support_case.answer, ref, text, as_, data, as_json=json)
-
-
-@app.command()
-def note(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Note something for colleagues; the customer never sees it."""
-    _say(support_case.note, ref, text, as_, data, as_json=json)
-
-
-@app.command()
-def context(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Add what you know of the customer; the case's owner is told."""
-    _say(support_case.context, ref, text, as_, data, as_json=json)
-
-
-@app.command("wait-customer")
-def wait_customer(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Ask the customer for something; the clock stands still until they answer."""
-    _say(support_case.wait_customer, ref, text, as_, data, as_json=json)
-
-
-@app.command("customer-said")
-def customer_said(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Log what the customer said; the clock goes on, and a resolved case is open again."""
-    _say(support_case.customer_said, ref, text, as_, data, as_json=json)
-
-
-@app.command()
-def resolve(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Say what solved it; the customer is told."""
-    _say(support_case.resolve, ref, text, as_, data, as_json=json)
-
-
-@app.command()
-def reopen(ref: Ref, text: Text, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Open a resolved case again."""
-    _say(support_case.reopen, ref, text, as_, data, as_json=json)
-
-
-@app.command()
-def assign(
-    ref: Ref,
-    to: Annotated[str, typer.Option("--to", help="A support engineer.", metavar="EMAIL")],
-    text: OptionalText = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Give a case to somebody by hand."""
-
-    async def work(services: Services, actor: Actor) -> CaseDone:
-        return await support_case.assign(services, ref, check(Assign, {"to": to, "text": text}, ""), actor)
-
-    _do(work, as_, data, as_json=json)
-
-
-@app.command("hand-off")
-def hand_off(
-    ref: Ref,
-    text: Text,
-    to: Annotated[str | None, typer.Option("--to", help="Else the desk finds somebody.", metavar="EMAIL")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Pass a case on, with where it stands."""
-
-    async def work(services: Services, actor: Actor) -> CaseDone:
-        said = {"text": words(text), "to": to}
-        return await support_case.hand_off(services, ref, check(HandOff, said, ""), actor)
-
-    _do(work, as_, data, as_json=json)
-
-
-@app.command()
-def classify(
-    ref: Ref,
-    severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
-    area: Annotated[str | None, typer.Option("--area", help="The product area.")] = None,
-    text: OptionalText = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say how bad it is, or what it is about, anew."""
-
-    async def work(services: Services, actor: Actor) -> CaseDone:
-        said = {"severity": severity, "area": area, "text": text}
-        given = {name: value for name, value in said.items() if value is not None}
-        return await support_case.classify(services, ref, check(Reclassify, given, ""), actor)
-
-    _do(work, as_, data, as_json=json)
-
-
-@app.command()
-def escalate(
-    ref: Ref,
-    tried: Annotated[str, typer.Option(help="What was tried, and what came of it.")] = "",
-    reproduction: Annotated[str, typer.Option(help="How to make it happen.")] = "",
-    version: Annotated[str, typer.Option(help="Which version it happens in.")] = "",
-    logs: Annotated[str, typer.Option(help="What the logs say; @FILE takes it from a file.")] = "",
-    impact: Annotated[str, typer.Option(help="What it costs the customer.")] = "",
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Ask engineering, with a complete dossier; they answer the owner, never the customer."""
-
-    async def work(services: Services, actor: Actor) -> CaseDone:
-        said = {
-            "tried": words(tried),
-            "reproduction": words(reproduction),
-            "version": words(version),
-            "logs": words(logs),
-            "impact": words(impact),
-        }
-        given = {name: value for name, value in said.items() if value.strip()}
-        return await support_case.escalate(services, ref, check(Dossier, given, ""), actor)
-
-    _do(work, as_, data, as_json=json)
-
-
-@app.command()
-def merge(
-    ref: Ref,
-    into: Annotated[str, typer.Option("--into", help="The case that it becomes a part of.", metavar="REF")],
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Make a case a part of another one of the same account."""
-
-    async def work(services: Services, actor: Actor) -> CaseDone:
-        return await support_case.merge(services, ref, check(Merge, {"into": into}, ""), actor)
-
-    _do(work, as_, data, as_json=json)
-
-
-@app.command()
-def split(
-    ref: Ref,
-    question: Annotated[str, typer.Option("--question", "-q", help="The part that is a case of its own.")],
-    area: Annotated[str | None, typer.Option("--area", help="Its product area.")] = None,
-    severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Make a case of its own of a part of the question."""
-
-    async def work(services: Services) -> Opened:
-        said = {"question": words(question), "area": area, "severity": severity}
-        given = {name: value for name, value in said.items() if value is not None}
-        return await support_case.split(services, ref, check(Split, given, ""), acting(services, as_))
-
-    opened = with_office(data, work, as_json=json)
-    if json:
-        print_json(opened)
-    else:
-        out.print(f"{opened.ref} is open, split from {ref}")
-
-
-@app.command("to-review")
-def to_review(
-    ref: Ref,
-    text: Text,
-    to: Annotated[Path | None, typer.Option("--out", help="Write the draft into this file.", metavar="FILE")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Make a draft tech review of a case that needs a decision; the text says why."""
-
-    async def work(services: Services) -> Drafted:
-        return await support_case.to_review(services, ref, check(Say, {"text": words(text)}, ""), acting(services, as_))
-
-    drafted = with_office(data, work, as_json=json)
-    if to is not None:
-        to.write_text(drafted.draft)
-    if json:
-        print_json(drafted)
-    else:
-        out.print(_plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}")
-
-
-def _say(
-    act: Callable[[Services, str, Say, Actor], Awaitable[CaseDone]],
-    ref: str,
-    text: str,
-    as_: str | None,
-    data: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    async def work(services: Services, actor: Actor) -> CaseDone:
+    @command(app, name, show=_done, help=help)
+    async def said(services: Services, actor: Actor, ref: Ref, text: Text) -> CaseDone:
         return await act(services, ref, check(Say, {"text": words(text)}, ""), actor)
 
-    _do(work, as_, data, as_json=as_json)
+
+def _done(done: CaseDone) -> str:
+    return f"{done.ref}: {done.outcome}"
 
 
-def _do(
-    work: Callable[[Services, Actor], Awaitable[CaseDone]], as_: str | None, data: Path | None, *, as_json: bool
-) -> None:
-    done = with_office(data, lambda services: work(services, acting(services, as_)), as_json=as_json)
-    if as_json:
-        print_json(done)
-    else:
-        out.print(f"{done.ref}: {done.outcome}")
+def _print_split(opened: Opened, ref: Ref) -> None:
+    out.print(f"{opened.ref} is open, split from {ref}")
 
 
 def print_cases(found: Sequence[CaseLine]) -> None:
@@ -403,9 +147,189 @@ def _print(case: CaseShown) -> None:
             out.print(
                 f"    {_plain(seen.name)} {seen.bar or f'load {seen.load}, given {seen.given} in {seen.hours} h'}"
             )
-    for command in case.next:
-        out.print(f"[dim]next:[/dim] {_plain(command)}")
+    for way in case.next:
+        out.print(f"[dim]next:[/dim] {_plain(way)}")
 
 
 def _plain(text: str) -> str:
     return text.replace("[", r"\[")
+
+
+@command(app, "open", show=_print_open)
+async def open_(
+    services: Services,
+    actor: Actor,
+    account: str,
+    question: Annotated[str, typer.Option("--question", "-q", help="What they ask; @FILE takes it from a file.")],
+    contact: Annotated[
+        str | None, typer.Option("--contact", help="Whose question it is; else the champion's.", metavar="EMAIL")
+    ] = None,
+    severity: Annotated[str, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = "3",
+    area: Annotated[str, typer.Option("--area", help="The product area; see `rapport desk rules`.")] = GENERAL,
+    phone: Annotated[bool, typer.Option("--phone", help="They are on the phone.")] = False,
+    thread: Annotated[str | None, typer.Option("--thread", help="What its mails have in common.")] = None,
+    partner: Annotated[str | None, typer.Option("--partner", help="Who passes it on.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Your own key: the same once more opens nothing.")] = None,
+) -> Opened:
+    """Take a question in: it gets a number, the customer an acknowledgement, and somebody gets the case."""
+    said = {
+        "account": account,
+        "question": words(question),
+        "contact": contact,
+        "severity": severity,
+        "area": area,
+        "channel": "phone" if phone else "cli",
+        "thread": thread,
+        "partner": partner,
+        "id": key,
+    }
+    return await support_case.open_case(services, check(WrittenCase, said, ""), actor)
+
+
+@command(app, "list", show=_print_list)
+async def list_(
+    services: Services,
+    account: Annotated[str | None, typer.Option("--account", help="Only this account's.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only whose owner this is.", metavar="EMAIL")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Those that are over as well.")] = False,
+) -> list[CaseLine]:
+    """Cases: those that nobody has come first."""
+    return await support_case_views.listed(services, account, also_over=all_, owner=owner)
+
+
+@command(app, show=_print)
+async def show(services: Services, ref: Ref) -> CaseShown:
+    """A case: the question, all that was said, who has it and why, what was promised."""
+    return await support_case_views.show(services, ref)
+
+
+for _name, _act, _help in (
+    ("answer", support_case.answer, "Answer the customer."),
+    ("note", support_case.note, "Note something for colleagues; the customer never sees it."),
+    ("context", support_case.context, "Add what you know of the customer; the case's owner is told."),
+    (
+        "wait-customer",
+        support_case.wait_customer,
+        "Ask the customer for something; the clock stands still until they answer.",
+    ),
+    (
+        "customer-said",
+        support_case.customer_said,
+        "Log what the customer said; the clock goes on, and a resolved case is open again.",
+    ),
+    ("resolve", support_case.resolve, "Say what solved it; the customer is told."),
+    ("reopen", support_case.reopen, "Open a resolved case again."),
+):
+    _add_say(_name, _act, _help)
+
+
+@command(app, show=_done)
+async def assign(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    to: Annotated[str, typer.Option("--to", help="A support engineer.", metavar="EMAIL")],
+    text: OptionalText = None,
+) -> CaseDone:
+    """Give a case to somebody by hand."""
+    return await support_case.assign(services, ref, check(Assign, {"to": to, "text": text}, ""), actor)
+
+
+@command(app, "hand-off", show=_done)
+async def hand_off(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    text: Text,
+    to: Annotated[str | None, typer.Option("--to", help="Else the desk finds somebody.", metavar="EMAIL")] = None,
+) -> CaseDone:
+    """Pass a case on, with where it stands."""
+    said = {"text": words(text), "to": to}
+    return await support_case.hand_off(services, ref, check(HandOff, said, ""), actor)
+
+
+@command(app, show=_done)
+async def classify(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
+    area: Annotated[str | None, typer.Option("--area", help="The product area.")] = None,
+    text: OptionalText = None,
+) -> CaseDone:
+    """Say how bad it is, or what it is about, anew."""
+    said = {"severity": severity, "area": area, "text": text}
+    given = {name: value for name, value in said.items() if value is not None}
+    return await support_case.classify(services, ref, check(Reclassify, given, ""), actor)
+
+
+@command(app, show=_done)
+async def escalate(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    tried: Annotated[str, typer.Option(help="What was tried, and what came of it.")] = "",
+    reproduction: Annotated[str, typer.Option(help="How to make it happen.")] = "",
+    version: Annotated[str, typer.Option(help="Which version it happens in.")] = "",
+    logs: Annotated[str, typer.Option(help="What the logs say; @FILE takes it from a file.")] = "",
+    impact: Annotated[str, typer.Option(help="What it costs the customer.")] = "",
+) -> CaseDone:
+    """Ask engineering, with a complete dossier; they answer the owner, never the customer."""
+    said = {
+        "tried": words(tried),
+        "reproduction": words(reproduction),
+        "version": words(version),
+        "logs": words(logs),
+        "impact": words(impact),
+    }
+    given = {name: value for name, value in said.items() if value.strip()}
+    return await support_case.escalate(services, ref, check(Dossier, given, ""), actor)
+
+
+@command(app, show=_done)
+async def merge(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    into: Annotated[str, typer.Option("--into", help="The case that it becomes a part of.", metavar="REF")],
+) -> CaseDone:
+    """Make a case a part of another one of the same account."""
+    return await support_case.merge(services, ref, check(Merge, {"into": into}, ""), actor)
+
+
+@command(app, show=_print_split)
+async def split(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    question: Annotated[str, typer.Option("--question", "-q", help="The part that is a case of its own.")],
+    area: Annotated[str | None, typer.Option("--area", help="Its product area.")] = None,
+    severity: Annotated[str | None, typer.Option("--severity", "-s", help="1, the worst, to 4.")] = None,
+) -> Opened:
+    """Make a case of its own of a part of the question."""
+    said = {"question": words(question), "area": area, "severity": severity}
+    given = {name: value for name, value in said.items() if value is not None}
+    return await support_case.split(services, ref, check(Split, given, ""), actor)
+
+
+@app.command("to-review")
+def to_review(
+    ref: Ref,
+    text: Text,
+    to: Annotated[Path | None, typer.Option("--out", help="Write the draft into this file.", metavar="FILE")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a draft tech review of a case that needs a decision; the text says why."""
+
+    async def work(services: Services) -> Drafted:
+        return await support_case.to_review(services, ref, check(Say, {"text": words(text)}, ""), acting(services, as_))
+
+    drafted = with_office(data, work, as_json=json)
+    if to is not None:
+        to.write_text(drafted.draft)
+    if json:
+        print_json(drafted)
+    else:
+        out.print(_plain(drafted.draft) if to is None else f"The draft is in {to}: {drafted.next}")

@@ -13,8 +13,8 @@ from rapport.model.commands import deciding, in_name, read_by
 from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
-from starters.cli.common import As, Data, Json, acting, fail, out, print_json, table, when, with_office
-from starters.services import LATER, LISTED, Services
+from starters.cli.common import As, Data, Json, acting, command, fail, out, print_json, table, when, with_office
+from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import task as tasks
 from starters.views.task import Inbox, TaskLine, TaskShown
 
@@ -48,119 +48,6 @@ def inbox(
         print_json(found.asked if asked else found.mine)
     else:
         _print_inbox(found)
-
-
-@app.command()
-def show(task: Task, data: Data = None, json: Json = False) -> None:
-    """One task: the question, what was said, who decides, and how it ended."""
-    shown = with_office(data, lambda services: tasks.show(services, task), as_json=json)
-    if json:
-        print_json(shown)
-    else:
-        _print_task(shown)
-
-
-@app.command()
-def decide(
-    task: Task,
-    option: Annotated[str, typer.Option("--option", help="The option's id, such as approve.")],
-    reason: Annotated[str | None, typer.Option("--reason", help="Why; some options need it.")] = None,
-    round_: Annotated[int | None, typer.Option("--round", help="The round that you saw.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Choose one of the options."""
-
-    async def work(services: Services) -> Receipt | UserError:
-        try:
-            return await tasks.decide(services, task, option, acting(services, as_), reason, round_)
-        except UserError as refusal:
-            if refusal.kind is not Refused.CONFLICT:
-                raise
-            return refusal
-
-    answer = with_office(data, work, as_json=json)
-    if isinstance(answer, UserError):
-        beside = Receipt(accepted=False, reason=answer.problem).model_dump()
-        raise fail(answer, as_json=json, beside=beside)
-    _receipt(answer, "Your decision counts.", as_json=json)
-
-
-@app.command()
-def request(
-    task: Task,
-    say: Annotated[
-        list[str] | None, typer.Option("--say", help="A text that is asked for, by name.", metavar="NAME=TEXT")
-    ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", help="The same as --say reason=TEXT.")] = None,
-    cost: Annotated[str | None, typer.Option("--cost", help="The same as --say cost=TEXT.")] = None,
-    dates: Annotated[str | None, typer.Option("--dates", help="The same as --say dates=TEXT.")] = None,
-    prefilled: Annotated[
-        bool, typer.Option("--prefilled", help="For the rest, take what the system has filled in.")
-    ] = False,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say what you ask for; on an open task, say it anew, and everyone decides anew."""
-
-    async def work(services: Services) -> Receipt:
-        short = {
-            name: text for name, text in (("reason", reason), ("cost", cost), ("dates", dates)) if text is not None
-        }
-        known = (await tasks.show(services, task)).prefilled if prefilled else {}
-        return await tasks.request(services, task, known | _said(say or ()) | short, acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "Asked; those who decide get a mail.", as_json=json)
-
-
-@app.command()
-def decline(
-    task: Task,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why it is not needed.")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say that it is not needed; it closes as not requested."""
-
-    async def work(services: Services) -> Receipt:
-        return await tasks.decline(services, task, acting(services, as_), reason)
-
-    _receipt(with_office(data, work, as_json=json), "Closed; nobody is asked.", as_json=json)
-
-
-@app.command()
-def ask(
-    task: Task,
-    question: Annotated[str, typer.Option("--question", help="What you need to know.")],
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say what you need to know before you decide."""
-
-    async def work(services: Services) -> Receipt:
-        return await tasks.ask(services, task, question, acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "Your question goes to whoever asked you.", as_json=json)
-
-
-@app.command()
-def answer(
-    task: Task,
-    text: Annotated[str, typer.Option("--text", help="What those who decide need to know.")],
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Answer the open question."""
-
-    async def work(services: Services) -> Receipt:
-        return await tasks.answer(services, task, text, acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "Your answer goes to those who decide.", as_json=json)
 
 
 def _said(say: Sequence[str]) -> dict[str, str]:
@@ -300,3 +187,90 @@ def _print_ways(shown: TaskShown, what: str, *ways: str) -> None:
     """Print commands, under the name of whom the task waits for where that is one person."""
     only = shown.holders[0].email if len(shown.holders) == 1 else None
     out.print("\n  ".join([f"{what}:", *(read_by(way, only) for way in ways)]), soft_wrap=True, markup=False)
+
+
+@command(app, show=_print_task)
+async def show(services: Services, task: Task) -> TaskShown:
+    """One task: the question, what was said, who decides, and how it ended."""
+    return await tasks.show(services, task)
+
+
+@app.command()
+def decide(
+    task: Task,
+    option: Annotated[str, typer.Option("--option", help="The option's id, such as approve.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; some options need it.")] = None,
+    round_: Annotated[int | None, typer.Option("--round", help="The round that you saw.")] = None,
+    as_: As = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Choose one of the options."""
+
+    async def work(services: Services) -> Receipt | UserError:
+        try:
+            return await tasks.decide(services, task, option, acting(services, as_), reason, round_)
+        except UserError as refusal:
+            if refusal.kind is not Refused.CONFLICT:
+                raise
+            return refusal
+
+    answer = with_office(data, work, as_json=json)
+    if isinstance(answer, UserError):
+        beside = Receipt(accepted=False, reason=answer.problem).model_dump()
+        raise fail(answer, as_json=json, beside=beside)
+    _receipt(answer, "Your decision counts.", as_json=json)
+
+
+@command(app, show="Asked; those who decide get a mail.")
+async def request(
+    services: Services,
+    actor: Actor,
+    task: Task,
+    say: Annotated[
+        list[str] | None, typer.Option("--say", help="A text that is asked for, by name.", metavar="NAME=TEXT")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="The same as --say reason=TEXT.")] = None,
+    cost: Annotated[str | None, typer.Option("--cost", help="The same as --say cost=TEXT.")] = None,
+    dates: Annotated[str | None, typer.Option("--dates", help="The same as --say dates=TEXT.")] = None,
+    prefilled: Annotated[
+        bool, typer.Option("--prefilled", help="For the rest, take what the system has filled in.")
+    ] = False,
+) -> Receipt:
+    """Say what you ask for; on an open task, say it anew, and everyone decides anew."""
+    short = {name: text for name, text in (("reason", reason), ("cost", cost), ("dates", dates)) if text is not None}
+    known = (await tasks.show(services, task)).prefilled if prefilled else {}
+    return await tasks.request(services, task, known | _said(say or ()) | short, actor)
+
+
+@command(app, show="Closed; nobody is asked.")
+async def decline(
+    services: Services,
+    actor: Actor,
+    task: Task,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why it is not needed.")] = None,
+) -> Receipt:
+    """Say that it is not needed; it closes as not requested."""
+    return await tasks.decline(services, task, actor, reason)
+
+
+@command(app, show="Your question goes to whoever asked you.")
+async def ask(
+    services: Services,
+    actor: Actor,
+    task: Task,
+    question: Annotated[str, typer.Option("--question", help="What you need to know.")],
+) -> Receipt:
+    """Say what you need to know before you decide."""
+    return await tasks.ask(services, task, question, actor)
+
+
+@command(app, show="Your answer goes to those who decide.")
+async def answer(
+    services: Services,
+    actor: Actor,
+    task: Task,
+    text: Annotated[str, typer.Option("--text", help="What those who decide need to know.")],
+) -> Receipt:
+    """Answer the open question."""
+    return await tasks.answer(services, task, text, actor)

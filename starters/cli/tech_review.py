@@ -13,8 +13,8 @@ from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from starters.cli import tech_review_needs
-from starters.cli.common import As, Data, Json, acting, out, print_json, table, when, with_office
-from starters.services import LATER, LISTED, Services
+from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
+from starters.services import LISTED, Actor, Services
 from starters.use_cases import tech_review, tech_review_files, tech_review_record
 from starters.use_cases.tech_review import Feedback, Reason, Stance, Submitted
 from starters.views.tech_review import ReviewLine, ReviewShown
@@ -29,144 +29,12 @@ File = Annotated[Path, typer.Argument(help="The request, as TOML or as Markdown 
 Why = Annotated[str, typer.Option("--reason", help="Why; it stands on record.")]
 
 
-@app.command()
-def submit(file: File, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Ask for a review."""
-
-    async def work(services: Services) -> Submitted:
-        return await tech_review.submit(services, tech_review_files.read_request(file), acting(services, as_))
-
-    done = with_office(data, work, as_json=json)
-    if json:
-        print_json(done)
-    else:
-        out.print(f"[bold]{done.ref}[/bold] is on its way. To see where it stands: rapport review show {done.ref}")
-
-
-@app.command()
-def edit(ref: Ref, file: File, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Change what is asked for, or the design document: a new round, in which everybody is heard anew."""
-
-    async def work(services: Services) -> Receipt:
-        return await tech_review.edit(services, ref, tech_review_files.read_request(file), acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "Changed; everybody is heard anew.", as_json=json)
-
-
-@app.command()
-def show(ref: Ref, data: Data = None, json: Json = False) -> None:
-    """One review: what is asked for, what was said, and what it waits for."""
-    shown = with_office(data, lambda services: tech_review.show(services, ref), as_json=json)
-    if json:
-        print_json(shown)
-    else:
-        _print(shown)
-
-
-@app.command("list")
-def list_(
-    account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
-    search: Annotated[str, typer.Option("--search", help="Words that all have to stand somewhere in it.")] = "",
-    open_: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """The reviews: what is overdue first, then the newest."""
-    most = None if json else LISTED
-    found = with_office(
-        data,
-        lambda services: tech_review.page(services, account, search, also_closed=not open_, most=most),
-        as_json=json,
-    )
-    if json:
-        print_json(list(found.lines))
-    elif found.lines:
-        _print_lines(found.lines)
-        if further := found.total - len(found.lines):
-            out.print(f"{further} more come after these; find them with --search, or all of them with --json.")
-    else:
-        out.print("There is no such review." if search else "There is no review.")
-
-
-@app.command()
-def feedback(
-    ref: Ref,
-    text: Annotated[str, typer.Option("--text", help="What there is to say.")],
-    stance: Annotated[
-        str | None,
-        typer.Option("--stance", help=f"What your side is for, where it is asked: {', '.join(get_args(Stance))}."),
-    ] = None,
-    on_behalf_of: Annotated[
-        str | None,
-        typer.Option("--on-behalf-of", help="Who said it in the channel, where you enter it.", metavar="EMAIL"),
-    ] = None,
-    link: Annotated[str | None, typer.Option("--link", help="Where it was said.", metavar="URL")] = None,
-    as_: As = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Say something to a review; where your side is asked, with its stance."""
-
-    async def work(services: Services) -> Receipt:
-        given = {"text": text, "stance": stance, "on_behalf_of": on_behalf_of, "link": link}
-        return await tech_review.feedback(services, ref, check(Feedback, given, ""), acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "It stands on record.", as_json=json)
-
-
-@app.command("request-meeting")
-def request_meeting(ref: Ref, reason: Why, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Ask to talk about it live; the CE sees to it, and writes down what came of it."""
-
-    async def work(services: Services) -> Receipt:
-        return await tech_review.request_meeting(services, ref, _reason(reason), acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "Asked; the CE gets a mail.", as_json=json)
-
-
-@app.command()
-def withdraw(ref: Ref, reason: Why, as_: As = None, data: Data = None, json: Json = False) -> None:
-    """Say that nobody needs it any more."""
-
-    async def work(services: Services) -> Receipt:
-        return await tech_review.withdraw(services, ref, _reason(reason), acting(services, as_))
-
-    _receipt(with_office(data, work, as_json=json), "Withdrawn; nobody is asked any more.", as_json=json)
-
-
-@app.command()
-def record(
-    ref: Ref,
-    to: Annotated[
-        Path | None, typer.Option("--out", help="Write Markdown and HTML into this folder.", metavar="DIR")
-    ] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """The record of the decision: what was asked, said, decided and told, with its signed receipts."""
-    if to is not None:
-        files = with_office(data, lambda services: tech_review_record.write(services, ref, to), as_json=json)
-        if json:
-            print_json(files)
-        else:
-            out.print("\n".join(files.files), markup=False, soft_wrap=True)
-        return
-    made = with_office(data, lambda services: tech_review_record.record(services, ref), as_json=json)
-    if json:
-        print_json(made)
-    else:
-        out.print(made.markdown, markup=False, soft_wrap=True, end="")
+def _print_submit(done: Submitted) -> None:
+    out.print(f"[bold]{done.ref}[/bold] is on its way. To see where it stands: rapport review show {done.ref}")
 
 
 def _reason(text: str) -> Reason:
     return check(Reason, {"reason": text}, "")
-
-
-def _receipt(receipt: Receipt, said: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(receipt)
-    else:
-        out.print(said if receipt.outcome != LATER else f"{receipt.outcome.capitalize()}.")
 
 
 def _print_lines(lines: Sequence[ReviewLine]) -> None:
@@ -233,3 +101,103 @@ def _print(shown: ReviewShown) -> None:
 
 def _plain(text: str) -> str:
     return text.replace("_", " ")
+
+
+@command(app, show=_print_submit)
+async def submit(services: Services, actor: Actor, file: File) -> Submitted:
+    """Ask for a review."""
+    return await tech_review.submit(services, tech_review_files.read_request(file), actor)
+
+
+@command(app, show="Changed; everybody is heard anew.")
+async def edit(services: Services, actor: Actor, ref: Ref, file: File) -> Receipt:
+    """Change what is asked for, or the design document: a new round, in which everybody is heard anew."""
+    return await tech_review.edit(services, ref, tech_review_files.read_request(file), actor)
+
+
+@command(app, show=_print)
+async def show(services: Services, ref: Ref) -> ReviewShown:
+    """One review: what is asked for, what was said, and what it waits for."""
+    return await tech_review.show(services, ref)
+
+
+@app.command("list")
+def list_(
+    account: Annotated[str | None, typer.Argument(help="This account only; by default all.")] = None,
+    search: Annotated[str, typer.Option("--search", help="Words that all have to stand somewhere in it.")] = "",
+    open_: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The reviews: what is overdue first, then the newest."""
+    most = None if json else LISTED
+    found = with_office(
+        data,
+        lambda services: tech_review.page(services, account, search, also_closed=not open_, most=most),
+        as_json=json,
+    )
+    if json:
+        print_json(list(found.lines))
+    elif found.lines:
+        _print_lines(found.lines)
+        if further := found.total - len(found.lines):
+            out.print(f"{further} more come after these; find them with --search, or all of them with --json.")
+    else:
+        out.print("There is no such review." if search else "There is no review.")
+
+
+@command(app, show="It stands on record.")
+async def feedback(
+    services: Services,
+    actor: Actor,
+    ref: Ref,
+    text: Annotated[str, typer.Option("--text", help="What there is to say.")],
+    stance: Annotated[
+        str | None,
+        typer.Option("--stance", help=f"What your side is for, where it is asked: {', '.join(get_args(Stance))}."),
+    ] = None,
+    on_behalf_of: Annotated[
+        str | None,
+        typer.Option("--on-behalf-of", help="Who said it in the channel, where you enter it.", metavar="EMAIL"),
+    ] = None,
+    link: Annotated[str | None, typer.Option("--link", help="Where it was said.", metavar="URL")] = None,
+) -> Receipt:
+    """Say something to a review; where your side is asked, with its stance."""
+    given = {"text": text, "stance": stance, "on_behalf_of": on_behalf_of, "link": link}
+    return await tech_review.feedback(services, ref, check(Feedback, given, ""), actor)
+
+
+@command(app, "request-meeting", show="Asked; the CE gets a mail.")
+async def request_meeting(services: Services, actor: Actor, ref: Ref, reason: Why) -> Receipt:
+    """Ask to talk about it live; the CE sees to it, and writes down what came of it."""
+    return await tech_review.request_meeting(services, ref, _reason(reason), actor)
+
+
+@command(app, show="Withdrawn; nobody is asked any more.")
+async def withdraw(services: Services, actor: Actor, ref: Ref, reason: Why) -> Receipt:
+    """Say that nobody needs it any more."""
+    return await tech_review.withdraw(services, ref, _reason(reason), actor)
+
+
+@app.command()
+def record(
+    ref: Ref,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Write Markdown and HTML into this folder.", metavar="DIR")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The record of the decision: what was asked, said, decided and told, with its signed receipts."""
+    if to is not None:
+        files = with_office(data, lambda services: tech_review_record.write(services, ref, to), as_json=json)
+        if json:
+            print_json(files)
+        else:
+            out.print("\n".join(files.files), markup=False, soft_wrap=True)
+        return
+    made = with_office(data, lambda services: tech_review_record.record(services, ref), as_json=json)
+    if json:
+        print_json(made)
+    else:
+        out.print(made.markdown, markup=False, soft_wrap=True, end="")

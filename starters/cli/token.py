@@ -6,11 +6,19 @@ from typing import Annotated
 
 import typer
 
-from starters.cli.common import Data, Json, out, print_json, table, when, with_office
+from rapport.storage.access import Token
+from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
 from starters.services import Services
 from starters.use_cases import token as tokens
 
 app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
+
+
+def _print_list(found: list[Token]) -> None:
+    rows = table("name", "roles", "made", "revoked")
+    for token in found:
+        rows.add_row(token.name, ", ".join(token.roles), when(token.created_at), when(token.revoked_at))
+    out.print(rows)
 
 
 @app.command()
@@ -39,17 +47,10 @@ def revoke(name: str, data: Data = None, json: Json = False) -> None:
         out.print(f"{name} is revoked.")
 
 
-@app.command("list")
-def list_(data: Data = None, json: Json = False) -> None:
+@command(app, "list", show=_print_list)
+async def list_(services: Services) -> list[Token]:
     """Every token, without its secret."""
-    found = with_office(data, tokens.listed, as_json=json)
-    if json:
-        print_json(found)
-        return
-    rows = table("name", "roles", "made", "revoked")
-    for token in found:
-        rows.add_row(token.name, ", ".join(token.roles), when(token.created_at), when(token.revoked_at))
-    out.print(rows)
+    return await tokens.listed(services)
 
 
 @app.command("webhook-secret")
