@@ -48,8 +48,9 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.cadence_mails import Recurring, preparation
 from workflows.correspondence import Correspondence
-from workflows.options import CALENDARS, PLANNING, RECORDS
+from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
+from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask, control, soon
 from workflows.words import checks, takes
@@ -94,7 +95,12 @@ class Cadence(Correspondence):
         self.stale: set[str] = set()
         self.start = start
         self.began = state.began
-        self.projected = state.projected
+        self.projector = Projector(
+            Projections.tell_cadence,
+            self._gather,
+            lambda: details.cadence(self.view(), len(self.drafts)),
+            state.projected,
+        )
         self.retired = dict(state.retired)
         self.gone: list[str] = []
         self.recurring = Recurring(start.account, start.contract, state.mails)
@@ -220,7 +226,7 @@ class Cadence(Correspondence):
             invitation = self.recurring.invitation(self.syncs[change.step], change, workflow.now())
             parting = (self.recurring.parting(invitation, change),) if change.went else ()
             # What there is to write down travels along, and costs nothing of its own.
-            bundle = Bundle(occasions=(invitation, *parting), news=self._news())
+            bundle = Bundle(occasions=(invitation, *parting), news=self.projector.take())
             self.write_bundle(bundle, f"{change.kind.capitalize()}: tell {len(invitation.to)} people")
 
     def tell_the_tam_what_was_missed(self) -> None:
@@ -284,7 +290,7 @@ class Cadence(Correspondence):
         set_aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED, now=workflow.now())
         aside = set_aside if waiting else None
         occasions = self.recurring.before(sync, one, since)
-        bundle = Bundle(occasions=occasions, aside=aside, news=self._news())
+        bundle = Bundle(occasions=occasions, aside=aside, news=self.projector.take())
         self._follow(self._sent(name, one, self.write_bundle(bundle, f"Brief and digest before {sync.step.title}")))
 
     async def _sent(self, name: str, one: Occurrence, writing: asyncio.Task[tuple[str, ...] | None]) -> None:
@@ -454,7 +460,7 @@ class Cadence(Correspondence):
             receipts=self.words.receipts,
             drafts=tuple(self.drafts),
             written=self.timeline.written,
-            projected=self.projected,
+            projected=self.projector.number,
             mails=self.recurring.mails,
             changes=tuple(self.changes),
             missed=tuple(self.missed),
@@ -591,23 +597,18 @@ class Cadence(Correspondence):
         meeting = meeting_id(self.account, name, opened.period) if opened else ""
         return cadence.view_of_review(self.reviews[name], is_open=meeting in self._open)
 
-    def _news(self) -> CadenceNews | None:
-        """What SQL does not know yet, and show it in Temporal's UI."""
-        for trouble in self.troubles:
-            self.timeline.record("message.refused", about=trouble)
-        self.troubles.clear()
+    def _gather(self, number: int) -> CadenceNews | None:
+        """What recurs otherwise, or not any more, and what has happened."""
         waits = [wait for name in self.syncs if (wait := self._wait(name)).on]
         self.timeline.turn_to(waits[0] if waits else Wait())
         if not self.stale and not self.gone and not self.timeline.has_entries:
             return None
         stale, self.stale = self.stale, set()
         gone, self.gone = tuple(self.gone), []
-        self.projected += 1
-        workflow.set_current_details(details.cadence(self.view(), len(self.drafts)))
         return CadenceNews(
             account=self.account,
             contract=self.start.contract,
-            number=self.projected,
+            number=number,
             now=workflow.now(),
             rhythms=tuple(self._rhythm(name) for name in (*self.syncs, *self.reviews) if name in stale or self.closing),
             ended=self.closing,
@@ -628,12 +629,6 @@ class Cadence(Correspondence):
     def has_news(self) -> bool:
         """Also what recurs otherwise, or not any more."""
         return super().has_news or bool(self.stale or self.gone)
-
-    async def write_down(self) -> None:
-        """Write down what no activity has taken along, in one local activity."""
-        news = self._news()
-        if news is not None:
-            await done(Projections.tell_cadence, news, "Write down what happened", RECORDS)
 
     # What members say: these record, and `run` acts
 

@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.options import RECORDS
 from workflows.outcomes import Denied, attempted, beside, done, never, say_the_end
 from workflows.posting import give_up, is_tried_again, post
+from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, control
 from workflows.words import Words, checks, takes
@@ -53,6 +54,7 @@ class Correspondence:
     Attributes:
         words: What people said to it.
         timeline: What it tells the timeline.
+        projector: What it tells SQL.
         changed: Whether something is new, for `run` to act on.
         paused_at: Since when it stands still, if it does.
         closing: Whether it is to come to its end, as whoever started it says.
@@ -62,11 +64,11 @@ class Correspondence:
         states: What became of each mail, by key.
         deferred: When each mail goes that was put off, by key.
         joined: The mails that became part of another one.
-        troubles: Why mails could not be written, in fixed words; not told yet.
         departed: The mails that do not go because whoever they are to has left.
     """
 
     timeline: Timeline
+    projector: Projector[Any, Any]
 
     def __init__(self, account: str) -> None:
         """No mail yet."""
@@ -81,7 +83,6 @@ class Correspondence:
         self.states: dict[str, MessageState] = {}
         self.deferred: dict[str, datetime] = {}
         self.joined: set[str] = set()
-        self.troubles: list[str] = []
         self.departed: set[str] = set()
         self._releases: list[Release] = []
         self._posting: set[asyncio.Task[Any]] = set()
@@ -304,13 +305,13 @@ class Correspondence:
         return since
 
     async def write_down(self) -> None:
-        """Write down what is new; nothing is waited for any more."""
-        raise NotImplementedError
+        """Write down what is new."""
+        await self.projector.write()
 
     @property
     def has_news(self) -> bool:
         """Whether something was said, or has happened, that is not written down yet."""
-        return bool(self.has_releases or self.troubles or self.timeline.has_entries)
+        return self.has_releases or self.timeline.has_entries
 
     async def all_over(self, result: object = None, *, goes_on: Callable[[], bool] = never) -> bool:
         """Come to the end with nothing lost that was said until then. Every workflow that people speak to ends by this.
@@ -435,7 +436,7 @@ class Correspondence:
 
     def _in_trouble(self, refused: Denied, news: Projection | CadenceNews | None) -> None:
         """A mail that cannot be written at all: it is told, with what it was to take along."""
-        self.troubles.append(refused.reason)
+        self.timeline.record("message.refused", about=refused.reason)
         if news is not None:
             self.take_back(news)
         self.changed = True

@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
         Vote,
     )
     from rapport.model.message import MeetingFacts, MessageRequest, Purpose
-    from rapport.model.projection import Wait
+    from rapport.model.projection import StepNews, Wait
     from rapport.model.workflows import MEETING
     from rapport.rules import audience, details, quorum
     from rapport.rules.todo_template import (
@@ -43,8 +43,9 @@ with workflow.unsafe.imports_passed_through():
     )
 
 from workflows.correspondence import Correspondence
-from workflows.options import CALENDARS, PLANNING, RECORDS
+from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, attempted, done
+from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, Todo
 from workflows.words import checks, takes
@@ -93,6 +94,8 @@ class Meeting(Correspondence):
         self.reminders = 0
         self.notices = 0
         self.timeline = Timeline(start.account, start.contract, start.step.name)
+        self.projector = Projector(Projections.tell_step, self._gather, lambda: details.meeting(self.view()))
+        self.wait = Wait()
         self.alarm = Alarm()
 
     @workflow.run
@@ -208,7 +211,7 @@ class Meeting(Correspondence):
 
     async def finish(self) -> MeetingResult:
         """Leave nothing behind: no mail under way, no draft, no unread decision, no entry unwritten."""
-        self.phase = MeetingPhase.ENDED
+        self.phase, self.wait = MeetingPhase.ENDED, Wait()
         outcome = self.outcome or "closed"
         for book in self.wanted:
             self.turn_away(book, "the meeting was over before it could be moved")
@@ -246,7 +249,8 @@ class Meeting(Correspondence):
             if self.people_moved:
                 await self._look_who_is_there()
             else:
-                await self._project(self._wait_for_a_successor())
+                self.wait = self._wait_for_a_successor()
+                await self.write_down()
                 await workflow.wait_condition(lambda: self.people_moved or self._is_over)
 
     # How it is done
@@ -486,7 +490,8 @@ class Meeting(Correspondence):
     async def _news(self, wait: Wait, until: datetime | None = None, summary: str = "") -> None:
         """Tell what is waited for, and wait: for anything new, or for the instant."""
         self.changed = self.people_moved
-        await self._project(wait)
+        self.wait = wait
+        await self.write_down()
         self.alarm.set(until, summary)
         await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
         await self._stand_still()
@@ -785,13 +790,6 @@ class Meeting(Correspondence):
     def _by_hand(self) -> str:
         return in_name(f"rapport meeting book {self.account} {self.step.name} --start YYYY-MM-DDTHH:MM")
 
-    async def write_down(self) -> None:
-        """At its end it waits for nothing."""
-        await self._project(Wait())
-
-    async def _project(self, wait: Wait) -> None:
-        """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        self.timeline.record_troubles(self.troubles)
-        if self.timeline.turn_to(wait):
-            workflow.set_current_details(details.meeting(self.view()))
-            await done(Projections.tell_step, self.timeline.page(), "Write down what happened", RECORDS)
+    def _gather(self, number: int) -> StepNews | None:  # noqa: ARG002 - whichever it is
+        """What it waits for, and what has happened."""
+        return self.timeline.page() if self.timeline.turn_to(self.wait) else None

@@ -39,8 +39,9 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.correspondence import Correspondence
 from workflows.engineering import ask_engineering
-from workflows.options import PAGING, PLANNING, RECORDS
+from workflows.options import PAGING, PLANNING
 from workflows.outcomes import Denied, attempted, done, told
+from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, control
 from workflows.words import checks, takes
@@ -110,6 +111,9 @@ class SupportCase(Correspondence):
         self.stale = True
         self.desk_told_over = False
         self.told_to_sql: CaseProjection | None = None
+        self.projector = Projector(
+            Support.project, self._gather, lambda: details.case(self.view()), self.status.projected
+        )
         self.alarm = Alarm()
 
     @workflow.run
@@ -550,13 +554,11 @@ class SupportCase(Correspondence):
     def _is_new(self) -> bool:
         return self.changed or self.stale or bool(self.acts or self.answers) or self.alarm.rings
 
-    async def write_down(self) -> None:
-        """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        self.timeline.record_troubles(self.troubles)
+    def _gather(self, number: int) -> CaseProjection | None:
+        """How it stands by now, what was done to it, and what has happened."""
         self.timeline.turn_to(self._wait())
         entries, log, self.log = self.timeline.take_entries(), tuple(self.log), []
         self.status = self.status.model_copy(update={"written": self.timeline.written})
-        known = self.told_to_sql
         projection = CaseProjection(
             ref=self.ref,
             account=self.account,
@@ -567,23 +569,18 @@ class SupportCase(Correspondence):
             waiting_for=self._waits_for(),
             now=workflow.now(),
         )
-        if known is not None and not entries and not log:
-            same = projection.model_copy(update={"now": known.now, "status": self._but_counts(known.status)})
-            if same == known.model_copy(update={"status": self._but_counts(known.status)}) and (
-                self._but_counts(self.status) == self._but_counts(known.status)
-            ):
-                return
-        self.status = self.status.model_copy(update={"projected": self.status.projected + 1})
-        projection = projection.model_copy(
-            update={"number": self.status.projected, "status": self.status, "entries": entries, "log": log}
-        )
-        self.told_to_sql = projection.model_copy(update={"entries": (), "log": ()})
-        workflow.set_current_details(details.case(self.view()))
-        await done(Support.project, projection, "Write down what happened", RECORDS)
+        known = self.told_to_sql
+        if known is not None and not entries and not log and self._as_told(projection) == self._as_told(known):
+            return None
+        self.status = self.status.model_copy(update={"projected": number})
+        self.told_to_sql = projection.model_copy(update={"number": number, "status": self.status})
+        return self.told_to_sql.model_copy(update={"entries": entries, "log": log})
 
     @staticmethod
-    def _but_counts(status: CaseStatus) -> CaseStatus:
-        return status.model_copy(update={"written": 0, "projected": 0, "mails": 0})
+    def _as_told(projection: CaseProjection) -> CaseProjection:
+        """What of it is worth telling: no instant, and no count."""
+        status = projection.status.model_copy(update={"written": 0, "projected": 0, "mails": 0})
+        return projection.model_copy(update={"now": None, "number": 0, "status": status})
 
     def _may_turn_over(self) -> bool:
         """Whether the history is long enough, and nothing is under way that a new run would not know of."""

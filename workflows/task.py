@@ -32,8 +32,9 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.assignees import Assignees
 from workflows.correspondence import Correspondence
-from workflows.options import PLANNING, RECORDS
+from workflows.options import PLANNING
 from workflows.outcomes import done
+from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm
 from workflows.words import checks, takes
@@ -78,6 +79,7 @@ class HumanTask(Correspondence):
         self.opened = workflow.now()
         self.mails = 0
         self.timeline = Timeline(start.account, start.contract, start.on_record)
+        self.projector = Projector(Tasks.project, self._gather, lambda: details.task(self.view()))
         self.alarm = Alarm()
 
     @workflow.run
@@ -543,7 +545,7 @@ class HumanTask(Correspondence):
     async def _news(self, assignees: Assignees) -> None:
         """Tell what is waited for, and wait: for anything new, or for the next instant."""
         self.changed = False
-        await self._project(self._what_for())
+        await self.projector.write()
         instants = [rung.at for rung in assignees.rungs[:1]]
         instants += [assignees.next_change] if assignees.next_change is not None else []
         self.alarm.set(min(instants), "Follow up silence, or see who is there")
@@ -569,15 +571,13 @@ class HumanTask(Correspondence):
     async def write_down(self) -> None:
         """At its end; mails may wait for hours, and whoever decides in that time is told as well that it is over."""
         self._tell_the_refused()
-        await self._project(Wait())
+        await super().write_down()
 
-    async def _project(self, wait: Wait) -> None:
-        """Write down what is new, in one local activity, and show it in Temporal's UI."""
-        self.timeline.record_troubles(self.troubles)
-        if not self.timeline.turn_to(wait):
-            return
-        workflow.set_current_details(details.task(self.view()))
-        projection = TaskProjection(
+    def _gather(self, number: int) -> TaskProjection | None:  # noqa: ARG002 - whichever it is
+        """How it stands by now, and what has happened."""
+        if not self.timeline.turn_to(Wait() if self._is_over() else self._what_for()):
+            return None
+        return TaskProjection(
             id=workflow.info().workflow_id,
             account=self.account,
             contract=self.start.contract,
@@ -593,13 +593,12 @@ class HumanTask(Correspondence):
             holders=self._holders(),
             answers=self.decisions,
             opened=self.opened,
-            deadline=wait.deadline,
+            deadline=self.timeline.wait.deadline,
             outcome=self.outcome,
             about=self.start.about,
             now=workflow.now(),
             news=self.timeline.page().model_copy(update={"wait": None}) if self.start.about else self.timeline.page(),
         )
-        await done(Tasks.project, projection, "Write down what happened", RECORDS)
 
     def _holders(self) -> tuple[TaskHolder, ...]:
         """Whom it waits for: those of silent seats, each once; then who else can decide, or change their mind."""

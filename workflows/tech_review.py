@@ -35,6 +35,7 @@ from workflows.channel import Channel
 from workflows.correspondence import Correspondence
 from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, beside, done
+from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask
 from workflows.words import checks, takes
@@ -84,10 +85,10 @@ class TechReview(Correspondence):
         self.wait = Wait()
         self.people = LaidOut(tellings=(), leaders=(), others=())
         self.mails = 0
-        self.projections = 0
         self.written: ReviewView | None = None
         self.ended = False
         self.timeline = Timeline(start.account, start.ref, start.ref)
+        self.projector = Projector(Reviews.project, self._gather, lambda: details.tech_review(self.view()))
         self.channel = Channel(start.ref, start.account)
 
     @workflow.run
@@ -629,21 +630,18 @@ class TechReview(Correspondence):
         """Also what somebody said."""
         return super().has_news or bool(self.unwritten)
 
-    async def write_down(self) -> None:
-        """Write down what is new, in one local activity, show it in Temporal's UI, and have others hear of it."""
-        self.timeline.record_troubles(self.troubles)
+    def _gather(self, number: int) -> ReviewProjection | None:
+        """How it stands by now, what was said, and what has happened."""
         told = self.timeline.turn_to(self.wait)
         view = self.view()
         if not (told or self.unwritten) and view == self.written:
-            return
+            return None
         self.written = view
-        workflow.set_current_details(details.tech_review(view))
-        self.projections += 1
         unwritten, self.unwritten = tuple(self.unwritten), []
-        projection = ReviewProjection(
+        return ReviewProjection(
             ref=self.ref,
             account=self.account,
-            number=self.projections,
+            number=number,
             phase=self.phase,
             round=self.round,
             overdue=self.overdue,
@@ -659,5 +657,9 @@ class TechReview(Correspondence):
             wait=self.timeline.wait,
             now=workflow.now(),
         )
-        noted = await done(Reviews.project, projection, "Write down what happened", RECORDS)
-        await self.channel.speak(is_new=noted.announcements)
+
+    async def write_down(self) -> None:
+        """Write down what is new, and have others hear of it."""
+        noted = await self.projector.write()
+        if noted is not None:
+            await self.channel.speak(is_new=noted.announcements)

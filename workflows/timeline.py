@@ -67,12 +67,6 @@ class Timeline:
         """Queue what a member said of drafts, or that nobody did: of how many, or why it came too late."""
         self.record(kind, who=release.by, submission=release.id if release.by else None, about=about)
 
-    def record_troubles(self, troubles: list[str]) -> None:
-        """Queue the mails that could not be written, and forget them."""
-        for trouble in troubles:
-            self.record("message.refused", about=trouble)
-        troubles.clear()
-
     @property
     def has_entries(self) -> bool:
         """Whether an entry is queued."""

@@ -13,7 +13,6 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from activities.planning import Planning, ResumedWaits, Stagger, WaitEnds
-    from activities.projection import Projections
     from rapport.model.cadence import CadenceStart
     from rapport.model.ids import cadence_id, meeting_id
     from rapport.model.meeting import MeetingStart, Receipt
@@ -35,7 +34,7 @@ from workflows.onboarding.onsite_approval import OnsiteApproval
 from workflows.onboarding.per_contact import PerContactSteps
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
-from workflows.options import PLANNING, RECORDS
+from workflows.options import PLANNING
 from workflows.outcomes import Denied, beside, done, started
 from workflows.waiting import Alarm
 
@@ -66,7 +65,6 @@ class Steps:
         self._paused_since: datetime | None = None
         self._cancelled = False
         self._recurs = False
-        self._projected = 0
         self._driving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Steps:
@@ -104,7 +102,7 @@ class Steps:
             await self.children.tell_of_people()
             await self.children.send_controls()
             await self.state.letters.carry_out_releases()
-            await self._project()
+            await self.state.letters.projector.write()
             if self._unfinished:
                 await workflow.wait_condition(lambda: self.state.letters.changed or self._is_due)
 
@@ -327,11 +325,10 @@ class Steps:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)
-        return self.mails.sent(step, self.mails.write(step, self.pending_projection()))
+        return self.mails.sent(step, self.mails.write(step, self.state.letters.pending_projection()))
 
-    def pending_projection(self) -> Projection | None:
-        """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
-        self.state.timeline.record_troubles(self.state.letters.troubles)
+    def gather(self, number: int) -> Projection | None:
+        """What SQL does not know of them yet."""
         stage = onboarding.current_stage(self.state.progress)
         if stage is not self.stage:
             self.stage = stage
@@ -346,21 +343,11 @@ class Steps:
         held, hold = onboarding.held(self.state.progress, self.vacancies.vacant), self.vacancies.hold or Wait()
         waits = {name: hold for name in self.state.progress if name in held}
         waits |= self._gating.waits | self.mails.waits | self._failures.waits
-        self._projected += 1
-        workflow.set_current_details(
-            details.onboarding(
-                self.state.start.account,
-                self.state.progress,
-                self.state.letters.paused_at,
-                self.vacancies.hold,
-                self._gating.waits,
-            )
-        )
         return Projection(
             account=self.state.start.account,
             contract=self.state.start.contract,
             run_id=workflow.info().run_id,
-            number=self._projected,
+            number=number,
             stage=self.told_stage,
             playbook=self.state.playbook.name,
             version=self.state.playbook.version,
@@ -382,8 +369,9 @@ class Steps:
         self.state.timeline.take_back(news.entries)
         self.state.show_anew(one.step for one in news.milestones if one.step in self.state.progress)
 
-    async def _project(self) -> None:
-        """Write down what no activity has taken along, in one local activity."""
-        news = self.pending_projection()
-        if news is not None:
-            await done(Projections.project, news, "Write down what happened", RECORDS)
+    def details(self) -> str:
+        """How they stand, for Temporal's UI."""
+        state = self.state
+        return details.onboarding(
+            state.start.account, state.progress, state.letters.paused_at, self.vacancies.hold, self._gating.waits
+        )

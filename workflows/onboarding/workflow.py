@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.projection import Projections
     from rapport.model.meeting import Receipt
     from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
     from rapport.model.operation import Operation
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.correspondence import Correspondence
 from workflows.onboarding.steps import Steps
+from workflows.projection import Projector
 from workflows.words import checks, takes
 
 
@@ -30,6 +32,7 @@ class Onboarding(Correspondence):
         self.start = start
         self.steps = Steps(start, self)
         self.timeline = self.steps.state.timeline
+        self.projector = Projector(Projections.project, self.steps.gather, self.steps.details)
 
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
@@ -43,8 +46,8 @@ class Onboarding(Correspondence):
         return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.state.progress.items()})
 
     def pending_projection(self) -> Projection | None:
-        """What its steps have to tell; an activity that does something anyway takes it along."""
-        return self.steps.pending_projection()
+        """An activity that does something anyway takes it along."""
+        return self.projector.take()
 
     def take_back(self, news: Projection) -> None:
         """Have what an activity took along be told anew, as that activity refused."""
