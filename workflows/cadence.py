@@ -46,8 +46,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.playbook_migration import IN_THE_CALENDAR, NOT_IN_PLAYBOOK
     from rapport.rules.todo_template import REVIEW_ENDED
 
+from workflows.base import AccountWorkflow
 from workflows.cadence_mails import Recurring, preparation
-from workflows.correspondence import Correspondence
 from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
 from workflows.projection import Projector
@@ -70,7 +70,7 @@ PLANNED_BY: Final = frozenset({"every", "offered", "prepare"})
 
 
 @workflow.defn(name=CADENCE.name)
-class Cadence(Correspondence):
+class Cadence(AccountWorkflow):
     """Stands on its own beside the onboarding, from the first weekly on; a run lasts from review to review."""
 
     @workflow.init
@@ -85,7 +85,7 @@ class Cadence(Correspondence):
         self.changes = list(state.changes)
         self.missed = list(state.missed)
         self.words.recall(state.receipts)
-        self.drafts = list(state.drafts)
+        self.messages.drafts = list(state.drafts)
         self.timeline = Timeline(start.account, start.contract, written=state.written, wait=state.wait)
         self.contract = start.contract
         self.playbook, self.version = state.playbook, state.version
@@ -98,7 +98,8 @@ class Cadence(Correspondence):
         self.projector = Projector(
             Projections.tell_cadence,
             self._gather,
-            lambda: details.cadence(self.view(), len(self.drafts)),
+            lambda: details.cadence(self.view(), len(self.messages.drafts)),
+            self._take_back,
             state.projected,
         )
         self.retired = dict(state.retired)
@@ -126,11 +127,11 @@ class Cadence(Correspondence):
             self.brief_on_reviews()
             self.tell_everyone_of_changes()
             self.tell_the_tam_what_was_missed()
-            await self.carry_out_releases()
+            await self.messages.carry_out_releases()
             await self.write_down()
             await self.turn_the_page()
             self.alarm.set(self._next(), "The next brief, digest or review is due")
-            await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
+            await workflow.wait_condition(lambda: self.changed or self.messages.has_releases or self.alarm.rings)
         return await self.finish()
 
     # The story
@@ -177,7 +178,9 @@ class Cadence(Correspondence):
                 again = workflow.now() + cadence.SEEK_AGAIN
                 self.put(name, found.model_copy(update={"seek_at": again}))
                 self.timeline.record("sync.no_time", step=name)
-                self.write(self.recurring.no_time(self.syncs[name]), "Tell the TAM that no time suits everyone")
+                self.messages.write(
+                    self.recurring.no_time(self.syncs[name]), "Tell the TAM that no time suits everyone"
+                )
 
     async def plan_ahead(self) -> None:
         """Plan a quarter's occurrences at once, whenever few are left, or a member has set another time."""
@@ -217,7 +220,9 @@ class Cadence(Correspondence):
             opened = review.opened
             if opened is not None and not review.briefed and opened.brief_at <= workflow.now():
                 self.reviews[name] = review.model_copy(update={"briefed": True})
-                self.write(self.recurring.review_brief(review, opened), f"Brief the TAM on {review.step.title}")
+                self.messages.write(
+                    self.recurring.review_brief(review, opened), f"Brief the TAM on {review.step.title}"
+                )
 
     def tell_everyone_of_changes(self) -> None:
         """Send what is new of a standing meeting to everyone who is invited, and to whoever is not any more."""
@@ -227,7 +232,7 @@ class Cadence(Correspondence):
             parting = (self.recurring.parting(invitation, change),) if change.went else ()
             # What there is to write down travels along, and costs nothing of its own.
             bundle = Bundle(occasions=(invitation, *parting), news=self.projector.take())
-            self.write_bundle(bundle, f"{change.kind.capitalize()}: tell {len(invitation.to)} people")
+            self.messages.write_bundle(bundle, f"{change.kind.capitalize()}: tell {len(invitation.to)} people")
 
     def tell_the_tam_what_was_missed(self) -> None:
         """One mail for everything, and no second while that is under way: what was missed never goes in a heap."""
@@ -238,12 +243,12 @@ class Cadence(Correspondence):
             )
             if to is not None:
                 occasion = self.recurring.what_was_missed(missed, self.syncs, self.reviews, to)
-                self._telling = self.write(occasion, f"Tell the TAM what was missed: {len(missed)}")
+                self._telling = self.messages.write(occasion, f"Tell the TAM what was missed: {len(missed)}")
 
     async def turn_the_page(self) -> None:
         """After a review, begin a fresh run, once nothing is open or queued; nothing that was said is lost."""
         over = self.review_over or workflow.info().is_continue_as_new_suggested()
-        if not over or self._open or self._seeing_to or self.is_posting or self.changed or self.has_news:
+        if not over or self._open or self._seeing_to or self.is_busy or self.changed or self.has_news:
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self.changed or self.has_news or self.closing or self.changes or self.missed:
@@ -256,8 +261,8 @@ class Cadence(Correspondence):
             if sync.standing is not None:
                 self.announce(name, "closed")
         self.tell_everyone_of_changes()
-        await self.carry_out_releases()
-        await self.drop_drafts(CADENCE_IS_OVER)
+        await self.messages.carry_out_releases()
+        await self.messages.drop_drafts(CADENCE_IS_OVER)
         for id_ in list(self._open):
             await control(id_, ControlKind.CLOSE)
         self.timeline.record("cadence.ended")
@@ -286,17 +291,19 @@ class Cadence(Correspondence):
         name = sync.step.name
         since = cadence.looks_back(sync, one.until)
         self.put(name, sync.model_copy(update={"told": one.until}))
-        waiting = tuple(key for key in self.drafts_for(Purpose.DIGEST) if step_of(key) == name)
+        waiting = tuple(key for key in self.messages.drafts_for(Purpose.DIGEST) if step_of(key) == name)
         set_aside = SetAside(keys=waiting, state=MessageState.SUPPRESSED, reason=REPLACED, now=workflow.now())
         aside = set_aside if waiting else None
         occasions = self.recurring.before(sync, one, since)
         bundle = Bundle(occasions=occasions, aside=aside, news=self.projector.take())
-        self._follow(self._sent(name, one, self.write_bundle(bundle, f"Brief and digest before {sync.step.title}")))
+        self._follow(
+            self._sent(name, one, self.messages.write_bundle(bundle, f"Brief and digest before {sync.step.title}"))
+        )
 
     async def _sent(self, name: str, one: Occurrence, writing: asyncio.Task[tuple[str, ...] | None]) -> None:
         """What went too late to be of use was missed."""
         for key in await writing or ():
-            late = purpose_of(key) == Purpose.BRIEF and self.states[key] is MessageState.SUPPRESSED
+            late = purpose_of(key) == Purpose.BRIEF and self.messages.states[key] is MessageState.SUPPRESSED
             if late and one.start <= workflow.now():
                 self.miss(Missed(step=name, what="sync", at=one.start))
 
@@ -379,7 +386,9 @@ class Cadence(Correspondence):
         if result is None:
             self._follow(self._have_it_seen_to(review, plan))
         if outcome == "held":
-            self.write(self.recurring.follow_up(review, plan), "Say what was agreed", reviewed=step.review != "auto")
+            self.messages.write(
+                self.recurring.follow_up(review, plan), "Say what was agreed", reviewed=step.review != "auto"
+            )
         self.review_over = self.changed = True
 
     async def _prepare(self, review: BusinessReview, plan: ReviewPlan) -> None:
@@ -458,7 +467,7 @@ class Cadence(Correspondence):
             syncs=self.syncs,
             reviews=self.reviews,
             receipts=self.words.receipts,
-            drafts=tuple(self.drafts),
+            drafts=tuple(self.messages.drafts),
             written=self.timeline.written,
             projected=self.projector.number,
             mails=self.recurring.mails,
@@ -502,7 +511,7 @@ class Cadence(Correspondence):
                 self.announce(name, "closed")
         self.tell_everyone_of_changes()
         for name in syncs:
-            await self.drop_drafts(NOT_IN_PLAYBOOK, name)
+            await self.messages.drop_drafts(NOT_IN_PLAYBOOK, name)
             sync = self.syncs.pop(name)
             self._forget_rhythm(name, max(sync.number, sync.sequence))
         for name in [name for name in names if name in self.reviews]:
@@ -619,8 +628,7 @@ class Cadence(Correspondence):
             version=self.version,
         )
 
-    def take_back(self, news: CadenceNews) -> None:
-        """Have what an activity took along be told anew, as that activity refused."""
+    def _take_back(self, news: CadenceNews) -> None:
         self.timeline.take_back(news.entries)
         self.stale |= {one.step for one in news.rhythms if one.step in (*self.syncs, *self.reviews)}
         self.gone[:0] = news.gone

@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
         TodoTemplate,
     )
 
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, attempted, done
 from workflows.projection import Projector
@@ -62,7 +62,7 @@ HELD_BACK: Final = "the mails with the times were held back"
 
 
 @workflow.defn(name=MEETING.name)
-class Meeting(Correspondence):
+class Meeting(AccountWorkflow):
     """From the first proposal to the word that it was held."""
 
     @workflow.init
@@ -118,11 +118,11 @@ class Meeting(Correspondence):
         self.phase = MeetingPhase.UNDECIDED
         self.timeline.record("meeting.undecided")
         reviewed = self.step.review != "auto"
-        writing = self.write(self._welcome(), "Welcome everyone; times follow", reviewed=reviewed)
+        writing = self.messages.write(self._welcome(), "Welcome everyone; times follow", reviewed=reviewed)
         (limit,) = await self._instants(workflow.now(), (VENUE_DAYS,))
         if reviewed:
             await writing
-            await self._have_read(Purpose.MESSAGE, lambda: not self.drafts_for(Purpose.MESSAGE))
+            await self._have_read(Purpose.MESSAGE, lambda: not self.messages.drafts_for(Purpose.MESSAGE))
         while self.venue is None and not self._is_diverted and workflow.now() < limit:
             await self._news(self._wait_for_the_venue(limit), limit, "Nobody has said whether it is held on site")
 
@@ -146,7 +146,7 @@ class Meeting(Correspondence):
         self.timeline.record("meeting.proposed", about=str(len(proposal.slots)))
         to = tuple(invitee.id for invitee in proposal.invitees)
         reviewed = proposal.review != "auto"
-        writing = self.write(
+        writing = self.messages.write(
             self._occasion(self._proposal_mail, Purpose.PROPOSAL, to), "Write to everyone invited", reviewed=reviewed
         )
         if reviewed:
@@ -161,9 +161,11 @@ class Meeting(Correspondence):
         """
         if self.phase is MeetingPhase.PROPOSING and self._is_over:
             return
-        while self.phase is MeetingPhase.DRAFTED and self.drafts_for(Purpose.PROPOSAL) and not self._is_diverted:
+        while (
+            self.phase is MeetingPhase.DRAFTED and self.messages.drafts_for(Purpose.PROPOSAL) and not self._is_diverted
+        ):
             if workflow.now() >= self._current.stale_at:
-                await self.replace_proposals()
+                await self.messages.replace_proposals()
                 await self.propose_times()
             else:
                 await self._news(self._wait_for_release(), self._current.stale_at, "Times in the drafts come too near")
@@ -222,7 +224,7 @@ class Meeting(Correspondence):
             start=self.booking.start if self.booking else None,
             agreed=self.report.agreed if self.report else (),
         )
-        await self.drop_drafts(MEETING_IS_OVER)
+        await self.messages.drop_drafts(MEETING_IS_OVER)
         await self.write_down()
         await self.all_over(result)
         return result
@@ -285,7 +287,7 @@ class Meeting(Correspondence):
         there = await done(Planning.gather, question, "Who takes part now?", PLANNING)
         self.vacant, self.successor_by = there.vacant, there.ask_again
         before, self.proposal = self.proposal, there.proposal or self.proposal
-        await self.drop_departed()
+        await self.messages.drop_departed()
         came, went = quorum.changes(before, self.proposal)
         self.newcomers = [id_ for id_ in self.newcomers if id_ not in went] + list(came)
         for id_ in went:
@@ -320,10 +322,10 @@ class Meeting(Correspondence):
             await self._write_to_newcomers(occasion, reviewed=self._current.review != "auto")
 
     async def _write_to_newcomers(self, occasion: MessageRequest, *, reviewed: bool) -> None:
-        writing = self.write(occasion, "Write to whoever is new", reviewed=reviewed)
+        writing = self.messages.write(occasion, "Write to whoever is new", reviewed=reviewed)
         if reviewed:
             await writing
-            await self._have_read(occasion.purpose, lambda: not self.drafts_for(occasion.purpose))
+            await self._have_read(occasion.purpose, lambda: not self.messages.drafts_for(occasion.purpose))
 
     def _tell_people(self, booking: Booking, before: Proposal | None, went: tuple[str, ...]) -> None:
         """Take those who went off the booked time, and invite those who came.
@@ -340,16 +342,16 @@ class Meeting(Correspondence):
         occurrence = self.booking.sequence + 1
         if went:
             occasion = self._occasion("meeting_parting", Purpose.PARTING, went, occurrence=occurrence)
-            self.write(occasion, f"Take {len(went)} off the meeting")
+            self.messages.write(occasion, f"Take {len(went)} off the meeting")
         if newcomers:
             occasion = self._occasion("meeting_invitation", Purpose.INVITATION, newcomers, occurrence=occurrence)
-            self.write(occasion, f"Invite {len(newcomers)} who are new")
+            self.messages.write(occasion, f"Invite {len(newcomers)} who are new")
         if handed_over:
             stay = tuple(invitee.id for invitee in now.invitees if invitee.id not in newcomers)
             occasion = self._occasion(
                 "meeting_invitation", Purpose.INVITATION, stay, occurrence=occurrence, update="host"
             )
-            self.write(occasion, f"Tell {len(stay)} who holds it now")
+            self.messages.write(occasion, f"Tell {len(stay)} who holds it now")
 
     async def _open(self) -> None:
         """Count the voting period from now."""
@@ -408,7 +410,7 @@ class Meeting(Correspondence):
         occasion = self._occasion(
             "meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1, update=update
         )
-        self.write(occasion, f"Invite {len(to)} people")
+        self.messages.write(occasion, f"Invite {len(to)} people")
         return await self._instants(self.booking.end, (0, *INSISTING))
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
@@ -427,7 +429,7 @@ class Meeting(Correspondence):
         if to:
             self.reminders += 1
             occasion = self._occasion("meeting_reminder", Purpose.REMINDER, to, occurrence=self.reminders)
-            self.write(occasion, f"Remind {len(to)} who have not voted")
+            self.messages.write(occasion, f"Remind {len(to)} who have not voted")
 
     async def _tell_the_tam(self, reason: str) -> None:
         """Once for each reason; and see to it that the TAM finds a time."""
@@ -464,7 +466,7 @@ class Meeting(Correspondence):
 
     async def _have_read(self, purpose: Purpose, is_done: Callable[[], bool]) -> None:
         """See to it that somebody reads the drafts that are written for something."""
-        if purpose in self.being_read or not self.drafts_for(purpose):
+        if purpose in self.being_read or not self.messages.drafts_for(purpose):
             return
         self.being_read.add(purpose)
         insist, _ = await self._instants(workflow.now(), INSISTING)
@@ -474,7 +476,7 @@ class Meeting(Correspondence):
         todo = self._todo(READ_DRAFTS, in_name(f"rapport message approve --account {self.account}"))
         result = await todo.see_to(insist, is_done)
         if result is not None:
-            self.release_by(result, self.drafts_for(purpose))
+            self.messages.release_by(result, self.messages.drafts_for(purpose))
         self.being_read.discard(purpose)
 
     def _call_off(self, booking: Booking) -> None:
@@ -483,7 +485,7 @@ class Meeting(Correspondence):
         self.booking = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
-        self.write(occasion, f"Tell {len(to)} people that it is called off")
+        self.messages.write(occasion, f"Tell {len(to)} people that it is called off")
 
     # Waiting
 
@@ -493,7 +495,7 @@ class Meeting(Correspondence):
         self.wait = wait
         await self.write_down()
         self.alarm.set(until, summary)
-        await workflow.wait_condition(lambda: self.changed or self.has_releases or self.alarm.rings)
+        await workflow.wait_condition(lambda: self.changed or self.messages.has_releases or self.alarm.rings)
         await self._stand_still()
         await self.catch_up_with_people()
         await self._act_on_releases()
@@ -515,9 +517,9 @@ class Meeting(Correspondence):
             self.outdated = self.outdated or all(slot.start < deadline for slot in self._current.slots)
 
     async def _act_on_releases(self) -> None:
-        if self.phase is MeetingPhase.DRAFTED and self.may_go(Purpose.PROPOSAL):
+        if self.phase is MeetingPhase.DRAFTED and self.messages.may_go(Purpose.PROPOSAL):
             await self._open()
-        await self.carry_out_releases()
+        await self.messages.carry_out_releases()
 
     # Decisions
 
@@ -670,7 +672,7 @@ class Meeting(Correspondence):
     def _write_to_the_tam(self, email: str, summary: str) -> None:
         self.notices += 1
         occasion = self._occasion(email, Purpose.NOTICE, (self._current.tam,), occurrence=self.notices)
-        self.write(occasion, summary)
+        self.messages.write(occasion, summary)
 
     def _occasion(
         self,
@@ -743,7 +745,7 @@ class Meeting(Correspondence):
     # What it waits for, and telling it
 
     def _wait_for_the_venue(self, limit: datetime) -> Wait:
-        drafts = in_name(f"rapport message approve --account {self.account}") if self.drafts else None
+        drafts = in_name(f"rapport message approve --account {self.account}") if self.messages.drafts else None
         assert self.step.onsite is not None
         task = f"rapport task show {self.account}/{self.step.onsite.approval}"
         what = "word on whether it is held on site"
@@ -752,7 +754,7 @@ class Meeting(Correspondence):
     def _wait_for_release(self) -> Wait:
         return Wait(
             on=("tam",),
-            what=f"the TAM, to read and send {len(self.drafts)} drafts",
+            what=f"the TAM, to read and send {len(self.messages.drafts)} drafts",
             unblock=in_name(f"rapport message approve --account {self.account}"),
             deadline=self._current.stale_at,
         )

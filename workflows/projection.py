@@ -29,6 +29,7 @@ class Projector(Generic[N, R]):
         act: Callable[[Any, N], Awaitable[R]],
         gather: Callable[[int], N | None],
         details: Callable[[], str],
+        take_back: Callable[[N], None] | None = None,
         number: int = 0,
     ) -> None:
         """Nothing is told yet.
@@ -38,12 +39,14 @@ class Projector(Generic[N, R]):
             gather: Takes what SQL does not know yet out of what is queued, as the batch of this number; gives nothing
                 if SQL knows everything.
             details: How the workflow stands, in Markdown, for Temporal's UI.
+            take_back: Queues a batch again, as whoever took it along has not written it.
             number: How many batches an earlier run of the same workflow has told.
         """
         self.number = number
         self._act = act
         self._gather = gather
         self._details = details
+        self._take_back = take_back
 
     def take(self) -> N | None:
         """What SQL does not know yet, to be written by whoever takes it; and show it in Temporal's UI."""
@@ -52,6 +55,11 @@ class Projector(Generic[N, R]):
             self.number += 1
             workflow.set_current_details(self._details())
         return news
+
+    def take_back(self, news: N) -> None:
+        """Have a batch be told anew that somebody took along and did not write."""
+        assert self._take_back is not None
+        self._take_back(news)
 
     async def write(self) -> R | None:
         """Write down what no activity has taken along, in one local activity; give its answer."""

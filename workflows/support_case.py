@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import SUPPORT_CASE
     from rapport.rules import details, support_case
 
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.engineering import ask_engineering
 from workflows.options import PAGING, PLANNING
 from workflows.outcomes import Denied, attempted, done, told
@@ -83,7 +83,7 @@ _TO_OWNER: Final = {
 
 
 @workflow.defn(name=SUPPORT_CASE.name)
-class SupportCase(Correspondence):
+class SupportCase(AccountWorkflow):
     """From the question to what solved it. A reopened case is a new run that goes on from its status."""
 
     @workflow.init
@@ -112,7 +112,7 @@ class SupportCase(Correspondence):
         self.desk_told_over = False
         self.told_to_sql: CaseProjection | None = None
         self.projector = Projector(
-            Support.project, self._gather, lambda: details.case(self.view()), self.status.projected
+            Support.project, self._gather, lambda: details.case(self.view()), number=self.status.projected
         )
         self.alarm = Alarm()
 
@@ -159,7 +159,7 @@ class SupportCase(Correspondence):
         await self.look_ahead()
         if act.kind in _TO_CUSTOMER:
             email, summary = _TO_CUSTOMER[act.kind]
-            await self.drop_drafts("something newer was said")
+            await self.messages.drop_drafts("something newer was said")
             self._mail(email, (self.start.contact,), Purpose.ANSWER, summary, said=act.submission, by=act.by)
         owner = self.status.owner
         if act.kind in _TO_OWNER and owner is not None and act.by != owner:
@@ -259,11 +259,11 @@ class SupportCase(Correspondence):
 
     async def send_what_was_approved(self) -> None:
         """A drafted word that its owner lets go keeps the promise."""
-        if not self.has_releases:
+        if not self.messages.has_releases:
             return
-        if self.may_go(Purpose.UPDATE):
+        if self.messages.may_go(Purpose.UPDATE):
             self.status, self.stale = support_case.heard(self.status, workflow.now()), True
-        await self.carry_out_releases()
+        await self.messages.carry_out_releases()
 
     async def ask_for_engineering(self, act: CaseAct) -> None:
         """Severity 1 goes to them at once; the rest waits until its team is free."""
@@ -294,7 +294,7 @@ class SupportCase(Correspondence):
         if not self.desk_told_over:
             self.desk_told_over = True
             await self._to_desk("hear", CaseWord(ref=self.ref, over=True))
-        await self.drop_drafts("the case is over")
+        await self.messages.drop_drafts("the case is over")
         for task in list(self.todos):
             # Nobody is interrupted any longer for what is over.
             await control(task, ControlKind.CLOSE)
@@ -369,7 +369,7 @@ class SupportCase(Correspondence):
             due=self.foreseen.due,
             waiting_for=self._waits_for(),
             escalation=self.engineering,
-            drafts=tuple(self.drafts),
+            drafts=tuple(self.messages.drafts),
         )
 
     # How it is done
@@ -514,7 +514,7 @@ class SupportCase(Correspondence):
 
     async def _after_telling(self, occasion: MessageRequest, summary: str, *, reviewed: bool) -> None:
         await self.write_down()
-        self.write(occasion, summary, reviewed=reviewed)
+        self.messages.write(occasion, summary, reviewed=reviewed)
 
     def _promise(self) -> str:
         return self.status.clock.promise if self.status.clock is not None else ""
@@ -586,10 +586,10 @@ class SupportCase(Correspondence):
         """Whether the history is long enough, and nothing is under way that a new run would not know of."""
         return (
             self._is_long()
-            and not self.is_posting
+            and not self.is_busy
             and not self.has_news
             and self.escalation is None
-            and not (self.acts or self.answers or self.log or self.drafts or self.deferred)
+            and not (self.acts or self.answers or self.log or self.messages.drafts or self.messages.deferred)
             and self.status.owner is not None
         )
 

@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import details, task
 
 from workflows.assignees import Assignees
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.options import PLANNING
 from workflows.outcomes import done
 from workflows.projection import Projector
@@ -51,7 +51,7 @@ _TO_WRITERS: Final = ("task_request", "task_reminder")
 
 
 @workflow.defn(name=HUMAN_TASK.name)
-class HumanTask(Correspondence):
+class HumanTask(AccountWorkflow):
     """From the question to its outcome."""
 
     @workflow.init
@@ -501,7 +501,7 @@ class HumanTask(Correspondence):
                 },
             ),
         )
-        self.write(occasion, summary)
+        self.messages.write(occasion, summary)
 
     def _wants_changes(self) -> str | None:
         """Who sent it back, while it is being changed."""

@@ -31,8 +31,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import details, tech_review
     from rapport.rules.tech_review import Spoken
 
+from workflows.base import AccountWorkflow
 from workflows.channel import Channel
-from workflows.correspondence import Correspondence
 from workflows.options import PLANNING, RECORDS
 from workflows.outcomes import Denied, attempted, beside, done
 from workflows.projection import Projector
@@ -58,7 +58,7 @@ ON_TIME = "on_time"
 
 
 @workflow.defn(name=TECH_REVIEW.name)
-class TechReview(Correspondence):
+class TechReview(AccountWorkflow):
     """From the request to the customer's acknowledgement, and back again on the day that was agreed."""
 
     @workflow.init
@@ -623,7 +623,7 @@ class TechReview(Correspondence):
             now=workflow.now(),
             tech_review=self._facts(what),
         )
-        self.write(occasion, summary)
+        self.messages.write(occasion, summary)
 
     @property
     def has_news(self) -> bool:

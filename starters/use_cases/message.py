@@ -31,7 +31,7 @@ from rapport.storage.timeline import Submission
 from starters.services import LATER, SUPPORT, Actor, Services, may_act, present, submission, who_acts
 from starters.use_cases.words import hand_over, once
 from worker import mail_settings, pace_of
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 
 
 class MessageLine(WireModel):
@@ -373,7 +373,7 @@ async def release(
     for said, some in zip(words, by_workflow.values(), strict=True):
         word = Release(id=said.id, by=member.id, keys=tuple(message.key for message in some), hold=hold)
         handle = services.client.get_workflow_handle(said.workflow_id)
-        receipts.append(await hand_over(services, handle, Correspondence.release, word, "draft"))
+        receipts.append(await hand_over(services, handle, AccountWorkflow.release, word, "draft"))
     if not receipts:
         return Receipt(accepted=True, outcome="nothing to do")
     return next((one for one in receipts if one.outcome == LATER), receipts[0])

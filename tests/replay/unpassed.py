@@ -47,15 +47,15 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     ("cadence", "Cadence.plan_ahead", "await told(id_, 'people_changed')"): OFFERED,
     ("children", "ChildWorkflows.run", "await told(id_, 'people_changed')"): RACE,
     ("channel", "Channel._have_told", "await told(id_, 'more_to_tell')"): SLOW,
-    ("correspondence", "Correspondence._delivered", "await give_up(order, outcomes.reason)"): WRITE,
+    ("base", "WorkflowMessages._delivered", "await give_up(order, outcomes.reason)"): WRITE,
     (
-        "correspondence",
-        "Correspondence._written",
-        "await is_tried_again(about, self._unwritten, asked=self.sees_to_mails, is_over=lambda: self.closing, "
-        "todos=self.todos)",
+        "base",
+        "WorkflowMessages._written",
+        "await is_tried_again(about, self._unwritten, asked=self._owner.sees_to_mails, is_over=lambda: "
+        "self._owner.closing, todos=self._owner.todos)",
     ): WRITE,
-    ("correspondence", "Correspondence.all_posted", "await say_the_end(result)"): LAST,
-    ("correspondence", "Correspondence.hear_later", "await self.words.hear_later(left)"): LEFT,
+    ("base", "AccountWorkflow.all_posted", "await say_the_end(result)"): LAST,
+    ("base", "AccountWorkflow.hear_later", "await self.words.hear_later(left)"): LEFT,
     ("failures", "Failures._follow_up", "await todo.put(is_over, deadline=await soon(account))"): REAL,
     ("failures", "Failures._follow_up", "await self._take_back(name, attempt)"): REAL,
     ("failures", "Failures._follow_up", "await soon(account)"): REAL,
@@ -64,7 +64,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "Failures._take_back",
         "await done(Messages.drop_left_behind, order, 'Take back what a failed step has left', RECORDS)",
     ): REAL,
-    ("failures", "Failures._take_back", "await self.state.letters.drop_drafts(LEFT_BEHIND, name)"): REAL,
+    ("failures", "Failures._take_back", "await self.state.messages.drop_drafts(LEFT_BEHIND, name)"): REAL,
     ("failures", "Failures._take_back", "await control(id_, ControlKind.CLOSE)"): REAL,
     (
         "meeting",
@@ -102,7 +102,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
         "vacancies",
         "Vacancies._find",
-        "await wait_until(self.state.letters, answer.at[0], is_over, 'Ask again who follows')",
+        "await wait_until(self.state.owner, answer.at[0], is_over, 'Ask again who follows')",
     ): SUCC,
     (
         "support_case",

@@ -12,12 +12,12 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.workflows import HUMAN_TASK
     from rapport.rules.todo_template import FIND_A_TIME
 
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.waiting import Todo
 
 
 @workflow.defn(name="Paused")
-class Paused(Correspondence):
+class Paused(AccountWorkflow):
     """Puts some to-dos, and ends once it has stood still and gone on."""
 
     @workflow.init

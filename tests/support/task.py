@@ -17,7 +17,7 @@ from starters.services import Actor, submission
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import Installation, by, example, left, until
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.task import HumanTask
 
 MANAGER = "ines.moreau@foobar.example"
@@ -127,5 +127,5 @@ async def put_down(installation: Installation, email: str, option: str) -> Decis
 async def leave_at_the_door(installation: Installation, email: str, option: str) -> Decision:
     """Decide by signal, as when no worker answers in time."""
     decision = await put_down(installation, email, option)
-    await installation.client.get_workflow_handle(TASK).signal(Correspondence.hear_later, left("decide", decision))
+    await installation.client.get_workflow_handle(TASK).signal(AccountWorkflow.hear_later, left("decide", decision))
     return decision

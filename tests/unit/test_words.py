@@ -12,7 +12,7 @@ from rapport.model.tech_review import ReviewEdit
 from rapport.model.words import Unread
 from tests.conftest import ROOT
 from worker import WORKFLOWS
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.words import kinds_of
 
 
@@ -20,7 +20,7 @@ def test_every_update_has_its_door() -> None:
     """Whatever can be said to a workflow can be left at its door, and is remembered by its id."""
     heard = 0
     for cls in WORKFLOWS:
-        if issubclass(cls, Correspondence):
+        if issubclass(cls, AccountWorkflow):
             named = [one for base in cls.__mro__ for one in vars(base).values() if hasattr(one, "validator")]
             assert {one._defn.name for one in named} == set(kinds_of(cls)), cls
             assert all(one._defn.validator.judge is one.word_kind.judge for one in named), cls
@@ -39,7 +39,7 @@ def test_nothing_is_said_to_a_workflow_but_in_one_place() -> None:
 def test_of_whatever_is_said_can_be_read_who_said_it() -> None:
     """Also of a word that is unreadable otherwise: each kind of word has the two fields by which it is answered."""
     for cls in WORKFLOWS:
-        if issubclass(cls, Correspondence):
+        if issubclass(cls, AccountWorkflow):
             for door in kinds_of(cls).values():
                 word: dict[str, object] = {"by": "m_1"}
                 if door.kind in (Vote, ReviewEdit):

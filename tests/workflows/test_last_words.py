@@ -35,7 +35,7 @@ from starters.use_cases.support_case import Say
 from tests.conftest import CHAMPION, TAM, Installation, by, text_of, until
 from tests.support import cadence as cadences, kickoff, minutes, task as tasks
 from tests.support.desk import KIM, ask, listed, mail_about, open_desk, over, owner_of, sleep_past
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 
 
 @asynccontextmanager
@@ -256,7 +256,7 @@ async def test_a_word_that_cannot_be_read_is_refused_and_holds_nothing_up(skippi
             ("of a version to come", said),
             (known, broken),
         ):
-            await handle.signal(Correspondence.hear_later, Left(update=update, word=word))
+            await handle.signal(AccountWorkflow.hear_later, Left(update=update, word=word))
 
     async def refused() -> bool:
         entries = await timeline.timeline_of(skipping.services, "versayce")

@@ -40,7 +40,7 @@ from tests.conftest import (
     until,
 )
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.meeting import Meeting
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -202,9 +202,9 @@ async def test_the_same_decision_twice_counts_once(skipping: Installation) -> No
     champion = next(invitee.id for invitee in view.proposal.invitees if invitee.persona == "primary_champion")
     ballot = Vote(id="s_same", voter=champion, round=1, slots=("1",))
     first = await handle.execute_update(Meeting.vote, ballot, id="s_same")
-    await handle.signal(Correspondence.hear_later, left("vote", ballot))
+    await handle.signal(AccountWorkflow.hear_later, left("vote", ballot))
     changed = ballot.model_copy(update={"slots": ("2",)})
-    await handle.signal(Correspondence.hear_later, left("vote", changed))
+    await handle.signal(AccountWorkflow.hear_later, left("vote", changed))
     assert await handle.execute_update(Meeting.vote, changed) == first
     assert (await handle.query(Meeting.view)).votes == (ballot,)
 

@@ -478,12 +478,12 @@ NOWHERE: Final[dict[Pair, str]] = {
     ("HumanTask", "messages.deliver"): "what a task asks goes at once, at any hour: docs/adr/0014-attention.md",
     ("HumanTask", "messages.draft"): "nobody reads the mails of a task before they go",
     ("HumanTask", "messages.set_aside"): "nor holds one back",
-    ("HumanTask", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
-    ("TechReview", "messages.deliver"): "as in HumanTask: it is one function of Correspondence's",
+    ("HumanTask", "undelivered.settle"): "as in Onboarding: it is one function of AccountWorkflow's",
+    ("TechReview", "messages.deliver"): "as in HumanTask: it is one function of AccountWorkflow's",
     ("TechReview", "messages.draft"): "nobody reads the mails of a review before they go; the message is a task's",
     ("TechReview", "messages.set_aside"): "nor holds one back",
-    ("TechReview", "undelivered.settle"): "as in Onboarding: it is one function of Correspondence's",
-    ("Cadence", "messages.set_aside"): "as in Onboarding: it is one function of Correspondence's",
+    ("TechReview", "undelivered.settle"): "as in Onboarding: it is one function of AccountWorkflow's",
+    ("Cadence", "messages.set_aside"): "as in Onboarding: it is one function of AccountWorkflow's",
 }
 """What no scenario passes, and why."""
 

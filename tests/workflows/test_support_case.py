@@ -40,7 +40,7 @@ from tests.support.desk import (
     owner_of,
     sleep_past,
 )
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.support_case import SupportCase
 
 
@@ -330,7 +330,7 @@ async def test_whatever_is_done_twice_with_one_id_counts_once(skipping: Installa
         (line,) = await support_case_storage.log(connection, ref)
     act = CaseAct(id=line.submission or "", kind=ActKind.ANSWER, by=line.by or "", at=line.at, has_words=True)
     handle = skipping.client.get_workflow_handle(case_id(ref))
-    await handle.signal(Correspondence.hear_later, left("act", act))
+    await handle.signal(AccountWorkflow.hear_later, left("act", act))
     assert (await handle.execute_update(SupportCase.act_on, act)).accepted
     assert len(await cases_log(skipping, ref)) == 1
 
@@ -348,7 +348,7 @@ async def test_a_late_act_at_the_door_is_told_and_changes_nothing(skipping: Inst
     async with skipping.services.store.reading() as connection:
         member = (await support_case_storage.case(connection, ref)).owner or ""
     act = CaseAct(id="s_1", kind=ActKind.REOPEN, by=member, at=await skipping.now(), has_words=True)
-    await skipping.client.get_workflow_handle(case_id(ref)).signal(Correspondence.hear_later, left("act", act))
+    await skipping.client.get_workflow_handle(case_id(ref)).signal(AccountWorkflow.hear_later, left("act", act))
 
     async def told() -> bool:
         return "case.refused" in [line.kind for line in await timeline.timeline_of(skipping.services, "versayce")]

@@ -19,7 +19,7 @@ from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine
 from tests.conftest import CHAMPION, TAM, Installation, by, left, text_of, until
 from tests.support.desk import ask, desk_of, let_a_draft_go, listed, mail_about, open_desk, over, owner_of
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.support_case import SupportCase
 
 
@@ -133,7 +133,7 @@ async def test_an_act_that_comes_again_after_a_new_run_is_no_second_one(skipping
     await until(taken, "the case to take the answer")
     await mail_about(skipping, CHAMPION, "Re: [C-00001]")
     now = await turned(skipping, ref, before)
-    await handle.signal(Correspondence.hear_later, left("act", act))
+    await handle.signal(AccountWorkflow.hear_later, left("act", act))
     receipt = await handle.execute_update(SupportCase.act_on, act, id=new_id("u"))
     assert receipt.accepted
     await support_case.note(skipping.services, ref, Say(text="They use a proxy."), by("priya.raman@foobar.example"))

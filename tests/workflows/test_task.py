@@ -32,7 +32,7 @@ from tests.support.task import (
     request,
     view,
 )
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 
 BOTH = TaskDefinition(
     task="approval",
@@ -334,7 +334,7 @@ async def test_a_decision_left_at_the_door_is_judged_and_its_refusal_mailed(skip
     assert "not asked" in mail or "who decide" in mail, mail
     assert (await view(skipping)).phase == "open"
     decision = await leave_at_the_door(skipping, MANAGER, "approve")
-    await skipping.client.get_workflow_handle(TASK).signal(Correspondence.hear_later, left("decide", decision))
+    await skipping.client.get_workflow_handle(TASK).signal(AccountWorkflow.hear_later, left("decide", decision))
     assert (await in_phase(skipping, "closed")).outcome == "approve"
     assert (await kinds(skipping)).count("decision.made") == 1
     assert len(skipping.mails(stranger)) == 1

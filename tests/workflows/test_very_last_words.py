@@ -43,7 +43,7 @@ from tests.support import cadence as cadence_support, kickoff, task as tasks, te
 from tests.support.desk import ask, open_desk, owner_of
 from tests.support.kickoff import status_of
 from tests.support.meanwhile import Meanwhile, heard
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 
 NORA = "nora.vidal@versayce.example"
 
@@ -142,7 +142,7 @@ async def test_a_word_said_while_the_end_is_written_down_is_answered(
         async def speak() -> None:
             word = Release(id=new_id("s"), by=member, keys=("no draft",))
             said.append(word.id)
-            await handle.signal(Correspondence.hear_later, left("release", word))
+            await handle.signal(AccountWorkflow.hear_later, left("release", word))
             await heard(installation.client, workflow_id)
 
         last.workflow_id, last.does = workflow_id, speak
@@ -264,7 +264,7 @@ async def test_a_word_said_before_a_cadence_goes_on_in_a_new_run_is_answered(tmp
         async def speak() -> None:
             word = Release(id=new_id("s"), by=member, keys=("no draft",))
             said.append(word.id)
-            await cadence.signal(Correspondence.hear_later, left("release", word))
+            await cadence.signal(AccountWorkflow.hear_later, left("release", word))
             await heard(installation.client, cadence.id)
 
         news.workflow_id, news.does = cadence.id, speak

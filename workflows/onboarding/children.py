@@ -52,7 +52,7 @@ class ChildWorkflows:
             for id_ in list(self.open.get(name, ())):
                 await control(id_, word.kind)
             if word.kind is ControlKind.CLOSE:
-                await self.state.letters.drop_drafts("the step is over", name)
+                await self.state.messages.drop_drafts("the step is over", name)
 
     async def ask_people(
         self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None

@@ -69,7 +69,7 @@ class Failures:
 
     async def _take_back(self, name: str, attempt: int) -> None:
         """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to."""
-        await self.state.letters.drop_drafts(LEFT_BEHIND, name)
+        await self.state.messages.drop_drafts(LEFT_BEHIND, name)
         start = self.state.start
         order = LeftBehind(
             account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()

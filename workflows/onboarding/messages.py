@@ -61,7 +61,7 @@ class StepMails:
             now=workflow.now(),
             news=news,
         )
-        return self.state.letters.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
+        return self.state.messages.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
 
     async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Denied:
         """How many of a step's mails have gone, once each has or was kept from it."""
@@ -70,8 +70,8 @@ class StepMails:
             return UNWRITTEN
         told = await self.told_of(step.name, keys)
         # Whoever follows those who left before their mail went gets one; those who had theirs get no other.
-        while self.state.letters.departed & set(keys) and await self.goes_on(step.name):
-            self.state.letters.departed -= set(keys)
+        while self.state.messages.departed & set(keys) and await self.goes_on(step.name):
+            self.state.messages.departed -= set(keys)
             keys = await self.write(step) or keys
             told = await self.told_of(step.name, keys)
         return told
@@ -88,16 +88,16 @@ class StepMails:
     async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
         """The same of mails that are written."""
         await self._have_read(name, keys)
-        await self.state.letters.all_settled(keys)
-        sent = sum(self.state.letters.states[key] is MessageState.SENT for key in keys)
-        joined = sum(key in self.state.letters.joined for key in keys)
+        await self.state.messages.all_settled(keys)
+        sent = sum(self.state.messages.states[key] is MessageState.SENT for key in keys)
+        joined = sum(key in self.state.messages.joined for key in keys)
         return f"{sent} of {len(keys)} sent" + (f", {joined} with another mail" if joined else "")
 
     async def _have_read(self, name: str, keys: tuple[str, ...]) -> None:
         """See to it that somebody reads the drafts of a step; nobody's silence sends one."""
 
         def unread() -> tuple[str, ...]:
-            return tuple(key for key in self.state.letters.drafts if key in keys)
+            return tuple(key for key in self.state.messages.drafts if key in keys)
 
         if not unread():
             return
@@ -107,11 +107,11 @@ class StepMails:
         todo = self.state.todo(READ_DRAFTS, name, self._approve)
         result = await todo.see_to(insist, lambda: not unread())
         if result is not None:
-            self.state.letters.release_by(result, unread())
+            self.state.messages.release_by(result, unread())
 
     async def _patience(self, drafts: tuple[str, ...]) -> tuple[datetime, datetime]:
         """When somebody is asked once more to read drafts, and by when that is due."""
-        known = [self.state.letters.unread.pop(key) for key in drafts if key in self.state.letters.unread]
+        known = [self.state.messages.unread.pop(key) for key in drafts if key in self.state.messages.unread]
         if known:
             return known[0]
         # Some of them were written by an attempt that nobody heard of.
@@ -145,8 +145,8 @@ class StepMails:
 
     def look(self) -> None:
         """Learn which message steps wait for nobody any more, and which for their readers' working time."""
-        drafted = {step_of(key) for key in self.state.letters.drafts} | self._kept_waits
-        deferred = {step_of(key): at for key, at in self.state.letters.deferred.items()}
+        drafted = {step_of(key) for key in self.state.messages.drafts} | self._kept_waits
+        deferred = {step_of(key): at for key, at in self.state.messages.deferred.items()}
         for name in [name for name in self.waits if name not in drafted and name not in deferred]:
             del self.waits[name]
             self.state.tell_anew([name])

@@ -144,7 +144,7 @@ class PerContactSteps:
             mailing.owed = 0 if len(mailing.readers) > before else mailing.owed
 
     def _has_theirs(self, mailing: Mailing, reader: str) -> bool:
-        states = self.state.letters.states
+        states = self.state.messages.states
         return any(person_of(key) == reader and states.get(key) is MessageState.SENT for key in mailing.keys)
 
     async def _write_once_known(self, mailing: Mailing, reader: KnownFacts, occurrence: int) -> tuple[str, ...] | None:

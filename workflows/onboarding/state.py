@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.onboarding import Progress
     from rapport.rules.todo_template import TodoTemplate
 
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.outcomes import beside
 from workflows.timeline import Timeline
 from workflows.waiting import Todo
@@ -25,7 +25,7 @@ class OnboardingState:
     """How far each step is, and who has to be told.
 
     Attributes:
-        letters: The onboarding itself, as what writes its mails and knows whether it is paused.
+        owner: The onboarding itself, as what writes its mails and knows whether it is paused.
         playbook: The plan that the account follows.
         began: Since when.
         progress: Each step by name, in the playbook's order.
@@ -33,10 +33,11 @@ class OnboardingState:
         performing: What is under way for steps beside the rest.
     """
 
-    def __init__(self, start: OnboardingStart, letters: Correspondence) -> None:
+    def __init__(self, start: OnboardingStart, owner: AccountWorkflow) -> None:
         """Every step of the playbook waits, but those that this account does not get."""
         self.start = start
-        self.letters = letters
+        self.owner = owner
+        self.messages = owner.messages
         self.playbook = start.playbook
         self.began = workflow.now()
         self.progress: dict[str, Progress] = onboarding.laid_out(start.playbook, start.left_out, self.began, start.at)
@@ -48,7 +49,7 @@ class OnboardingState:
     @property
     def is_paused(self) -> bool:
         """Whether nothing begins and nobody is reminded; what people say is still taken."""
-        return self.letters.paused_at is not None
+        return self.owner.paused_at is not None
 
     def set(self, name: str, **values: object) -> None:
         """Change how a step stands."""
@@ -58,7 +59,7 @@ class OnboardingState:
     def show_anew(self, names: Iterable[str]) -> None:
         """Have what these steps wait for be told again, soon."""
         self.tell_anew(names)
-        self.letters.changed = True
+        self.owner.changed = True
 
     def tell_anew(self, names: Iterable[str]) -> None:
         """Have what these steps wait for be told again, together with whatever is told next."""
@@ -69,7 +70,7 @@ class OnboardingState:
         self._todo_counts[template.name, name] += 1
         number = self._todo_counts[template.name, name]
         title = self.progress[name].definition.title
-        return Todo(template, self.letters, self.start.contract, name, title, number, unblock)
+        return Todo(template, self.owner, self.start.contract, name, title, number, unblock)
 
     def go_on(self, work: Coroutine[Any, Any, None]) -> None:
         """See to something beside the rest; the onboarding does not end before it is done."""
@@ -80,4 +81,4 @@ class OnboardingState:
     def _performed(self, task: asyncio.Task[None]) -> None:
         # Whoever waits for the last of them looks again once it is out of the way, and not before.
         self.performing.discard(task)
-        self.letters.changed = True
+        self.owner.changed = True

@@ -48,7 +48,7 @@ class Vacancies:
             self.moved = False
             question = VacanciesAsked(account=self.state.start.account, now=workflow.now())
             answer = await done(Planning.vacancies, question, "Is anybody missing?", PLANNING)
-            await self.state.letters.drop_departed()
+            await self.state.messages.drop_departed()
             searched = bool(self.vacant)
             if answer.personas != self.vacant:
                 self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant or answer.personas)))
@@ -71,7 +71,7 @@ class Vacancies:
             self._searches += 1
             todo = Todo(
                 NAME_A_SUCCESSOR,
-                self.state.letters,
+                self.state.owner,
                 self.state.start.contract,
                 "people",
                 audience.missing(self.vacant).capitalize(),
@@ -84,7 +84,7 @@ class Vacancies:
                 answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
                 self.hold = self._wait(answer.at[0])
                 self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant)))
-                await wait_until(self.state.letters, answer.at[0], is_over, "Ask again who follows")
+                await wait_until(self.state.owner, answer.at[0], is_over, "Ask again who follows")
 
     def _wait(self, until: datetime) -> Wait | None:
         return audience.wait_for_successor(self.state.start.account, self.vacant, until) if self.vacant else None

@@ -15,14 +15,14 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules import onboarding, operation as operations
     from rapport.rules.playbook_migration import Plan
 
-from workflows.correspondence import Correspondence
+from workflows.base import AccountWorkflow
 from workflows.onboarding.steps import Steps
 from workflows.projection import Projector
 from workflows.words import checks, takes
 
 
 @workflow.defn(name="Onboarding")
-class Onboarding(Correspondence):
+class Onboarding(AccountWorkflow):
     """Reaches its stages one after the other; the playbook says by which steps."""
 
     @workflow.init
@@ -32,7 +32,7 @@ class Onboarding(Correspondence):
         self.start = start
         self.steps = Steps(start, self)
         self.timeline = self.steps.state.timeline
-        self.projector = Projector(Projections.project, self.steps.gather, self.steps.details)
+        self.projector = Projector(Projections.project, self.steps.gather, self.steps.details, self.steps.take_back)
 
     @workflow.run
     async def run(self, start: OnboardingStart) -> OnboardingResult:  # noqa: ARG002 - taken by __init__
@@ -48,10 +48,6 @@ class Onboarding(Correspondence):
     def pending_projection(self) -> Projection | None:
         """An activity that does something anyway takes it along."""
         return self.projector.take()
-
-    def take_back(self, news: Projection) -> None:
-        """Have what an activity took along be told anew, as that activity refused."""
-        self.steps.take_back(news)
 
     async def write_down(self) -> None:
         """Have its steps do so, and go on where somebody has begun one anew."""

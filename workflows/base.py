@@ -1,4 +1,4 @@
-"""The mails of one workflow: written, waiting as drafts for a person's word, sent."""
+"""What the workflows of an account's story are made of: words, messages, a timeline, a projection, and one end."""
 
 from __future__ import annotations
 
@@ -45,87 +45,52 @@ from workflows.words import Words, checks, takes
 T = TypeVar("T")
 
 
-class Correspondence:
-    """What a workflow that writes mail is.
+class AccountWorkflow:
+    """A workflow that people speak to, that writes mail, and that can stand still.
 
-    Mails are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
-    What is put off waits here for its instant, and is written then.
+    It adds nothing but the handlers that all of these have, and their end; what it can do, its parts do.
 
     Attributes:
         words: What people said to it.
+        messages: What it writes to people.
         timeline: What it tells the timeline.
         projector: What it tells SQL.
         changed: Whether something is new, for `run` to act on.
         paused_at: Since when it stands still, if it does.
         closing: Whether it is to come to its end, as whoever started it says.
         todos: The human tasks that it waits for, by id; they stand still and go on with it.
-        drafts: The mails that wait for a person's word, by key.
-        unread: When somebody is asked once more to read a draft, and by when that is due, by key.
-        states: What became of each mail, by key.
-        deferred: When each mail goes that was put off, by key.
-        joined: The mails that became part of another one.
-        departed: The mails that do not go because whoever they are to has left.
     """
 
     timeline: Timeline
     projector: Projector[Any, Any]
 
     def __init__(self, account: str) -> None:
-        """No mail yet."""
-        self.words = Words(self)
-        self.changed = False
+        """Nothing was said, and no mail is written."""
         self.account = account
+        self.words = Words(self)
+        self.messages = WorkflowMessages(self)
+        self.changed = False
         self.paused_at: datetime | None = None
         self.closing = False
         self.todos: list[str] = []
-        self.drafts: list[str] = []
-        self.unread: dict[str, tuple[datetime, datetime]] = {}
-        self.states: dict[str, MessageState] = {}
-        self.deferred: dict[str, datetime] = {}
-        self.joined: set[str] = set()
-        self.departed: set[str] = set()
-        self._releases: list[Release] = []
-        self._posting: set[asyncio.Task[Any]] = set()
-        self._sends = Alarm()
-        self._waits_to_send = False
-        self._held_up = False
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._end_is_said = False
-        self._unwritten = count(1)
+
+    # What is said to it
 
     @workflow.signal(name="hear_later", description="A word that no worker could take at once")
     async def hear_later(self, left: Left) -> None:
         """The same word, left at the door while no worker was there."""
         await self.words.hear_later(left)
 
-    def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
-        """The kind of the timeline's entry that a word does not count."""
-        return "word.refused"
-
-    def turn_away(self, word: Any, reason: str) -> None:
-        """Tell on the timeline that a word does not count; who said it has had no answer yet."""
-        kind = "drafts.refused" if isinstance(word, Release) else self.refused_as(word)
-        step = getattr(word, "step", None)
-        self.timeline.record(kind, step=step, who=word.by, submission=word.id, about=reason)
-
     def _judge_release(self, release: Release) -> str | None:
-        """Why a word on drafts does not count, if so."""
-        if self.closing:
-            return "it is over"
-        if self.paused_at is not None:
-            resume = in_name(f"rapport onboarding resume {self.account} --reason …")
-            return f"the onboarding is paused; `{resume}` comes first"
-        if not set(release.keys) <= set(self.drafts):
-            return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
-        return None
+        return self.messages.judge_release(release)
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     @takes(_judge_release)
     def release(self, release: Release) -> str:
         """A member's word on drafts."""
-        for key in release.keys:
-            self.drafts.remove(key)
-        self._releases.append(release)
-        return "held" if release.hold else "sending"
+        return self.messages.take_release(release)
 
     release.validator(checks(_judge_release))
 
@@ -141,48 +106,21 @@ class Correspondence:
             case ControlKind.CLOSE:
                 self.closing = True
 
-    @property
-    def is_posting(self) -> bool:
-        """Whether a mail is under way."""
-        return bool(self._posting)
+    def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
+        """The kind of the timeline's entry that a word does not count."""
+        return "word.refused"
 
-    def write(
-        self, occasion: MessageRequest, summary: str, *, reviewed: bool = False, insists: bool = True
-    ) -> asyncio.Task[tuple[str, ...] | None]:
-        """Write the mails of an occasion, and send those that nobody has to read first. It begins at once.
+    def turn_away(self, word: Any, reason: str) -> None:
+        """Tell on the timeline that a word does not count; who said it has had no answer yet."""
+        kind = "drafts.refused" if isinstance(word, Release) else self.refused_as(word)
+        step = getattr(word, "step", None)
+        self.timeline.record(kind, step=step, who=word.by, submission=word.id, about=reason)
 
-        Args:
-            reviewed: Someone is likely to have to read them first; then nothing is sent in the same breath.
-            insists: Where they cannot be written, the TAM is asked to correct what is wrong. A step's own mails fail
-                the step instead.
-
-        Returns:
-            A task that gives the keys of the mails, or nothing if they could not be written.
-        """
-
-        def begin() -> Awaitable[Outcomes | Denied]:
-            if reviewed:
-                return attempted(Messages.draft, occasion, summary, RECORDS)
-            return post(Messages.send, occasion, summary, self._hold_up)
-
-        return self._post(self._written(begin, occasion.news, occasion if insists else None))
-
-    def write_bundle(self, bundle: Bundle, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
-        """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
-        if bundle.aside is not None:
-            self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
-        return self._post(
-            self._written(
-                lambda: post(Messages.send_bundle, bundle, summary, self._hold_up), bundle.news, bundle.occasions[0]
-            )
-        )
+    # What its messages ask of it
 
     def pending_projection(self) -> Projection | None:
-        """What there is to tell SQL, for the next activity to take along."""
+        """What an onboarding has to tell SQL, for the next activity to take along; others tell it by themselves."""
         return None
-
-    def take_back(self, news: Any) -> None:
-        """Have what an activity took along be told anew, as that activity refused."""
 
     @property
     def sees_to_mails(self) -> tuple[str, ...]:
@@ -197,93 +135,19 @@ class Correspondence:
         """Why a mail that was put off makes no sense any more, if so."""
         return None
 
-    def is_settled(self, key: str) -> bool:
-        """Whether nothing more happens to a mail by itself, and nobody has to read it."""
-        return self.states.get(key) in SETTLED
+    # What goes on beside its story, and its end
 
-    async def all_settled(self, keys: tuple[str, ...]) -> None:
-        """Wait until all of these are settled."""
-        await workflow.wait_condition(lambda: all(self.is_settled(key) for key in keys))
+    def beside(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do something beside the story, which never waits for it but at its end."""
+        task = beside(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
 
     @property
-    def has_releases(self) -> bool:
-        """Whether a member said something of drafts that nobody has acted on yet."""
-        return bool(self._releases)
-
-    def drafts_for(self, purpose: Purpose) -> tuple[str, ...]:
-        """The drafts that are written for something, and wait for a member's word."""
-        return tuple(key for key in self.drafts if purpose_of(key) == purpose)
-
-    def may_go(self, purpose: Purpose) -> bool:
-        """Whether a member said that drafts written for something may go, and they have not gone yet."""
-        return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
-
-    async def carry_out_releases(self) -> None:
-        """Act on what members said of drafts."""
-        releases, self._releases = self._releases, []
-        for release in releases:
-            kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
-            self.timeline.record_release(kind, release, str(len(release.keys)))
-            if release.hold:
-                reason = "held back by a member" if release.by else "nobody read it in time"
-                await self.set_aside(release.keys, MessageState.HELD, reason)
-            else:
-                order = Deliver(
-                    account=self.account,
-                    keys=release.keys,
-                    approved_by=release.by,
-                    submission=release.id,
-                    meeting=self.facts_by_now(),
-                    news=self.pending_projection(),
-                    now=workflow.now(),
-                )
-                self._deliver(order)
-
-    async def replace_proposals(self) -> None:
-        """Suppress the drafts whose times have gone stale; newer ones follow."""
-        keys = self.drafts_for(Purpose.PROPOSAL)
-        self.drafts = [key for key in self.drafts if key not in keys]
-        if keys:
-            await self.set_aside(keys, MessageState.SUPPRESSED, "replaced: the times in it were too near by now")
-
-    async def set_aside(self, keys: tuple[str, ...], state: MessageState, reason: str) -> None:
-        """Keep drafts from going."""
-        order = SetAside(keys=keys, state=state, reason=reason, now=workflow.now())
-        outcomes = await done(Messages.set_aside, order, f"{len(keys)} drafts {state}", RECORDS)
-        self.states.update(outcomes.states)
-
-    def release_by(self, result: TaskResult, keys: tuple[str, ...]) -> None:
-        """Do with drafts what came of the to-do to read them; what nobody has read in time is held back."""
-        self.drafts = [key for key in self.drafts if key not in keys]
-        hold = result.outcome != SEND
-        self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
-        self.changed = True
-
-    async def drop_departed(self) -> None:
-        """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
-        if keys := (*self.drafts, *self.deferred):
-            order = Departed(keys=keys, now=workflow.now())
-            gone = await done(Messages.drop_departed, order, "Suppress the drafts to those who have left", RECORDS)
-            self.drafts = [key for key in self.drafts if key not in gone.states]
-            self.deferred = {key: at for key, at in self.deferred.items() if key not in gone.states}
-            self.states.update(gone.states)
-            self.departed.update(gone.states)
-
-    async def drop_drafts(self, reason: str, step: str | None = None) -> None:
-        """Suppress the drafts that nobody has released, and what is put off.
-
-        Args:
-            step: Whose; without it all of them.
-        """
-        keys = tuple(key for key in (*self.drafts, *self.deferred) if step in (None, step_of(key)))
-        self.drafts = [key for key in self.drafts if key not in keys]
-        self.deferred = {key: at for key, at in self.deferred.items() if key not in keys}
-        if keys:
-            await self.set_aside(keys, MessageState.SUPPRESSED, reason)
-
-    def beside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside the story, which never waits for it but at its end."""
-        self._post(work)
+    def is_busy(self) -> bool:
+        """Whether a mail is under way, or anything else beside the story."""
+        return bool(self._under_way)
 
     async def while_paused(self, is_over: Callable[[], bool] = never) -> datetime | None:
         """Stand still while the onboarding is paused, and so do the to-dos; what comes in is still recorded.
@@ -311,7 +175,7 @@ class Correspondence:
     @property
     def has_news(self) -> bool:
         """Whether something was said, or has happened, that is not written down yet."""
-        return self.has_releases or self.timeline.has_entries
+        return self.messages.has_releases or self.timeline.has_entries
 
     async def all_over(self, result: object = None, *, goes_on: Callable[[], bool] = never) -> bool:
         """Come to the end with nothing lost that was said until then. Every workflow that people speak to ends by this.
@@ -327,11 +191,11 @@ class Correspondence:
             Whether it is over. Nothing may be awaited between this and the end of `run`.
         """
         while not goes_on():
-            await self.carry_out_releases()
+            await self.messages.carry_out_releases()
             await self.all_posted(result, goes_on=goes_on)
             await self.write_down()
             await workflow.wait_condition(workflow.all_handlers_finished)
-            if not self.is_posting and not self.has_news:
+            if not self.is_busy and not self.has_news:
                 return not goes_on()
         return False
 
@@ -345,22 +209,185 @@ class Correspondence:
                 wait, for the relay or for their readers' working time: a last mail of a step never holds up the next.
             goes_on: Whether there is no end to be waited for any more.
         """
-        await self._weed_out()
-        await workflow.wait_condition(lambda: not self._posting or self._held_up or bool(self.deferred) or goes_on())
-        if self._posting and result is not None and not self._end_is_said:
+        await self.messages.weed_out()
+        await workflow.wait_condition(lambda: not self.is_busy or self.messages.have_to_wait or goes_on())
+        if self.is_busy and result is not None and not self._end_is_said:
             self._end_is_said = True
             await say_the_end(result)
-        await workflow.wait_condition(lambda: not self._posting or goes_on())
+        await workflow.wait_condition(lambda: not self.is_busy or goes_on())
+
+
+class WorkflowMessages:
+    """The mails of one workflow.
+
+    They are sent beside the story: a relay that asks for patience, or a stopped installation, never holds up a vote.
+    What is put off waits here for its instant, and is written then.
+
+    Attributes:
+        drafts: The mails that wait for a person's word, by key.
+        unread: When somebody is asked once more to read a draft, and by when that is due, by key.
+        states: What became of each mail, by key.
+        deferred: When each mail goes that was put off, by key.
+        joined: The mails that became part of another one.
+        departed: The mails that do not go because whoever they are to has left.
+    """
+
+    def __init__(self, owner: AccountWorkflow) -> None:
+        """No mail yet."""
+        self.drafts: list[str] = []
+        self.unread: dict[str, tuple[datetime, datetime]] = {}
+        self.states: dict[str, MessageState] = {}
+        self.deferred: dict[str, datetime] = {}
+        self.joined: set[str] = set()
+        self.departed: set[str] = set()
+        self._owner = owner
+        self._releases: list[Release] = []
+        self._sends = Alarm()
+        self._waits_to_send = False
+        self._held_up = False
+        self._unwritten = count(1)
+
+    def judge_release(self, release: Release) -> str | None:
+        """Why a word on drafts does not count, if so."""
+        if self._owner.closing:
+            return "it is over"
+        if self._owner.paused_at is not None:
+            resume = in_name(f"rapport onboarding resume {self._owner.account} --reason …")
+            return f"the onboarding is paused; `{resume}` comes first"
+        if not set(release.keys) <= set(self.drafts):
+            return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
+        return None
+
+    def take_release(self, release: Release) -> str:
+        """Take a word on drafts; `carry_out_releases` acts on it."""
+        for key in release.keys:
+            self.drafts.remove(key)
+        self._releases.append(release)
+        return "held" if release.hold else "sending"
+
+    @property
+    def have_to_wait(self) -> bool:
+        """Whether a mail was put off, or did not simply go at once."""
+        return self._held_up or bool(self.deferred)
+
+    def write(
+        self, occasion: MessageRequest, summary: str, *, reviewed: bool = False, insists: bool = True
+    ) -> asyncio.Task[tuple[str, ...] | None]:
+        """Write the mails of an occasion, and send those that nobody has to read first. It begins at once.
+
+        Args:
+            reviewed: Someone is likely to have to read them first; then nothing is sent in the same breath.
+            insists: Where they cannot be written, the TAM is asked to correct what is wrong. A step's own mails fail
+                the step instead.
+
+        Returns:
+            A task that gives the keys of the mails, or nothing if they could not be written.
+        """
+
+        def begin() -> Awaitable[Outcomes | Denied]:
+            if reviewed:
+                return attempted(Messages.draft, occasion, summary, RECORDS)
+            return post(Messages.send, occasion, summary, self._hold_up)
+
+        return self._owner.beside(self._written(begin, occasion.news, occasion if insists else None))
+
+    def write_bundle(self, bundle: Bundle, summary: str) -> asyncio.Task[tuple[str, ...] | None]:
+        """Write the mails of several occasions in one breath, as `write`. Drafts that they replace wait no more."""
+        if bundle.aside is not None:
+            self.drafts = [key for key in self.drafts if key not in bundle.aside.keys]
+        return self._owner.beside(
+            self._written(
+                lambda: post(Messages.send_bundle, bundle, summary, self._hold_up), bundle.news, bundle.occasions[0]
+            )
+        )
+
+    def is_settled(self, key: str) -> bool:
+        """Whether nothing more happens to a mail by itself, and nobody has to read it."""
+        return self.states.get(key) in SETTLED
+
+    async def all_settled(self, keys: tuple[str, ...]) -> None:
+        """Wait until all of these are settled."""
+        await workflow.wait_condition(lambda: all(self.is_settled(key) for key in keys))
+
+    @property
+    def has_releases(self) -> bool:
+        """Whether a member said something of drafts that nobody has acted on yet."""
+        return bool(self._releases)
+
+    def drafts_for(self, purpose: Purpose) -> tuple[str, ...]:
+        """The drafts that are written for something, and wait for a member's word."""
+        return tuple(key for key in self.drafts if purpose_of(key) == purpose)
+
+    def may_go(self, purpose: Purpose) -> bool:
+        """Whether a member said that drafts written for something may go, and they have not gone yet."""
+        return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
+
+    async def carry_out_releases(self) -> None:
+        """Act on what members said of drafts."""
+        releases, self._releases = self._releases, []
+        for release in releases:
+            kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
+            self._owner.timeline.record_release(kind, release, str(len(release.keys)))
+            if release.hold:
+                reason = "held back by a member" if release.by else "nobody read it in time"
+                await self.set_aside(release.keys, MessageState.HELD, reason)
+            else:
+                order = Deliver(
+                    account=self._owner.account,
+                    keys=release.keys,
+                    approved_by=release.by,
+                    submission=release.id,
+                    meeting=self._owner.facts_by_now(),
+                    news=self._owner.pending_projection(),
+                    now=workflow.now(),
+                )
+                self._deliver(order)
+
+    async def replace_proposals(self) -> None:
+        """Suppress the drafts whose times have gone stale; newer ones follow."""
+        keys = self.drafts_for(Purpose.PROPOSAL)
+        self.drafts = [key for key in self.drafts if key not in keys]
+        if keys:
+            await self.set_aside(keys, MessageState.SUPPRESSED, "replaced: the times in it were too near by now")
+
+    async def set_aside(self, keys: tuple[str, ...], state: MessageState, reason: str) -> None:
+        """Keep drafts from going."""
+        order = SetAside(keys=keys, state=state, reason=reason, now=workflow.now())
+        outcomes = await done(Messages.set_aside, order, f"{len(keys)} drafts {state}", RECORDS)
+        self.states.update(outcomes.states)
+
+    def release_by(self, result: TaskResult, keys: tuple[str, ...]) -> None:
+        """Do with drafts what came of the to-do to read them; what nobody has read in time is held back."""
+        self.drafts = [key for key in self.drafts if key not in keys]
+        hold = result.outcome != SEND
+        self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
+        self._owner.changed = True
+
+    async def drop_departed(self) -> None:
+        """Suppress the drafts, and what was put off, to those who have left. Whoever wrote them learns of it."""
+        if keys := (*self.drafts, *self.deferred):
+            order = Departed(keys=keys, now=workflow.now())
+            gone = await done(Messages.drop_departed, order, "Suppress the drafts to those who have left", RECORDS)
+            self.drafts = [key for key in self.drafts if key not in gone.states]
+            self.deferred = {key: at for key, at in self.deferred.items() if key not in gone.states}
+            self.states.update(gone.states)
+            self.departed.update(gone.states)
+
+    async def drop_drafts(self, reason: str, step: str | None = None) -> None:
+        """Suppress the drafts that nobody has released, and what is put off.
+
+        Args:
+            step: Whose; without it all of them.
+        """
+        keys = tuple(key for key in (*self.drafts, *self.deferred) if step in (None, step_of(key)))
+        self.drafts = [key for key in self.drafts if key not in keys]
+        self.deferred = {key: at for key, at in self.deferred.items() if key not in keys}
+        if keys:
+            await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
     def _hold_up(self) -> None:
         """Take note that a mail does not simply go; and wake `run`, which may wait for that at its end."""
         self._held_up = True
-
-    def _post(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = beside(sending)
-        self._posting.add(task)
-        task.add_done_callback(self._posting.discard)
-        return task
 
     async def _written(
         self,
@@ -374,44 +401,50 @@ class Correspondence:
                 return None
             self._hold_up()
             tried_again = await is_tried_again(
-                about, self._unwritten, asked=self.sees_to_mails, is_over=lambda: self.closing, todos=self.todos
+                about,
+                self._unwritten,
+                asked=self._owner.sees_to_mails,
+                is_over=lambda: self._owner.closing,
+                todos=self._owner.todos,
             )
             if not tried_again:
                 return None
         self._note(outcomes)
         if ready := outcomes.ready():
-            self._deliver(Deliver(account=self.account, keys=ready, now=workflow.now()))
+            self._deliver(Deliver(account=self._owner.account, keys=ready, now=workflow.now()))
         return tuple(outcomes.states)
 
     async def _send_in_time(self) -> None:
         """Send what is put off when its time has come, but nothing while the onboarding is paused."""
         while self.deferred:
-            await self._weed_out()
+            await self.weed_out()
             if not self.deferred:
                 break
             self._sends.set(min(self.deferred.values()), "Mails that were put off go out")
-            await workflow.wait_condition(lambda: not self.deferred or (self.paused_at is None and bool(self._due())))
-            await self._weed_out()
+            await workflow.wait_condition(
+                lambda: not self.deferred or (self._owner.paused_at is None and bool(self._due()))
+            )
+            await self.weed_out()
             if due := self._due():
                 for key in due:
                     del self.deferred[key]
-                meeting = self.facts_by_now()
-                self._deliver(Deliver(account=self.account, keys=due, meeting=meeting, now=workflow.now()))
+                meeting = self._owner.facts_by_now()
+                self._deliver(Deliver(account=self._owner.account, keys=due, meeting=meeting, now=workflow.now()))
         self._waits_to_send = False
 
     def _due(self) -> tuple[str, ...]:
         return tuple(key for key, at in self.deferred.items() if at <= workflow.now())
 
-    async def _weed_out(self) -> None:
+    async def weed_out(self) -> None:
         """Drop what was put off and makes no sense any more."""
-        reasons = {key: reason for key in self.deferred if (reason := self.why_not(key)) is not None}
+        reasons = {key: reason for key in self.deferred if (reason := self._owner.why_not(key)) is not None}
         self.deferred = {key: at for key, at in self.deferred.items() if key not in reasons}
         for reason in sorted(set(reasons.values())):
             keys = tuple(key for key, why in reasons.items() if why == reason)
             await self.set_aside(keys, MessageState.SUPPRESSED, reason)
 
     def _deliver(self, order: Deliver) -> None:
-        self._post(self._delivered(order))
+        self._owner.beside(self._delivered(order))
 
     async def _delivered(self, order: Deliver) -> None:
         outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails", self._hold_up)
@@ -427,16 +460,16 @@ class Correspondence:
         if outcomes.unread is not None:
             self.unread |= dict.fromkeys(outcomes.drafts(), outcomes.unread)
         self.deferred.update(outcomes.waits)
-        self.changed = True
+        self._owner.changed = True
         if self.deferred:
             self._sends.set(min(self.deferred.values()), "Mails that were put off go out")
             if not self._waits_to_send:
                 self._waits_to_send = True
-                self._post(self._send_in_time())
+                self._owner.beside(self._send_in_time())
 
     def _in_trouble(self, refused: Denied, news: Projection | CadenceNews | None) -> None:
         """A mail that cannot be written at all: it is told, with what it was to take along."""
-        self.timeline.record("message.refused", about=refused.reason)
+        self._owner.timeline.record("message.refused", about=refused.reason)
         if news is not None:
-            self.take_back(news)
-        self.changed = True
+            self._owner.projector.take_back(news)
+        self._owner.changed = True
