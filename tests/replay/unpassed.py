@@ -102,7 +102,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
         "vacancies",
         "Vacancies._find",
-        "await wait_until(self.state.owner, answer.at[0], is_over, 'Ask again who follows')",
+        "await wait_until(todo.owner, answer.at[0], is_over, 'Ask again who follows')",
     ): SUCC,
     (
         "support_case",

@@ -98,7 +98,8 @@ class Gating:
             if not self._is_over():
                 # Asked anew: also what nobody has told, such as a review of another path, is seen then.
                 self._found = None
-                self.moved = self.state.owner.changed = True
+                self.moved = True
+                self.state.wake()
                 await workflow.wait_condition(lambda: self._is_over() or self._found is not None)
         self._insists = False
 

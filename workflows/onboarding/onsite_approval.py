@@ -57,7 +57,7 @@ class OnsiteApproval:
     def hear_late(self, decision: LateDecision) -> None:
         """Take a decision that came after its task was closed; it changes nothing by itself."""
         self._late.append(decision)
-        self.state.owner.changed = True
+        self.state.wake()
 
     def offer_conversions(self) -> None:
         """A late yes offers the TAM a conversion, once; the meeting never switches by itself."""

@@ -22,10 +22,10 @@ from workflows.waiting import Todo
 
 
 class OnboardingState:
-    """How far each step is, and who has to be told.
+    """How far each step is, and the little that the parts of an onboarding may have done for them.
 
     Attributes:
-        owner: The onboarding itself, as what writes its mails and knows whether it is paused.
+        messages: What the onboarding writes to people.
         playbook: The plan that the account follows.
         began: Since when.
         progress: Each step by name, in the playbook's order.
@@ -36,7 +36,7 @@ class OnboardingState:
     def __init__(self, start: OnboardingStart, owner: AccountWorkflow) -> None:
         """Every step of the playbook waits, but those that this account does not get."""
         self.start = start
-        self.owner = owner
+        self._owner = owner
         self.messages = owner.messages
         self.playbook = start.playbook
         self.began = workflow.now()
@@ -49,7 +49,11 @@ class OnboardingState:
     @property
     def is_paused(self) -> bool:
         """Whether nothing begins and nobody is reminded; what people say is still taken."""
-        return self.owner.paused_at is not None
+        return self._owner.paused_at is not None
+
+    def wake(self) -> None:
+        """Have the steps looked through once more: something is new."""
+        self._owner.changed = True
 
     def set(self, name: str, **values: object) -> None:
         """Change how a step stands."""
@@ -59,18 +63,18 @@ class OnboardingState:
     def show_anew(self, names: Iterable[str]) -> None:
         """Have what these steps wait for be told again, soon."""
         self.tell_anew(names)
-        self.owner.changed = True
+        self.wake()
 
     def tell_anew(self, names: Iterable[str]) -> None:
         """Have what these steps wait for be told again, together with whatever is told next."""
         self.stale |= set(names)
 
-    def todo(self, template: TodoTemplate, name: str, unblock: str | None) -> Todo:
-        """One more to-do for a step."""
+    def todo(self, template: TodoTemplate, name: str, unblock: str | None, title: str | None = None) -> Todo:
+        """Make one more to-do for the TAM, for a step or for what has a title of its own."""
         self._todo_counts[template.name, name] += 1
         number = self._todo_counts[template.name, name]
-        title = self.progress[name].definition.title
-        return Todo(template, self.owner, self.start.contract, name, title, number, unblock)
+        title = title or self.progress[name].definition.title
+        return Todo(template, self._owner, self.start.contract, name, title, number, unblock)
 
     def go_on(self, work: Coroutine[Any, Any, None]) -> None:
         """See to something beside the rest; the onboarding does not end before it is done."""
@@ -81,4 +85,4 @@ class OnboardingState:
     def _performed(self, task: asyncio.Task[None]) -> None:
         # Whoever waits for the last of them looks again once it is out of the way, and not before.
         self.performing.discard(task)
-        self.owner.changed = True
+        self.wake()

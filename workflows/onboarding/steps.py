@@ -50,6 +50,7 @@ class Steps:
         Args:
             owner: The onboarding itself, which writes the mails of its message steps.
         """
+        self.owner = owner
         self.state = OnboardingState(start, owner)
         self.stage = onboarding.current_stage(self.state.progress)
         self.children = ChildWorkflows(self.state)
@@ -82,12 +83,12 @@ class Steps:
         if self._driving is None or kind in (GeneratorExit, asyncio.CancelledError):
             return
         await self._driving
-        await self.state.owner.all_over()
+        await self.owner.all_over()
 
     async def drive(self) -> None:
         """Begin what is due, write down what is new, and wait for either."""
-        while self.state.owner.has_news:
-            self.state.owner.changed = False
+        while self.owner.has_news:
+            self.owner.changed = False
             self._venues.offer_conversions()
             if not self.state.is_paused:
                 await self.vacancies.look(self.users.look_again)
@@ -102,9 +103,9 @@ class Steps:
             await self.children.tell_of_people()
             await self.children.send_controls()
             await self.state.messages.carry_out_releases()
-            await self.state.owner.projector.write()
+            await self.owner.projector.write()
             if self._unfinished:
-                await workflow.wait_condition(lambda: self.state.owner.changed or self._is_due)
+                await workflow.wait_condition(lambda: self.owner.changed or self._is_due)
 
     @property
     def has_more(self) -> bool:
@@ -126,14 +127,14 @@ class Steps:
 
     def operate(self, operation: Operation) -> Receipt:
         """Do what a member says with the whole; `operations.judge` has let it pass."""
-        paused_at = self.state.owner.paused_at
+        paused_at = self.owner.paused_at
         applied = operations.apply(self.state.progress, paused_at, operation, workflow.now())
         if applied.outcome == operations.UNCHANGED:
             return Receipt(accepted=True, outcome=applied.outcome)
         for name, step in applied.steps.items():
             if self.state.progress.get(name) != step:
                 self.state.stale.add(name)
-        self.state.progress, self.state.owner.paused_at = applied.steps, applied.paused_at
+        self.state.progress, self.owner.paused_at = applied.steps, applied.paused_at
         self.children.controls.update(applied.controls)
         self._staggers = self._staggers or applied.staggers
         if operation.kind is Operate.RESUME:
@@ -144,7 +145,7 @@ class Steps:
         self.state.timeline.record(
             f"operation.{operation.kind}", who=operation.by, step=operation.step, submission=operation.id
         )
-        self.state.owner.changed = True
+        self.state.wake()
         return Receipt(accepted=True, outcome=applied.outcome)
 
     async def _plan_dues(self) -> None:
@@ -207,7 +208,8 @@ class Steps:
 
     def hear_of_people(self) -> None:
         """Take the word that somebody came, left or took over."""
-        self.vacancies.moved = self.state.owner.changed = True
+        self.vacancies.moved = True
+        self.state.wake()
         self.children.moves += 1
         self.users.hear_of_people()
 
@@ -217,7 +219,8 @@ class Steps:
 
     def hear_of_gates(self) -> None:
         """Take the word that a gate may have opened, or shut."""
-        self._gating.moved = self.state.owner.changed = True
+        self._gating.moved = True
+        self.state.wake()
 
     @property
     def _free(self) -> dict[str, Progress]:
@@ -325,7 +328,7 @@ class Steps:
         """Have a message step's mails written; the coroutine waits until each has gone or was kept from going."""
         if step.needs:
             return self.users.write_to_those_known(step)
-        return self.mails.sent(step, self.mails.write(step, self.state.owner.pending_projection()))
+        return self.mails.sent(step, self.mails.write(step, self.owner.pending_projection()))
 
     def gather(self, number: int) -> Projection | None:
         """What SQL does not know of them yet."""
@@ -353,7 +356,7 @@ class Steps:
             version=self.state.playbook.version,
             now=workflow.now(),
             ended=not onboarding.unfinished(self.state.progress),
-            paused_at=self.state.owner.paused_at,
+            paused_at=self.owner.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
                 if milestone.kind == "message" or milestone.step in waits
@@ -373,5 +376,5 @@ class Steps:
         """How they stand, for Temporal's UI."""
         state = self.state
         return details.onboarding(
-            state.start.account, state.progress, state.owner.paused_at, self.vacancies.hold, self._gating.waits
+            state.start.account, state.progress, self.owner.paused_at, self.vacancies.hold, self._gating.waits
         )

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.onboarding.state import OnboardingState
 from workflows.options import PLANNING
 from workflows.outcomes import done
-from workflows.waiting import Todo, wait_until
+from workflows.waiting import wait_until
 
 
 class Vacancies:
@@ -34,7 +34,6 @@ class Vacancies:
         self.moved = False
         self.vacant: tuple[str, ...] = ()
         self.hold: Wait | None = None
-        self._searches = 0
 
     async def look(self, looked: Callable[[], None]) -> None:
         """Once people came or went: hold what writes to the customer while somebody is missing, and go on after that.
@@ -68,23 +67,15 @@ class Vacancies:
             return not self.vacant or not onboarding.unfinished(self.state.progress)
 
         while not is_over():
-            self._searches += 1
-            todo = Todo(
-                NAME_A_SUCCESSOR,
-                self.state.owner,
-                self.state.start.contract,
-                "people",
-                audience.missing(self.vacant).capitalize(),
-                self._searches,
-                self.hold.unblock if self.hold else None,
-            )
+            title = audience.missing(self.vacant).capitalize()
+            todo = self.state.todo(NAME_A_SUCCESSOR, "people", self.hold.unblock if self.hold else None, title)
             await todo.put(is_over)
             if not is_over():
                 question = FollowUp(account=self.state.start.account, since=workflow.now(), days=TODO_DAYS[1:])
                 answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
                 self.hold = self._wait(answer.at[0])
                 self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant)))
-                await wait_until(self.state.owner, answer.at[0], is_over, "Ask again who follows")
+                await wait_until(todo.owner, answer.at[0], is_over, "Ask again who follows")
 
     def _wait(self, until: datetime) -> Wait | None:
         return audience.wait_for_successor(self.state.start.account, self.vacant, until) if self.vacant else None
