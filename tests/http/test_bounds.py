@@ -47,7 +47,7 @@ async def port(store: Store, tmp_path: Path) -> AsyncIterator[int]:
 async def pour(
     port: int, method: str, path: str, *headers: str, start: bytes = b"", most: int = MUCH
 ) -> tuple[str, int]:
-    """Send a chunked body for as long as the connection stands, whatever is answered; give all of that, and how much was sent."""
+    """Send a chunked body for as long as the connection stands; give all that is answered, and how much was sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Transfer-Encoding: chunked", *headers]
     writer.write("\r\n".join([*head, "", ""]).encode())
