@@ -17,6 +17,7 @@ from rapport.model.base import Email, InputModel, Name, Several, StepName, UserE
 from rapport.model.positions import line_of, lines, place_of
 from rapport.model.reading import check, parse_toml
 from rapport.model.support_case import GENERAL
+from rapport.rules import wording
 from rapport.rules.calendar import wall
 from rapport.rules.sla import Promise
 
@@ -42,7 +43,7 @@ def told(amount: timedelta) -> str:
     """An amount of time as its author wrote it: "30 minutes", "4 hours"."""
     minutes = round(amount / timedelta(minutes=1))
     count, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
-    return f"{count} {unit}" + ("" if count == 1 else "s")
+    return wording.amount(count, unit)
 
 
 Amount = Annotated[
@@ -169,7 +170,8 @@ class AreaOwner(WireModel):
         """In a line, such as "Ingest, confirmed 2026-09-14"."""
         if not self.is_stale:
             return f"{self.team}, confirmed {self.confirmed}"
-        return f"{self.team}, last confirmed {self.confirmed}, {self.days} days ago: ask whether it still is"
+        ago = f"{wording.amount(self.days, 'day')} ago"
+        return f"{self.team}, last confirmed {self.confirmed}, {ago}: ask whether it still is"
 
 
 class DeskRules(InputModel):

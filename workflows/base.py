@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.task import TaskResult
     from rapport.model.words import Left
     from rapport.rules.todo_template import REWRITE, SEND, UNREAD
+    from rapport.rules.wording import amount
 
 from workflows.options import RECORDS
 from workflows.outcomes import Denied, attempted, beside, done, never, say_the_end
@@ -353,7 +354,7 @@ class WorkflowMessages:
     async def set_aside(self, keys: tuple[str, ...], state: MessageState, reason: str) -> None:
         """Keep drafts from going."""
         order = SetAside(keys=keys, state=state, reason=reason, now=workflow.now())
-        outcomes = await done(Messages.set_aside, order, f"{len(keys)} drafts {state}", RECORDS)
+        outcomes = await done(Messages.set_aside, order, f"{amount(len(keys), 'draft')} {state}", RECORDS)
         self.states.update(outcomes.states)
 
     def release_by(self, result: TaskResult, keys: tuple[str, ...]) -> None:
@@ -447,7 +448,7 @@ class WorkflowMessages:
         self._owner.beside(self._delivered(order))
 
     async def _delivered(self, order: Deliver) -> None:
-        outcomes = await post(Messages.deliver, order, f"Send {len(order.keys)} mails", self._hold_up)
+        outcomes = await post(Messages.deliver, order, f"Send {amount(len(order.keys), 'email')}", self._hold_up)
         if isinstance(outcomes, Denied):
             self._in_trouble(outcomes, order.news)
             outcomes = await give_up(order, outcomes.reason)

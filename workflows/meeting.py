@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
         UNREPORTED,
         TodoTemplate,
     )
+    from rapport.rules.wording import amount
 
 from workflows.base import AccountWorkflow
 from workflows.options import CALENDARS, PLANNING
@@ -342,16 +343,16 @@ class Meeting(AccountWorkflow):
         occurrence = self.booking.sequence + 1
         if went:
             occasion = self._occasion("meeting_parting", Purpose.PARTING, went, occurrence=occurrence)
-            self.messages.write(occasion, f"Take {len(went)} off the meeting")
+            self.messages.write(occasion, f"Take {amount(len(went), 'person', 'people')} off the meeting")
         if newcomers:
             occasion = self._occasion("meeting_invitation", Purpose.INVITATION, newcomers, occurrence=occurrence)
-            self.messages.write(occasion, f"Invite {len(newcomers)} who are new")
+            self.messages.write(occasion, f"Invite {amount(len(newcomers), 'newcomer')}")
         if handed_over:
             stay = tuple(invitee.id for invitee in now.invitees if invitee.id not in newcomers)
             occasion = self._occasion(
                 "meeting_invitation", Purpose.INVITATION, stay, occurrence=occurrence, update="host"
             )
-            self.messages.write(occasion, f"Tell {len(stay)} who holds it now")
+            self.messages.write(occasion, f"Tell {amount(len(stay), 'person', 'people')} who holds it now")
 
     async def _open(self) -> None:
         """Count the voting period from now."""
@@ -410,7 +411,7 @@ class Meeting(AccountWorkflow):
         occasion = self._occasion(
             "meeting_invitation", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1, update=update
         )
-        self.messages.write(occasion, f"Invite {len(to)} people")
+        self.messages.write(occasion, f"Invite {amount(len(to), 'person', 'people')}")
         return await self._instants(self.booking.end, (0, *INSISTING))
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
@@ -429,7 +430,7 @@ class Meeting(AccountWorkflow):
         if to:
             self.reminders += 1
             occasion = self._occasion("meeting_reminder", Purpose.REMINDER, to, occurrence=self.reminders)
-            self.messages.write(occasion, f"Remind {len(to)} who have not voted")
+            self.messages.write(occasion, f"Remind {amount(len(to), 'person', 'people')} to vote")
 
     async def _tell_the_tam(self, reason: str) -> None:
         """Once for each reason; and see to it that the TAM finds a time."""
@@ -485,7 +486,7 @@ class Meeting(AccountWorkflow):
         self.booking = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
         to = (*(invitee.id for invitee in self._current.invitees), self._current.tam)
         occasion = self._occasion("meeting_cancelled", Purpose.INVITATION, to, occurrence=self.booking.sequence + 1)
-        self.messages.write(occasion, f"Tell {len(to)} people that it is called off")
+        self.messages.write(occasion, f"Tell {amount(len(to), 'person', 'people')} that it is called off")
 
     # Waiting
 
@@ -754,7 +755,7 @@ class Meeting(AccountWorkflow):
     def _wait_for_release(self) -> Wait:
         return Wait(
             on=("tam",),
-            what=f"the TAM, to read and send {len(self.messages.drafts)} drafts",
+            what=f"the TAM, to read and send {amount(len(self.messages.drafts), 'draft')}",
             unblock=in_name(f"rapport message approve --account {self.account}"),
             deadline=self._current.stale_at,
         )

@@ -15,6 +15,7 @@ from rapport.model.task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.tech_review import ReviewView
 from rapport.rules import quorum
 from rapport.rules.onboarding import Progress, StepState, current_stage
+from rapport.rules.wording import amount
 
 _MARK = {
     StepState.WAITING: "○",
@@ -91,7 +92,7 @@ def cadence(view: CadenceView, drafts: int) -> str:
     """What recurs for an account: each rhythm with its next times, and what waits for somebody."""
     lines = []
     for rhythm in view.rhythms:
-        lines.append(f"**{rhythm.title}**, every {rhythm.every.removeprefix('1 ')}, {rhythm.minutes} minutes")
+        lines.append(f"**{rhythm.title}**, every {rhythm.every.removeprefix('1 ')}, {amount(rhythm.minutes, 'minute')}")
         if rhythm.rhythm == "review":
             meeting = f"`meeting/{view.account}/{rhythm.step}/{rhythm.period}`" if rhythm.period else "none yet"
             lines.append(f"- the next is wanted on {_at(rhythm.target)}; the meeting opened last: {meeting}")
@@ -102,7 +103,7 @@ def cadence(view: CadenceView, drafts: int) -> str:
             lines.append(f"\nWaits for {rhythm.wait.what}. To move it on: `{rhythm.wait.unblock}`")
         lines.append("")
     if drafts:
-        lines.append(f"{drafts} drafts wait: `{_approve(view.account)}`\n")
+        lines.append(f"{amount(drafts, 'draft waits', 'drafts wait')}: `{_approve(view.account)}`\n")
     return "\n".join([*lines, f"Everything at once: `rapport cadence show {view.account}`"])
 
 
@@ -154,7 +155,7 @@ def desk(view: DeskView) -> str:
     if len(state.queue) > 20:
         lines.append(f"- and {len(state.queue) - 20} more")
     if state.unacknowledged:
-        lines.append(f"\n{len(state.unacknowledged)} cases have not confirmed their owner yet.")
+        lines.append(f"\n{amount(len(state.unacknowledged), 'case has', 'cases have')} not confirmed their owner yet.")
     for one in state.escalations:
         lines.append(f"\nEngineering ({one.team}): `case/{one.ref}` {'has it' if one.granted else 'waits'}")
     return "\n".join([*lines, "", f"{state.taken} handed out in {state.runs} runs. All of it: `rapport desk status`"])

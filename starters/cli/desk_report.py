@@ -11,6 +11,7 @@ import typer
 from rapport.model.account import WEEKDAYS
 from rapport.model.base import UserError
 from rapport.rules.desk_report import DeskReport
+from rapport.rules.wording import amount
 from starters.cli.common import Data, Json, out, print_json, table, when, with_office
 from starters.services import Services
 from starters.use_cases import desk_report
@@ -56,14 +57,14 @@ def rules(data: Data = None, json: Json = False) -> None:
     out.print(promised)
     owners = table("AREA", "TEAM", "LAST CONFIRMED")
     for one in found.owners:
-        stale = f", {one.days} days ago: ask whether it still is" if one.is_stale else ""
+        stale = f", {amount(one.days, 'day')} ago: ask whether it still is" if one.is_stale else ""
         owners.add_row(f"{one.area} ({one.title})", one.team, f"{one.confirmed}{stale}")
     out.print(owners)
     out.print(f"On call: {found.on_call}" if found.on_call else "On call: nobody; there is no rota.")
 
 
 def _print(found: DeskReport) -> None:
-    cases = "1 case" if found.opened == 1 else f"{found.opened} cases"
+    cases = amount(found.opened, "case")
     out.print(f"{found.first} to {found.last}, {found.zone}: {cases} came in, {found.solved} were solved.")
     if found.solved:
         share = found.without_engineering / found.solved
@@ -73,7 +74,8 @@ def _print(found: DeskReport) -> None:
         out.print(f"Busiest hour: {when(top.at)}, load {top.load} for {top.staff} at work ({top.each:g} each).")
     out.print(
         f"Of {found.staffed_hours} hours with somebody at work: {found.at_slack} in slack (up to {found.slack} each), "
-        f"{found.at_peak} at the peak (from {found.peak} each). {found.unstaffed} cases came while nobody was there."
+        f"{found.at_peak} at the peak (from {found.peak} each). "
+        f"{amount(found.unstaffed, 'case')} came while nobody was there."
     )
     side = found.side
     kinds = ", ".join(f"{kind} {hours:g}" for kind, hours in side.by_kind.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 from rich.markup import escape
 
+from rapport.rules.wording import amount
 from starters.cli.common import command, out, when
 from starters.services import Actor, Services
 from starters.use_cases import message
@@ -15,7 +16,7 @@ app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
 
 def undelivered(count: int) -> str:
     """How many emails somebody has to take care of."""
-    return "1 email wasn't delivered" if count == 1 else f"{count} emails weren't delivered"
+    return amount(count, "email wasn't delivered", "emails weren't delivered")
 
 
 def print_fault(fault: RelayFaultShown) -> None:
@@ -48,7 +49,7 @@ def _print(shown: MailStatus) -> None:
         if shown.deferred.none_sent:
             out.print("No email has gone out since then.")
     if shown.rate:
-        out.print(f"at most {shown.rate} emails a minute")
+        out.print(f"at most {amount(shown.rate, 'email')} a minute")
     if shown.undelivered:
         out.print(
             f"[red]{undelivered(shown.undelivered)}[/red]: see `rapport inbox` and `rapport doctor`", soft_wrap=True

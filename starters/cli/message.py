@@ -13,6 +13,7 @@ from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState, Resolution
 from rapport.model.reading import check
+from rapport.rules.wording import amount
 from starters.cli.common import As, Data, Json, acting, command, counted, out, print_json, when, with_office
 from starters.services import LATER, Actor, Services
 from starters.use_cases import message, undelivered
@@ -82,10 +83,8 @@ def _release(
     if receipt.outcome == LATER:
         out.print(f"{receipt.outcome.capitalize()}.")
         return
-    if len(shown) == 1:
-        out.print(f"1 draft {'is held back' if hold else 'goes out'}.")
-    else:
-        out.print(f"{len(shown)} drafts {'are held back' if hold else 'go out'}.")
+    one, many = ("draft is held back", "drafts are held back") if hold else ("draft goes out", "drafts go out")
+    out.print(f"{amount(len(shown), one, many)}.")
     for draft in shown:
         if draft.goes_at and not hold:
             words = f"To {draft.to} on {when(draft.goes_at)}: until then it is outside their working time."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rapport.rules.wording import amount
 from starters.cli.common import Data, Json, err, finish, out, parse_instant, print_json
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def add_to(app: typer.Typer) -> None:
                 from_file(path, data, playbook) if is_file else await from_installation(file_or_account, data, playbook)
             )
             began = start or source.contract.signed_at
-            with err.status(f"{days} days pass …") as status:
+            with err.status(f"{amount(days, 'day passes', 'days pass')} …") as status:
 
                 def tell(now: datetime) -> None:
                     status.update(f"day {(now - began).days} of {days} …")

@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from rapport.model.reading import check
+from rapport.rules.wording import amount
 from rapport.storage.erasure import Erased
 from starters.cli.common import As, Data, Json, acting, out, print_json, with_office
 from starters.services import Actor, Services
@@ -136,10 +137,9 @@ def erase_contact(
     if json:
         print_json(erased)
         return
-    out.print(
-        f"[green]✓[/green] Erased: {erased.messages} mails, {erased.texts} texts and {erased.records} other records "
-        "named them. The audit chain is whole."
-    )
+    texts = f"{amount(erased.messages, 'email')}, {amount(erased.texts, 'text')}"
+    records = amount(erased.records, "other record")
+    out.print(f"[green]✓[/green] Erased: {texts} and {records} named them. The audit chain is whole.")
 
 
 def hand_over(

@@ -13,6 +13,7 @@ from rapport.model.commands import deciding, in_name, read_by
 from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
+from rapport.rules.wording import amount
 from starters.cli.common import As, Data, Json, acting, command, fail, out, print_json, table, when, with_office
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import task as tasks
@@ -79,7 +80,7 @@ def _print_inbox(found: Inbox) -> None:
     else:
         out.print("No task waits for anybody. Whose drafts wait to be read, `rapport inbox --as EMAIL` tells.")
     for pile in found.drafts:
-        mails = "a draft waits" if pile.count == 1 else f"{pile.count} drafts wait"
+        mails = amount(pile.count, "draft waits", "drafts wait")
         command = read_by(in_name(f"rapport message approve --account {pile.account}"), found.member)
         out.print(f"\n{escape(pile.of)}: {mails} to be read: {command}", soft_wrap=True)
     if found.steps:
@@ -97,7 +98,7 @@ def _print_inbox(found: Inbox) -> None:
 
 def _print_further(count: int) -> None:
     if count:
-        out.print(f"{count} more come after these; --json gives all of them.")
+        out.print(f"{amount(count, 'more comes', 'more come')} after these; --json gives all of them.")
 
 
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:

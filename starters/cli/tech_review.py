@@ -12,6 +12,7 @@ from rich.markup import escape
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
+from rapport.rules.wording import amount
 from starters.cli import tech_review_needs
 from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
 from starters.services import LISTED, Actor, Services
@@ -141,7 +142,8 @@ def list_(
     elif found.lines:
         _print_lines(found.lines)
         if further := found.total - len(found.lines):
-            out.print(f"{further} more come after these; find them with --search, or all of them with --json.")
+            more = amount(further, "more comes", "more come")
+            out.print(f"{more} after these; find them with --search, or all of them with --json.")
     else:
         out.print("There is no such review." if search else "There is no review.")
 

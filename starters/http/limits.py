@@ -14,6 +14,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from rapport.model.base import Refused, UserError
+from rapport.rules.wording import amount
 
 SIGN_IN_BY_CLIENT: Final = RateLimitItemPerMinute(20, namespace="sign-in client")
 SIGN_IN_BY_ADDRESS: Final = RateLimitItemPerHour(5, namespace="sign-in address")
@@ -34,7 +35,7 @@ class TooManyRequestsError(UserError):
         minutes = math.ceil(wait / 60)
         super().__init__(
             "there were too many requests of this kind",
-            fix=f"try again in {minutes} minute{'s' if minutes > 1 else ''}",
+            fix=f"try again in {amount(minutes, 'minute')}",
             kind=Refused.FORBIDDEN,
         )
         self.wait = wait

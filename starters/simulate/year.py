@@ -14,6 +14,7 @@ from rapport.mail.outbox import Message
 from rapport.model.account import personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import MessageState
+from rapport.rules.wording import amount
 from rapport.storage import account as accounts, contract as contracts, waits
 from rapport.storage.addresses import GONE
 from starters.use_cases import timeline
@@ -200,7 +201,7 @@ def head(year: Year) -> list[str]:
     """What was simulated."""
     days = (year.until - year.began).days
     return [
-        f"{year.name}, by the playbook {year.playbook}: {days} days in which {year.says}",
+        f"{year.name}, by the playbook {year.playbook}: {amount(days, 'day')} in which {year.says}",
         f"Times are of {year.zone}.",
     ]
 
@@ -232,7 +233,7 @@ def _said(line: YearLine, zone: ZoneInfo) -> str:
 def foot(year: Year) -> list[str]:
     """What it came to."""
     zone = ZoneInfo(year.zone)
-    lines = ["", f"After {(year.until - year.began).days} days"]
+    lines = ["", f"After {amount((year.until - year.began).days, 'day')}"]
     lines += [f"  {step}: {outcome.replace('_', ' ')}" for step, outcome in year.steps.items()]
     lines.append(f"  mails: {sum(year.mails.values())}, {_listed(year.mails, 'to ')}" if year.mails else "  no mail")
     if year.kept:

@@ -29,6 +29,7 @@ from rapport.model.support_case import DESK
 from rapport.model.workflows import LASTING, mail_queue
 from rapport.rules import sla
 from rapport.rules.message import ways_on
+from rapport.rules.wording import amount
 from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
 from rapport.settings import Settings
 from rapport.storage import announcement, gap as gaps, support_case, sweep, tech_review
@@ -452,8 +453,9 @@ async def _emails(store: Store, settings: Settings) -> Check:
         )
         for one in found[:MOST_NAMED]
     ]
-    count = f"{MOST_NAMED} and more" if len(found) > MOST_NAMED else str(len(found))
-    what = f"{count} emails need attention" if len(found) > 1 else "1 email needs attention"
+    what = f"{amount(len(found), 'email needs', 'emails need')} attention"
+    if len(found) > MOST_NAMED:
+        what = f"{MOST_NAMED} and more emails need attention"
     fix = "the account's TAM has a task for each of its emails that failed; what is due goes on with the next sweep"
     return Check(check="emails", verdict=verdict, what=what, fix=fix, findings=tuple(named))
 
@@ -479,7 +481,7 @@ def _age(since: timedelta) -> str:
         return f"{minutes // 1440} days"
     if minutes >= 120:
         return f"{minutes // 60} hours"
-    return f"{minutes} minutes" if minutes > 1 else "a minute"
+    return amount(minutes, "minute") if minutes else "a minute"
 
 
 async def _begun(store: Store) -> Check:
@@ -498,7 +500,7 @@ async def _begun(store: Store) -> Check:
         Finding(where=ref, problem=f"hasn't begun for {_age(present - since)}", fix="nothing; the next sweep begins it")
         for ref, since in waiting[:MOST_NAMED]
     )
-    what = f"{len(waiting)} {'is' if len(waiting) == 1 else 'are'} on record and haven't begun"
+    what = amount(len(waiting), "is on record and hasn't begun", "are on record and haven't begun")
     fix = "check that Temporal and a worker run; the sweep begins them"
     return Check(check="on record", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=found)
 
@@ -538,7 +540,7 @@ async def _channel(store: Store, settings: Settings) -> Check:
         for subject, reason in unmailed
     ]
     if found:
-        what = f"{len(found)} announcements never reached it"
+        what = f"{amount(len(found), 'announcement')} never reached it"
         fix = "see to the channel; nothing is posted twice"
         return Check(check="channel", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=tuple(found))
     if since is not None:
@@ -577,7 +579,7 @@ async def _crm(store: Store, settings: Settings) -> Check:
     if settings.crm_webhook_url is None:
         return Check(check="crm", verdict=CheckVerdict.OK, what="none; product gaps stay here")
     if behind:
-        what = f"{len(behind)} product gaps were logged before there was one"
+        what = f"{amount(len(behind), 'product gap was', 'product gaps were')} logged before there was one"
         fix = f"send them: {', '.join(f'rapport gap resend {gap.ref}' for gap in behind[:3])}"
         return Check(check="crm", verdict=CheckVerdict.NOTE, what=what, fix=fix)
     return Check(check="crm", verdict=CheckVerdict.OK, what="it has every product gap that was sent")
@@ -588,12 +590,15 @@ async def _waits(store: Store) -> Check:
         waits = await open_waits(connection)
     found = [finding for wait in waits for finding in _broken(wait)]
     if found:
-        what = f"{len({finding.where for finding in found})} of {len(waits)} open waits are broken"
+        broken = len({finding.where for finding in found})
+        what = f"{broken} of {amount(len(waits), 'open wait')} {'is' if broken == 1 else 'are'} broken"
         fix = "see to each of them"
         return Check(check="waits", verdict=CheckVerdict.TROUBLE, what=what, fix=fix, findings=tuple(found))
-    return Check(
-        check="waits", verdict=CheckVerdict.OK, what=f"each of {len(waits)} open waits has an owner and a deadline"
-    )
+    what = "no one is waiting for anything"
+    if waits:
+        which = "the only open wait" if len(waits) == 1 else f"each of {len(waits)} open waits"
+        what = f"{which} has an owner and a deadline"
+    return Check(check="waits", verdict=CheckVerdict.OK, what=what)
 
 
 def _broken(wait: OpenWait) -> list[Finding]:
@@ -632,7 +637,7 @@ async def _workflows(store: Store, client: Client, settings: Settings, *, sends:
             closing += 1
     if found:
         named = tuple(found[:MOST_WORKFLOWS])
-        what = f"Temporal and SQL do not agree on {len(found)} workflow{'s' if len(found) > 1 else ''}"
+        what = f"Temporal and SQL do not agree on {amount(len(found), 'workflow')}"
         if len(found) > len(named):
             what += f"; {len(found) - len(named)} more than are listed here"
         return Check(

@@ -22,6 +22,7 @@ from rapport.rules import attention
 from rapport.rules.attachment import checked, refuse_too_much
 from rapport.rules.erasure import ERASED
 from rapport.rules.message import LOOK, ways_on
+from rapport.rules.wording import amount
 from rapport.storage import access, account as accounts, attachment, support_case, sweep
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachment import Attached
@@ -119,7 +120,7 @@ class DeferralsShown(Deferrals):
         Args:
             since: When the first was tried, as the reader has it.
         """
-        wait = "1 email waits" if self.count == 1 else f"{self.count} emails wait"
+        wait = amount(self.count, "email waits", "emails wait")
         answers = ", ".join(f"{answer} ({count})" for answer, count in list(self.answers.items())[:_MOST_ANSWERS])
         told = f"{wait} because the mail server put {'it' if self.count == 1 else 'them'} off"
         return f"{told}, the first since {since}. Last answers: {answers}"

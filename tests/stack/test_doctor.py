@@ -66,7 +66,7 @@ async def started(here: Installation, *, visited: bool = False) -> str:
 
     async def told() -> bool:
         found = await examine(here)
-        return of(found, "workflows").verdict is CheckVerdict.OK and "each of 0" not in of(found, "waits").what
+        return of(found, "workflows").verdict is CheckVerdict.OK and "no one" not in of(found, "waits").what
 
     await until(told, "everything to be written down")
     return key

@@ -26,6 +26,7 @@ from rapport.model.commands import read_by
 from rapport.model.meeting import Receipt
 from rapport.model.reading import NULL
 from rapport.rules import figures
+from rapport.rules.wording import amount
 from rapport.storage.faults import DatabaseFault
 from starters.http.auth import Session, services_of, session_of
 from starters.http.deciding import inbox_of
@@ -310,7 +311,7 @@ def near(instant: datetime, now: datetime) -> str:
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count = int(size // length)
         if count:
-            text = f"{count} {unit}{'s' if count > 1 else ''}"
+            text = amount(count, unit)
             return f"{text} ago" if seconds < 0 else f"in {text}"
     raise AssertionError
 

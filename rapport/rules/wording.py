@@ -1,0 +1,13 @@
+"""Counts in sentences."""
+
+from __future__ import annotations
+
+
+def amount(count: int, one: str, many: str | None = None) -> str:
+    """A count with what is counted: "1 draft", "2 drafts".
+
+    Args:
+        one: What it is called, or what is said of it, where there is one.
+        many: The same of any other count; without it, `one` with an s.
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
