@@ -312,6 +312,7 @@ async def build(
                 messages.set_aside,
                 messages.drop_departed,
                 messages.drop_left_behind,
+                messages.left_invitation,
                 undelivered.look,
                 undelivered.settle,
                 sweeping.look,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
 from temporalio import activity
@@ -48,7 +49,7 @@ from rapport.model.message import (
 from rapport.rules import attention, calendar, todo_template
 from rapport.rules.attachment import File
 from rapport.rules.attention import MailVerdict
-from rapport.storage import attachment, cadence, contract as contracts, support_case, task as tasks
+from rapport.storage import account as accounts, attachment, cadence, contract as contracts, support_case, task as tasks
 from rapport.storage.access import Link, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
@@ -68,6 +69,18 @@ class LeftTasks(WireModel):
     """The to-dos of a step that are still open, by the ids of their workflows."""
 
     tasks: tuple[str, ...]
+
+
+class LeftInvitation(WireModel):
+    """What a meeting whose workflow was ended from outside has left in calendars.
+
+    Attributes:
+        cancels: What takes it back from those who may have it; nothing where nobody has, or its time has begun.
+        when: For when it was booked, in the TAM's zone.
+    """
+
+    cancels: MessageRequest | None = None
+    when: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +200,21 @@ class Messages:
             await append(connection, entries)
             left = await tasks.open_of_step(connection, order.contract, order.step, order.attempt)
             return LeftTasks(tasks=tuple(left))
+
+    @activity.defn(name="messages.left_invitation")
+    async def left_invitation(self, order: LeftBehind) -> LeftInvitation:
+        """What takes back an invitation that nobody looks after any more, by the record of what was written."""
+        async with asked_at(order.now):
+            present = now()
+            async with self.store.reading() as connection:
+                written = await outbox.invited(connection, order.contract, order.step, order.attempt)
+                _, tam, _ = await accounts.surroundings(connection, order.account)
+            cancels = taking_back(written, present)
+        if cancels is None or cancels.meeting is None or cancels.meeting.booking is None:
+            return LeftInvitation()
+        start = cancels.meeting.booking.start.astimezone(ZoneInfo(tam.schedule.zone))
+        city = tam.schedule.zone.rpartition("/")[2].replace("_", " ")
+        return LeftInvitation(cancels=cancels, when=f"{start:%a} {start.day} {start:%b}, {start:%H:%M} ({city} time)")
 
     @activity.defn(name="messages.drop_departed")
     async def drop_departed(self, order: Departed) -> Outcomes:
@@ -461,6 +489,52 @@ class Messages:
         if kept and until is not None:
             await append(connection, of_verdict(await outbox.message(connection, key), verdict, present))
         return kept and until is None
+
+
+def taking_back(written: Sequence[outbox.Draft], present: datetime) -> MessageRequest | None:
+    """What calls off a meeting for those who may have an invitation to it, as the meeting itself would.
+
+    Args:
+        written: What one attempt at a meeting has written for calendars.
+
+    Returns:
+        Nothing where the last of it was called off, its time has begun, or no invitation can have arrived.
+    """
+    occasions = [(draft, MessageRequest.model_validate(draft.occasion)) for draft in written]
+    booked = [
+        (draft, one, one.meeting, one.meeting.booking)
+        for draft, one in occasions
+        if one.meeting and one.meeting.booking
+    ]
+    if not booked:
+        return None
+    _, last, facts, booking = max(booked, key=lambda known: (known[1].round, known[3].sequence))
+    if booking.called_off or booking.start <= present:
+        return None
+    has_it = {
+        draft.person
+        for draft, one, _, _ in booked
+        if one.round == last.round and one.purpose is Purpose.INVITATION and draft.state not in _NOT_ARRIVED
+    }
+    to = tuple(person for person in facts.attendees if person in has_it)
+    over = booking.model_copy(update={"sequence": booking.sequence + 1, "called_off": True})
+    return (
+        None
+        if not to
+        else last.model_copy(
+            update={
+                "purpose": Purpose.INVITATION,
+                "email": "meeting_cancelled",
+                "to": to,
+                "occurrence": over.sequence + 1,
+                "now": present,
+                "meeting": facts.model_copy(update={"booking": over, "update": None}),
+            }
+        )
+    )
+
+
+_NOT_ARRIVED: Final = (MessageState.FAILED, MessageState.HELD, MessageState.SUPPRESSED)
 
 
 def _patience(rows: Sequence[PlannedMessage], since: datetime) -> tuple[datetime, datetime] | None:

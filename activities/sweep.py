@@ -216,6 +216,7 @@ class Missing:
         async with self.store.writing() as connection:
             await tasks.reopen_gone(connection, running)
             await sweep.goes_on(connection, running)
+            await outbox.take_up(connection, running)
             await timeline.append(connection, [order.entry])
         await tell_begun(self.store, self.client, running)
         return StandstillResult(outcome="again")

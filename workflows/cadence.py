@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.cadence import Cadences as Planning, PlanReview, PlanSync, SeekTime
+    from activities.message import LeftBehind
     from activities.projection import Projections
     from rapport.model.cadence import (
         BusinessReview,
@@ -39,17 +41,25 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.playbook import Playbook, ReviewStep, SyncStep
     from rapport.model.projection import Wait
-    from rapport.model.task import TaskStart
+    from rapport.model.task import TaskResult, TaskStart
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.rules import cadence, details, playbook_migration
     from rapport.rules.operation import UNCHANGED
     from rapport.rules.playbook_migration import IN_THE_CALENDAR, NOT_IN_PLAYBOOK
-    from rapport.rules.todo_template import REVIEW_ENDED
+    from rapport.rules.todo_template import (
+        AGAIN,
+        CALL_OFF,
+        REVIEW_ENDED,
+        TodoTemplate,
+        review_ended_when_booked,
+    )
+    from rapport.rules.wording import amount
 
 from workflows.base import AccountWorkflow
 from workflows.cadence_mails import Recurring, preparation
+from workflows.left_invitation import begin_again, call_off, left_invitation
 from workflows.options import CALENDARS, PLANNING
-from workflows.outcomes import Denied, attempted, begun, beside, done, ended, told
+from workflows.outcomes import Denied, Known, attempted, begun, beside, done, ended, told
 from workflows.projection import Projector
 from workflows.timeline import Timeline
 from workflows.waiting import Alarm, ask, control, soon
@@ -108,6 +118,7 @@ class Cadence(AccountWorkflow):
         self.alarm = Alarm()
         self.review_over = False
         self._open: list[str] = []
+        self._asked: Counter[str] = Counter()
         self._seeing_to: set[asyncio.Task[None]] = set()
         self._telling: asyncio.Task[Any] | None = None
 
@@ -232,7 +243,8 @@ class Cadence(AccountWorkflow):
             parting = (self.recurring.parting(invitation, change),) if change.went else ()
             # What there is to write down travels along, and costs nothing of its own.
             bundle = Bundle(occasions=(invitation, *parting), news=self.projector.take())
-            self.messages.write_bundle(bundle, f"{change.kind.capitalize()}: tell {len(invitation.to)} people")
+            people = amount(len(invitation.to), "person", "people")
+            self.messages.write_bundle(bundle, f"{change.kind.capitalize()}: tell {people}")
 
     def tell_the_tam_what_was_missed(self) -> None:
         """One mail for everything, and no second while that is under way: what was missed never goes in a heap."""
@@ -359,7 +371,7 @@ class Cadence(AccountWorkflow):
         self._follow(self._hold(review, plan))
         self._follow(self._prepare(review, plan))
 
-    async def _hold(self, review: BusinessReview, plan: ReviewPlan) -> None:
+    async def _hold(self, review: BusinessReview, plan: ReviewPlan, *, runs: bool = False) -> None:
         """A review's meeting, from its times to its outcome; then what was agreed is put into words."""
         name, step = review.step.name, review.step
         start = MeetingStart(
@@ -375,6 +387,7 @@ class Cadence(AccountWorkflow):
             meeting_id(self.account, name, plan.period),
             f"{step.title} {plan.period} with {self.account}",
             f"{step.minutes} minutes. Times are offered, one is booked, and someone says how it went.",
+            runs=runs,
         )
         opened = self.reviews[name].opened
         if opened is not None and opened.number == plan.number:
@@ -408,26 +421,52 @@ class Cadence(AccountWorkflow):
         await self._child(HUMAN_TASK, start, id_, f"{title}, {plan.period}", "Done, or not needed.")
 
     async def _have_it_seen_to(self, review: BusinessReview, plan: ReviewPlan) -> None:
-        """Have the TAM take care of a review whose workflow was ended from outside."""
-        step = f"{review.step.name}.{REVIEW_ENDED.name}"
+        """Have the TAM take care of a review whose workflow was ended from outside; it may go on where it was."""
+        name, why_not = review.step.name, None
+        of = LeftBehind(
+            account=self.account, contract=self.start.contract, step=name, attempt=plan.number, now=workflow.now()
+        )
+        left = await left_invitation(of)
+        while True:
+            template = review_ended_when_booked(left.when, why_not) if left.cancels is not None else REVIEW_ENDED
+            result = await self._ask_about_ended(review, plan, template)
+            if result.outcome == CALL_OFF or self.closing:
+                await call_off(of, self.messages, self.timeline)
+                self.changed = True
+            elif result.outcome == AGAIN:
+                why_not = await begin_again(meeting_id(self.account, name, plan.period), of, result)
+                if why_not is not None:
+                    continue
+                self._follow(self._hold(review, plan, runs=True))
+            return
+
+    async def _ask_about_ended(self, review: BusinessReview, plan: ReviewPlan, template: TodoTemplate) -> TaskResult:
+        step = f"{review.step.name}.{template.name}"
         given = TaskStart(
             account=self.account,
             contract=self.start.contract,
             subject=self.account,
             step=step,
-            title=REVIEW_ENDED.title.format(f"{review.step.title} {plan.period}"),
+            title=template.title.format(f"{review.step.title} {plan.period}"),
             attempt=plan.number,
-            definition=REVIEW_ENDED.definition,
+            definition=template.definition,
             deadline=await soon(self.account),
         )
-        await ask(given, task_id(self.account, step, plan.number), given.title, todos=self.todos)
+        id_ = task_id(self.account, step, plan.number)
+        self._asked[id_] += 1
+        again = f"/{self._asked[id_]}" if self._asked[id_] > 1 else ""
+        return await ask(given, id_ + again, given.title, todos=self.todos)
 
     def _preparation_of(self, name: str, plan: ReviewPlan) -> str:
         return task_id(self.account, f"{name}_preparation", plan.number)
 
-    async def _child(self, kind: Any, start: Any, id_: str, summary: str, about: str) -> Any:
-        """Start a workflow of its own and give what it gives; nothing if it fails, or one of its name runs."""
-        child = await begun(kind, start, id_, summary=summary, about=about)
+    async def _child(self, kind: Any, start: Any, id_: str, summary: str, about: str, *, runs: bool = False) -> Any:
+        """Start a workflow of its own and give what it gives; nothing if it fails, or one of its name runs.
+
+        Args:
+            runs: It runs already, and is its own: it was ended from outside and has begun again.
+        """
+        child = Known(id_) if runs else await begun(kind, start, id_, summary=summary, about=about)
         if child is None:
             return None
         self._open.append(id_)

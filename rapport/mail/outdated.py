@@ -47,6 +47,7 @@ HANDED_ON: Final = "somebody else looks after the account by now"
 _ASKS_FOR_TIMES: Final = (Purpose.PROPOSAL, Purpose.REMINDER)
 _OF_A_STEP: Final = (*_ASKS_FOR_TIMES, Purpose.MESSAGE)
 _SETTLED: Final = ("meeting.booked", "meeting.moved", "meeting.given_up", "meeting.called_off")
+_BOOKS: Final = MessageRow.email != "meeting_cancelled"
 _REPORTED: Final = ("meeting.held", "meeting.no_show", "meeting.given_up", "meeting.called_off")
 
 _OF_AN_OPEN_CASE: Final = {
@@ -115,7 +116,9 @@ async def _of_a_meeting(
     if facts is None:
         return None
     if occasion.purpose in _ASKS_FOR_TIMES:
-        if await _told_since(connection, message, _SETTLED) or await _written_since(connection, message, "invitation"):
+        if await _told_since(connection, message, _SETTLED) or await _written_since(
+            connection, message, "invitation", _BOOKS
+        ):
             return BOOKED
         if await _replaced_since(connection, message, "proposal"):
             return NEWER
@@ -135,7 +138,10 @@ async def _of_a_meeting(
 
 async def _of_a_step(connection: Connection, message: Message, occasion: MessageRequest, _: datetime) -> str | None:
     """A step that was left out, done elsewhere, or dropped takes back what it has under way."""
-    if occasion.purpose not in _OF_A_STEP or occasion.rhythm is not None or message.contract is None:
+    facts = occasion.meeting
+    invites = occasion.purpose is Purpose.INVITATION and facts and facts.booking and not facts.booking.called_off
+    asks = occasion.purpose in _OF_A_STEP and occasion.rhythm is None
+    if not (invites or asks) or message.contract is None:
         return None
     known = await contract.milestones(connection, message.contract)
     step = next((one for one in known if one.step == message.step and one.kind in ("meeting", "message")), None)

@@ -119,6 +119,10 @@ class Purpose(StrEnum):
         return Weight.NICE if self in (Purpose.MESSAGE, Purpose.DIGEST) else Weight.AT_ONCE
 
 
+FOR_CALENDARS: Final = (Purpose.INVITATION, Purpose.PARTING)
+"""What a calendar reads."""
+
+
 class MessageRequest(WireModel):
     """A reason to write to some people: which mail, to whom, for what, and what a template may need to know.
 

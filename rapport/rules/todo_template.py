@@ -139,10 +139,36 @@ DECIDE_ON_FAILURE: Final = TodoTemplate(
 
 def failed_because(reason: str) -> TodoTemplate:
     """The to-do about a step that failed for this reason, in fixed words."""
-    around = "This step failed: {}. Later steps are on hold. How should it continue?"
-    why = shorten(reason, MAX_NAME - len(around), placeholder="…")
-    definition = DECIDE_ON_FAILURE.definition.model_copy(update={"question": around.format(why)})
-    return replace(DECIDE_ON_FAILURE, definition=definition)
+    return _asking(DECIDE_ON_FAILURE, "This step failed: {}. Later steps are on hold. How should it continue?", reason)
+
+
+def _asking(template: TodoTemplate, around: str, words: str, *options: TaskOption) -> TodoTemplate:
+    """A to-do with a question around some words, and other options where there are any."""
+    question = around.format(shorten(words, MAX_NAME - len(around), placeholder="…"))
+    changes = {"question": question, "options": options or template.definition.options}
+    return replace(template, definition=template.definition.model_copy(update=changes))
+
+
+_GO_ON: Final = TaskOption(id=AGAIN, title="Continue where it was: the invitation stays valid")
+_FAILED_AND_BOOKED: Final = (
+    TaskOption(id=Operate.REDO, title="Cancel the invitation and do it again"),
+    TaskOption(id=Operate.COMPLETE, title="Cancel the invitation: it was done another way", needs_reason=True),
+    TaskOption(id=Operate.SKIP, title="Cancel the invitation and continue without it", needs_reason=True),
+)
+
+
+def failed_when_booked(when: str, why_not: str | None) -> TodoTemplate:
+    """The to-do about a meeting that failed and that people still have an invitation to.
+
+    Args:
+        when: For when it is booked.
+        why_not: Why it can't continue where it was, once somebody has tried; in fixed words.
+    """
+    if why_not is None:
+        around = "This step failed. It's booked for {}, and invitations are out. What follows?"
+        return _asking(DECIDE_ON_FAILURE, around, when, _GO_ON, *_FAILED_AND_BOOKED)
+    around = f"It can't continue: {{}}. It's booked for {when}. What follows?"
+    return _asking(DECIDE_ON_FAILURE, around, why_not, *_FAILED_AND_BOOKED)
 
 
 _RESEND: Final = TaskOption(id=Resolution.RESEND, title="Send it again")
@@ -191,6 +217,23 @@ REVIEW_ENDED: Final = TodoTemplate(
         on_timeout="unanswered",
     ),
 )
+CALL_OFF: Final = "call_off"
+"""What the option is called that takes a meeting back from everyone's calendar."""
+
+
+def review_ended_when_booked(when: str, why_not: str | None) -> TodoTemplate:
+    """The to-do about a review that was ended from outside and that people still have an invitation to.
+
+    Args:
+        when, why_not: As of `failed_when_booked`.
+    """
+    ways = (TaskOption(id=CALL_OFF, title="Cancel the meeting"), *REVIEW_ENDED.definition.options)
+    if why_not is None:
+        around = "It was ended outside Rapport. It's booked for {}, and invitations are out. What follows?"
+        return _asking(REVIEW_ENDED, around, when, _GO_ON, *ways)
+    return _asking(REVIEW_ENDED, f"It can't continue: {{}}. It's booked for {when}. What follows?", why_not, *ways)
+
+
 ENDED_IN_TEMPORAL: Final = TodoTemplate(
     "gone",
     "{} was ended in Temporal",

@@ -13,7 +13,7 @@ from sqlalchemy import Row, bindparam, or_, select
 from rapport.model.account import Member, Role, personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import Occurrence
-from rapport.model.message import MessageRequest, MessageState, Purpose
+from rapport.model.message import FOR_CALENDARS, MessageRequest, MessageState, Purpose
 from rapport.model.minutes import Pending
 from rapport.model.side_project import SideState
 from rapport.model.task import TaskPhase
@@ -263,7 +263,6 @@ _WRITTEN: Final = (
     .where(MessageRow.state.in_([MessageState.DRAFT, MessageState.READY, MessageState.DEFERRED]))
     .order_by(AccountRow.key, MessageRow.created_at, MessageRow.key)
 )
-_CALENDAR: Final = [Purpose.INVITATION, Purpose.PARTING]
 # An invitation says all that there is to say of a meeting; the latest one is the one that stands.
 _INVITED: Final = (
     select(
@@ -284,7 +283,7 @@ _INVITED: Final = (
         & (MilestoneRow.step == MessageRow.step)
         & or_(MilestoneRow.state == "running", MilestoneRow.kind == "cadence"),
     )
-    .where(MessageRow.person == bindparam("member"), MessageRow.purpose.in_(_CALENDAR))
+    .where(MessageRow.person == bindparam("member"), MessageRow.purpose.in_(FOR_CALENDARS))
     .order_by(MessageRow.created_at, MessageRow.key)
 )
 

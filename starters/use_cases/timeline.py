@@ -14,6 +14,7 @@ from rapport.model.ids import purpose_of
 from rapport.rules import audience
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
+from rapport.rules.wording import amount
 from rapport.storage import account as accounts, cadence, contract as contracts, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
@@ -163,6 +164,8 @@ def sentence(
             return f"{step}: no time was found" if about == NO_TIME else f"{step}: nobody ever said how it went"
         case "meeting.called_off":
             return f"{step} on {when} is called off"
+        case "invitation.called_off":
+            return f"{step} on {when}: the invitation was canceled"
         case "meeting.conversion_offered":
             return f"{step}: the visit was approved after its time; the TAM is asked whether to hold it on site"
         case "meeting.minutes":
@@ -458,4 +461,4 @@ def _times(count: int) -> str:
 
 
 def _drafts(count: int) -> str:
-    return "a draft" if count == 1 else f"{count} drafts"
+    return amount(count, "draft")

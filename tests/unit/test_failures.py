@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from activities.message import LeftInvitation
 from rapport.rules.onboarding import StepState
 from workflows.onboarding import failures
 from workflows.onboarding.failures import Failures
@@ -36,15 +37,23 @@ async def test_a_step_that_failed_again_is_waited_for_while_the_first_failure_is
     steps = SimpleNamespace(
         start=SimpleNamespace(account="versayce", contract="C-1"),
         progress=progress,
-        letters=SimpleNamespace(drop_drafts=take_back),
+        messages=SimpleNamespace(drop_drafts=take_back),
+        timeline=None,
+        wake=lambda: None,
         go_on=lambda work: works.append(asyncio.ensure_future(work)),
         show_anew=lambda _: None,
         todo=lambda *_: SimpleNamespace(put=put),
     )
     monkeypatch.setattr(failures, "workflow", SimpleNamespace(now=lambda: datetime(2026, 11, 23, 9, tzinfo=UTC)))
+
+    async def nothing_left(*_: Any) -> Any:
+        return LeftInvitation()
+
     monkeypatch.setattr(failures, "done", take_back)
+    monkeypatch.setattr(failures, "left_invitation", nothing_left)
+    monkeypatch.setattr(failures, "call_off", nothing_left)
     monkeypatch.setattr(failures, "soon", soon)
-    failed = Failures(cast("Any", steps), lambda _: None)
+    failed = Failures(cast("Any", steps), lambda _: None, lambda _: None)
     failed.follow_up("kickoff", "its workflow ended without a result")
     await asyncio.sleep(0)
     progress["kickoff"] = SimpleNamespace(state=StepState.FAILED, attempt=2)

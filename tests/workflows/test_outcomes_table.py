@@ -319,6 +319,7 @@ SCENARIOS: Final[dict[Scenario, dict[str, tuple[str, ...]]]] = {
     what_cannot_be_written_is_asked_about: {
         "Onboarding": (
             "messages.drop_left_behind",
+            "messages.left_invitation",
             "undelivered.settle",
         ),
         "Undelivered": (
@@ -475,6 +476,10 @@ NOWHERE: Final[dict[Pair, str]] = {
         for workflow in WAIT_FOR_OTHERS
         for activity in ("children.find", "children.result")
     },
+    **dict.fromkeys(
+        [("Onboarding", "sweep.settle"), ("Cadence", "sweep.settle"), ("Cadence", "messages.left_invitation")],
+        "only where a meeting was ended in Temporal: tests/stack/test_left_invitation.py",
+    ),
     ("HumanTask", "messages.deliver"): "what a task asks goes at once, at any hour: docs/adr/0014-attention.md",
     ("HumanTask", "messages.draft"): "nobody reads the mails of a task before they go",
     ("HumanTask", "messages.set_aside"): "nor holds one back",

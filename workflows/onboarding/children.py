@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 
@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.rules.onboarding import StepState
 
 from workflows.onboarding.state import OnboardingState
-from workflows.outcomes import Denied, OfAccount, begun, ended, told
+from workflows.outcomes import Denied, Known, OfAccount, begun, ended, told
 from workflows.waiting import control
 
 S = TypeVar("S", bound=OfAccount)
@@ -90,6 +90,16 @@ class ChildWorkflows:
         child = await begun(kind, start, id_, summary=summary, about=about)
         if self.moves != moves:
             await told(id_, "people_changed")
+        return await self.follow(name, kind, id_, child)
+
+    async def follow(
+        self,
+        name: str,
+        kind: WorkflowKind[Any, R],
+        id_: str,
+        child: workflow.ChildWorkflowHandle[Any, R] | Known | None,
+    ) -> R | Denied:
+        """Wait for what comes of a workflow that does a step, and pass on to it what it has to know."""
         if self.state.progress[name].state is not StepState.RUNNING:
             # Somebody has ended the step while its workflow was being started.
             await control(id_, ControlKind.CLOSE)

@@ -9,12 +9,14 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.message import LeftBehind, Messages
     from rapport.model.commands import in_name
+    from rapport.model.ids import meeting_id
     from rapport.model.message import LEFT_BEHIND
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.projection import Wait
     from rapport.rules.onboarding import StepState
-    from rapport.rules.todo_template import DECIDE_ON_FAILURE, failed_because
+    from rapport.rules.todo_template import AGAIN, failed_because, failed_when_booked
 
+from workflows.left_invitation import begin_again, call_off, left_invitation
 from workflows.onboarding.state import OnboardingState
 from workflows.options import RECORDS
 from workflows.outcomes import done
@@ -28,14 +30,18 @@ class Failures:
         waits: What each of them is waiting for, by step.
     """
 
-    def __init__(self, state: OnboardingState, operate: Callable[[Operation], object]) -> None:
+    def __init__(
+        self, state: OnboardingState, operate: Callable[[Operation], object], go_on: Callable[[str], object]
+    ) -> None:
         """Nothing has failed.
 
         Args:
             operate: Does with the whole what the TAM decides.
+            go_on: Takes a step up again whose workflow goes on where it was.
         """
         self.state = state
         self._operate = operate
+        self._go_on = go_on
         self.waits: dict[str, Wait] = {}
 
     def follow_up(self, name: str, reason: str) -> None:
@@ -49,31 +55,46 @@ class Failures:
             step = self.state.progress.get(name)
             return step is None or step.state is not StepState.FAILED or step.attempt != attempt
 
-        account = self.state.start.account
+        start = self.state.start
+        account = start.account
         unblock = in_name(f"rapport onboarding redo {account} {name} --reason …")
         self.waits[name] = wait = Wait(
             on=("tam",), what=f"the TAM, to decide what follows: {reason}", unblock=unblock, since=workflow.now()
         )
         self.state.show_anew([name])
-        await self._take_back(name, attempt)
+        of = LeftBehind(account=account, contract=start.contract, step=name, attempt=attempt, now=workflow.now())
+        await self._take_back(of)
+        left, meeting, why_not = await left_invitation(of), meeting_id(account, name, attempt), None
+        goes_on = False
         while not is_over():
-            todo = self.state.todo(failed_because(reason), name, unblock)
+            booked = left.cancels is not None
+            template = failed_when_booked(left.when, why_not) if booked else failed_because(reason)
+            todo = self.state.todo(template, name, unblock)
             result = await todo.put(is_over, deadline=await soon(account))
-            if result is not None and result.outcome in DECIDE_ON_FAILURE.options and result.by is not None:
+            if result is None or result.by is None or result.outcome not in template.options:
+                continue
+            if result.outcome != AGAIN:
                 kind = Operate(result.outcome)
                 self._operate(Operation(id=result.submission or todo.id, by=result.by, kind=kind, step=name))
+            elif (why_not := await begin_again(meeting, of, result)) is not None:
+                continue
+            elif is_over():
+                # Somebody has decided otherwise in the same moment.
+                await control(meeting, ControlKind.CLOSE)
+            else:
+                goes_on = True
+                self._go_on(name)
         # It may have been begun anew and failed again meanwhile, and that is waited for from then on.
         if self.waits.get(name) is wait:
             del self.waits[name]
         self.state.show_anew([name])
+        if not goes_on:
+            await call_off(of, self.state.messages, self.state.timeline)
+            self.state.wake()
 
-    async def _take_back(self, name: str, attempt: int) -> None:
+    async def _take_back(self, of: LeftBehind) -> None:
         """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to."""
-        await self.state.messages.drop_drafts(LEFT_BEHIND, name)
-        start = self.state.start
-        order = LeftBehind(
-            account=start.account, contract=start.contract, step=name, attempt=attempt, now=workflow.now()
-        )
-        left = await done(Messages.drop_left_behind, order, "Take back what a failed step has left", RECORDS)
+        await self.state.messages.drop_drafts(LEFT_BEHIND, of.step)
+        left = await done(Messages.drop_left_behind, of, "Take back what a failed step has left", RECORDS)
         for id_ in left.tasks:
             await control(id_, ControlKind.CLOSE)

@@ -15,10 +15,17 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Planning, ResumedWaits, Stagger, WaitEnds
     from rapport.model.cadence import CadenceStart
     from rapport.model.ids import cadence_id, meeting_id
-    from rapport.model.meeting import MeetingStart, Receipt
+    from rapport.model.meeting import MeetingResult, MeetingStart, Receipt
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.operation import Operate, Operation
-    from rapport.model.playbook import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
+    from rapport.model.playbook import (
+        CadenceStep,
+        MeetingStep,
+        MessageStep,
+        ReviewStep,
+        SyncStep,
+        TaskStep,
+    )
     from rapport.model.projection import Projection, Wait
     from rapport.model.task import LateDecision
     from rapport.model.workflows import CADENCE, MEETING
@@ -35,7 +42,7 @@ from workflows.onboarding.per_contact import PerContactSteps
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
 from workflows.options import PLANNING
-from workflows.outcomes import Denied, beside, done, started
+from workflows.outcomes import Denied, Known, beside, done, started
 from workflows.waiting import Alarm
 
 STAGE: Final = SearchAttributeKey.for_keyword("RapportStage")
@@ -59,7 +66,7 @@ class Steps:
         self.users = PerContactSteps(self.state, self.children, self.mails)
         self._venues = OnsiteApproval(self.state)
         self._gating = Gating(self.state)
-        self._failures = Failures(self.state, self.operate)
+        self._failures = Failures(self.state, self.operate, self._go_on)
         self._alarm = Alarm()
         self._agreed: dict[str, datetime] = {}
         self._staggers = False
@@ -246,6 +253,16 @@ class Steps:
                 assert_never(step)
         self.state.go_on(self._perform(name, work))
 
+    def _go_on(self, name: str) -> None:
+        """Take up a meeting again whose workflow goes on where it was ended from outside."""
+        self.state.set(name, state=StepState.RUNNING, ended=None, outcome=None)
+        self.state.go_on(self._perform(name, self._meet_on(name)))
+
+    async def _meet_on(self, name: str) -> str | Denied:
+        id_ = meeting_id(self.state.start.account, name, self.state.progress[name].attempt)
+        result = await self.children.follow(name, MEETING, id_, Known(id_))
+        return self._heard(result)
+
     async def _perform(self, name: str, work: Coroutine[Any, Any, str | Denied]) -> None:
         """See a step's work through and record how it ended; what fails is an outcome and stops nothing else."""
         attempt = self.state.progress[name].attempt
@@ -285,6 +302,10 @@ class Steps:
             summary=f"{step.title} with {self.state.start.account}",
             about=f"{step.minutes} minutes, {step.where}. People vote on times; one is booked; it is held.",
         )
+        return self._heard(result)
+
+    def _heard(self, result: MeetingResult | Denied) -> str | Denied:
+        """What came of a meeting; what was agreed there is kept."""
         if isinstance(result, Denied):
             return result
         self._agreed.update({one.step: one.start for one in result.agreed})

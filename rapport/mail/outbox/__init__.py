@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, drafts, edit, freeze, set_aside
+from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, drafts, edit, freeze, invited, set_aside
 from rapport.mail.outbox.leases import (
     GIVE_UP,
     KEPT,
@@ -42,6 +42,7 @@ from rapport.mail.outbox.settling import (
     fail,
     let_rest,
     settle_by_hand,
+    take_up,
 )
 from rapport.mail.outbox.strays import (
     UNRESOLVED,
@@ -88,6 +89,7 @@ __all__ = [
     "first_turn",
     "freeze",
     "intend",
+    "invited",
     "late",
     "lease",
     "leased",
@@ -105,5 +107,6 @@ __all__ = [
     "settle_by_hand",
     "standings",
     "states",
+    "take_up",
     "unresolved",
 ]

@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select, update
 
 from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED
 from rapport.model.base import Instant, WireModel
-from rapport.model.message import MessageState
+from rapport.model.message import FOR_CALENDARS, MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, UtcInstant
 
@@ -69,6 +69,19 @@ async def drafts(connection: Connection, keys: Sequence[str]) -> list[Draft]:
 async def draft(connection: Connection, key: str) -> Draft | None:
     """What one message is made from; nothing if there is none with this key."""
     return next(iter(await drafts(connection, [key])), None)
+
+
+async def invited(connection: Connection, contract: str, step: str, attempt: int) -> list[Draft]:
+    """What one attempt at a meeting has written for calendars, the oldest first."""
+    rows = await connection.execute(
+        DRAFTS.where(
+            MessageRow.contract == contract,
+            MessageRow.step == step,
+            MessageRow.key.startswith(f"{contract}/{step}/{attempt}/", autoescape=True),
+            MessageRow.purpose.in_(FOR_CALENDARS),
+        ).order_by(MessageRow.created_at, MessageRow.key)
+    )
+    return [Draft.model_validate(row._mapping) for row in rows]
 
 
 async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:

@@ -46,7 +46,7 @@ NEXT: Final[dict[MessageState, frozenset[MessageState]]] = {
 }
 """Which state may follow which. `sent` is followed by nothing: a message recorded as sent is never sent again. What
 failed, or may not have arrived, is sent again by a person's decision alone. What was left in the data may have arrived,
-so it is never `suppressed` from there."""
+so it is never `suppressed` from there. What was `suppressed` with its step goes where that goes on, see `take_up`."""
 
 
 def before(state: MessageState) -> list[MessageState]:

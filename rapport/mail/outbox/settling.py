@@ -131,6 +131,20 @@ async def drop_of_step(connection: Connection, contract: str, step: str, attempt
     return [await message(connection, key) for key in sorted(gone)]
 
 
+async def take_up(connection: Connection, workflow_ids: Sequence[str]) -> None:
+    """Have what a failed step has left go after all, as the workflows that wrote it go on where they were."""
+    await connection.execute(
+        update(MessageRow)
+        .where(
+            MessageRow.workflow_id.in_(workflow_ids),
+            MessageRow.state == MessageState.SUPPRESSED,
+            MessageRow.reason == LEFT_BEHIND,
+            MessageRow.raw.is_not(None),
+        )
+        .values(state=MessageState.READY, reason=None, settled_at=None)
+    )
+
+
 async def drop_stale(connection: Connection, keys: Sequence[str], now: datetime) -> list[str]:
     """Suppress what has not gone out by the time at which it makes no sense any more; give the keys."""
     return list(await connection.scalars(dropped(keys, STALE, now).returning(MessageRow.key)))
