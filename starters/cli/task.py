@@ -17,7 +17,7 @@ from rapport.rules.wording import amount
 from starters.cli.common import As, Data, Json, acting, command, fail, out, print_json, table, when, with_office
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import task as tasks
-from starters.views.task import Inbox, TaskLine, TaskShown
+from starters.views.task import Inbox, TaskLine, TaskShown, others_there
 
 app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
 
@@ -180,6 +180,8 @@ def print_open(shown: TaskShown) -> None:
         if shown.corrects:
             correct = in_name(f"rapport account edit-contact {shown.account} {shown.corrects} --new-email ADDRESS")
             _print_ways(shown, "To correct the address first", correct)
+            if others := others_there(shown):
+                out.print(f"  {others}")
         ways = [deciding(shown.task, option.id, needs_reason=option.needs_reason) for option in shown.options]
         _print_ways(shown, "To decide", *ways)
 

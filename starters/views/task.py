@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from rapport.mail import outbox
 from rapport.model.account import Contact, Fact, Member
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP
 from rapport.model.message import Resolution
 from rapport.model.task import NOT_REQUESTED, WITHDRAWN, Decision, TaskDefinition, TaskPhase
 from rapport.rules import audience, drafting
+from rapport.rules.wording import amount
 from rapport.storage import account as accounts, minutes, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.agenda import Item, Pile
@@ -139,6 +141,8 @@ class TaskShown(TaskLine):
         unknown: What a to-do is to find out of their work, and what nobody has recorded yet.
         record: The command that records it.
         corrects: The address to which an email failed, where whoever takes care of it can correct it.
+        waiting_there: How many other emails to that address would go to the corrected one.
+        on_their_way: How many other emails are on their way to that address already.
         requester: Their address.
         requester_name: Their name.
         others: The addresses of those who can decide although it does not wait for them: somebody else has to answer
@@ -161,6 +165,8 @@ class TaskShown(TaskLine):
     unknown: tuple[Fact, ...]
     record: str | None
     corrects: str | None = None
+    waiting_there: int = 0
+    on_their_way: int = 0
     requester: str | None
     requester_name: str | None
     holders: tuple[HolderShown, ...]
@@ -246,8 +252,12 @@ async def in_full(services: Services, task: Task, reader: Person | None = None) 
         goals = await minutes.goals(connection, task.account) if task.definition.is_put_to_customers else []
         said = await timeline.submissions(connection, [one.submission for one in task.answers])
         told = await timeline.tell(connection, task.account)
+        about = next((one for one in contacts if one.id == task.about), None)
+        corrects = about.email if about and _failed_for_good(task) else None
+        waiting, under_way = 0, 0
+        if about is not None and corrects is not None:
+            waiting, under_way = await outbox.bound_for(connection, about.id, corrects, present())
     names = {id_: member.name for id_, member in known.items()}
-    about = next((one for one in contacts if one.id == task.about), None)
     unknown = about.work.unknown(task.definition.finds_out) if about else ()
     requester = known.get(task.requester or "")
     zone = (reader or tam).schedule.zone
@@ -265,7 +275,9 @@ async def in_full(services: Services, task: Task, reader: Person | None = None) 
         about=about.email if about else None,
         unknown=unknown,
         record=audience.recording(task.account, about.email, unknown) if about and unknown else None,
-        corrects=about.email if about and _failed_for_good(task) else None,
+        corrects=corrects,
+        waiting_there=waiting,
+        on_their_way=under_way,
         requester=requester.email if requester else None,
         requester_name=requester.name if requester else None,
         holders=_holders(task, known),
@@ -282,6 +294,16 @@ async def in_full(services: Services, task: Task, reader: Person | None = None) 
         zone=zone,
         tam=tam.email,
     )
+
+
+def others_there(shown: TaskShown) -> str:
+    """What else goes to the address that is corrected, in words; empty where nothing does."""
+    there, under_way = shown.waiting_there, shown.on_their_way
+    waits = amount(there, "other email to them is waiting, and goes", "other emails to them are waiting, and go")
+    gone = amount(under_way, "other email is", "other emails are")
+    sentences = [f"{waits} to the new address too."] * bool(there)
+    sentences += [f"{gone} already on the way to the old address."] * bool(under_way)
+    return " ".join(sentences)
 
 
 def _failed_for_good(task: Task) -> bool:

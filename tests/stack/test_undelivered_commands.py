@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import insert, literal, select
 from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState
 from rapport.storage import access
+from rapport.storage.tables import MessageRow, UtcInstant
 from starters.cli.main import app
 from starters.http.app import create_app
 from starters.services import present
 from starters.use_cases import message, task
 from tests.conftest import SECOND_USER, TAM, USER, Installation
 from tests.helpers_mail import DROP, ScriptedRelay
+from tests.http.test_flow import signed_in
 from tests.stack.test_undelivered import UNKNOWN_USER, asked, in_state, welcomed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -186,3 +190,40 @@ async def test_the_same_over_http(dev_server: Client, tmp_path: Path) -> None:
             await in_state(here, key, unknown.to, MessageState.SENT)
             status, field, fix = problem(await post(unknown.key, "resolve", how="resend", **tam))
             assert (status, field, fix) == (409, "key", f"see `rapport message show {unknown.key}`")
+
+
+@pytest.mark.sqlite
+async def test_who_corrects_an_address_reads_what_else_goes_there(
+    dev_server: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page and command count what will go to the new address too, and what is on its way to the old one already."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.service_client.config.target_host)
+    async with welcomed(dev_server, tmp_path, lambda relay: relay.then_for(USER, UNKNOWN_USER)) as (here, _, key):
+        failed = await in_state(here, key, USER, MessageState.FAILED)
+        (line,) = await asked(here)
+
+        async with signed_in(here.services) as client:
+
+            async def pages() -> list[str]:
+                shown = (await client.get(f"/tasks/{line.task}")).text
+                return [" ".join(one.split()) for one in (shown, (await said(here, "task", "show", line.task)).stdout)]
+
+            for one in await pages():
+                assert ("other email" in one, "on the way" in one) == (False, False)
+            await copied(here, failed.key)
+            for one in await pages():
+                assert "2 other emails to them are waiting, and go to the new address too." in one
+                assert "1 other email is already on the way to the old address." in one
+
+
+async def copied(here: Installation, key: str) -> None:
+    """Two more emails like this one that wait, and one that is being handed over."""
+    names = ("key", "state", "lease_until", "message_id")
+    rest = [one for one in MessageRow.__table__.c if one.name not in names]
+    soon = present() + timedelta(seconds=60)
+    states = [(MessageState.READY, None), (MessageState.DRAFT, None), (MessageState.READY, soon)]
+    async with here.services.store.writing() as connection:
+        for number, (state, lease) in enumerate(states):
+            own = (literal(f"{key}{number}"), literal(state), literal(lease, UtcInstant), literal(f"<{number}@x>"))
+            row = select(*own, *rest).where(MessageRow.key == key)
+            await connection.execute(insert(MessageRow).from_select([*names, *(one.name for one in rest)], row))

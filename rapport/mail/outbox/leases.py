@@ -277,6 +277,16 @@ async def readdress(connection: Connection, person: str, old: str, new: str, now
     return await connection.scalar(select(func.count()).where(*left)) or 0
 
 
+async def bound_for(connection: Connection, person: str, address: str, now: datetime) -> tuple[int, int]:
+    """How many emails to somebody `readdress` would have go elsewhere, and how many are on their way already."""
+    theirs = (MessageRow.person == person, MessageRow.address == address)
+    counted = select(func.count()).select_from(MessageRow).where(*theirs)
+    waits = await connection.scalar(counted.where(MessageRow.state.in_(_NOT_OUT), FREE), instants(now))
+    handed_over = or_(MessageRow.state.not_in(_NOT_OUT), not_(FREE))
+    gone = await connection.scalar(counted.where(MessageRow.state.in_(UNDER_WAY), handed_over), instants(now))
+    return waits or 0, gone or 0
+
+
 def readdressed(raw: bytes, old: str, new: str) -> bytes:
     """A mail to another address of the same person."""
     head, blank, body = raw.partition(b"\r\n\r\n")

@@ -19,7 +19,7 @@ from starters.http.pages.rendering import RefusedForm, fields, form_token, membe
 from starters.http.problems import status_of
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import account, task as tasks, undelivered
-from starters.views.task import TaskLink, TaskShown
+from starters.views.task import TaskLink, TaskShown, others_there
 
 router = APIRouter()
 
@@ -219,6 +219,7 @@ async def _page(
         can=can(task, own, services.settings.as_ or task.tam),
         own=own,
         failed=failed,
+        others_there=others_there(task),
     )
 
 
