@@ -19,10 +19,11 @@ from rapport.mail import deferral, outbox, outdated
 from rapport.mail.smtp import PROMPT, Deferred, Mailer, Misconfigured, NotAtOnce, Rejected, Unanswered, Unserved
 from rapport.model.message import MessageState, Outcomes
 from rapport.model.relay import FaultKind
+from rapport.rules.calendar import Interval, merge
 from rapport.rules.pace import JITTER, LONGEST_WAIT, PATIENCE, SKEW, Pace
 from rapport.storage import relay
 from rapport.storage.database import Connection, Store
-from rapport.storage.timeline import append
+from rapport.storage.timeline import append, pauses
 
 STOPPED_PAUSE = timedelta(seconds=20)
 """How often a stopped message looks whether mail goes again."""
@@ -295,12 +296,18 @@ class Delivery:
 
 
 async def _is_given_up(connection: Connection, held: outbox.Lease, present: datetime) -> bool:
-    """Whether it was tried for long enough. While the relay had a fault, it was not tried: just that does not count."""
-    if present - held.first_tried_at < outbox.GIVE_UP or await relay.relay_fault(connection) is not None:
+    """Whether it was tried for long enough. It was not while the relay had a fault, mail was stopped, or a pause held
+    it: just that does not count."""
+    since = held.first_tried_at
+    if present - since < outbox.GIVE_UP or await relay.relay_fault(connection) is not None:
         return False
-    return (
-        present - held.first_tried_at - await relay.faulty(connection, held.first_tried_at, present) >= outbox.GIVE_UP
-    )
+    idle = await relay.idle(connection, since, present)
+    message = await outbox.message(connection, held.key)
+    is_held = message.purpose in outbox.NOT_IN_A_PAUSE and held.state is not MessageState.SENDING
+    if is_held and message.account is not None and message.contract is not None:
+        idle += await pauses(connection, message.account, message.contract, present)
+    within = merge(Interval(max(one.start, since), min(one.end, present)) for one in idle)
+    return present - since - sum((one.end - one.start for one in within), timedelta()) >= outbox.GIVE_UP
 
 
 async def _wait(

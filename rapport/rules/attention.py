@@ -60,6 +60,10 @@ def earliest(asked: datetime, who: Schedule, weight: Weight, *, quiet_hours: boo
     return MailVerdict(at, OUTSIDE if at > asked else None)
 
 
+LONGEST_PUT_OFF: Final = timedelta(days=31)
+"""Nobody's working time, and no next month's budget, is further away; what seems to be was said by a clock ahead."""
+
+
 def is_promotional(purpose: Purpose, weight: Weight) -> bool:
     """Whether a mail can wait until the customer's production runs again: what is nice to have, and no digest."""
     return purpose is Purpose.MESSAGE and weight is Weight.NICE

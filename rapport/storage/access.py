@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.storage.database import Connection
-from rapport.storage.tables import LinkRow, SwitchRow, TokenRow
+from rapport.storage.tables import LinkRow, RelayFaultRow, SwitchRow, TokenRow
 from rapport.storage.upserts import insert_new, put
 
 LINK_LIFE = timedelta(days=30)
@@ -158,5 +158,8 @@ async def mail_switch(connection: Connection) -> MailSwitch:
 
 
 async def throw_mail_switch(connection: Connection, switch: MailSwitch) -> None:
-    """Stop all mail, or let it go again."""
+    """Stop all mail, or let it go again; how long it was stopped until now is kept."""
+    before = (await connection.execute(_MAIL_SWITCH)).one_or_none()
+    if before is not None and before.stopped and before.at < switch.at:
+        await put(connection, RelayFaultRow, [{"name": "stopped", "since": before.at, "until": switch.at}])
     await put(connection, SwitchRow, [{"name": "mail", **switch.model_dump()}])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, bindparam, case, exists, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, case, exists, select, upda
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import BY_HAND, MessageState
 from rapport.model.relay import FaultKind, RelayFault, RelaySettings, fixed
+from rapport.rules.calendar import Interval
 from rapport.rules.outage import Misses, counted, proves
 from rapport.rules.pace import SKEW, Pace, carried
 from rapport.storage.database import Connection
@@ -184,12 +185,11 @@ async def mend(connection: Connection, now: datetime) -> None:
     )
 
 
-async def faulty(connection: Connection, since: datetime, until: datetime) -> timedelta:
-    """How much of a time the relay had faults that are over by now: nothing was tried meanwhile."""
+async def idle(connection: Connection, since: datetime, until: datetime) -> list[Interval]:
+    """When nothing was tried within a time: the relay had a fault, or mail was stopped by hand; what is over by now."""
     query = select(RelayFaultRow.since, RelayFaultRow.until)
-    query = query.where(RelayFaultRow.name == OUTGOING, RelayFaultRow.until > since, RelayFaultRow.since < until)
-    rows = await connection.execute(query)
-    return sum((min(row.until, until) - max(row.since, since) for row in rows), timedelta())
+    query = query.where(RelayFaultRow.until > since, RelayFaultRow.since < until)
+    return [Interval(row.since, row.until) for row in await connection.execute(query)]
 
 
 _NEXT: Final = select(RelayRow.next_at, RelayRow.given_at).where(RelayRow.name == OUTGOING)

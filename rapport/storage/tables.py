@@ -419,7 +419,10 @@ class MessageRow(Base):
 
 
 class RelayFaultRow(Base):
-    """A fault that a relay had, and that is over: from when it was met until the relay took our mail again."""
+    """A time in which no mail was tried, and that is over.
+
+    It was a fault of the relay, from when it was met until the relay took our mail again; or mail was stopped by hand.
+    """
 
     __tablename__ = "relay_faults"
     name: Mapped[str] = mapped_column(primary_key=True)

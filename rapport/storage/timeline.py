@@ -24,6 +24,7 @@ from rapport.model.base import Instant, WireModel
 from rapport.model.projection import TimelineEvent
 from rapport.rules import audit
 from rapport.rules.audit import AuditFinding, ChainHead, ChainLink, Walk
+from rapport.rules.calendar import Interval
 from rapport.storage.database import Connection
 from rapport.storage.tables import SubmissionRow, TimelineHeadRow, TimelineMarkRow, TimelineRow
 from rapport.storage.upserts import put, putting
@@ -169,6 +170,32 @@ async def of_workflow(connection: Connection, account: str, workflow_id: str) ->
     mine = TimelineRow.key.contains(f"/{workflow_id}/", autoescape=True)
     query = select(TimelineRow.__table__).where(TimelineRow.account == account, mine).order_by(TimelineRow.id)
     return [TimelineEvent.model_validate(row._mapping) for row in await connection.execute(query)]
+
+
+_PAUSED: Final = ("operation.pause", "cadence.pause")
+_RESUMED: Final = ("operation.resume", "operation.cancel", "cadence.resume", "cadence.cancel")
+
+
+async def pauses(connection: Connection, account: str, contract: str, until: datetime) -> list[Interval]:
+    """When a contract's onboarding, or what recurs after it, was paused; up to an instant."""
+    query = (
+        select(TimelineRow.kind, TimelineRow.at)
+        .where(
+            TimelineRow.account == account,
+            TimelineRow.key.startswith(f"{contract}/", autoescape=True),
+            TimelineRow.kind.in_([*_PAUSED, *_RESUMED]),
+        )
+        .order_by(TimelineRow.id)
+    )
+    found: list[Interval] = []
+    since: datetime | None = None
+    for row in await connection.execute(query):
+        if row.kind in _PAUSED:
+            since = since or row.at
+        elif since is not None:
+            found.append(Interval(since, row.at))
+            since = None
+    return [*found, Interval(since, until)] if since is not None else found
 
 
 async def tell(connection: Connection, account: str, until: datetime | None = None) -> list[TimelineRecord]:

@@ -29,6 +29,7 @@ from rapport.mail.smtp import Mailer, Relay
 from rapport.model.account import AccountFile
 from rapport.model.ids import RELAY_ALARM
 from rapport.model.message import Deliver, MessageRequest, MessageState, Outcomes, Purpose, SetAside
+from rapport.model.projection import TimelineEvent
 from rapport.model.reading import read_toml
 from rapport.model.relay import VARIABLES, FaultKind, RelayAsked, RelayFault, fixed
 from rapport.model.task import TaskPhase
@@ -845,6 +846,38 @@ async def test_a_pause_holds_what_mail_stop_or_an_absent_relay_had_put_off(
     for hours in (3, 4):
         await send(messages, what, T0 + timedelta(hours=hours))
     assert [len(relay.to(to)) for to in EVERYONE] == [1] * 4
+
+
+@pytest.mark.parametrize("why", ["stopped", "paused", "both"])
+@pytest.mark.parametrize("purpose", [Purpose.PROPOSAL, Purpose.INVITATION])
+async def test_what_rapport_held_back_itself_counts_as_no_attempt(
+    store: Store, messages: Messages, relay: ScriptedRelay, why: str, purpose: Purpose
+) -> None:
+    """After three days of a pause or a stop it still has 48 hours; an invitation, which no pause holds, has not."""
+    what = await one(store, purpose)
+    relay.then("RCPT", *["451 later"] * 9)
+    with pytest.raises(ApplicationError):
+        await send(messages, what)
+    began, over = T0 + timedelta(hours=1), T0 + timedelta(hours=73)
+
+    async def turn(at: datetime, kind: str, *, stopped: bool) -> None:
+        async with store.writing() as connection:
+            if why != "paused":
+                await access.throw_mail_switch(connection, MailSwitch(stopped=stopped, by="robin", at=at))
+            if why != "stopped":
+                key = f"{what.contract}/onboarding/versayce/{kind}"
+                assert what.account is not None
+                event = TimelineEvent(key=key, account=what.account, at=at, kind=f"operation.{kind}")
+                await timeline.append(connection, [event])
+
+    await turn(began, "pause", stopped=True)
+    await turn(over, "resume", stopped=False)
+    held_back = why != "paused" or purpose is Purpose.PROPOSAL
+    for hours, given_up in ((74, not held_back), (118, not held_back), (121, True)):
+        with contextlib.suppress(ApplicationError):
+            await send(messages, what, T0 + timedelta(hours=hours))
+        (state,) = (await states(store)).values()
+        assert (state == S.FAILED) is given_up, hours
 
 
 @pytest.mark.parametrize("what", ["lease_until", "retry_at", "turn_at"])

@@ -25,6 +25,7 @@ from rapport.mail.outbox import LEASE, NEXT, Lease
 from rapport.mail.outbox.leases import readdressed
 from rapport.model.base import UserError
 from rapport.model.message import SETTLED, UNDER_WAY, MessageState, Purpose, Resolution
+from rapport.rules.attention import LONGEST_PUT_OFF
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Store
 from rapport.storage.tables import MessageRow
@@ -469,18 +470,18 @@ async def test_giving_a_lease_back_costs_no_attempt(store: Store) -> None:
         (S.READY, Purpose.PROPOSAL, "welcome", False, False),
         (S.DEFERRED, Purpose.PROPOSAL, "welcome", False, False),
         (S.SENDING, Purpose.PROPOSAL, "welcome", False, True),
-        (S.READY, Purpose.TASK, "task", False, False),
+        (S.READY, Purpose.TASK, "task", False, True),
         (S.READY, Purpose.TASK, "task", True, True),
         (S.DEFERRED, Purpose.NOTICE, "notice", True, True),
         (S.READY, Purpose.REMINDER, "meeting_reminder", True, False),
-        (S.READY, Purpose.INVITATION, "meeting_invitation", False, False),
+        (S.DEFERRED, Purpose.INVITATION, "meeting_invitation", False, True),
         (S.READY, Purpose.INVITATION, "meeting_cancelled", False, True),
     ],
 )
 async def test_a_pause_holds_what_waits(
     store: Store, state: S, purpose: Purpose, email: str, after: bool, goes: bool
 ) -> None:
-    """Nothing that waits goes during a pause but what is written in it to members, and that a meeting is off."""
+    """Nothing that waits goes during a pause but what asks or answers members, and what calendars have to know."""
     written = NOW + timedelta(minutes=1 if after else -1)
     given = {"state": state, "purpose": purpose, "email": email, "created_at": written, "retry_at": NOW}
     await put(store, row("k", kind="resend") | given)
@@ -506,17 +507,19 @@ def test_whatever_instants_a_clock_wrote_a_mail_goes_in_time(empty: Path, tmp_pa
     keys = (str(number) for number in itertools.count())
 
     @settings(deadline=None, max_examples=80)
-    @given(st.sampled_from([S.READY, S.DEFERRED, S.SENDING]), MOMENTS, MOMENTS, st.booleans())
-    def goes(state: S, lease: int | None, retry: int | None, waits: bool) -> None:
+    @given(st.sampled_from([S.READY, S.DEFERRED, S.SENDING]), MOMENTS, MOMENTS, st.booleans(), MOMENTS)
+    def goes(state: S, lease: int | None, retry: int | None, waits: bool, first: int | None) -> None:
         key = next(keys)
         until = None if lease is None else NOW + timedelta(seconds=lease)
         again = until if waits or retry is None else NOW + timedelta(seconds=retry)
         again = again or NOW
-        given_ = {"state": state, "lease_until": until, "retry_at": again}
+        not_before = None if first is None else NOW + timedelta(seconds=first)
+        given_ = {"state": state, "lease_until": until, "retry_at": again, "not_before": not_before}
         runner.run(put(store, row(key, kind="resend") | given_))
         longest = LONGEST_WAIT if until == again else LEASE
         is_leased = until is not None and NOW <= until <= NOW + longest + SKEW
         is_put_off = state is S.DEFERRED and NOW < again <= NOW + LONGEST_WAIT + SKEW
+        is_put_off |= not_before is not None and NOW < not_before <= NOW + LONGEST_PUT_OFF
 
         async def named(at: datetime) -> bool:
             async with store.reading() as connection:
@@ -525,7 +528,7 @@ def test_whatever_instants_a_clock_wrote_a_mail_goes_in_time(empty: Path, tmp_pa
         assert runner.run(named(NOW)) or is_leased or is_put_off
         held = runner.run(take(store, key, NOW))
         assert (held is None) is (is_leased or is_put_off)
-        in_the_end = NOW + LONGEST_WAIT + SKEW + timedelta(seconds=1)
+        in_the_end = NOW + max(LONGEST_WAIT + SKEW, LONGEST_PUT_OFF) + timedelta(seconds=1)
         if held is None:
             assert runner.run(named(in_the_end))
             assert runner.run(take(store, key, in_the_end)) is not None

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import onboarding_id
-from rapport.model.message import MessageState
+from rapport.model.message import MessageState, Purpose
 from rapport.model.operation import Operate
 from rapport.model.sweep import SweepStart, Swept
 from rapport.model.workflows import SWEEP
@@ -299,7 +299,7 @@ async def test_what_a_paused_cadence_holds_is_not_the_sweeps_to_send(skipping: I
 
     async def swept(number: int) -> int:
         async with skipping.services.store.writing() as connection:
-            ready = {"state": MessageState.READY, "created_at": long_ago, "settled_at": None}
+            ready = {"state": MessageState.READY, "created_at": long_ago, "settled_at": None, "purpose": Purpose.DIGEST}
             await connection.execute(update(MessageRow).where(MessageRow.key == key).values(**ready))
         start = SweepStart(patience=60)
         given: Swept = await skipping.client.execute_workflow(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, or_, select, update
 
-from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED
+from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, is_put_off
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import FOR_CALENDARS, MessageState
 from rapport.storage.database import Connection
@@ -39,7 +39,7 @@ class Draft(WireModel):
 
     def waits_unrendered(self, at: datetime) -> bool:
         """Whether it was put off, its time has come, no pause holds it, and it has no bytes yet."""
-        comes_later = self.paused or (self.not_before is not None and self.not_before > at)
+        comes_later = self.paused or is_put_off(self.not_before, at)
         return self.state is MessageState.READY and not self.frozen and not comes_later
 
 

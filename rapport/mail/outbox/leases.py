@@ -13,6 +13,7 @@ from sqlalchemy import Update, bindparam, exists, func, not_, or_, select, updat
 from rapport.mail.outbox.record import FREE, LEASE, PAUSED, RETRIABLE, before, instants
 from rapport.model.base import Instant, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Purpose
+from rapport.rules.attention import LONGEST_PUT_OFF
 from rapport.rules.pace import Pace
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, take_turn
@@ -66,7 +67,11 @@ async def any_paused(connection: Connection, keys: Sequence[str]) -> bool:
 
 _PRESENT: Final = bindparam("present", type_=UtcInstant)
 
-_DUE: Final = or_(MessageRow.not_before.is_(None), MessageRow.not_before <= _PRESENT)
+_DUE: Final = or_(
+    MessageRow.not_before.is_(None),
+    MessageRow.not_before <= _PRESENT,
+    MessageRow.not_before > bindparam("furthest", type_=UtcInstant),
+)
 
 _LOSE: Final = (
     update(MessageRow)
@@ -133,9 +138,10 @@ async def lease(connection: Connection, key: str, now: datetime, pace: Pace | No
         where it is not its turn, or while its onboarding is paused.
     """
     at: dict[str, object] = {"which": key, **instants(now)}
-    if pace is not None and not await _is_its_turn(connection, at, now, pace):
+    due = at | {"furthest": now + LONGEST_PUT_OFF}
+    if pace is not None and not await _is_its_turn(connection, due, now, pace):
         return None
-    row = (await connection.execute(_LEASE, at | {"until": now + LEASE})).one_or_none()
+    row = (await connection.execute(_LEASE, due | {"until": now + LEASE})).one_or_none()
     if row is None:
         await connection.execute(_LOSE, at)
         return None

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, collate, exi
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState, Outcomes, Purpose, Resolution
+from rapport.rules.attention import LONGEST_PUT_OFF
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MessageRow, UtcInstant
@@ -82,7 +83,8 @@ def instants(now: datetime) -> dict[str, datetime]:
     return {"present": now, "longest_lease": now + LEASE + SKEW, "longest_wait": now + LONGEST_WAIT + SKEW}
 
 
-_NOT_IN_A_PAUSE: Final = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.MESSAGE, Purpose.DIGEST, Purpose.BRIEF)
+NOT_IN_A_PAUSE: Final = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.MESSAGE, Purpose.DIGEST, Purpose.BRIEF)
+"""What a pause holds: all that moves a customer on, or tells them what is new."""
 
 
 def free(now: datetime) -> ColumnElement[bool]:
@@ -93,17 +95,18 @@ def free(now: datetime) -> ColumnElement[bool]:
 
 PAUSED: Final = and_(
     MessageRow.state.in_([MessageState.READY, MessageState.DEFERRED]),
-    # That a meeting is off is told even then, as nobody is to come to it.
-    MessageRow.email != "meeting_cancelled",
-    exists().where(
-        ContractRow.id == MessageRow.contract,
-        # A step that is just about to write may hear of the pause a moment later.
-        or_(ContractRow.paused_at >= MessageRow.created_at, MessageRow.purpose.in_(_NOT_IN_A_PAUSE)),
-        ContractRow.paused_at.is_not(None),
-    ),
+    MessageRow.purpose.in_(NOT_IN_A_PAUSE),
+    exists().where(ContractRow.id == MessageRow.contract, ContractRow.paused_at.is_not(None)),
 )
-"""Waits for the end of a pause of its onboarding, or of what recurs. What may have arrived goes on; so do tasks and
-answers that are written during the pause, by whoever knows of it."""
+"""Waits for the end of a pause of its onboarding, or of what recurs. What may have arrived goes on. So does what asks
+or answers one of us, and what calendars have to know, whenever it was written: a decision counts, a booked meeting
+stays."""
+
+
+def is_put_off(not_before: datetime | None, now: datetime) -> bool:
+    """Whether a message waits for its reader's time. A wait longer than any is one of a clock that was ahead."""
+    return not_before is not None and now < not_before <= now + LONGEST_PUT_OFF
+
 
 OF_ATTEMPTS: Final = ("first_tried_at", "retry_at", "lease_until", "turn_at")
 
@@ -209,7 +212,7 @@ def _outcomes(rows: Iterable[Row[Any]], now: datetime) -> Outcomes:
         waits={
             row.key: row.not_before
             for row in rows
-            if row.state == MessageState.READY and row.not_before is not None and row.not_before > now
+            if row.state == MessageState.READY and is_put_off(row.not_before, now)
         },
         joined={row.key: row.joined for row in rows if row.joined is not None},
     )

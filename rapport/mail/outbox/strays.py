@@ -13,6 +13,7 @@ from rapport.mail.outbox.record import MESSAGES, PAUSED, Message, free
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState
+from rapport.rules.attention import LONGEST_PUT_OFF
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, taken_since
@@ -42,9 +43,10 @@ async def late(connection: Connection, before: datetime, now: datetime, limit: i
     lease = case((not_(free(now)), MessageRow.lease_until))
     # So is what seems to be of tomorrow.
     created = case((MessageRow.created_at <= now + SKEW, MessageRow.created_at), else_=_LONG_AGO)
+    put_off = case((MessageRow.not_before <= now + LONGEST_PUT_OFF, MessageRow.not_before))
     moment = due(
         created,
-        *(func.coalesce(column, created) for column in (MessageRow.not_before, wait, turn, lease)),
+        *(func.coalesce(column, created) for column in (put_off, wait, turn, lease)),
         type_=UtcInstant,
     )
     return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before, not_(PAUSED)), limit)
