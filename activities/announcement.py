@@ -99,7 +99,7 @@ class Announcements:
     async def _tell_slack(
         self, order: Announce, facts: AnnouncementFacts, before: announcement.AnnouncementRecord
     ) -> Literal["off", "posted", "failed"]:
-        """Post it.
+        """Post an announcement to the Slack channel.
 
         Raises:
             ApplicationError: `ChannelSilent`.
@@ -136,7 +136,7 @@ class Announcements:
         return "failed"
 
     async def _tell_by_mail(self, order: Announce, facts: AnnouncementFacts) -> Literal["off", "sent", "failed"]:
-        """The same as a mail of no account's story; a review's mails make one thread."""
+        """Mail an announcement to the channel's address, once; the mails of one review make one thread."""
         if self.messages.mail_settings.channel is None:
             return "off"
         occasion = MessageRequest(

@@ -17,7 +17,7 @@ from rapport.storage.database import Store
 
 
 class GatesAsked(WireModel):
-    """Are these gates open?"""
+    """The question which of these gates are open for an account."""
 
     account: str
     gates: tuple[Gate, ...]
@@ -25,7 +25,7 @@ class GatesAsked(WireModel):
 
 
 class GatesFound(WireModel):
-    """How each stands.
+    """How each gate stands that was asked about.
 
     Attributes:
         insist: When the TAM is asked about those that are shut.

@@ -56,7 +56,7 @@ from rapport.storage.timeline import append, words
 
 
 class LeftBehind(WireModel):
-    """A step that failed."""
+    """A step that failed, whose open to-dos and mails that are not out are to be taken back."""
 
     account: str
     contract: str

@@ -39,7 +39,7 @@ class WaitEnds(WireModel):
 
 
 class DueInstants(WireModel):
-    """The instants, by step."""
+    """When each step becomes due, by its name."""
 
     due: dict[str, Instant]
 
@@ -93,10 +93,10 @@ class Gather(WireModel):
 
 
 class Gathered(WireModel):
-    """Who takes part.
+    """Who takes part in a meeting by now.
 
     Attributes:
-        proposal: The same with its people; where somebody new has to answer, with the voting period from now.
+        proposal: Its proposal with its people now; where somebody new has to answer, with the voting period from now.
         vacant: The personas that nobody has and somebody has to have.
         anew: Whether other times are needed: too few of these are left for those who are new.
         ask_again: Until when a successor should be named.
@@ -344,7 +344,7 @@ def _works(member: Member, slot: Slot) -> bool:
 
 
 def _groups(invited: tuple[Invitee, ...], company: AccountContext) -> list[list[Party]]:
-    """For each required group, those of whom one has to be there."""
+    """The people of each group of whom one has to be there, with their hours."""
     groups: dict[int, list[Party]] = {}
     for invitee in invited:
         for group in invitee.groups:

@@ -66,7 +66,7 @@ class Until(WireModel):
 
 
 class Deadline(WireModel):
-    """The end of a phase."""
+    """The instant at which a phase ends."""
 
     at: Instant
 

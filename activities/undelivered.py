@@ -135,7 +135,7 @@ class UndeliveredMails:
 
 
 async def _address(connection: Connection, message: outbox.Message) -> str:
-    """Where it goes by now."""
+    """The address of an email's reader as it is on record now."""
     if message.person.startswith(MEMBER_PREFIX):
         return (await accounts.member(connection, message.person)).email
     found = await accounts.contacts_with(connection, [message.person])

@@ -45,11 +45,11 @@ class PlannedMessage(NamedTuple):
 
     @property
     def weight(self) -> Weight:
-        """How much it presses."""
+        """How far its reader's attention budget may defer or suppress it."""
         return self.letter.occasion.weight if self.letter.reader is not None else Weight.AT_ONCE
 
     def as_decided(self, verdict: MailVerdict, present: datetime) -> PlannedMessage:
-        """The same, put off or suppressed; it gives its bytes back then."""
+        """This message, put off or suppressed as the verdict says; then without its bytes, which are written anew."""
         if verdict.at == present:
             return self
         state = MessageState.READY if verdict.at is not None else MessageState.SUPPRESSED
@@ -91,7 +91,7 @@ async def plan(
 
 
 def held_back(letter: MessageDraft, present: datetime) -> MailVerdict | None:
-    """Until when a mail waits while the account has an open case of severity 1; nothing if it goes all the same."""
+    """Until when a mail waits as the account has an open case of severity 1; nothing if it does not wait for that."""
     reader, occasion = letter.reader, letter.occasion
     if reader is None or not attention.is_promotional(occasion.purpose, occasion.weight):
         return None
@@ -133,7 +133,7 @@ async def _verdict(
 def letters_of(
     mail_settings: MailSettings, company: VendorContext, occasion: MessageRequest, said: Mapping[str, str]
 ) -> list[MessageDraft]:
-    """The mails of an occasion."""
+    """One draft for each reader of a message request."""
     return [
         MessageDraft(
             mail_settings=mail_settings,

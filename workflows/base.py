@@ -81,7 +81,7 @@ class AccountWorkflow:
 
     @workflow.signal(name="hear_later", description="A word that no worker could take at once")
     async def hear_later(self, left: Left) -> None:
-        """The same word, left at the door while no worker was there."""
+        """Take a word that was sent as an update first, at a time when no worker took it."""
         await self.words.hear_later(left)
 
     def _judge_release(self, release: Release) -> str | None:
@@ -90,14 +90,14 @@ class AccountWorkflow:
     @workflow.update(name="release", description="Send drafts, or hold them back")
     @takes(_judge_release)
     def release(self, release: Release) -> str:
-        """A member's word on drafts."""
+        """Have drafts go, or hold them back, as a member says."""
         return self.messages.take_release(release)
 
     release.validator(checks(_judge_release))
 
     @workflow.signal(name="control", description="Stand still, go on, or come to an end")
     def control(self, control: Control) -> None:
-        """Word from the workflow that has started this one."""
+        """Stand still, go on, or come to an end, as the workflow that started this one says."""
         self.changed = True
         match control.kind:
             case ControlKind.PAUSE:

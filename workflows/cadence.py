@@ -124,7 +124,7 @@ class Cadence(AccountWorkflow):
 
     @workflow.run
     async def run(self, start: CadenceStart) -> CadenceResult:
-        """Until somebody closes it; each review is followed by a fresh run."""
+        """Brief, plan, offer and tell until somebody closes it; each review is followed by a fresh run."""
         if start.state is None:
             self.timeline.record("cadence.began")
         while not self.closing:
@@ -287,7 +287,7 @@ class Cadence(AccountWorkflow):
 
     @workflow.query(name="view", description="What recurs, as it stands")
     def view(self) -> CadenceView:
-        """Every rhythm with its next times."""
+        """Show every rhythm with its next times."""
         names = (*self.syncs, *self.reviews)
         return CadenceView(
             account=self.account,
@@ -313,7 +313,7 @@ class Cadence(AccountWorkflow):
         )
 
     async def _sent(self, name: str, one: Occurrence, writing: asyncio.Task[tuple[str, ...] | None]) -> None:
-        """What went too late to be of use was missed."""
+        """Note as missed what a brief was for that went after its meeting had begun."""
         for key in await writing or ():
             late = purpose_of(key) == Purpose.BRIEF and self.messages.states[key] is MessageState.SUPPRESSED
             if late and one.start <= workflow.now():
@@ -495,7 +495,7 @@ class Cadence(AccountWorkflow):
         self.changed = True
 
     def _next(self) -> datetime | None:
-        """When something is due next."""
+        """The earliest instant at which a brief, a digest, an offer or a search is due; nothing where none is."""
         syncs = [at for sync in self.syncs.values() for at in cadence.next_instants(sync)]
         reviews = [at for review in self.reviews.values() for at in cadence.next_of_review(review)]
         return min((*syncs, *reviews), default=None)
@@ -674,7 +674,7 @@ class Cadence(AccountWorkflow):
 
     @property
     def has_news(self) -> bool:
-        """Also what recurs otherwise, or not any more."""
+        """Whether SQL has to be told of anything, also that a rhythm has changed or recurs no more."""
         return super().has_news or bool(self.stale or self.gone)
 
     # What members say: these record, and `run` acts

@@ -85,12 +85,12 @@ class Recurring:
         return occasion.model_copy(update={"to": to})
 
     def parting(self, invitation: MessageRequest, change: StandingChange) -> MessageRequest:
-        """To those who are not invited any more, alone: the series leaves their calendars."""
+        """The mail to those who are not invited any more, and to nobody else: the series leaves their calendars."""
         news = {"purpose": Purpose.PARTING, "email": "standing_parting", "to": change.went}
         return invitation.model_copy(update=news)
 
     def no_time(self, sync: StandingMeeting) -> MessageRequest:
-        """To the TAM: nobody's hours meet often enough."""
+        """The mail that tells the TAM that no standing time suits everyone who is needed."""
         assert sync.party is not None
         return self._to_the_tam(sync.step.name, sync.step.title, "standing_stuck", self._of_sync(sync), sync.party.tam)
 
@@ -101,20 +101,20 @@ class Recurring:
         reviews: Mapping[str, BusinessReview],
         tam: str,
     ) -> MessageRequest:
-        """To the TAM: everything that came and went while nobody saw to it."""
+        """The mail that tells the TAM of everything that came and went while nobody saw to it."""
         titles = {name: sync.step.title for name, sync in syncs.items()}
         titles |= {name: review.step.title for name, review in reviews.items()}
         facts = RhythmFacts(uid="", title="", step=MISSED, minutes=0, missed=tuple(missed), titles=titles)
         return self._to_the_tam(MISSED, "What was missed", "cadence_missed", facts, tam)
 
     def review_brief(self, review: BusinessReview, plan: ReviewPlan) -> MessageRequest:
-        """To the TAM: what there is to say at the review."""
+        """The mail that tells the TAM what there is to say at the review."""
         assert review.tam is not None
         occasion = self._of_review(review, plan, Purpose.BRIEF, review.step.brief)
         return occasion.model_copy(update={"to": (review.tam,)})
 
     def follow_up(self, review: BusinessReview, plan: ReviewPlan) -> MessageRequest:
-        """To everyone who was invited: what was said and agreed."""
+        """The mail that tells everyone who was invited what was said and agreed."""
         occasion = self._of_review(review, plan, Purpose.MESSAGE, review.step.follow_up)
         return occasion.model_copy(update={"personas": review.step.invite, "review": review.step.review})
 

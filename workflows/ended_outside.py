@@ -45,7 +45,7 @@ class EndedOutside:
 
     @workflow.signal(name="runs_again", description="It runs again, or has been taken care of")
     def runs_again(self) -> None:
-        """Nothing is left to decide."""
+        """Ask nobody any more: it runs again, or somebody has taken care of it."""
         self.over = True
 
     @workflow.run

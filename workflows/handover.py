@@ -21,7 +21,7 @@ class Handover:
 
     @workflow.run
     async def run(self, start: HandoverStart) -> None:
-        """Sleep, give back, tell."""
+        """Sleep until the account goes back, give it back, and tell whoever goes by who its TAM is."""
         await workflow.sleep(start.until - workflow.now(), summary="The account goes back to its regular TAM")
         order = HandBack(account=start.account, key=workflow.info().workflow_id, now=workflow.now())
         back = await done(Projections.hand_back, order, "Give the account back", RECORDS)

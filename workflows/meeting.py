@@ -64,7 +64,7 @@ HELD_BACK: Final = "the mails with the times were held back"
 
 @workflow.defn(name=MEETING.name)
 class Meeting(AccountWorkflow):
-    """From the first proposal to the word that it was held."""
+    """One meeting, from the first proposal of times to the report that it was held."""
 
     @workflow.init
     def __init__(self, start: MeetingStart) -> None:
@@ -101,7 +101,7 @@ class Meeting(AccountWorkflow):
 
     @workflow.run
     async def run(self, start: MeetingStart) -> MeetingResult:
-        """Until the meeting was held, or it is written down that it was not: a no-show brings everyone new times."""
+        """Propose, vote, book and report, until it was held or given up; after a no-show everyone gets new times."""
         if start.undecided:
             await self.say_that_times_follow()
         while self.outcome is None and not self.closing:
@@ -379,7 +379,7 @@ class Meeting(AccountWorkflow):
             self.booking = booking
 
     def _book_by_hand(self) -> None:
-        """As members said, in order. Each is on record; people are told of the last alone, which is what it came to."""
+        """Book the times that members set, in their order. Each is on record; people are told of the last alone."""
         wanted, self.wanted = self.wanted, []
         for book in wanted:
             sequence = self.booking.sequence + 1 if self.booking else 0
@@ -502,7 +502,7 @@ class Meeting(AccountWorkflow):
         await self._act_on_releases()
 
     async def _stand_still(self) -> None:
-        """While the onboarding is paused; then the vote has what time was left. A booked time does not move."""
+        """Wait while the onboarding is paused, and give the vote what time was left. A booked time does not move."""
         since = await self.while_paused()
         if since is not None and self.phase is MeetingPhase.VOTING:
             question = ResumedWaits(
@@ -581,12 +581,12 @@ class Meeting(AccountWorkflow):
     take_report.validator(checks(_judge_report))
 
     def refused_as(self, word: Any) -> str:
-        """A vote has a name of its own there."""
+        """The kind of the timeline's entry that a word does not count: a vote has one of its own."""
         return "vote.refused" if isinstance(word, Vote) else super().refused_as(word)
 
     @workflow.signal(name="settle", description="Whether it is held on site is decided")
     def settle(self, venue: Venue) -> None:
-        """Word from the onboarding."""
+        """Take how the meeting is held, as the onboarding says."""
         self.venue, self.changed = venue, True
 
     @workflow.signal(name="people_changed", description="Somebody came, left or took over")
@@ -596,7 +596,7 @@ class Meeting(AccountWorkflow):
 
     @workflow.query(name="view", description="The meeting as it stands")
     def view(self) -> MeetingView:
-        """Everything there is to see of it."""
+        """Show the meeting as it stands."""
         return MeetingView(
             account=self.account,
             step=self.step.name,

@@ -17,14 +17,18 @@ class Local(TypedDict):
 
 
 class Remote(Local):
-    """The same for an activity on the task queue, with the longest silence before its worker counts as dead."""
+    """How long an activity on the task queue may take, be silent and be tried again.
+
+    Attributes:
+        heartbeat_timeout: The longest silence before its worker counts as dead.
+    """
 
     heartbeat_timeout: timedelta | None
 
 
 @dataclass(frozen=True)
 class Nature:
-    """One nature of work.
+    """The limits of all activities that do one kind of work.
 
     Attributes:
         local: How it is tried in the workflow task itself, if it is, before it gets a task of its own.

@@ -23,6 +23,6 @@ class RelayAlarm:
 
     @workflow.run
     async def run(self, start: RelayStart) -> None:  # noqa: ARG002 - what is wrong is on record in SQL
-        """Until the relay takes our mail."""
+        """Wait until the relay takes our mail."""
         await done(Relays.tell, RelayAsked(now=workflow.now()), "Tell the managers that no email goes out", RECORDS)
         await done(Relays.probe, RelayAsked(now=workflow.now()), "Ask the mail server until it takes email", PROBES)

@@ -84,7 +84,7 @@ _TO_OWNER: Final = {
 
 @workflow.defn(name=SUPPORT_CASE.name)
 class SupportCase(AccountWorkflow):
-    """From the question to what solved it. A reopened case is a new run that goes on from its status."""
+    """One case, from the question to what solved it. A reopened case is a new run that goes on from its status."""
 
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
@@ -118,7 +118,7 @@ class SupportCase(AccountWorkflow):
 
     @workflow.run
     async def run(self, start: CaseStart) -> CaseResult:
-        """Until it is over, and all that it has to say is said."""
+        """See to an owner and to what was promised, until the case is over and all that it has to say is said."""
         await self.begin(start)
         while True:
             await self.send_what_was_approved()
@@ -155,7 +155,7 @@ class SupportCase(AccountWorkflow):
             await self.tell_of(act)
 
     async def tell_of(self, act: CaseAct) -> None:
-        """Each act to those whom it concerns."""
+        """Tell those whom an act concerns: the customer, the owner, the TAM, engineering or the desk."""
         await self.look_ahead()
         if act.kind in _TO_CUSTOMER:
             email, summary = _TO_CUSTOMER[act.kind]
@@ -333,22 +333,22 @@ class SupportCase(AccountWorkflow):
 
     @property
     def sees_to_mails(self) -> tuple[str, ...]:
-        """Its owner; while nobody has it, those who lead the desk."""
+        """Who is asked about mails that cannot be written: its owner; while nobody has it, those who lead the desk."""
         return (self.status.owner or f"role:{Role.SUPPORT_LEAD}",)
 
     def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
-        """A case's words have a name of their own there."""
+        """The kind of the timeline's entry that a word does not count: those on a case have one of their own."""
         return "case.refused"
 
     @workflow.signal(name="assigned", description="Who has it from now on, or why nobody")
     def assigned(self, word: Assigned) -> None:
-        """The desk's word."""
+        """Take who has it from now on, or that nobody can, as the desk says."""
         self.answers.append(word)
         self.changed = True
 
     @workflow.signal(name="engineering_free", description="Engineering can take it")
     def engineering_free(self, escalation: Escalation) -> None:
-        """The desk lets it in."""
+        """Let the escalation begin that the desk says engineering is free for."""
         if self.escalation is not None and escalation.number == self.escalation.number:
             self.escalation = self.escalation.model_copy(update={"granted": True})
             self.changed = True
@@ -361,7 +361,7 @@ class SupportCase(AccountWorkflow):
 
     @workflow.query(name="view", description="The case as it stands")
     def view(self) -> CaseView:
-        """Everything there is to see of it."""
+        """Show the case as it stands."""
         return CaseView(
             ref=self.ref,
             account=self.account,

@@ -52,7 +52,7 @@ _TO_WRITERS: Final = ("task_request", "task_reminder")
 
 @workflow.defn(name=HUMAN_TASK.name)
 class HumanTask(AccountWorkflow):
-    """From the question to its outcome."""
+    """One question to people, from its asking to its outcome."""
 
     @workflow.init
     def __init__(self, start: TaskStart) -> None:
@@ -84,7 +84,7 @@ class HumanTask(AccountWorkflow):
 
     @workflow.run
     async def run(self, start: TaskStart) -> TaskResult:  # noqa: ARG002 - taken by __init__
-        """Until there is an outcome: a decision, or that nobody decided in time."""
+        """Ask until there is an outcome: a decision, or that nobody decided in time."""
         if self.start.request is not None:
             self.request_said = self.start.request
         elif self.definition.asks:
@@ -266,11 +266,11 @@ class HumanTask(AccountWorkflow):
     answer.validator(checks(_judge_answer))
 
     def refused_as(self, word: Any) -> str:
-        """A decision has a name of its own there."""
+        """The kind of the timeline's entry that a word does not count: a decision has one of its own."""
         return "decision.refused" if isinstance(word, Decision) else super().refused_as(word)
 
     def turn_away(self, word: Any, reason: str) -> None:
-        """Also by mail to whoever said it."""
+        """Tell that a word does not count, on the timeline and by mail to whoever said it."""
         super().turn_away(word, reason)
         if not isinstance(word, Release):
             self.turned_away.append((word.by, reason))
@@ -282,13 +282,13 @@ class HumanTask(AccountWorkflow):
 
     @workflow.signal(name="fulfil", description="What the to-do was for is done")
     def fulfil(self) -> None:
-        """It has come about without anybody saying so here."""
+        """Close a to-do by its first option: what it was for has come about without a decision here."""
         if not self._is_over():
             self._end(self.definition.options[0].id)
 
     @workflow.query(name="view", description="The task as it stands")
     def view(self) -> TaskView:
-        """Everything there is to see of it."""
+        """Show the task as it stands."""
         return TaskView(
             account=self.account,
             step=self.start.step,
@@ -393,7 +393,7 @@ class HumanTask(AccountWorkflow):
         return True
 
     async def _climb(self, assignees: Assignees, rung: EscalationStep) -> None:
-        """One step up, for a seat that is still silent."""
+        """Remind, add a backup or tell the manager, for a seat that is still silent."""
         if rung.seat in self._decided(assignees):
             return
         # Whoever came or went while Temporal was away told nobody; no reminder goes to the wrong person for that.
@@ -511,7 +511,7 @@ class HumanTask(AccountWorkflow):
     # What it waits for, and telling it
 
     def _deadline(self) -> datetime | None:
-        """When it is due."""
+        """When those who are asked now are to have answered; nothing where nobody is."""
         return self.assignees.due_by if self.assignees else None
 
     def _what_for(self) -> Wait:
@@ -555,7 +555,7 @@ class HumanTask(AccountWorkflow):
             await self._go_on_with(assignees, since, fixed=self.start.deadline is not None)
 
     async def _go_on_with(self, assignees: Assignees, since: datetime, *, fixed: bool) -> None:
-        """Give what time was left when it was interrupted."""
+        """Go on with the reminders and the deadline, with what time was left at an instant."""
         question = Resuming(
             account=self.account,
             seats=assignees.seats,
@@ -569,7 +569,7 @@ class HumanTask(AccountWorkflow):
         assignees.resume(resumed)
 
     async def write_down(self) -> None:
-        """At its end; mails may wait for hours, and whoever decides in that time is told as well that it is over."""
+        """Write down what is new, and tell those whose word did not count: also while last mails wait for hours."""
         self._tell_the_refused()
         await super().write_down()
 

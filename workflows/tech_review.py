@@ -59,7 +59,7 @@ ON_TIME = "on_time"
 
 @workflow.defn(name=TECH_REVIEW.name)
 class TechReview(AccountWorkflow):
-    """From the request to the customer's acknowledgement, and back again on the day that was agreed."""
+    """One review, from the request to the customer's acknowledgement, and back again on the day that was agreed."""
 
     @workflow.init
     def __init__(self, start: ReviewStart) -> None:
@@ -93,7 +93,7 @@ class TechReview(AccountWorkflow):
 
     @workflow.run
     async def run(self, start: ReviewStart) -> ReviewResult:  # noqa: ARG002 - taken by __init__
-        """Round by round: heard, recommended, decided, told; until there is an answer that does not come back."""
+        """Hear, recommend, decide and tell, round by round, until there is an answer that does not come back."""
         self.beside(self._keep_the_record())
         while self.withdrawn is None:
             try:
@@ -409,7 +409,7 @@ class TechReview(AccountWorkflow):
     @workflow.update(name="withdraw", description="It is not needed any more")
     @takes(_judge_word)
     def withdraw(self, word: ReviewWord) -> str:
-        """Nobody needs it any more."""
+        """Close the review without an answer: nobody needs it any more."""
         self.withdrawn = word
         return WITHDRAWN
 
@@ -431,7 +431,7 @@ class TechReview(AccountWorkflow):
 
     @workflow.query(name="view", description="The review as it stands")
     def view(self) -> ReviewView:
-        """Everything there is to see of it."""
+        """Show the review as it stands."""
         return ReviewView(
             ref=self.ref,
             account=self.account,
@@ -627,7 +627,7 @@ class TechReview(AccountWorkflow):
 
     @property
     def has_news(self) -> bool:
-        """Also what somebody said."""
+        """Whether SQL has to be told of anything, also of a remark."""
         return super().has_news or bool(self.unwritten)
 
     def _gather(self, number: int) -> ReviewProjection | None:

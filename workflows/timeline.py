@@ -97,7 +97,7 @@ class Timeline:
         return self.has_entries or self.wait != before
 
     def page(self) -> StepNews:
-        """What is new of this step."""
+        """What its step waits for, and the queued entries, to be written by whoever takes them."""
         assert self.step is not None
         return StepNews(
             contract=self.contract,

@@ -55,12 +55,12 @@ class Undelivered:
         self.is_wanted = True
 
     async def look(self) -> Trouble | None:
-        """How it stands."""
+        """Read how the email stands; nothing if nobody has to take care of it any more."""
         looked = await done(UndeliveredMails.look, self.start, "How does this email stand?", RECORDS)
         return looked.trouble
 
     async def have_decided(self, trouble: Trouble) -> TaskResult:
-        """Ask what becomes of it."""
+        """Ask whoever is responsible what becomes of the email, and wait for their answer."""
         self.is_wanted = False
         # Of what belongs to no account's story nobody is asked.
         account = self.start.account

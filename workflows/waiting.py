@@ -185,7 +185,7 @@ class Todo:
 
     @property
     def id(self) -> str:
-        """The to-do's workflow."""
+        """The id of the to-do's workflow."""
         return task_id(self.owner.account, self._step, self.number)
 
     @property

@@ -73,7 +73,7 @@ def quoted(text: str | None) -> str | None:
 
 
 def slack(headline: str, text: str | None, url: str) -> str:
-    """The same as a Slack message. Whatever people wrote is text there: it links nothing and calls nobody."""
+    """An announcement in Slack's mrkdwn. Whatever people wrote is text there: it links nothing and calls nobody."""
     lines = [f"*{escaped(headline)}*"]
     lines += [f">{escaped(line)}" for line in (text or "").splitlines()]
     return "\n".join([*lines, f"<{escaped(url)}|Open the review>"])

@@ -120,7 +120,7 @@ class ChainLink:
     text: str | None = None
 
     def hash_at(self, sequence: int) -> str:
-        """Its hash if it stood at that place."""
+        """The entry's hash (SHA-256, hexadecimal) if it stood at this place of the chain."""
         return entry_hash(self.previous, sequence, self.entry, self.said)
 
     @property

@@ -222,7 +222,7 @@ def view_of_sync(sync: SyncState, wait: Wait, now: datetime) -> RhythmView:
 
 
 def view_of_review(review_: BusinessReview, *, is_open: bool) -> RhythmView:
-    """A review as it is shown."""
+    """What views and SQL show of a business review."""
     opened = review_.opened
     return RhythmView(
         step=review_.step.name,

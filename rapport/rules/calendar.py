@@ -56,7 +56,7 @@ class Party(NamedTuple):
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same time as sorted intervals that neither overlap nor touch. Empty intervals drop out."""
+    """The union of intervals, as sorted ones that neither overlap nor touch. Empty intervals drop out."""
     merged: list[Interval] = []
     for interval in sorted(interval for interval in intervals if interval.start < interval.end):
         if merged and interval.start <= merged[-1].end:
@@ -127,7 +127,7 @@ def working_windows(who: Schedule, first: date, last: date) -> list[Interval]:
 
 
 def next_working_instant(at: datetime, who: Schedule, away: Sequence[Interval] = ()) -> datetime:
-    """This instant if it lies in working hours, else the beginning of the next.
+    """An instant itself if it lies in working hours, else the beginning of the next working hours.
 
     The end of a shift is no longer in it: at 17:00 sharp the next morning is meant. Time in `away` is not worked.
 
@@ -441,7 +441,7 @@ class _Candidate(NamedTuple):
 
 
 def _spread(candidates: Sequence[_Candidate], limit: int) -> list[_Candidate]:
-    """At most `limit` of them: one from each day, then a second from each, and so on."""
+    """At most `limit` of the candidates: one from each day, then a second from each, and so on."""
     by_day: dict[date, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_day[candidate.day].append(candidate)

@@ -14,7 +14,7 @@ def seats_for(assignees: Iterable[str], contacts: Iterable[Contact]) -> tuple[Se
 
 
 def refresh(seats: Sequence[Seat], contacts: Iterable[Contact], *, decided: Collection[str] = ()) -> tuple[Seat, ...]:
-    """The same seats, with those who hold them now: whoever follows someone who has left.
+    """These seats, with those who hold them now: whoever follows someone who has left.
 
     Args:
         contacts: The account's people who have not left.

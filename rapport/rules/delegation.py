@@ -91,7 +91,7 @@ def refresh(
     *,
     decided: Collection[str] = (),
 ) -> tuple[Seat, ...]:
-    """The same seats, with those who hold them now: away means on to the delegate, and back means back to the owner.
+    """These seats, with those who hold them now: away means on to the delegate, and back means back to the owner.
 
     No seat comes or goes. Whom the ladder added stays until they leave the company.
 
@@ -103,7 +103,7 @@ def refresh(
 
 
 def handed_over(seats: Sequence[Seat], tam: str | None, decided: Collection[str] = ()) -> tuple[Seat, ...]:
-    """The same seats, where the TAM's belongs to whoever serves the account now; nobody holds it until `refresh`.
+    """These seats, where the TAM's belongs to whoever serves the account now; nobody holds it until `refresh`.
 
     Whom the ladder added helps the former TAM no more. One person counts once: whoever has a seat already gets no
     other, and that of the TAM stays where it was.
@@ -171,7 +171,7 @@ class _Company(NamedTuple):
         return member in self.people and not self.people[member].left and member != self.requester
 
     def there(self, member: str) -> bool:
-        """Whether they can act now."""
+        """Whether a member may act, and is not away now."""
         return self.able(member) and not any(a.starts <= self.at < a.ends for a in self.people[member].absences)
 
     def of_role(self, role: Role) -> list[str]:

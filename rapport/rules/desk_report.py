@@ -98,7 +98,7 @@ class Peak(WireModel):
 
 
 class SideWork(WireModel):
-    """What the slack paid for.
+    """The side work that was done in quiet hours of the desk.
 
     Attributes:
         hours: In the desk's hours, all kinds together.
@@ -130,7 +130,7 @@ class SlaKept(WireModel):
 
 
 class DeskReport(WireModel):
-    """A desk over some days.
+    """What a support desk did over some days, in figures.
 
     Attributes:
         first, last: The days, both included, in the desk's zone.
@@ -189,7 +189,7 @@ def report(
     last: date,
     now: datetime,
 ) -> DeskReport:
-    """Add a desk's days up.
+    """Add up what a desk did over some days.
 
     Args:
         cases: All that were open at some time of these days.

@@ -53,13 +53,13 @@ class Naming:
         self._parts = re.compile(rf"(?<!\w)(?:{some})(?!\w)") if some else None
 
     def anywhere(self) -> Naming:
-        """The same for texts that may be about anybody: by the address, and by a whole name that is nobody else's."""
+        """How they are named in texts that may be about anybody: by the address, and a whole name of nobody else."""
         whole = copy(self)
         whole._whole, whole._parts = self._anywhere, None
         return whole
 
     def redacted(self, text: str) -> str:
-        """The text without them."""
+        """A text in which `ERASED` stands for each mention of the person."""
         text = self._whole.sub(ERASED, text)
         return self._parts.sub(ERASED, text) if self._parts is not None else text
 

@@ -87,7 +87,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """A series as a few bars.
+    """A series of measurements as a few bars of a chart.
 
     Attributes:
         span: What one bar stands for.
@@ -100,17 +100,17 @@ class Bars:
 
     @property
     def first(self) -> float:
-        """Where it began."""
+        """The value of the first bar."""
         return self.bars[0].value
 
     @property
     def last(self) -> float:
-        """Where it is now."""
+        """The value of the last bar."""
         return self.bars[-1].value
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The lowest and the highest."""
+        """The lowest and the highest value of a bar."""
         values = [bar.value for bar in self.bars]
         return min(values), max(values)
 

@@ -18,11 +18,11 @@ UNCHANGED = "nothing to do"
 
 
 class Applied(NamedTuple):
-    """What came of an operation.
+    """An onboarding's steps as an operation leaves them, and who has to be told.
 
     Attributes:
         outcome: In a word, for whoever asked; an operation that changes nothing says so.
-        steers: What the workflows of running steps have to be told, by step.
+        controls: What the workflows of running steps have to be told, by step.
         staggers: Whether several steps may have become due at once, which then begin one a business day.
     """
 

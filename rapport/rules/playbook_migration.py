@@ -33,7 +33,7 @@ class StepChange(WireModel):
 
 
 class Difference(WireModel):
-    """From one playbook to another, in the order of their steps.
+    """What differs between two playbooks, in the order of their steps.
 
     Attributes:
         playbook: What differs of the playbook itself: name, title, version.

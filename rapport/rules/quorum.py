@@ -24,7 +24,7 @@ TOO_LATE: Final = (HAS_ENDED, IS_BOOKED)
 
 
 class PollStanding(StrEnum):
-    """What the votes say."""
+    """Whether a poll has agreed on a time, still can, or cannot any more."""
 
     AGREED = "agreed"
     OPEN = "open"

@@ -49,7 +49,7 @@ class Unsuitability(StrEnum):
 
 
 class HeldCase(NamedTuple):
-    """A case that somebody has.
+    """A case that an engineer owns, as far as their load goes by it.
 
     Attributes:
         severity: 1 to 4.
@@ -132,7 +132,7 @@ class Candidate(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What became of a case.
+    """Who gets a case that needs an owner, or why nobody.
 
     Attributes:
         to: Who gets it; nobody where it stays in the queue.
@@ -325,7 +325,7 @@ def _again(desk: dict[str, _Seat], bars: dict[str, Unsuitability | None]) -> dat
 
 
 def _next_shift(engineer: Engineer, now: datetime) -> datetime | None:
-    """This instant if they are at work, else when they are next; nothing if that is more than a year away."""
+    """Now if an engineer is at work, else when they are next; nothing if that is more than a year away."""
     try:
         return next_working_instant(now, engineer.schedule, engineer.away)
     except ValueError:

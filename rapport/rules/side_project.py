@@ -21,7 +21,7 @@ _LEAST_GRAVE: Final = 4
 
 
 class OpenSideProject(NamedTuple):
-    """Side work that is not done.
+    """A side project that is open.
 
     Attributes:
         area: What it takes knowledge of.
@@ -59,7 +59,7 @@ class Pressure(NamedTuple):
 
 
 def pressure(engineers: Iterable[Engineer], queued: Sequence[int], *, slack: int, peak: int, now: datetime) -> Pressure:
-    """How busy the desk is.
+    """The load of a desk for each engineer at work, against its limits of slack and peak.
 
     Args:
         queued: The severities of what waits for an owner.

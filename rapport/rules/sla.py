@@ -36,7 +36,7 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 class SlaKind(StrEnum):
-    """What is promised."""
+    """Which word of ours a customer was promised by a time."""
 
     FIRST_ANSWER = "first_answer"
     NEXT_UPDATE = "next_update"
@@ -61,7 +61,7 @@ class Promise(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """A promise that runs.
+    """The time that counts towards a promise to a customer, with its interruptions.
 
     Attributes:
         since: When the case was opened, or its customer last heard from the desk.

@@ -129,7 +129,7 @@ def heard(status: CaseStatus, now: datetime) -> CaseStatus:
 
 
 def stopped(status: CaseStatus, now: datetime) -> CaseStatus:
-    """From now on we wait for the customer, and no time counts."""
+    """A case's status once it waits for its customer: no time counts from now on."""
     clock = status.clock
     if clock is None or clock.stands_still:
         return status
@@ -150,7 +150,7 @@ def came_back(status: CaseStatus, now: datetime) -> CaseStatus:
 
 
 def without_owner(status: CaseStatus) -> CaseStatus:
-    """It goes back to the desk."""
+    """A case's status once it has no owner: it goes back to the desk, as another turn."""
     state = status.state if status.state is CaseState.WAITING else CaseState.QUEUED
     return status.model_copy(
         update={

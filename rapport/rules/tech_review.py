@@ -248,7 +248,7 @@ def one_vote_each(heard: Mapping[str, Spoken], filled: Mapping[str, str], said: 
 
 
 def votes(heard: Mapping[str, Spoken]) -> dict[str, str]:
-    """What was said, by seat."""
+    """The vote of each seat that was heard, by the seat's id."""
     return {seat: one.word for seat, one in heard.items()}
 
 
@@ -278,7 +278,7 @@ _FEEDBACK: Final = {
 
 
 def feedback(side: str) -> TaskDefinition:
-    """What a side is asked."""
+    """The task that asks one side for feedback."""
     return TaskDefinition(
         task="review",
         question=_FEEDBACK[side],

@@ -33,7 +33,7 @@ LEAVE: Final = "leave"
 
 @dataclass(frozen=True)
 class TodoTemplate:
-    """A kind of to-do.
+    """A kind of to-do that a workflow puts to a TAM.
 
     Attributes:
         name: What the to-do's step is called beside the step that it is for, as in `kickoff.report`.
@@ -46,7 +46,7 @@ class TodoTemplate:
 
     @property
     def options(self) -> frozenset[str]:
-        """What somebody may answer."""
+        """The ids of the options."""
         return frozenset(option.id for option in self.definition.options)
 
 

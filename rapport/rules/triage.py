@@ -22,7 +22,7 @@ QUESTIONS: Final[dict[MatterKind, str]] = {
 
 
 class Door(WireModel):
-    """Where a matter belongs.
+    """Which of our ways a matter takes: a review, a case, a product gap, or leadership.
 
     Attributes:
         why: Why there, to whoever has brought it.

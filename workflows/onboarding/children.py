@@ -57,7 +57,7 @@ class ChildWorkflows:
     async def ask_people(
         self, step: TaskStep | MessageStep, definition: TaskDefinition, about: str | None = None
     ) -> TaskResult | Denied:
-        """Put one question.
+        """Put the question of a step to people, and wait for their answer.
 
         Args:
             about: The contact whom it concerns, where each of several has a task of their own.

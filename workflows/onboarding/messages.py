@@ -64,7 +64,7 @@ class StepMails:
         return self.state.messages.write(occasion, f"Write: {step.title}", reviewed=reviewed, insists=False)
 
     async def sent(self, step: MessageStep, writing: asyncio.Task[tuple[str, ...] | None]) -> str | Denied:
-        """How many of a step's mails have gone, once each has or was kept from it."""
+        """How many of a step's mails have gone, in words; also of those to whoever follows a reader who has left."""
         keys = await writing
         if keys is None:
             return UNWRITTEN
@@ -86,7 +86,7 @@ class StepMails:
         return runs()
 
     async def told_of(self, name: str, keys: tuple[str, ...]) -> str:
-        """The same of mails that are written."""
+        """How many of these mails have gone, in words, once each was sent, suppressed, or has failed."""
         await self._have_read(name, keys)
         await self.state.messages.all_settled(keys)
         sent = sum(self.state.messages.states[key] is MessageState.SENT for key in keys)

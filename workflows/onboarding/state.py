@@ -56,7 +56,7 @@ class OnboardingState:
         self._owner.changed = True
 
     def set(self, name: str, **values: object) -> None:
-        """Change how a step stands."""
+        """Change some fields of a step's progress, to be told with the next batch."""
         self.progress[name] = self.progress[name].model_copy(update=values)
         self.stale.add(name)
 

@@ -208,7 +208,7 @@ class Steps:
             self._set_dues(answer.due)
 
     def _set_dues(self, dues: Mapping[str, datetime]) -> None:
-        """Unless someone has ended the step, or adopted another plan, while the answer was looked for."""
+        """Set when steps are due, but of none that was ended, or left the plan, while the answer was looked for."""
         for name, due in dues.items():
             if name in self.state.progress and self.state.progress[name].state is StepState.WAITING:
                 self.state.set(name, due=due)

@@ -46,16 +46,16 @@ class Onboarding(AccountWorkflow):
         return OnboardingResult(outcomes={name: step.outcome or "" for name, step in self.steps.state.progress.items()})
 
     def pending_projection(self) -> Projection | None:
-        """An activity that does something anyway takes it along."""
+        """What its steps have to tell SQL, for an activity that does something anyway to take along."""
         return self.projector.take()
 
     async def write_down(self) -> None:
-        """Have its steps do so, and go on where somebody has begun one anew."""
+        """Have its steps written down, and go on with them where somebody has begun one anew."""
         await self.steps.drive()
 
     @property
     def has_news(self) -> bool:
-        """Also of its steps."""
+        """Whether anything is to be told or done, also for a step."""
         return super().has_news or self.steps.has_more
 
     async def reach(self, stage: Stage) -> None:
@@ -75,7 +75,7 @@ class Onboarding(AccountWorkflow):
 
     @workflow.signal(name="late_decision", description="A decision that came after its task was closed")
     def late_decision(self, decision: LateDecision) -> None:
-        """It is on record as late; what it still changes, a person decides."""
+        """Offer a person to act on a decision that came too late, which stands on record as late."""
         self.steps.hear_late(decision)
 
     @workflow.signal(name="people_changed", description="Somebody came, left or took over")
