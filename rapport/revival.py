@@ -18,13 +18,18 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import end_of
+from rapport.model.workflows import LASTING
 
-_ENDED_OUTSIDE: Final = (
-    WorkflowExecutionStatus.TERMINATED,
-    WorkflowExecutionStatus.CANCELED,
-    WorkflowExecutionStatus.FAILED,
-    WorkflowExecutionStatus.TIMED_OUT,
-)
+_ENDED_OUTSIDE: Final = {
+    WorkflowExecutionStatus.TERMINATED: "Terminated",
+    WorkflowExecutionStatus.CANCELED: "Canceled",
+    WorkflowExecutionStatus.FAILED: "Failed",
+    WorkflowExecutionStatus.TIMED_OUT: "TimedOut",
+}
+"""The states of a workflow that was ended from outside, and what Temporal's list filter calls each."""
+
+MOST_ENDED: Final = 200
+"""Of how many workflows that were ended lately lists learn before the sweep has found them."""
 
 _HEARS_OF_PEOPLE: Final = frozenset({"onboarding", "cadence", "meeting", "task", "case", "desk"})
 """The kinds of workflow that look again who is there, by what their ids begin with."""
@@ -34,6 +39,30 @@ async def ended_outside(client: Client, id_: str) -> datetime | None:
     """When a workflow was ended from outside; nothing where it runs, came to its own end, or is not there."""
     found = await _described(client, id_)
     return found.close_time if found is not None and found.status in _ENDED_OUTSIDE else None
+
+
+async def ended_lately(client: Client, task_queue: str, since: datetime) -> dict[str, datetime]:
+    """The workflows that were ended from outside since an instant and don't run again, by id, with when each ended.
+
+    By one question to Temporal's list, and a second one where it names any; at most `MOST_ENDED` of them.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    kinds = ", ".join(f'"{kind}"' for kind in LASTING)
+    states = ", ".join(f'"{name}"' for name in _ENDED_OUTSIDE.values())
+    ours = f'TaskQueue = "{task_queue}" AND WorkflowType IN ({kinds})'
+    query = f'{ours} AND ExecutionStatus IN ({states}) AND CloseTime > "{since.isoformat()}"'
+    found: dict[str, datetime] = {}
+    async for one in client.list_workflows(query, limit=MOST_ENDED, page_size=MOST_ENDED):
+        if one.close_time is not None:
+            found[one.id] = max(one.close_time, found.get(one.id, one.close_time))
+    if found:
+        ids = ", ".join(f'"{id_}"' for id_ in found)
+        again = f'ExecutionStatus = "Running" AND WorkflowId IN ({ids})'
+        async for one in client.list_workflows(again, limit=MOST_ENDED, page_size=MOST_ENDED):
+            found.pop(one.id, None)
+    return found
 
 
 class CameToItsEndError(UserError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, literal, select, true
 
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import SWEEP
@@ -96,6 +96,28 @@ class StandingStill(WireModel):
     workflow_id: str
     since: Instant
     left_at: Instant | None
+
+
+class KnownEnded(NamedTuple):
+    """What was ended from outside and does not run again, by id, and when it was last looked for that."""
+
+    still: dict[str, StandingStill]
+    looked: datetime | None
+
+
+async def known_ended(connection: Connection) -> KnownEnded:
+    """As `standing_still`, with when it was looked; by one statement, as lists ask it."""
+    columns = (EndedOutsideRow.workflow_id, EndedOutsideRow.since, EndedOutsideRow.left_at)
+    anchor = select(literal(SWEEP).label("name")).subquery()
+    rows = await connection.execute(
+        select(SweepRow.at, *columns)
+        .select_from(anchor)
+        .outerjoin(SweepRow, SweepRow.name == anchor.c.name)
+        .outerjoin(EndedOutsideRow, true())
+    )
+    found = list(rows)
+    still = [StandingStill.model_validate(row._mapping) for row in found if row.workflow_id is not None]
+    return KnownEnded({one.workflow_id: one for one in still}, found[0].at)
 
 
 async def standing_still(connection: Connection) -> dict[str, StandingStill]:

@@ -10,7 +10,7 @@ import typer
 from rapport.model.account import WrittenWork
 from rapport.model.reading import check
 from starters.cli import succession
-from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
+from starters.cli.common import Data, Json, command, out, print_checked, print_json, table, when, with_office
 from starters.cli.mail import print_fault
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, message
@@ -73,6 +73,7 @@ def print_portfolio(lines: list[AccountLine], mail: MailStatus | None = None) ->
             due = f"[red]{when(one.deadline)}[/red]" if one.overdue else when(one.deadline)
             rows.add_row("", one.kind, f"{one.ref}: {one.waiting_for or 'nothing'}", when(one.since), due)
     out.print(rows)
+    print_checked(lines[0].checked)
     for line in lines:
         ways = [way for way in (line.unblock, *(one.unblock for one in line.others)) if way]
         if ways:

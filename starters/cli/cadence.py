@@ -37,6 +37,9 @@ def read_day(text: str) -> date:
 
 
 def _print(shown: CadenceShown) -> None:
+    if shown.ended_since:
+        out.print(f"[red]It was ended in Temporal, and nothing recurs since {when(shown.ended_since)}.[/red]")
+        out.print(f"To have it continue where it was:\n  {shown.unblock}\n", soft_wrap=True, markup=False)
     for rhythm in shown.rhythms:
         standing = f", {rhythm.standing}" if rhythm.standing else ""
         out.print(f"[bold]{rhythm.title}[/bold] ({rhythm.step}): every {rhythm.every}, {rhythm.minutes} min{standing}")

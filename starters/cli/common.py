@@ -22,6 +22,7 @@ from rapport.storage.faults import DatabaseFault, file_fault
 from rapport.temporal import run_to_end
 from starters.installation import os_user, services
 from starters.services import LATER, Actor, Services
+from starters.views.standstill import is_stale
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
@@ -185,6 +186,13 @@ def table(*columns: str) -> Table:
 def when(instant: datetime | None) -> str:
     """An instant for a person: wall time where the command runs, with its zone."""
     return f"{instant.astimezone():%Y-%m-%d %H:%M %Z}" if instant else ""
+
+
+def print_checked(checked: datetime | None) -> None:
+    """Say as of when a list is right about what was ended in Temporal, where that did not answer just now."""
+    if is_stale(checked):
+        known = f"as of {when(checked)}, when Rapport last looked" if checked else "not known yet"
+        out.print(f"[yellow]Temporal did not answer. What was ended there is {known}.[/yellow]")
 
 
 def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:

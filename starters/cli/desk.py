@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from starters.cli import desk_report, side_project
-from starters.cli.common import command, out, when
+from starters.cli.common import command, out, print_checked, when
 from starters.cli.support_case import print_cases
 from starters.services import Services
 from starters.use_cases import desk
@@ -29,6 +29,8 @@ def _print_status(found: DeskShown) -> None:
         print_cases(found.in_hand)
     if found.ended:
         print_cases(found.ended)
+    for line in (*found.queue, *found.in_hand, *found.ended)[:1]:
+        print_checked(line.checked)
     shown, there = len(found.queue) + len(found.in_hand), found.queued + found.held
     if shown < there:
         out.print(f"These are the first {shown} of {there}; `rapport case list --account` shows those of one.")

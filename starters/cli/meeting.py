@@ -38,6 +38,7 @@ _BECAME = {
     "no_time": "No time was found",
     "unreported": "No one recorded how it went",
     "closed": "It ended without an outcome",
+    "ended": "It was ended in Temporal, without an outcome",
 }
 
 

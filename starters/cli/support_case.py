@@ -13,7 +13,19 @@ from rapport.model.commands import in_name
 from rapport.model.reading import check
 from rapport.model.support_case import GENERAL, Dossier, WrittenCase
 from rapport.storage.support_case import LISTED
-from starters.cli.common import As, Data, Json, acting, command, out, print_json, table, when, with_office
+from starters.cli.common import (
+    As,
+    Data,
+    Json,
+    acting,
+    command,
+    out,
+    print_checked,
+    print_json,
+    table,
+    when,
+    with_office,
+)
 from starters.services import Actor, Services
 from starters.use_cases import support_case
 from starters.use_cases.support_case import (
@@ -62,6 +74,7 @@ def _print_open(opened: Opened) -> None:
 def _print_list(found: list[CaseLine]) -> None:
     if found:
         print_cases(found)
+        print_checked(found[0].checked)
         if len(found) == LISTED:
             out.print(f"These are the first {LISTED}; --account and --owner show fewer.")
     else:

@@ -14,7 +14,20 @@ from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
 from rapport.rules.wording import amount
-from starters.cli.common import As, Data, Json, acting, command, fail, out, print_json, table, when, with_office
+from starters.cli.common import (
+    As,
+    Data,
+    Json,
+    acting,
+    command,
+    fail,
+    out,
+    print_checked,
+    print_json,
+    table,
+    when,
+    with_office,
+)
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import task as tasks
 from starters.views.task import Inbox, TaskLine, TaskShown, others_there
@@ -94,6 +107,7 @@ def _print_inbox(found: Inbox) -> None:
         out.print("\n[bold]You wait for[/bold]")
         _print_lines(found.asked, mine=False)
         _print_further(found.further_asked)
+    print_checked(found.checked)
 
 
 def _print_further(count: int) -> None:
@@ -150,6 +164,8 @@ def _print_task(shown: TaskShown) -> None:
     if shown.phase is not TaskPhase.CLOSED and shown.kind == "alarm":
         _print_whose(shown)
         out.print("There is nothing to decide. This ends automatically once its cause is fixed.")
+    elif shown.ended_since is not None:
+        out.print(f"[red]It was ended in Temporal on {when(shown.ended_since)}.[/red] No one would hear an answer.")
     elif shown.phase is not TaskPhase.CLOSED:
         print_open(shown)
 

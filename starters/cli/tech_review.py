@@ -14,7 +14,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.reading import check
 from rapport.rules.wording import amount
 from starters.cli import tech_review_needs
-from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
+from starters.cli.common import Data, Json, command, out, print_checked, print_json, table, when, with_office
 from starters.services import LISTED, Actor, Services
 from starters.use_cases import tech_review, tech_review_files, tech_review_record
 from starters.use_cases.tech_review import Feedback, Reason, Stance, Submitted
@@ -46,6 +46,7 @@ def _print_lines(lines: Sequence[ReviewLine]) -> None:
         what = f"{line.account}: {escape(line.title)}"
         rows.add_row(line.ref, what, line.waiting_for or _stands(line), when(line.since) if line.since else "", until)
     out.print(rows)
+    print_checked(lines[0].checked)
     ways = [line.unblock for line in lines if line.unblock]
     if ways:
         out.print("\nTo move them on:\n  " + "\n  ".join(ways), soft_wrap=True, markup=False)
@@ -92,6 +93,8 @@ def _print(shown: ReviewShown) -> None:
         out.print(f"Depends on: {condition}", markup=False)
     if shown.outcome:
         out.print(f"[bold]{_stands(shown).capitalize()}[/bold]")
+    if shown.ended_since:
+        out.print(f"[red]It was ended in Temporal, and stands still since {when(shown.ended_since)}.[/red]")
     if shown.waiting_for:
         due = f", due {when(shown.deadline)}" if shown.deadline else ""
         out.print(f"Waits for {shown.waiting_for}{due}.", markup=False)

@@ -97,6 +97,7 @@ class AccountLine(WireModel):
 
     Attributes:
         others: What waits of its support cases and technical reviews.
+        checked: As of when it is known whether any of it was ended in Temporal; nothing if that was never looked at.
     """
 
     account: str
@@ -109,6 +110,7 @@ class AccountLine(WireModel):
     overdue: bool
     unblock: str | None
     others: tuple[OtherShown, ...] = ()
+    checked: Instant | None = None
 
 
 def read_file(path: Path) -> AccountFile:
@@ -284,13 +286,14 @@ async def portfolio(services: Services) -> list[AccountLine]:
         waiting = await contracts.first_waiting(connection)
         others = await other_waits(connection)
         missed = await unreached(connection)
-        still = await sweep.standing_still(connection)
+        known = await sweep.known_ended(connection)
+    still, checked = await standstill.all_ended(services, known)
     lines = [
         _still(
             _line(key, name, contract, waiting.get(contract.id) if contract else None, others.get(key, []), missed),
             contract,
             still,
-        )
+        ).model_copy(update={"checked": checked})
         for key, name in names.items()
         for contract in [current.get(key)]
     ]

@@ -26,6 +26,7 @@ from rapport.storage import account as accounts, cadence
 from rapport.storage.cadence import Rhythm
 from starters.services import Actor, Services, answered, member_acting, present, submission
 from starters.use_cases.words import hand_over, once
+from starters.views import standstill
 from workflows.cadence import Cadence
 
 W = TypeVar("W", SetRhythm, SkipOne, MoveOne, NotHeld)
@@ -78,11 +79,15 @@ class CadenceShown(WireModel):
 
     Attributes:
         live: Whether the workflow itself answered; if not, this is what it last wrote down.
+        ended_since: Since when nothing of it recurs, where it was ended in Temporal.
+        unblock: The command that has it go on then.
     """
 
     account: str
     rhythms: tuple[RhythmShown, ...]
     live: bool
+    ended_since: Instant | None = None
+    unblock: str | None = None
 
 
 async def show(services: Services, account: str) -> CadenceShown:
@@ -102,6 +107,12 @@ async def show(services: Services, account: str) -> CadenceShown:
             kind=Refused.NOT_FOUND,
         )
     handle = _handle(services, account)
+    ended = await standstill.ended_now(services, handle.id)
+    if ended is not None:
+        # What ended still answers, as if it went on.
+        rhythms = tuple(_of_record(one) for one in known)
+        way = standstill.way_on(handle.id)
+        return CadenceShown(account=account, rhythms=rhythms, live=False, ended_since=ended.since, unblock=way)
     try:
         view = await answered(handle.query(Cadence.view), f"cadence of {account}")
     except UserError:

@@ -36,6 +36,7 @@ from starters.use_cases import minutes
 from starters.use_cases.meeting_ends import EndShown, end_of, leave, take_late
 from starters.use_cases.minutes import MinutesLine, MinutesShown
 from starters.use_cases.words import hand_over, once
+from starters.views import standstill
 from workflows.meeting import Meeting
 
 
@@ -136,6 +137,8 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         said = await minutes.shown(connection, handle.id, steps, reader)
         missed = await unreached(connection, account)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
+    if ended is not None and ended.became == "closed" and await standstill.ended_now(services, handle.id) is not None:
+        ended = ended.model_copy(update={"became": "ended"})
     shown = _shown(view, names)
     silent = {one for (_, of), people_ in missed.items() if of == step for one in people_}
     waiting_for = with_unreached(shown.waiting_for, sorted(silent, key=lambda one: one.name))

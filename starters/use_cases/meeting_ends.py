@@ -18,8 +18,9 @@ from starters.services import Services, answered, present
 from workflows.outcomes import ACCOUNT
 from workflows.task import HumanTask
 
-Became = Literal["held", "called_off", "no_time", "unreported", "closed"]
-"""How a meeting ended: it was held or called off, no time was found, nobody said how it went, or it was not needed."""
+Became = Literal["held", "called_off", "no_time", "unreported", "closed", "ended"]
+"""How a meeting ended: it was held or called off, no time was found, nobody said how it went, it was not needed, or its
+workflow was ended in Temporal."""
 
 
 class EndShown(WireModel):

@@ -29,7 +29,7 @@ from rapport.model.task import (
 from rapport.model.tech_review import Settlement, is_review_ref
 from rapport.rules import audience, drafting
 from rapport.rules.todo_template import READ_DRAFTS, SEND
-from rapport.storage import access, account, agenda, task as records, timeline
+from rapport.storage import access, account, agenda, sweep, task as records, timeline
 from rapport.storage.access import Link
 from rapport.storage.agenda import Agenda
 from rapport.storage.database import Connection
@@ -47,6 +47,7 @@ from starters.services import (
 )
 from starters.use_cases import message
 from starters.use_cases.words import hand_over, once
+from starters.views import standstill
 from starters.views.task import (
     Inbox,
     Person,
@@ -87,6 +88,13 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
             further = await records.count_waiting(connection, id_) - len(mine)
             late = await records.count_waiting(connection, id_, before=now)
         awaited = await records.count_asked(connection, member.id) if member and len(asked) == most else len(asked)
+        on_record = await sweep.known_ended(connection)
+    still, checked = await standstill.all_ended(services, on_record)
+    # Nobody would hear an answer; the sweep takes them out for good.
+    late -= sum(task.id in still and task.is_overdue(now) for task in mine)
+    awaited -= sum(task.id in still for task in asked)
+    mine = [task for task in mine if task.id not in still]
+    asked = [task for task in asked if task.id not in still]
     return Inbox(
         member=member.email if member else None,
         mine=overdue_first(TaskLine(**line_of(task, known, now, member)) for task in mine),
@@ -100,6 +108,7 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         overdue=late,
         further=further,
         further_asked=awaited - len(asked),
+        checked=checked,
     )
 
 
@@ -119,7 +128,10 @@ async def show(services: Services, task: str) -> TaskShown:
     Raises:
         UserError: There is no such task.
     """
-    return await in_full(services, await _find(services, task))
+    found = await _find(services, task)
+    shown = await in_full(services, found)
+    ended = None if found.phase is TaskPhase.CLOSED else await standstill.ended_now(services, found.id)
+    return shown.model_copy(update={"ended_since": ended.since}) if ended is not None else shown
 
 
 async def is_task(services: Services, token: str) -> bool:

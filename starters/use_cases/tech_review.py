@@ -36,7 +36,7 @@ from rapport.model.tech_review import (
 )
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
-from rapport.storage import account as accounts, support_case, task as task_records, tech_review, timeline
+from rapport.storage import account as accounts, support_case, sweep, task as task_records, tech_review, timeline
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
@@ -53,6 +53,7 @@ from starters.services import (
 )
 from starters.use_cases import task
 from starters.use_cases.words import hand_over, once
+from starters.views import standstill
 from starters.views.tech_review import SAID_AT, ReviewLine, ReviewPage, ReviewShown, line_of, shown
 from workflows.tech_review import TechReview
 
@@ -391,7 +392,10 @@ async def page(
         total, late = len(found), sum(one.overdue for one in found)
         if total == most:
             total, late = await tech_review.counted(connection, account, open_only=not also_closed, words=words)
-    return ReviewPage(lines=tuple(ReviewLine(**line_of(one)) for one in found), total=total, overdue=late)
+        known = await sweep.known_ended(connection)
+    still, checked = await standstill.all_ended(services, known)
+    lines = (ReviewLine(**line_of(one, still.get(review_id(one.ref))) | {"checked": checked}) for one in found)
+    return ReviewPage(lines=tuple(lines), total=total, overdue=late)
 
 
 async def overdue(services: Services, most: int) -> list[ReviewLine]:
@@ -409,7 +413,10 @@ async def show(services: Services, ref: str) -> ReviewShown:
     """
     found = await _find(services, ref)
     async with services.store.reading() as connection:
-        return await shown(connection, found)
+        known = (await sweep.standing_still(connection)).get(review_id(found.ref))
+    ended = await standstill.ended_now(services, review_id(found.ref), known) if found.is_open else None
+    async with services.store.reading() as connection:
+        return await shown(connection, found, ended)
 
 
 def _refuse_over(found: KnownReview) -> None:

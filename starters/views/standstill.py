@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from temporalio.service import RPCError
 
 from rapport import revival
 from rapport.model.base import UserError
 from rapport.model.commands import in_name
 from rapport.storage.contract import Contract
-from starters.services import Services, answered
+from rapport.storage.sweep import KnownEnded, StandingStill
+from starters.services import Services, answered, present
 
 UNDECIDED: Final = "someone to decide whether it continues: it was ended in Temporal"
 LEFT_ENDED: Final = "no one: it was ended in Temporal, and left ended"
@@ -41,6 +46,63 @@ async def stands_still_since(services: Services, contract: Contract) -> datetime
         return await ended_since(services, contract.workflow_id)
     except UserError:
         return None
+
+
+async def ended_now(services: Services, workflow_id: str, known: StandingStill | None = None) -> StandingStill | None:
+    """How a workflow was ended, by Temporal's word; where that does not answer at once, as it is on record."""
+    try:
+        async with asyncio.timeout(LISTING_SECONDS):
+            since = await revival.ended_outside(services.client, workflow_id)
+    except (RPCError, TimeoutError):
+        return known
+    if since is None:
+        return None
+    return StandingStill(workflow_id=workflow_id, since=since, left_at=known.left_at if known else None)
+
+
+class Ended(NamedTuple):
+    """The workflows that were ended in Temporal and don't run again.
+
+    Attributes:
+        still: Them by id.
+        checked: As of when: now, or where Temporal does not answer, when it was last looked; nothing if it never was.
+    """
+
+    still: Mapping[str, StandingStill]
+    checked: datetime | None
+
+
+async def all_ended(services: Services, known: KnownEnded) -> Ended:
+    """What was ended, as it is on record, and as Temporal lists what was ended since.
+
+    Lists ask this once, whatever they show: it costs the same for one account as for thousands. Where Temporal does not
+    answer at once, they say as of when they are.
+    """
+    now = present()
+    rounds = SWEPT_WITHIN * timedelta(seconds=services.settings.sweep_seconds)
+    since = min(known.looked or now, now) - rounds
+    try:
+        async with asyncio.timeout(LISTING_SECONDS):
+            lately = await revival.ended_lately(services.client, services.settings.task_queue, since)
+    except (RPCError, TimeoutError):
+        return Ended(known.still, known.looked)
+    new = {id_: StandingStill(workflow_id=id_, since=at, left_at=None) for id_, at in lately.items()}
+    return Ended({**new, **known.still}, now)
+
+
+def is_stale(checked: datetime | None) -> bool:
+    """Whether a list is of an earlier time than that of its reading."""
+    return checked is None or present() - checked > STALE_AFTER
+
+
+STALE_AFTER: Final = timedelta(seconds=5)
+"""How much older a list has to be than its reading before it says so."""
+
+SWEPT_WITHIN: Final = 3
+"""In how many rounds a sweep has noted what was ended: what is missing twice, and one to spare."""
+
+LISTING_SECONDS: Final = 0.5
+"""How long what SQL shows waits for Temporal's word on whether it was ended."""
 
 
 def way_on(workflow_id: str) -> str:

@@ -32,6 +32,7 @@ class CaseLine(WireModel):
     Attributes:
         state: How it stands; `ended` where it was ended in Temporal, and nothing of it continues.
         ended_since: Since when it is ended then.
+        checked: In a list, as of when that is known; nothing if it was never looked at.
     """
 
     ref: str
@@ -50,6 +51,7 @@ class CaseLine(WireModel):
     escalation: str | None
     waiting_for: str | None
     ended_since: Instant | None = None
+    checked: Instant | None = None
 
 
 class WordShown(WireModel):
@@ -189,8 +191,12 @@ async def listed(
         found_cases = await support_case.cases(connection, account, states=states, owner=mine)
         names = await accounts.names_of(connection, (case.contact for case in found_cases))
         members = {member.id: member for member in await accounts.members(connection)}
-        still = await sweep.standing_still(connection)
-    return [_still(_line(case, names, members), case, still.get(case_id(case.ref))) for case in found_cases]
+        known = await sweep.known_ended(connection)
+    still, checked = await standstill.all_ended(services, known)
+    return [
+        _still(_line(case, names, members), case, still.get(case_id(case.ref))).model_copy(update={"checked": checked})
+        for case in found_cases
+    ]
 
 
 async def show(services: Services, ref: str) -> CaseShown:
@@ -211,7 +217,7 @@ async def show(services: Services, ref: str) -> CaseShown:
         asked = await tech_review.of_case(connection, ref)
         lacking = await gap.known(connection, linked=("case", ref))
         known = (await sweep.standing_still(connection)).get(case_id(ref))
-    ended = None if case.state.is_over else await _ended(services, ref, known)
+    ended = None if case.state.is_over else await standstill.ended_now(services, case_id(ref), known)
     view = None if case.state.is_over or ended else await _view(services, ref)
     line = _still(_line(case, names, members), case, ended)
     owner = rules(services).owner(case.area, present())
@@ -306,17 +312,6 @@ def rules(services: Services) -> DeskRules:
         UserError: Its file is wrong.
     """
     return support_rules.load(services.settings.data)
-
-
-async def _ended(services: Services, ref: str, known: StandingStill | None) -> StandingStill | None:
-    """A case that is ended in Temporal, by Temporal's word; where that does not answer, as it is on record."""
-    try:
-        since = await standstill.ended_since(services, case_id(ref))
-    except UserError:
-        return known
-    if since is None:
-        return None
-    return StandingStill(workflow_id=case_id(ref), since=since, left_at=known.left_at if known else None)
 
 
 def _still(line: CaseLine, case: Case, ended: StandingStill | None) -> CaseLine:

@@ -68,6 +68,7 @@ class Inbox(WireModel):
 
     Attributes:
         member: Their address; without one, every task that waits for anybody is in `mine`.
+        checked: As of when it is known that none of them was ended in Temporal; nothing if that was never looked at.
         drafts: The mails of their accounts that wait to be read.
         steps: What else their accounts wait for them to do.
         overdue: How many wait for them beyond their deadline.
@@ -82,6 +83,7 @@ class Inbox(WireModel):
     overdue: int = 0
     further: int = 0
     further_asked: int = 0
+    checked: Instant | None = None
 
 
 class HolderShown(WireModel):
@@ -152,6 +154,7 @@ class TaskShown(TaskLine):
         ended: The outcome in words, with who decided and when.
         zone: The TAM's, in which pages tell times that are nobody else's.
         tam: The TAM's address.
+        ended_since: Since when its workflow is ended in Temporal, so that nobody hears an answer.
     """
 
     account_name: str
@@ -178,6 +181,7 @@ class TaskShown(TaskLine):
     closed: Instant | None
     zone: str
     tam: str
+    ended_since: Instant | None = None
 
 
 class TaskLink(WireModel):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from rapport.mail.tech_review import QUESTIONS, SEATS, list_of, read
+from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import review_id
 from rapport.model.tech_review import Ask, ReviewStage, is_web_link
@@ -15,8 +16,10 @@ from rapport.model.tech_review_facts import Remark, ReviewPhase
 from rapport.storage import account as accounts, task as task_records, tech_review, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
+from rapport.storage.sweep import StandingStill
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
+from starters.views import standstill
 
 SAID_AT: Final = "Said at "
 """What stands before the link of something that was said elsewhere, in the last line of what was said."""
@@ -66,7 +69,12 @@ class AskedShown(WireModel):
 
 
 class ReviewLine(WireModel):
-    """A review in a list."""
+    """A review in a list.
+
+    Attributes:
+        ended_since: Since when it is ended in Temporal, and nothing of it continues, where it is.
+        checked: In a list, as of when that is known; nothing if it was never looked at.
+    """
 
     ref: str
     account: str
@@ -85,6 +93,8 @@ class ReviewLine(WireModel):
     since: Instant | None
     deadline: Instant | None
     revisit: Instant | None
+    ended_since: Instant | None = None
+    checked: Instant | None = None
 
 
 class ReviewPage(WireModel):
@@ -126,8 +136,12 @@ class ReviewShown(ReviewLine):
     zone: str
 
 
-async def shown(connection: Connection, found: KnownReview) -> ReviewShown:
-    """A review with all that there is to see of it."""
+async def shown(connection: Connection, found: KnownReview, ended: StandingStill | None = None) -> ReviewShown:
+    """A review with all that there is to see of it.
+
+    Args:
+        ended: How it is on record as ended in Temporal, if it is.
+    """
     account = await accounts.account(connection, found.account)
     names = await accounts.names(connection, found.account)
     submitter = await accounts.member(connection, found.submitter)
@@ -141,7 +155,7 @@ async def shown(connection: Connection, found: KnownReview) -> ReviewShown:
     request = read(texts.get(versions[-1].submission))
     message = read(texts.get(found.message or ""))
     return ReviewShown(
-        **line_of(found),
+        **line_of(found, ended),
         workflow_id=review_id(found.ref),
         account_name=account.name,
         by=names.get(versions[-1].by, GONE),
@@ -172,9 +186,19 @@ async def shown(connection: Connection, found: KnownReview) -> ReviewShown:
     )
 
 
-def line_of(found: KnownReview) -> dict[str, Any]:
-    """A review's line in a list, by field."""
-    return {name: getattr(found, name) for name in ReviewLine.model_fields}
+def line_of(found: KnownReview, ended: StandingStill | None = None) -> dict[str, Any]:
+    """A review's line in a list, by field; where it was ended in Temporal, nothing else moves it on."""
+    line = {name: getattr(found, name) for name in ReviewLine.model_fields if hasattr(found, name)}
+    if ended is None or not found.is_open:
+        return line
+    left = ended.left_at is not None
+    return line | {
+        "waiting_on": () if left else (Role.TAM,),
+        "waiting_for": standstill.waits_for(left=left),
+        "unblock": standstill.way_on(review_id(found.ref)),
+        "deadline": None,
+        "ended_since": ended.since,
+    }
 
 
 def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.Submission]) -> RemarkShown:

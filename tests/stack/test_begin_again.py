@@ -25,6 +25,7 @@ from rapport.model.sweep import Standstill, StandstillResult
 from rapport.revival import CameToItsEndError, revive
 from rapport.storage import contract as contracts, sweep as sweeps, task as task_records, waits
 from rapport.storage.tables import ContractRow
+from starters.cli.account import print_portfolio
 from starters.cli.onboarding import _print
 from starters.cli.support_case import print_cases
 from starters.services import LATER, Actor
@@ -37,6 +38,7 @@ from starters.use_cases import (
     operation,
     support_case,
     task as tasks,
+    tech_review as tech_reviews,
     timeline,
 )
 from starters.use_cases.doctor import CheckVerdict
@@ -184,6 +186,78 @@ async def test_it_is_said_everywhere_that_it_stands_still(
     assert not (await onboarding.start(here.services, StartRequest(file=file))).created
     (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
     assert "ended in Temporal" not in (line.waiting_for or "")
+
+
+async def test_lists_know_at_once_what_was_ended(here: Installation) -> None:
+    """No sweep has run: portfolio, cases, reviews, inbox, and what is shown alone say what was ended a moment ago."""
+    key, _ = await onboarded(here, large_account=True)
+    approval = task_id(key, "onsite_approval", 1)
+    await until(lambda: is_open(here, approval), "the approval to be asked for")
+    await desk.open_desk(here, day=None)
+    case = (await desk.ask(here)).ref
+    await desk.in_state(here, case, "queued")
+    review = await tech_review.submitted(here)
+    before = await account.portfolio(here.services)
+    assert not [one.account for one in before if "ended in Temporal" in (one.waiting_for or "")]
+    await end(here, onboarding_id(key), approval, case_id(case), review_id(review))
+
+    async def known() -> bool:
+        (line,) = [line for line in await account.portfolio(here.services) if line.account == key]
+        cases = {one.ref: one for one in await support_case_views.listed(here.services)}
+        reviews = {one.ref: one for one in await tech_reviews.listed(here.services)}
+        said = (line.waiting_for, cases[case].waiting_for, reviews[review].waiting_for)
+        return all(one == standstill.UNDECIDED for one in said) and not await is_open(here, approval)
+
+    # Temporal's list is behind its own word by a moment.
+    await until(known, "lists to say so")
+    assert (await tasks.show(here.services, approval)).ended_since is not None
+    shown = await tech_reviews.show(here.services, review)
+    assert (shown.ended_since is not None, shown.waiting_for) == (True, standstill.UNDECIDED)
+    await revive(here.client, review_id(review))
+
+    async def runs_again() -> bool:
+        return all(one.ended_since is None for one in await tech_reviews.listed(here.services))
+
+    await until(runs_again, "the review to be shown as running")
+
+
+async def test_a_list_says_as_of_when_it_is_where_temporal_is_silent(
+    here: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told as of the last sweep then, and says so; before any sweep, that nothing is known."""
+    key, _ = await onboarded(here)
+
+    async def silent(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(standstill, "LISTING_SECONDS", 0.01)
+    for swept in (False, True):
+        if swept:
+            await sweep(here)
+        with monkeypatch.context() as patched:
+            patched.setattr(revival, "ended_lately", silent)
+            lines = await account.portfolio(here.services)
+            async with here.services.store.reading() as connection:
+                last = await sweeps.last(connection)
+            assert {line.checked for line in lines} == {last.at if last else None}
+            patched.setattr(standstill, "STALE_AFTER", timedelta())
+            print_portfolio(lines)
+            printed = " ".join(capsys.readouterr().out.split())
+            assert "Temporal did not answer" in printed
+            assert ("when Rapport last looked" in printed) is swept
+    monkeypatch.setattr(standstill, "LISTING_SECONDS", 5)
+    print_portfolio(await account.portfolio(here.services))
+    assert "Temporal did not answer" not in capsys.readouterr().out
+    assert key
+
+
+async def test_what_recurs_says_that_it_was_ended(here: Installation) -> None:
+    """A cadence or a meeting that was ended answers still as if it went on; it is not believed."""
+    key, _ = await onboarded(here)
+    await end(here, onboarding_id(key), meeting_id(key, "kickoff", 1))
+    shown = await meeting.show(here.services, key, "kickoff")
+    assert shown.ended is not None
+    assert (shown.phase, shown.ended.became, shown.waiting_for) == ("ended", "ended", None)
 
 
 async def test_a_pause_is_no_fault(here: Installation, dev_server: Client, monkeypatch: pytest.MonkeyPatch) -> None:

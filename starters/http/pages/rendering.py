@@ -35,6 +35,7 @@ from starters.http.problems import headers_of, status_of
 from starters.services import LATER, Services, present
 from starters.use_cases import message, task
 from starters.use_cases.support_case import CaseDone
+from starters.views.standstill import is_stale
 from worker import mail_settings
 
 
@@ -424,6 +425,7 @@ def _environment() -> Environment:
         iso=iso,
         in_utc=in_utc,
         near=near,
+        stale=is_stale,
         span=span,
         role=role,
         listing=listing,

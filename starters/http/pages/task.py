@@ -52,7 +52,7 @@ def can(task: TaskShown, own: str | None, operator_as: str) -> Can:
     """
     holders = tuple(holder.email for holder in task.holders)
     me = own or operator_as
-    if task.kind == "alarm":
+    if task.kind == "alarm" or task.ended_since is not None:
         return Can()
     if task.phase is TaskPhase.PREPARING:
         return Can(request=me if own is None or own in (*holders, task.tam) else None)
