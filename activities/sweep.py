@@ -72,9 +72,13 @@ class Sweeping:
             goes = self.policy.mode != "off" and (await mail_gate(connection)).has_gone_since(before, question.now)
             asked = set(await tasks.open_about_emails(connection))
             failed = {one.key: one for one in await outbox.unresolved(connection) if not _is_asked(one, asked)}
+            # Put off while working hours were kept, and they no longer are.
+            at_any_hour = goes and not self.policy.quiet_hours
+            released = await outbox.release(connection, question.now, AT_MOST) if at_any_hour else []
             turn = await sweep.in_turn(connection, question.now, failed, AT_MOST)
             mails = [
                 *(failed[key] for key in turn),
+                *released,
                 *(await outbox.late(connection, before, question.now, AT_MOST) if goes else []),
             ]
             waiting = await tech_review.pending(connection, begun)

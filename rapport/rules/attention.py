@@ -64,6 +64,13 @@ LONGEST_PUT_OFF: Final = timedelta(days=31)
 """Nobody's working time, and no next month's budget, is further away; what seems to be was said by a clock ahead."""
 
 
+def told_in(at: datetime, zone: str) -> str:
+    """An instant by the clock of its reader's city: "Tue 1 Dec, 08:00 (Zurich time)"."""
+    city = zone.rpartition("/")[2].replace("_", " ")
+    there = at.astimezone(ZoneInfo(zone))
+    return f"{there:%a} {there.day} {there:%b, %H:%M} ({city if city == 'UTC' else f'{city} time'})"
+
+
 def is_promotional(purpose: Purpose, weight: Weight) -> bool:
     """Whether a mail can wait until the customer's production runs again: what is nice to have, and no digest."""
     return purpose is Purpose.MESSAGE and weight is Weight.NICE

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import and_, case, false, func, or_, select, true
+from sqlalchemy import and_, case, false, func, literal, not_, or_, select, true
 
 from rapport.model.message import NOT_DELIVERED, SETTLED, UNDER_WAY, MessageState, Purpose, Resolution
+from rapport.rules.attention import OUTSIDE, told_in
 from rapport.storage.database import Connection
 from rapport.storage.relay import GATE
-from rapport.storage.tables import ContactRow, MemberRow, MessageRow
+from rapport.storage.tables import ContactRow, MemberRow, MessageRow, UtcInstant
 
 ASKING = (Purpose.PROPOSAL, Purpose.REMINDER, Purpose.TASK, Purpose.INVITATION)
 """The emails without which nobody knows that something is expected of them."""
@@ -29,8 +31,12 @@ class Unreached(NamedTuple):
     waits_for: str | None = None
 
 
-async def unreached(connection: Connection, account: str | None = None) -> dict[tuple[str, str], tuple[Unreached, ...]]:
-    """Those who were not reached, by contract and step; while no mail goes, also those whose email waits for that.
+async def unreached(
+    connection: Connection, now: datetime, account: str | None = None
+) -> dict[tuple[str, str], tuple[Unreached, ...]]:
+    """Those who were not reached, by contract and step: also those whose email waits, and for what.
+
+    One that is put off waits for its own instant, whether or not mail goes meanwhile.
 
     Args:
         account: Of this account alone.
@@ -38,17 +44,27 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     gate = GATE.subquery()
     stopped, refuses = func.coalesce(gate.c.stopped, false()), gate.c.since.is_not(None)
     missed = and_(MessageRow.state.in_(NOT_DELIVERED), MessageRow.resolution.is_(None))
-    waits = and_(or_(stopped, refuses), MessageRow.state.in_(UNDER_WAY))
-    failed, waiting, sent = (
-        func.sum(case((one, 1), else_=0)) for one in (missed, waits, MessageRow.state == MessageState.SENT)
+    put_off = and_(
+        MessageRow.state == MessageState.READY,
+        MessageRow.not_before.is_not(None),
+        MessageRow.not_before > literal(now, UtcInstant),
     )
+    held = and_(or_(stopped, refuses), MessageRow.state.in_(UNDER_WAY), not_(put_off))
+    failed, held_back, later, sent = (
+        func.sum(case((one, 1), else_=0)) for one in (missed, held, put_off, MessageRow.state == MessageState.SENT)
+    )
+    zones = (row.schedule["zone"].as_string() for row in (ContactRow, MemberRow))
     query = (
         select(
             MessageRow.contract,
             MessageRow.step,
             func.coalesce(ContactRow.name, MemberRow.name).label("name"),
             failed.label("failed"),
+            held_back.label("held_back"),
             func.max(case((stopped, "sending is off"), (refuses, "the mail server takes no email"))).label("held"),
+            func.min(case((put_off, MessageRow.not_before)), type_=UtcInstant).label("until"),
+            func.max(case((put_off, MessageRow.reason))).label("why"),
+            func.max(func.coalesce(*zones)).label("zone"),
         )
         .select_from(MessageRow)
         .join(gate, true())
@@ -56,7 +72,7 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
         .outerjoin(MemberRow, MemberRow.id == MessageRow.person)
         .where(MessageRow.purpose.in_(ASKING), MessageRow.contract.is_not(None), ContactRow.left_at.is_(None))
         .group_by(MessageRow.contract, MessageRow.step, MessageRow.person, ContactRow.name, MemberRow.name)
-        .having(failed + waiting > 0, sent == 0)
+        .having(failed + held_back + later > 0, sent == 0)
         .order_by(MessageRow.contract, MessageRow.step, MessageRow.person)
     )
     if account is not None:
@@ -64,8 +80,16 @@ async def unreached(connection: Connection, account: str | None = None) -> dict[
     found: dict[tuple[str, str], list[Unreached]] = defaultdict(list)
     for row in await connection.execute(query):
         if row.name is not None:
-            found[row.contract, row.step].append(Unreached(row.name, None if row.failed else row.held))
+            waits_for = None if row.failed else row.held if row.held_back else _until(row.until, row.why, row.zone)
+            found[row.contract, row.step].append(Unreached(row.name, waits_for))
     return {where: tuple(people) for where, people in found.items()}
+
+
+def _until(at: datetime, why: str | None, zone: str) -> str:
+    """What an email waits for that was put off: the beginning of its reader's working time, most of the time."""
+    if why is None or why == OUTSIDE:
+        return f"it waits for their working hours, which begin {told_in(at, zone)}"
+    return f"it waits until {told_in(at, zone)} ({why})"
 
 
 class MailsOfStep(NamedTuple):

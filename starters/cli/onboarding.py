@@ -10,6 +10,7 @@ import typer
 from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.model.reading import check
+from rapport.rules.attention import told_in
 from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
@@ -28,11 +29,16 @@ def _subject(file_or_account: str) -> dict[str, object]:
     return {"account": file_or_account}
 
 
-def _print_start(started: Started) -> None:
-    if started.created:
-        out.print(f"Started [bold]{started.workflow_id}[/bold].")
-    else:
+def print_started(started: Started) -> None:
+    """What was started, and for whose working hours its emails wait."""
+    if not started.created:
         out.print(f"[bold]{started.workflow_id}[/bold] was started before for this contract; nothing new was started.")
+        return
+    out.print(f"Started [bold]{started.workflow_id}[/bold].")
+    if started.waits:
+        out.print("It's outside the working hours of these people. The emails to them, the welcome too, go then:")
+    for one in started.waits:
+        out.print(f"  {one.name}: {told_in(one.until, one.zone)}", markup=False)
 
 
 AccountName = Annotated[str, typer.Argument(help="The account's key.")]
@@ -104,7 +110,7 @@ def _print(shown: Status) -> None:
             out.print(f"\nTo move {step.title} on:\n  {step.unblock}", soft_wrap=True)
 
 
-@command(app, show=_print_start)
+@command(app, show=print_started)
 async def start(
     services: Services,
     file_or_account: Annotated[str, typer.Argument(help="An account file, or the key of a known account.")],

@@ -285,7 +285,7 @@ async def portfolio(services: Services) -> list[AccountLine]:
         current = await contracts.latest_of_all(connection)
         waiting = await contracts.first_waiting(connection)
         others = await other_waits(connection)
-        missed = await unreached(connection)
+        missed = await unreached(connection, present())
         known = await sweep.known_ended(connection)
     still, checked = await standstill.all_ended(services, known)
     lines = [

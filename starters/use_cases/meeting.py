@@ -135,7 +135,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
         names = await accounts.names(connection, account)
         _, steps = await _steps(connection, account)
         said = await minutes.shown(connection, handle.id, steps, reader)
-        missed = await unreached(connection, account)
+        missed = await unreached(connection, present(), account)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     if ended is not None and ended.became == "closed" and await standstill.ended_now(services, handle.id) is not None:
         ended = ended.model_copy(update={"became": "ended"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
@@ -23,10 +24,11 @@ from rapport.mail.context import AccountContext
 from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel
 from rapport.model.ids import onboarding_id, task_id
+from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
 from rapport.playbooks import load
-from rapport.rules import audience, onboarding
+from rapport.rules import attention, audience, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
@@ -61,12 +63,25 @@ class StartRequest(InputModel):
     at: StepName | None = None
 
 
+class NotAtWork(WireModel):
+    """A contact who doesn't work at this moment: emails that need not go at once wait until then, in their zone."""
+
+    name: str
+    until: Instant
+    zone: str
+
+
 class Started(WireModel):
-    """An onboarding that runs; `created` says whether this very request started it."""
+    """An onboarding that runs; `created` says whether this very request started it.
+
+    Attributes:
+        waits: For whose working hours its emails wait.
+    """
 
     workflow_id: str
     run_id: str
     created: bool
+    waits: tuple[NotAtWork, ...] = ()
 
 
 class MilestoneShown(WireModel):
@@ -227,7 +242,17 @@ async def _start(
             kind=Refused.UNREACHABLE,
         ) from None
     assert handle.first_execution_run_id is not None
-    return Started(workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True)
+    waits = () if services.settings.quiet_hours == "ignore" else _not_at_work(company, now)
+    return Started(workflow_id=workflow_id, run_id=handle.first_execution_run_id, created=True, waits=waits)
+
+
+def _not_at_work(company: AccountContext, now: datetime) -> tuple[NotAtWork, ...]:
+    found = []
+    for one in company.contacts.values():
+        then = attention.earliest(now, one.schedule, Weight.NEEDED).at
+        if then is not None and then > now:
+            found.append(NotAtWork(name=one.name, until=then, zone=one.schedule.zone))
+    return tuple(found)
 
 
 async def _already_started(services: Services, account: str, contract: WrittenContract) -> Started:
@@ -317,7 +342,7 @@ async def status(services: Services, account: str) -> Status:
         await accounts.account(connection, account)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
-        missed = await unreached(connection, account)
+        missed = await unreached(connection, present(), account)
         known = await sweep.standing_still(connection)
         mails = await written(connection, contract.id) if contract else {}
     if contract is None:

@@ -16,11 +16,16 @@ from temporalio.client import Client
 from rapport.model.account import WEEKDAYS, AccountFile, WorkingHours
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState
+from rapport.model.relay import VARIABLES, FaultKind
+from rapport.rules.attention import told_in
+from rapport.storage import relay
+from starters.cli.onboarding import print_started
 from starters.http.app import create_app
-from starters.use_cases import message, onboarding, token
+from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, token
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
 from tests.conftest import CHAMPION, TAM, Installation, account, installation, until
+from tests.stack.test_sweep import sweep
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -97,6 +102,61 @@ async def test_a_draft_says_when_it_would_go_and_what_is_put_off_until_when(quie
         assert luca["reason"] == "outside their working time"
         assert "whatever the hour" not in (await reader.get("/mail")).text
     assert quiet.mails() == []
+
+
+async def test_what_is_put_off_is_told_where_it_is_waited_for(
+    quiet: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The start says whose working hours its emails wait for; portfolio, status and meeting name no other cause."""
+    file = resting("auto")
+    key = file.account.key
+    started = await onboarding.start(quiet.services, StartRequest(file=file))
+    assert {one.name for one in started.waits} == {contact.name for contact in file.contacts}
+    print_started(started)
+    printed = " ".join(capsys.readouterr().out.split())
+    luca = next(one for one in started.waits if one.name == "Luca Bianchi")
+    begins = told_in(luca.until, luca.zone)
+    assert f"Luca Bianchi: {begins}" in printed
+    await lines(quiet, key, MessageState.READY)
+
+    async def waits() -> bool:
+        (line,) = [one for one in await accounts.portfolio(quiet.services) if one.account == key]
+        return line.waiting_for is not None
+
+    await until(waits, "the kickoff to wait")
+
+    async def say_so() -> None:
+        (line,) = [one for one in await accounts.portfolio(quiet.services) if one.account == key]
+        step = next(one for one in (await onboarding.status(quiet.services, key)).milestones if one.step == "kickoff")
+        meeting = await meetings.show(quiet.services, key, "kickoff")
+        for text in (line.waiting_for, step.waiting_for, meeting.waiting_for):
+            assert text is not None
+            assert f"because it waits for their working hours, which begin {begins}: " in text
+            assert "mail server" not in text
+
+    await say_so()
+    async with quiet.services.store.writing() as connection:
+        now = datetime.now(UTC)
+        await relay.meet_fault(connection, FaultKind.PASSWORD, 535, now, VARIABLES)
+    await say_so()
+
+
+async def test_what_was_put_off_goes_once_working_hours_are_no_longer_kept(dev_server: Client, tmp_path: Path) -> None:
+    """Four welcomes wait for a morning; with RAPPORT_QUIET_HOURS=ignore the next sweep has each go, once."""
+    queue = new_id("queue")
+    file = resting("auto")
+    key = file.account.key
+    async with installation(dev_server, tmp_path, queue, quiet_hours="keep") as before:
+        await onboarding.start(before.services, StartRequest(file=file))
+        await lines(before, key, MessageState.READY)
+        assert (await sweep(before)).mails == 0
+    async with installation(dev_server, tmp_path, queue) as after:
+        assert (await sweep(after)).mails == 4
+        await lines(after, key, MessageState.SENT)
+        assert sorted(str(mail["To"]) for mail in after.mails()) == sorted(
+            f"{one.name} <{one.email}>" for one in file.contacts
+        )
+        assert (await sweep(after)).mails == 0
 
 
 async def test_the_page_of_caught_mail_says_that_hours_are_ignored(here: Installation) -> None:

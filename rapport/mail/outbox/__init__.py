@@ -54,6 +54,7 @@ from rapport.mail.outbox.strays import (
     count_unresolved,
     deferrals,
     late,
+    release,
     standings,
     unresolved,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "outcomes",
     "raw",
     "readdress",
+    "release",
     "release_lease",
     "set_aside",
     "settle_by_hand",

@@ -7,13 +7,13 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select, update
 
 from rapport.mail.outbox.record import MESSAGES, PAUSED, Message, free
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import UNDELIVERED_STEP, UNWRITTEN_STEP
 from rapport.model.message import NOT_DELIVERED, UNDER_WAY, MessageState
-from rapport.rules.attention import LONGEST_PUT_OFF
+from rapport.rules.attention import LONGEST_PUT_OFF, OUTSIDE
 from rapport.rules.pace import LONGEST_WAIT, SKEW
 from rapport.storage.database import Connection
 from rapport.storage.relay import last_turn, taken_since
@@ -50,6 +50,19 @@ async def late(connection: Connection, before: datetime, now: datetime, limit: i
         type_=UtcInstant,
     )
     return await _oldest(connection, and_(MessageRow.state.in_(UNDER_WAY), moment < before, not_(PAUSED)), limit)
+
+
+async def release(connection: Connection, now: datetime, limit: int) -> list[Message]:
+    """Have go what was put off for its reader's working time, the oldest first; give it, and not what a pause holds."""
+    put_off = and_(
+        MessageRow.state == MessageState.READY, MessageRow.reason == OUTSIDE, MessageRow.not_before > now, not_(PAUSED)
+    )
+    found = await _oldest(connection, put_off, limit)
+    keys = [one.key for one in found]
+    await connection.execute(
+        update(MessageRow).where(MessageRow.key.in_(keys), put_off).values(not_before=now, reason=None)
+    )
+    return found
 
 
 async def unresolved(connection: Connection, limit: int | None = None) -> list[Message]:
