@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities import unknown
 from activities.clock import asked_at, now
 from activities.delivery import Delivery, Policy
 from activities.writing import (
@@ -287,6 +288,7 @@ class Messages:
             if occasion.tech_review is not None:
                 quoted = (*quoted, *occasion.tech_review.submissions())
             said = await words(connection, quoted) if quoted else {}
+            said = await unknown.with_others(connection, occasion, said)
             known = await known_of(connection, occasion, present)
             letters = [
                 letter

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from activities import unknown
 from rapport.mail import deferral, outbox
 from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
@@ -108,8 +109,11 @@ async def _verdict(
 ) -> MailVerdict:
     """What is to become of one mail, given what is planned for each reader."""
     reader = row.letter.reader
-    if row.state is not MessageState.READY or reader is None:
+    if row.state is not MessageState.READY:
         return MailVerdict(present)
+    if reader is None:
+        occasion = row.letter.occasion
+        return await unknown.told_already(connection, occasion, row.values["person"], present) or MailVerdict(present)
 
     def decide(*, may_join: bool) -> MailVerdict:
         return attention.decide(

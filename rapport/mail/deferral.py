@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, case, func, or_, select, update
 
 from rapport.mail.outbox import DRAFTS, MESSAGES, UNRENDERED, Draft, Message, dropped
-from rapport.model.message import MessageRequest, MessageState, Weight
+from rapport.model.message import UNDER_WAY, MessageRequest, MessageState, Weight
 from rapport.rules.attention import Planned
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, UtcInstant
@@ -67,6 +67,26 @@ async def until(connection: Connection, key: str, instant: datetime, reason: str
         update(MessageRow).where(MessageRow.key == key, *UNRENDERED).values(not_before=instant, reason=reason)
     )
     return changed.rowcount == 1
+
+
+async def told_by(connection: Connection, occasion: MessageRequest, person: str, since: datetime) -> str | None:
+    """The mail of the same kind about another step of the same kind that a person got since an instant; its key."""
+    kind = occasion.step.rpartition(".")[2]
+    found: str | None = await connection.scalar(
+        select(MessageRow.key)
+        .where(
+            MessageRow.account == occasion.account,
+            MessageRow.person == person,
+            MessageRow.email == occasion.email,
+            MessageRow.step.endswith(f".{kind}"),
+            MessageRow.workflow_id != occasion.workflow_id,
+            MessageRow.created_at >= since,
+            MessageRow.state.in_([*UNDER_WAY, MessageState.SENT]),
+        )
+        .order_by(MessageRow.created_at)
+        .limit(1)
+    )
+    return found
 
 
 async def drop(connection: Connection, keys: Sequence[str], reason: str, now: datetime) -> list[Message]:

@@ -30,7 +30,7 @@ from starters.cli.common import (
 )
 from starters.services import LATER, LISTED, Actor, Services
 from starters.use_cases import task as tasks
-from starters.views.task import Inbox, TaskLine, TaskShown, others_there
+from starters.views.task import Inbox, TaskLine, TaskShown, others_there, together
 
 app = typer.Typer(help="Human tasks: what waits for a decision, and deciding it.", no_args_is_help=True)
 
@@ -120,13 +120,19 @@ def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
     # Whoever answers copies the task; titles break, it does not.
     rows.columns[0].width = max(len(line.task.removeprefix("task/")) for line in lines)
     rows.columns[2].no_wrap = True
-    for line in lines:
+    for alike in together(lines):
+        line, count = alike[0], len(alike)
         due = f"[red]{when(line.deadline)}[/red]" if line.overdue else when(line.deadline)
         span = f"since {when(line.since)}\ndue {due}"
         options = PHASES.get(line.phase) or ", ".join(option.id for option in line.options) or "ends automatically"
         instead = f", for {line.on_behalf_of}" if line.on_behalf_of else ""
         second = options + instead if mine else ", ".join(line.assignees) or "nobody"
-        what = f"{escape(line.title)}\n[dim]{line.task.removeprefix('task/')}[/dim]"
+        title = line.title if count == 1 else f"{line.matter} ({count} tasks)"
+        named = [
+            f"[dim]{one.task.removeprefix('task/')}[/dim]{f' {one.concerns}' if count > 1 and one.concerns else ''}"
+            for one in alike
+        ]
+        what = "\n".join([escape(title), *named])
         rows.add_row(what, second, span)
     out.print(rows)
     # Not every task that waits takes a decision yet; its own page says what it takes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,7 @@ class TaskLine(WireModel):
         since: When it was opened.
         on_behalf_of: For whom the reader decides, if it is not for themself.
         why: Why it came to the reader, if it was not theirs from the beginning.
+        concerns: The name of the contact whom it concerns, if it concerns just one.
     """
 
     task: str
@@ -60,7 +61,36 @@ class TaskLine(WireModel):
     since: Instant
     on_behalf_of: str | None
     why: str | None
+    concerns: str | None
     overdue: bool
+
+    @property
+    def matter(self) -> str:
+        """The title, without whom it concerns."""
+        return self.title.removesuffix(f" ({self.concerns})")
+
+    def is_like(self, other: TaskLine) -> bool:
+        """Whether two were opened in the same moment and differ in nothing but whom they concern."""
+        mine, others = (
+            (one.account, one.step, one.question, one.phase, one.assignees, one.on_behalf_of) for one in (self, other)
+        )
+        return mine == others and abs(self.since - other.since) < SAME_MOMENT
+
+
+SAME_MOMENT: Final = timedelta(minutes=1)
+"""Within how much time alike tasks were opened that stand together in an inbox."""
+
+
+def together(lines: Iterable[TaskLine]) -> list[list[TaskLine]]:
+    """Lines with those that are alike together, in the place of the first of them."""
+    found: list[list[TaskLine]] = []
+    for line in lines:
+        alike = next((some for some in found if some[0].is_like(line)), None)
+        if alike is None:
+            found.append([line])
+        else:
+            alike.append(line)
+    return found
 
 
 class Inbox(WireModel):
@@ -241,6 +271,7 @@ def line_of(task: Task, known: Mapping[str, Person], now: datetime, reader: Pers
         "since": task.opened,
         "on_behalf_of": known[held.on_behalf_of].email if held and held.on_behalf_of else None,
         "why": held.reason if held else None,
+        "concerns": task.about_name,
         "overdue": task.is_overdue(now),
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from email.parser import BytesParser
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from rapport.model.ids import new_id, undelivered_id
 from rapport.model.message import MessageState, Resolution
 from rapport.model.operation import Control, ControlKind
 from starters.cli.account import print_edited
+from starters.cli.task import _print_inbox
 from starters.services import Actor, present
 from starters.use_cases import (
     account as accounts,
@@ -31,7 +34,7 @@ from starters.use_cases import (
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.succession import Departure
-from starters.views.task import TaskLine
+from starters.views.task import TaskLine, together
 from tests.conftest import (
     BUSINESS,
     CHAMPION,
@@ -88,6 +91,13 @@ async def asked(here: Installation, count: int = 1) -> list[TaskLine]:
 
     found: list[TaskLine] = await until(there, "the TAM to be asked")
     return found
+
+
+def decoded(raw: bytes) -> str:
+    """A mail's text."""
+    part = BytesParser(policy=default).parsebytes(raw).get_body(("plain",))
+    assert part is not None
+    return " ".join(str(part.get_content()).split())
 
 
 async def is_over(here: Installation, message: str) -> None:
@@ -192,6 +202,50 @@ async def test_an_email_of_which_nobody_knows_is_confirmed_or_sent_again(dev_ser
         assert [mail.answer[:3] for mail in relay.received if mail.recipient == arrived.to] == [DROP[:3]]
         first, second = (mail.raw for mail in relay.received if mail.recipient == lost.to)
         assert first == second
+
+
+async def test_what_one_crash_leaves_unknown_is_told_once(
+    dev_server: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four welcomes of which nobody knows: one email lists all, the inbox shows them together, each ends by itself."""
+
+    def drop_all(relay: ScriptedRelay) -> None:
+        relay.then("body", DROP, DROP, DROP, DROP)
+
+    async with welcomed(dev_server, tmp_path, drop_all) as (here, relay, key):
+        lines = await asked(here, 4)
+        unknown = await messages.listed(here.services, key, MessageState.UNKNOWN)
+        assert len(unknown) == len({line.task for line in lines}) == 4
+
+        async def told() -> list[MessageState] | None:
+            to_tam = [one for one in await messages.listed(here.services, key) if ".undelivered" in one.step]
+            return sorted(one.state for one in to_tam) if len(to_tam) == 4 else None
+
+        async def all_told() -> bool:
+            return await told() == sorted([MessageState.SENT, *[MessageState.SUPPRESSED] * 3])
+
+        await until(all_told, "the TAM to be told")
+        (mail,) = relay.to(TAM.email)
+        text = decoded(mail.raw)
+        assert all(one.to in text for one in unknown)
+        assert "Each is a task of its own in your inbox" in text
+
+        inbox = await task.inbox(here.services, TAM)
+        assert len(together(inbox.mine)) == len(inbox.mine) - 3
+        _print_inbox(inbox)
+        printed = capsys.readouterr().out
+        assert "(4 tasks)" in " ".join(printed.split())
+        assert all(line.task.removeprefix("task/") in printed for line in lines)
+        assert {"Luca Bianchi", "Mara Osei"} < {line.concerns for line in lines}
+
+        first, *rest = unknown
+        assert (await undelivered.resolve(here.services, first.key, Resolution.SENT, TAM)).accepted
+        await in_state(here, key, first.to, MessageState.SENT)
+        await is_over(here, first.key)
+        assert len(await asked(here, 3)) == 3
+        for one in rest:
+            assert (await undelivered.resolve(here.services, one.key, Resolution.RESEND, TAM)).accepted
+            await in_state(here, key, one.to, MessageState.SENT)
 
 
 async def test_whoever_was_told_another_way_gets_no_email(dev_server: Client, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from starters.services import LATER, Services, present
 from starters.use_cases import message, task
 from starters.use_cases.support_case import CaseDone
 from starters.views.standstill import is_stale
+from starters.views.task import together
 from worker import mail_settings
 
 
@@ -426,6 +427,7 @@ def _environment() -> Environment:
         in_utc=in_utc,
         near=near,
         stale=is_stale,
+        together=together,
         span=span,
         role=role,
         listing=listing,

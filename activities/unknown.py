@@ -1,0 +1,64 @@
+"""Emails of which nobody can tell whether they arrived: what one mail to whoever takes care of them tells of."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Final
+
+from rapport.mail import deferral, outbox
+from rapport.model.ids import UNDELIVERED_STEP, case_id, undelivered_task
+from rapport.model.message import MessageRequest, MessageState
+from rapport.model.task import MEMBER_PREFIX
+from rapport.rules.attention import MailVerdict
+from rapport.storage.database import Connection
+
+TOGETHER: Final = timedelta(minutes=10)
+"""For how long a mail about some of them speaks for those that it lists."""
+
+_CASES: Final = case_id("")
+
+
+async def _told_of(connection: Connection, occasion: MessageRequest) -> list[outbox.Message]:
+    """The emails that the mail about a to-do for one of them tells of: that one first, then the others of the account.
+
+    Those of a case are its owner's to take care of, and those to a member somebody else's than the TAM's.
+    """
+    if occasion.account is None or not occasion.step.endswith(f".{UNDELIVERED_STEP}"):
+        return []
+    unknown = [
+        one
+        for one in await outbox.messages(connection, occasion.account, MessageState.UNKNOWN)
+        if one.is_open and not one.person.startswith(MEMBER_PREFIX)
+    ]
+    digest = occasion.workflow_id.rpartition("/")[2]
+    mine = [one for one in unknown if undelivered_task(occasion.account, one.key, 1).endswith(f"/{digest}")]
+    return [*mine, *(one for one in unknown if one not in mine and _cares(one) == _cares(mine[0]))] if mine else []
+
+
+def _cares(message: outbox.Message) -> str:
+    return message.workflow_id if message.workflow_id.startswith(_CASES) else ""
+
+
+async def with_others(connection: Connection, occasion: MessageRequest, said: dict[str, str]) -> dict[str, str]:
+    """What was said of a to-do, with the others of its kind beside it: a crash leaves several at a time."""
+    request = occasion.task.request if occasion.task is not None else None
+    others = (await _told_of(connection, occasion))[1:] if request in said else []
+    if not others:
+        return said
+    assert request is not None
+    listed = "; ".join(f"{one.subject}, to {one.address}" for one in others)
+    words = json.loads(said[request]) | {"also unknown": f"{listed}. Each is a task of its own in your inbox"}
+    return said | {request: json.dumps(words, ensure_ascii=False)}
+
+
+async def told_already(
+    connection: Connection, occasion: MessageRequest, person: str, present: datetime
+) -> MailVerdict | None:
+    """That a mail is a part of one that its reader got a moment ago, and that lists the same email."""
+    found = await _told_of(connection, occasion)
+    if not found:
+        return None
+    since = max(found[0].settled_at or present, present - TOGETHER)
+    host = await deferral.told_by(connection, occasion, person, since)
+    return None if host is None else MailVerdict(None, "another mail tells of it", joins=host)
