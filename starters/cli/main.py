@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError, NoSuchOption, UsageError
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -73,13 +76,28 @@ COMMANDS: Final[Mapping[str, Entry]] = {
 
 
 class CommandsOnCall(TyperGroup):
-    """The commands by name. To list them takes none of them; to call one takes that one alone."""
+    """The commands by name. To list them takes none of them; to call one takes that one alone.
+
+    What is typed wrong is told as every other refusal, whichever command it is in, and ends with the same exit code.
+    """
 
     def __init__(self, **attributes: Any) -> None:
         """All there are, as their entries tell them."""
         super().__init__(**attributes)
         self.commands = {name: TyperCommand(name, help=entry.summary) for name, entry in COMMANDS.items()}
         self._listing = False
+        self._as_json = False
+
+    def make_context(self, info_name: Any, args: list[str], *parents: Any, **extra: Any) -> Any:
+        """Read the options that stand before the command's name."""
+        self._as_json = "--json" in args
+        with _told(as_json=self._as_json):
+            return super().make_context(info_name, args, *parents, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the command's own options and arguments, and do it."""
+        with _told(as_json=self._as_json):
+            return super().invoke(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command itself, or where they are listed its entry."""
@@ -96,6 +114,35 @@ class CommandsOnCall(TyperGroup):
         """Completion of a command's name, from the entries."""
         self._listing = True
         return super().shell_complete(ctx, incomplete)
+
+
+@contextmanager
+def _told(*, as_json: bool) -> Iterator[None]:
+    """Tell what cannot be understood of a command line, and where to look it up."""
+    try:
+        yield
+    except UsageError as error:
+        if isinstance(error, NoArgsIsHelpError):
+            raise
+        # What it takes to tell a refusal is not needed otherwise.
+        from rapport.model.base import UserError
+        from starters.cli.common import fail
+
+        command = error.ctx.command_path if error.ctx is not None else "rapport"
+        if isinstance(error, NoSuchOption):
+            alike = get_close_matches(error.option_name, _options(error), 1)
+            problem, field = f"isn't an option of `{command}`", error.option_name
+        else:
+            problem, _, hint = error.format_message().rstrip(".?").partition(". Did you mean ")
+            alike, field = ([hint.strip("'\"")] if hint else []), ""
+            problem = f"{problem[:1].lower()}{problem[1:]}"
+        fix = f"did you mean {alike[0]}? `{command} -h` lists all" if alike else f"see `{command} -h`"
+        raise fail(UserError(problem, field=field, fix=fix), as_json=as_json) from None
+
+
+def _options(error: NoSuchOption) -> list[str]:
+    params = error.ctx.command.get_params(error.ctx) if error.ctx is not None else ()
+    return [name for one in params for name in (*one.opts, *one.secondary_opts) if name.startswith("-")]
 
 
 def loaded(name: str) -> Any:

@@ -20,6 +20,7 @@ from rapport.storage import account as accounts, minutes, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.agenda import Item, Pile
 from rapport.storage.database import Connection
+from rapport.storage.relay import relay_fault
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission, TimelineRecord
 from starters.services import Services, present
@@ -353,13 +354,14 @@ async def _alarm(services: Services, task: Task, reader: Person | None) -> TaskS
     """An alarm: it concerns the installation and no account, and nobody decides it."""
     async with services.store.reading() as connection:
         known = await people_of(connection, [task])
+        fault = await relay_fault(connection)
     return TaskShown(
         **line_of(task, known, present(), reader),
         account_name=INSTALLATION,
         kind=task.definition.task,
         quorum=task.definition.quorum,
         asks=(),
-        said={},
+        said={} if fault is None else {"to fix it": fault.fix, "to check it": TO_CHECK_MAIL},
         prefilled={},
         by_customer=False,
         about=None,
@@ -378,6 +380,9 @@ async def _alarm(services: Services, task: Task, reader: Person | None) -> TaskS
         tam="",
     )
 
+
+TO_CHECK_MAIL: Final = "`rapport doctor` signs in to the mail server, `rapport mail status` says whether email goes out"
+"""The commands that show whether a fault of the relay is mended."""
 
 INSTALLATION: Final = "Rapport"
 """What a task is about that concerns no account."""

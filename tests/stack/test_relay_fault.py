@@ -181,6 +181,9 @@ async def pages_say_so(there: Installation) -> None:
             assert "Emails aren’t going out." in page.text
             assert "refuses our user name or password (535)" in page.text
         assert "There is nothing to decide." in page.text
+        assert "What to do" in page.text
+        assert "<code>rapport doctor</code> signs in" in page.text
+        assert "RAPPORT_SMTP_URL" in page.text
         assert 'action="/tasks/relay' not in page.text
 
 
@@ -217,6 +220,9 @@ async def commands_say_so(there: Installation, relay: ScriptedRelay) -> None:
     assert "relay/mail" in (await said(there, "inbox", "--as", MANAGER))[1]
     code, output = await said(there, "task", "show", RELAY_ALARM)
     assert "There is nothing to decide." in output
+    told = " ".join(output.split())
+    for named in ("RAPPORT_SMTP_URL", "`rapport doctor` signs in", "`rapport mail status`"):
+        assert named in told
     signed_in = relay.seen["AUTH"]
     code, checks = await diagnosed(there)
     assert code == 4
