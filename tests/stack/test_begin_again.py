@@ -251,8 +251,8 @@ async def test_a_list_says_as_of_when_it_is_where_temporal_is_silent(
     assert key
 
 
-async def test_what_recurs_says_that_it_was_ended(here: Installation) -> None:
-    """A cadence or a meeting that was ended answers still as if it went on; it is not believed."""
+async def test_a_meeting_says_that_it_was_ended(here: Installation) -> None:
+    """Ended with its onboarding, it still answers as if it went on; it is not believed."""
     key, _ = await onboarded(here)
     await end(here, onboarding_id(key), meeting_id(key, "kickoff", 1))
     shown = await meeting.show(here.services, key, "kickoff")
