@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 
@@ -52,6 +52,7 @@ class AccountWorkflow:
     It adds nothing but the handlers that all of these have, and their end; what it can do, its parts do.
 
     Attributes:
+        refusals: The kinds of timeline entries that a word does not count, where they are not those of any word.
         words: What people said to it.
         messages: What it writes to people.
         timeline: What it tells the timeline.
@@ -62,6 +63,7 @@ class AccountWorkflow:
         todos: The human tasks that it waits for, by id; they stand still and go on with it.
     """
 
+    refusals: ClassVar[Mapping[type, str]] = {}
     timeline: Timeline
     projector: Projector[Any, Any]
 
@@ -107,13 +109,9 @@ class AccountWorkflow:
             case ControlKind.CLOSE:
                 self.closing = True
 
-    def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
-        """The kind of the timeline's entry that a word does not count."""
-        return "word.refused"
-
     def turn_away(self, word: Any, reason: str) -> None:
         """Tell on the timeline that a word does not count; who said it has had no answer yet."""
-        kind = "drafts.refused" if isinstance(word, Release) else self.refused_as(word)
+        kind = {Release: "drafts.refused", **self.refusals}.get(type(word), "word.refused")
         step = getattr(word, "step", None)
         self.timeline.record(kind, step=step, who=word.by, submission=word.id, about=reason)
 

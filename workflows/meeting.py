@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import Confirm, FollowUp, Gather, Planning, Propose, Reopen, ResumedWaits
+    from activities.planning import Confirm, Gather, Planning, Propose, Reopen, ResumedWaits
     from activities.projection import Projections
     from rapport.model.commands import in_name
     from rapport.model.ids import person_of, purpose_of, round_of
@@ -48,7 +48,7 @@ from workflows.options import CALENDARS, PLANNING
 from workflows.outcomes import Denied, attempted, done
 from workflows.projection import Projector
 from workflows.timeline import Timeline
-from workflows.waiting import Alarm, Todo
+from workflows.waiting import Alarm, Todo, followed_up
 from workflows.words import checks, takes
 
 MEETING_IS_OVER: Final = "the meeting is over"
@@ -65,6 +65,8 @@ HELD_BACK: Final = "the mails with the times were held back"
 @workflow.defn(name=MEETING.name)
 class Meeting(AccountWorkflow):
     """One meeting, from the first proposal of times to the report that it was held."""
+
+    refusals: ClassVar = {Vote: "vote.refused"}
 
     @workflow.init
     def __init__(self, start: MeetingStart) -> None:
@@ -416,13 +418,7 @@ class Meeting(AccountWorkflow):
 
     async def _instants(self, since: datetime, days: tuple[int, ...]) -> tuple[datetime, ...]:
         """When to follow up what the TAM is asked to do."""
-        answer = await done(
-            Planning.follow_up,
-            FollowUp(account=self.account, since=since, days=days),
-            "When is this followed up?",
-            PLANNING,
-        )
-        return answer.at
+        return await followed_up(self.account, days, "When is this followed up?", since)
 
     def _remind(self, nudge: Nudge) -> None:
         silent = quorum.unanswered(self._current, self.votes)
@@ -579,10 +575,6 @@ class Meeting(AccountWorkflow):
         return report.outcome
 
     take_report.validator(checks(_judge_report))
-
-    def refused_as(self, word: Any) -> str:
-        """The kind of the timeline's entry that a word does not count: a vote has one of its own."""
-        return "vote.refused" if isinstance(word, Vote) else super().refused_as(word)
 
     @workflow.signal(name="settle", description="Whether it is held on site is decided")
     def settle(self, venue: Venue) -> None:

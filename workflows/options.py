@@ -45,72 +45,42 @@ AT_ONCE: Final = Local(
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 
-MAIL: Final = Remote(
-    # What waits for a stopped mail or a patient relay names its own next attempt, and gives up itself.
-    start_to_close_timeout=timedelta(minutes=3),
-    heartbeat_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)),
-)
 
-CALENDARS: Final = Nature(
-    # A calendar that stays unreadable refuses by itself after some attempts, and is left out.
-    local=None,
-    remote=Remote(
-        start_to_close_timeout=timedelta(seconds=30),
-        heartbeat_timeout=None,
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(seconds=30)),
-    ),
-)
+def _queued(limit: int, *, beats: int | None = None, first: int = 1, most: int) -> Remote:
+    """The limits of an activity on the task queue, all in seconds; it is tried again without end.
 
-WEBHOOKS: Final = Nature(
-    # What other systems refuse for good, or do not take for two days, the activity itself gives up.
-    local=None,
-    remote=Remote(
-        start_to_close_timeout=timedelta(minutes=2),
-        heartbeat_timeout=timedelta(seconds=10),
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5)),
-    ),
-)
+    Args:
+        limit: How long one attempt may take.
+        beats: How long it may be silent.
+        first, most: How long the first pause between attempts is, and the longest.
+    """
+    return Remote(
+        start_to_close_timeout=timedelta(seconds=limit),
+        heartbeat_timeout=timedelta(seconds=beats) if beats is not None else None,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=first), maximum_interval=timedelta(seconds=most)),
+    )
 
-PAGING: Final = Nature(
-    # A page that does not get through gives up itself; the case's mails have long gone by then.
-    local=None,
-    remote=Remote(
-        start_to_close_timeout=timedelta(seconds=30),
-        heartbeat_timeout=None,
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=2)),
-    ),
-)
 
-PROBES: Final = Nature(
-    # Each attempt names the next one, until the relay takes mail again.
-    local=None,
-    remote=Remote(
-        start_to_close_timeout=timedelta(minutes=3),
-        heartbeat_timeout=timedelta(seconds=10),
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=5), maximum_interval=timedelta(seconds=30)),
-    ),
-)
+MAIL: Final = _queued(180, beats=10, most=300)
+"""What waits for a stopped mail or a patient relay names its own next attempt, and gives up itself."""
 
-SWEEPS: Final = Nature(
-    # It asks Temporal of each suspect. The next round waits for this one, so it has all the time that it may need.
-    local=None,
-    remote=Remote(
-        start_to_close_timeout=timedelta(minutes=10),
-        heartbeat_timeout=timedelta(seconds=20),
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
-    ),
-)
+CALENDARS: Final = Nature(local=None, remote=_queued(30, first=2, most=30))
+"""A calendar that stays unreadable refuses by itself after some attempts, and is left out."""
 
-CHILDREN: Final = Nature(
-    # Each attempt names the next one, until the workflow has ended.
-    local=None,
-    remote=Remote(
-        start_to_close_timeout=timedelta(seconds=30),
-        heartbeat_timeout=None,
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
-    ),
-)
+WEBHOOKS: Final = Nature(local=None, remote=_queued(120, beats=10, first=2, most=300))
+"""What other systems refuse for good, or do not take for two days, the activity itself gives up."""
+
+PAGING: Final = Nature(local=None, remote=_queued(30, first=2, most=120))
+"""A page that does not get through gives up itself; the case's mails have long gone by then."""
+
+PROBES: Final = Nature(local=None, remote=_queued(180, beats=10, first=5, most=30))
+"""Each attempt names the next one, until the relay takes mail again."""
+
+SWEEPS: Final = Nature(local=None, remote=_queued(600, beats=20, most=30))
+"""It asks Temporal of each suspect. The next round waits for this one, so it has all the time that it may need."""
+
+CHILDREN: Final = Nature(local=None, remote=_queued(30, most=60))
+"""Each attempt names the next one, until the workflow has ended."""
 
 _QUICK: Final = Local(
     # Long enough for a lock that somebody holds; an outage is waited out on the task queue, where it is seen.
@@ -120,11 +90,7 @@ _QUICK: Final = Local(
     ),
 )
 
-_PATIENT: Final = Remote(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=None,
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=20)),
-)
+_PATIENT: Final = _queued(30, most=20)
 
 PLANNING: Final = Nature(local=_QUICK, remote=_PATIENT)
 

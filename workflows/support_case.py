@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from temporalio import workflow
 
@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         QueuedCase,
     )
     from rapport.model.task import WITHDRAWN
+    from rapport.model.words import Unread
     from rapport.model.workflows import SUPPORT_CASE
     from rapport.rules import details, support_case
 
@@ -85,6 +86,8 @@ _TO_OWNER: Final = {
 @workflow.defn(name=SUPPORT_CASE.name)
 class SupportCase(AccountWorkflow):
     """One case, from the question to what solved it. A reopened case is a new run that goes on from its status."""
+
+    refusals: ClassVar = {CaseAct: "case.refused", Unread: "case.refused"}
 
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
@@ -335,10 +338,6 @@ class SupportCase(AccountWorkflow):
     def sees_to_mails(self) -> tuple[str, ...]:
         """Who is asked about mails that cannot be written: its owner; while nobody has it, those who lead the desk."""
         return (self.status.owner or f"role:{Role.SUPPORT_LEAD}",)
-
-    def refused_as(self, word: Any) -> str:  # noqa: ARG002 - whatever was said
-        """The kind of the timeline's entry that a word does not count: those on a case have one of their own."""
-        return "case.refused"
 
     @workflow.signal(name="assigned", description="Who has it from now on, or why nobody")
     def assigned(self, word: Assigned) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from temporalio import workflow
 
@@ -53,6 +53,8 @@ _TO_WRITERS: Final = ("task_request", "task_reminder")
 @workflow.defn(name=HUMAN_TASK.name)
 class HumanTask(AccountWorkflow):
     """One question to people, from its asking to its outcome."""
+
+    refusals: ClassVar = {Decision: "decision.refused"}
 
     @workflow.init
     def __init__(self, start: TaskStart) -> None:
@@ -264,10 +266,6 @@ class HumanTask(AccountWorkflow):
         return "answered"
 
     answer.validator(checks(_judge_answer))
-
-    def refused_as(self, word: Any) -> str:
-        """The kind of the timeline's entry that a word does not count: a decision has one of its own."""
-        return "decision.refused" if isinstance(word, Decision) else super().refused_as(word)
 
     def turn_away(self, word: Any, reason: str) -> None:
         """Tell that a word does not count, on the timeline and by mail to whoever said it."""

@@ -98,10 +98,17 @@ async def ask(
     return TaskResult(outcome=given.definition.on_timeout, at=workflow.now()) if isinstance(result, Denied) else result
 
 
+async def followed_up(
+    account: str, days: tuple[int, ...], summary: str, since: datetime | None = None
+) -> tuple[datetime, ...]:
+    """When the TAM is asked once more, and by when that is due: so many business days from an instant, or from now."""
+    question = FollowUp(account=account, since=since or workflow.now(), days=days)
+    return (await done(Planning.follow_up, question, summary, PLANNING)).at
+
+
 async def soon(account: str) -> datetime:
     """When a to-do of the TAM's is due that something hangs on: one business day from now."""
-    question = FollowUp(account=account, since=workflow.now(), days=(1,))
-    return (await done(Planning.follow_up, question, "By when is this due?", PLANNING)).at[0]
+    return (await followed_up(account, (1,), "By when is this due?"))[0]
 
 
 class TodoOwner(Protocol):

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
@@ -60,21 +59,6 @@ W = TypeVar("W", bound=WireModel)
 H = TypeVar("H", bound=Hears)
 
 
-@dataclass(frozen=True)
-class WordKind:
-    """How a workflow takes one kind of word.
-
-    Attributes:
-        kind: What comes in; its `id` is the submission's, the same however often it is said.
-        judge: Why it does not count, in words for the person; nothing if it does.
-        take: The update, without Temporal.
-    """
-
-    kind: type[WireModel]
-    judge: Callable[[Any, Any], str | None]
-    take: Callable[[Any, Any], Receipt]
-
-
 def takes(
     judge: Callable[[H, W], str | None],
 ) -> Callable[[Callable[[H, W], Receipt | str]], Callable[[H, W], Receipt]]:
@@ -96,7 +80,7 @@ def takes(
 
         take.__doc__ = effect.__doc__
         take.__annotations__ = {"word": kind, "return": Receipt}
-        take.word_kind = WordKind(kind, judge, take)  # type: ignore[attr-defined]
+        take.kind, take.judge = kind, judge  # type: ignore[attr-defined]
         return take
 
     return handler_of
@@ -120,10 +104,10 @@ def _kind(method: Callable[..., Any]) -> type[WireModel]:
     return kind
 
 
-def kinds_of(cls: type) -> dict[str, WordKind]:
-    """What may be said to a workflow, by the name of its update."""
+def handlers_of(cls: type) -> dict[str, Any]:
+    """The handlers by which a workflow takes words, by the names of their updates."""
     members = (one for base in reversed(cls.__mro__) for one in vars(base).values())
-    return {one._defn.name: one.word_kind for one in members if hasattr(one, "word_kind")}
+    return {one._defn.name: one for one in members if hasattr(one, "judge") and hasattr(one, "kind")}
 
 
 class Words:
@@ -161,7 +145,7 @@ class Words:
         Nobody has looked at it yet: one that this version does not know, or cannot read, does not count either.
         """
         async with self._at_the_door:
-            door = kinds_of(type(self._owner)).get(left.update)
+            door = handlers_of(type(self._owner)).get(left.update)
             try:
                 word = door.kind.model_validate(left.word) if door is not None else None
             except ValidationError:
@@ -173,7 +157,7 @@ class Words:
                 # A worker that dies takes the end of a workflow's task with it, not what that has put on record: people
                 # answer what the workflow is only about to ask again. A timer runs once this task is whole.
                 await workflow.sleep(ONCE_MORE, summary="Hear a word again that does not count yet")
-            door.take(self._owner, word)
+            door(self._owner, word)
 
     def _turn_away_unread(self, left: Left) -> None:
         """Refuse a word of which no more can be read than who said it; without that, nobody waits for an answer."""

@@ -122,12 +122,12 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
     (
         "vacancies",
         "Vacancies._find",
-        "await done(Planning.follow_up, question, 'When is this asked again?', PLANNING)",
+        "await followed_up(account, days, 'When is this asked again?')",
     ): SUCC,
     (
         "vacancies",
         "Vacancies._find",
-        "await wait_until(todo.owner, answer.at[0], is_over, 'Ask again who follows')",
+        "await wait_until(todo.owner, again, is_over, 'Ask again who follows')",
     ): SUCC,
     (
         "support_case",

@@ -72,3 +72,18 @@ def test_the_lint_finds_each_way_around_it(source: str) -> None:
 def test_other_errors_may_be_caught() -> None:
     """An interruption of the story's own is no outcome of the SDK's."""
     assert not faults("try:\n    x()\nexcept Interrupted:\n    pass\nraise ApplicationError('no')")
+
+
+PROJECTS = {"project", "tell_step", "tell_cadence"}
+"""The activities that write down what a workflow tells SQL of itself."""
+
+
+def test_workflows_tell_sql_of_themselves_by_the_projector_alone() -> None:
+    """Each of these activities is handed to a `Projector`, and asked for by nothing else."""
+    handed = []
+    for path in sorted(WORKFLOWS.rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            acts = [one.attr for one in call.args if isinstance(one, ast.Attribute) and one.attr in PROJECTS]
+            assert not acts or (isinstance(call.func, ast.Name) and call.func.id == "Projector"), (path, call.lineno)
+            handed += acts
+    assert len(handed) == 6

@@ -13,7 +13,7 @@ from rapport.model.words import Unread
 from tests.conftest import ROOT
 from worker import WORKFLOWS
 from workflows.base import AccountWorkflow
-from workflows.words import kinds_of
+from workflows.words import handlers_of
 
 
 def test_every_update_has_its_door() -> None:
@@ -22,8 +22,8 @@ def test_every_update_has_its_door() -> None:
     for cls in WORKFLOWS:
         if issubclass(cls, AccountWorkflow):
             named = [one for base in cls.__mro__ for one in vars(base).values() if hasattr(one, "validator")]
-            assert {one._defn.name for one in named} == set(kinds_of(cls)), cls
-            assert all(one._defn.validator.judge is one.word_kind.judge for one in named), cls
+            assert {one._defn.name for one in named} == set(handlers_of(cls)), cls
+            assert all(one._defn.validator.judge is one.judge for one in named), cls
             heard += 1
     assert heard >= 6
 
@@ -40,7 +40,7 @@ def test_of_whatever_is_said_can_be_read_who_said_it() -> None:
     """Also of a word that is unreadable otherwise: each kind of word has the two fields by which it is answered."""
     for cls in WORKFLOWS:
         if issubclass(cls, AccountWorkflow):
-            for door in kinds_of(cls).values():
+            for door in handlers_of(cls).values():
                 word: dict[str, object] = {"by": "m_1"}
                 if door.kind in (Vote, ReviewEdit):
                     word = {"voter": "c_1"} if door.kind is Vote else {"round": word}

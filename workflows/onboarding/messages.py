@@ -9,7 +9,6 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import FollowUp, Planning
     from rapport.model.commands import in_name
     from rapport.model.ids import step_of
     from rapport.model.message import MessageRequest, MessageState, Purpose
@@ -20,8 +19,8 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.onboarding.state import OnboardingState
 from workflows.onboarding.vacancies import Vacancies
-from workflows.options import PLANNING
-from workflows.outcomes import REFUSED, Denied, done
+from workflows.outcomes import REFUSED, Denied
+from workflows.waiting import followed_up
 
 UNWRITTEN: Final = Denied(REFUSED, "a mail cannot be written")
 
@@ -115,9 +114,7 @@ class StepMails:
         if known:
             return known[0]
         # Some of them were written by an attempt that nobody heard of.
-        question = FollowUp(account=self.state.start.account, since=workflow.now(), days=INSISTING)
-        answer = await done(Planning.follow_up, question, "When is this followed up?", PLANNING)
-        insist, due = answer.at
+        insist, due = await followed_up(self.state.start.account, INSISTING, "When is this followed up?")
         return insist, due
 
     def keep_waiting(self, name: str, wait: Wait | None) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.planning import FollowUp, Planning, VacanciesAsked
+    from activities.planning import Planning, VacanciesAsked
     from rapport.model.projection import Wait
     from rapport.rules import audience, onboarding
     from rapport.rules.todo_template import NAME_A_SUCCESSOR, TODO_DAYS
@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.onboarding.state import OnboardingState
 from workflows.options import PLANNING
 from workflows.outcomes import done
-from workflows.waiting import wait_until
+from workflows.waiting import followed_up, wait_until
 
 
 class Vacancies:
@@ -71,11 +71,11 @@ class Vacancies:
             todo = self.state.todo(NAME_A_SUCCESSOR, "people", self.hold.unblock if self.hold else None, title)
             await todo.put(is_over)
             if not is_over():
-                question = FollowUp(account=self.state.start.account, since=workflow.now(), days=TODO_DAYS[1:])
-                answer = await done(Planning.follow_up, question, "When is this asked again?", PLANNING)
-                self.hold = self._wait(answer.at[0])
+                account, days = self.state.start.account, TODO_DAYS[1:]
+                again, *_ = await followed_up(account, days, "When is this asked again?")
+                self.hold = self._wait(again)
                 self.state.show_anew(sorted(onboarding.held(self.state.progress, self.vacant)))
-                await wait_until(todo.owner, answer.at[0], is_over, "Ask again who follows")
+                await wait_until(todo.owner, again, is_over, "Ask again who follows")
 
     def _wait(self, until: datetime) -> Wait | None:
         return audience.wait_for_successor(self.state.start.account, self.vacant, until) if self.vacant else None
