@@ -188,6 +188,7 @@ async def _of_either(services: Services, account: str, asked: Awaitable[Receipt]
         also = await hand_over(services, cadence, Cadence.operate, operation, f"cadence of {account}")
         receipt = also if receipt is None or receipt.outcome == operations.UNCHANGED else receipt
     if receipt is None:
+        await revivals.refuse_where_forgotten(services, account)
         raise UserError(
             f'no onboarding of "{account}" runs, and nothing recurs for it',
             field="account",

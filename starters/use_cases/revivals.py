@@ -11,7 +11,9 @@ from rapport.model.ids import ended_outside_id
 from rapport.model.meeting import Receipt
 from rapport.model.sweep import BeginAgain, Gone, StandstillResult
 from rapport.model.workflows import ENDED_OUTSIDE
+from rapport.rules.onboarding import StepState
 from rapport.rules.todo_template import AGAIN
+from rapport.storage import contract as contracts
 from rapport.storage.timeline import Submission
 from starters.services import LATER, Services, answered, present
 from workflows.outcomes import ACCOUNT
@@ -68,6 +70,27 @@ async def begin_again(services: Services, gone: Gone, said: Submission) -> Recei
             kind=Refused.CONFLICT,
         )
     return Receipt(accepted=True, outcome=BEGUN_AGAIN)
+
+
+async def refuse_where_forgotten(services: Services, account: str) -> None:
+    """Tell how an onboarding continues that SQL shows as open and Temporal no longer knows.
+
+    Raises:
+        UserError: It is so.
+    """
+    async with services.store.reading() as connection:
+        contract = await contracts.latest(connection, account)
+        known = await contracts.milestones(connection, contract.id) if contract is not None else []
+    if contract is None or contract.run_id is None or contract.ended_at is not None:
+        return
+    at = next((one.step for one in known if not StepState(one.state).ended), "STEP")
+    raise UserError(
+        f'Temporal no longer has the history of the onboarding of "{account}", so it can\'t begin again',
+        field="account",
+        fix=f"give its file a [contract] with a new id, then run `rapport onboarding start FILE --at {at}`. "
+        f"No email goes out for the steps before {at}; that step and those after it are done from their beginning",
+        kind=Refused.NOT_FOUND,
+    )
 
 
 def gone_of(account: str, subject: str, workflow_id: str, assign: str) -> Gone:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from temporalio import workflow
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
@@ -733,3 +735,33 @@ async def test_the_desk_goes_on_by_itself(
     assert (found.verdict, "sweep" in found.fix) == (CheckVerdict.TROUBLE, True)
     await sweep(here)
     await runs(here, desk_id(DESK))
+
+
+async def test_what_temporal_has_forgotten_is_started_at_the_step_that_it_had_reached(here: Installation) -> None:
+    """After retention, resume says which command starts the rest, and that command does so."""
+    key, file = await onboarded(here)
+    kickoff = meeting_id(key, "kickoff", 1)
+    await end(here, onboarding_id(key), kickoff)
+    for id_ in (onboarding_id(key), kickoff):
+        await here.client.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(
+                namespace=here.client.namespace, workflow_execution=WorkflowExecution(workflow_id=id_)
+            )
+        )
+
+    async def forgotten() -> bool:
+        try:
+            await here.client.get_workflow_handle(onboarding_id(key)).describe()
+        except RPCError as error:
+            return error.status is RPCStatusCode.NOT_FOUND
+        return False
+
+    await until(forgotten, "Temporal to forget it")
+    with pytest.raises(UserError, match="no longer has the history") as caught:
+        await operation.operate(here.services, key, Operate.RESUME, WHY, TAM)
+    fix = caught.value.fix or ""
+    assert "`rapport onboarding start FILE --at kickoff`" in fix
+    assert file.contract is not None
+    anew = file.model_copy(update={"contract": file.contract.model_copy(update={"id": new_id("C")})})
+    assert (await onboarding.start(here.services, StartRequest(file=anew, at="kickoff"))).created
+    await runs(here, onboarding_id(key), kickoff)
