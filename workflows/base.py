@@ -183,7 +183,8 @@ class AccountWorkflow:
         there is nothing to wait for. Temporal itself takes back an end that meets a word which is not handed over yet.
 
         Args:
-            result: As for `all_posted`.
+            result: What came of this workflow, if one above waits for it. That one hears it at once where mails have to
+                wait, for the relay or for their readers' working time: a last mail of a step never holds up the next.
             goes_on: Whether it does not end after all.
 
         Returns:
@@ -191,29 +192,18 @@ class AccountWorkflow:
         """
         while not goes_on():
             await self.messages.carry_out_releases()
-            await self.all_posted(result, goes_on=goes_on)
+            # What was put off and makes no sense any more is dropped.
+            await self.messages.weed_out()
+            await workflow.wait_condition(lambda: not self.is_busy or self.messages.have_to_wait or goes_on())
+            if self.is_busy and result is not None and not self._end_is_said:
+                self._end_is_said = True
+                await say_the_end(result)
+            await workflow.wait_condition(lambda: not self.is_busy or goes_on())
             await self.write_down()
             await workflow.wait_condition(workflow.all_handlers_finished)
             if not self.is_busy and not self.has_news:
                 return not goes_on()
         return False
-
-    async def all_posted(self, result: object = None, *, goes_on: Callable[[], bool] = never) -> None:
-        """Wait until no mail is under way or put off, and nothing else beside the story.
-
-        What was put off and makes no sense any more is dropped.
-
-        Args:
-            result: What came of this workflow, if one above waits for it. That one hears it at once where mails have to
-                wait, for the relay or for their readers' working time: a last mail of a step never holds up the next.
-            goes_on: Whether there is no end to be waited for any more.
-        """
-        await self.messages.weed_out()
-        await workflow.wait_condition(lambda: not self.is_busy or self.messages.have_to_wait or goes_on())
-        if self.is_busy and result is not None and not self._end_is_said:
-            self._end_is_said = True
-            await say_the_end(result)
-        await workflow.wait_condition(lambda: not self.is_busy or goes_on())
 
 
 class WorkflowMessages:

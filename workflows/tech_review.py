@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import task_id
     from rapport.model.message import MessageRequest, Purpose
     from rapport.model.projection import Wait
-    from rapport.model.task import Decision, TaskDefinition, TaskResult, TaskStart
+    from rapport.model.task import TaskDefinition, TaskResult, TaskStart
     from rapport.model.tech_review import (
         WITHDRAWN,
         ReviewEdit,
@@ -159,9 +159,10 @@ class TechReview(AccountWorkflow):
             deadline = await self._enter(ReviewPhase.RECOMMENDATION)
             definition = tech_review.recommendation(self.round.ask, engineering_answered=self._engineering_answered())
             self._wait_for_task("recommendation", definition, "the recommendation of the VP of CE", deadline)
-            result = await self._put("recommendation", f"{self.ref}: recommendation", definition, deadline=deadline)
-            self._remember_all("recommendation", result, seat="ce_vp")
-            self._stop_if_interrupted()
+            title = f"{self.ref}: recommendation"
+            result = await self._heard(
+                "recommendation", "recommendation", title, definition, seat="ce_vp", deadline=deadline
+            )
             if any(option.id == result.outcome for option in definition.options):
                 self._tell("tech_review.recommended", who=result.by, about=result.outcome, submission=result.submission)
                 return result.outcome
@@ -196,11 +197,10 @@ class TechReview(AccountWorkflow):
         """Whether the VP Engineering gives engineering's time; nobody else can."""
         deadline = await self._enter(ReviewPhase.LEADERSHIP)
         self._wait_for_task("commitment", tech_review.COMMITMENT, "the VP Engineering's commitment", deadline)
-        result = await self._put(
-            "commitment", f"{self.ref}: commitment of engineering", tech_review.COMMITMENT, deadline=deadline
+        title = f"{self.ref}: commitment of engineering"
+        result = await self._heard(
+            "commitment", "commitment", title, tech_review.COMMITMENT, seat="vp_engineering", deadline=deadline
         )
-        self._remember_all("commitment", result, seat="vp_engineering")
-        self._stop_if_interrupted()
         return result.outcome == tech_review.YES
 
     async def hear_leadership(self) -> ReviewVerdict:
@@ -211,9 +211,7 @@ class TechReview(AccountWorkflow):
             deadline = await self._enter(ReviewPhase.LEADERSHIP)
             definition = tech_review.panel(self.round.ask, tech_review.still_silent(seats, votes))
             self._wait_for_task("leadership", definition, "leadership's decision", deadline)
-            result = await self._put("leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
-            self._remember_all("vote", result)
-            self._stop_if_interrupted()
+            result = await self._heard("vote", "leadership", f"{self.ref}: yes or no", definition, deadline=deadline)
             if not heard and result.seats:
                 seats = result.seats
             heard = tech_review.one_vote_each(heard, result.filled, result.votes)
@@ -234,7 +232,8 @@ class TechReview(AccountWorkflow):
                 what="the message to the customer",
                 unblock=in_name(f"rapport task request {id_} {words}"),
             )
-            written = await self._put(
+            written = await self._heard(
+                "approval",
                 "message",
                 f"{self.ref}: message to the customer",
                 definition,
@@ -242,29 +241,24 @@ class TechReview(AccountWorkflow):
                 asker=self.round.by,
                 asks_as="ce",
                 mails=MAILS | {"task_request": "review_write"},
+                seat="ce_vp",
             )
-            self._remember_all("approval", written, seat="ce_vp")
-            self._stop_if_interrupted()
             if written.outcome != "approve" or written.request is None:
                 self._tell("tech_review.silent", about="message")
                 continue
             self.message = written.request
             self._wait_for_task("reading", tech_review.READING, "support, to read the message")
-            reading = await self._put(
-                "reading", f"{self.ref}: read before it goes", tech_review.READING, request=written.request
-            )
-            self._remember_all("reading", reading, seat="support")
-            self._stop_if_interrupted()
+            reading = await self._have_it_read(written.request)
             while reading.outcome not in ("read", "object"):
                 self._tell("tech_review.silent", about="support")
-                reading = await self._put(
-                    "reading", f"{self.ref}: read before it goes", tech_review.READING, request=written.request
-                )
-                self._remember_all("reading", reading, seat="support")
-                self._stop_if_interrupted()
+                reading = await self._have_it_read(written.request)
             # What is promised beside the words is on record before anybody reads them; else they are written again.
             read = reading.outcome == "read" and await self._settle(written.request)
             self._stop_if_interrupted()
+
+    async def _have_it_read(self, message: str) -> TaskResult:
+        title = f"{self.ref}: read before it goes"
+        return await self._heard("reading", "reading", title, tech_review.READING, seat="support", request=message)
 
     async def hear_the_customer(self) -> None:
         """Send it, and note that they have read it; their silence is told to the TAM, and changes nothing."""
@@ -276,7 +270,8 @@ class TechReview(AccountWorkflow):
         workflow.upsert_search_attributes([STAGE.value_set(self.phase), HEALTH.value_set(ON_TIME)])
         definition = tech_review.acknowledgement(self.round.tell, ("message",))
         self._wait_for_task("acknowledgement", definition, "the customer's acknowledgement")
-        result = await self._put(
+        result = await self._heard(
+            "acknowledgement",
             "acknowledgement",
             f"{self.ref}: our answer",
             definition,
@@ -289,9 +284,8 @@ class TechReview(AccountWorkflow):
                 "task_manager": "review_unread",
                 "task_outcome": "review_acknowledged",
             },
+            seat="customer",
         )
-        self._remember_all("acknowledgement", result, seat="customer")
-        self._stop_if_interrupted()
         if result.outcome == "acknowledge":
             self.acknowledged = result.at
             self._tell("tech_review.acknowledged", who=result.by, submission=result.submission)
@@ -505,25 +499,27 @@ class TechReview(AccountWorkflow):
             given, task_id(self.ref, step, attempt), f"{title}, for {self.account}", is_over=self._is_interrupted
         )
 
+    async def _heard(
+        self,
+        kind: RemarkKind,
+        step: str,
+        title: str,
+        definition: TaskDefinition,
+        *,
+        seat: str | None = None,
+        **told: Any,
+    ) -> TaskResult:
+        """Put a question to people, keep what they said, and go on only if the review was not interrupted."""
+        result = await self._put(step, title, definition, **told)
+        self._remember_all(kind, result, seat=seat)
+        self._stop_if_interrupted()
+        return result
+
     def _remember_all(self, kind: RemarkKind, result: TaskResult, *, seat: str | None = None) -> None:
         """Keep what each person said; a leader's vote for the seat that they filled."""
         seats = {person: one.removeprefix("role:") for one, person in result.filled.items()}
-        for decision in result.decisions:
-            self._remember_decision(kind, decision, seat or seats.get(decision.by))
-
-    def _remember_decision(self, kind: RemarkKind, decision: Decision, seat: str | None) -> None:
-        self._keep(
-            Remark(
-                key=decision.submission,
-                round=self.round.number,
-                kind=kind,
-                seat=seat,
-                by=decision.by,
-                option=decision.option,
-                submission=decision.submission,
-                at=decision.at,
-            )
-        )
+        for one in result.decisions:
+            self._keep(kind, one.submission, one.by, one.option, one.submission, one.at, seat or seats.get(one.by))
 
     def _remember(
         self, kind: RemarkKind, *, by: str | None, option: str | None = None, submission: str | None = None
@@ -532,19 +528,20 @@ class TechReview(AccountWorkflow):
         key = submission if kind in ("said", "withdrawal") and submission else f"{kind}/{self.round.number}"
         if kind == "meeting":
             key = f"meeting/{submission or len(self.remarks)}"
-        self._keep(
-            Remark(
-                key=key,
-                round=self.round.number,
-                kind=kind,
-                by=by,
-                option=option,
-                submission=submission,
-                at=workflow.now(),
-            )
-        )
+        self._keep(kind, key, by, option, submission, workflow.now())
 
-    def _keep(self, remark: Remark) -> None:
+    def _keep(
+        self,
+        kind: RemarkKind,
+        key: str,
+        by: str | None,
+        option: str | None,
+        submission: str | None,
+        at: datetime,
+        seat: str | None = None,
+    ) -> None:
+        round_ = self.round.number
+        remark = Remark(key=key, round=round_, kind=kind, seat=seat, by=by, option=option, submission=submission, at=at)
         self.remarks.append(remark)
         self.unwritten.append(remark)
         self.channel.hear(remark.kind, remark.submission, remark.option)

@@ -63,7 +63,7 @@ UNPASSED: Final[dict[tuple[str, str, str], str]] = {
         "await is_tried_again(about, self._unwritten, asked=self._owner.sees_to_mails, is_over=lambda: "
         "self._owner.closing, todos=self._owner.todos)",
     ): WRITE,
-    ("base", "AccountWorkflow.all_posted", "await say_the_end(result)"): LAST,
+    ("base", "AccountWorkflow.all_over", "await say_the_end(result)"): LAST,
     ("base", "AccountWorkflow.hear_later", "await self.words.hear_later(left)"): LEFT,
     ("failures", "Failures._follow_up", "await todo.put(is_over, deadline=await soon(account))"): REAL,
     ("failures", "Failures._follow_up", "await self._take_back(of)"): REAL,
