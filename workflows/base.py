@@ -87,13 +87,23 @@ class AccountWorkflow:
         await self.words.hear_later(left)
 
     def _judge_release(self, release: Release) -> str | None:
-        return self.messages.judge_release(release)
+        if self.closing:
+            return "it is over"
+        if self.paused_at is not None:
+            resume = in_name(f"rapport onboarding resume {self.account} --reason …")
+            return f"the onboarding is paused; `{resume}` comes first"
+        if not set(release.keys) <= set(self.messages.drafts):
+            return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
+        return None
 
     @workflow.update(name="release", description="Send drafts, or hold them back")
     @takes(_judge_release)
     def release(self, release: Release) -> str:
         """Have drafts go, or hold them back, as a member says."""
-        return self.messages.take_release(release)
+        for key in release.keys:
+            self.messages.drafts.remove(key)
+        self.messages.releases.append(release)
+        return "held" if release.hold else "sending"
 
     release.validator(checks(_judge_release))
 
@@ -218,6 +228,7 @@ class WorkflowMessages:
         states: What became of each mail, by key.
         deferred: When each mail goes that was put off, by key.
         joined: The mails that became part of another one.
+        releases: What members said of drafts, that nobody has acted on yet.
         departed: The mails that do not go because whoever they are to has left.
     """
 
@@ -230,29 +241,11 @@ class WorkflowMessages:
         self.joined: set[str] = set()
         self.departed: set[str] = set()
         self._owner = owner
-        self._releases: list[Release] = []
+        self.releases: list[Release] = []
         self._sends = Alarm()
         self._waits_to_send = False
         self._held_up = False
         self._unwritten = count(1)
-
-    def judge_release(self, release: Release) -> str | None:
-        """Why a word on drafts does not count, if so."""
-        if self._owner.closing:
-            return "it is over"
-        if self._owner.paused_at is not None:
-            resume = in_name(f"rapport onboarding resume {self._owner.account} --reason …")
-            return f"the onboarding is paused; `{resume}` comes first"
-        if not set(release.keys) <= set(self.drafts):
-            return "not a draft any more; someone has sent it, held it back, or newer times replaced it"
-        return None
-
-    def take_release(self, release: Release) -> str:
-        """Take a word on drafts; `carry_out_releases` acts on it."""
-        for key in release.keys:
-            self.drafts.remove(key)
-        self._releases.append(release)
-        return "held" if release.hold else "sending"
 
     @property
     def have_to_wait(self) -> bool:
@@ -301,7 +294,7 @@ class WorkflowMessages:
     @property
     def has_releases(self) -> bool:
         """Whether a member said something of drafts that nobody has acted on yet."""
-        return bool(self._releases)
+        return bool(self.releases)
 
     def drafts_for(self, purpose: Purpose) -> tuple[str, ...]:
         """The drafts that are written for something, and wait for a member's word."""
@@ -309,11 +302,11 @@ class WorkflowMessages:
 
     def may_go(self, purpose: Purpose) -> bool:
         """Whether a member said that drafts written for something may go, and they have not gone yet."""
-        return any(purpose_of(key) == purpose for release in self._releases if not release.hold for key in release.keys)
+        return any(purpose_of(key) == purpose for release in self.releases if not release.hold for key in release.keys)
 
     async def carry_out_releases(self) -> None:
         """Act on what members said of drafts."""
-        releases, self._releases = self._releases, []
+        releases, self.releases = self.releases, []
         for release in releases:
             kind = "drafts.approved" if not release.hold else "drafts.held" if release.by else "drafts.unread"
             self._owner.timeline.record_release(kind, release, str(len(release.keys)))
@@ -349,7 +342,7 @@ class WorkflowMessages:
         """Do with drafts what came of the to-do to read them; what nobody has read in time is held back."""
         self.drafts = [key for key in self.drafts if key not in keys]
         hold = result.outcome != SEND
-        self._releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
+        self.releases.append(Release(id=result.submission or UNREAD, by=result.by, keys=keys, hold=hold))
         self._owner.changed = True
 
     async def drop_departed(self) -> None:
