@@ -11,7 +11,7 @@ from activities.planning import Planning
 from rapport.mail.context import AccountContext
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import ReviewPlanned, SetRhythm, StandingParty, StandingTime, SyncPlan
-from rapport.model.playbook import ReviewStep, SyncStep
+from rapport.model.step import ReviewStep, SyncStep
 from rapport.rules import audience, calendar, recurrence
 from rapport.storage.database import Store
 

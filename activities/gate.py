@@ -8,7 +8,7 @@ from temporalio import activity
 
 from rapport.mail.context import AccountContext
 from rapport.model.base import Instant, WireModel
-from rapport.model.playbook import Gate
+from rapport.model.step import Gate
 from rapport.rules import calendar, gate as gates
 from rapport.rules.gate import GateStanding
 from rapport.rules.todo_template import TODO_DAYS

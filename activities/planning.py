@@ -20,7 +20,7 @@ from rapport.mail.context import AccountContext
 from rapport.model.account import Member
 from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import Booking, Invitee, Nudge, Proposal, Slot
-from rapport.model.playbook import MeetingStep, Offset
+from rapport.model.step import MeetingStep, Offset
 from rapport.rules import audience, calendar, operation, quorum
 from rapport.rules.calendar import Interval, Party
 from rapport.rules.todo_template import TODO_DAYS

@@ -22,8 +22,8 @@ from rapport.mail.context import AccountContext, MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.model.meeting import Booking, Invitee, Proposal, Slot
 from rapport.model.message import MeetingFacts, MessageRequest, Purpose
-from rapport.model.playbook import Review
 from rapport.model.projection import TimelineEvent
+from rapport.model.step import Review
 from rapport.rules import audience
 from rapport.rules.pace import Pace
 from rapport.storage.database import Store

@@ -39,8 +39,9 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.meeting import MeetingStart
     from rapport.model.message import Bundle, MessageState, Purpose, SetAside
     from rapport.model.operation import ControlKind, Operate, Operation
-    from rapport.model.playbook import Playbook, ReviewStep, SyncStep
+    from rapport.model.playbook import Playbook
     from rapport.model.projection import Wait
+    from rapport.model.step import ReviewStep, SyncStep
     from rapport.model.task import TaskResult, TaskStart
     from rapport.model.workflows import CADENCE, HUMAN_TASK, MEETING
     from rapport.rules import cadence, details, playbook_migration

@@ -13,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import desk_id
     from rapport.model.message import CaseFacts, MessageRequest, Purpose
     from rapport.model.operation import ControlKind
-    from rapport.model.playbook import Review
     from rapport.model.projection import Wait
+    from rapport.model.step import Review
     from rapport.model.support_case import (
         ActKind,
         Assigned,

@@ -9,8 +9,8 @@ from typing import Any
 from rapport.mail.compose import Person
 from rapport.model.account import CHAMPION, Account, Contact, Figures, Member, Vendor
 from rapport.model.message import MeetingFacts
-from rapport.model.playbook import Review
 from rapport.model.resources import Library, library
+from rapport.model.step import Review
 from rapport.rules import audience
 from rapport.rules.erasure import is_erased
 from rapport.storage import account as accounts

@@ -17,7 +17,7 @@ from rapport.model.account import Contact, ContactWork
 from rapport.model.base import UserError
 from rapport.model.commands import read_by
 from rapport.model.message import HandoverFacts, MeetingFacts, MessageRequest, Purpose, TaskFacts
-from rapport.model.playbook import Review
+from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
 from rapport.rules.attachment import File

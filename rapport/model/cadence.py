@@ -9,8 +9,8 @@ from pydantic import Field
 
 from rapport.model.base import Instant, WireModel
 from rapport.model.meeting import Invitee, Receipt
-from rapport.model.playbook import ReviewStep, SyncStep
 from rapport.model.projection import TimelineEvent, Wait
+from rapport.model.step import ReviewStep, SyncStep
 
 Off = Literal["holiday", "skipped"]
 """Why an occurrence of a standing meeting does not take place."""

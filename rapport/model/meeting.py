@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from rapport.model.base import Instant, WireModel
-from rapport.model.playbook import MeetingStep, Review
+from rapport.model.step import MeetingStep, Review
 
 
 class Slot(WireModel):

@@ -12,8 +12,8 @@ from rapport.model.account import Fact
 from rapport.model.base import Instant, WireModel
 from rapport.model.cadence import CadenceNews, Missed, Occurrence, ReviewPlan, StandingTime
 from rapport.model.meeting import Booking, Proposal
-from rapport.model.playbook import Review
 from rapport.model.projection import Projection
+from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rapport.model.base import Instant, WireModel
-from rapport.model.playbook import Playbook, Review, Stage
+from rapport.model.playbook import Playbook
+from rapport.model.step import Review, Stage
 
 
 class OnboardingStart(WireModel):

@@ -13,19 +13,10 @@ from typing import Any, Final, Literal, get_args
 from rapport.mail import compose, samples
 from rapport.model.account import personas
 from rapport.model.base import UserError, WireModel, suggestion
-from rapport.model.playbook import (
-    MAX_STEPS,
-    MeetingStep,
-    Offset,
-    Outline,
-    Playbook,
-    Stage,
-    StepBase,
-    StepDefinition,
-    disconnected,
-)
+from rapport.model.playbook import MAX_STEPS, Outline, Playbook, disconnected
 from rapport.model.positions import Place, line_of, lines, place_of
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
+from rapport.model.step import MeetingStep, Offset, Stage, StepBase, StepDefinition
 from rapport.rules import forecast
 
 _ALL: Final = 200

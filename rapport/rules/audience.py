@@ -9,8 +9,8 @@ from datetime import datetime
 from rapport.model.account import BUSINESS, Account, Contact, Fact, Role, Topic, Vendor, personas
 from rapport.model.commands import in_name
 from rapport.model.meeting import Invitee
-from rapport.model.playbook import CadenceStep, MeetingStep, Review
 from rapport.model.projection import Wait
+from rapport.model.step import CadenceStep, MeetingStep, Review
 
 
 def invitees(step: MeetingStep | CadenceStep, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:

@@ -20,8 +20,8 @@ from rapport.model.cadence import (
     StandingMeeting as SyncState,
     SyncPlan,
 )
-from rapport.model.playbook import ReviewStep, SyncStep
 from rapport.model.projection import Wait
+from rapport.model.step import ReviewStep, SyncStep
 
 AHEAD: Final = 5
 """How many occurrences are planned at least; more are planned once there are fewer."""

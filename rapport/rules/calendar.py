@@ -28,7 +28,7 @@ import holidays
 from rapport.model.account import WEEKDAYS, Schedule
 from rapport.model.base import utc
 from rapport.model.meeting import Slot
-from rapport.model.playbook import Offset
+from rapport.model.step import Offset
 
 MAX_IDLE_DAYS: Final = 400
 """How many days without work in a row are looked at before a schedule counts as having no working day."""

@@ -8,8 +8,8 @@ from datetime import datetime
 from rapport.model.cadence import CadenceView
 from rapport.model.commands import in_name
 from rapport.model.meeting import MeetingPhase, MeetingView
-from rapport.model.playbook import Stage
 from rapport.model.projection import Wait
+from rapport.model.step import Stage
 from rapport.model.support_case import CaseView, DeskView
 from rapport.model.task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.tech_review import ReviewView

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from rapport.model.account import personas
 from rapport.model.base import WireModel
-from rapport.model.playbook import MeetingStep, MessageStep, Offset, Playbook, StepDefinition
+from rapport.model.playbook import Playbook
+from rapport.model.step import MeetingStep, MessageStep, Offset, StepDefinition
 
 MONTH: Final = 21
 """The business days that a month has, about."""

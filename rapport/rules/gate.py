@@ -12,7 +12,7 @@ from typing import Final, get_args
 from rapport.model.account import Facts, Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.commands import in_name
-from rapport.model.playbook import Gate
+from rapport.model.step import Gate
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 

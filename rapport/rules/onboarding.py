@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from rapport.model.account import Facts
 from rapport.model.base import Instant, WireModel
-from rapport.model.playbook import Gate, Playbook, Stage, StepDefinition, TaskStep
+from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone
+from rapport.model.step import Gate, Stage, StepDefinition, TaskStep
 from rapport.model.task import are_customers
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from rapport.model.base import Instant, WireModel
-from rapport.model.playbook import Playbook, ReviewStep, StepDefinition, SyncStep
+from rapport.model.playbook import Playbook
+from rapport.model.step import ReviewStep, StepDefinition, SyncStep
 from rapport.rules.onboarding import Progress, StepState
 
 NOT_FOR_THIS_ACCOUNT = "not for this account"

@@ -9,16 +9,8 @@ from typing import Any, Final
 from rich.markup import escape
 from rich.table import Table
 
-from rapport.model.playbook import (
-    CadenceStep,
-    MeetingStep,
-    MessageStep,
-    Playbook,
-    Stage,
-    StepDefinition,
-    TaskStep,
-    emails_of,
-)
+from rapport.model.playbook import Playbook
+from rapport.model.step import CadenceStep, MeetingStep, MessageStep, Stage, StepDefinition, TaskStep, emails_of
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, FieldChange, RhythmAdoption
 from starters.cli.common import table

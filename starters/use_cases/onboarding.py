@@ -26,7 +26,8 @@ from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, Use
 from rapport.model.ids import onboarding_id, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
-from rapport.model.playbook import CadenceStep, MeetingStep, Playbook, emails_of
+from rapport.model.playbook import Playbook
+from rapport.model.step import CadenceStep, MeetingStep, emails_of
 from rapport.playbooks import load
 from rapport.rules import attention, audience, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep

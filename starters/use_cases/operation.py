@@ -14,7 +14,8 @@ from rapport.model.base import InputModel, Instant, Prose, Refused, StepName, Us
 from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operation import OF_A_STEP, Operate, Operation, Seen
-from rapport.model.playbook import MeetingStep, MessageStep, Offset, Playbook, StepDefinition
+from rapport.model.playbook import Playbook
+from rapport.model.step import MeetingStep, MessageStep, Offset, StepDefinition
 from rapport.playbooks import load
 from rapport.rules import onboarding, operation as operations
 from rapport.rules.calendar import apply_offset

@@ -7,7 +7,8 @@ from pathlib import Path
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.model.cadence import CadencePlan
 from rapport.model.ids import cadence_id
-from rapport.model.playbook import Playbook, StepDefinition
+from rapport.model.playbook import Playbook
+from rapport.model.step import StepDefinition
 from rapport.playbooks import load
 from rapport.playbooks.checks import Examined, examine
 from rapport.rules import forecast, playbook_migration

@@ -22,8 +22,9 @@ from rapport.model.cadence import (
 )
 from rapport.model.ids import cadence_id, meeting_id, new_id
 from rapport.model.meeting import Book, MeetingPhase, Report
-from rapport.model.playbook import Playbook, ReviewStep, SyncStep
+from rapport.model.playbook import Playbook
 from rapport.model.reading import read_toml
+from rapport.model.step import ReviewStep, SyncStep
 from rapport.rules import cadence, recurrence
 from rapport.storage import account as account_storage
 from starters.use_cases import account as accounts, timeline

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState, Resolution
-from rapport.model.playbook import Stage
+from rapport.model.step import Stage
 from starters.http.pages.member import stages
 from starters.use_cases import message, onboarding, undelivered
 from starters.use_cases.onboarding import MilestoneShown, StartRequest

@@ -20,7 +20,7 @@ from rapport.model.cadence import (
     StandingTime,
     SyncPlan,
 )
-from rapport.model.playbook import SyncStep
+from rapport.model.step import SyncStep
 from rapport.playbooks import load
 from rapport.rules import cadence, recurrence
 

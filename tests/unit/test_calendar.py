@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 from rapport.model.account import WEEKDAYS, Schedule, Weekday, WorkingHours
 from rapport.model.meeting import Slot
-from rapport.model.playbook import Offset
+from rapport.model.step import Offset
 from rapport.rules import calendar
 from rapport.rules.calendar import (
     Interval,

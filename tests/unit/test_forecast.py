@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from rapport.model.account import Schedule
-from rapport.model.playbook import Offset
+from rapport.model.step import Offset
 from rapport.playbooks import load, shipped
 from rapport.rules import calendar, forecast
 from starters.cli.plans import timeline

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, strategies as st
 
 from rapport.model.account import Facts
-from rapport.model.playbook import Gate
+from rapport.model.step import Gate
 from rapport.rules.gate import GATES, HEARD, STAGE, Reviewed, seat, standing
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, strategies as st
 
 from rapport.model.account import Facts, personas
-from rapport.model.playbook import MessageStep, Playbook, Stage
+from rapport.model.playbook import Playbook
+from rapport.model.step import MessageStep, Stage
 from rapport.rules import onboarding
 from rapport.rules.onboarding import Progress, StepState
 

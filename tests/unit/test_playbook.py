@@ -8,8 +8,9 @@ import pytest
 
 from rapport.mail.compose import emails
 from rapport.model.base import Refused, UserError
-from rapport.model.playbook import Playbook, emails_of
+from rapport.model.playbook import Playbook
 from rapport.model.reading import read_toml
+from rapport.model.step import emails_of
 from rapport.playbooks import load, shipped
 from tests.support import cadence
 

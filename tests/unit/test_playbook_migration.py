@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings, strategies as st
 
-from rapport.model.playbook import MessageStep, Playbook, Stage
+from rapport.model.playbook import Playbook
+from rapport.model.step import MessageStep, Stage
 from rapport.rules import onboarding
 from rapport.rules.onboarding import Progress, StepState
 from rapport.rules.playbook_migration import Adoption, adopted, changes, difference

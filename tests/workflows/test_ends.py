@@ -15,8 +15,8 @@ from rapport.model.ids import meeting_id, new_id, onboarding_id
 from rapport.model.meeting import MeetingStart
 from rapport.model.message import MessageState
 from rapport.model.operation import Control, ControlKind, Operate
-from rapport.model.playbook import MeetingStep
 from rapport.model.projection import Projection, StepNews, Wait
+from rapport.model.step import MeetingStep
 from rapport.model.workflows import MEETING
 from rapport.playbooks import load
 from starters.use_cases import account as accounts, message, onboarding as onboardings, operation

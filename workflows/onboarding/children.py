@@ -9,7 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import task_id
     from rapport.model.operation import Control, ControlKind
-    from rapport.model.playbook import MessageStep, TaskStep
+    from rapport.model.step import MessageStep, TaskStep
     from rapport.model.task import TaskDefinition, TaskResult, TaskStart
     from rapport.model.workflows import HUMAN_TASK, WorkflowKind
     from rapport.rules.onboarding import StepState

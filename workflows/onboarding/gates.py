@@ -6,8 +6,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.gate import Gates, GatesAsked, GatesFound
-    from rapport.model.playbook import Gate
     from rapport.model.projection import Wait
+    from rapport.model.step import Gate
     from rapport.rules import onboarding
     from rapport.rules.gate import GateStanding
     from rapport.rules.todo_template import PASS_THE_GATE

@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.commands import in_name
     from rapport.model.ids import step_of
     from rapport.model.message import MessageRequest, MessageState, Purpose
-    from rapport.model.playbook import MessageStep
     from rapport.model.projection import Projection, Wait
+    from rapport.model.step import MessageStep
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import INSISTING, READ_DRAFTS
 

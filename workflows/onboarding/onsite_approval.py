@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from rapport.model.ids import meeting_id
     from rapport.model.meeting import Venue
-    from rapport.model.playbook import MeetingStep, Onsite
+    from rapport.model.step import MeetingStep, Onsite
     from rapport.model.task import LateDecision
     from rapport.rules.onboarding import StepState
     from rapport.rules.todo_template import CONVERT

@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.account import Fact
     from rapport.model.ids import person_of
     from rapport.model.message import MessageState
-    from rapport.model.playbook import MessageStep, TaskStep
     from rapport.model.projection import Wait
+    from rapport.model.step import MessageStep, TaskStep
     from rapport.rules import details, todo
 
 from workflows.onboarding.children import ChildWorkflows

@@ -18,15 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.meeting import MeetingResult, MeetingStart, Receipt
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.operation import Operate, Operation
-    from rapport.model.playbook import (
-        CadenceStep,
-        MeetingStep,
-        MessageStep,
-        ReviewStep,
-        SyncStep,
-        TaskStep,
-    )
     from rapport.model.projection import Projection, Wait
+    from rapport.model.step import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
     from rapport.model.task import LateDecision
     from rapport.model.workflows import CADENCE, MEETING
     from rapport.rules import details, onboarding, operation as operations

@@ -9,8 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.meeting import Receipt
     from rapport.model.onboarding import MilestoneView, OnboardingResult, OnboardingStart, OnboardingView
     from rapport.model.operation import Operation
-    from rapport.model.playbook import Stage
     from rapport.model.projection import Projection
+    from rapport.model.step import Stage
     from rapport.model.task import LateDecision
     from rapport.rules import onboarding, operation as operations
     from rapport.rules.playbook_migration import Plan

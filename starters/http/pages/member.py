@@ -15,8 +15,8 @@ from fastapi import APIRouter, Query, Request, Response
 from rapport.model.account import CHAMPION, WEEKDAYS, personas
 from rapport.model.base import InputModel, Prose, Refused, UserError
 from rapport.model.message import MessageState
-from rapport.model.playbook import Stage
 from rapport.model.reading import check
+from rapport.model.step import Stage
 from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.pages.rendering import RefusedForm, day, done_of, fields, member_page, see_other
 from starters.http.problems import status_of

@@ -1,0 +1,350 @@
+"""Steps: one class a kind, which knows its fields, who does it, how it is shown, and whom it waits for.
+
+What performs a kind stands in `workflows/onboarding/steps.py`, one entry a class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from rapport.model.account import CHAMPION, Fact, Persona, personas
+from rapport.model.base import InputModel, Name, Several, StepName, WireModel, suggestion
+from rapport.model.task import TaskDefinition
+
+
+class Stage(StrEnum):
+    """Where an account is in its life, in order."""
+
+    WELCOME = "welcome"
+    KICKOFF = "kickoff"
+    TRAINING_PLAN = "training_plan"
+    ROLLOUT = "rollout"
+    CADENCE = "cadence"
+
+
+PREDICATES = ("large_account", "growth_potential", "on_prem", "high_risk")
+"""What `when` may ask of an account; besides these, `has_persona:<persona>`."""
+
+
+def _predicate(value: str) -> str:
+    name, colon, persona = value.partition(":")
+    if colon and name == "has_persona" and persona in personas():
+        return value
+    if not colon and value in PREDICATES:
+        return value
+    if name == "has_persona":
+        fix = f"{suggestion(persona, personas())}, as has_persona:<persona>"
+    else:
+        fix = suggestion(value, [*PREDICATES, "has_persona:<persona>"])
+    raise ValueError(f'"{value[:60]}" is not a predicate; {fix}')
+
+
+_OFFSET = re.compile(r"(\d{1,3}) (hour|day|business day|week)s?", re.ASCII)
+
+
+class Offset(WireModel):
+    """A relative wait: a number of hours, days or the account's business days. A week is seven days."""
+
+    count: int
+    unit: Literal["hour", "day", "business day"]
+
+    @classmethod
+    def parse(cls, text: str) -> Offset:
+        """Read "2 business days", "1 day", "2 weeks" or "36 hours".
+
+        Raises:
+            ValueError: The text has another form.
+        """
+        found = _OFFSET.fullmatch(text)
+        if found is None:
+            raise ValueError(
+                f'"{text[:40]}" is not an offset; write "2 business days", "1 day", "2 weeks" or "36 hours"'
+            )
+        count, unit = int(found[1]), found[2]
+        return cls.model_validate(
+            {"count": count * 7, "unit": "day"} if unit == "week" else {"count": count, "unit": unit}
+        )
+
+
+def _offset(value: str) -> str:
+    Offset.parse(value)
+    return value
+
+
+Review = Literal["write", "approve", "auto"]
+"""Who sends a mail: a person writes it, a person reads and approves it, or it goes by itself."""
+
+
+class AgendaItem(InputModel):
+    """One item of a meeting's agenda, with the minutes of material that it brings."""
+
+    topic: Name
+    minutes: int = Field(ge=1, le=240)
+
+
+Gate = Literal["trial", "production"]
+"""What a tech review can stand before: a trial, or what goes to production."""
+
+
+class StepBase(InputModel):
+    """What every step has.
+
+    Attributes:
+        gate: The gate that has to be open before it begins; see `rapport.rules.gate`.
+    """
+
+    name: StepName
+    title: Name
+    stage: Stage
+    after: tuple[StepName, ...] = ()
+    offset: Annotated[str, AfterValidator(_offset)] | None = None
+    when: tuple[Annotated[str, AfterValidator(_predicate)], ...] = ()
+    gate: Gate | None = None
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class Onsite(InputModel):
+    """How a meeting is held on site instead, if that is approved.
+
+    Attributes:
+        approval: The task whose outcome decides it. While it is open, people are told that times follow.
+        outcome: The outcome that means yes; whatever else comes of it, the meeting stays as it is.
+    """
+
+    approval: StepName
+    outcome: StepName = "approve"
+    minutes: int = Field(ge=15, le=480)
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
+
+
+def _faults_of(
+    minutes: int,
+    agenda: tuple[AgendaItem, ...],
+    invite: tuple[Persona, ...],
+    require: tuple[tuple[Persona, ...], ...],
+    *,
+    remote: bool,
+) -> Iterator[str]:
+    """What is wrong with a meeting: too much material, too long for someone, or nothing that can be agreed on."""
+    material = sum(item.minutes for item in agenda)
+    if material * 2 > minutes:
+        yield (
+            f"agenda: {material} minutes of material do not fit a {minutes}-minute meeting; "
+            f"keep it to {minutes // 2}, so that there is time to talk"
+        )
+    for persona in invite:
+        limit = personas()[persona].max_meeting_minutes
+        if remote and minutes > limit:
+            yield (f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them")
+    for group in require:
+        if not set(group) <= set(invite):
+            yield ("require: names a persona that is not invited; add it to invite")
+    if CHAMPION not in invite:
+        yield (f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
+
+
+class MeetingStep(StepBase):
+    """A meeting: times are proposed, people vote, one time is booked, and someone says how it went.
+
+    Attributes:
+        invite: Everyone who is asked, by persona.
+        require: Groups of personas; of each group one person has to be there. The TAM always has to.
+        earliest, latest: The business days after the proposal between which times are offered.
+        voting_days: How many business days the vote stays open.
+        reminders: How many reminders go, one a business day, to those who did not answer.
+        options: How many times are offered at most.
+        email: The mail that carries the proposal.
+        onsite: How it is held on site instead.
+        merged_into: A meeting that takes this one in where it is held on site; this one then ends at once.
+    """
+
+    kind: Literal["meeting"]
+    minutes: int = Field(ge=15, le=480)
+    where: Literal["remote", "onsite"] = "remote"
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
+    invite: tuple[Persona, ...] = Field(min_length=1)
+    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
+    earliest: int = Field(default=5, ge=1, le=60)
+    latest: int = Field(default=10, ge=1, le=90)
+    voting_days: int = Field(default=3, ge=1, le=20)
+    reminders: int = Field(default=2, ge=0, le=5)
+    options: int = Field(default=6, ge=1, le=20)
+    email: StepName
+    review: Review = "auto"
+    onsite: Onsite | None = None
+    merged_into: StepName | None = None
+
+    def held_onsite(self) -> MeetingStep:
+        """The same meeting as it is held if its onsite variant is approved."""
+        assert self.onsite is not None
+        given = {"where": "onsite", "minutes": self.onsite.minutes, "agenda": self.onsite.agenda, "onsite": None}
+        return self.model_copy(update=given)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise Several(faults)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        yield from _faults_of(self.minutes, self.agenda, self.invite, self.require, remote=self.where == "remote")
+        if self.latest < self.earliest:
+            yield "latest: is smaller than earliest; make it at least as large"
+        if self.earliest <= self.voting_days:
+            yield "earliest: a time could pass before the vote ends; make it larger than voting_days"
+        if self.reminders >= self.voting_days:
+            yield "reminders: must be fewer than voting_days; one goes each business day before the end"
+
+
+class TaskStep(TaskDefinition, StepBase):
+    """A question put to people: who decides, among which options, and what silence means.
+
+    Attributes:
+        for_each: The persona of which everyone gets a task of their own.
+    """
+
+    kind: Literal["task"]
+    task: Literal["approval", "sign_off", "panel", "to_do", "review"]
+    for_each: Persona | None = None
+
+    def definition(self) -> TaskDefinition:
+        """The task alone, without its place in the playbook."""
+        return TaskDefinition.model_validate(self.model_dump(include=set(TaskDefinition.model_fields)))
+
+
+class MessageStep(StepBase):
+    """A mail to everyone of the named personas, each rendered for them.
+
+    Attributes:
+        needs: What has to be known of a reader's work before the mail can be written. Until it is, the TAM is asked to
+            find it out; nobody gets a mail that could have gone to anyone.
+    """
+
+    kind: Literal["message"]
+    to: tuple[Persona, ...] = Field(min_length=1)
+    email: StepName
+    review: Review = "approve"
+    needs: tuple[Fact, ...] = ()
+
+
+class CadenceStep(StepBase):
+    """A meeting that recurs. Once its cadence runs the step is done: the cadence stands on its own.
+
+    Attributes:
+        invite: Everyone who is asked, by persona.
+        require: Groups of personas; of each group one person has to be there. The TAM always has to.
+        brief: The mail that tells the TAM before each time what there is to know.
+        review: Who sends what is written to the customer about it.
+    """
+
+    kind: Literal["cadence"]
+    minutes: int = Field(ge=15, le=240)
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
+    invite: tuple[Persona, ...] = Field(min_length=1)
+    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
+    brief: StepName
+    review: Review = "approve"
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise Several(faults)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        yield from _faults_of(self.minutes, self.agenda, self.invite, self.require, remote=True)
+
+
+class SyncStep(CadenceStep):
+    """A standing meeting: one recurring invitation; before each time a brief to the TAM and a digest.
+
+    Attributes:
+        digest: The mail that sums up what happened since the last time.
+        to: Who gets the digest, by persona.
+    """
+
+    rhythm: Literal["sync"]
+    every: Literal["1 week", "2 weeks"]
+    digest: StepName
+    to: tuple[Persona, ...] = (CHAMPION,)
+
+    @property
+    def weeks(self) -> int:
+        """From one time to the next."""
+        return int(self.every[0])
+
+
+class ReviewStep(CadenceStep):
+    """A business review: a meeting whose times are offered well ahead, with its preparation, brief and follow-up.
+
+    Attributes:
+        email: The mail that carries the proposal.
+        follow_up: The mail that says afterwards what was agreed.
+        offered: How many business days ahead times are offered.
+        prepare: How many business days ahead the TAM has to have prepared it.
+    """
+
+    rhythm: Literal["review"]
+    every: Literal["3 months", "6 months"]
+    email: StepName = "meeting_proposal"
+    follow_up: StepName
+    offered: int = Field(default=25, ge=10, le=40)
+    prepare: int = Field(default=10, ge=1, le=30)
+
+    @property
+    def months(self) -> int:
+        """From one review to the next."""
+        return int(self.every[0])
+
+    def meeting(self) -> MeetingStep:
+        """The meeting by which each review is held."""
+        return MeetingStep(
+            name=self.name,
+            title=self.title,
+            stage=self.stage,
+            kind="meeting",
+            minutes=self.minutes,
+            agenda=self.agenda,
+            invite=self.invite,
+            require=self.require,
+            email=self.email,
+            # There is time: those who are asked rarely get a week to answer.
+            voting_days=5,
+            earliest=6,
+            latest=11,
+        )
+
+    def _faults(self) -> Iterator[str]:
+        yield from super()._faults()
+        if self.prepare >= self.offered:
+            yield "prepare: must be smaller than offered; a review is prepared once its times are offered"
+
+
+StepDefinition = Annotated[
+    MeetingStep | MessageStep | TaskStep | Annotated[SyncStep | ReviewStep, Field(discriminator="rhythm")],
+    Field(discriminator="kind"),
+]
+
+
+def emails_of(step: StepDefinition) -> dict[str, str]:
+    """The mails that a step names, by the field that names them."""
+    match step:
+        case MeetingStep() | MessageStep():
+            return {"email": step.email}
+        case SyncStep():
+            return {"brief": step.brief, "digest": step.digest}
+        case ReviewStep():
+            return {"email": step.email, "brief": step.brief, "follow_up": step.follow_up}
+        case TaskStep():
+            return {}
