@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, select
 from rapport.mail import outbox
 from rapport.mail.outbox import Message
 from rapport.model.message import MessageRequest, MessageState, Purpose
+from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import ActKind, CaseState
 from rapport.model.task import MEMBER_PREFIX, TaskPhase
 from rapport.model.tech_review import WITHDRAWN
@@ -46,6 +47,7 @@ HANDED_ON: Final = "somebody else looks after the account by now"
 
 _ASKS_FOR_TIMES: Final = (Purpose.PROPOSAL, Purpose.REMINDER)
 _OF_A_STEP: Final = (*_ASKS_FOR_TIMES, Purpose.MESSAGE)
+_BY_MAIL: Final = kinds(DoneBy.ONBOARDING, DoneBy.WORKFLOW)
 _SETTLED: Final = ("meeting.booked", "meeting.moved", "meeting.given_up", "meeting.called_off")
 _BOOKS: Final = MessageRow.email != "meeting_cancelled"
 _REPORTED: Final = ("meeting.held", "meeting.no_show", "meeting.given_up", "meeting.called_off")
@@ -144,7 +146,7 @@ async def _of_a_step(connection: Connection, message: Message, occasion: Message
     if not (invites or asks) or message.contract is None:
         return None
     known = await contract.milestones(connection, message.contract)
-    step = next((one for one in known if one.step == message.step and one.kind in ("meeting", "message")), None)
+    step = next((one for one in known if one.step == message.step and one.kind in _BY_MAIL), None)
     if step is None or step.attempt < occasion.attempt:
         return None
     over = step.state in (StepState.SKIPPED, StepState.DROPPED) or step.outcome == ELSEWHERE

@@ -21,9 +21,14 @@ def cadence_id(account: str) -> str:
     return f"cadence/{account}"
 
 
+def step_workflow(kind: str, account: str, step: str, attempt: int | str) -> str:
+    """The workflow that does a step of a kind that has one for each, see `rapport.model.step.DoneBy`."""
+    return f"{kind}/{account}/{step}/{attempt}"
+
+
 def meeting_id(account: str, step: str, attempt: int | str) -> str:
     """The workflow of one meeting; `attempt` counts from 1."""
-    return f"meeting/{account}/{step}/{attempt}"
+    return step_workflow("meeting", account, step, attempt)
 
 
 def step_of_meeting(workflow_id: str) -> str:

@@ -6,11 +6,12 @@ What performs a kind stands in `workflows/onboarding/steps.py`, one entry a clas
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from rapport.model.account import CHAMPION, Fact, Persona, personas
 from rapport.model.base import InputModel, Name, Several, StepName, WireModel, suggestion
@@ -91,12 +92,32 @@ Gate = Literal["trial", "production"]
 """What a tech review can stand before: a trial, or what goes to production."""
 
 
+class DoneBy(StrEnum):
+    """What does the steps of a kind, and so tells what they wait for."""
+
+    ONBOARDING = "onboarding"
+    """The onboarding itself, which writes mails and tells what they wait for."""
+    WORKFLOW = "workflow"
+    """A workflow of the step's own, see `rapport.model.ids.step_workflow`, which tells for itself."""
+    TASK = "task"
+    """Human tasks, which stand in somebody's inbox."""
+    CADENCE = "cadence"
+    """The account's cadence, which goes on once the step is done, and waits for people then."""
+
+
 class StepBase(InputModel):
-    """What every step has.
+    """What every step has. A kind is a class of this; all that is asked of any kind stands here, with what is usual.
 
     Attributes:
+        done_by: What does it.
+        personas_in: The field that says whom of the customer it asks or writes to, if one does.
+        mail_use: What its `email` is for: to carry times, or by itself; nothing where it has no such field.
         gate: The gate that has to be open before it begins; see `rapport.rules.gate`.
     """
+
+    done_by: ClassVar[DoneBy]
+    personas_in: ClassVar[str | None] = None
+    mail_use: ClassVar[Literal["meeting", "message"] | None] = None
 
     name: StepName
     title: Name
@@ -110,6 +131,40 @@ class StepBase(InputModel):
     @classmethod
     def _several(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Whom of the customer it asks or writes to, by persona."""
+        return getattr(self, self.personas_in) if self.personas_in is not None else ()
+
+    @property
+    def faces_customer(self) -> bool:
+        """Whether it turns to the customer; while somebody is missing there, such a step does not begin."""
+        return True
+
+    @property
+    def emails(self) -> dict[str, str]:
+        """The mails that it names, by the field that names them."""
+        return {}
+
+    @property
+    def fewest_days(self) -> int:
+        """The fewest business days from its beginning to its end."""
+        return 0
+
+    def mail_days(self, persona: str) -> Sequence[int]:  # noqa: ARG002 - a kind that writes to nobody asks nothing
+        """The days after its beginning on which it writes to everyone of a persona, at the most."""
+        return ()
+
+    @property
+    def who(self) -> tuple[str, ...]:
+        """Who is asked or written to, as lists show it. A star stands with those of whom a meeting needs one."""
+        return self.people
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """How it is done, as lists show it, a line each: minutes, mails, and who sends them."""
+        return tuple(self.emails.values())
 
 
 class Onsite(InputModel):
@@ -126,38 +181,63 @@ class Onsite(InputModel):
     agenda: tuple[AgendaItem, ...] = Field(min_length=1)
 
 
-def _faults_of(
-    minutes: int,
-    agenda: tuple[AgendaItem, ...],
-    invite: tuple[Persona, ...],
-    require: tuple[tuple[Persona, ...], ...],
-    *,
-    remote: bool,
-) -> Iterator[str]:
-    """What is wrong with a meeting: too much material, too long for someone, or nothing that can be agreed on."""
-    material = sum(item.minutes for item in agenda)
-    if material * 2 > minutes:
-        yield (
-            f"agenda: {material} minutes of material do not fit a {minutes}-minute meeting; "
-            f"keep it to {minutes // 2}, so that there is time to talk"
-        )
-    for persona in invite:
-        limit = personas()[persona].max_meeting_minutes
-        if remote and minutes > limit:
-            yield (f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them")
-    for group in require:
-        if not set(group) <= set(invite):
-            yield ("require: names a persona that is not invited; add it to invite")
-    if CHAMPION not in invite:
-        yield (f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
-
-
-class MeetingStep(StepBase):
-    """A meeting: times are proposed, people vote, one time is booked, and someone says how it went.
+class Gathering(StepBase):
+    """What people come together for, once or again and again.
 
     Attributes:
         invite: Everyone who is asked, by persona.
         require: Groups of personas; of each group one person has to be there. The TAM always has to.
+    """
+
+    personas_in = "invite"
+
+    minutes: int
+    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
+    invite: tuple[Persona, ...] = Field(min_length=1)
+    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise Several(faults)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        """What is wrong with it: too much material, too long for someone, or nothing that can be agreed on."""
+        material = sum(item.minutes for item in self.agenda)
+        if material * 2 > self.minutes:
+            yield (
+                f"agenda: {material} minutes of material do not fit a {self.minutes}-minute meeting; "
+                f"keep it to {self.minutes // 2}, so that there is time to talk"
+            )
+        for persona in self.invite:
+            limit = personas()[persona].max_meeting_minutes
+            if "remote" in self.places(()) and self.minutes > limit:
+                yield (
+                    f"minutes: {persona} gives at most {limit} minutes unless onsite; shorten it or do not invite them"
+                )
+        for group in self.require:
+            if not set(group) <= set(self.invite):
+                yield ("require: names a persona that is not invited; add it to invite")
+        if CHAMPION not in self.invite:
+            yield (f"invite: {CHAMPION} is missing; the champion decides between times, so invite them")
+
+    def places(self, left_out: Collection[str]) -> tuple[str, ...]:  # noqa: ARG002 - only a meeting's approval asks
+        """Where it may be held, for an account that does not get some steps: `remote`, `onsite`, or both."""
+        return ("remote",)
+
+    @property
+    def who(self) -> tuple[str, ...]:
+        """Whom it invites."""
+        needed = {persona for group in self.require for persona in group}
+        return tuple(f"{persona}{'*' if persona in needed else ''}" for persona in self.invite)
+
+
+class MeetingStep(Gathering):
+    """A meeting: times are proposed, people vote, one time is booked, and someone says how it went.
+
+    Attributes:
         earliest, latest: The business days after the proposal between which times are offered.
         voting_days: How many business days the vote stays open.
         reminders: How many reminders go, one a business day, to those who did not answer.
@@ -167,12 +247,12 @@ class MeetingStep(StepBase):
         merged_into: A meeting that takes this one in where it is held on site; this one then ends at once.
     """
 
+    done_by = DoneBy.WORKFLOW
+    mail_use = "meeting"
+
     kind: Literal["meeting"]
     minutes: int = Field(ge=15, le=480)
     where: Literal["remote", "onsite"] = "remote"
-    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
-    invite: tuple[Persona, ...] = Field(min_length=1)
-    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
     earliest: int = Field(default=5, ge=1, le=60)
     latest: int = Field(default=10, ge=1, le=90)
     voting_days: int = Field(default=3, ge=1, le=20)
@@ -189,21 +269,43 @@ class MeetingStep(StepBase):
         given = {"where": "onsite", "minutes": self.onsite.minutes, "agenda": self.onsite.agenda, "onsite": None}
         return self.model_copy(update=given)
 
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        faults = list(self._faults())
-        if faults:
-            raise Several(faults)
-        return self
-
     def _faults(self) -> Iterator[str]:
-        yield from _faults_of(self.minutes, self.agenda, self.invite, self.require, remote=self.where == "remote")
+        yield from super()._faults()
         if self.latest < self.earliest:
             yield "latest: is smaller than earliest; make it at least as large"
         if self.earliest <= self.voting_days:
             yield "earliest: a time could pass before the vote ends; make it larger than voting_days"
         if self.reminders >= self.voting_days:
             yield "reminders: must be fewer than voting_days; one goes each business day before the end"
+
+    def places(self, left_out: Collection[str]) -> tuple[str, ...]:
+        """Where it is held, and where else its approval may have it held."""
+        approved = self.onsite is not None and self.onsite.approval not in left_out
+        return tuple(dict.fromkeys((self.where, "onsite") if approved else (self.where,)))
+
+    @property
+    def emails(self) -> dict[str, str]:
+        """The proposal."""
+        return {"email": self.email}
+
+    @property
+    def fewest_days(self) -> int:
+        """Until the first day that is offered."""
+        return self.earliest
+
+    def mail_days(self, persona: str) -> Sequence[int]:
+        """The times, or before them that they follow; the reminders of who is required; the invitation."""
+        if persona not in self.invite:
+            return ()
+        asked = any(persona in group for group in self.require) and personas()[persona].poll_reminders
+        reminders = range(1, self.reminders + 1) if asked else ()
+        return (0, *((0,) if self.onsite else ()), *reminders, self.voting_days)
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """Minutes, where, the proposal."""
+        onsite = (f"or {self.onsite.minutes} min onsite",) if self.onsite else ()
+        return (f"{self.minutes} min {self.where}", *onsite, self.email, f"({self.review})")
 
 
 class TaskStep(TaskDefinition, StepBase):
@@ -213,6 +315,8 @@ class TaskStep(TaskDefinition, StepBase):
         for_each: The persona of which everyone gets a task of their own.
     """
 
+    done_by = DoneBy.TASK
+
     kind: Literal["task"]
     task: Literal["approval", "sign_off", "panel", "to_do", "review"]
     for_each: Persona | None = None
@@ -220,6 +324,21 @@ class TaskStep(TaskDefinition, StepBase):
     def definition(self) -> TaskDefinition:
         """The task alone, without its place in the playbook."""
         return TaskDefinition.model_validate(self.model_dump(include=set(TaskDefinition.model_fields)))
+
+    @property
+    def faces_customer(self) -> bool:
+        """Most tasks are put to the vendor's people."""
+        return self.is_put_to_customers
+
+    @property
+    def who(self) -> tuple[str, ...]:
+        """Who decides."""
+        return self.assign
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """What is asked for."""
+        return (self.task.replace("_", " "),)
 
 
 class MessageStep(StepBase):
@@ -230,40 +349,51 @@ class MessageStep(StepBase):
             find it out; nobody gets a mail that could have gone to anyone.
     """
 
+    done_by = DoneBy.ONBOARDING
+    personas_in = "to"
+    mail_use = "message"
+
     kind: Literal["message"]
     to: tuple[Persona, ...] = Field(min_length=1)
     email: StepName
     review: Review = "approve"
     needs: tuple[Fact, ...] = ()
 
+    @property
+    def emails(self) -> dict[str, str]:
+        """The mail."""
+        return {"email": self.email}
 
-class CadenceStep(StepBase):
+    def mail_days(self, persona: str) -> Sequence[int]:
+        """One mail, at once."""
+        return (0,) if persona in self.to else ()
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """The mail."""
+        return (self.email, f"({self.review})")
+
+
+class CadenceStep(Gathering):
     """A meeting that recurs. Once its cadence runs the step is done: the cadence stands on its own.
 
     Attributes:
-        invite: Everyone who is asked, by persona.
-        require: Groups of personas; of each group one person has to be there. The TAM always has to.
         brief: The mail that tells the TAM before each time what there is to know.
         review: Who sends what is written to the customer about it.
     """
 
+    done_by = DoneBy.CADENCE
+
     kind: Literal["cadence"]
     minutes: int = Field(ge=15, le=240)
-    agenda: tuple[AgendaItem, ...] = Field(min_length=1)
-    invite: tuple[Persona, ...] = Field(min_length=1)
-    require: tuple[tuple[Persona, ...], ...] = Field(min_length=1)
     brief: StepName
     review: Review = "approve"
+    every: str
 
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        faults = list(self._faults())
-        if faults:
-            raise Several(faults)
-        return self
-
-    def _faults(self) -> Iterator[str]:
-        yield from _faults_of(self.minutes, self.agenda, self.invite, self.require, remote=True)
+    @property
+    def how(self) -> tuple[str, ...]:
+        """Minutes, how often, its mails."""
+        return (f"{self.minutes} min every {self.every}", *self.emails.values(), f"({self.review})")
 
 
 class SyncStep(CadenceStep):
@@ -278,6 +408,11 @@ class SyncStep(CadenceStep):
     every: Literal["1 week", "2 weeks"]
     digest: StepName
     to: tuple[Persona, ...] = (CHAMPION,)
+
+    @property
+    def emails(self) -> dict[str, str]:
+        """Brief and digest."""
+        return {"brief": self.brief, "digest": self.digest}
 
     @property
     def weeks(self) -> int:
@@ -301,6 +436,11 @@ class ReviewStep(CadenceStep):
     follow_up: StepName
     offered: int = Field(default=25, ge=10, le=40)
     prepare: int = Field(default=10, ge=1, le=30)
+
+    @property
+    def emails(self) -> dict[str, str]:
+        """The proposal, the brief and the follow-up."""
+        return {"email": self.email, "brief": self.brief, "follow_up": self.follow_up}
 
     @property
     def months(self) -> int:
@@ -337,14 +477,22 @@ StepDefinition = Annotated[
 ]
 
 
-def emails_of(step: StepDefinition) -> dict[str, str]:
-    """The mails that a step names, by the field that names them."""
-    match step:
-        case MeetingStep() | MessageStep():
-            return {"email": step.email}
-        case SyncStep():
-            return {"brief": step.brief, "digest": step.digest}
-        case ReviewStep():
-            return {"email": step.email, "brief": step.brief, "follow_up": step.follow_up}
-        case TaskStep():
-            return {}
+def _classes(annotation: object) -> Iterator[type[StepBase]]:
+    parts = [one for one in get_args(annotation) if not isinstance(one, FieldInfo)]
+    for part in parts:
+        yield from _classes(part) if get_args(part) else (part,)
+
+
+KINDS: Final[tuple[type[StepBase], ...]] = tuple(_classes(StepDefinition))
+"""The classes of steps."""
+
+
+def of_kind(kind: object) -> tuple[type[StepBase], ...]:
+    """The classes that a step's `kind` may mean; none where there is no such kind."""
+    return tuple(one for one in KINDS if kind in get_args(one.model_fields["kind"].annotation))
+
+
+def kinds(*by: DoneBy) -> tuple[str, ...]:
+    """The kinds of which one of these does the steps."""
+    names = (get_args(one.model_fields["kind"].annotation)[0] for one in KINDS if one.done_by in by)
+    return tuple(dict.fromkeys(names))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from rapport.mail import compose, samples
 from rapport.model.account import personas
@@ -16,12 +16,13 @@ from rapport.model.base import UserError, WireModel, suggestion
 from rapport.model.playbook import MAX_STEPS, Outline, Playbook, disconnected
 from rapport.model.positions import Place, line_of, lines, place_of
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
-from rapport.model.step import MeetingStep, Offset, Stage, StepBase, StepDefinition
+from rapport.model.step import DoneBy, MeetingStep, Offset, Stage, kinds, of_kind
 from rapport.rules import forecast
 
 _ALL: Final = 200
 """How many faults are told at most; nobody reads more, and each looks for what was meant."""
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
+_TASKS: Final = kinds(DoneBy.TASK)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -127,17 +128,9 @@ def _nearest(data: Mapping[str, Any], field: str, problem: str, fix: str) -> tup
             fields = set(Playbook.model_fields)
         case ("steps", int(index), str()) if index < len(_listed(data.get("steps"))):
             kind = _table(_listed(data.get("steps"))[index]).get("kind")
-            fields = next((set(model.model_fields) for model in _KINDS if _kind_of(model) == kind), set())
+            fields = {name for model in of_kind(kind) for name in model.model_fields}
     near = difflib.get_close_matches(str(place[-1])[:60], fields, n=1)
     return field, problem, f'did you mean "{near[0]}"? {fix}' if near else fix
-
-
-_KINDS: Final[tuple[type[StepBase], ...]] = get_args(get_args(StepDefinition)[0])
-
-
-def _kind_of(model: type[StepBase]) -> str:
-    kind: str = get_args(model.model_fields["kind"].annotation)[0]
-    return kind
 
 
 def _in_order(faults: Iterator[PlaybookProblem]) -> tuple[PlaybookProblem, ...]:
@@ -215,7 +208,7 @@ def _outlines(data: Mapping[str, Any]) -> list[Outline]:
                 # A step without a name keeps its place, and nothing can wait for it.
                 name if isinstance(name, str) else f"\0{index}",
                 _texts(step.get("after")),
-                _texts(list(options)) if step.get("kind") == "task" else None,
+                _texts(list(options)) if step.get("kind") in _TASKS else None,
                 approval if isinstance(approval, str) else None,
                 outcome if isinstance(outcome, str) else "approve",
             )
@@ -223,18 +216,15 @@ def _outlines(data: Mapping[str, Any]) -> list[Outline]:
     return outlines
 
 
-_READERS: Final = {"meeting": "invite", "message": "to"}
-"""Where a step says to which personas its mail goes, by its kind."""
-
-
 def _mails(data: Mapping[str, Any]) -> Iterator[str]:
     """Mails that there are not, or that cannot be written to those to whom they would go."""
     for index, step in enumerate(_steps(data)):
-        email, kind = step.get("email"), step.get("kind")
-        readers = _READERS.get(kind) if isinstance(kind, str) else None
-        if not isinstance(email, str) or readers is None:
+        email = step.get("email")
+        kind = next((one for one in of_kind(step.get("kind")) if one.mail_use is not None), None)
+        if not isinstance(email, str) or kind is None or kind.mail_use is None or kind.personas_in is None:
             continue
-        use: samples.Use = "message" if kind == "message" else "undecided" if "onsite" in step else "meeting"
+        readers = kind.personas_in
+        use: samples.Use = "undecided" if kind.mail_use == "meeting" and "onsite" in step else kind.mail_use
         to = [persona for persona in dict.fromkeys(_texts(step.get(readers))) if persona in personas()]
         if email not in compose.emails():
             fit = [name for name in sorted(compose.emails()) if not any(samples.fault(name, use, one) for one in to)]

@@ -10,10 +10,10 @@ from rapport.model.account import BUSINESS, Account, Contact, Fact, Role, Topic,
 from rapport.model.commands import in_name
 from rapport.model.meeting import Invitee
 from rapport.model.projection import Wait
-from rapport.model.step import CadenceStep, MeetingStep, Review
+from rapport.model.step import Gathering, Review
 
 
-def invitees(step: MeetingStep | CadenceStep, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
+def invitees(step: Gathering, contacts: Iterable[Contact]) -> tuple[Invitee, ...]:
     """The contacts that a meeting asks, each with the required groups that they can fill."""
     return tuple(
         Invitee(

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from rapport.model.cadence import CadenceView
 from rapport.model.commands import in_name
+from rapport.model.ids import cadence_id, step_workflow
 from rapport.model.meeting import MeetingPhase, MeetingView
 from rapport.model.projection import Wait
-from rapport.model.step import Stage
+from rapport.model.step import DoneBy, Stage
 from rapport.model.support_case import CaseView, DeskView
 from rapport.model.task import CONTACT_PREFIX, TaskPhase, TaskView
 from rapport.model.tech_review import ReviewView
@@ -64,11 +65,17 @@ def onboarding(
     lines += [""]
     for name, step in steps.items():
         if step.state is StepState.RUNNING:
-            if step.definition.kind == "meeting":
-                lines.append(f"What `{name}` waits for stands in `meeting/{account}/{name}/{step.attempt}`.")
-            else:
-                lines.append(f"`{name}` is sending; drafts go with `{_approve(account)}`.")
+            lines.append(_running(account, name, step))
     return "\n".join([*lines, "", f"Everything at once: `rapport onboarding status {account}`"])
+
+
+def _running(account: str, name: str, step: Progress) -> str:
+    """Where to look for what a running step waits for."""
+    if step.definition.done_by is DoneBy.ONBOARDING:
+        return f"`{name}` is sending; drafts go with `{_approve(account)}`."
+    if step.definition.done_by is DoneBy.CADENCE:
+        return f"What `{name}` waits for stands in `{cadence_id(account)}`."
+    return f"What `{name}` waits for stands in `{step_workflow(step.definition.kind, account, name, step.attempt)}`."
 
 
 def meeting(view: MeetingView) -> str:

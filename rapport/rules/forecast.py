@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from rapport.model.account import personas
 from rapport.model.base import WireModel
 from rapport.model.playbook import Playbook
-from rapport.model.step import MeetingStep, MessageStep, Offset, StepDefinition
+from rapport.model.step import Offset
 
 MONTH: Final = 21
 """The business days that a month has, about."""
@@ -49,7 +49,7 @@ def earliest(playbook: Playbook) -> dict[str, Span]:
         if name not in found:
             step = steps[name]
             begins = max((span(other).ends for other in step.after), default=0) + business_days(step.offset)
-            found[name] = Span(step=name, begins=begins, ends=begins + _takes(step))
+            found[name] = Span(step=name, begins=begins, ends=begins + step.fewest_days)
         return found[name]
 
     return {name: span(name) for name in steps}
@@ -67,11 +67,6 @@ def business_days(offset: str | None) -> int:
     return weeks * 5 + max(0, rest - 2)
 
 
-def _takes(step: StepDefinition) -> int:
-    """The fewest business days from a step's beginning to its end."""
-    return step.earliest if isinstance(step, MeetingStep) else 0
-
-
 def crowded(playbook: Playbook) -> Iterator[BudgetOverrun]:
     """The personas to whom a playbook writes more within some month than they have attention for, each once."""
     spans = earliest(playbook)
@@ -79,7 +74,7 @@ def crowded(playbook: Playbook) -> Iterator[BudgetOverrun]:
         mails = sorted(
             (spans[step.name].begins + day, index, step.name)
             for index, step in enumerate(playbook.steps)
-            for day in _mails(step, persona)
+            for day in step.mail_days(persona)
         )
         for first, (day, _, _) in enumerate(mails):
             month = [mail for mail in mails[first:] if mail[0] < day + MONTH]
@@ -87,15 +82,3 @@ def crowded(playbook: Playbook) -> Iterator[BudgetOverrun]:
                 steps = tuple(dict.fromkeys(name for _, _, name in month))
                 yield BudgetOverrun(persona, len(month), day, month[rules.messages_a_month][2], steps)
                 break
-
-
-def _mails(step: StepDefinition, persona: str) -> Sequence[int]:
-    """The days after a step's beginning on which it writes to everyone of a persona, at the most."""
-    if isinstance(step, MessageStep):
-        return [0] if persona in step.to else []
-    if not isinstance(step, MeetingStep) or persona not in step.invite:
-        return []
-    # The times, or before them that they follow; the reminders of who is required; the invitation.
-    asked = any(persona in group for group in step.require) and personas()[persona].poll_reminders
-    reminders = range(1, step.reminders + 1) if asked else ()
-    return [0, *([0] if step.onsite else []), *reminders, step.voting_days]

@@ -10,8 +10,7 @@ from rapport.model.account import Facts
 from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone
-from rapport.model.step import Gate, Stage, StepDefinition, TaskStep
-from rapport.model.task import are_customers
+from rapport.model.step import Gate, Stage, StepDefinition
 
 
 class StepState(StrEnum):
@@ -138,17 +137,12 @@ def began_waiting(step: Progress, steps: Steps, start: datetime) -> datetime:
     return max(ends, default=start)
 
 
-def faces_customer(step: StepDefinition) -> bool:
-    """Whether a step writes to the customer; most tasks are put to the vendor's people."""
-    return not isinstance(step, TaskStep) or are_customers(step.assign)
-
-
 def held(steps: Steps, vacancies: Collection[str]) -> set[str]:
     """The waiting steps that do not begin while nobody has these personas: those that write to the customer."""
     return {
         name
         for name, step in steps.items()
-        if vacancies and step.state is StepState.WAITING and faces_customer(step.definition)
+        if vacancies and step.state is StepState.WAITING and step.definition.faces_customer
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Playbook
-from rapport.model.step import ReviewStep, StepDefinition, SyncStep
+from rapport.model.step import CadenceStep, ReviewStep, StepDefinition, SyncStep
 from rapport.rules.onboarding import Progress, StepState
 
 NOT_FOR_THIS_ACCOUNT = "not for this account"
@@ -164,9 +164,7 @@ def changes(progress: Mapping[str, Progress], new: Playbook, left_out: Iterable[
 def rhythms_of(playbook: Playbook, left_out: Iterable[str]) -> tuple[SyncStep | ReviewStep, ...]:
     """What recurs by a playbook for an account that does not get some of its steps."""
     omitted = set(left_out)
-    return tuple(
-        step for step in playbook.steps if isinstance(step, SyncStep | ReviewStep) and step.name not in omitted
-    )
+    return tuple(step for step in playbook.steps if isinstance(step, CadenceStep) and step.name not in omitted)
 
 
 def rhythm_changes(running: Iterable[SyncStep | ReviewStep], wanted: Iterable[SyncStep | ReviewStep]) -> RhythmAdoption:

@@ -16,6 +16,7 @@ from rapport.model.cadence import Occurrence
 from rapport.model.message import FOR_CALENDARS, MessageRequest, MessageState, Purpose
 from rapport.model.minutes import Pending
 from rapport.model.side_project import SideState
+from rapport.model.step import DoneBy, kinds
 from rapport.model.task import TaskPhase
 from rapport.rules import audience
 from rapport.rules.calendar import wall
@@ -26,6 +27,7 @@ from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRo
 from rapport.storage.task import Task
 
 _TAM: Final = [Role.TAM]
+_MAILS, _TASKS, _RECURRING = kinds(DoneBy.ONBOARDING), kinds(DoneBy.TASK), kinds(DoneBy.CADENCE)
 """What a step waits on that waits for nobody but the account's TAM."""
 
 _PHASES: Final = {
@@ -178,7 +180,7 @@ async def day(connection: Connection, member: Member, now: datetime) -> Agenda:
             *(
                 Going(account=step.account, of=step.of, title=step.title, at=step.due)
                 for step in steps
-                if step.state == "waiting" and step.kind == "message" and step.due is not None and step.due < end
+                if step.state == "waiting" and step.kind in _MAILS and step.due is not None and step.due < end
             ),
         ),
         awaited=_sorted(
@@ -211,8 +213,8 @@ def _beside(
     waits = [
         step
         for step in steps
-        if (step.state == "running" or (step.kind == "cadence" and step.waiting_for))
-        and step.kind != "task"
+        if (step.state == "running" or (step.kind in _RECURRING and step.waiting_for))
+        and step.kind not in _TASKS
         and (step.account, step.step) not in drafted
     ]
     piles = Counter((row.account, row.of) for row in drafts)
@@ -242,7 +244,7 @@ _STEPS: Final = (
     .where(
         AccountRow.tam == bindparam("member"),
         ContractRow.paused_at.is_(None),
-        or_(ContractRow.ended_at.is_(None), MilestoneRow.kind == "cadence"),
+        or_(ContractRow.ended_at.is_(None), MilestoneRow.kind.in_(_RECURRING)),
     )
     .where(MilestoneRow.state.in_(["running", "waiting"]))
     .order_by(MilestoneRow.due, AccountRow.key, MilestoneRow.position)
@@ -281,7 +283,7 @@ _INVITED: Final = (
         MilestoneRow,
         (MilestoneRow.contract == MessageRow.contract)
         & (MilestoneRow.step == MessageRow.step)
-        & or_(MilestoneRow.state == "running", MilestoneRow.kind == "cadence"),
+        & or_(MilestoneRow.state == "running", MilestoneRow.kind.in_(_RECURRING)),
     )
     .where(MessageRow.person == bindparam("member"), MessageRow.purpose.in_(FOR_CALENDARS))
     .order_by(MessageRow.created_at, MessageRow.key)

@@ -12,6 +12,7 @@ from rapport.model.account import WrittenContract
 from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone, Projection, StepNews, Wait
+from rapport.model.step import DoneBy, kinds
 from rapport.storage.database import Connection
 from rapport.storage.tables import ContractRow, MilestoneRow
 from rapport.storage.timeline import append
@@ -163,7 +164,9 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
     for milestone in milestones:
         values = milestone.model_dump(exclude={"wait"}) | {"contract": contract, "projected": number}
         # A cadence's review tells what it waits for long after its step is done.
-        told_elsewhere = milestone.state == "running" or (milestone.kind == "cadence" and milestone.state == "done")
+        told_elsewhere = milestone.state == "running" or (
+            milestone.kind in kinds(DoneBy.CADENCE) and milestone.state == "done"
+        )
         rows[not told_elsewhere or milestone.wait is not None].append(values | _waiting(milestone.wait or Wait()))
     for waiting, some in rows.items():
         await put(connection, MilestoneRow, some, kept=() if waiting else _WAITING, version="projected")

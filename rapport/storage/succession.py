@@ -8,8 +8,9 @@ from sqlalchemy import insert, select, update
 
 from rapport.model.account import WrittenContact
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import cadence_id, meeting_id, new_id
+from rapport.model.ids import cadence_id, meeting_id, new_id, step_workflow
 from rapport.model.projection import TimelineEvent
+from rapport.model.step import DoneBy, kinds
 from rapport.model.task import TaskPhase
 from rapport.storage import account as accounts, cadence
 from rapport.storage.database import Connection
@@ -143,14 +144,14 @@ async def listeners(connection: Connection, account: str) -> list[str]:
     for contract in contracts.all():
         found.append(contract.workflow_id)
         # One that is about to begin may not be on record as running yet; one that is not there hears nothing.
-        meetings = await connection.execute(
-            select(MilestoneRow.step, MilestoneRow.attempt).where(
+        steps = await connection.execute(
+            select(MilestoneRow.kind, MilestoneRow.step, MilestoneRow.attempt).where(
                 MilestoneRow.contract == contract.id,
-                MilestoneRow.kind == "meeting",
+                MilestoneRow.kind.in_(kinds(DoneBy.WORKFLOW)),
                 MilestoneRow.ended.is_(None),
             )
         )
-        found += [meeting_id(account, row.step, row.attempt) for row in meetings]
+        found += [step_workflow(row.kind, account, row.step, row.attempt) for row in steps]
     found += await connection.scalars(
         select(TaskRow.id).where(TaskRow.account == account, TaskRow.phase != TaskPhase.CLOSED).order_by(TaskRow.id)
     )

@@ -9,7 +9,8 @@ from sqlalchemy import Row, select
 
 from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
-from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id
+from rapport.model.ids import cadence_id, case_id, handover_id, meeting_id, review_id, step_workflow
+from rapport.model.step import DoneBy, kinds
 from rapport.model.support_case import CaseState, CaseStatus
 from rapport.rules import support_case
 from rapport.storage import cadence, sweep, tech_review
@@ -67,7 +68,7 @@ async def open_workflows(connection: Connection) -> set[str]:
         select(ContractRow.workflow_id).where(ContractRow.run_id.is_not(None), ContractRow.ended_at.is_(None))
     )
     tasks = await connection.scalars(select(TaskRow.id).where(ALL_OPEN))
-    meetings = await connection.execute(_RUNNING.where(MilestoneRow.kind == "meeting"))
+    steps = await connection.execute(_RUNNING.where(MilestoneRow.kind.in_(kinds(DoneBy.WORKFLOW))))
     recurring = await cadence.every(connection)
     hand_overs = await connection.execute(
         select(AccountRow.key, AccountRow.tam_until).where(AccountRow.tam_until.is_not(None))
@@ -79,7 +80,7 @@ async def open_workflows(connection: Connection) -> set[str]:
         *(review_id(ref) for ref in await tech_review.open_refs(connection)),
         *(case_id(ref) for ref in await connection.scalars(select(CaseRow.ref).where(CaseRow.state.in_(OPEN)))),
         *(handover_id(row.key, row.tam_until) for row in hand_overs),
-        *(meeting_id(row.account, row.step, row.attempt) for row in meetings),
+        *(step_workflow(row.kind, row.account, row.step, row.attempt) for row in steps),
         *(cadence_id(rhythm.account) for rhythm in recurring),
         *(meeting_id(one.account, one.step, one.period) for one in recurring if one.open and one.period),
     } - left
@@ -105,7 +106,7 @@ _STEPS: Final = (
 )
 _RUNNING: Final = _STEPS.where(ContractRow.ended_at.is_(None), MilestoneRow.state == "running")
 # What recurs goes on after its step, and after the onboarding.
-_RECURRING: Final = _STEPS.where(MilestoneRow.kind == "cadence", MilestoneRow.state == "done")
+_RECURRING: Final = _STEPS.where(MilestoneRow.kind.in_(kinds(DoneBy.CADENCE)), MilestoneRow.state == "done")
 
 
 async def _tasks(connection: Connection) -> list[OpenWait]:
@@ -213,7 +214,7 @@ async def _steps(connection: Connection) -> list[OpenWait]:
     # A pause has no end of its own, and stands where everybody sees it.
     goes_on = ContractRow.paused_at.is_(None)
     rows = [
-        *await connection.execute(_RUNNING.where(MilestoneRow.kind != "task", goes_on)),
+        *await connection.execute(_RUNNING.where(MilestoneRow.kind.not_in(kinds(DoneBy.TASK)), goes_on)),
         *await connection.execute(_RECURRING.where(goes_on)),
     ]
     return [

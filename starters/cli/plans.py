@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rapport.model.playbook import Playbook
-from rapport.model.step import CadenceStep, MeetingStep, MessageStep, Stage, StepDefinition, TaskStep, emails_of
+from rapport.model.step import Stage, StepDefinition
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, FieldChange, RhythmAdoption
 from starters.cli.common import table
@@ -28,7 +28,9 @@ def by_stage(playbook: PlaybookShown) -> Table:
     for stage, steps in _stages(playbook.steps):
         rows.add_row(f"[bold]{stage}[/bold]")
         for step in steps:
-            rows.add_row(f"  {step.name}", _waits(step), _who(step), _how(step), " or\n".join(step.when))
+            rows.add_row(
+                f"  {step.name}", _waits(step), "\n".join(step.who), "\n".join(step.how), " or\n".join(step.when)
+            )
     return rows
 
 
@@ -43,33 +45,6 @@ def _waits(step: StepDefinition) -> str:
     gate = (f"{step.gate} gate",) if step.gate else ()
     after = "\n".join((*step.after, *gate))
     return f"{after}\n+ {step.offset}".strip() if step.offset else after
-
-
-def _who(step: StepDefinition) -> str:
-    """Who is asked or written to. A star stands with those of whom a meeting needs one."""
-    match step:
-        case MeetingStep() | CadenceStep():
-            needed = {persona for group in step.require for persona in group}
-            return "\n".join(f"{persona}{'*' if persona in needed else ''}" for persona in step.invite)
-        case MessageStep():
-            return "\n".join(step.to)
-        case TaskStep():
-            return "\n".join(step.assign)
-
-
-def _how(step: StepDefinition) -> str:
-    """Minutes, mail and review."""
-    match step:
-        case MeetingStep():
-            onsite = f"\nor {step.onsite.minutes} min onsite" if step.onsite else ""
-            return f"{step.minutes} min {step.where}{onsite}\n{step.email}\n({step.review})"
-        case MessageStep():
-            return f"{step.email}\n({step.review})"
-        case TaskStep():
-            return step.task.replace("_", " ")
-        case CadenceStep():
-            mails = "\n".join(emails_of(step).values())
-            return f"{step.minutes} min every {step.every}\n{mails}\n({step.review})"
 
 
 def timeline(playbook: PlaybookShown, width: int) -> list[str]:

@@ -27,7 +27,7 @@ from rapport.model.ids import onboarding_id, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
-from rapport.model.step import CadenceStep, MeetingStep, emails_of
+from rapport.model.step import DoneBy, Gathering, kinds
 from rapport.playbooks import load
 from rapport.rules import attention, audience, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
@@ -39,6 +39,8 @@ from workflows.onboarding.workflow import Onboarding
 
 ACCOUNT = SearchAttributeKey.for_keyword("RapportAccount")
 STAGE = SearchAttributeKey.for_keyword("RapportStage")
+
+_TASKS: Final = kinds(DoneBy.TASK)
 
 STANDS_STILL: Final = "stands still"
 """The state of a step whose onboarding was ended in Temporal."""
@@ -305,32 +307,32 @@ def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Colle
         if step.name in left_out:
             continue
         field = f"{playbook.name}: steps[{index}]"
-        for name, email in emails_of(step).items():
+        for name, email in step.emails.items():
             if email not in compose.emails():
                 known = ", ".join(sorted(compose.emails()))
                 raise UserError(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
-        if isinstance(step, MeetingStep | CadenceStep):
-            for group in step.require:
-                if not company.personas & set(group):
-                    raise UserError(
-                        f"{step.title} needs one of {', '.join(group)}",
-                        field="contacts",
-                        fix="add one [[contacts]] with that persona",
-                    )
-            if (isinstance(step, CadenceStep) or step.where == "remote") and not company.tam.join_url:
+        if not isinstance(step, Gathering):
+            continue
+        for group in step.require:
+            if not company.personas & set(group):
                 raise UserError(
-                    f"{step.title} is remote, and the TAM has no link to join",
-                    field="members.join_url",
-                    fix="add join_url to the TAM's [[members]]",
+                    f"{step.title} needs one of {', '.join(group)}",
+                    field="contacts",
+                    fix="add one [[contacts]] with that persona",
                 )
-        if isinstance(step, MeetingStep):
-            may_be_onsite = step.onsite is not None and step.onsite.approval not in left_out
-            if (step.where == "onsite" or may_be_onsite) and not company.account.place:
-                raise UserError(
-                    f"{step.title} is or may be onsite, and the account has no address",
-                    field="account.place",
-                    fix="add place to [account]",
-                )
+        places = step.places(left_out)
+        if "remote" in places and not company.tam.join_url:
+            raise UserError(
+                f"{step.title} is remote, and the TAM has no link to join",
+                field="members.join_url",
+                fix="add join_url to the TAM's [[members]]",
+            )
+        if "onsite" in places and not company.account.place:
+            raise UserError(
+                f"{step.title} is or may be onsite, and the account has no address",
+                field="account.place",
+                fix="add place to [account]",
+            )
 
 
 async def status(services: Services, account: str) -> Status:
@@ -371,7 +373,7 @@ async def status(services: Services, account: str) -> Status:
             since=step.wait.since,
             deadline=step.wait.deadline,
             unblock=step.wait.unblock,
-            task=task_id(account, step.step, step.attempt) if step.kind == "task" and step.began else None,
+            task=task_id(account, step.step, step.attempt) if step.kind in _TASKS and step.began else None,
             unsent=mails[step.step].unsent if step.step in mails else 0,
         )
         for step in steps

@@ -15,7 +15,7 @@ from rapport.model.ids import cadence_id, onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.operation import OF_A_STEP, Operate, Operation, Seen
 from rapport.model.playbook import Playbook
-from rapport.model.step import MeetingStep, MessageStep, Offset, StepDefinition
+from rapport.model.step import Offset
 from rapport.playbooks import load
 from rapport.rules import onboarding, operation as operations
 from rapport.rules.calendar import apply_offset
@@ -228,7 +228,7 @@ async def preview(services: Services, account: str) -> Preview:
                 title=definition.title,
                 kind=definition.kind,
                 at=max(at, now),
-                to=_written_to(definition),
+                to=definition.people,
             )
             for name, at in sorted(begins.items(), key=lambda item: item[1])
             for definition in (found.steps[name].definition,)
@@ -244,12 +244,6 @@ async def plan_of(services: Services, account: str) -> Plan:
     """
     handle = services.client.get_workflow_handle_for(Onboarding.run, onboarding_id(account))
     return await _of_a_running_one(account, answered(handle.query(Onboarding.plan), f"onboarding of {account}"))
-
-
-def _written_to(step: StepDefinition) -> tuple[str, ...]:
-    if isinstance(step, MessageStep):
-        return step.to
-    return step.invite if isinstance(step, MeetingStep) else ()
 
 
 async def _of_a_running_one(account: str, call: Awaitable[T]) -> T:

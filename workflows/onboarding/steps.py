@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -19,7 +19,17 @@ with workflow.unsafe.imports_passed_through():
     from rapport.model.onboarding import OnboardingStart
     from rapport.model.operation import Operate, Operation
     from rapport.model.projection import Projection, Wait
-    from rapport.model.step import CadenceStep, MeetingStep, MessageStep, ReviewStep, SyncStep, TaskStep
+    from rapport.model.step import (
+        CadenceStep,
+        DoneBy,
+        MeetingStep,
+        MessageStep,
+        ReviewStep,
+        StepBase,
+        SyncStep,
+        TaskStep,
+        kinds,
+    )
     from rapport.model.task import LateDecision
     from rapport.model.workflows import CADENCE, MEETING
     from rapport.rules import details, onboarding, operation as operations
@@ -233,18 +243,7 @@ class Steps:
         self.state.set(name, state=StepState.RUNNING, began=workflow.now())
         self.state.timeline.record("step.began", step=name)
         step = self.state.progress[name].definition
-        match step:
-            case MeetingStep():
-                work = self._meet(step)
-            case MessageStep():
-                work = self._write(step)
-            case TaskStep():
-                work = self._decide(step)
-            case CadenceStep():
-                work = self._recur(self.state.progress[name].attempt)
-            case _:
-                assert_never(step)
-        self.state.go_on(self._perform(name, work))
+        self.state.go_on(self._perform(name, PERFORM[type(step)](self, step)))
 
     def _go_on(self, name: str) -> None:
         """Take up a meeting again whose workflow goes on where it was ended from outside."""
@@ -314,14 +313,14 @@ class Steps:
         await self._venues.tell(step.name, None if isinstance(outcome, Denied) else outcome)
         return outcome
 
-    async def _recur(self, attempt: int) -> str:
+    async def _recur(self, step: CadenceStep) -> str:
         """Have the account's cadence run, with all its rhythms at once; it stands on its own from then on."""
-        if self._recurs and attempt == 1:
+        if self._recurs and self.state.progress[step.name].attempt == 1:
             return "runs"
         self._recurs = True
         gone = (StepState.DROPPED, StepState.SKIPPED)
         steps = (step.definition for step in self.state.progress.values() if step.state not in gone)
-        rhythms = tuple(step for step in steps if isinstance(step, SyncStep | ReviewStep))
+        rhythms = tuple(step for step in steps if isinstance(step, CadenceStep))
         account = self.state.start.account
         start = CadenceStart(
             account=account,
@@ -373,7 +372,7 @@ class Steps:
             paused_at=self.owner.paused_at,
             milestones=tuple(
                 milestone.model_copy(update={"wait": waits.get(milestone.step, Wait())})
-                if milestone.kind == "message" or milestone.step in waits
+                if milestone.kind in kinds(DoneBy.ONBOARDING) or milestone.step in waits
                 else milestone
                 for milestone in onboarding.milestones(self.state.progress)
                 if milestone.step in stale
@@ -392,3 +391,13 @@ class Steps:
         return details.onboarding(
             state.start.account, state.progress, self.owner.paused_at, self.vacancies.hold, self._gating.waits
         )
+
+
+PERFORM: Final[Mapping[type[StepBase], Callable[[Steps, Any], Coroutine[Any, Any, str | Denied]]]] = {
+    MeetingStep: Steps._meet,
+    MessageStep: Steps._write,
+    TaskStep: Steps._decide,
+    SyncStep: Steps._recur,
+    ReviewStep: Steps._recur,
+}
+"""What does the steps of each kind, and gives its outcome in a word; what it does first, it does at once."""
