@@ -6,56 +6,20 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, RootModel, model_validator
+from pydantic import Field, RootModel, model_validator
 
-from rapport.model.account import Deployment, Permissions
-from rapport.model.base import InputModel, Name, Several, StepName, UserError, suggestion
+from rapport.model.base import InputModel, Name, Several, StepName, UserError
+from rapport.model.condition import Condition
 from rapport.model.positions import Place, line_of, lines
 from rapport.model.reading import EMPTY, check, parse_toml, together
 
 FILE: Final = "reviews.toml"
 
-FLAGS: Final = (
-    "air_gapped",
-    "no_screen_share",
-    "language_barrier",
-    "on_prem",
-    "large_account",
-    "high_risk",
-    "key_prospect",
-)
-"""The conditions that a fact is or is not; besides these `deployment:…`, `permissions:…` and `feature:…`."""
-
-_CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "deployment": get_args(Deployment),
-    "permissions": get_args(Permissions),
-}
-_FEATURE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PART: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _ALL: Final = 50
 """How many faults of one file are told at most."""
-
-
-def _condition(value: str) -> str:
-    name, colon, choice = value.partition(":")
-    if not colon and value in FLAGS:
-        return value
-    if name in _CHOICES and choice in _CHOICES[name]:
-        return value
-    if name == "feature" and _FEATURE.fullmatch(choice):
-        return value
-    if name in _CHOICES:
-        fix = f"{suggestion(choice, _CHOICES[name])}, as {name}:<one of them>"
-    elif name == "feature":
-        fix = "write a feature in lower case, as feature:batch_changes"
-    else:
-        fix = suggestion(value, [*FLAGS, *(f"{one}:<…>" for one in (*_CHOICES, "feature"))])
-    raise ValueError(f'"{value[:60]}" is no condition; {fix}')
-
-
-Condition = Annotated[str, AfterValidator(_condition)]
 
 
 class ReviewScenario(InputModel):

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from rapport.model.account import CHAMPION, Fact, Persona, personas
-from rapport.model.base import InputModel, Name, Several, StepName, WireModel, suggestion
+from rapport.model.base import InputModel, Name, Several, StepName, WireModel
+from rapport.model.condition import StepCondition
 from rapport.model.task import TaskDefinition
 
 
@@ -26,23 +27,6 @@ class Stage(StrEnum):
     TRAINING_PLAN = "training_plan"
     ROLLOUT = "rollout"
     CADENCE = "cadence"
-
-
-PREDICATES = ("large_account", "growth_potential", "on_prem", "high_risk")
-"""What `when` may ask of an account; besides these, `has_persona:<persona>`."""
-
-
-def _predicate(value: str) -> str:
-    name, colon, persona = value.partition(":")
-    if colon and name == "has_persona" and persona in personas():
-        return value
-    if not colon and value in PREDICATES:
-        return value
-    if name == "has_persona":
-        fix = f"{suggestion(persona, personas())}, as has_persona:<persona>"
-    else:
-        fix = suggestion(value, [*PREDICATES, "has_persona:<persona>"])
-    raise ValueError(f'"{value[:60]}" is not a predicate; {fix}')
 
 
 _OFFSET = re.compile(r"(\d{1,3}) (hour|day|business day|week)s?", re.ASCII)
@@ -124,7 +108,7 @@ class StepBase(InputModel):
     stage: Stage
     after: tuple[StepName, ...] = ()
     offset: Annotated[str, AfterValidator(_offset)] | None = None
-    when: tuple[Annotated[str, AfterValidator(_predicate)], ...] = ()
+    when: tuple[StepCondition, ...] = ()
     gate: Gate | None = None
 
     @field_validator("when", mode="before")

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from rapport.mail import compose, samples
 from rapport.model.account import personas
 from rapport.model.base import UserError, WireModel, suggestion
+from rapport.model.condition import PERSONA
 from rapport.model.playbook import MAX_STEPS, Outline, Playbook, disconnected
 from rapport.model.positions import Place, line_of, lines, place_of
 from rapport.model.reading import EMPTY, UNKNOWN, check, parse_toml
@@ -258,9 +259,9 @@ def _doubts(playbook: Playbook, file: Path) -> Iterator[str]:
             yield f"{here}.offset: is no wait at all; take it out"
         if step.gate == "trial" and any(steps[other].gate == "production" for other in step.after):
             yield f"{here}.gate: it follows a step that only begins for production; take it out"
-        for predicate in step.when:
-            persona = predicate.partition(":")[2]
-            if persona and personas()[persona].at_least:
+        for condition in step.when:
+            asked, _, persona = condition.partition(":")
+            if asked == PERSONA and personas()[persona].at_least:
                 yield f"{here}.when: every account has a {persona}, so it always holds; take it out"
         if isinstance(step, MeetingStep):
             yield from _maybe_nobody(step, here)

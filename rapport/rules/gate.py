@@ -13,6 +13,7 @@ from rapport.model.account import Facts, Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.commands import in_name
 from rapport.model.step import Gate
+from rapport.rules.condition import holds
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
@@ -127,8 +128,8 @@ def seat(role: Role) -> str:
 
 def _reasons(gate: Gate, facts: Facts) -> list[str]:
     """Why an account needs a review before a gate."""
-    reasons = ["a key prospect"] if facts.key_prospect and gate == "trial" else []
-    return [*reasons, "high-risk"] if facts.high_risk else reasons
+    reasons = ["a key prospect"] if holds("key_prospect", facts) and gate == "trial" else []
+    return [*reasons, "high-risk"] if holds("high_risk", facts) else reasons
 
 
 def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) -> str | None:

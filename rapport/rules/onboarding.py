@@ -11,6 +11,7 @@ from rapport.model.base import Instant, WireModel
 from rapport.model.playbook import Playbook
 from rapport.model.projection import Milestone
 from rapport.model.step import Gate, Stage, StepDefinition
+from rapport.rules.condition import holds
 
 
 class StepState(StrEnum):
@@ -45,17 +46,12 @@ Steps = Mapping[str, Progress]
 
 
 def applies(when: Sequence[str], facts: Facts, present: Container[str]) -> bool:
-    """Whether a step is part of an account's plan: if it has no `when`, or one of its predicates holds.
+    """Whether a step is part of an account's plan: if it has no `when`, or one of its conditions is known to hold.
 
     Args:
         present: The personas that the account has.
     """
-    return not when or any(_holds(predicate, facts, present) for predicate in when)
-
-
-def _holds(predicate: str, facts: Facts, present: Container[str]) -> bool:
-    name, _, persona = predicate.partition(":")
-    return persona in present if persona else bool(getattr(facts, name))
+    return not when or any(holds(condition, facts, present) for condition in when)
 
 
 def left_out(playbook: Playbook, facts: Facts, present: Iterable[str]) -> tuple[str, ...]:

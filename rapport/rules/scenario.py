@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from rapport.model.account import Facts
 from rapport.model.base import WireModel
+from rapport.model.condition import fact
 from rapport.model.scenario import ReviewScenario
-
-_FACT: Final = {"no_screen_share": "screen_share", "feature": "features"}
-"""Which fact a condition asks for, where that has another name."""
+from rapport.rules.condition import holds
 
 
 class Call(WireModel):
@@ -55,29 +53,6 @@ def needs(facts: Facts, scenarios: Mapping[str, ReviewScenario]) -> Needs:
         )
         (unsure if call.missing else needed).append(call)
     return Needs(needed=tuple(needed), unsure=tuple(unsure))
-
-
-def holds(condition: str, facts: Facts) -> bool | None:
-    """Whether a condition holds; nothing where nobody knows."""
-    name, _, choice = condition.partition(":")
-    known = getattr(facts, fact(condition))
-    if known is None:
-        return None
-    match name:
-        case "no_screen_share":
-            return not known
-        case "feature":
-            return choice in known
-        case "deployment" | "permissions":
-            return bool(known == choice)
-        case _:
-            return bool(known)
-
-
-def fact(condition: str) -> str:
-    """The fact that a condition asks for, as an account file calls it."""
-    name = condition.partition(":")[0]
-    return _FACT.get(name, name)
 
 
 def how_to_record(facts: tuple[str, ...]) -> str:

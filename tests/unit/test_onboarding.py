@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from hypothesis import given, strategies as st
 
-from rapport.model.account import Facts, personas
+from rapport.model.account import Deployment, Facts, personas
+from rapport.model.condition import FLAGS, asks_for_less, fact
 from rapport.model.playbook import Playbook
 from rapport.model.step import MessageStep, Stage
 from rapport.rules import onboarding
@@ -87,11 +89,29 @@ def test_the_next_alarm_is_the_earliest_due_step_that_waits(playbook: Playbook) 
     assert onboarding.next_due(steps) == START
 
 
-@given(st.builds(Facts), st.sets(st.sampled_from(sorted(personas()))))
+_KNOWN = st.sampled_from([None, False, True])
+
+
+@given(
+    st.builds(
+        Facts,
+        large_account=st.booleans(),
+        air_gapped=_KNOWN,
+        language_barrier=_KNOWN,
+        screen_share=_KNOWN,
+        deployment=st.sampled_from([None, *get_args(Deployment)]),
+        features=st.sampled_from([None, (), ("executors", "batch_changes")]),
+    ),
+    st.sets(st.sampled_from(sorted(personas()))),
+)
 def test_predicates_ask_facts_and_people(facts: Facts, present: set[str]) -> None:
-    """`when` holds exactly when the fact is true, or someone has the persona."""
-    for name in ("large_account", "growth_potential", "on_prem", "high_risk"):
-        assert onboarding.applies((name,), facts, present) is getattr(facts, name)
+    """`when` holds exactly when the fact is known to be so, or someone has the persona."""
+    for name in FLAGS:
+        known = getattr(facts, fact(name))
+        assert onboarding.applies((name,), facts, present) is (known is (not asks_for_less(name)))
+    for deployment in get_args(Deployment):
+        assert onboarding.applies((f"deployment:{deployment}",), facts, present) is (facts.deployment == deployment)
+    assert onboarding.applies(("feature:executors",), facts, present) is ("executors" in (facts.features or ()))
     for persona in personas():
         assert onboarding.applies((f"has_persona:{persona}",), facts, present) is (persona in present)
     assert onboarding.applies((), facts, present)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from rapport.model.account import personas
 from rapport.model.base import UserError
+from rapport.model.condition import FLAGS
 from rapport.playbooks import load, shipped
 from rapport.playbooks.checks import PlaybookProblem, examine
 from starters.cli.main import app
@@ -106,14 +107,14 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
         (
             '"large_account"',
             '"large_acount"',
-            '41: note.when[0]: "large_acount" is not a predicate; did you mean "large_account"? use one of '
-            "large_account, growth_potential, on_prem, high_risk, has_persona:<persona>",
+            '41: note.when[0]: "large_acount" is no condition; did you mean "large_account"? use one of '
+            "large_account, no_large_account, growth_potential, ",
         ),
         (
             "has_persona:secondary_user",
             "has_persona:secondary",
-            '41: note.when[1]: "has_persona:secondary" is not a predicate; did you mean "secondary_user"? use '
-            "one of key_business_contact, primary_champion, primary_user, secondary_user, as has_persona:<persona>",
+            '41: note.when[1]: "has_persona:secondary" is no condition; did you mean "secondary_user"? use '
+            "one of key_business_contact, primary_champion, primary_user, secondary_user, as has_persona:<one of them>",
         ),
         (
             'stage = "rollout"',
@@ -480,3 +481,9 @@ def test_diff_tells_what_is_added_removed_and_changed(tmp_path: Path) -> None:
     [kickoff] = document["changed"]
     assert kickoff["fields"][0] == {"field": "minutes", "before": 30, "after": 25}
     assert "Nothing differs" in run("playbook", "diff", old, old).stdout
+
+
+@pytest.mark.parametrize("condition", [*FLAGS, "deployment:cloud", "permissions:none", "feature:executors"])
+def test_a_step_may_ask_for_any_fact(condition: str) -> None:
+    """What calls for a review can be asked of a step as well, and is nothing to warn of."""
+    assert told(changed('"large_account"', f'"{condition}"')) == []

@@ -10,8 +10,10 @@ from hypothesis import given, strategies as st
 
 from rapport.model.account import Facts
 from rapport.model.base import UserError
-from rapport.model.scenario import FILE, FLAGS, ReviewScenario, read, scenarios
-from rapport.rules.scenario import fact, holds, needs
+from rapport.model.condition import FLAGS, asks_for_less, fact
+from rapport.model.scenario import FILE, ReviewScenario, read, scenarios
+from rapport.rules.condition import holds
+from rapport.rules.scenario import needs
 
 ALL_KNOWN = {
     "air_gapped": False,
@@ -56,16 +58,38 @@ def named(facts: Facts) -> tuple[set[str], set[str]]:
     return {call.scenario for call in found.needed}, {call.scenario for call in found.unsure}
 
 
-def test_the_four_common_scenarios_are_shipped() -> None:
-    """Air gap, Compose with batch changes, both support risks and explicit permissions each call for a review."""
-    everything = {"air_gapped": True, "deployment": "docker_compose", "features": ("batch_changes",)}
-    everything |= {"permissions": "explicit_api", "language_barrier": True, "screen_share": False}
-    assert named(Facts.model_validate(everything)) == (set(scenarios()), set())
-    assert named(Facts.model_validate(ALL_KNOWN)) == (set(), set())
-    assert named(Facts()) == (set(), set(scenarios()))
-    compose = {**ALL_KNOWN, "deployment": "docker_compose"}
-    assert named(Facts.model_validate(compose)) == (set(), set())
-    assert named(Facts.model_validate({**compose, "features": None})) == (set(), {"compose_batch_changes"})
+def facts_for(*conditions: str) -> Facts:
+    """An account of which everything is known, and of which just these conditions hold."""
+    known: dict[str, object] = dict(ALL_KNOWN)
+    for condition in conditions:
+        name, choice = fact(condition), condition.partition(":")[2]
+        known[name] = (not asks_for_less(condition)) if condition in FLAGS else choice
+        if isinstance(ALL_KNOWN.get(name), tuple):
+            known[name] = tuple(one.partition(":")[2] for one in conditions if fact(one) == name)
+    return Facts.model_validate(known)
+
+
+@pytest.mark.parametrize(("name", "scenario"), scenarios().items())
+def test_each_shipped_scenario_calls_for_a_review(name: str, scenario: ReviewScenario) -> None:
+    """It applies where all that it asks for holds, is unsure where one fact is not known, and else asks for nothing."""
+    whole = facts_for(*scenario.when)
+    needed, unsure = named(whole)
+    assert name in needed
+    assert not unsure
+    for condition in scenario.when:
+        without = whole.model_copy(update={fact(condition): Facts.model_fields[fact(condition)].default})
+        assert name not in named(without)[0]
+    assert named(facts_for())[0].isdisjoint({name})
+
+
+def test_what_calls_for_a_review_is_shipped() -> None:
+    """Air gap, Compose with batch changes, both support risks and explicit permissions are among the scenarios."""
+    assert set(scenarios()) >= {"air_gapped", "compose_batch_changes", "support_language", "support_screen_share"}
+    assert named(Facts()) == (set(), {name for name in scenarios() if _asks_for_the_unknown(name)})
+
+
+def _asks_for_the_unknown(name: str) -> bool:
+    return all(getattr(Facts(), fact(condition)) is None for condition in scenarios()[name].when)
 
 
 @given(facts_, written)
