@@ -102,7 +102,7 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
             '"primary_champion"]\nemail',
             '"primary_champoin"]\nemail',
             '42: note.to[0]: "primary_champoin" is not a persona; did you mean "primary_champion"? use one of '
-            "key_business_contact, primary_champion, primary_user, secondary_user",
+            + ", ".join(personas()),
         ),
         (
             '"large_account"',
@@ -114,7 +114,7 @@ def test_a_sound_playbook_is_given_without_a_word() -> None:
             "has_persona:secondary_user",
             "has_persona:secondary",
             '41: note.when[1]: "has_persona:secondary" is no condition; did you mean "secondary_user"? use '
-            "one of key_business_contact, primary_champion, primary_user, secondary_user, as has_persona:<one of them>",
+            f"one of {', '.join(personas())}, as has_persona:<one of them>",
         ),
         (
             'stage = "rollout"',
