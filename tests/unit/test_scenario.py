@@ -10,19 +10,12 @@ from hypothesis import given, strategies as st
 
 from rapport.model.account import Facts
 from rapport.model.base import UserError
-from rapport.model.condition import FLAGS, asks_for_less, fact
+from rapport.model.condition import FLAGS, fact
 from rapport.model.scenario import FILE, ReviewScenario, read, scenarios
 from rapport.rules.condition import holds
 from rapport.rules.scenario import needs
+from tests.support.facts import ALL_KNOWN, facts_for
 
-ALL_KNOWN = {
-    "air_gapped": False,
-    "deployment": "cloud",
-    "features": (),
-    "permissions": "none",
-    "language_barrier": False,
-    "screen_share": True,
-}
 maybe = st.sampled_from([None, False, True])
 facts_ = st.builds(
     Facts,
@@ -56,17 +49,6 @@ def named(facts: Facts) -> tuple[set[str], set[str]]:
     """The shipped scenarios that apply, and those of which too little is known."""
     found = needs(facts, scenarios())
     return {call.scenario for call in found.needed}, {call.scenario for call in found.unsure}
-
-
-def facts_for(*conditions: str) -> Facts:
-    """An account of which everything is known, and of which just these conditions hold."""
-    known: dict[str, object] = dict(ALL_KNOWN)
-    for condition in conditions:
-        name, choice = fact(condition), condition.partition(":")[2]
-        known[name] = (not asks_for_less(condition)) if condition in FLAGS else choice
-        if isinstance(ALL_KNOWN.get(name), tuple):
-            known[name] = tuple(one.partition(":")[2] for one in conditions if fact(one) == name)
-    return Facts.model_validate(known)
 
 
 @pytest.mark.parametrize(("name", "scenario"), scenarios().items())
