@@ -21,7 +21,7 @@ from starters.simulate.year import look_back, written
 from starters.use_cases import onboarding
 from tests.conftest import ROOT, example, test_server
 from tests.support.sleeper import Sleeper
-from tests.years.record import NAMES, lived, path_of
+from tests.years.record import NAMES, lived, recorded
 
 BEGINS = datetime(2031, 3, 28, 9, 0, tzinfo=UTC)
 
@@ -31,9 +31,8 @@ BEGINS = datetime(2031, 3, 28, 9, 0, tzinfo=UTC)
 async def test_a_year_is_as_it_was_written_down(playbook: str, scenario: str) -> None:
     """Every mail, meeting, decision and end of a year by each playbook stands in tests/years, at its minute."""
     year = await lived(playbook, scenario)
-    path = path_of(playbook, scenario)
-    before = path.read_text().splitlines() if path.exists() else []
-    changed = list(difflib.unified_diff(before, written(year), path.name, "now", lineterm="", n=1))
+    before = recorded(playbook, scenario)
+    changed = list(difflib.unified_diff(before, written(year), f"{playbook}, {scenario}", "now", lineterm="", n=1))
     assert not changed, "\n".join([*changed, "", "If this is meant: `uv run python -m tests.years.record`"])
     sent = sum(year.mails.values())
     assert year.caught == sent

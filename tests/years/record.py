@@ -22,15 +22,23 @@ from tests.years.scenarios import ALL, OWN
 YEARS: Final = Path(__file__).parent
 EXAMPLE: Final = YEARS.parent.parent / "examples" / "versayce.toml"
 DAYS: Final = 400
+_HEAD: Final = "=== "
 NAMES: Final = [
     *((playbook, scenario) for playbook in shipped() for scenario in SCENARIOS),
     *(("enterprise", scenario) for scenario in OWN),
 ]
 
 
-def path_of(playbook: str, scenario: str) -> Path:
-    """Where a year is written down."""
-    return YEARS / f"{playbook}-{scenario}.txt"
+def path_of(playbook: str) -> Path:
+    """Where a playbook's years are written down, each under its scenario: a change touches one file."""
+    return YEARS / f"{playbook}.txt"
+
+
+def recorded(playbook: str, scenario: str) -> list[str]:
+    """The lines of a year as it was written down; none if it never was."""
+    years = path_of(playbook).read_text().split(_HEAD) if path_of(playbook).exists() else []
+    found = (year.splitlines() for year in years)
+    return next((lines[1:] for lines in found if lines[:1] == [scenario]), [])
 
 
 async def lived(playbook: str, scenario: str, days: int = DAYS, example: Path = EXAMPLE) -> Year:
@@ -40,10 +48,13 @@ async def lived(playbook: str, scenario: str, days: int = DAYS, example: Path = 
 
 
 async def _record() -> None:
-    for playbook, scenario in NAMES:
-        year = await lived(playbook, scenario)
-        path_of(playbook, scenario).write_text("\n".join(written(year)) + "\n")
-        sys.stdout.write(f"{playbook}, {scenario}: {len(year.lines)} lines\n")
+    for playbook in shipped():
+        years = []
+        for scenario in (scenario for of, scenario in NAMES if of == playbook):
+            year = await lived(playbook, scenario)
+            years.append("\n".join([f"{_HEAD}{scenario}", *written(year)]) + "\n")
+            sys.stdout.write(f"{playbook}, {scenario}: {len(year.lines)} lines\n")
+        path_of(playbook).write_text("".join(years))
     # See starters/cli/common.py: without a pause, short programs crash at exit.
     await asyncio.sleep(0.02)
 
