@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-import httpx
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -50,7 +49,7 @@ from activities.task import Tasks
 from activities.tech_review import Reviews
 from activities.undelivered import UndeliveredMails
 from activities.webhooks import Hook
-from rapport import support_rules
+from rapport import outgoing, support_rules
 from rapport.mail.context import MailSettings
 from rapport.mail.smtp import Mailer, Relay
 from rapport.mail.tokens import Tokens
@@ -274,7 +273,7 @@ async def build(
     policy = policy_of(relay, settings)
     # It writes whole addresses into the log, and those of calendars and webhooks are secrets.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    async with httpx.AsyncClient() as http:
+    async with outgoing.client(settings.fetch_allowed_hosts) as http, outgoing.client(settings.hook_hosts) as hooks:
         messages = Messages(store, mailer, mail_settings(settings), policy, AlarmStarter(client, settings.task_queue))
         relays = Relays(store, mailer, settings.mail_from)
         planning = Planning(store, http)
@@ -284,18 +283,18 @@ async def build(
         missing = Missing(store, client, settings.task_queue)
         records = Projections(store)
         gates = Gates(store)
-        gaps = Gaps(store, http, _crm(settings))
+        gaps = Gaps(store, hooks, _crm(settings))
         tasks = Tasks(store)
         rules = support_rules.load(settings.data)
         reports = Reports(store, rules.desk)
         rhythms = Cadences(store, planning)
-        announcements = Announcements(store, http, messages, _hook(settings.slack_webhook_url))
+        announcements = Announcements(store, hooks, messages, _hook(settings.slack_webhook_url))
         mirrored = settings.slack_webhook_url is not None or settings.review_channel_mail is not None
         reviews = Reviews(store, Signer(settings.secret_bytes), mirrored)
         support = Support(
             store,
             rules,
-            http,
+            hooks,
             paging=_hook(settings.paging_webhook_url, settings.paging_webhook_secret),
             lead_paging=_hook(settings.paging_lead_webhook_url, settings.paging_webhook_secret),
             public_url=settings.public_url.rstrip("/"),

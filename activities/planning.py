@@ -15,6 +15,7 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from rapport import outgoing
 from rapport.mail import feed
 from rapport.mail.context import AccountContext
 from rapport.model.account import Member
@@ -315,18 +316,16 @@ class Planning:
         if member.calendar_url is None:
             return []
         try:
-            async with self.http.stream(
-                "GET", member.calendar_url, timeout=FEED_TIMEOUT, follow_redirects=True
-            ) as answer:
-                answer.raise_for_status()
-                body = bytearray()
-                async for chunk in answer.aiter_bytes():
-                    body += chunk
-                    if len(body) > FEED_LIMIT:
-                        raise ValueError("the calendar is larger than 5 MB")
+            body = await outgoing.fetch(self.http, member.calendar_url, most=FEED_LIMIT, seconds=FEED_TIMEOUT)
             busy = await asyncio.to_thread(
-                feed.busy, bytes(body), first - timedelta(days=1), last + timedelta(days=1), zone=member.schedule.zone
+                feed.busy, body, first - timedelta(days=1), last + timedelta(days=1), zone=member.schedule.zone
             )
+        except outgoing.NotPublicError:
+            raise ApplicationError(
+                f"the TAM's calendar is at no public address; {outgoing.SETTING} can allow its host",
+                type="CalendarUnreadable",
+                non_retryable=True,
+            ) from None
         except (httpx.HTTPError, ValueError):
             raise ApplicationError(
                 "the TAM's calendar cannot be fetched or read",

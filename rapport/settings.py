@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import os
 import re
@@ -48,6 +49,16 @@ def _domain(value: str) -> str:
     if not _DOMAIN.fullmatch(name):
         raise ValueError('is not a domain; write "foobar.example", with commas between several')
     return name
+
+
+def _host(value: str) -> str:
+    host = value.strip().strip("[]").lower()
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        if _DOMAIN.fullmatch(host):
+            return host
+    raise ValueError('is not a host; write "calendar.foobar.example" or an address, without a port') from None
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
@@ -121,6 +132,7 @@ _SHORTEST_KEY = 24
 
 _DOMAIN = re.compile(r"[^\s@,/:]+")
 _Domain = Annotated[str, AfterValidator(_domain)]
+_Host = Annotated[str, AfterValidator(_host)]
 
 
 class Settings(BaseSettings):
@@ -154,6 +166,7 @@ class Settings(BaseSettings):
         slack_webhook_url: Where reviews are mirrored into a Slack channel: the address of an incoming webhook. Whoever
             knows it can write there, so it is as secret as a password.
         review_channel_mail: The mailbox that gets the same, such as a list's.
+        fetch_allowed_hosts: The hosts that members' calendars may be fetched from although they are not public.
         crm_webhook_url, crm_webhook_secret: Where product gaps are sent, and what that is signed with.
     """
 
@@ -182,8 +195,15 @@ class Settings(BaseSettings):
     review_channel_mail: Email | None = None
     crm_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     crm_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = None
+    fetch_allowed_hosts: Annotated[tuple[_Host, ...], NoDecode, BeforeValidator(_listed)] = ()
     sweep_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def hook_hosts(self) -> tuple[str, ...]:
+        """The hosts of the webhooks that stand in these settings: who wrote them there has allowed them."""
+        hooks = (self.paging_webhook_url, self.paging_lead_webhook_url, self.slack_webhook_url, self.crm_webhook_url)
+        return tuple(urlsplit(url.get_secret_value()).hostname or "" for url in hooks if url is not None)
 
     @property
     def caught(self) -> Path:

@@ -29,7 +29,7 @@ from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
 from starters.services import Actor, Services, member_acting, present, submission
 from starters.use_cases import task as tasks
-from starters.use_cases.files import read_written
+from starters.use_cases.files import read_written, refuse_calendars_inside
 from starters.use_cases.member import people_changed, tell_people_changed
 from starters.use_cases.task import found_out
 from starters.use_cases.tech_review_needs import gates_changed
@@ -128,6 +128,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     Raises:
         UserError: The file contradicts what is known.
     """
+    refuse_calendars_inside(services, file.members)
     key = file.account.key
     async with services.store.writing() as connection:
         before, facts = await _people(connection, key), await accounts.facts_of(connection, key)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from rapport import outgoing
+from rapport.model.account import WrittenMember
 from rapport.model.base import InputModel, Refused, UserError
 from rapport.model.reading import MAX_BYTES, read_toml
 from rapport.model.sheets import SheetRow, read_csv
+from starters.services import Services
 
 M = TypeVar("M", bound=InputModel)
 
@@ -20,6 +24,18 @@ def read_written(model: type[M], path: Path) -> M:
         UserError: It cannot be read, or something in it is wrong.
     """
     return read_toml(model, read_file(path), path.name)
+
+
+def refuse_calendars_inside(services: Services, members: Sequence[WrittenMember]) -> None:
+    """Refuse members whose calendar would be fetched from this machine or a private network.
+
+    Raises:
+        UserError: One is at such an address, and no administrator allows its host.
+    """
+    for index, member in enumerate(members):
+        if member.calendar_url is not None:
+            allowed = services.settings.fetch_allowed_hosts
+            outgoing.refuse_inside(str(member.calendar_url), allowed, f"members[{index}].calendar_url")
 
 
 def read_sheet(model: type[M], path: Path) -> list[SheetRow[M]]:

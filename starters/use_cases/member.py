@@ -22,7 +22,7 @@ from rapport.storage import account as people, imports, support_case, task, time
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
-from starters.use_cases.files import read_written
+from starters.use_cases.files import read_written, refuse_calendars_inside
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,7 @@ async def import_members(services: Services, file: MembersFile) -> list[MemberLi
     Raises:
         UserError: A member leans on somebody who is not known.
     """
+    refuse_calendars_inside(services, file.members)
     async with services.store.writing() as connection:
         await imports.save_members(connection, file)
     await people_changed(services)

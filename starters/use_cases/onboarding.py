@@ -34,6 +34,7 @@ from rapport.storage import account as accounts, contract as contracts, imports,
 from rapport.storage.contract import Contract
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters.services import Services, answered, present
+from starters.use_cases.files import refuse_calendars_inside
 from starters.views import standstill
 from workflows.onboarding.workflow import Onboarding
 
@@ -192,6 +193,8 @@ async def _start(
             return Started(workflow_id=known.workflow_id, run_id=known.run_id, created=False)
         if known.id != contract.id and known.run_id is not None and known.ended_at is None:
             await _refuse_while_running(services, known)
+    if file is not None:
+        refuse_calendars_inside(services, file.members)
     now = present()
     async with services.store.writing() as connection:
         if file is not None:

@@ -381,6 +381,10 @@ def busy(*spans: tuple[datetime, datetime]) -> bytes:
     return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//t//t//EN\r\n{events}END:VCALENDAR\r\n".encode()
 
 
+ALLOWED: dict[str, Any] = {"fetch_allowed_hosts": ("127.0.0.1",)}
+"""What an administrator sets where calendars are on this machine."""
+
+
 def with_feed(url: str) -> AccountFile:
     """The example account, whose TAM has a calendar."""
     file = example()
@@ -394,7 +398,7 @@ def with_feed(url: str) -> AccountFile:
 async def test_a_time_that_was_taken_meanwhile_is_off_the_table(tmp_path: Path) -> None:
     """The TAM's calendar is asked again before booking; a time that has filled up gives way to the next best."""
     spans: list[tuple[datetime, datetime]] = []
-    async with calendar_feed(lambda: busy(*spans)) as url, skipping_installation(tmp_path) as installation:
+    async with calendar_feed(lambda: busy(*spans)) as url, skipping_installation(tmp_path, **ALLOWED) as installation:
         await begin(installation, with_feed(url))
         shown = await in_phase(installation, "voting")
         spans.append((shown.slots[0].start, shown.slots[0].end))
@@ -409,7 +413,7 @@ async def test_a_time_that_was_taken_meanwhile_is_off_the_table(tmp_path: Path) 
 async def test_busy_times_are_not_offered(tmp_path: Path) -> None:
     """No time on offer touches what stands in the TAM's calendar."""
     spans: list[tuple[datetime, datetime]] = []
-    async with calendar_feed(lambda: busy(*spans)) as url, skipping_installation(tmp_path) as installation:
+    async with calendar_feed(lambda: busy(*spans)) as url, skipping_installation(tmp_path, **ALLOWED) as installation:
         monday = await installation.sleep_to(0, 10)
         spans += [
             (monday + timedelta(days=day, hours=2), monday + timedelta(days=day, hours=6, minutes=30))
@@ -423,7 +427,10 @@ async def test_busy_times_are_not_offered(tmp_path: Path) -> None:
 
 async def test_an_unreadable_calendar_is_told_and_stops_nothing(tmp_path: Path) -> None:
     """A feed that is no calendar costs the busy times, not the kickoff, and stands on the timeline."""
-    async with calendar_feed(lambda: b"<html>sign in</html>") as url, skipping_installation(tmp_path) as installation:
+    async with (
+        calendar_feed(lambda: b"<html>sign in</html>") as url,
+        skipping_installation(tmp_path, **ALLOWED) as installation,
+    ):
         await begin(installation, with_feed(url))
         await installation.sleep_until(await installation.now() + timedelta(minutes=5))
         await in_phase(installation, "voting")
