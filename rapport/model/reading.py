@@ -6,7 +6,9 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import UTC, datetime, time
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +18,7 @@ from rapport.model.base import Several, UserError
 M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES: Final = 1_000_000
+_DAY: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 _SHOWN: Final = 10
 _STEP_KIND: Final = 2
 """Where pydantic puts the kind of a playbook's step into its path, between the step's number and the field."""
@@ -91,6 +94,36 @@ def read_json(model: type[M], raw: bytes) -> M:
     if not isinstance(data, dict):
         raise UserError("is not a JSON object", field="body", fix="send one JSON object")
     return check(model, data, "")
+
+
+def read_instant(text: str, field: str, zone: str = "UTC", *, ends: bool = False) -> datetime:
+    """Read an instant: with an offset or Z as it stands, without one as wall time of `zone`.
+
+    Args:
+        ends: Whether a day without a time of day stands for its end, as in "until Sunday"; otherwise for its beginning.
+
+    Raises:
+        UserError: The text has another form, a clock of that zone never shows it, or it lies beyond all calendars.
+    """
+    fix = 'write it as "2026-12-01T09:00" or "2026-12-01T08:00:00Z"'
+    try:
+        read = datetime.fromisoformat(text)
+        if ends and _DAY.fullmatch(text):
+            read = datetime.combine(read, time.max)
+    except ValueError:
+        raise UserError("is not a time", field=field, fix=fix) from None
+    try:
+        if read.tzinfo is not None:
+            return read.astimezone(UTC)
+        there = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        is_shown = there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == read
+    except OverflowError:
+        raise UserError("is outside the years 1 to 9999 in UTC", field=field, fix=fix) from None
+    if not is_shown:
+        raise UserError(
+            f"the clocks of {zone} skip that time", field=field, fix="choose another, or write it with its offset"
+        )
+    return there
 
 
 def check(model: type[M], data: Any, source: str, *, shown: int = _SHOWN) -> M:

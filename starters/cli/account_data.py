@@ -20,11 +20,11 @@ from rapport.model.account_data import (
     WrittenSample,
 )
 from rapport.model.base import UserError
-from rapport.model.reading import check
+from rapport.model.reading import check, read_instant
 from rapport.model.sheets import SheetRow
 from rapport.rules.figures import course
 from rapport.storage.account_data import INCIDENTS, PROJECTS, WINS, Noun
-from starters.cli.common import command, out, parse_instant, table, when
+from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services, member_named
 from starters.use_cases import account_data
 from starters.use_cases.files import read_sheet
@@ -88,7 +88,7 @@ async def _instant(services: Services, actor: Actor, text: str | None, field: st
     """An instant that a member wrote, without an offset in their own zone."""
     if text is None:
         return None
-    return parse_instant(text, field, (await member_named(services, actor)).schedule.zone)
+    return read_instant(text, field, (await member_named(services, actor)).schedule.zone)
 
 
 async def _keep(services: Services, actor: Actor, noun: Noun[Any], account: str, **said: Any) -> ImportResult:

@@ -9,7 +9,8 @@ import typer
 
 from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
-from starters.cli.common import command, out, parse_instant, table, when
+from rapport.model.reading import read_instant
+from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services, member_acting
 from starters.use_cases import cadence
 from starters.use_cases.cadence import CadenceShown
@@ -97,7 +98,7 @@ async def move(
 ) -> Receipt:
     """Move one date; the others stay."""
     zone = (await member_acting(services, actor)).schedule.zone
-    instant = parse_instant(start, "--start", zone)
+    instant = read_instant(start, "--start", zone)
     return await cadence.move(services, account, step, read_day(day), instant, actor, reason)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import BaseModel, TypeAdapter
@@ -193,25 +192,3 @@ def print_checked(checked: datetime | None) -> None:
     if is_stale(checked):
         known = f"as of {when(checked)}, when Rapport last looked" if checked else "not known yet"
         out.print(f"[yellow]Temporal did not answer. What was ended there is {known}.[/yellow]")
-
-
-def parse_instant(text: str, field: str, zone: str = "UTC") -> datetime:
-    """Read an instant: with an offset or Z as it stands, without one as wall time of `zone`.
-
-    Raises:
-        UserError: The text has another form, or a clock of that zone never shows it.
-    """
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(
-            "is not a time", field=field, fix='write it as "2026-12-01T09:00" or "2026-12-01T08:00:00Z"'
-        ) from None
-    if read.tzinfo is not None:
-        return read.astimezone(UTC)
-    there = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    if there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != read:
-        raise UserError(
-            f"the clocks of {zone} skip that time", field=field, fix="choose another, or write it with its offset"
-        )
-    return there

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from rapport.model.meeting import Receipt
-from starters.cli.common import command, out, parse_instant, table, when
+from rapport.model.reading import read_instant
+from starters.cli.common import command, out, table, when
 from starters.cli.minutes import (
     Actions,
     AgreedNext,
@@ -97,7 +98,7 @@ async def book(
 ) -> Receipt:
     """Set the time by hand, or move it; everyone gets an invitation."""
     zone = (await member_acting(services, actor)).schedule.zone
-    return await meeting.book(services, account, step, parse_instant(start, "--start", zone), actor)
+    return await meeting.book(services, account, step, read_instant(start, "--start", zone), actor)
 
 
 @command(app, show="Noted: it was held.")

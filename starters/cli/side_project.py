@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from rapport.model.base import UserError
-from rapport.model.reading import check
+from rapport.model.reading import check, read_instant
 from rapport.model.side_project import NewSideProject
-from starters.cli.common import command, out, parse_instant, table, when
+from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import side_project
 from starters.use_cases.side_project import SideShown
@@ -75,7 +75,7 @@ async def add(
     """Ask for side work. It is handed out when the desk has slack, and put back when the peak comes."""
     said = {"kind": kind, "title": title, "note": note, "area": area, "tam": tam, "due": due}
     if booked is not None:
-        said["booked_at"] = parse_instant(booked, "--booked").isoformat()
+        said["booked_at"] = read_instant(booked, "--booked").isoformat()
     asked = {field: value for field, value in said.items() if value is not None}
     return await side_project.add(services, check(NewSideProject, asked, ""), actor)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rapport.model.reading import read_instant
 from rapport.rules.wording import amount
-from starters.cli.common import Data, Json, err, finish, out, parse_instant, print_json
+from starters.cli.common import Data, Json, err, finish, out, print_json
 
 if TYPE_CHECKING:
     from starters.simulate.year import Year
@@ -50,7 +51,7 @@ def add_to(app: typer.Typer) -> None:
         is_file = path.suffix == ".toml" or path.exists()
 
         async def work() -> Year:
-            start = parse_instant(begins, "--from") if begins else None
+            start = read_instant(begins, "--from") if begins else None
             source = (
                 from_file(path, data, playbook) if is_file else await from_installation(file_or_account, data, playbook)
             )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from starters.cli.account import show_portfolio
-from starters.cli.common import Data, Json, out, parse_instant, print_json, table, when, with_office
+from starters.cli.common import Data, Json, out, print_json, table, when, with_office
 from starters.services import Services
 from starters.use_cases import timeline as timelines
 from starters.use_cases.timeline import EntryShown
@@ -20,7 +20,8 @@ def add_to(app: typer.Typer) -> None:
     def timeline(
         account: str,
         as_of: Annotated[
-            str | None, typer.Option("--as-of", help="Only what had happened by then.", metavar="TIME")
+            str | None,
+            typer.Option("--as-of", help="Only what had happened by then; of a day, all of it.", metavar="TIME"),
         ] = None,
         data: Data = None,
         json: Json = False,
@@ -28,8 +29,7 @@ def add_to(app: typer.Typer) -> None:
         """All that happened to an account, oldest first."""
 
         async def work(services: Services) -> list[EntryShown]:
-            until = parse_instant(as_of, "--as-of") if as_of else None
-            return await timelines.timeline_of(services, account, until)
+            return await timelines.timeline_of(services, account, as_of, "--as-of")
 
         entries = with_office(data, work, as_json=json)
         if json:

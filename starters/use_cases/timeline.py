@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rapport.mail.support_case import told
 from rapport.model.account import personas
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import purpose_of
+from rapport.model.reading import read_instant
 from rapport.rules import audience
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
@@ -43,20 +43,27 @@ class EntryShown(WireModel):
     said: str | None
 
 
-async def timeline_of(services: Services, account: str, until: datetime | None = None) -> list[EntryShown]:
+async def timeline_of(
+    services: Services, account: str, until: str | None = None, field: str = "until"
+) -> list[EntryShown]:
     """An account's record, oldest first.
 
+    Args:
+        until: Only what had happened by then: an instant, or a day of the TAM's zone, with all of it.
+        field: What `until` is called where it was written.
+
     Raises:
-        UserError: There is no such account.
+        UserError: There is no such account, or `until` is no time.
     """
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         names = await accounts.names(connection, account)
         roles = {id_: _called(persona) for id_, persona in (await accounts.personas_of(connection, account)).items()}
-        entries = await timeline.tell(connection, account, until)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
         zone = (await accounts.member(connection, found.tam)).schedule.zone
+        by = None if until is None else read_instant(until, field, zone, ends=True)
+        entries = await timeline.tell(connection, account, by)
         recurring = await cadence.titles(connection, account)
     titles = recurring | {step.step: step.title for step in steps}
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Query, Request, Response
@@ -112,7 +111,7 @@ async def edit_contact(
 async def show_timeline(
     account: str,
     services: TheServices,
-    until: Annotated[datetime | None, Query()] = None,
+    until: Annotated[str | None, Query(description="An instant, or a day in the TAM's zone, with all of it.")] = None,
 ) -> list[EntryShown]:
     """All that happened to an account, oldest first."""
     return await timeline.timeline_of(services, account, until)

@@ -6,7 +6,9 @@ what is wrong and keeps what was typed.
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Depends, Request
 
 from starters.http.pages import (
     cadence,
@@ -26,6 +28,15 @@ from starters.http.pages.rendering import refusal_page
 
 __all__ = ["refusal_page", "router", "sign_in_page"]
 
-router = APIRouter(include_in_schema=False)
+
+async def _closing(request: Request) -> AsyncIterator[None]:
+    """Close the files that came with a form once it is answered."""
+    try:
+        yield
+    finally:
+        await request.close()
+
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(_closing)])
 for module in (entrance, member, cadence, minutes, tech_review, desk_report, support_case, task, drafts, links, caught):
     router.include_router(module.router)

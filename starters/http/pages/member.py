@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from calendar import day_name
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from rapport.model.account import CHAMPION, WEEKDAYS, personas
 from rapport.model.base import InputModel, Prose, Refused, UserError
 from rapport.model.message import MessageState
-from rapport.model.reading import check
+from rapport.model.reading import check, read_instant
 from rapport.model.step import Stage
 from starters.http.auth import Session, SignedIn, TheServices, check_form
 from starters.http.pages.rendering import RefusedForm, day, done_of, fields, member_page, see_other
@@ -129,16 +129,11 @@ def wall_time(text: str, zone: str) -> datetime:
     """Read what a date and time field gives, in a zone.
 
     Raises:
-        UserError: It is empty, or a clock of that zone never shows it.
+        UserError: It is empty, no time, or a clock of that zone never shows it.
     """
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError("is not filled in", field="start", fix="choose a date and a time") from None
-    instant = read.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if read.tzinfo is None else read.astimezone(UTC)
-    if read.tzinfo is None and instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != read:
-        raise UserError(f"the clocks of {zone} skip that time", field="start", fix="choose another")
-    return instant
+    if not text:
+        raise UserError("is not filled in", field="start", fix="choose a date and a time")
+    return read_instant(text, "start", zone)
 
 
 async def account_page(
