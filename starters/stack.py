@@ -38,19 +38,19 @@ from rapport.storage.database import Store, opened
 from rapport.temporal import connect, missing_search_attributes, register_search_attributes
 from starters.further_worker import further_worker
 from starters.http.app import create_app
+from starters.http.serve import listening
 from starters.installation import STACK_FILE, Addresses, Ports, settings_of
 from starters.logs import rotating
 from starters.programs import find
 from starters.secrets import kept, make_private, private, write_private
 from starters.services import Services
 from starters.use_cases import desk, support_case
+from starters.use_cases.token import OWNER
 from worker import Parts, build, freeze_what_is_loaded
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
 RETENTION: Final = timedelta(days=90)
-OWNER: Final = "owner"
-"""The name of the bearer token that an embedded stack makes for its owner."""
 
 # Measured settings, worth 3.5 times a bare server: see bench/README.md.
 _PRAGMAS: Final = ("journal_mode=wal", "synchronous=normal")
@@ -73,7 +73,6 @@ class Stack:
 
     addresses: Addresses
     services: Services
-    token: str
     stopped: asyncio.Event
 
 
@@ -236,11 +235,7 @@ class _Http(uvicorn.Server):
 async def http_server(services: Services, catcher: Catcher | None, port: int) -> AsyncIterator[asyncio.Task[None]]:
     """Serve HTTP on the loopback."""
     app = create_app(services, catcher)
-    server = _Http(
-        uvicorn.Config(
-            app, host=HOST, port=port, log_config=None, log_level="warning", access_log=False, server_header=False
-        )
-    )
+    server = _Http(listening(app, HOST, port, log_config=None, log_level="warning"))
     serving = asyncio.create_task(server.serve())
     try:
         while not server.started:
@@ -295,7 +290,7 @@ async def running(
             await store.migrate()
         built = await parts.enter_async_context(build(client, settings))
         await register_schedules(client, settings.task_queue, settings.sweep_seconds)
-        token = await _owner_token(built.store, data / "token")
+        await _owner_token(built.store, data / "token")
         working = asyncio.create_task(built.worker.run())
         parts.push_async_callback(_finish, working, built)
         for _ in range(workers - 1):
@@ -322,7 +317,7 @@ async def running(
         stopped = asyncio.Event()
         for task in (working, serving):
             task.add_done_callback(lambda _: stopped.set())
-        yield Stack(addresses, services, token, stopped)
+        yield Stack(addresses, services, stopped)
 
 
 def _log_to(path: Path) -> None:
@@ -357,13 +352,12 @@ def _embedded(settings: Settings, ports: Ports, sender: str | None, *, quiet_hou
     return settings.model_copy(update=update)
 
 
-async def _owner_token(store: Store, path: Path) -> str:
+async def _owner_token(store: Store, path: Path) -> None:
     """The owner's bearer token, made at the first start and kept in a file that the owner alone can read."""
     secret = kept(path)
     async with store.writing() as connection:
         if await access.find_token(connection, secret) is None:
             await access.create_token(connection, OWNER, ("operator",), datetime.now(UTC), secret=secret)
-    return secret
 
 
 def signals() -> asyncio.Event:

@@ -109,12 +109,6 @@ async def find_token(connection: Connection, secret: str) -> Token | None:
     return None if row is None else Token.model_validate(row._mapping)
 
 
-async def is_valid_token(connection: Connection, name: str) -> bool:
-    """Whether the token of this name still opens anything."""
-    found = await connection.scalar(select(TokenRow.name).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)))
-    return found is not None
-
-
 async def tokens(connection: Connection) -> list[Token]:
     """Every token, also the revoked."""
     return [Token.model_validate(row._mapping) for row in await connection.execute(_TOKENS.order_by(TokenRow.name))]
@@ -126,10 +120,18 @@ async def revoke_token(connection: Connection, name: str, now: datetime) -> None
     Raises:
         UserError: There is none with this name that is still valid.
     """
-    changed = await connection.execute(
-        update(TokenRow).where(TokenRow.name == name, TokenRow.revoked_at.is_(None)).values(revoked_at=now)
-    )
-    if changed.rowcount == 0:
+    await insist_on_token(connection, name)
+    await connection.execute(update(TokenRow).where(TokenRow.name == name).values(revoked_at=now))
+
+
+async def insist_on_token(connection: Connection, name: str) -> None:
+    """Refuse the name of a token that opens nothing.
+
+    Raises:
+        UserError: There is none with this name that is still valid.
+    """
+    valid = select(TokenRow.name).where(TokenRow.name == name, TokenRow.revoked_at.is_(None))
+    if await connection.scalar(valid) is None:
         raise UserError(
             f'there is no valid token "{name[:70]}"',
             field="name",

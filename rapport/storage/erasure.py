@@ -41,7 +41,7 @@ from rapport.storage.tech_review_tables import ReviewRemarkRow, ReviewRoundRow, 
 _APART: Final = frozenset(
     {
         *("contacts", "submissions", "timeline", "timeline_heads", "timeline_marks"),
-        *("members", "absences", "vendor", "tokens", "switches", "probes"),
+        *("members", "absences", "vendor", "tokens", "sessions", "switches", "probes"),
         *("relays", "relay_faults", "sweeps", "ended_outside", "signing_keys"),
     }
 )

@@ -344,7 +344,10 @@ class SubmissionRow(Base):
     """
 
     __tablename__ = "submissions"
-    __table_args__ = (Index("submissions_by_workflow", "workflow_id", "at"),)
+    __table_args__ = (
+        Index("submissions_by_workflow", "workflow_id", "at"),
+        Index("submissions_by_actor", "actor", "at"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     actor: Mapped[str]
@@ -639,6 +642,20 @@ class TokenRow(Base):
     roles: Mapped[list[str]]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """Somebody who is signed in: a member, or whoever holds a token. It ends with its row.
+
+    Attributes:
+        id: The SHA-256 of what their browser carries.
+    """
+
+    __tablename__ = "sessions"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    member: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    token: Mapped[str | None] = mapped_column(ForeignKey("tokens.name"))
+    expires_at: Mapped[datetime]
 
 
 class SwitchRow(Base):

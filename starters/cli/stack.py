@@ -19,8 +19,9 @@ from rapport.temporal import connect, register_search_attributes
 from starters.cli.common import Data, Json, finish, out, print_json
 from starters.installation import Ports, settings_of
 from starters.secrets import kept, make_private, private
-from starters.use_cases import desk, onboarding
+from starters.use_cases import desk, onboarding, sign_in
 from starters.use_cases.onboarding import Started, StartRequest
+from starters.use_cases.token import OWNER
 
 if TYPE_CHECKING:
     from starters.stack import Stack
@@ -128,7 +129,7 @@ async def _serve(
     )
     async with parts as stack:
         started = await onboarding.start(stack.services, StartRequest(file=example)) if example else None
-        _announce(stack, example, started, as_json=as_json)
+        _announce(stack, await _links(stack, example), example, started, as_json=as_json)
         stopping = [asyncio.create_task(asked.wait()), asyncio.create_task(stack.stopped.wait())]
         await asyncio.wait(stopping, return_when=asyncio.FIRST_COMPLETED)
         for task in stopping:
@@ -137,17 +138,20 @@ async def _serve(
             out.print("\nStopping. What is under way is kept, and goes on at the next start.")
 
 
-def _announce(stack: Stack, example: AccountFile | None, started: Started | None, *, as_json: bool) -> None:
+async def _links(stack: Stack, example: AccountFile | None) -> dict[str, str]:
+    """Where to look. Each link to a page signs its reader in once; the token itself stands in no address."""
+    pages = {"pages": "/", "mail": "/mail"}
+    if example:
+        pages["account"] = f"/accounts/{example.account.key}"
+    links = {name: await sign_in.printed(stack.services, OWNER, path) for name, path in pages.items()}
+    return links | {"temporal_ui": f"{stack.addresses.ui}/namespaces/default/workflows"}
+
+
+def _announce(
+    stack: Stack, links: dict[str, str], example: AccountFile | None, started: Started | None, *, as_json: bool
+) -> None:
     """Say where to look, once everything answers."""
     where = stack.addresses
-    page = f"{where.http}/sign-in?key={stack.token}"
-    links = {
-        "pages": page,
-        "mail": f"{page}&next=/mail",
-        "temporal_ui": f"{where.ui}/namespaces/default/workflows",
-    }
-    if example:
-        links["account"] = f"{page}&next=/accounts/{example.account.key}"
     if as_json:
         print_json(
             {
@@ -169,6 +173,9 @@ def _announce(stack: Stack, example: AccountFile | None, started: Started | None
     out.print(f"  caught mail   {links['mail']}", soft_wrap=True)
     out.print(f"  Temporal UI   {links['temporal_ui']}", soft_wrap=True)
     out.print(f"  API           {where.http}/v1/  (token in {Path(where.data) / 'token'})", soft_wrap=True)
+    out.print(
+        "\nEach link to a page signs you in once, within 15 minutes. For another: rapport token link", soft_wrap=True
+    )
     if where.quiet_hours == "ignore":
         out.print(
             "\nMails go at once, whatever the hour is where they are read; RAPPORT_QUIET_HOURS=keep lets them wait.",

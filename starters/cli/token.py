@@ -9,7 +9,7 @@ import typer
 from rapport.storage.access import Token
 from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
 from starters.services import Services
-from starters.use_cases import token as tokens
+from starters.use_cases import sign_in, token as tokens
 
 app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
 
@@ -45,6 +45,21 @@ def revoke(name: str, data: Data = None, json: Json = False) -> None:
         print_json({"name": name, "revoked": True})
     else:
         out.print(f"{name} is revoked.")
+
+
+def _print_link(found: dict[str, str]) -> None:
+    # A line that is to be copied is never broken.
+    out.print(found["link"], soft_wrap=True)
+
+
+@command(app, show=_print_link)
+async def link(
+    services: Services,
+    name: Annotated[str, typer.Argument(help="The token whose holder you are.")] = tokens.OWNER,
+    onward: Annotated[str, typer.Option("--to", help="The page to open.", metavar="PATH")] = "/",
+) -> dict[str, str]:
+    """Print a link that signs you in to the pages once, within 15 minutes."""
+    return {"link": await sign_in.printed(services, name, onward)}
 
 
 @command(app, "list", show=_print_list)

@@ -1,26 +1,22 @@
-"""Who is asking: bearer tokens for programs, a signed session for people, CSRF tokens for forms."""
+"""Who is asking: bearer tokens for programs, a session for people, CSRF tokens for forms."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import ipaddress
-import secrets
 from dataclasses import dataclass, field
 from typing import Annotated, Final, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
-from itsdangerous import BadSignature, URLSafeTimedSerializer
-from pydantic import ValidationError
 
-from rapport.model.base import Refused, UserError, WireModel
-from rapport.storage import access, account
-from starters.services import Actor, Services
+from rapport.model.base import Refused, UserError
+from rapport.storage import access, account, session as sessions
+from starters.services import Actor, Services, present
 from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"
-SESSION_SECONDS: Final = 12 * 3600
 
 
 async def services_of(request: Request) -> Services:
@@ -64,22 +60,9 @@ def api_actor(services: Services, token: str, email: str | None) -> Actor:
     return Actor(email=email or services.settings.as_ or "", channel="api", entered_by=f"token {token}")
 
 
-class Pass(WireModel):
-    """What a session's cookie says, signed: whose session it is.
-
-    Attributes:
-        member: The id of the member who came in by a mailed link.
-        token: Or else the name of the bearer token that the operator came in with.
-    """
-
-    id: str
-    member: str | None = None
-    token: str | None = None
-
-
 @dataclass(frozen=True)
 class Session:
-    """A signed-in person's session. It lives in their browser alone; the server keeps nothing.
+    """A signed-in person's session.
 
     Attributes:
         member: The id of the member who is signed in; nothing for the operator, who came in with a token.
@@ -99,25 +82,33 @@ class Session:
         return hmac.digest(self.secret, f"csrf/{self.id}".encode(), hashlib.sha256).hex()
 
 
-def _serializer(services: Services) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(mail_settings(services.settings).secret, salt="rapport session")
-
-
-def begin_session(
+async def begin_session(
     response: Response, services: Services, *, member: str | None = None, token: str | None = None
 ) -> None:
     """Put a new session into a browser: that of a member, by id, or that of whoever holds a token, by its name."""
-    cookie = Pass(id=secrets.token_urlsafe(18), member=member, token=token)
+    async with services.store.writing() as connection:
+        secret = await sessions.begin(connection, present(), member=member, token=token)
     public = urlsplit(services.settings.public_url)
     response.set_cookie(
         SESSION_COOKIE,
-        _serializer(services).dumps(cookie.model_dump()),
-        max_age=SESSION_SECONDS,
+        secret,
+        max_age=int(sessions.SESSION_LIFE.total_seconds()),
         httponly=True,
         samesite="lax",
         # On the loopback there is nobody to listen, and nobody has a certificate.
         secure=public.scheme == "https" or not _is_loopback(public.hostname or ""),
     )
+
+
+async def end_sessions(services: Services, session: Session, *, everywhere: bool) -> None:
+    """End a session, or all that its member or its token has in any browser."""
+    async with services.store.writing() as connection:
+        if not everywhere:
+            await sessions.end(connection, session.id)
+        elif session.member is not None:
+            await sessions.end_all(connection, member=session.member)
+        else:
+            await sessions.end_all(connection, token=session.name)
 
 
 def _is_loopback(host: str) -> bool:
@@ -129,20 +120,18 @@ def _is_loopback(host: str) -> bool:
 
 async def session_of(request: Request, services: Services) -> Session | None:
     """The valid session of a request, if there is one: a member who has left and a revoked token have none."""
-    try:
-        read = _serializer(services).loads(request.cookies.get(SESSION_COOKIE, ""), max_age=SESSION_SECONDS)
-        cookie = Pass.model_validate(read)
-    except (BadSignature, ValidationError):
+    carried = request.cookies.get(SESSION_COOKIE)
+    if not carried:
+        return None
+    async with services.store.reading() as connection:
+        found = await sessions.find(connection, carried, present())
+        member = await account.member(connection, found.member) if found and found.member else None
+    if found is None:
         return None
     secret = mail_settings(services.settings).secret
-    async with services.store.reading() as connection:
-        if cookie.member is not None:
-            found = await account.members(connection, [cookie.member])
-            working = [member for member in found if member.left_at is None]
-            return next((Session(cookie.id, secret, one.id, one.name, one.email) for one in working), None)
-        if cookie.token is not None and await access.is_valid_token(connection, cookie.token):
-            return Session(cookie.id, secret, None, cookie.token)
-    return None
+    if member is not None:
+        return Session(found.id, secret, member.id, member.name, member.email)
+    return Session(found.id, secret, None, found.token or "")
 
 
 class SignInNeeded(Exception):  # noqa: N818 - leads to the sign-in page

@@ -18,7 +18,8 @@ from rapport.rules.wording import amount
 
 SIGN_IN_BY_CLIENT: Final = RateLimitItemPerMinute(20, namespace="sign-in client")
 SIGN_IN_BY_ADDRESS: Final = RateLimitItemPerHour(5, namespace="sign-in address")
-"""Low enough that nobody's mailbox is flooded. It counts for every address alike, whether or not it is a member's."""
+"""How often one client may ask for one mailbox, whether or not it is a member's. Others' requests do not count for it:
+a stranger locks nobody out. How much a mailbox gets from all of them together is counted in SQL."""
 LINKS_BY_CLIENT: Final = RateLimitItemPerMinute(300, namespace="link client")
 """High enough for a whole company whose mail scanner opens every link from one address."""
 

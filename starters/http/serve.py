@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
 
 from rapport.model.base import UserError
 from rapport.storage.faults import DatabaseFault
@@ -15,6 +17,24 @@ from rapport.temporal import run_to_end
 from starters.http.app import create_app
 from starters.installation import services
 from worker import mail_settings
+
+
+def listening(app: ASGIApp, host: str, port: int, **more: Any) -> uvicorn.Config:
+    """How uvicorn listens. What a proxy says of its client counts where `FORWARDED_ALLOW_IPS` names the proxy.
+
+    By itself uvicorn believes whatever comes from the loopback, which is everybody on this machine.
+    """
+    proxies = os.environ.get("FORWARDED_ALLOW_IPS", "").strip()
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        **more,
+    )
 
 
 async def serve(host: str, port: int) -> None:
@@ -26,8 +46,7 @@ async def serve(host: str, port: int) -> None:
     """
     async with services(None) as parts:
         mail_settings(parts.settings)
-        config = uvicorn.Config(create_app(parts), host=host, port=port, access_log=False, server_header=False)
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(listening(create_app(parts), host, port)).serve()
 
 
 def main(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Final
+from urllib.parse import urlencode
 
 from rapport.model.account import Member
 from rapport.model.base import Instant, Refused, UserError, WireModel, mail_address
@@ -14,7 +15,11 @@ from rapport.model.workflows import NOTICE
 from rapport.storage import access, account, timeline
 from rapport.storage.access import SIGN_IN_LIFE, Link
 from rapport.storage.faults import DatabaseFault
+from rapport.storage.session import SIGN_IN_ASKED, may_ask
 from starters.services import Actor, Services, answered, present, submission
+
+OPERATOR: Final = "operator"
+"""What a link is for that a terminal prints, and that signs its reader in as the holder of a token."""
 
 PURPOSE: Final = "sign_in"
 """What a link is for that signs its reader in."""
@@ -52,6 +57,14 @@ def ask_later(services: Services, email: str, onward: str) -> None:
     task.add_done_callback(services.background.discard)
 
 
+def mailbox(email: str) -> str:
+    """What requests for an address are counted by: the same for each way to write one, also in full-width letters."""
+    try:
+        return mail_address(email).lower()
+    except ValueError:
+        return email.lower()
+
+
 async def ask(services: Services, email: str, onward: str) -> str | None:
     """Have a link mailed to the member with this address.
 
@@ -59,7 +72,8 @@ async def ask(services: Services, email: str, onward: str) -> str | None:
         onward: The path of ours to go on at. It stays in SQL: whoever asks may have typed it.
 
     Returns:
-        The id of the workflow that sends it; nothing if no member who still works here has this address.
+        The id of the workflow that sends it; nothing if no member who still works here has this address, or if so many
+        went there lately that the last one still serves.
 
     Raises:
         UserError: Temporal does not answer.
@@ -73,9 +87,11 @@ async def ask(services: Services, email: str, onward: str) -> str | None:
     if member is None or member.left_at is not None:
         return None
     actor = Actor(email=member.email, channel="page", verified_by="unverified")
-    asked = submission(member.id, actor, "sign_in.asked", PURPOSE, onward)
+    asked = submission(member.id, actor, SIGN_IN_ASKED, PURPOSE, onward)
     workflow_id = notice_id(asked.id)
     async with services.store.writing() as connection:
+        if not await may_ask(connection, member.id, asked.at):
+            return None
         await timeline.submit(connection, asked.model_copy(update={"workflow_id": workflow_id}))
     occasion = MessageRequest(
         step=PURPOSE,
@@ -96,6 +112,38 @@ async def ask(services: Services, email: str, onward: str) -> str | None:
     )
     await answered(start, "sign-in link")
     return workflow_id
+
+
+async def printed(services: Services, token: str, onward: str = "/") -> str:
+    """A link for a terminal: it signs in whoever opens it, once and within minutes, as the holder of this token.
+
+    Args:
+        onward: The path of ours to go on at.
+
+    Raises:
+        UserError: There is no valid token of this name.
+    """
+    now, key = present(), access.new_token()
+    link = Link(person=token, purpose=OPERATOR, workflow_id="", round=1, expires_at=now + SIGN_IN_LIFE)
+    async with services.store.writing() as connection:
+        await access.insist_on_token(connection, token)
+        await access.make_link(connection, "", key, link)
+    return f"{services.settings.public_url}/sign-in?{urlencode({'key': key, 'next': onward}, safe='/')}"
+
+
+async def operator(services: Services, secret: str) -> str | None:
+    """The name of the token that lets somebody in: the one with this secret, or the one that a printed link is of.
+
+    The link is used up by this.
+    """
+    async with services.store.reading() as connection:
+        token, link = await access.find_token(connection, secret), await access.find_link(connection, secret)
+    if token is not None:
+        return token.name
+    if link is None or link.purpose != OPERATOR:
+        return None
+    async with services.store.writing() as connection:
+        return link.person if await access.use_link(connection, secret, present()) else None
 
 
 async def is_sign_in(services: Services, token: str) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from typing import Final
 
-from rapport.storage import access
+from rapport.storage import access, session
 from rapport.storage.access import Token
 from starters.services import Services, present
 from worker import mail_settings
+
+OWNER: Final = "owner"
+"""The name of the bearer token that an embedded stack makes for its owner."""
 
 
 async def create(services: Services, name: str, roles: tuple[str, ...]) -> str:
@@ -30,6 +34,7 @@ async def revoke(services: Services, name: str) -> None:
     """
     async with services.store.writing() as connection:
         await access.revoke_token(connection, name, present())
+        await session.end_all(connection, token=name)
 
 
 async def listed(services: Services) -> list[Token]:

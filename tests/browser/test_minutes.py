@@ -50,7 +50,7 @@ async def signed_in(site: Site, page: Page) -> None:
         member = await account.member_by_email(connection, TAM.email)
     assert member is not None
     response = Response()
-    begin_session(response, site.installation.services, member=member.id)
+    await begin_session(response, site.installation.services, member=member.id)
     value = SimpleCookie(response.headers["set-cookie"])[SESSION_COOKIE].value
     await page.context.add_cookies([{"name": SESSION_COOKIE, "value": value, "url": site.url}])
     await page.goto(f"{site.url}/accounts/versayce/meetings/kickoff/minutes")

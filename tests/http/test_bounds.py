@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import uvicorn
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -21,9 +22,10 @@ from rapport.storage import access
 from rapport.storage.database import Store
 from starters.http.app import HEADERS, create_app
 from starters.http.bounds import LIMITS, limit_of
+from starters.http.serve import listening
 from starters.services import Services, present
 from tests.mail_fixtures import empty, imported, store
-from tests.support.served import served
+from tests.support.served import serving
 
 __all__ = ["empty", "imported", "store"]
 
@@ -40,7 +42,8 @@ async def port(store: Store, tmp_path: Path) -> AsyncIterator[int]:
     async with store.writing() as connection:
         await access.create_token(connection, "owner", ("operator",), present(), secret="known")
     services = Services(settings, store, cast("Client", object()))
-    async with served(create_app(services)) as opened:
+    app = create_app(services)
+    async with serving(lambda at: uvicorn.Server(listening(app, "127.0.0.1", at, log_config=None))) as opened:
         yield opened
 
 

@@ -57,7 +57,7 @@ class House:
             found = await account.member_by_email(connection, email)
         assert found is not None
         answer = Response()
-        begin_session(answer, self.services, member=found.id)
+        await begin_session(answer, self.services, member=found.id)
         cookie = answer.headers["set-cookie"].partition(";")[0]
         return httpx.AsyncClient(transport=self.browser._transport, base_url=OURS, headers={"Cookie": cookie})
 

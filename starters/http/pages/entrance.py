@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from rapport.model.base import Refused, UserError
-from rapport.storage import access
 from starters.http.auth import (
     SESSION_COOKIE,
     SignedIn,
@@ -19,6 +18,7 @@ from starters.http.auth import (
     begin_session,
     check_form,
     check_origin,
+    end_sessions,
     session_of,
 )
 from starters.http.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT, client_of, limits_of
@@ -87,7 +87,7 @@ async def sign_in_by_form(request: Request, services: TheServices) -> Response:
     form = await fields(request, tells=False)
     if "email" in form:
         email, onward = form["email"].strip()[:MAX_ADDRESS], local(form.get("next", "/"))
-        await limits.take(SIGN_IN_BY_ADDRESS, email.lower())
+        await limits.take(SIGN_IN_BY_ADDRESS, f"{client_of(request)} {sign_ins.mailbox(email)}")
         sends = (await message.mail_status(services)).sends
         sign_ins.ask_later(services, email, onward)
         return page("sign_in_asked.html", onward=onward, sends=sends, **member_context(request, None))
@@ -95,12 +95,12 @@ async def sign_in_by_form(request: Request, services: TheServices) -> Response:
 
 
 async def _enter(request: Request, services: Services, key: str, onward: str) -> Response:
-    async with services.store.reading() as connection:
-        token = await access.find_token(connection, key.strip())
+    token = await sign_ins.operator(services, key.strip())
     if token is None:
-        return sign_in_page(request, wrong="This token is not known, or was revoked.", onward=onward)
+        wrong = "This token isn't known, or the link was used or has expired."
+        return sign_in_page(request, wrong=wrong, onward=onward)
     response = see_other(local(onward))
-    begin_session(response, services, token=token.name)
+    await begin_session(response, services, token=token)
     return response
 
 
@@ -120,7 +120,7 @@ async def enter_by_link(services: Services, token: str) -> Response:
     except UserError as refusal:
         return _closed(refusal)
     response = see_other(local(entered.onward))
-    begin_session(response, services, member=entered.member)
+    await begin_session(response, services, member=entered.member)
     return response
 
 
@@ -132,8 +132,9 @@ def _closed(refusal: UserError) -> HTMLResponse:
 
 @router.post("/sign-out")
 async def sign_out(request: Request, services: TheServices, session: SignedIn) -> RedirectResponse:
-    """Forget the session in this browser."""
+    """End the session, or with `everywhere` all that this person has in any browser."""
     await check_form(request, services, session)
+    await end_sessions(services, session, everywhere="everywhere" in await fields(request))
     response = see_other("/sign-in")
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return response
