@@ -276,7 +276,7 @@ async def test_signing_out_everywhere_ends_every_session_of_that_person(
             else:
                 await use(who, await asked(here, who))
         await another.post("/sign-in", data={"key": secrets[1]})
-        page = (await reader.get("/")).text
+        page = (await reader.get("/inbox")).text
         assert "Sign out everywhere</button>" in page
         left = await reader.post("/sign-out", data={**form(page), "everywhere": "yes"})
         assert (left.status_code, left.headers["location"]) == (303, "/sign-in")

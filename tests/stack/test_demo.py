@@ -167,7 +167,7 @@ def test_a_killed_stack_leaves_no_server_behind_and_goes_on(tmp_path: Path) -> N
 
 
 def test_secrets_are_their_owners_alone_and_in_no_output(tmp_path: Path) -> None:
-    """The data directory and each secret in it are private; the token opens the API and stands in no log."""
+    """The data directory and each secret in it are private; the token opens the API, and no log or link has it."""
     with demo(tmp_path / "data") as running:
         data = tmp_path / "data"
         assert data.stat().st_mode & 0o077 == 0
@@ -178,6 +178,11 @@ def test_secrets_are_their_owners_alone_and_in_no_output(tmp_path: Path) -> None
         assert [line["account"] for line in answer.json()] == ["versayce"]
         assert token not in (data / "temporal.log").read_text()
         assert (data / "secret").read_text().strip() not in json.dumps(running.said)
+        assert token not in json.dumps(running.said)
+        again = asked(data, "token", "link", "--to", "/inbox")["link"]
+        for link, page in ((running.said["links"]["account"], "/accounts/versayce"), (again, "/inbox")):
+            first, second = httpx.get(link), httpx.get(link)
+            assert (first.status_code, first.headers["location"], second.status_code) == (303, page, 401)
 
 
 def test_a_taken_port_names_the_option(tmp_path: Path) -> None:
