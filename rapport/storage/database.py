@@ -112,7 +112,8 @@ class Store:
         async with self.writing() as connection:
             if (revision := await connection.run_sync(_revision)) not in (None, *revisions()):
                 raise self._where.newer(str(revision))
-            await connection.run_sync(_upgrade)
+            if revision != revisions()[-1]:
+                await connection.run_sync(_upgrade)
 
     async def insist_migratable(self) -> None:
         """Insist that the database can be brought up to date, and change nothing. A file that is yet to be made can.
