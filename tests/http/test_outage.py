@@ -30,7 +30,7 @@ from starters.services import Services
 from tests.conftest import free_port
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
-from tests.support.postgres import own_database
+from tests.support.postgres import own_database, tables
 
 MAIL = b"From: a@foobar.example\r\nTo: b@versayce.example\r\nSubject: x\r\n\r\nx\r\n"
 
@@ -132,9 +132,8 @@ async def reader(store: Store, folder: Path) -> AsyncIterator[tuple[FastAPI, htt
 @pytest.fixture
 async def dying(tmp_path: Path) -> AsyncIterator[Dying]:
     """A store with the example account, and the token of whoever reads."""
-    with own_database(tmp_path / "rapport.db") as url:
+    with own_database(tmp_path / "rapport.db", tables()) as url:
         store = Dying(url)
-        await store.migrate()
         async with store.writing() as connection:
             await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)
             await access.create_token(connection, "owner", ("operator",), NOW, secret="k")

@@ -21,7 +21,7 @@ from rapport.storage.probes import probe
 from tests.conftest import ROOT, free_port
 from tests.helpers_mail import NOW
 from tests.support import postgres
-from tests.support.postgres import own_database
+from tests.support.postgres import own_database, tables
 
 NO_SPACE_LEFT = """
 CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
@@ -33,9 +33,8 @@ $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$
 @pytest.fixture
 async def ready(tmp_path: Path) -> AsyncIterator[Store]:
     """A store that was set up."""
-    with own_database(tmp_path / "rapport.db") as url:
+    with own_database(tmp_path / "rapport.db", tables()) as url:
         store = Store(url)
-        await store.migrate()
         yield store
         await store.close()
 
