@@ -1,7 +1,15 @@
 # Every habit of this project has its name here; CI calls the same ones.
 
-# Everything that has to hold before a change lands
-check: lint types imports lock-is-current test
+# Everything that has to hold before a change lands; of the tests that live long, those that the change touches
+check: lint types imports lock-is-current test touched
+
+# Style, types, imports, and the tests that some files touch; without files, those that differ from main
+quick *files:
+    uv run python .ci/quick.py {{files}}
+
+# Of the tests that live long, those that what differs from main touches; CI runs all of them
+touched *arguments:
+    uv run python .ci/quick.py --long {{arguments}}
 
 # The tests
 test *arguments:
