@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -120,13 +122,19 @@ async def fetch(http: httpx.AsyncClient, url: str, *, most: int, seconds: float)
     return bytes(body)
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to believe who they are; read once a process, as that takes longer than most of a worker's start."""
+    return httpx.create_ssl_context()
+
+
 class _Transport(httpx.AsyncHTTPTransport):
     """httpx's own, over connections that are judged as they are made."""
 
     def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
         # There is no argument for it, and what the parent would make is a pool of connections that nobody judges.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(), keepalive_expiry=5.0, network_backend=backend
+            ssl_context=_certificates(), keepalive_expiry=5.0, network_backend=backend
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

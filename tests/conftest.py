@@ -93,10 +93,13 @@ def patient() -> Iterator[None]:
 async def until(condition: Callable[[], Awaitable[Any]], what: str, limit: float = 45) -> Any:
     """Wait for a state, with a limit; give what the condition gave."""
     seen: Any = None
+    # Soon at first, then less and less often: what is waited for goes on in this very process.
+    wait = 0.01
     try:
         async with asyncio.timeout(limit):
             while not (seen := await condition()):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(wait)
+                wait = min(wait * 1.5, 0.1)
     except TimeoutError:
         pytest.fail(f"waited {limit} s in vain for {what}; last seen: {seen!r}")
     return seen
@@ -152,7 +155,7 @@ class Installation:
     client: Client
     catcher: Catcher
     environment: WorkflowEnvironment | None = None
-    _read: dict[str, EmailMessage] = field(default_factory=dict)
+    _read: dict[str, tuple[EmailMessage, str]] = field(default_factory=dict)
 
     async def now(self) -> datetime:
         """The server's present."""
@@ -182,8 +185,9 @@ class Installation:
             if name not in self._read:
                 mail = BytesParser(policy=default).parsebytes((self.catcher.folder / name).read_bytes())
                 assert isinstance(mail, EmailMessage)
-                self._read[name] = mail
-        return [self._read[name] for name in names if to is None or to in str(self._read[name]["To"])]
+                # A message reads a header anew each time that it is asked for it.
+                self._read[name] = mail, str(mail["To"])
+        return [mail for mail, reader in (self._read[name] for name in names) if to is None or to in reader]
 
     async def mailed(self, count: int, to: str | None = None) -> list[EmailMessage]:
         """The mails, once so many have arrived."""
