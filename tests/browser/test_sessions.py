@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_one_button_ends_the_session_of_another_browser(site: Site, visits: Visits) -> None:
-    """Two browsers come in by printed links; one signs out everywhere, and the other is asked to sign in."""
+    """Two browsers come in by printed links; one, on a phone, signs out everywhere, and the other has to sign in."""
     services = site.installation.services
     await token.create(services, "owner", ("operator",))
     pages = []

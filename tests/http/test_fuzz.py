@@ -91,6 +91,9 @@ class Nobody:
     def __await__(self) -> Any:
         raise RPCError("nobody is there", RPCStatusCode.UNAVAILABLE, b"")
 
+    def __aiter__(self) -> Any:
+        raise RPCError("nobody is there", RPCStatusCode.UNAVAILABLE, b"")
+
 
 @dataclass(frozen=True)
 class Door:

@@ -38,6 +38,7 @@ CHOSEN: Mapping[str, st.SearchStrategy[Any]] = {
     "smtp_url": st.sampled_from(["smtp://127.0.0.1:25", "smtps://me:pass@relay.example"]).map(SecretStr),
     "mail_mode": st.sampled_from(["off", "live", "redirect:me@foobar.example"]),
     "mail_allowed_domains": st.lists(st.sampled_from(["a.example", "b.example"]), unique=True).map(tuple),
+    "fetch_allowed_hosts": st.lists(st.sampled_from(["cal.example", "10.0.0.7", "::1"]), unique=True).map(tuple),
     "quiet_hours": st.sampled_from(["keep", "ignore"]),
     "public_url": st.just("https://rapport.example"),
     "secret": st.none() | WORDS.map(SecretStr),
