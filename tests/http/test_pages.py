@@ -98,8 +98,9 @@ class Workflows:
 
     async def list_workflows(self, *_: object, **__: object) -> AsyncIterator[SimpleNamespace]:
         """None that was ended from outside."""
-        for nobody in ():
-            yield nobody
+        nobody: list[SimpleNamespace] = []
+        for one in nobody:
+            yield one
 
     async def describe(self) -> SimpleNamespace:
         return SimpleNamespace(status=WorkflowExecutionStatus.RUNNING)
