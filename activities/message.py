@@ -308,7 +308,9 @@ class Messages:
         for letter in letters:
             if letter.occasion.round > 1 and letter.review != "auto":
                 before = letter.occasion.model_copy(update={"round": letter.occasion.round - 1})
-                draft = await outbox.draft(connection, key_of(before, letter.person))
+                # Whatever mail it was: a welcome's times go on in a proposal.
+                written = key_of(before, letter.person).rsplit("/", 2)[0]
+                draft = await outbox.draft_of(connection, written, letter.person)
                 if draft is not None:
                     found[letter.key] = Edits(
                         subject=draft.edits.get("subject"), paragraph=draft.edits.get("paragraph")

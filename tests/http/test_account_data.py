@@ -30,11 +30,21 @@ SAMPLE = {"day": "2026-11-02", "metric": "checks a day", "unit": "count", "value
 INCIDENT = {"id": "INC-1", "title": "Checks late", "severity": 2, "began": "2026-11-02T10:00:00Z"}
 
 
+class NoWorkflows:
+    """Temporal, in which none was ended from outside."""
+
+    async def list_workflows(self, *_: object, **__: object) -> AsyncIterator[object]:
+        """Nothing."""
+        nobody: tuple[object, ...] = ()
+        for one in nobody:
+            yield one
+
+
 @pytest.fixture
 async def api(store: Store, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a valid token, of an installation that knows the example account; nothing here asks Temporal."""
+    """A client with a valid token, of an installation that knows the example account."""
     settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
-    services = Services(settings, store, cast("Client", None))
+    services = Services(settings, store, cast("Client", NoWorkflows()))
     secret = await token.create(services, "warehouse", ("operator",))
     headers = {"Authorization": f"Bearer {secret}"}
     transport = httpx.ASGITransport(create_app(services))
@@ -130,9 +140,10 @@ async def test_what_is_refused_over_the_api_names_its_field(api: httpx.AsyncClie
         ({"content": "day;metric", "headers": CSV}, "body line 1"),
         ({"content": f"{head}?", "headers": {"Content-Type": "TEXT/CSV; header=present"}}, "body line 2: value"),
         ({"content": f"{head}1", "headers": CSV}, "--as"),
-        ({"content": "x" * (MAX_BYTES + 1), "headers": CSV}, "body"),
     ):
         assert fault(await api.post(f"{BASE}/usage", **cast("Any", body)), 422) == field
+    large: dict[str, Any] = {"content": "x" * (MAX_BYTES + 1), "headers": CSV}
+    assert fault(await api.post(f"{BASE}/usage", **large), 413) == "body"
     assert (await api.get(f"{BASE}/usage")).json() == []
     assert fault(await api.post("/v1/accounts/nobody/usage", json=said(SAMPLE)), 404) == "account"
     assert fault(await api.get("/v1/accounts/nobody/evidence"), 404) == "account"

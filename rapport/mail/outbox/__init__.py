@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, drafts, edit, freeze, invited, set_aside
+from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, draft_of, drafts, edit, freeze, invited, set_aside
 from rapport.mail.outbox.leases import (
     GIVE_UP,
     KEPT,
@@ -83,6 +83,7 @@ __all__ = [
     "count_unresolved",
     "deferrals",
     "draft",
+    "draft_of",
     "drafts",
     "drop_departed",
     "drop_drafts",

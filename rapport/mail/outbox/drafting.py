@@ -71,6 +71,21 @@ async def draft(connection: Connection, key: str) -> Draft | None:
     return next(iter(await drafts(connection, [key])), None)
 
 
+async def draft_of(connection: Connection, occasion: str, person: str) -> Draft | None:
+    """What the latest of an occasion's messages to a person is made from; nothing if none was written.
+
+    Args:
+        occasion: What the keys of its messages begin with, up to their purpose.
+    """
+    rows = await connection.execute(
+        DRAFTS.where(MessageRow.key.startswith(f"{occasion}/", autoescape=True), MessageRow.person == person)
+        .order_by(MessageRow.created_at.desc(), MessageRow.key)
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return Draft.model_validate(row._mapping) if row else None
+
+
 async def invited(connection: Connection, contract: str, step: str, attempt: int) -> list[Draft]:
     """What one attempt at a meeting has written for calendars, the oldest first."""
     rows = await connection.execute(
