@@ -82,9 +82,13 @@ class Several(ValueError):  # noqa: N818 - as `UserError`
 def suggestion(value: str, known: Iterable[str]) -> str:
     """What to write instead of a name that is none: the nearest one, and all that there are."""
     names = list(known)
-    near = difflib.get_close_matches(value[:60], names, n=1)
-    listed = f"use one of {', '.join(names)}"
-    return f'did you mean "{near[0]}"? {listed}' if near else listed
+    return f"{nearest(value, names)}use one of {', '.join(names) or 'none'}"
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """A question whether the nearest known name is meant, with a space after it; nothing where none is near."""
+    near = difflib.get_close_matches(value[:60], list(known), n=1)
+    return f'did you mean "{near[0]}"? ' if near else ""
 
 
 class WireModel(BaseModel):

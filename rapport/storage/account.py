@@ -23,7 +23,7 @@ from rapport.model.account import (
     Vendor,
     WrittenContact,
 )
-from rapport.model.base import Instant, Refused, UserError
+from rapport.model.base import Instant, Refused, UserError, nearest
 from rapport.model.message import MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, MessageRow, SubmissionRow, VendorRow
@@ -73,7 +73,7 @@ async def account(connection: Connection, key: str) -> Account:
     """
     row = (await connection.execute(_ACCOUNT, {"account": key})).one_or_none()
     if row is None:
-        raise _no_account(key)
+        raise await _no_account(connection, key)
     return _account(row)
 
 
@@ -97,7 +97,7 @@ async def surroundings(connection: Connection, key: str) -> tuple[Account, Membe
     """
     row = (await connection.execute(_SURROUNDINGS, {"account": key})).one_or_none()
     if row is None:
-        raise _no_account(key)
+        raise await _no_account(connection, key)
     tam = Member(
         id=row.tam,
         name=row.tam_name,
@@ -124,11 +124,18 @@ async def vendor(connection: Connection) -> Vendor:
     return Vendor.model_validate(row._mapping)
 
 
-def _no_account(key: str) -> UserError:
+async def keys_like(connection: Connection, start: str) -> list[str]:
+    """The keys of the accounts whose key begins like this."""
+    query = select(AccountRow.key).where(AccountRow.key.startswith(start, autoescape=True)).order_by(AccountRow.key)
+    return list(await connection.scalars(query.limit(_LIKE)))
+
+
+async def _no_account(connection: Connection, key: str) -> UserError:
+    near = nearest(key, await connection.scalars(select(AccountRow.key)))
     return UserError(
         f'there is no account "{key[:70]}"',
         field="account",
-        fix="see `rapport account list`, or import it first",
+        fix=f"{near}see `rapport account list`, or import it first",
         kind=Refused.NOT_FOUND,
     )
 
@@ -221,6 +228,8 @@ def _contact(row: Row[Any]) -> Contact:
 
 
 # Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
+_LIKE: Final = 6
+"""How many names that begin alike are looked at: to tell that they are several."""
 _ACCOUNT = select(
     AccountRow.key,
     AccountRow.name,
