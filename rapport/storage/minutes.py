@@ -9,9 +9,8 @@ from sqlalchemy import Row, Table, case, delete, insert, select
 from rapport.model.base import Instant, WireModel
 from rapport.model.minutes import ActionRecord, BlockerRecord, MinutesRecord
 from rapport.model.projection import TimelineEvent
-from rapport.storage import action, blocker
-from rapport.storage.action import KnownAction
-from rapport.storage.blocker import KnownBlocker
+from rapport.storage.action import OWED_ACTIONS, KnownAction
+from rapport.storage.blocker import OWED_BLOCKERS, KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.tables import GoalRow, MinutesRow, SubmissionRow, TimelineRow
 from rapport.storage.upserts import insert_into
@@ -83,8 +82,8 @@ async def keep(connection: Connection, new: NewMinutes, submission: str) -> None
     ]
     if goals:
         await connection.execute(insert(GoalRow), goals)
-    await action.replace(connection, account, meeting, record.actions, new.at)
-    await blocker.replace(connection, account, meeting, record.blockers, new.at)
+    await OWED_ACTIONS.replace(connection, account, meeting, record.actions, new.at)
+    await OWED_BLOCKERS.replace(connection, account, meeting, record.blockers, new.at)
 
 
 async def keep_reported(connection: Connection, entry: TimelineEvent) -> None:
@@ -163,8 +162,8 @@ async def _known(connection: Connection, row: Row[Any]) -> KnownMinutes:
         select(GoalRow.term, GoalRow.title).where(GoalRow.meeting == row.meeting).order_by(GoalRow.position)
     ):
         goals[goal.term].append(goal.title)
-    promised = await action.of_meeting(connection, row.meeting)
-    blocking = await blocker.of_meeting(connection, row.meeting)
+    promised = await OWED_ACTIONS.of_meeting(connection, row.meeting)
+    blocking = await OWED_BLOCKERS.of_meeting(connection, row.meeting)
     record = MinutesRecord(
         attended=row.attended,
         short_term=tuple(goals["short"]),
