@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Self
 
 import email_validator
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -95,6 +95,12 @@ class WireModel(BaseModel):
     """What travels through Temporal. Ignores unknown fields, so that workers of two versions can serve at once."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def made_of(cls, record: object, /, **more: Any) -> Self:
+        """A model of a record or a row: what it has under the names of the model's fields, and more that is given."""
+        known = {name: getattr(record, name) for name in cls.model_fields if name not in more and hasattr(record, name)}
+        return cls.model_validate(known | more)
 
 
 class InputModel(BaseModel):

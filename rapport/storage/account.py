@@ -16,7 +16,6 @@ from rapport.model.account import (
     Contact,
     ContactWork,
     Facts,
-    Figures,
     Member,
     Role,
     Schedule,
@@ -141,17 +140,7 @@ async def _no_account(connection: Connection, key: str) -> UserError:
 
 
 def _account(row: Row[Any]) -> Account:
-    return Account(
-        key=row.key,
-        name=row.name,
-        tam=row.tam,
-        regular_tam=row.regular_tam,
-        tam_until=row.tam_until,
-        place=row.place,
-        review=row.review,
-        facts=Facts.model_validate(row.facts),
-        figures=Figures.model_validate(row.figures),
-    )
+    return Account.made_of(row)
 
 
 async def account_names(connection: Connection) -> dict[str, str]:
@@ -215,16 +204,7 @@ async def put_work(connection: Connection, contact: str, work: ContactWork) -> N
 
 
 def _contact(row: Row[Any]) -> Contact:
-    return Contact(
-        id=row.id,
-        account=row.account,
-        persona=row.persona,
-        name=row.name,
-        email=row.email,
-        title=row.title,
-        schedule=Schedule.model_validate(row.schedule),
-        work=ContactWork.model_validate(row.work),
-    )
+    return Contact.made_of(row)
 
 
 # Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
@@ -290,19 +270,10 @@ async def members(connection: Connection, ids: Iterable[str] | None = None) -> l
 
 
 def _member(row: Row[Any]) -> Member:
-    return Member(
-        id=row.id,
-        name=row.name,
-        email=row.email,
+    return Member.made_of(
+        row,
         roles=frozenset(Role(role) for role in row.roles),
-        title=row.title,
-        join_url=row.join_url,
-        calendar_url=row.calendar_url,
         schedule=Schedule.model_validate(row.schedule),
-        manager=row.manager,
-        backup=row.backup,
-        delegate=row.delegate,
-        left_at=row.left_at,
         areas=None if row.areas is None else frozenset(row.areas),
     )
 
@@ -416,17 +387,15 @@ async def availability(
     chosen = {} if ids is None else {"ids": list(ids)}
     away: dict[str, list[Absence]] = {}
     for row in await connection.execute(_AWAY if ids is None else _AWAY_OF, given | chosen):
-        absence = Absence(starts=row.starts, ends=row.ends, delegate=row.delegate)
+        absence = Absence.made_of(row)
         away.setdefault(row.member, []).append(absence)
     return {
-        row.id: Availability(
+        row.id: Availability.made_of(
+            row,
             member=row.id,
             roles=frozenset(Role(role) for role in row.roles),
             left=row.left_at is not None,
             absences=tuple(away.get(row.id, ())),
-            delegate=row.delegate,
-            backup=row.backup,
-            manager=row.manager,
         )
         for row in await connection.execute(_AVAILABILITY if ids is None else _AVAILABILITY_OF, chosen)
     }

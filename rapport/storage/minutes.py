@@ -164,26 +164,13 @@ async def _known(connection: Connection, row: Row[Any]) -> KnownMinutes:
         goals[goal.term].append(goal.title)
     promised = await OWED_ACTIONS.of_meeting(connection, row.meeting)
     blocking = await OWED_BLOCKERS.of_meeting(connection, row.meeting)
-    record = MinutesRecord(
-        attended=row.attended,
+    record = MinutesRecord.made_of(
+        row,
         short_term=tuple(goals["short"]),
         long_term=tuple(goals["long"]),
         actions=tuple(ActionRecord(what=one.what, owner=one.owner_id, due=one.due) for one in promised),
         blockers=tuple(
             BlockerRecord(title=one.title, owner=one.owner_id, next_check=one.next_check) for one in blocking
         ),
-        agreed=row.agreed,
-        next=row.next,
-        note=row.note,
     )
-    return KnownMinutes(
-        meeting=row.meeting,
-        account=row.account,
-        step=row.step,
-        by=row.by,
-        written_at=row.written_at,
-        corrected_at=row.corrected_at,
-        record=record,
-        actions=tuple(promised),
-        blockers=tuple(blocking),
-    )
+    return KnownMinutes.made_of(row, record=record, actions=tuple(promised), blockers=tuple(blocking))

@@ -83,16 +83,9 @@ async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[Ac
 
 
 def _shown(one: KnownAction, today: date, names: Mapping[str, str]) -> ActionShown:
-    return ActionShown(
-        id=one.id,
-        account=one.account,
-        what=one.what,
-        owner=one.owner,
-        owner_email=one.owner_email,
-        due=one.due,
+    return ActionShown.made_of(
+        one,
         overdue=one.done is None and one.due < today,
-        raised=one.raised,
-        done=one.done,
         done_by=names.get(one.done_by, GONE) if one.done_by else None,
         finish=None if one.done else in_name(f"rapport action done {one.id}"),
     )

@@ -160,16 +160,9 @@ def local_day(now: datetime, zone: str) -> date:
 
 def _shown(one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Mapping[str, str]) -> BlockerShown:
     said = reasons.get(one.removal or "", "")
-    return BlockerShown(
-        id=one.id,
-        account=one.account,
-        title=one.title,
-        owner=one.owner,
-        owner_email=one.owner_email,
-        next_check=one.next_check,
+    return BlockerShown.made_of(
+        one,
         overdue=one.removed is None and one.next_check < today,
-        raised=one.raised,
-        removed=one.removed,
         removed_by=names.get(one.removed_by, GONE) if one.removed_by else None,
         reason=said.partition("\n")[2] or None,
         remove=None if one.removed else in_name(f'rapport blocker remove {one.id} --reason "…"'),

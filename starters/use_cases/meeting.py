@@ -154,11 +154,8 @@ def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
         phase=view.phase,
         round=view.round,
         slots=tuple(
-            SlotShown(
-                id=slot.id,
-                start=slot.start,
-                end=slot.end,
-                suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes)),
+            SlotShown.made_of(
+                slot, suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes))
             )
             for slot in proposal.slots
         )

@@ -358,10 +358,8 @@ async def status(services: Services, account: str) -> Status:
         view = None
     states = {milestone.step: milestone for milestone in view.milestones} if view else {}
     shown = tuple(
-        MilestoneShown(
-            step=step.step,
-            title=step.title,
-            stage=step.stage,
+        MilestoneShown.made_of(
+            step,
             state=states[step.step].state if step.step in states else step.state,
             at=states[step.step].at if step.step in states else step.ended or step.began or step.due,
             outcome=_by_now(step.outcome, mails.get(step.step)),

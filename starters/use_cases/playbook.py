@@ -82,13 +82,7 @@ def find(name: str, data: Path) -> Playbook:
 
 def shown(playbook: Playbook) -> PlaybookShown:
     """A playbook with what it comes to."""
-    return PlaybookShown(
-        name=playbook.name,
-        title=playbook.title,
-        version=playbook.version,
-        steps=playbook.steps,
-        earliest=tuple(forecast.earliest(playbook).values()),
-    )
+    return PlaybookShown.made_of(playbook, earliest=tuple(forecast.earliest(playbook).values()))
 
 
 def compare(old: Playbook, new: Playbook) -> Compared:

@@ -53,16 +53,10 @@ async def timeline_of(services: Services, account: str, until: datetime | None =
         recurring = await cadence.titles(connection, account)
     titles = recurring | {step.step: step.title for step in steps}
     return [
-        EntryShown(
-            at=entry.at,
-            kind=entry.kind,
-            step=entry.step,
+        EntryShown.made_of(
+            entry,
             what=sentence(entry, names, titles, zone, roles),
-            channel=entry.channel,
-            entered_by=entry.entered_by,
-            verified=entry.verified,
             on_behalf_of=names.get(entry.on_behalf_of, GONE) if entry.on_behalf_of else None,
-            shown=entry.shown,
             said=_said(entry, names, titles, zone),
         )
         for entry in entries
