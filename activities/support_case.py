@@ -111,14 +111,7 @@ class Support:
             await support_case.put_assignments(connection, kept, question.now)
         again = [choice.again for choice in chosen if choice.to is None and choice.again is not None]
         words = tuple(
-            Assigned(
-                ref=choice.ref,
-                turn=asked[choice.ref].turn,
-                member=choice.to,
-                reason=choice.reason,
-                look_again=choice.again,
-                paged=choice.paged,
-            )
+            Assigned.made_of(choice, turn=asked[choice.ref].turn, member=choice.to, look_again=choice.again)
             for choice in chosen
         )
         return Assignments(words=words, look_again=min(again, default=None))

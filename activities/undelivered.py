@@ -64,16 +64,14 @@ class UndeliveredMails:
             review = occasion.tech_review.ref if occasion.tech_review is not None else None
             account, member = start.account or "", message.person.startswith(MEMBER_PREFIX)
             return Outstanding(
-                trouble=Trouble(
-                    state=message.state,
+                trouble=Trouble.made_of(
+                    message,
                     contract=message.contract or account,
-                    step=message.step,
                     title=occasion.title,
                     subject=case or review or account,
                     assign=await _who(connection, account, message.person if member else None, case),
                     about=None if member else message.person,
                     said=said,
-                    fence=message.fence,
                     asked=await task.times_asked_about_email(connection, account, start.key),
                 )
             )

@@ -28,8 +28,8 @@ from bench.sink import Sink
 from rapport.model.account import AccountFile
 from rapport.model.ids import onboarding_id
 from rapport.model.reading import read_toml
+from rapport.playbooks import PLAYBOOKS
 from rapport.temporal import connect
-from starters.use_cases.onboarding import PLAYBOOKS
 
 HERE: Final = Path(__file__).parent
 EXAMPLE: Final = HERE.parent / "examples" / "versayce.toml"

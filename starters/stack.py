@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import logging
 import random
 import signal
@@ -22,6 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
+from filelock import FileLock, Timeout
 from google.protobuf.duration_pb2 import Duration
 from pydantic import SecretStr
 from temporalio.api.namespace.v1 import NamespaceConfig
@@ -83,16 +83,16 @@ def hold(path: Path) -> Iterator[None]:
     Raises:
         UserError: Someone holds it already.
     """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another rapport runs in {path.parent}",
-                field="--data",
-                fix="stop it first, or choose another directory with --data",
-                kind=Refused.CONFLICT,
-            ) from None
+    try:
+        held = FileLock(path, blocking=False).acquire()
+    except Timeout:
+        raise UserError(
+            f"another rapport runs in {path.parent}",
+            field="--data",
+            fix="stop it first, or choose another directory with --data",
+            kind=Refused.CONFLICT,
+        ) from None
+    with held:
         yield
 
 

@@ -13,6 +13,7 @@ from rapport.model.account import AccountFile
 from rapport.model.reading import read_toml
 from rapport.storage import imports
 from rapport.storage.database import Store
+from rapport.storage.faults import DatabaseFault
 from tests.helpers_mail import NOW, ScriptedRelay, scripted_relay
 from tests.support.postgres import own_database, tables
 
@@ -24,9 +25,18 @@ def address(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+async def is_current(store: Store) -> bool:
+    """Whether the database answers, and its schema is the one that the code expects."""
+    try:
+        await store.check()
+    except DatabaseFault:
+        return False
+    return True
+
+
 async def with_example(store: Store) -> None:
     """The tables with the example account."""
-    if not await store.is_current():
+    if not await is_current(store):
         await store.migrate()
     async with store.writing() as connection:
         await imports.save(connection, read_toml(AccountFile, EXAMPLE.read_bytes(), "versayce.toml"), NOW)

@@ -18,7 +18,8 @@ from rapport.model.ids import meeting_id
 from rapport.model.message import MessageRequest, Purpose, RhythmFacts
 from rapport.model.minutes import MinutesRecord
 from rapport.rules import recurrence
-from rapport.storage import account_data, blocker as blockers, minutes
+from rapport.storage import account_data, minutes
+from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
 from rapport.storage.minutes import KnownMinutes, Reported
 
@@ -51,7 +52,7 @@ async def on_record(connection: Connection, occasion: MessageRequest, zone: str)
     if rhythm is None or rhythm.since is None or rhythm.until is None or occasion.account is None:
         return None
     found = await account_data.evidence(connection, occasion.account, rhythm.since, rhythm.until, zone)
-    still_open = await blockers.open_blockers(connection, occasion.account)
+    still_open = await OWED_BLOCKERS.listed(connection, occasion.account)
     known = {blocker.id for blocker in still_open}
     removed = tuple(blocker for blocker in found.blockers if blocker.id not in known)
     said: KnownMinutes | Reported | None = None

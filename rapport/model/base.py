@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Self
 
 import email_validator
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -82,15 +82,25 @@ class Several(ValueError):  # noqa: N818 - as `UserError`
 def suggestion(value: str, known: Iterable[str]) -> str:
     """What to write instead of a name that is none: the nearest one, and all that there are."""
     names = list(known)
-    near = difflib.get_close_matches(value[:60], names, n=1)
-    listed = f"use one of {', '.join(names)}"
-    return f'did you mean "{near[0]}"? {listed}' if near else listed
+    return f"{nearest(value, names)}use one of {', '.join(names) or 'none'}"
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """A question whether the nearest known name is meant, with a space after it; nothing where none is near."""
+    near = difflib.get_close_matches(value[:60], list(known), n=1)
+    return f'did you mean "{near[0]}"? ' if near else ""
 
 
 class WireModel(BaseModel):
     """What travels through Temporal. Ignores unknown fields, so that workers of two versions can serve at once."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def made_of(cls, record: object, /, **more: Any) -> Self:
+        """A model of a record or a row: what it has under the names of the model's fields, and more that is given."""
+        known = {name: getattr(record, name) for name in cls.model_fields if name not in more and hasattr(record, name)}
+        return cls.model_validate(known | more)
 
 
 class InputModel(BaseModel):

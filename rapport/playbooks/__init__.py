@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
-from rapport.model.base import Refused, UserError
+from rapport.model.base import Refused, UserError, suggestion
 from rapport.model.playbook import Playbook
 from rapport.model.reading import read_toml
 from rapport.playbooks.checks import examine
+
+PLAYBOOKS: Final = "playbooks"
+"""The folder of the data directory where an installation keeps its own."""
 
 
 @cache
@@ -29,6 +33,15 @@ def _shipped(name: str) -> Playbook:
     return read_toml(Playbook, files("rapport.playbooks").joinpath(f"{name}.toml").read_bytes(), f"{name}.toml")
 
 
+def names(folder: Path | None = None) -> list[str]:
+    """The names of all playbooks: those that come with Rapport, and the installation's own."""
+    return sorted({*shipped(), *_files(folder)})
+
+
+def _files(folder: Path | None) -> dict[str, Path]:
+    return {path.stem: path for path in folder.glob("*.toml")} if folder is not None else {}
+
+
 def load(name: str, folder: Path | None = None) -> Playbook:
     """A playbook by its name: the installation's own `<name>.toml`, or else a shipped one.
 
@@ -39,11 +52,11 @@ def load(name: str, folder: Path | None = None) -> Playbook:
     Raises:
         UserError: There is none of this name, it cannot be read, or it calls itself by another name.
     """
-    own = {path.stem: path for path in folder.glob("*.toml")} if folder is not None else {}
+    own = _files(folder)
     if name in own:
         return _own(own[name])
     if name not in shipped():
-        fix = f"use one of {', '.join(sorted({*shipped(), *own}))}"
+        fix = suggestion(name, names(folder))
         if folder is not None:
             fix += f", or put your own as {folder.name}/NAME.toml into the data directory"
         raise UserError(f'there is no playbook "{name[:40]}"', field="playbook", fix=fix, kind=Refused.NOT_FOUND)

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from rapport.model.account import WEEKDAYS
+from rapport.model.base import suggestion
 from rapport.model.cadence import (
     BusinessReview,
     CadenceState,
@@ -108,7 +109,7 @@ def _judge_one(step: str, day: date, syncs: dict[str, SyncState], now: datetime)
 
 
 def _no_sync(step: str, syncs: dict[str, SyncState]) -> str:
-    return f'there is no standing meeting "{step[:40]}"; use one of {", ".join(syncs) or "none"}'
+    return f'there is no standing meeting "{step[:40]}"; {suggestion(step, syncs)}'
 
 
 def replaced(sync: SyncState, changed: Occurrence) -> SyncState:

@@ -222,9 +222,7 @@ def report(
         staffed_hours=len(staffed),
         at_peak=sum(tick.load >= peak * tick.staff for tick in staffed),
         at_slack=sum(tick.load <= slack * tick.staff for tick in staffed),
-        busiest=None
-        if top is None or not top.load
-        else Peak(at=top.at, load=top.load, staff=top.staff, each=round(top.load / top.staff, 2)),
+        busiest=None if top is None or not top.load else Peak.made_of(top, each=round(top.load / top.staff, 2)),
         side=_side(stretches, span, desk, now, sum(tick.staff for tick in ticks)),
         promises=tuple(_kept(severity, came, desk) for severity in WEIGHTS),
         week=_by_hour_of_week(ticks),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rapport.model.account import Schedule
+from rapport.model.base import suggestion
 from rapport.model.operation import OF_A_STEP, Control, ControlKind, Operate, Operation, Seen
 from rapport.rules.calendar import add_business_days, after_pause
 from rapport.rules.onboarding import Progress, Steps, StepState
@@ -39,7 +40,7 @@ def judge(steps: Steps, operation: Operation) -> str | None:
         return None
     step = steps.get(operation.step or "")
     if step is None:
-        return f"there is no step {operation.step!r}; it has {', '.join(steps)}"
+        return f"there is no step {operation.step!r}; {suggestion(operation.step or '', steps)}"
     if step.state is not _ENDS.get(operation.kind) and (now := _overtaken(step, operation.seen)) is not None:
         return f"{operation.step} has changed meanwhile: it is {now}; look again, and say then what becomes of it"
     if operation.kind is Operate.REDO and not (step.state.ended or step.state is StepState.FAILED):

@@ -43,11 +43,9 @@ def needs(facts: Facts, scenarios: Mapping[str, ReviewScenario]) -> Needs:
         answers = {condition: holds(condition, facts) for condition in scenario.when}
         if False in answers.values():
             continue
-        call = Call(
+        call = Call.made_of(
+            scenario,
             scenario=name,
-            title=scenario.title,
-            why=scenario.why,
-            stages=scenario.stages,
             because=tuple(condition for condition, answer in answers.items() if answer),
             missing=tuple(dict.fromkeys(fact(condition) for condition, answer in answers.items() if answer is None)),
         )

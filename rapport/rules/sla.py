@@ -153,13 +153,6 @@ def used(clock: Clock, now: datetime, desk: Schedule, *, around_the_clock: bool 
     return sum((part.end - part.start for part in running), timedelta())
 
 
-def is_kept(
-    clock: Clock, promise: Promise, answered: datetime, desk: Schedule, *, around_the_clock: bool = False
-) -> bool:
-    """Whether an answer at this instant keeps the promise. On the last instant of its time, it does."""
-    return used(clock, answered, desk, around_the_clock=around_the_clock) <= promise.time_for(clock.kind)
-
-
 def stop(clock: Clock, now: datetime) -> Clock:
     """The clock from now on waits for the customer. One that does so already is left as it is."""
     return clock if clock.stopped_at is not None else clock._replace(stopped_at=max(now, clock.since))

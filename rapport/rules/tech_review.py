@@ -162,11 +162,6 @@ def recommendation(ask: Ask, *, engineering_answered: bool) -> TaskDefinition:
     )
 
 
-def may_recommend(*, engineering_answered: bool, reasoned: bool) -> bool:
-    """Whether a recommendation counts: engineering was heard, or it is on record why not."""
-    return engineering_answered or reasoned
-
-
 def needs_commitment(ask: Ask) -> bool:
     """Whether a yes needs one of the VP Engineering as well: it is their people's time."""
     return ask is Ask.UNPLANNED_ENGINEERING

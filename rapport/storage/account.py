@@ -16,14 +16,13 @@ from rapport.model.account import (
     Contact,
     ContactWork,
     Facts,
-    Figures,
     Member,
     Role,
     Schedule,
     Vendor,
     WrittenContact,
 )
-from rapport.model.base import Instant, Refused, UserError
+from rapport.model.base import Instant, Refused, UserError, nearest
 from rapport.model.message import MessageState
 from rapport.storage.database import Connection
 from rapport.storage.tables import AbsenceRow, AccountRow, ContactRow, MemberRow, MessageRow, SubmissionRow, VendorRow
@@ -73,7 +72,7 @@ async def account(connection: Connection, key: str) -> Account:
     """
     row = (await connection.execute(_ACCOUNT, {"account": key})).one_or_none()
     if row is None:
-        raise _no_account(key)
+        raise await _no_account(connection, key)
     return _account(row)
 
 
@@ -97,7 +96,7 @@ async def surroundings(connection: Connection, key: str) -> tuple[Account, Membe
     """
     row = (await connection.execute(_SURROUNDINGS, {"account": key})).one_or_none()
     if row is None:
-        raise _no_account(key)
+        raise await _no_account(connection, key)
     tam = Member(
         id=row.tam,
         name=row.tam_name,
@@ -124,27 +123,24 @@ async def vendor(connection: Connection) -> Vendor:
     return Vendor.model_validate(row._mapping)
 
 
-def _no_account(key: str) -> UserError:
+async def keys_like(connection: Connection, start: str) -> list[str]:
+    """The keys of the accounts whose key begins like this."""
+    query = select(AccountRow.key).where(AccountRow.key.startswith(start, autoescape=True)).order_by(AccountRow.key)
+    return list(await connection.scalars(query.limit(_LIKE)))
+
+
+async def _no_account(connection: Connection, key: str) -> UserError:
+    near = nearest(key, await connection.scalars(select(AccountRow.key)))
     return UserError(
         f'there is no account "{key[:70]}"',
         field="account",
-        fix="see `rapport account list`, or import it first",
+        fix=f"{near}see `rapport account list`, or import it first",
         kind=Refused.NOT_FOUND,
     )
 
 
 def _account(row: Row[Any]) -> Account:
-    return Account(
-        key=row.key,
-        name=row.name,
-        tam=row.tam,
-        regular_tam=row.regular_tam,
-        tam_until=row.tam_until,
-        place=row.place,
-        review=row.review,
-        facts=Facts.model_validate(row.facts),
-        figures=Figures.model_validate(row.figures),
-    )
+    return Account.made_of(row)
 
 
 async def account_names(connection: Connection) -> dict[str, str]:
@@ -208,19 +204,12 @@ async def put_work(connection: Connection, contact: str, work: ContactWork) -> N
 
 
 def _contact(row: Row[Any]) -> Contact:
-    return Contact(
-        id=row.id,
-        account=row.account,
-        persona=row.persona,
-        name=row.name,
-        email=row.email,
-        title=row.title,
-        schedule=Schedule.model_validate(row.schedule),
-        work=ContactWork.model_validate(row.work),
-    )
+    return Contact.made_of(row)
 
 
 # Every mail asks these; to put a statement together takes longer than to run it, so it is done once.
+_LIKE: Final = 6
+"""How many names that begin alike are looked at: to tell that they are several."""
 _ACCOUNT = select(
     AccountRow.key,
     AccountRow.name,
@@ -281,19 +270,10 @@ async def members(connection: Connection, ids: Iterable[str] | None = None) -> l
 
 
 def _member(row: Row[Any]) -> Member:
-    return Member(
-        id=row.id,
-        name=row.name,
-        email=row.email,
+    return Member.made_of(
+        row,
         roles=frozenset(Role(role) for role in row.roles),
-        title=row.title,
-        join_url=row.join_url,
-        calendar_url=row.calendar_url,
         schedule=Schedule.model_validate(row.schedule),
-        manager=row.manager,
-        backup=row.backup,
-        delegate=row.delegate,
-        left_at=row.left_at,
         areas=None if row.areas is None else frozenset(row.areas),
     )
 
@@ -407,17 +387,15 @@ async def availability(
     chosen = {} if ids is None else {"ids": list(ids)}
     away: dict[str, list[Absence]] = {}
     for row in await connection.execute(_AWAY if ids is None else _AWAY_OF, given | chosen):
-        absence = Absence(starts=row.starts, ends=row.ends, delegate=row.delegate)
+        absence = Absence.made_of(row)
         away.setdefault(row.member, []).append(absence)
     return {
-        row.id: Availability(
+        row.id: Availability.made_of(
+            row,
             member=row.id,
             roles=frozenset(Role(role) for role in row.roles),
             left=row.left_at is not None,
             absences=tuple(away.get(row.id, ())),
-            delegate=row.delegate,
-            backup=row.backup,
-            manager=row.manager,
         )
         for row in await connection.execute(_AVAILABILITY if ids is None else _AVAILABILITY_OF, chosen)
     }

@@ -30,7 +30,7 @@ from rapport.model.reading import together
 from rapport.model.sheets import SheetRow
 from rapport.rules.calendar import whole_days
 from rapport.storage import account as accounts, support_case, upserts
-from rapport.storage.blocker import open_blockers
+from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
 from rapport.storage.tables import (
     AccountRow,
@@ -126,7 +126,7 @@ async def evidence(connection: Connection, account: str, since: date, until: dat
         projects=await listed(connection, PROJECTS, account, since, until, zone),
         roadmap=await roadmap(connection, account),
         wins=await listed(connection, WINS, account, since, until, zone),
-        blockers=await open_blockers(connection, account),
+        blockers=tuple(await OWED_BLOCKERS.listed(connection, account)),
         cases=await support_case.questions(connection, account, since, until, zone),
     )
 

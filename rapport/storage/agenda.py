@@ -20,7 +20,9 @@ from rapport.model.step import DoneBy, kinds
 from rapport.model.task import TaskPhase
 from rapport.rules import audience
 from rapport.rules.calendar import wall
-from rapport.storage import account as people, action, blocker, task as tasks
+from rapport.storage import account as people, task as tasks
+from rapport.storage.action import OWED_ACTIONS
+from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
 from rapport.storage.desk_tables import SideProjectRow
 from rapport.storage.tables import AccountRow, ContactRow, ContractRow, MemberRow, MessageRow, MilestoneRow, RhythmRow
@@ -187,8 +189,8 @@ async def day(connection: Connection, member: Member, now: datetime) -> Agenda:
             [*(_task(task, names, now) for task in asked)]
             + [step.item(now) for step in waits if step.waiting_on and list(step.waiting_on) != _TAM]
         ),
-        blockers=await blocker.pending(connection, member.id, today),
-        actions=await action.pending(connection, member.id, today),
+        blockers=await OWED_BLOCKERS.pending(connection, member.id, today),
+        actions=await OWED_ACTIONS.pending(connection, member.id, today),
         side=tuple(await connection.scalars(_SIDE, {"member": member.id})),
     )
 

@@ -60,5 +60,5 @@ async def of_drafts(connection: Connection, messages: Sequence[str]) -> dict[str
     )
     found: dict[str, tuple[File, ...]] = {}
     for row in rows:
-        found[row.message] = (*found.get(row.message, ()), File(name=row.name, type=row.type, content=row.content))
+        found[row.message] = (*found.get(row.message, ()), File.made_of(row))
     return found

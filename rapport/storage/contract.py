@@ -243,13 +243,7 @@ async def first_waiting(connection: Connection) -> dict[str, StepShown]:
 
 
 def _shown(row: Row[Any]) -> StepShown:
-    wait = Wait(
-        on=tuple(row.waiting_on),
-        what=row.waiting_for,
-        unblock=row.unblock,
-        deadline=row.deadline,
-        since=row.since,
-    )
+    wait = Wait.made_of(row, on=tuple(row.waiting_on), what=row.waiting_for)
     return StepShown(
         **{name: value for name, value in row._mapping.items() if name in StepShown.model_fields}, wait=wait
     )

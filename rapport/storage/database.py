@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from rapport.storage.faults import DatabaseFault, Where
+from rapport.storage.faults import Where
 from rapport.storage.sqlite import Sqlite
 
 P = ParamSpec("P")
@@ -139,14 +139,6 @@ class Store:
             raise self._where.newer(revision)
         if revision != revisions()[-1]:
             raise self._where.unprepared()
-
-    async def is_current(self) -> bool:
-        """Whether the database answers, and its schema is the one that this code expects."""
-        try:
-            await self.check()
-        except DatabaseFault:
-            return False
-        return True
 
     async def close(self) -> None:
         """Close every connection."""

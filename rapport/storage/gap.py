@@ -171,20 +171,12 @@ def _gap(row: Row[Any], links: dict[tuple[int, str], list[str]]) -> Gap:
     def of(kind: Kind) -> Sequence[str]:
         return tuple(links.get((row.number, kind), ()))
 
-    return Gap(
+    return Gap.made_of(
+        row,
         ref=gap_ref(row.number),
-        title=row.title,
-        description=row.description,
-        status=row.status,
-        roadmap=row.roadmap,
         accounts=tuple(of("account")),
         reviews=tuple(of("review")),
         cases=tuple(of("case")),
-        logged_by=row.logged_by,
         logged=row.logged_at,
         changed=row.changed_at,
-        version=row.version,
-        delivery=row.delivery,
-        delivery_reason=row.delivery_reason,
-        sent_version=row.sent_version,
     )

@@ -9,9 +9,8 @@ from sqlalchemy import Row, Table, case, delete, insert, select
 from rapport.model.base import Instant, WireModel
 from rapport.model.minutes import ActionRecord, BlockerRecord, MinutesRecord
 from rapport.model.projection import TimelineEvent
-from rapport.storage import action, blocker
-from rapport.storage.action import KnownAction
-from rapport.storage.blocker import KnownBlocker
+from rapport.storage.action import OWED_ACTIONS, KnownAction
+from rapport.storage.blocker import OWED_BLOCKERS, KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.tables import GoalRow, MinutesRow, SubmissionRow, TimelineRow
 from rapport.storage.upserts import insert_into
@@ -83,8 +82,8 @@ async def keep(connection: Connection, new: NewMinutes, submission: str) -> None
     ]
     if goals:
         await connection.execute(insert(GoalRow), goals)
-    await action.replace(connection, account, meeting, record.actions, new.at)
-    await blocker.replace(connection, account, meeting, record.blockers, new.at)
+    await OWED_ACTIONS.replace(connection, account, meeting, record.actions, new.at)
+    await OWED_BLOCKERS.replace(connection, account, meeting, record.blockers, new.at)
 
 
 async def keep_reported(connection: Connection, entry: TimelineEvent) -> None:
@@ -163,28 +162,15 @@ async def _known(connection: Connection, row: Row[Any]) -> KnownMinutes:
         select(GoalRow.term, GoalRow.title).where(GoalRow.meeting == row.meeting).order_by(GoalRow.position)
     ):
         goals[goal.term].append(goal.title)
-    promised = await action.of_meeting(connection, row.meeting)
-    blocking = await blocker.of_meeting(connection, row.meeting)
-    record = MinutesRecord(
-        attended=row.attended,
+    promised = await OWED_ACTIONS.of_meeting(connection, row.meeting)
+    blocking = await OWED_BLOCKERS.of_meeting(connection, row.meeting)
+    record = MinutesRecord.made_of(
+        row,
         short_term=tuple(goals["short"]),
         long_term=tuple(goals["long"]),
         actions=tuple(ActionRecord(what=one.what, owner=one.owner_id, due=one.due) for one in promised),
         blockers=tuple(
             BlockerRecord(title=one.title, owner=one.owner_id, next_check=one.next_check) for one in blocking
         ),
-        agreed=row.agreed,
-        next=row.next,
-        note=row.note,
     )
-    return KnownMinutes(
-        meeting=row.meeting,
-        account=row.account,
-        step=row.step,
-        by=row.by,
-        written_at=row.written_at,
-        corrected_at=row.corrected_at,
-        record=record,
-        actions=tuple(promised),
-        blockers=tuple(blocking),
-    )
+    return KnownMinutes.made_of(row, record=record, actions=tuple(promised), blockers=tuple(blocking))

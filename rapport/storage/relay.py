@@ -71,9 +71,7 @@ _READ: Final = select(*_FAULT).where(RelayRow.name == OUTGOING)
 def _fault(row: Row[Any]) -> RelayFault | None:
     if row.since is None:
         return None
-    return RelayFault(
-        kind=FaultKind(row.kind), code=row.code, fix=row.fix or "", since=row.since, probed_at=row.probed_at
-    )
+    return RelayFault.made_of(row, kind=FaultKind(row.kind), fix=row.fix or "")
 
 
 _NONE_MISSED: Final = {"missed": None, "missed_since": None, "missed_last": None, "missed_kind": None}

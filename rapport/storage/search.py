@@ -147,18 +147,7 @@ async def similar(
         if share >= _RELATED:
             found.append((share * (_SAME_AREA if row.area == area else 1), row, share))
     found.sort(key=lambda one: (-one[0], -one[1].solved_at.timestamp(), one[1].ref))
-    return tuple(
-        Similar(
-            ref=row.ref,
-            account=row.account,
-            area=row.area,
-            question=row.question,
-            answer=row.answer,
-            solved=row.solved_at,
-            alike=round(share, 2),
-        )
-        for _, row, share in found[:limit]
-    )
+    return tuple(Similar.made_of(row, solved=row.solved_at, alike=round(share, 2)) for _, row, share in found[:limit])
 
 
 async def duplicates(

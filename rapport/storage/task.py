@@ -25,13 +25,11 @@ class Task(TaskRecord):
 
     Attributes:
         said: What was asked for in this round, as it was written; a JSON object of the task's `asks`.
-        question_said: The open question about it, if there is one.
         about_name: What the contact whom it concerns is called.
     """
 
     closed: Instant | None
     said: str | None = None
-    question_said: str | None = None
     about_name: str | None = None
 
     @property
@@ -88,17 +86,7 @@ async def _read(connection: Connection, query: Executable, parameters: dict[str,
     held: dict[str, list[TaskHolder]] = {}
     for row in holders:
         held.setdefault(row.task, []).append(TaskHolder.model_validate(row._mapping))
-    asked = [row.asked for row in rows if row.asked]
-    words = {
-        row.id: row.text
-        for row in await connection.execute(
-            select(SubmissionRow.id, SubmissionRow.text).where(SubmissionRow.id.in_(asked))
-        )
-    }
-    return [
-        Task.model_validate({**row._mapping, "holders": held.get(row.id, []), "question_said": words.get(row.asked)})
-        for row in rows
-    ]
+    return [Task.model_validate({**row._mapping, "holders": held.get(row.id, [])}) for row in rows]
 
 
 async def task(connection: Connection, id_: str) -> Task | None:

@@ -424,13 +424,7 @@ async def deviations(connection: Connection, account: str) -> list[KnownDeviatio
     )
     rows = (await connection.execute(query.order_by(ReviewRemarkRow.at.desc(), ReviewRow.ref))).all()
     return [
-        KnownDeviation(
-            ref=row.ref,
-            title=row.title,
-            outcome=row.outcome,
-            decided=row.at,
-            conditions=tuple(await conditions(connection, row.ref, row.round)),
-        )
+        KnownDeviation.made_of(row, decided=row.at, conditions=tuple(await conditions(connection, row.ref, row.round)))
         for row in rows
     ]
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from datetime import datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import BaseModel, TypeAdapter
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from rapport.model.base import Refused, UserError
@@ -41,6 +44,15 @@ Data = Annotated[
 As = Annotated[
     str | None, typer.Option("--as", help="The address of the member who acts (RAPPORT_AS).", metavar="EMAIL")
 ]
+
+_UTC: ContextVar[bool] = ContextVar("utc", default=False)
+"""Whether instants are shown in UTC instead of the reader's own zone."""
+
+
+def show_utc(wanted: bool) -> None:
+    """Show instants in UTC from now on, where that is wanted."""
+    _UTC.set(wanted)
+
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -135,6 +147,9 @@ def command(
         def run(*, data: Path | None, json: bool, as_: str | None = None, **said: Any) -> None:
             async def done(parts: Services) -> Any:
                 actor = {"actor": acting(parts, as_)} if acts else {}
+                from starters.use_cases.names import in_full
+
+                said.update(await in_full(parts, said))
                 return await work(services=parts, **actor, **({"json": json} if asks else {}), **said)
 
             answer = with_office(data, done, as_json=json)
@@ -174,17 +189,52 @@ def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:
     sys.stdout.write(TypeAdapter(Any).dump_json(value, by_alias=True).decode() + "\n")
 
 
+class FittedTable(Table):
+    """A table that breaks no word, so that what is copied from it is whole, such as an address.
+
+    Where not even the longest words fit beside each other, each row is a paragraph, with its columns' names.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table itself, in columns as wide as their longest words need, or its rows as paragraphs."""
+        cells = [[console.render_str(str(cell)) for cell in (of.header, *of.cells)] for of in self.columns]
+        natural = [max(cell_len(line) for cell in of for line in cell.plain.split("\n")) for of in cells]
+        words = [max(cell_len(word) for cell in of for word in cell.plain.split() or [""]) for of in cells]
+        least = [wide if of.no_wrap else word for of, wide, word in zip(self.columns, natural, words, strict=True)]
+        room = options.max_width - sum(self.padding[1::2]) * (len(cells) - 1)
+        if sum(least) <= room:
+            for column, width in zip(self.columns, _shared(natural, least, room), strict=True):
+                column.width = width
+            yield from super().__rich_console__(console, options)
+            return
+        names, *rows = zip(*cells, strict=True)
+        for row in rows:
+            for name, cell in zip(names, row, strict=True):
+                if cell:
+                    yield Text.assemble((f"{name}: " if name else "", "dim"), cell)
+            yield ""
+
+
+def _shared(natural: list[int], least: list[int], room: int) -> list[int]:
+    """How wide columns are that have so much room together: the widest gives way first, and none below its least."""
+    widths = list(natural)
+    while sum(widths) > room:
+        wide = max((one for one in range(len(widths)) if widths[one] > least[one]), key=widths.__getitem__)
+        widths[wide] -= 1
+    return widths
+
+
 def table(*columns: str) -> Table:
     """A table in the one style that all lists have."""
-    made = Table(box=None, pad_edge=False, header_style="dim")
+    made = FittedTable(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
 
 
 def when(instant: datetime | None) -> str:
-    """An instant for a person: wall time where the command runs, with its zone."""
-    return f"{instant.astimezone():%Y-%m-%d %H:%M %Z}" if instant else ""
+    """An instant for a person: wall time where the command runs, or with `--utc` in UTC, with its zone."""
+    return f"{instant.astimezone(UTC if _UTC.get() else None):%Y-%m-%d %H:%M %Z}" if instant else ""
 
 
 def print_checked(checked: datetime | None) -> None:

@@ -156,7 +156,39 @@ def loaded(name: str) -> Any:
         root.add_typer(module.app, name=name)
     group = typer.main.get_command(root)
     assert isinstance(group, TyperGroup)
-    return group.commands[name]
+    found = group.commands[name]
+    _add_utc(found)
+    return found
+
+
+def _add_utc(command: Any) -> None:
+    """Give `--utc` to a command, or to all below a noun."""
+    below = getattr(command, "commands", {}).values()
+    for one in below:
+        _add_utc(one)
+    if not below:
+        command.params += typer.main.get_command(_with_utc).params
+
+
+def _show_utc(wanted: bool) -> None:
+    from starters.cli.common import show_utc
+
+    show_utc(wanted)
+
+
+_with_utc = typer.Typer(add_completion=False)
+
+
+@_with_utc.command()
+def _utc(
+    _utc: Annotated[
+        bool,
+        typer.Option(
+            "--utc", help="Show times in UTC, not in your zone.", is_eager=True, expose_value=False, callback=_show_utc
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def _nothing() -> None:

@@ -125,7 +125,6 @@ def print_minutes(shown: MinutesShown) -> None:
 def print_actions(actions: Sequence[ActionShown]) -> None:
     """Actions as a table."""
     rows = table("action", "what", "who", "by", "")
-    rows.columns[0].no_wrap = rows.columns[3].no_wrap = True
     for one in actions:
         state = f"done, says {one.done_by}" if one.done else ""
         rows.add_row(one.id, escape(one.what), escape(one.owner), _day(one.due, late=one.overdue), escape(state))
@@ -135,7 +134,6 @@ def print_actions(actions: Sequence[ActionShown]) -> None:
 def print_blockers(blockers: Sequence[BlockerShown]) -> None:
     """Blockers as a table."""
     rows = table("blocker", "what", "who removes it", "next check", "")
-    rows.columns[0].no_wrap = rows.columns[3].no_wrap = True
     for one in blockers:
         state = f"removed by {one.removed_by}: {one.reason or '(erased)'}" if one.removed else ""
         next_ = "" if one.removed else _day(one.next_check, late=one.overdue)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rapport.model.account import AccountFile
 from rapport.model.meeting import Receipt
 from rapport.model.operation import Operate
 from rapport.model.reading import check
@@ -14,6 +15,7 @@ from rapport.rules.attention import told_in
 from starters.cli.common import command, out, table, when
 from starters.services import Actor, Services
 from starters.use_cases import account as accounts, onboarding, operation
+from starters.use_cases.names import in_full
 from starters.use_cases.onboarding import STANDS_STILL, Started, StartRequest, Status
 from starters.use_cases.operation import OperationWritten, Preview
 
@@ -22,11 +24,9 @@ app = typer.Typer(help="Onboardings of signed contracts.", no_args_is_help=True)
 _MARK = {"done": "✓", "running": "▶", "waiting": "○", "failed": "✗", STANDS_STILL: "■"}
 
 
-def _subject(file_or_account: str) -> dict[str, object]:
+def _file(file_or_account: str) -> AccountFile | None:
     path = Path(file_or_account)
-    if path.suffix == ".toml" or path.exists():
-        return {"file": accounts.read_file(path)}
-    return {"account": file_or_account}
+    return accounts.read_file(path) if path.suffix == ".toml" or path.exists() else None
 
 
 def print_started(started: Started) -> None:
@@ -118,7 +118,9 @@ async def start(
     at: Annotated[str | None, typer.Option("--at", help="Enter at this step: for who is a customer already.")] = None,
 ) -> Started:
     """Start the onboarding of a signed contract; the same contract again gives the one that runs."""
-    given = {**_subject(file_or_account), "playbook": playbook, "at": at}
+    file = _file(file_or_account)
+    whose = {"file": file} if file else await in_full(services, {"account": file_or_account})
+    given = {**whose, "playbook": playbook, "at": at}
     return await onboarding.start(services, check(StartRequest, given, ""))
 
 

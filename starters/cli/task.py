@@ -118,7 +118,6 @@ def _print_further(count: int) -> None:
 def _print_lines(lines: Sequence[TaskLine], *, mine: bool) -> None:
     rows = table("task", "options" if mine else "waits for", "when")
     # Whoever answers copies the task; titles break, it does not.
-    rows.columns[0].width = max(len(line.task.removeprefix("task/")) for line in lines)
     rows.columns[2].no_wrap = True
     for alike in together(lines):
         line, count = alike[0], len(alike)

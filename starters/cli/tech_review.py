@@ -40,7 +40,6 @@ def _reason(text: str) -> Reason:
 
 def _print_lines(lines: Sequence[ReviewLine]) -> None:
     rows = table("ref", "what", "waits for", "since", "needed by")
-    rows.columns[0].no_wrap = True
     for line in lines:
         until = f"[red]{when(line.needed_by)} overdue[/red]" if line.overdue else when(line.needed_by)
         what = f"{line.account}: {escape(line.title)}"

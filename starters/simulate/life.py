@@ -24,6 +24,7 @@ from rapport.mail.catcher import Catcher
 from rapport.mail.outbox import Message
 from rapport.model.account import Member
 from rapport.model.message import MessageState
+from rapport.playbooks import PLAYBOOKS
 from rapport.rules import calendar
 from rapport.settings import Settings
 from rapport.storage import account as accounts
@@ -35,7 +36,6 @@ from starters.services import Actor, Services
 from starters.simulate.clockwork import ClockInterceptor, Shift, ShiftedRunner
 from starters.simulate.sources import Source
 from starters.use_cases import onboarding
-from starters.use_cases.onboarding import PLAYBOOKS
 from worker import STEADY, build
 
 HOST: Final = "127.0.0.1"

@@ -11,13 +11,14 @@ from typing import Any, Final
 from sqlalchemy import insert, select, update
 
 from rapport.model.account import AccountFile, WrittenContract
+from rapport.playbooks import PLAYBOOKS
 from rapport.storage import account as account_storage
 from rapport.storage.database import Store
 from rapport.storage.tables import AbsenceRow, AccountRow, Base, ContactRow, ContractRow, MemberRow, VendorRow
 from starters.installation import insist_on_database, settings_of
 from starters.services import present
 from starters.use_cases import account as accounts
-from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from starters.use_cases.onboarding import StartRequest
 
 Rows = Sequence[tuple[type[Base], list[dict[str, Any]]]]
 

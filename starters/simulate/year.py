@@ -117,10 +117,7 @@ async def look_back(life: Life, scenario: str, says: str) -> Year:
         decisions=sum(line.kind == "decision.made" for line in lines),
         caught=len(life.catcher.mails()),
         steps={step.step: step.outcome or step.state for step in steps},
-        waiting=tuple(
-            StillWaiting(where=wait.where, what=wait.what, deadline=wait.deadline, unblock=wait.unblock)
-            for wait in waiting
-        ),
+        waiting=tuple(StillWaiting.made_of(wait) for wait in waiting),
     )
 
 
@@ -146,15 +143,13 @@ def _entries(entries: Sequence[EntryShown], zone: ZoneInfo) -> Iterator[YearLine
 
 
 def _mail(mail: Message, names: dict[str, str], role: str) -> YearLine:
-    return YearLine(
+    return YearLine.made_of(
+        mail,
         at=mail.settled_at or mail.created_at,
         kind="mail",
-        step=mail.step,
         what=mail.subject + (f" ({mail.reason})" if mail.reason else ""),
         to=names.get(mail.person, GONE),
         role=role,
-        state=mail.state,
-        key=mail.key,
     )
 
 

@@ -231,14 +231,7 @@ async def _contact(connection: Connection, account: str, email: str) -> Contact:
 
 
 def _person(contact: Contact) -> PersonShown:
-    return PersonShown(
-        name=contact.name,
-        email=contact.email,
-        role=personas()[contact.persona].title,
-        title=contact.title,
-        zone=contact.schedule.zone,
-        work=contact.work,
-    )
+    return PersonShown.made_of(contact, role=personas()[contact.persona].title, zone=contact.schedule.zone)
 
 
 async def show(services: Services, account: str) -> AccountShown:

@@ -8,12 +8,12 @@ from datetime import date
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.minutes import ActionDone
-from rapport.storage import account as accounts, action, addresses
-from rapport.storage.action import KnownAction
+from rapport.storage import account as accounts, addresses
+from rapport.storage.action import OWED_ACTIONS, KnownAction
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from starters.services import Actor, Services, member_acting, present, submission
-from starters.use_cases.blocker import local_day, tell
+from starters.use_cases.blocker import find, local_day, tell
 
 
 class ActionShown(WireModel):
@@ -49,7 +49,7 @@ async def listed(services: Services, account: str | None = None, *, also_done: b
     async with services.store.reading() as connection:
         if account is not None:
             await accounts.account(connection, account)
-        return await shown(connection, await action.known(connection, account, also_done=also_done))
+        return await shown(connection, await OWED_ACTIONS.listed(connection, account, also_over=also_done))
 
 
 async def done(services: Services, id_: str, written: ActionDone, actor: Actor) -> ActionShown:
@@ -59,10 +59,10 @@ async def done(services: Services, id_: str, written: ActionDone, actor: Actor) 
         UserError: There is no such action, it was done before, or the actor may not say so.
     """
     member = await member_acting(services, actor)
-    found = await _find(services, id_)
+    found = await find(services, OWED_ACTIONS, id_)
     said = submission(member.id, actor, "action.done", id_, "\n".join(filter(None, [found.what, written.note])))
     async with services.store.writing() as connection:
-        if not await action.finish(connection, id_, member.id, present()):
+        if not await OWED_ACTIONS.change(connection, id_, done_at=present(), done_by=member.id):
             raise UserError(
                 "was done before",
                 field="id",
@@ -71,7 +71,7 @@ async def done(services: Services, id_: str, written: ActionDone, actor: Actor) 
             )
         await tell(connection, found.account, id_, "action.done", said)
     async with services.store.reading() as connection:
-        return (await shown(connection, [await _find(services, id_)]))[0]
+        return (await shown(connection, [await find(services, OWED_ACTIONS, id_)]))[0]
 
 
 async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[ActionShown]:
@@ -83,29 +83,9 @@ async def shown(connection: Connection, found: Sequence[KnownAction]) -> list[Ac
 
 
 def _shown(one: KnownAction, today: date, names: Mapping[str, str]) -> ActionShown:
-    return ActionShown(
-        id=one.id,
-        account=one.account,
-        what=one.what,
-        owner=one.owner,
-        owner_email=one.owner_email,
-        due=one.due,
+    return ActionShown.made_of(
+        one,
         overdue=one.done is None and one.due < today,
-        raised=one.raised,
-        done=one.done,
         done_by=names.get(one.done_by, GONE) if one.done_by else None,
         finish=None if one.done else in_name(f"rapport action done {one.id}"),
     )
-
-
-async def _find(services: Services, id_: str) -> KnownAction:
-    async with services.store.reading() as connection:
-        found = await action.action(connection, id_)
-    if found is None:
-        raise UserError(
-            f'there is no action "{id_[:40]}"',
-            field="id",
-            fix="see `rapport action list` for the ids",
-            kind=Refused.NOT_FOUND,
-        )
-    return found

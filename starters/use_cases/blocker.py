@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.minutes import BlockerCheck, BlockerRecord, NewBlocker, Removal
 from rapport.model.projection import TimelineEvent
-from rapport.storage import account as accounts, addresses, blocker, timeline
+from rapport.storage import account as accounts, addresses, timeline
 from rapport.storage.addresses import GONE
-from rapport.storage.blocker import KnownBlocker
+from rapport.storage.blocker import OWED_BLOCKERS, KnownBlocker
 from rapport.storage.database import Connection
+from rapport.storage.owed import Owed
 from rapport.storage.timeline import Submission
 from starters.services import Actor, Services, member_acting, present, submission
+
+K = TypeVar("K", bound=WireModel)
 
 
 class BlockerShown(WireModel):
@@ -53,7 +57,7 @@ async def listed(services: Services, account: str | None = None, *, also_removed
     async with services.store.reading() as connection:
         if account is not None:
             await accounts.account(connection, account)
-        return await shown(connection, await blocker.known(connection, account, also_removed=also_removed))
+        return await shown(connection, await OWED_BLOCKERS.listed(connection, account, also_over=also_removed))
 
 
 async def add(services: Services, account: str, written: NewBlocker, actor: Actor) -> BlockerShown:
@@ -71,7 +75,7 @@ async def add(services: Services, account: str, written: NewBlocker, actor: Acto
     words = _words(written.title, written.next_check, written.note)
     now = present()
     async with services.store.writing() as connection:
-        there = {one.title.casefold(): one.id for one in await blocker.known(connection, account)}
+        there = {one.title.casefold(): one.id for one in await OWED_BLOCKERS.listed(connection, account)}
         if (same := there.get(written.title.casefold())) is not None:
             raise UserError(
                 "stands already",
@@ -79,7 +83,7 @@ async def add(services: Services, account: str, written: NewBlocker, actor: Acto
                 fix=f"look at it instead: rapport blocker check {same} --next-check {written.next_check} --as EMAIL",
                 kind=Refused.CONFLICT,
             )
-        id_ = await blocker.add(connection, account, record, now)
+        id_ = await OWED_BLOCKERS.add(connection, account, record, now)
         await tell(connection, account, id_, "blocker.raised", submission(member.id, actor, "blocker.add", id_, words))
     return await _one(services, id_)
 
@@ -91,10 +95,10 @@ async def check(services: Services, id_: str, written: BlockerCheck, actor: Acto
         UserError: There is no such blocker, it was removed, or the actor may not say so.
     """
     member = await member_acting(services, actor)
-    found = await _find(services, id_)
+    found = await find(services, OWED_BLOCKERS, id_)
     words = _words(found.title, written.next_check, written.note)
     async with services.store.writing() as connection:
-        if not await blocker.check(connection, id_, written.next_check):
+        if not await OWED_BLOCKERS.change(connection, id_, next_check=written.next_check):
             raise _removed_before(found)
         said = submission(member.id, actor, "blocker.check", id_, words)
         await tell(connection, found.account, id_, "blocker.checked", said)
@@ -108,10 +112,10 @@ async def remove(services: Services, id_: str, written: Removal, actor: Actor) -
         UserError: There is no such blocker, it was removed before, or the actor may not say so.
     """
     member = await member_acting(services, actor)
-    found = await _find(services, id_)
+    found = await find(services, OWED_BLOCKERS, id_)
     said = submission(member.id, actor, "blocker.remove", id_, f"{found.title}\n{written.reason}")
     async with services.store.writing() as connection:
-        if not await blocker.remove(connection, id_, member.id, said.id, present()):
+        if not await OWED_BLOCKERS.change(connection, id_, removed_at=present(), removed_by=member.id, removal=said.id):
             raise _removed_before(found)
         await tell(connection, found.account, id_, "blocker.removed", said)
     return await _one(services, id_)
@@ -156,16 +160,9 @@ def local_day(now: datetime, zone: str) -> date:
 
 def _shown(one: KnownBlocker, today: date, names: Mapping[str, str], reasons: Mapping[str, str]) -> BlockerShown:
     said = reasons.get(one.removal or "", "")
-    return BlockerShown(
-        id=one.id,
-        account=one.account,
-        title=one.title,
-        owner=one.owner,
-        owner_email=one.owner_email,
-        next_check=one.next_check,
+    return BlockerShown.made_of(
+        one,
         overdue=one.removed is None and one.next_check < today,
-        raised=one.raised,
-        removed=one.removed,
         removed_by=names.get(one.removed_by, GONE) if one.removed_by else None,
         reason=said.partition("\n")[2] or None,
         remove=None if one.removed else in_name(f'rapport blocker remove {one.id} --reason "…"'),
@@ -192,21 +189,26 @@ async def tell(connection: Connection, account: str, id_: str, kind: str, said: 
     await timeline.append(connection, [entry])
 
 
-async def _find(services: Services, id_: str) -> KnownBlocker:
+async def find(services: Services, noun: Owed[K, Any], id_: str) -> K:
+    """A blocker or an action, whether or not it is over.
+
+    Raises:
+        UserError: There is none with this id.
+    """
     async with services.store.reading() as connection:
-        found = await blocker.blocker(connection, id_)
+        found = await noun.one(connection, id_)
     if found is None:
         raise UserError(
-            f'there is no blocker "{id_[:40]}"',
+            f'there is no {noun.name} "{id_[:40]}"',
             field="id",
-            fix="see `rapport blocker list` for the ids",
+            fix=f"see `rapport {noun.name} list` for the ids",
             kind=Refused.NOT_FOUND,
         )
     return found
 
 
 async def _one(services: Services, id_: str) -> BlockerShown:
-    found = await _find(services, id_)
+    found = await find(services, OWED_BLOCKERS, id_)
     async with services.store.reading() as connection:
         return (await shown(connection, [found]))[0]
 

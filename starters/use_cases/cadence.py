@@ -132,26 +132,12 @@ def _of_record(known: Rhythm) -> RhythmShown:
 
 def _shown(of: RhythmView | Rhythm, wait: Wait, standing: str | None) -> RhythmShown:
     ahead = sorted((one for one in of.coming if one.end > _earliest(of)), key=lambda one: one.start)
-    return RhythmShown(
-        step=of.step,
-        title=of.title,
-        rhythm=of.rhythm,
-        every=of.every,
-        minutes=of.minutes,
+    return RhythmShown.made_of(
+        of,
         standing=standing,
         next=of.target if of.rhythm == "review" else next((one.start for one in ahead if one.off is None), None),
-        dates=tuple(
-            DateShown(
-                day=one.day,
-                start=one.start,
-                end=one.end,
-                moved_from=one.original if one.is_moved else None,
-                off=one.off,
-            )
-            for one in ahead
-        ),
+        dates=tuple(DateShown.made_of(one, moved_from=one.original if one.is_moved else None) for one in ahead),
         meeting=of.period,
-        open=of.open,
         waiting_on=wait.on,
         waiting_for=wait.what,
         unblock=wait.unblock,

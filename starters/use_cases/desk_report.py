@@ -57,18 +57,7 @@ async def rules(services: Services) -> RulesShown:
     owners = [(name, found.owner(name, now)) for name in found.areas]
     return RulesShown(
         rules=found.model_dump(mode="json"),
-        owners=tuple(
-            OwnerShown(
-                area=name,
-                title=one.area,
-                team=one.team,
-                confirmed=one.confirmed,
-                days=one.days,
-                is_stale=one.is_stale,
-            )
-            for name, one in owners
-            if one is not None
-        ),
+        owners=tuple(OwnerShown.made_of(one, area=name, title=one.area) for name, one in owners if one is not None),
         on_call=found.on_call_now(now),
         now=now,
     )

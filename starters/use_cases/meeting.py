@@ -8,7 +8,7 @@ from typing import Literal
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from rapport.mail.context import AccountContext
-from rapport.model.base import Instant, Refused, UserError, WireModel
+from rapport.model.base import Instant, Refused, UserError, WireModel, nearest
 from rapport.model.ids import meeting_id, step_of_meeting
 from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
 from rapport.model.minutes import Minutes, MinutesRecord
@@ -154,11 +154,8 @@ def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
         phase=view.phase,
         round=view.round,
         slots=tuple(
-            SlotShown(
-                id=slot.id,
-                start=slot.start,
-                end=slot.end,
-                suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes)),
+            SlotShown.made_of(
+                slot, suits=tuple(names.get(id_, id_) for id_ in quorum.supporters(slot, proposal, votes))
             )
             for slot in proposal.slots
         )
@@ -528,7 +525,7 @@ async def _handle(services: Services, account: str, step: str) -> WorkflowHandle
         raise UserError(
             f'"{account}" has no meeting "{step[:40]}"',
             field="step",
-            fix=f"its meetings: {', '.join(attempts) or 'none yet'}",
+            fix=f"{nearest(step, attempts)}its meetings: {', '.join(attempts) or 'none yet'}",
             kind=Refused.NOT_FOUND,
         )
     return services.client.get_workflow_handle_for(Meeting.run, meeting_id(account, step, attempts[step]))

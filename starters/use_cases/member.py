@@ -146,17 +146,14 @@ async def show(services: Services, email: str) -> MemberShown:
 
 
 def _line(member: Member, known: Mapping[str, Member], away: Iterable[KnownAbsence], now: datetime) -> MemberLine:
-    return MemberLine(
-        email=member.email,
-        name=member.name,
+    return MemberLine.made_of(
+        member,
         roles=tuple(sorted(member.roles)),
-        title=member.title,
         zone=member.schedule.zone,
         manager=_email(member.manager, known),
         backup=_email(member.backup, known),
         delegate=_email(member.delegate, known),
         away_until=next((one.over_at for one in away if one.member == member.id and one.starts <= now), None),
-        left_at=member.left_at,
     )
 
 
@@ -371,16 +368,14 @@ def _way_round(other: KnownAbsence, member: Member, now: datetime) -> str:
 
 def _absence(absence: KnownAbsence, known: Mapping[str, Member], now: datetime) -> AbsenceShown:
     member, state = known[absence.member], _state(absence, now)
-    return AbsenceShown(
-        id=absence.id,
+    return AbsenceShown.made_of(
+        absence,
         member=member.email,
         name=member.name,
-        starts=absence.starts,
         ends=absence.ends if state == "withdrawn" else absence.over_at,
         zone=member.schedule.zone,
         delegate=_email(absence.delegate or member.delegate, known),
         state=state,
-        reason=absence.reason,
     )
 
 

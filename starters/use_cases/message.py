@@ -170,16 +170,10 @@ async def listed(services: Services, account: str, state: MessageState | None = 
 def _line(message: Message, names: dict[str, str]) -> MessageLine:
     is_open = message.resolution is None
     ways = ways_on(message.state, message.key) if is_open else ()
-    return MessageLine(
-        key=message.key,
-        step=message.step,
+    return MessageLine.made_of(
+        message,
         to=message.address,
         name=names.get(message.person, ""),
-        state=message.state,
-        subject=message.subject,
-        message_id=message.message_id,
-        purpose=message.purpose,
-        reason=message.reason,
         at=message.settled_at or message.created_at,
         goes_at=message.not_before if message.state is MessageState.READY else None,
         look=LOOK if is_open and message.state is MessageState.UNKNOWN else None,

@@ -266,13 +266,10 @@ async def shown(
     emails = {known.id: email for email, known in (await addresses.by_address(connection, found.account)).items()}
     titles = {step.step: step.title for step in steps}
     record = found.record
-    return MinutesShown(
-        account=found.account,
-        step=found.step,
+    return MinutesShown.made_of(
+        found,
         title=titles.get(found.step, found.step),
         by=names.get(found.by, GONE),
-        written_at=found.written_at,
-        corrected_at=found.corrected_at,
         attended=tuple(Present(name=names.get(id_, GONE), email=emails.get(id_)) for id_ in record.attended),
         short_term=record.short_term,
         long_term=record.long_term,

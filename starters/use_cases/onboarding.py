@@ -22,13 +22,13 @@ from temporalio.service import RPCError
 from rapport.mail import compose
 from rapport.mail.context import AccountContext
 from rapport.model.account import AccountFile, WrittenContract
-from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel
+from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel, suggestion
 from rapport.model.ids import onboarding_id, task_id
 from rapport.model.message import Weight
 from rapport.model.onboarding import OnboardingStart, OnboardingView
 from rapport.model.playbook import Playbook
 from rapport.model.step import DoneBy, Gathering, kinds
-from rapport.playbooks import load
+from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, audience, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
@@ -48,9 +48,6 @@ STANDS_STILL: Final = "stands still"
 
 OPEN_STATES: Final = ("waiting", "running", "failed", STANDS_STILL)
 """The states of a step that has not ended."""
-
-PLAYBOOKS: Final = "playbooks"
-"""The folder of the data directory where an installation keeps its own playbooks."""
 
 
 class StartRequest(InputModel):
@@ -176,7 +173,7 @@ async def _start(
 ) -> Started:
     names = [step.name for step in playbook.steps]
     if at is not None and at not in names:
-        raise UserError(f'the playbook has no step "{at}"', field="at", fix=f"use one of {', '.join(names)}")
+        raise UserError(f'the playbook has no step "{at}"', field="at", fix=suggestion(at, names))
     workflow_id = onboarding_id(account)
     async with services.store.reading() as connection:
         concerned = await contracts.concerned(connection, account, contract.id)
@@ -364,10 +361,8 @@ async def status(services: Services, account: str) -> Status:
         view = None
     states = {milestone.step: milestone for milestone in view.milestones} if view else {}
     shown = tuple(
-        MilestoneShown(
-            step=step.step,
-            title=step.title,
-            stage=step.stage,
+        MilestoneShown.made_of(
+            step,
             state=states[step.step].state if step.step in states else step.state,
             at=states[step.step].at if step.step in states else step.ended or step.began or step.due,
             outcome=_by_now(step.outcome, mails.get(step.step)),

@@ -16,7 +16,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.operation import OF_A_STEP, Operate, Operation, Seen
 from rapport.model.playbook import Playbook
 from rapport.model.step import Offset
-from rapport.playbooks import load
+from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import onboarding, operation as operations
 from rapport.rules.calendar import apply_offset
 from rapport.rules.playbook_migration import Plan
@@ -33,7 +33,6 @@ from starters.services import (
     submission,
 )
 from starters.use_cases import revivals
-from starters.use_cases.onboarding import PLAYBOOKS
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from workflows.cadence import Cadence

@@ -9,14 +9,13 @@ from rapport.model.cadence import CadencePlan
 from rapport.model.ids import cadence_id
 from rapport.model.playbook import Playbook
 from rapport.model.step import StepDefinition
-from rapport.playbooks import load
+from rapport.playbooks import PLAYBOOKS, load
 from rapport.playbooks.checks import Examined, examine
 from rapport.rules import forecast, playbook_migration
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, RhythmAdoption
 from rapport.storage import contract as contracts
 from starters.services import Services, WorkflowEndedError, answered
-from starters.use_cases.onboarding import PLAYBOOKS
 from starters.use_cases.operation import left_out_for
 from workflows.cadence import Cadence
 from workflows.onboarding.workflow import Onboarding
@@ -83,13 +82,7 @@ def find(name: str, data: Path) -> Playbook:
 
 def shown(playbook: Playbook) -> PlaybookShown:
     """A playbook with what it comes to."""
-    return PlaybookShown(
-        name=playbook.name,
-        title=playbook.title,
-        version=playbook.version,
-        steps=playbook.steps,
-        earliest=tuple(forecast.earliest(playbook).values()),
-    )
+    return PlaybookShown.made_of(playbook, earliest=tuple(forecast.earliest(playbook).values()))
 
 
 def compare(old: Playbook, new: Playbook) -> Compared:

@@ -209,22 +209,12 @@ async def _one(connection: Connection, id_: str, rules: DeskRules) -> SideShown:
 async def _shown(connection: Connection, found: list[SideProject]) -> list[SideShown]:
     names = await account.names(connection, None)
     return [
-        SideShown(
-            id=one.id,
-            kind=one.kind,
-            title=one.title,
-            note=one.note,
-            area=one.area,
-            state=one.state,
+        SideShown.made_of(
+            one,
             added=one.added_at,
             added_by=names.get(one.added_by, GONE),
             owner=names.get(one.owner, GONE) if one.owner else None,
-            since=one.since,
-            look_again=one.look_again,
             tam=names.get(one.tam, GONE) if one.tam else None,
-            booked_at=one.booked_at,
-            hours=one.hours,
-            put_back=one.put_back,
             next=_next(one),
         )
         for one in found

@@ -440,7 +440,7 @@ async def _act(
         receipt = await hand_over(services, handle, SupportCase.act_on, act, case.ref)
     except WorkflowEndedError:
         receipt = await _go_on(services, case, act, said) or await _revive(services, case, act)
-    return CaseDone(ref=case.ref, accepted=receipt.accepted, outcome=receipt.outcome, reason=receipt.reason)
+    return CaseDone.made_of(receipt, ref=case.ref)
 
 
 async def _go_on(services: Services, case: Case, act: CaseAct, said: Submission) -> Receipt | None:

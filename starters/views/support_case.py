@@ -236,23 +236,11 @@ async def show(services: Services, ref: str) -> CaseShown:
         team=str(owner) if owner is not None else None,
         log=tuple(sorted([*(_word(line, names) for line in log), *_of_reviews(asked, names)], key=lambda one: one.at)),
         why=tuple(
-            Why(
-                turn=one.turn,
-                at=one.at,
+            Why.made_of(
+                one,
                 owner=names.get(one.member or "", "someone who has left") if one.member else None,
-                reason=one.reason,
-                to_page=one.to_page,
-                paged=one.paged,
                 considered=tuple(
-                    Looked(
-                        name=names.get(seen.member, "someone who has left"),
-                        bar=seen.bar,
-                        load=seen.load,
-                        given=seen.given,
-                        hours=seen.hours,
-                        last=seen.last,
-                    )
-                    for seen in one.considered
+                    Looked.made_of(seen, name=names.get(seen.member, "someone who has left")) for seen in one.considered
                 ),
             )
             for one in chosen

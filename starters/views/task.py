@@ -262,9 +262,7 @@ def line_of(task: Task, known: Mapping[str, Person], now: datetime, reader: Pers
         "step": task.step,
         "title": task.heading,
         "question": task.definition.question,
-        "options": tuple(
-            OptionShown(id=one.id, title=one.title, needs_reason=one.needs_reason) for one in task.definition.options
-        ),
+        "options": tuple(OptionShown.made_of(one) for one in task.definition.options),
         "assignees": tuple(known[holder.member].email for holder in task.awaited if holder.member in known),
         "deadline": task.deadline,
         "round": task.round,

@@ -205,15 +205,12 @@ def _remark(one: Remark, names: Mapping[str, str], said: Mapping[str, timeline.S
     spoke = said.get(one.submission or "")
     words, link = quoted(spoke.text if spoke and one.kind not in ("message",) else None)
     seat = one.seat
-    return RemarkShown(
-        round=one.round,
-        kind=one.kind,
+    return RemarkShown.made_of(
+        one,
         seat=None if seat is None else SEATS.get(seat, seat.replace("_", " ")),
         who=names.get(one.by, GONE) if one.by else None,
-        option=one.option,
         text=None if one.kind == "verdict" else words,
         link=link,
-        at=one.at,
         verified=spoke.verified if spoke else None,
         entered_by=spoke.entered_by if spoke else None,
     )

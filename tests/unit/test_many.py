@@ -29,9 +29,7 @@ from rapport.model.task import TaskDefinition, TaskOption, TaskPhase
 from rapport.settings import Settings
 from rapport.storage import (
     account as accounts,
-    action,
     agenda,
-    blocker,
     cadence,
     contract as contracts,
     relay,
@@ -41,6 +39,8 @@ from rapport.storage import (
     timeline,
     waits,
 )
+from rapport.storage.action import OWED_ACTIONS
+from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection, Store
 from rapport.storage.tables import (
     AccountRow,
@@ -286,12 +286,12 @@ async def a_day(connection: Connection) -> None:
 
 async def an_accounts_actions(connection: Connection) -> None:
     """What an account's page tells of actions."""
-    assert await shown_actions(connection, await action.known(connection, "a7"))
+    assert await shown_actions(connection, await OWED_ACTIONS.listed(connection, "a7"))
 
 
 async def an_accounts_blockers(connection: Connection) -> None:
     """What an account's page tells of blockers."""
-    assert await shown_blockers(connection, await blocker.known(connection, "a7"))
+    assert await shown_blockers(connection, await OWED_BLOCKERS.listed(connection, "a7"))
 
 
 ONE: Final[dict[str, Ask]] = {

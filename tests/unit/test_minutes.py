@@ -27,7 +27,7 @@ from rapport.model.projection import Wait
 from rapport.model.reading import check, read_toml
 from rapport.settings import Settings
 from rapport.storage import account as accounts, agenda, minutes as records
-from rapport.storage.blocker import open_blockers
+from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.contract import StepShown
 from rapport.storage.database import Store
 from rapport.storage.minutes import NewMinutes
@@ -278,7 +278,7 @@ async def test_everything_said_stands_in_its_place(services: Services) -> None:
     assert found.record == record
     assert found.corrected_at is None
     async with services.store.reading() as connection:
-        [one] = await open_blockers(connection, "versayce")
+        [one] = await OWED_BLOCKERS.listed(connection, "versayce")
     assert (one.title, one.owner, one.next_check) == (
         "The firewall lets nothing through",
         "Luca Bianchi",
@@ -338,7 +338,7 @@ async def test_a_blocker_stays_until_somebody_removes_it_with_a_reason(services:
     removed = await blockers.remove(services, added.id, Removal(reason="The rule is in"), by(COLLEAGUE))
     assert (removed.removed_by, removed.reason, removed.remove) == ("Tomas Novak", "The rule is in", None)
     async with services.store.reading() as connection:
-        assert await open_blockers(connection, "versayce") == ()
+        assert await OWED_BLOCKERS.listed(connection, "versayce") == []
     assert await blockers.listed(services, "versayce") == []
     assert [one.id for one in await blockers.listed(services, also_removed=True)] == [added.id]
     told = await timeline.timeline_of(services, "versayce")

@@ -8,14 +8,15 @@ import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from importlib.resources import files
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import assume, example, given, settings, strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from rapport.model.account import AccountFile
-from rapport.model.base import Refused, UserError
+from rapport.model.base import Refused, UserError, WireModel
 from rapport.model.playbook import Playbook
 from rapport.model.reading import MAX_BYTES, check, read_json, read_toml
 from rapport.model.support_case import WrittenCase
@@ -445,3 +446,20 @@ def test_a_text_that_is_empty_or_too_long_is_refused_in_plain_words(text: str, p
         with pytest.raises(UserError) as refused:
             check(model, {**rest, name: text}, "")
         assert (refused.value.field, refused.value.problem, refused.value.fix) == (name, problem, fix)
+
+
+class _Kept(WireModel):
+    """Something of which a record has two of its three fields."""
+
+    id: str
+    title: str
+    overdue: bool
+
+
+@given(st.text(), st.text(), st.booleans())
+def test_a_model_is_made_of_a_record_and_of_what_is_given_beside(id_: str, title: str, overdue: bool) -> None:
+    """What a record has under a field's name is taken from it, what is given beside comes first, the rest is left."""
+    record = SimpleNamespace(id=id_, title="another", more="ignored")
+    assert _Kept.made_of(record, title=title, overdue=overdue) == _Kept(id=id_, title=title, overdue=overdue)
+    with pytest.raises(ValidationError, match="overdue"):
+        _Kept.made_of(record)

@@ -239,7 +239,7 @@ class Silence(RuleBasedStateMachine):
         if option.needs_reason and not reasoned:
             return
         self.word, self.reasoned = option.id, reasoned
-        assert tech_review.may_recommend(engineering_answered=answered, reasoned=reasoned)
+        assert answered or reasoned
         verdict = tech_review.of_recommendation(option.id)
         if verdict is ReviewVerdict.APPROVED and tech_review.needs_commitment(self.ask):
             self.phase = "commitment"

@@ -14,10 +14,11 @@ from rapport.model.ids import onboarding_id
 from rapport.model.message import MessageState
 from rapport.model.operation import Operate
 from rapport.model.reading import read_toml
+from rapport.playbooks import PLAYBOOKS
 from rapport.rules.calendar import is_business_day, wall
 from starters.use_cases import meeting, message, onboarding, operation, timeline
 from starters.use_cases.message import MessageLine
-from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
 from tests.conftest import CHAMPION, ROOT, TAM, Installation, skipping_installation, text_of, until
 from tests.support.kickoff import drafted, in_phase, reviewed, status_of

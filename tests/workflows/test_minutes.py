@@ -11,10 +11,11 @@ from sqlalchemy import delete
 
 from rapport.model.base import Refused, UserError
 from rapport.model.meeting import MeetingResult
+from rapport.playbooks import PLAYBOOKS
 from rapport.storage import account
 from rapport.storage.tables import ActionRow, BlockerRow, GoalRow, MinutesRow, PrivateNoteRow
 from starters.use_cases import audit, meeting, onboarding, timeline
-from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from starters.use_cases.onboarding import StartRequest
 from tests.conftest import CHAMPION, ROOT, TAM, USER, Installation, by, example, until
 from tests.support.kickoff import in_phase, vote
 from tests.support.minutes import COLLEAGUE, PRIVATE, begun, example as written, held, minutes, outcome

@@ -13,10 +13,11 @@ from rapport.model.ids import onboarding_id
 from rapport.model.meeting import Receipt
 from rapport.model.message import MessageState
 from rapport.model.operation import Operate
+from rapport.playbooks import PLAYBOOKS
 from rapport.playbooks.checks import examine
 from rapport.rules.calendar import working_time
 from starters.use_cases import message, onboarding, operation, task, timeline
-from starters.use_cases.onboarding import PLAYBOOKS, StartRequest
+from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.operation import OperationWritten
 from tests.conftest import CHAMPION, TAM, USER, Installation, example, until
 from tests.support.kickoff import begin, drafted, in_phase, kickoff, reviewed, status_of, vote

@@ -146,19 +146,7 @@ async def lease(connection: Connection, key: str, now: datetime, pace: Pace | No
         await connection.execute(_LOSE, at)
         return None
     assert row.raw is not None
-    return Lease(
-        key=key,
-        kind=row.kind,
-        state=row.state,
-        fence=row.fence,
-        account=row.account,
-        person=row.person,
-        address=row.address,
-        step=row.step,
-        first_tried_at=row.first_tried_at,
-        attempts=row.attempts,
-        raw=row.raw,
-    )
+    return Lease.made_of(row, key=key)
 
 
 _TURN: Final = select(MessageRow.turn_at, MessageRow.purpose).where(*_TO_LEASE)

@@ -1,0 +1,112 @@
+"""What a reader at a terminal expects: names of which the beginning is enough, whole addresses, their own clock."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import assume, given, strategies as st
+from rich.console import Console
+from temporalio.client import Client
+
+from rapport.model.account import AccountFile
+from rapport.model.base import Refused, UserError
+from rapport.model.reading import read_toml
+from rapport.playbooks import load
+from rapport.settings import Settings
+from rapport.storage import account as accounts, imports
+from rapport.storage.database import Store
+from starters.cli.common import show_utc, table, when
+from starters.services import Services, present
+from starters.use_cases.names import in_full, one_of
+from tests.mail_fixtures import EXAMPLE
+
+WORDS = st.text("abcdefgh", min_size=1, max_size=12)
+ADDRESSES = st.builds(lambda name, host: f"{name}@{host}.example", WORDS, WORDS)
+CELLS = st.lists(WORDS | ADDRESSES, max_size=6).map(" ".join)
+
+
+@pytest.fixture
+async def services(store: Store, tmp_path: Path) -> Services:
+    """An installation with the accounts versayce and versal; nothing here asks Temporal."""
+    text = EXAMPLE.read_text().replace('key = "versayce"', 'key = "versal"')
+    async with store.writing() as connection:
+        await imports.save(connection, read_toml(AccountFile, text.encode(), "versal.toml"), present())
+    return Services(Settings(data=tmp_path), store, cast("Client", None))
+
+
+async def test_the_beginning_of_a_name_is_enough_where_it_is_only_ones(services: Services) -> None:
+    """An account and a playbook can be called by as much of their name as is only theirs, several accounts each."""
+    assert await in_full(services, {"account": "versay", "reason": "versay"}) == {"account": "versayce"}
+    assert await in_full(services, {"account": ["versal", "versay"]}) == {"account": ["versal", "versayce"]}
+    assert await in_full(services, {"account": None, "playbook": "enter"}) == {"playbook": "enterprise"}
+    with pytest.raises(UserError) as caught:
+        await in_full(services, {"account": "versa"})
+    assert str(caught.value) == 'account: "versa" may be versal or versayce (write more of it)'
+
+
+@given(st.lists(WORDS), WORDS)
+def test_a_name_stands_for_itself_or_for_the_only_one_that_begins_like_it(known: list[str], text: str) -> None:
+    """A whole name is never taken for a longer one, and what begins no name stays as it was typed."""
+    begun = {name for name in known if name.startswith(text)}
+    assume(text in known or len(begun) < 2)
+    assert one_of(text, known, "account") == (text if text in known or not begun else begun.pop())
+
+
+async def test_a_mistyped_name_is_answered_with_the_nearest(services: Services) -> None:
+    """Accounts and playbooks that do not exist are refused with the one that was likely meant."""
+    async with services.store.reading() as connection:
+        with pytest.raises(UserError, match="there is no account") as caught:
+            await accounts.account(connection, "versacye")
+    assert caught.value.fix.startswith('did you mean "versayce"? ')
+    assert caught.value.kind is Refused.NOT_FOUND
+    with pytest.raises(UserError) as caught:
+        load("entreprise")
+    assert caught.value.fix.startswith('did you mean "enterprise"? ')
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=4), st.integers(40, 120))
+def test_a_table_fits_and_breaks_no_address(rows: list[tuple[str, str, str]], width: int) -> None:
+    """No line is longer than the terminal is wide, and every word stands in the output as it was written."""
+    made = table("who", "address", "said")
+    for row in rows:
+        made.add_row(*row)
+    written = io.StringIO()
+    Console(file=written, width=width, highlight=False).print(made)
+    lines = written.getvalue().splitlines()
+    assert all(len(line.rstrip()) <= width for line in lines)
+    told = {word for line in lines for word in line.split()}
+    assert {word for row in rows for cell in row for word in cell.split()} <= told
+
+
+@pytest.fixture
+def in_utc() -> Iterator[None]:
+    """What `--utc` does, taken back afterwards."""
+    show_utc(True)
+    yield
+    show_utc(False)
+
+
+@pytest.mark.usefixtures("in_utc")
+def test_machines_read_utc() -> None:
+    """With --utc an instant is told in UTC wherever the command runs."""
+    assert when(datetime(2026, 12, 1, 8, 30, tzinfo=UTC)) == "2026-12-01 08:30 UTC"
+
+
+@pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_is_heard(tmp_path: Path, more: dict[str, str], coloured: bool) -> None:
+    """A refusal at a terminal is red, and without any colour where NO_COLOR is set (no-color.org)."""
+    (tmp_path / "wrong.toml").write_text("x")
+    command = [str(Path(sys.executable).with_name("rapport")), "playbook", "check", str(tmp_path / "wrong.toml")]
+    kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    kept |= {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    done = subprocess.run(command, env=kept | more, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert ("\x1b[31m" in done.stderr) is coloured
