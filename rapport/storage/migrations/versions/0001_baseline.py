@@ -1,11 +1,11 @@
-"""All tables, as they were when the twenty-one migrations before anything was released became one"""
+"""All tables, as they are before anything is released"""
 
 import sqlalchemy as sa
 from alembic import op
 
 from rapport.storage.tables import UtcInstant
 
-revision = "0021"
+revision = "0001"
 down_revision = None
 
 
@@ -222,6 +222,7 @@ def upgrade() -> None:
         sa.Column("answered_at", UtcInstant(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("submissions_by_actor", "submissions", ["actor", "at"])
     op.create_index("submissions_by_workflow", "submissions", ["workflow_id", "at"])
     op.create_table(
         "sweeps",
@@ -311,6 +312,16 @@ def upgrade() -> None:
         sa.Column("revoked_at", UtcInstant(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name"),
         sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("member", sa.String(), nullable=True),
+        sa.Column("token", sa.String(), nullable=True),
+        sa.Column("expires_at", UtcInstant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["member"], ["members.id"]),
+        sa.ForeignKeyConstraint(["token"], ["tokens.name"]),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "vendor",
