@@ -32,7 +32,8 @@ def asked(module: str) -> frozenset[str]:
     begins = [name for name, found in functions.items() if any(_is_handler(node) for _, node in found)]
     seen: set[str] = set()
     found: set[str] = set()
-    names = [*begins, "__init__", "__aenter__", "__aexit__"]
+    tables = [node for tree in modules.values() for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    names = [*begins, "__init__", "__aenter__", "__aexit__", *(one for node in tables for one in _names(node))]
     while names:
         if (name := names.pop()) in seen:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 from temporalio import workflow
@@ -393,11 +393,13 @@ class Steps:
         )
 
 
-PERFORM: Final[Mapping[type[StepBase], Callable[[Steps, Any], Coroutine[Any, Any, str | Denied]]]] = {
-    MeetingStep: Steps._meet,
-    MessageStep: Steps._write,
-    TaskStep: Steps._decide,
-    SyncStep: Steps._recur,
-    ReviewStep: Steps._recur,
-}
+PERFORM: Final[Mapping[type[StepBase], Callable[[Steps, Any], Coroutine[Any, Any, str | Denied]]]] = MappingProxyType(
+    {
+        MeetingStep: Steps._meet,
+        MessageStep: Steps._write,
+        TaskStep: Steps._decide,
+        SyncStep: Steps._recur,
+        ReviewStep: Steps._recur,
+    }
+)
 """What does the steps of each kind, and gives its outcome in a word; what it does first, it does at once."""
