@@ -11,7 +11,6 @@ from typing import Any, cast
 import httpx
 import pytest
 from pydantic import SecretStr
-from temporalio.client import Client
 
 from rapport.model.reading import MAX_BYTES
 from rapport.settings import Settings
@@ -21,6 +20,7 @@ from starters.services import Services
 from starters.use_cases import token
 from tests.conftest import ROOT, TAM
 from tests.mail_fixtures import empty, imported, store
+from tests.support.no_workflows import NO_WORKFLOWS
 
 __all__ = ["empty", "imported", "store"]
 
@@ -30,21 +30,11 @@ SAMPLE = {"day": "2026-11-02", "metric": "checks a day", "unit": "count", "value
 INCIDENT = {"id": "INC-1", "title": "Checks late", "severity": 2, "began": "2026-11-02T10:00:00Z"}
 
 
-class NoWorkflows:
-    """Temporal, in which none was ended from outside."""
-
-    async def list_workflows(self, *_: object, **__: object) -> AsyncIterator[object]:
-        """Nothing."""
-        nobody: tuple[object, ...] = ()
-        for one in nobody:
-            yield one
-
-
 @pytest.fixture
 async def api(store: Store, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a valid token, of an installation that knows the example account."""
     settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
-    services = Services(settings, store, cast("Client", NoWorkflows()))
+    services = Services(settings, store, NO_WORKFLOWS)
     secret = await token.create(services, "warehouse", ("operator",))
     headers = {"Authorization": f"Bearer {secret}"}
     transport = httpx.ASGITransport(create_app(services))

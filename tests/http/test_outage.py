@@ -30,6 +30,7 @@ from starters.services import Services
 from tests.conftest import free_port
 from tests.helpers_mail import NOW
 from tests.mail_fixtures import EXAMPLE
+from tests.support.no_workflows import NoWorkflows
 from tests.support.postgres import own_database, tables
 
 MAIL = b"From: a@foobar.example\r\nTo: b@versayce.example\r\nSubject: x\r\n\r\nx\r\n"
@@ -81,7 +82,7 @@ class ReachedTemporalError(Exception):
     """Whoever asked had what they wanted of the database."""
 
 
-class Temporal:
+class Temporal(NoWorkflows):
     """What stands for a server in a test that is not about it."""
 
     async def check_health(self) -> bool:
@@ -92,12 +93,6 @@ class Temporal:
     def service_client(self) -> Temporal:
         """What is asked for its health."""
         return self
-
-    async def list_workflows(self, *_: object, **__: object) -> AsyncIterator[Any]:
-        """None that was ended from outside."""
-        nobody: tuple[object, ...] = ()
-        for one in nobody:
-            yield one
 
     def __getattr__(self, name: str) -> Any:
         """Nothing else of it is there."""

@@ -169,9 +169,11 @@ async def test_a_meeting_that_has_ended_is_shown_as_ended(
     await end(here, key)
     shown = await ended(here, key)
     assert (shown.phase, shown.waiting_for, shown.unblock, shown.waiting_on) == ("ended", None, None, ())
-    assert shown.ended == EndShown(became="closed", start=None)
+    by_hand = end is terminate
+    assert shown.ended == EndShown(became="ended" if by_hand else "closed", start=None)
     printed = (await said(here, "meeting", "show", key, "kickoff")).stdout
-    assert printed == f"kickoff of {key}: ended, round 1\nIt ended without an outcome.\n"
+    became = "It was ended in Temporal, without an outcome" if by_hand else "It ended without an outcome"
+    assert printed == f"kickoff of {key}: ended, round 1\n{became}.\n"
     assert faults(printed) == []
 
 

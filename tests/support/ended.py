@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.account import AccountFile
 from rapport.model.ids import new_id
@@ -47,7 +48,12 @@ async def runs(here: Installation, *ids: str) -> None:
     """Wait until these run."""
 
     async def run() -> bool:
-        found = [await here.client.get_workflow_handle(id_).describe() for id_ in ids]
+        try:
+            found = [await here.client.get_workflow_handle(id_).describe() for id_ in ids]
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
         return all(one.status is WorkflowExecutionStatus.RUNNING for one in found)
 
     await until(run, f"{', '.join(ids)} to run")

@@ -19,6 +19,7 @@ from rapport.storage.tables import AccountRow, ContactRow
 from starters.services import Services
 from starters.views import support_case as support_case_views
 from tests.helpers_mail import NOW
+from tests.support.no_workflows import NO_WORKFLOWS
 
 ACCOUNTS = 600
 CASES = 10_000
@@ -69,7 +70,7 @@ async def many(store: Store, tmp_path: Path) -> Services:
             )
             await connection.execute(insert(table), [dict(first) | key for key in keys])
         await connection.execute(insert(CaseRow), rows)
-    return Services(Settings(data=tmp_path), store, None)  # type: ignore[arg-type]
+    return Services(Settings(data=tmp_path), store, NO_WORKFLOWS)
 
 
 @pytest.fixture
