@@ -104,9 +104,17 @@ def wall(day: date, at: time, zone: str) -> datetime:
     return _change(clock.replace(fold=1).astimezone(UTC), instant, place)
 
 
+_FIRST_DAY: Final = date.min + 2 * _DAY
+_LAST_DAY: Final = date.max - 3 * _DAY
+
+
 def whole_days(first: date, last: date, zone: str) -> Interval:
-    """The time of all these days in a zone, the last one included: from midnight to midnight on the wall."""
-    return Interval(wall(first, time(), zone), wall(last + _DAY, time(), zone))
+    """The time of all these days in a zone, the last one included: from midnight to midnight on the wall.
+
+    Days at either end of the calendar, which have no instant in every zone, count as the nearest that has one.
+    """
+    begin, end = (min(max(day, _FIRST_DAY), _LAST_DAY) for day in (first, last))
+    return Interval(wall(begin, time(), zone), wall(end + _DAY, time(), zone))
 
 
 def is_business_day(day: date, who: Schedule) -> bool:

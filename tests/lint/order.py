@@ -22,7 +22,7 @@ from mypy.plugin import FunctionContext, MethodContext, Plugin
 from mypy.plugins.default import DefaultPlugin
 from mypy.types import CallableType, Instance, Type, TypeVarType, UnionType, get_proper_type
 
-GUARDED: Final = (("workflows",), ("rapport", "policy"), ("rapport", "model"))
+GUARDED: Final = (("workflows",), ("rapport", "rules"), ("rapport", "model"))
 """The packages whose code runs in workflows."""
 
 SETS: Final = ("builtins.set", "builtins.frozenset", "typing.AbstractSet", "typing.MutableSet")

@@ -765,3 +765,14 @@ def test_offers_are_sound_and_complete(data: st.DataObject) -> None:
         most = max(likes(slot) for slot in every if day(slot) == chosen)
         assert max(likes(slot) for slot in times if day(slot) == chosen) == most
     assert propose(must[::-1]) == slots
+
+
+@given(
+    first=st.dates() | st.sampled_from((date.min, date.max)),
+    last=st.dates() | st.sampled_from((date.min, date.max)),
+    zone=st.sampled_from(("UTC", "Europe/Zurich", "Pacific/Kiritimati", "Etc/GMT+12", "America/New_York")),
+)
+def test_any_two_days_are_a_span_of_time_in_any_zone(first: date, last: date, zone: str) -> None:
+    """Also at either end of the calendar, where midnight is no instant in every zone."""
+    span = calendar.whole_days(min(first, last), max(first, last), zone)
+    assert span.start < span.end

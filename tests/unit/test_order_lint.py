@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.lint.order import GUARDED
 
 PRELUDE = """
 import asyncio
@@ -156,3 +157,13 @@ def test_elsewhere_everybody_goes_through_sets_as_they_like(tmp_path: Path) -> N
     """What no workflow runs is left alone."""
     lines, said = refused(PRELUDE + REFUSED, tmp_path, "activities")
     assert not lines, said
+
+
+def test_every_package_that_is_guarded_is_there_and_every_one_that_workflows_import_is_guarded() -> None:
+    """A package that is renamed, or a further one of ours that workflows use, does not slip out of the lint's sight."""
+    there = {package for package in GUARDED if ROOT.joinpath(*package, "__init__.py").exists()}
+    assert there == set(GUARDED)
+    written = "".join(path.read_text() for path in ROOT.joinpath("workflows").rglob("*.py"))
+    used = set(re.findall(r"^from (rapport)\.(\w+)", written, re.M)) - {("rapport", "support_rules")}
+    assert used
+    assert used <= set(GUARDED)
