@@ -13,14 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httpx
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 from sqlalchemy import Engine, event, insert, text
-from temporalio.client import Client
 
 from rapport.model.account import ContactWork, Schedule
 from rapport.model.ids import new_id
@@ -64,6 +63,7 @@ from starters.services import LISTED, Services
 from starters.use_cases import token
 from starters.use_cases.action import shown as shown_actions
 from starters.use_cases.blocker import shown as shown_blockers
+from tests.support.no_workflows import NO_WORKFLOWS
 
 pytestmark = pytest.mark.long
 
@@ -351,7 +351,7 @@ async def test_a_page_of_many_is_no_longer_and_asks_no_more(
     pages, asked = [], []
     for store in both:
         settings = Settings(data=tmp_path, secret=SecretStr("a secret of the tests"))
-        services = Services(settings, store, cast("Client", None))
+        services = Services(settings, store, NO_WORKFLOWS)
         secret = await token.create(services, new_id("token"), ("operator",))
         transport = httpx.ASGITransport(create_app(services))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8700") as browser:
