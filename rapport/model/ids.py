@@ -50,6 +50,14 @@ def review_id(ref: str) -> str:
     return f"tech-review/{ref}"
 
 
+def number_in(text: str) -> int | None:
+    """The whole number that somebody typed: one to nine digits of ASCII, and none else.
+
+    `str.isdigit` also takes "²", which `int` refuses; `int` also refuses more than 4,300 digits.
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else None
+
+
 def case_ref(number: int) -> str:
     """A case's number, as customers and mails say it."""
     return f"C-{number:05}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, insert, select, update
 
 from rapport.model.gap import Gap, GapStatus, Kind, NewGap
-from rapport.model.ids import gap_ref
+from rapport.model.ids import gap_ref, number_in
 from rapport.storage.database import Connection
 from rapport.storage.gap_tables import GapLinkRow, GapRow
 from rapport.storage.upserts import insert_new
@@ -147,7 +147,7 @@ async def settle(connection: Connection, ref: str, version: int, state: str, rea
 def is_ref(text: str) -> bool:
     """Whether this is what a gap is called."""
     head, _, number = text.partition("-")
-    return head == "GAP" and number.isascii() and number.isdigit() and len(number) <= 9
+    return head == "GAP" and number_in(number) is not None
 
 
 def _number(ref: str) -> int:

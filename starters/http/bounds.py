@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rapport.model.base import UserError
+from rapport.model.ids import number_in
 from rapport.model.reading import MAX_BYTES
 from rapport.rules.attachment import MAX_TOTAL
 
@@ -85,7 +86,7 @@ class Bounded:
                 await send(message)
 
         length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
+        if (number := number_in(length)) is None or number > most:
             over = True
         else:
             try:

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rapport.model.account import personas
-from rapport.model.ids import purpose_of
+from rapport.model.ids import number_in, purpose_of
 from rapport.rules import audience
 from rapport.rules.sla import FOLLOW_UP_AFTER
 from rapport.rules.todo_template import NO_TIME
@@ -257,7 +257,7 @@ class _Words(dict[str, str]):
 
     @property
     def count(self) -> int:
-        return int(self.about) if self.about.isdigit() else 0
+        return number_in(self.about) or 0
 
     @property
     def times(self) -> str:

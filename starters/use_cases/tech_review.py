@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 from rapport.mail.tech_review import read
 from rapport.model.account import Member, Role
 from rapport.model.base import InputModel, Refused, UserError, WireModel
-from rapport.model.ids import review_id
+from rapport.model.ids import number_in, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.minutes import Filled
 from rapport.model.task import TaskPhase
@@ -33,6 +33,7 @@ from rapport.model.tech_review import (
     ReviewStart,
     ReviewWord,
     WebLink,
+    review_ref,
 )
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.rules import tech_review as policy
@@ -431,9 +432,8 @@ def _refuse_over(found: KnownReview) -> None:
 
 async def _find(services: Services, ref: str) -> KnownReview:
     name = ref.strip().upper()
-    number = name.removeprefix("TR-")
-    if number.isdigit():
-        name = f"TR-{int(number):04d}"
+    if (number := number_in(name.removeprefix("TR-"))) is not None:
+        name = review_ref(number)
     async with services.store.reading() as connection:
         found = await tech_review.review(connection, name)
     if found is None:

@@ -56,7 +56,7 @@ class MinutesTyped:
 
     def rows(self, name: str) -> int:
         """How many rows the form needs for its actions or blockers."""
-        used = [int(found[1]) for one in self.fields if (found := re.fullmatch(rf"{name}-(\d+)-\w+", one))]
+        used = [int(found[1]) for one in self.fields if (found := re.fullmatch(rf"{name}-([0-9]{1, 3})-\w+", one))]
         filled = [number for number in used if any(self._row(name, number).values())]
         return min(MOST, max(ROWS, max(filled, default=-1) + 3))
 

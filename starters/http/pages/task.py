@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from rapport.model.base import Refused, UserError
+from rapport.model.ids import number_in
 from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from starters.http.auth import Session, SignedIn, SignInNeeded, TheServices, check_form, session_of
@@ -79,13 +80,10 @@ async def decide(request: Request, task: str, services: TheServices, session: Si
     """Choose one of the options."""
 
     async def work(typed: dict[str, str], actor: Actor) -> Receipt:
-        round_ = typed.get("round", "")
         if not typed.get("option"):
             raise UserError("is not chosen", field="option", fix="choose one of the answers")
         reason = typed.get("reason") or None
-        return await tasks.decide(
-            services, task, typed["option"], actor, reason, int(round_) if round_.isdigit() else None
-        )
+        return await tasks.decide(services, task, typed["option"], actor, reason, number_in(typed.get("round", "")))
 
     return await _take(request, services, session, task, "decide", work)
 
