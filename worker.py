@@ -282,7 +282,7 @@ async def build(
         children = Children(client)
         missing = Missing(store, client, settings.task_queue)
         records = Projections(store)
-        gates = Gates(store)
+        gates = Gates(store, settings.data)
         gaps = Gaps(store, hooks, _crm(settings))
         tasks = Tasks(store)
         rules = support_rules.load(settings.data)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from temporalio import activity
 
 from rapport.mail.context import AccountContext
 from rapport.model.base import Instant, WireModel
+from rapport.model.scenario import scenarios
 from rapport.model.step import Gate
 from rapport.rules import calendar, gate as gates
 from rapport.rules.gate import GateStanding
+from rapport.rules.scenario import needs
 from rapport.rules.todo_template import TODO_DAYS
 from rapport.storage import gate as records
 from rapport.storage.database import Store
@@ -39,9 +42,14 @@ class GatesFound(WireModel):
 
 @dataclass(frozen=True)
 class Gates:
-    """Answers whether gates are open."""
+    """Answers whether gates are open.
+
+    Attributes:
+        data: The data directory: its scenarios are read at each look, so that a changed file counts at once here too.
+    """
 
     store: Store
+    data: Path
 
     @activity.defn(name="gates.look")
     async def look(self, question: GatesAsked) -> GatesFound:
@@ -49,10 +57,11 @@ class Gates:
         async with self.store.reading() as connection:
             company = await AccountContext.read(connection, question.account)
             reviews = await records.reviewed(connection, question.account)
+        calls = needs(company.account.facts, scenarios(self.data)).needed
         facts, tam = company.account.facts, company.tam.schedule
         insist, given_until = (calendar.add_business_days(question.now, days, tam) for days in TODO_DAYS)
         return GatesFound(
-            standings=tuple(gates.standing(question.account, gate, facts, reviews) for gate in question.gates),
+            standings=tuple(gates.standing(question.account, gate, facts, reviews, calls) for gate in question.gates),
             insist=insist,
             given_until=given_until,
         )

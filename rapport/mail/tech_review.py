@@ -49,7 +49,13 @@ QUESTIONS: Final = {
     "others": "Others whom it concerns",
     "context": "Context",
 }
-"""What a request says, in the order in which it is read."""
+"""What a request says in words, in the order in which it is read."""
+
+
+def answers_of(request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a request says, each answer with its title: the scenarios that called for it first."""
+    called = [("What calls for it", ", ".join(list_of(request["scenarios"])))] if request.get("scenarios") else []
+    return [*called, *((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name))]
 
 
 def context(
@@ -72,7 +78,7 @@ def context(
         "stage": STAGES.get(str(request.get("stage")), ""),
         "ask": ASKS.get(str(request.get("ask")), ""),
         "by": names.get(facts.by),
-        "asked": [(title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)],
+        "asked": answers_of(request),
         "design": design if isinstance(design, dict) else None,
         "needed_by": facts.needed_by,
         "overdue": facts.overdue,

@@ -1,12 +1,15 @@
 """The gates that an account passes on its way to production, and what opens them.
 
-Before a trial, a key prospect's or a high-risk account's design is reviewed by engineering, product and support; before
-production, a high-risk account's by engineering again, in the version that will be deployed. Everybody else passes.
+Before a trial, a key prospect's or a high-risk account's design is reviewed by engineering, product and support, and so
+is every scenario that makes an account non-standard; before production, a high-risk or non-standard account's design by
+engineering again, in the version that will be deployed. Everybody else passes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, get_args
 
 from rapport.model.account import Facts, Role
@@ -14,11 +17,20 @@ from rapport.model.base import Instant, WireModel
 from rapport.model.commands import in_name
 from rapport.model.step import Gate
 from rapport.rules.condition import holds
+from rapport.rules.scenario import Call
 
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
 STAGE: Final[dict[Gate, str]] = {"trial": "pre_trial", "production": "pre_production"}
 """The stage of the reviews that open a gate."""
+
+_STAGES: Final[dict[Gate, frozenset[str]]] = {
+    "trial": frozenset({"pre_trial"}),
+    "production": frozenset({"pre_trial", "pre_production"}),
+}
+"""The stages of the scenarios for which a gate shuts."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 HEARD: Final[dict[Gate, tuple[Role, ...]]] = {
     "trial": (Role.ENGINEERING, Role.PRODUCT, Role.SUPPORT_LEAD),
@@ -37,6 +49,7 @@ class Reviewed(WireModel):
         yes: Whether the customer gets what was asked for; nothing while that is open.
         heard: The seats that answered in this round, such as `engineering`, `product` and `support`.
         design: The version of the design document that was looked at.
+        scenarios: The scenarios that it names as what it is about.
         since: When the round was submitted.
     """
 
@@ -46,6 +59,7 @@ class Reviewed(WireModel):
     withdrawn: bool = False
     heard: frozenset[str] = frozenset()
     design: str | None = None
+    scenarios: frozenset[str] = frozenset()
     since: Instant
     decided: Instant | None = None
 
@@ -71,49 +85,111 @@ class GateStanding(WireModel):
     unblock: str | None = None
 
 
-def standing(account: str, gate: Gate, facts: Facts, reviews: Sequence[Reviewed]) -> GateStanding:
+def standing(
+    account: str, gate: Gate, facts: Facts, reviews: Sequence[Reviewed], calls: Sequence[Call] = ()
+) -> GateStanding:
     """Whether a gate is open for an account.
 
-    Of several reviews of the stage each counts until it is decided, and then the one that was decided last.
+    Of several reviews of the stage each counts until it is decided, and then the one that was decided last. To a
+    scenario only those count that name it, before a trial; before production its account is one of high risk.
 
     Args:
         reviews: The account's reviews, each with its newest round.
+        calls: The scenarios that apply to the account.
     """
-    reasons = _reasons(gate, facts)
-    if not reasons:
-        why = "no review is needed: neither a key prospect nor high-risk"
-        if gate == "production":
-            why = "no review is needed: not high-risk"
-        return GateStanding(account=account, gate=gate, open=True, needed=False, why=why)
-
-    def shut(why: str, review: str | None, on: Sequence[str], unblock: str) -> GateStanding:
-        return GateStanding(
-            account=account, gate=gate, open=False, needed=True, why=why, review=review, on=tuple(on), unblock=unblock
-        )
-
+    demands = _demands(gate, facts, [call for call in calls if _STAGES[gate] & {*call.stages}])
     concerned = [review for review in reviews if review.stage == STAGE[gate] and not review.withdrawn]
+    looks = [_look(gate, demand, facts, reviews, concerned) for demand in demands]
+    if (shut := next((look for look in looks if not look.open), None)) is not None:
+        found = shut
+    elif looks:
+        # Of several the first that was decided says least: the last had the gate open.
+        found = max(looks, key=lambda look: look.since)
+    else:
+        why = "no review is needed: not high-risk, and no scenario applies"
+        if gate == "trial":
+            why = "no review is needed: neither a key prospect nor high-risk, and no scenario applies"
+        return GateStanding(account=account, gate=gate, open=True, needed=False, why=why)
+    return GateStanding(
+        account=account,
+        gate=gate,
+        open=found.open,
+        needed=True,
+        why=found.why,
+        review=found.review,
+        on=found.on,
+        unblock=found.unblock,
+    )
+
+
+@dataclass(frozen=True)
+class _Demand:
+    """What a gate wants a yes to: the account as a whole, or one scenario."""
+
+    why: str
+    scenario: str | None = None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Whether a demand is met, and by which review; and since when that counts."""
+
+    open: bool
+    why: str
+    review: str | None = None
+    on: tuple[str, ...] = ()
+    unblock: str | None = None
+    since: Instant = _NEVER
+
+
+def _demands(gate: Gate, facts: Facts, calls: Sequence[Call]) -> list[_Demand]:
+    """What has to have a yes for a gate; nothing where an account needs no review for it."""
+    whole = ["a key prospect"] if holds("key_prospect", facts) and gate == "trial" else []
+    whole += ["high-risk"] if holds("high_risk", facts) else []
+    if gate == "production":
+        whole += [f"non-standard ({_listed([call.scenario for call in calls])})"] if calls else []
+        calls = ()
+    each = [_Demand(f"non-standard ({call.scenario})", call.scenario) for call in calls]
+    return [*([_Demand(" and ".join(whole))] if whole else []), *each]
+
+
+def _look(
+    gate: Gate, demand: _Demand, facts: Facts, reviews: Sequence[Reviewed], concerned: Sequence[Reviewed]
+) -> _Look:
+    """Whether the reviews of a gate's stage meet a demand, and if not, what is missing."""
+    stage, asking = STAGE[gate], (Role.CE.value, Role.TAM.value)
+    if demand.scenario is not None:
+        named = [review for review in concerned if demand.scenario in review.scenarios]
+        if concerned and not named:
+            newest = max(concerned, key=lambda review: (review.since, review.ref))
+            why = f'{demand.why}, and no {stage} review names it: write scenarios = ["{demand.scenario}"] into one'
+            return _Look(False, why, newest.ref, asking, in_name(f"rapport review edit {newest.ref} FILE"))
+        concerned = named
     if not concerned:
-        why = f"{' and '.join(reasons)}, and no {STAGE[gate]} review was submitted"
-        return shut(why, None, (Role.CE, Role.TAM), in_name("rapport review submit FILE"))
+        why = f"{demand.why}, and no {stage} review was submitted"
+        return _Look(False, why, None, asking, in_name("rapport review submit FILE"))
     undecided = [review for review in concerned if review.yes is None]
     if undecided:
         waiting = min(undecided, key=lambda review: (review.since, review.ref))
         silent = unheard(gate, waiting)
         why = f"{waiting.ref} is not decided" + (f", and {_listed(silent)} has not answered" if silent else "")
         on = [role for role in HEARD[gate] if seat(role) in silent] or [Role.CE_VP]
-        return shut(why, waiting.ref, on, f"rapport review show {waiting.ref}")
+        return _Look(False, f"{demand.why}: {why}", waiting.ref, tuple(on), f"rapport review show {waiting.ref}")
     last = max(concerned, key=lambda review: (review.decided or review.since, review.ref))
-    edit = in_name(f"rapport review edit {last.ref} FILE")
-    if not last.yes:
-        return shut(f"{last.ref} was decided with a no", last.ref, (Role.CE, Role.TAM), edit)
-    if silent := unheard(gate, last):
-        why = f"{last.ref} was decided without {_listed(silent)}; a new round asks them"
-        return shut(why, last.ref, (Role.CE, Role.TAM), edit)
-    if gate == "production" and (fault := _of_the_design(last, facts, reviews)) is not None:
-        return shut(fault, last.ref, (Role.CE, Role.TAM), edit)
+    if (fault := _fault(gate, last, facts, reviews)) is not None:
+        return _Look(False, f"{demand.why}: {fault}", last.ref, asking, in_name(f"rapport review edit {last.ref} FILE"))
     heard = _listed([seat(role) for role in HEARD[gate]])
-    why = f"{last.ref} was decided with a yes, with {heard} heard"
-    return GateStanding(account=account, gate=gate, open=True, needed=True, why=why, review=last.ref)
+    why = f"{demand.why}: {last.ref} was decided with a yes, with {heard} heard"
+    return _Look(True, why, last.ref, since=last.decided or last.since)
+
+
+def _fault(gate: Gate, last: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) -> str | None:
+    """Why a decided review does not open a gate, if so."""
+    if not last.yes:
+        return f"{last.ref} was decided with a no"
+    if silent := unheard(gate, last):
+        return f"{last.ref} was decided without {_listed(silent)}; a new round asks them"
+    return _of_the_design(last, facts, reviews) if gate == "production" else None
 
 
 def unheard(gate: Gate, review: Reviewed) -> tuple[str, ...]:
@@ -124,12 +200,6 @@ def unheard(gate: Gate, review: Reviewed) -> tuple[str, ...]:
 def seat(role: Role) -> str:
     """What the seat of a role is called in a review."""
     return SEATS.get(role, role.value)
-
-
-def _reasons(gate: Gate, facts: Facts) -> list[str]:
-    """Why an account needs a review before a gate."""
-    reasons = ["a key prospect"] if holds("key_prospect", facts) and gate == "trial" else []
-    return [*reasons, "high-risk"] if holds("high_risk", facts) else reasons
 
 
 def _of_the_design(review: Reviewed, facts: Facts, reviews: Sequence[Reviewed]) -> str | None:

@@ -17,6 +17,7 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
     rows = list(
         await connection.execute(
             select(ReviewRow.ref, ReviewRow.stage, ReviewRow.outcome, ReviewRoundRow.at, ReviewRoundRow.design_version)
+            .add_columns(ReviewRoundRow.scenarios)
             .join(ReviewRoundRow, newest)
             .where(ReviewRow.account == account)
             .order_by(ReviewRow.number)
@@ -44,6 +45,7 @@ async def reviewed(connection: Connection, account: str) -> list[Reviewed]:
                 # A side that let its time pass has a remark as well, and nobody who made it.
                 heard=frozenset(one.seat for one in here if one.kind == "feedback" and one.by and one.seat),
                 design=row.design_version,
+                scenarios=frozenset(row.scenarios),
                 since=row.at,
                 decided=verdict.at if verdict is not None else None,
             )

@@ -83,6 +83,7 @@ class KnownRound(WireModel):
     needed_by: Instant
     design_link: str | None
     design_version: str | None
+    scenarios: tuple[str, ...]
 
 
 class KnownDeviation(WireModel):
@@ -154,6 +155,7 @@ async def _add_round(
                 "needed_by": round_.needed_by,
                 "design_link": request.design.link if request.design else None,
                 "design_version": request.design.version if request.design else None,
+                "scenarios": [*request.scenarios],
             }
         ],
     )
@@ -166,7 +168,7 @@ async def come_back(connection: Connection, ref: str, round_: ReviewRound, now: 
         connection,
         ReviewRoundRow,
         [
-            before.model_dump(include={"submission", "by", "design_link", "design_version"})
+            before.model_dump(include={"submission", "by", "design_link", "design_version", "scenarios"})
             | {"ref": ref, "round": round_.number, "at": now, "again": True, "needed_by": round_.needed_by}
         ],
     )

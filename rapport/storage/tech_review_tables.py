@@ -62,6 +62,7 @@ class ReviewRoundRow(Base):
         submission: Its words, a JSON object of `ReviewRequest`.
         again: Whether the review came back by itself, with the words of the round before.
         design_link, design_version: The design document that was reviewed.
+        scenarios: Those of `reviews.toml` that it is about; a gate asks for them, also once the words are erased.
     """
 
     __tablename__ = "tech_review_rounds"
@@ -74,6 +75,7 @@ class ReviewRoundRow(Base):
     needed_by: Mapped[datetime]
     design_link: Mapped[str | None] = mapped_column(Text)
     design_version: Mapped[str | None]
+    scenarios: Mapped[list[str]]
 
 
 class ReviewRemarkRow(Base):

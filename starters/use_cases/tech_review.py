@@ -20,10 +20,12 @@ from temporalio.service import RPCError
 
 from rapport.mail.tech_review import read
 from rapport.model.account import Member, Role
-from rapport.model.base import InputModel, Refused, UserError, WireModel
+from rapport.model.base import InputModel, Refused, UserError, WireModel, suggestion
 from rapport.model.ids import number_in, review_id
 from rapport.model.meeting import Receipt
 from rapport.model.minutes import Filled
+from rapport.model.reading import together
+from rapport.model.scenario import scenarios
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import (
     ReviewEdit,
@@ -103,6 +105,7 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
     """
     member = await member_acting(services, actor)
     now = present()
+    _refuse_unknown(services, request)
     async with services.store.reading() as connection:
         await accounts.account(connection, request.account)
         await _refuse_unanswerable(connection)
@@ -121,6 +124,18 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
         return await _again(services, added, request)
     await _start(services, ReviewStart(ref=added, account=request.account, round=round_))
     return Submitted(ref=added, workflow_id=review_id(added))
+
+
+def _refuse_unknown(services: Services, request: ReviewRequest) -> None:
+    """Refuse to name a scenario that there is none of: a gate would wait for it for ever."""
+    known = scenarios(services.settings.data)
+    faults = [
+        UserError(f'there is no scenario "{name[:40]}"', field=f"scenarios[{number}]", fix=suggestion(name, known))
+        for number, name in enumerate(request.scenarios)
+        if name not in known
+    ]
+    if faults:
+        raise together(faults)
 
 
 async def _refuse_foreign(connection: Connection, case: str, account: str) -> None:
@@ -232,6 +247,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
 
     async def refuse() -> None:
         _refuse_over(found)
+        _refuse_unknown(services, request)
         if request.account != found.account:
             raise UserError(
                 f"is {found.account} in {found.ref}", field="account", fix="submit another review for another account"

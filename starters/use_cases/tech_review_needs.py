@@ -65,7 +65,7 @@ async def needed(services: Services, account: str) -> ReviewNeeds:
         account=account,
         needed=tuple(_shown(call, reviews) for call in calls.needed),
         unsure=tuple(_shown(call, reviews) for call in calls.unsure),
-        gates=tuple(gates.standing(account, gate, found.facts, reviews) for gate in GATES),
+        gates=tuple(gates.standing(account, gate, found.facts, reviews, calls.needed) for gate in GATES),
     )
 
 
@@ -79,7 +79,7 @@ async def gate(services: Services, account: str, name: str) -> GateStanding:
     """Whether a gate is open for an account, why, and which review opened it or has to.
 
     Raises:
-        UserError: There is no such account or gate.
+        UserError: There is no such account or gate, or the installation's `reviews.toml` is wrong.
     """
     known = next((one for one in GATES if one == name), None)
     if known is None:
@@ -87,7 +87,8 @@ async def gate(services: Services, account: str, name: str) -> GateStanding:
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
         reviews = await records.reviewed(connection, account)
-    return gates.standing(account, known, found.facts, reviews)
+    calls = needs(found.facts, scenarios(services.settings.data)).needed
+    return gates.standing(account, known, found.facts, reviews, calls)
 
 
 async def gates_changed(services: Services, account: str) -> None:

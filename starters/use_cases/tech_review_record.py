@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rapport.mail.compose import safe_link
-from rapport.mail.tech_review import ASKS, OPTIONS, QUESTIONS, STAGES
+from rapport.mail.tech_review import ASKS, OPTIONS, STAGES, answers_of
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.storage import tech_review as records
 from starters.services import Services
@@ -106,7 +106,7 @@ def _at(instant: datetime) -> str:
 
 
 def _asked(request: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)]
+    return answers_of(request)
 
 
 _MARKED: Final = str.maketrans({one: f"\\{one}" for one in "\\`*_[]#"} | {"<": "&lt;", ">": "&gt;"})

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from rapport.mail.tech_review import QUESTIONS, SEATS, list_of, read
+from rapport.mail.tech_review import SEATS, answers_of, list_of, read
 from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import review_id
@@ -161,7 +161,7 @@ async def shown(connection: Connection, found: KnownReview, ended: StandingStill
         by=names.get(versions[-1].by, GONE),
         submitted=found.submitted,
         request=request,
-        asked=tuple((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name)),
+        asked=tuple(answers_of(request)),
         rounds=tuple(
             RoundShown(
                 **one.model_dump(exclude={"submission", "by"}),

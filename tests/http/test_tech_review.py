@@ -122,3 +122,36 @@ async def test_a_review_that_nobody_entitled_could_answer_is_refused(here: Insta
         past = await api.post("/v1/reviews", json=body | {"needed_by": "2020-01-01"})
         assert past.status_code in (409, 422)
         assert (await api.get("/v1/reviews")).json() == []
+
+
+async def test_the_trial_of_an_account_to_which_a_scenario_applies_waits_for_a_review_that_names_it(
+    here: Installation,
+) -> None:
+    """Neither a key prospect nor high-risk, and shut all the same; a scenario that there is not is refused by name."""
+    key = new_id("a").replace("_", "-")
+    await people(here, key)
+    file = account(key, "C-1")
+    facts = file.account.facts.model_copy(update={"air_gapped": True, "key_prospect": False, "high_risk": False})
+    changed = file.model_copy(update={"account": file.account.model_copy(update={"facts": facts})})
+    await accounts.import_account(here.services, changed)
+    body = request(datetime.now(UTC).date(), account=key).model_dump(mode="json", exclude_none=True) | {"as": CE}
+    async with await client(here) as api:
+        gate = f"/v1/accounts/{key}/gates/trial"
+        shut = (await api.get(gate)).json()
+        assert (shut["open"], shut["unblock"]) == (False, "rapport review submit FILE --as EMAIL")
+        assert "air_gapped" in shut["why"]
+        wrong = await api.post("/v1/reviews", json=body | {"scenarios": ["air_gaped"]})
+        [error] = wrong.json()["errors"]
+        assert (wrong.status_code, error["field"], "air_gapped" in error["fix"]) == (422, "scenarios[0]", True)
+        other = await api.post("/v1/reviews", json=body | {"title": "Something else"})
+        ref = other.json()["ref"]
+        assert f"rapport review edit {ref}" in (await api.get(gate)).json()["unblock"]
+        named = await api.put(
+            f"/v1/reviews/{ref}", json=body | {"title": "Something else", "scenarios": ["air_gapped"]}
+        )
+        assert named.json()["accepted"] is True
+        await standing(here, ref, lambda one: one.round == 2)
+        shut = (await api.get(gate)).json()
+        assert (shut["open"], shut["review"]) == (False, ref)
+        asked_for = (await api.get(f"/v1/reviews/{ref}")).json()["asked"]
+        assert ["What calls for it", "air_gapped"] in asked_for

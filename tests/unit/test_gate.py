@@ -9,6 +9,7 @@ from hypothesis import example, given, strategies as st
 from rapport.model.account import Facts
 from rapport.model.step import Gate
 from rapport.rules.gate import GATES, HEARD, STAGE, Reviewed, seat, standing
+from rapport.rules.scenario import Call
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ALL = frozenset({"engineering", "product", "support"})
@@ -24,6 +25,18 @@ reviews_ = st.builds(
     design=st.sampled_from([None, "1", "2", " 2 "]),
     since=instants,
     decided=instants,
+    scenarios=st.frozensets(st.sampled_from(["air_gapped", "executors"])),
+)
+calls_ = st.lists(
+    st.builds(
+        Call,
+        scenario=st.sampled_from(["air_gapped", "executors", "late"]),
+        title=st.just("One"),
+        why=st.just("So."),
+        stages=st.sampled_from([("pre_trial",), ("pre_trial", "pre_production"), ("pre_production",), ("post_sale",)]),
+    ),
+    max_size=3,
+    unique_by=lambda call: call.scenario,
 )
 facts_ = st.builds(
     Facts, key_prospect=st.booleans(), high_risk=st.booleans(), design_version=st.sampled_from([None, "1", "2"])
@@ -60,6 +73,49 @@ def test_a_gate_that_needs_a_review_opens_by_a_yes_of_one_that_heard_everybody_a
         assert found.on
         assert found.unblock
         assert found.why
+
+
+@given(facts_, several, calls_)
+def test_a_scenario_opens_a_trial_by_a_yes_of_a_review_that_names_it(
+    facts: Facts, reviews: list[Reviewed], calls: list[Call]
+) -> None:
+    """Beside whatever else the account needs; of the reviews that name a scenario the last decided one counts."""
+    found = standing("versayce", "trial", facts, reviews, calls)
+    alone = standing("versayce", "trial", facts, reviews)
+    asking = [call for call in calls if "pre_trial" in call.stages]
+    if not asking:
+        assert found == alone
+        return
+    assert found.needed
+    concerned = [one for one in reviews if one.stage == "pre_trial" and not one.withdrawn]
+    met = [
+        call.scenario
+        for call in asking
+        if (named := [one for one in concerned if call.scenario in one.scenarios])
+        and all(one.yes is not None for one in named)
+        and (last := max(named, key=lambda one: (one.decided or one.since, one.ref))).yes
+        and last.heard >= ALL
+    ]
+    unmet = [call.scenario for call in asking if call.scenario not in met]
+    assert found.open is (alone.open and not unmet)
+    if alone.open and unmet:
+        assert unmet[0] in found.why
+        assert found.unblock
+        assert found.on
+
+
+@given(facts_, several, calls_)
+def test_a_scenario_shuts_production_as_high_risk_does(
+    facts: Facts, reviews: list[Reviewed], calls: list[Call]
+) -> None:
+    """Engineering looks at the new version of the design; the gate names the scenarios that ask for it."""
+    found = standing("versayce", "production", facts, reviews, calls)
+    asking = [call.scenario for call in calls if call.stages != ("post_sale",)]
+    risky = standing(
+        "versayce", "production", facts.model_copy(update={"high_risk": bool(asking) or facts.high_risk}), reviews
+    )
+    assert (found.open, found.review, found.on) == (risky.open, risky.review, risky.on)
+    assert all(name in found.why for name in asking)
 
 
 @given(gates_, facts_, several, reviews_)

@@ -14,6 +14,7 @@ from rapport.model.account import personas
 from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.reading import check
+from rapport.model.scenario import scenarios
 from rapport.model.tech_review import ReviewRequest
 from rapport.model.tech_review_facts import ReviewPhase
 from rapport.model.triage import MatterKind
@@ -214,10 +215,15 @@ async def _actor(services: Services, session: Session, account: str) -> Actor:
     return acting(services, session, await accounts.show(services, account))
 
 
+_TICKED: Final = "scenario_"
+"""What the name of a scenario's box begins with."""
+
+
 def _data(typed: Mapping[str, str]) -> dict[str, Any]:
     """A form as a request."""
     names = set(ReviewRequest.model_fields) - {"design", "scenarios"}
     data: dict[str, Any] = {name: typed[name] for name in names if typed.get(name, "").strip()}
+    data["scenarios"] = [name.removeprefix(_TICKED) for name in typed if name.startswith(_TICKED)]
     design = {name: typed.get(f"design_{name}", "").strip() for name in ("link", "version")}
     if any(design.values()):
         data["design"] = {name: text for name, text in design.items() if text}
@@ -228,7 +234,8 @@ def _typed(request: Mapping[str, Any]) -> dict[str, str]:
     """A request as a form holds it."""
     design = request.get("design") or {}
     plain = {name: str(value) for name, value in request.items() if isinstance(value, str)}
-    return plain | {f"design_{name}": str(value) for name, value in design.items()}
+    ticked = {f"{_TICKED}{name}": "yes" for name in request.get("scenarios") or ()}
+    return plain | ticked | {f"design_{name}": str(value) for name, value in design.items()}
 
 
 async def _form(
@@ -250,6 +257,7 @@ async def _form(
         ref=ref,
         accounts=[(line.account, line.name) for line in await accounts.portfolio(services)],
         personas={name: one.title for name, one in personas().items()},
+        scenarios={name: one.title for name, one in scenarios(services.settings.data).items()},
         severity=triage.BROKEN,
         key=support_case.new_key(),
     )

@@ -768,6 +768,7 @@ def upgrade() -> None:
         sa.Column("needed_by", UtcInstant(timezone=True), nullable=False),
         sa.Column("design_link", sa.Text(), nullable=True),
         sa.Column("design_version", sa.String(), nullable=True),
+        sa.Column("scenarios", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["ref"], ["tech_reviews.ref"]),
         sa.PrimaryKeyConstraint("ref", "round"),
     )
