@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import end_of
+from rapport.model.operation import Control, ControlKind
 from rapport.model.workflows import LASTING
 
 _ENDED_OUTSIDE: Final = {
@@ -177,6 +178,9 @@ async def _look_again(client: Client, id_: str) -> None:
         await _tell(client, id_, "people_changed")
     if kind == "onboarding":
         await _tell(client, id_, "gates_changed")
+    if kind == "meeting":
+        # Its step was found to have failed meanwhile, and waits for what somebody decides.
+        await _tell(client, id_, "control", Control(kind=ControlKind.TELL))
 
 
 async def _tell(client: Client, id_: str, signal: str, *words: Any) -> None:

@@ -107,9 +107,9 @@ class AccountWorkflow:
 
     release.validator(checks(_judge_release))
 
-    @workflow.signal(name="control", description="Stand still, go on, or come to an end")
+    @workflow.signal(name="control", description="Stand still, go on, come to an end, or tell again what it waits for")
     def control(self, control: Control) -> None:
-        """Stand still, go on, or come to an end, as the workflow that started this one says."""
+        """Stand still, go on, come to an end, or tell again, as the workflow that started this one says."""
         self.changed = True
         match control.kind:
             case ControlKind.PAUSE:
@@ -118,6 +118,8 @@ class AccountWorkflow:
                 self.paused_at = None
             case ControlKind.CLOSE:
                 self.closing = True
+            case ControlKind.TELL:
+                self.timeline.untold = True
 
     def turn_away(self, word: Any, reason: str) -> None:
         """Tell on the timeline that a word does not count; who said it has had no answer yet."""

@@ -18,7 +18,11 @@ DEADLINE: Final = SearchAttributeKey.for_datetime("RapportDeadline")
 
 
 class Timeline:
-    """Kept by one workflow; handlers write into it, and only `run` hands its pages to SQL."""
+    """Kept by one workflow; handlers write into it, and only `run` hands its pages to SQL.
+
+    Attributes:
+        untold: Whether SQL may no longer have what it waits for: somebody else has written of its step meanwhile.
+    """
 
     def __init__(
         self, account: str, contract: str, step: str | None = None, *, written: int = 0, wait: Wait | None = None
@@ -34,6 +38,7 @@ class Timeline:
         self.contract = contract
         self.step = step
         self.wait = wait or Wait()
+        self.untold = False
         self._entries: list[TimelineEvent] = []
         self.written = written
 
@@ -94,7 +99,8 @@ class Timeline:
         # The instant changes with the reason alone.
         since = self.wait.since if wait.what == self.wait.what else workflow.now()
         before, self.wait = self.wait, wait.model_copy(update={"since": since if wait.what is not None else None})
-        return self.has_entries or self.wait != before
+        untold, self.untold = self.untold, False
+        return untold or self.has_entries or self.wait != before
 
     def page(self) -> StepNews:
         """What its step waits for, and the queued entries, to be written by whoever takes them."""

@@ -50,14 +50,15 @@ class Operation(WireModel):
 
 
 class ControlKind(StrEnum):
-    """What a workflow tells the workflows that it has started."""
+    """What a workflow is told by whoever started it, or had it go on."""
 
     PAUSE = "pause"
     RESUME = "resume"
     CLOSE = "close"
+    TELL = "tell"
 
 
 class Control(WireModel):
-    """A word from the one above: stand still, go on, or come to an end."""
+    """A word from the one above: stand still, go on, come to an end, or tell again what it waits for."""
 
     kind: ControlKind

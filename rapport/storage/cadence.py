@@ -64,7 +64,7 @@ async def project(connection: Connection, news: CadenceNews) -> None:
     await put(connection, RhythmRow, rows, version="projected")
     for step in news.gone:
         await connection.execute(_GONE, {"of": news.account, "of_step": step, "told": news.number, "at": news.now})
-        await contracts.tell_wait(connection, news.contract, step, Wait())
+        await contracts.tell_wait(connection, news.contract, step, Wait(), news.now)
     if not await connection.scalar(_LATER, {"of": news.account, "told": news.number}):
         await contracts.pause_what_recurs(connection, news.contract, news.paused_at)
     if news.playbook is not None:
@@ -72,7 +72,7 @@ async def project(connection: Connection, news: CadenceNews) -> None:
     for view in news.rhythms:
         # What a review waits for is told by its meeting.
         if view.rhythm == "sync":
-            await contracts.tell_wait(connection, news.contract, view.step, view.wait)
+            await contracts.tell_wait(connection, news.contract, view.step, view.wait, news.now)
     await append(connection, news.entries)
 
 

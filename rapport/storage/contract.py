@@ -122,8 +122,10 @@ _HERE = update(MilestoneRow).where(
     MilestoneRow.contract == bindparam("of_contract"), MilestoneRow.step == bindparam("of_step")
 )
 # The last word of a workflow that was ended from outside may be written after its step was found to have failed, and
-# what the step waits for by then is its TAM's decision.
-_TELL_STEP = _HERE.where(MilestoneRow.state != "failed").values({name: bindparam(name) for name in _WAITING})
+# what the step waits for by then is its TAM's decision. What it says later, it says as it goes on.
+_TELL_STEP = _HERE.where(
+    or_(MilestoneRow.state != "failed", MilestoneRow.ended < bindparam("told_at")),
+).values({name: bindparam(name) for name in _WAITING})
 _PROJECT = (
     update(ContractRow)
     .where(ContractRow.id == bindparam("contract"), ContractRow.projected < bindparam("number"))
@@ -169,7 +171,9 @@ async def put_milestones(connection: Connection, contract: str, number: int, mil
         )
         rows[not told_elsewhere or milestone.wait is not None].append(values | _waiting(milestone.wait or Wait()))
     for waiting, some in rows.items():
-        await put(connection, MilestoneRow, some, kept=() if waiting else _WAITING, version="projected")
+        # What an earlier attempt waited for says nothing of this one.
+        kept, within = ((), None) if waiting else (_WAITING, "attempt")
+        await put(connection, MilestoneRow, some, kept=kept, within=within, version="projected")
 
 
 async def pause_what_recurs(connection: Connection, contract: str, paused_at: datetime | None) -> None:
@@ -181,7 +185,7 @@ async def pause_what_recurs(connection: Connection, contract: str, paused_at: da
 async def tell_step(connection: Connection, news: StepNews) -> None:
     """Write down what a running step waits for."""
     if news.wait is not None:
-        await tell_wait(connection, news.contract, news.step, news.wait)
+        await tell_wait(connection, news.contract, news.step, news.wait, news.now)
     await append(connection, news.entries)
 
 
@@ -191,9 +195,14 @@ async def follow(connection: Connection, contract: str, playbook: str, version: 
     await connection.execute(update(ContractRow).where(*over).values(playbook=playbook, playbook_version=version))
 
 
-async def tell_wait(connection: Connection, contract: str, step: str, wait: Wait) -> None:
-    """Write down what a step waits for, or that it waits for nothing."""
-    await connection.execute(_TELL_STEP, {"of_contract": contract, "of_step": step} | _waiting(wait))
+async def tell_wait(connection: Connection, contract: str, step: str, wait: Wait, now: datetime) -> None:
+    """Write down what a step waits for, or that it waits for nothing.
+
+    Args:
+        now: When that was said; nothing counts of a step that has failed since.
+    """
+    here = {"of_contract": contract, "of_step": step, "told_at": now}
+    await connection.execute(_TELL_STEP, here | _waiting(wait))
 
 
 def _waiting(wait: Wait) -> dict[str, object]:

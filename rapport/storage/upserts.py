@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table
+from sqlalchemy import Executable, Table, case
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rapport.storage.database import Connection
@@ -24,16 +24,25 @@ def insert_into(dialect: str, table: Table) -> postgresql.Insert:
 
 @cache
 def putting(
-    dialect: str, table: Table, *, keys: tuple[str, ...] = (), kept: tuple[str, ...] = (), version: str | None = None
+    dialect: str,
+    table: Table,
+    *,
+    keys: tuple[str, ...] = (),
+    kept: tuple[str, ...] = (),
+    within: str | None = None,
+    version: str | None = None,
 ) -> Executable:
     """The statement of `put`. Statements are put together once: that takes longer than running them."""
     new = insert_into(dialect, table)
     same = list(keys) or [column.name for column in table.primary_key]
-    values = {
+    values: dict[str, Any] = {
         column.name: new.excluded[column.name]
         for column in table.columns
         if not column.primary_key and column.name not in {*same, *kept}
     }
+    if within is not None:
+        stays = table.c[within] == new.excluded[within]
+        values |= {name: case((stays, table.c[name]), else_=new.excluded[name]) for name in kept}
     later = None if version is None else table.c[version] <= new.excluded[version]
     return new.on_conflict_do_update(index_elements=same, set_=values, where=later)
 
@@ -45,6 +54,7 @@ async def put(
     *,
     keys: Sequence[str] = (),
     kept: Sequence[str] = (),
+    within: str | None = None,
     version: str | None = None,
 ) -> None:
     """Write rows, each in place of the one with the same key, if there is one.
@@ -52,6 +62,7 @@ async def put(
     Args:
         keys: The unique columns by which a row is the same; its primary key, unless they are named.
         kept: The columns that stay as they are where the row is there.
+        within: The column that has to be the same for them to stay.
         version: The column that grows with each change; what is older than what stands is left out.
     """
     if rows:
@@ -60,6 +71,7 @@ async def put(
             row if isinstance(row, Table) else cast("Table", row.__table__),
             keys=tuple(keys),
             kept=tuple(kept),
+            within=within,
             version=version,
         )
         # The rows are handed over beside the statement: as a part of it, they would have it compiled at each call.

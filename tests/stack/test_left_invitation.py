@@ -16,7 +16,8 @@ from rapport.model.meeting import Book
 from rapport.model.message import LEFT_BEHIND, MessageState, Purpose
 from rapport.model.operation import Operate
 from rapport.storage.tables import MessageRow
-from starters.use_cases import meeting, message, operation, task, timeline
+from rapport.storage.waits import open_waits
+from starters.use_cases import account, meeting, message, onboarding, operation, task, timeline
 from starters.use_cases.operation import OperationWritten
 from starters.views.task import TaskLine
 from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Installation, until
@@ -135,13 +136,30 @@ async def test_whatever_else_is_decided_cancels_it(here: Installation, option: s
     assert len(invited(here, "CANCEL")) == 5
 
 
+async def waits(here: Installation, key: str) -> tuple[str, ...]:
+    """What the kickoff waits for, by status, portfolio, and what doctor looks at."""
+    shown = await onboarding.status(here.services, key)
+    (kickoff,) = [one for one in shown.milestones if one.step == "kickoff"]
+    (line,) = [one for one in await account.portfolio(here.services) if one.account == key]
+    async with here.services.store.reading() as connection:
+        looked_at = [one.what for one in await open_waits(connection) if one.where == f"{key}, step kickoff"]
+    return kickoff.waiting_for or "", line.waiting_for or "", *looked_at
+
+
 async def test_it_goes_on_where_it_was(here: Installation) -> None:
     """Decided so, the booked meeting goes on with its invitation: nobody gets a mail, and the step runs as before."""
     key, start = await booked(here)
     before = len(here.mails())
     kickoff = meeting_id(key, "kickoff", 1)
+    waited = await waits(here, key)
+    assert waited == ("the meeting itself", "the meeting itself")
+    # Its last task, which is done again, has told nothing.
+    handle = here.client.get_workflow_handle_for(Meeting.run, kickoff)
+    await handle.signal(Meeting.people_changed)
+    await handle.query(Meeting.view)
     await end(here, kickoff)
     line = await asked(here, key)
+    assert "the TAM, to decide what follows" in (await waits(here, key))[0]
     assert (await task.decide(here.services, line.task, "again", TAM)).accepted
     await runs(here, kickoff)
 
@@ -149,6 +167,11 @@ async def test_it_goes_on_where_it_was(here: Installation) -> None:
         return (await states(here, key))["kickoff"] == "running"
 
     await until(running, "the step to run")
+
+    async def said_again() -> bool:
+        return await waits(here, key) == waited
+
+    await until(said_again, "lists to say what it waits for")
     assert (await meeting.show(here.services, key, "kickoff")).booked == start
     to_customer = [mail for mail in here.mails()[before:] if "foobar.example" not in str(mail["To"])]
     assert (to_customer, invited(here, "CANCEL")) == ([], [])

@@ -409,6 +409,41 @@ async def test_the_last_word_of_what_was_ended_does_not_hide_that_its_step_faile
         assert [step.wait.what for step in await contracts.milestones(connection, contract.id)] == [decides.what]
 
 
+async def test_what_a_step_waits_for_is_its_own_again_once_it_goes_on(store: Store) -> None:
+    """Of a failed step, its TAM's decision stands until its meeting goes on, or until another attempt begins."""
+    contract = file().contract
+    assert contract is not None
+    decides = Wait(on=("tam",), what="the TAM, to decide what follows", unblock="rapport onboarding redo")
+
+    def at(number: int, state: str, attempt: int = 1, wait: Wait | None = None) -> Projection:
+        known = projection(contract.id, number, state=state)
+        step = known.milestones[0].model_copy(
+            update={"wait": wait, "kind": "meeting", "attempt": attempt, "ended": NOW if state == "failed" else None}
+        )
+        return known.model_copy(update={"milestones": (step,)})
+
+    def told(what: str, after: int) -> StepNews:
+        return StepNews(contract=contract.id, step="hello", wait=Wait(what=what), now=NOW + timedelta(seconds=after))
+
+    async def waits() -> list[tuple[str | None, str | None]]:
+        async with store.reading() as connection:
+            return [(one.wait.what, one.wait.unblock) for one in await contracts.milestones(connection, contract.id)]
+
+    async with store.writing() as connection:
+        await contracts.request(connection, "versayce", contract, load("enterprise"), "onboarding/versayce", NOW)
+        await contracts.project(connection, at(1, "failed", wait=decides))
+        await contracts.tell_step(connection, told("answers", -1))
+    assert await waits() == [(decides.what, decides.unblock)]
+    async with store.writing() as connection:
+        await contracts.tell_step(connection, told("answers", 1))
+        await contracts.project(connection, at(2, "running"))
+    assert await waits() == [("answers", None)]
+    async with store.writing() as connection:
+        await contracts.project(connection, at(3, "failed", wait=decides))
+        await contracts.project(connection, at(4, "running", attempt=2))
+    assert await waits() == [(None, None)]
+
+
 async def test_an_entry_is_written_once(store: Store) -> None:
     """The same timeline key written twice is one entry, and the first one stands."""
     async with store.writing() as connection:
