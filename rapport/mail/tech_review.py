@@ -54,7 +54,7 @@ QUESTIONS: Final = {
 
 def answers_of(request: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a request says, each answer with its title: the scenarios that called for it first."""
-    called = [("What calls for it", ", ".join(list_of(request["scenarios"])))] if request.get("scenarios") else []
+    called = [("What calls for it", ", ".join(map(str, request["scenarios"])))] if request.get("scenarios") else []
     return [*called, *((title, str(request[name])) for name, title in QUESTIONS.items() if request.get(name))]
 
 
