@@ -181,6 +181,14 @@ class MessageDraft:
     def _task_context(self, task: TaskFacts) -> dict[str, Any]:
         titles = dict(task.options)
         outcome = task.outcome or ""
+        answers = [
+            {
+                "who": self._name(one.by),
+                "option": titles.get(one.option, one.option.replace("_", " ")),
+                "reason": self.said.get(one.submission),
+            }
+            for one in task.answers
+        ]
         return {
             "title": self._title(task),
             "kind": task.kind,
@@ -198,8 +206,11 @@ class MessageDraft:
             "missing": self.said.get(task.asked or "", ""),
             "answer": self.said.get(task.answered or ""),
             "outcome": titles.get(outcome, outcome.replace("_", " ")),
-            "decided_by": self._name(task.decided_by),
-            "reason": self.said.get(task.decision or ""),
+            "decided": outcome in titles,
+            "answers": answers,
+            "rule": _rule(task, titles) if len(answers) > 1 else None,
+            "decided_by": answers[0]["who"] if len(answers) == 1 else None,
+            "reason": answers[0]["reason"] if len(answers) == 1 else None,
             "refusal": task.refusal,
         }
 
@@ -301,3 +312,15 @@ class MessageDraft:
         except ValueError:
             # Its words could name people, and a refusal is written into histories.
             raise UserError("the invitation cannot be written", field="meeting") from None
+
+
+def _rule(task: TaskFacts, titles: Mapping[str, str]) -> str:
+    """By which rule several answers make an outcome, in a sentence or two."""
+    rules = {"any": "The first answer decides.", "all": "Everyone has to agree.", "majority": "More than half decide."}
+    needed = [f"“{titles[option]}” needs the {_seat(seat)}’s own word." for option, seat in task.needs.items()]
+    return " ".join([rules.get(task.quorum, f"{task.quorum} have to agree."), *needed])
+
+
+def _seat(seat: str) -> str:
+    name = seat.partition(":")[2] or seat
+    return tech_review.SEATS.get(name, name.replace("_", " "))

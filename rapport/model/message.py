@@ -238,12 +238,22 @@ class CaseFacts(WireModel):
     other: str | None = None
 
 
+class Answer(WireModel):
+    """Somebody's word on a human task, as mails tell it: the option, and the submission with what they wrote."""
+
+    by: str
+    option: str
+    submission: str
+
+
 class TaskFacts(WireModel):
     """What a human task's mails need to know of it; people and what they said by id.
 
     Attributes:
         kind: The kind of task; mails word a to-do and a sign-off otherwise than a decision.
-        request, asked, answered, decision, changes: Submissions; the last is what a customer wants changed.
+        request, asked, answered, changes: Submissions; the last is what a customer wants changed.
+        answers: What decided it, once it is over: the last word of each who was heard.
+        quorum, needs: By which rule: how many have to agree, and whose own word an option needs.
         refusal: Why a decision did not count, in fixed words.
         about: The contact whom it concerns, if it concerns just one.
         finds_out: What is to be found out of their work.
@@ -264,8 +274,9 @@ class TaskFacts(WireModel):
     deadline: Instant | None = None
     outcome: str | None = None
     refusal: str | None = None
-    decided_by: str | None = None
-    decision: str | None = None
+    answers: tuple[Answer, ...] = ()
+    quorum: str = "any"
+    needs: dict[str, str] = Field(default_factory=dict)
     about: str | None = None
     finds_out: tuple[Fact, ...] = ()
     deciders: tuple[str, ...] = ()
@@ -273,12 +284,15 @@ class TaskFacts(WireModel):
 
     def people(self) -> tuple[str, ...]:
         """Everyone whom the mail names, by id."""
-        named = (self.requester, self.about, self.asked_by, self.decided_by, *self.deciders, *self.in_place_of.values())
+        named = (
+            *(self.requester, self.about, self.asked_by, *self.deciders, *self.in_place_of.values()),
+            *(answer.by for answer in self.answers),
+        )
         return tuple(id_ for id_ in named if id_ is not None)
 
     def submissions(self) -> tuple[str, ...]:
         """Everything that the mail quotes, by id."""
-        quoted = (self.request, self.asked, self.answered, self.decision, self.changes)
+        quoted = (self.request, self.asked, self.answered, self.changes, *(one.submission for one in self.answers))
         return tuple(id_ for id_ in quoted if id_ is not None)
 
 

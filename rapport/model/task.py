@@ -70,12 +70,15 @@ class TaskOption(InputModel):
 
     Attributes:
         returns: It closes nothing: the matter goes back to whoever asked, who says it anew, in a new round.
+        needs: The seat whose own word it has to be as well, however many others choose it; one that is not asked here
+            is not needed.
     """
 
     id: StepName
     title: Name
     needs_reason: bool = False
     returns: bool = False
+    needs: str | None = None
 
 
 class LadderRule(InputModel):

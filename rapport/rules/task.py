@@ -103,12 +103,18 @@ def outcome(
         return None
     needed = {"any": 1, "all": len(seats), "majority": len(seats) // 2 + 1}.get(quorum) or min(int(quorum), len(seats))
     for count in range(1, len(decisions) + 1):
-        tally = Counter(votes(seats, decisions[:count]).values())
+        chosen = votes(seats, decisions[:count])
+        tally = Counter(chosen.values())
         silent = len(seats) - tally.total()
+        # A seat that is silent may still choose it; one that is not asked here has no say.
+        own = {option.id: {chosen.get(seat.id, "") for seat in seats if seat.id == option.needs} for option in options}
         for option in options:
-            if tally[option.id] >= needed:
+            if tally[option.id] >= needed and own[option.id] <= {option.id}:
                 return option.id
-        lost = (option.id == otherwise or tally[option.id] + silent < needed for option in options)
+        lost = (
+            option.id == otherwise or tally[option.id] + silent < needed or own[option.id] - {option.id, ""}
+            for option in options
+        )
         # A single option cannot be lost; its silent seats are waited for.
         if len(options) > 1 and all(lost):
             return otherwise

@@ -188,7 +188,12 @@ def panel(ask: Ask, silent: Sequence[str]) -> TaskDefinition:
         task="review",
         question=question,
         options=(
-            TaskOption(id=YES, title="Yes, we do it", needs_reason=True),
+            TaskOption(
+                id=YES,
+                title="Yes, we do it",
+                needs_reason=True,
+                needs=VP_ENGINEERING if needs_commitment(ask) else None,
+            ),
             TaskOption(id=NO, title="No, they are told no", needs_reason=True),
         ),
         assign=tuple(silent),

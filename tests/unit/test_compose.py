@@ -45,6 +45,7 @@ from rapport.model.account import Account, AccountFile, Contact, ContactWork, Me
 from rapport.model.base import MAX_NAME, Email, Name, UserError, mail_address
 from rapport.model.message import (
     AnnouncementFacts,
+    Answer,
     HandoverFacts,
     MeetingFacts,
     MessageRequest,
@@ -257,8 +258,7 @@ def full_task(reader: str) -> TaskFacts:
         requester="m_0",
         deadline=NOW,
         outcome="approve",
-        decided_by="m_1",
-        decision="s_4",
+        answers=(Answer(by="m_1", option="approve", submission="s_4"),),
         changes="s_4",
         deciders=("c_1",),
         about="c_3",

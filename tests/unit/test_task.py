@@ -193,6 +193,30 @@ def test_a_task_closes_as_soon_as_its_quorum_is_certain(quorum: str, words: str,
     assert closes(quorum, *spoken) == expected
 
 
+@given(
+    st.permutations("abc"),
+    st.lists(st.sampled_from(["approve", "deny"]), min_size=3, max_size=3),
+    st.sampled_from(["a", "z"]),
+    st.booleans(),
+)
+def test_an_option_that_needs_somebodys_own_word_is_none_without_it(
+    order: tuple[str, ...], words: list[str], needed: str, hear_all: bool
+) -> None:
+    """However many others choose it; who has no seat here is not needed, and nothing is decided twice."""
+    options = [option.model_copy(update={"needs": needed} if option.id == "approve" else {}) for option in OPTIONS]
+    seats, spoken = [seat(name) for name in "abc"], list(zip(order, words, strict=True))
+    so_far = [
+        outcome("majority", options, seats, said(*spoken[:count]), "deny", hear_all=hear_all) for count in range(4)
+    ]
+    closed = next((one for one in so_far if one is not None), None)
+    assert all(one in (None, closed) for one in so_far)
+    own, approving = dict(spoken).get(needed, "approve"), words.count("approve") > 1
+    if hear_all or own == "approve":
+        assert closed == ("approve" if approving and own == "approve" else "deny")
+    else:
+        assert closed == "deny"
+
+
 def test_a_task_without_seats_has_no_outcome() -> None:
     """Where nobody is asked, nothing counts as agreed by all."""
     assert closes("all", seats=0) is None

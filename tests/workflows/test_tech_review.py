@@ -155,6 +155,11 @@ async def test_unplanned_engineering_needs_the_vp_engineerings_yes(skipping: Ins
         await skipping.sleep_until(task.deadline + timedelta(minutes=1))
     await vote(skipping, ref, ce_vp="yes", vp_sales="yes", vp_engineering="no")
     assert (await in_phase(skipping, ref, "message")).outcome == "declined"
+    [told] = [mail for mail in await skipping.mailed(1, CE) if "yes or no" in str(mail["subject"])]
+    assert "No, they are told no" in str(told["subject"])
+    # Who said what stands below it, with each one's words, and by which rule it is a no.
+    assert ": Yes, we do it" in text_of(told)
+    assert "needs the VP Engineering’s own word" in text_of(told)
 
 
 async def test_the_vp_engineering_commits(skipping: Installation) -> None:
