@@ -223,6 +223,7 @@ class TechReview(AccountWorkflow):
         """Written by whoever asked, approved by the VP of CE, read by support; a no as carefully as a yes."""
         read = False
         while not read:
+            self.message = None
             await self._enter(ReviewPhase.MESSAGE)
             definition = tech_review.message(verdict)
             words = " ".join(f"--say {name}=…" for name in definition.asks)

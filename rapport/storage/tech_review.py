@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, sel
 from sqlalchemy.orm import aliased
 
 from rapport.model.base import Instant, WireModel
+from rapport.model.ids import task_id
+from rapport.model.message import MessageState
 from rapport.model.tech_review import (
     Ask,
     ReviewProjection,
@@ -25,7 +27,7 @@ from rapport.rules import receipt
 from rapport.storage.database import Connection
 from rapport.storage.signing import Signer
 from rapport.storage.support_case_tables import CaseRow
-from rapport.storage.tables import SubmissionRow
+from rapport.storage.tables import MessageRow, SubmissionRow
 from rapport.storage.tech_review_tables import (
     ReviewConditionRow,
     ReviewReceiptRow,
@@ -388,6 +390,20 @@ async def start(connection: Connection, known: KnownReview) -> ReviewStart:
         needed_by=last.needed_by,
     )
     return ReviewStart(ref=known.ref, account=known.account, round=round_)
+
+
+async def sent_at(connection: Connection, known: KnownReview) -> Instant | None:
+    """When the present round's answer went out to the customer, if it has: approved and on its way is not yet sent."""
+    if known.told is None:
+        return None
+    query = select(func.min(MessageRow.settled_at)).where(
+        MessageRow.workflow_id.startswith(f"{task_id(known.ref, 'acknowledgement', 0).rpartition('/')[0]}/"),
+        MessageRow.email.in_(["review_message", "review_message_reminder"]),
+        MessageRow.state == MessageState.SENT,
+        MessageRow.created_at >= known.told,
+    )
+    found: datetime | None = await connection.scalar(query)
+    return found
 
 
 async def remarks(connection: Connection, ref: str) -> list[Remark]:

@@ -116,7 +116,7 @@ SENTENCES: Final[Mapping[str, str]] = {
         "{step}: leadership is told that five business days are left until {when}"
     ),
     "tech_review.overdue": "{step} is overdue: the customer needed to know by {when}",
-    "tech_review.told": "{step}: the customer is told, in the words of {who}",
+    "tech_review.told": "{step}: the answer is approved and goes to the customer, in the words of {who}",
     "tech_review.unsettled": "{step}: what the message promises can't be read, so it is written again",
     "tech_review.acknowledged": "{step}: {who} confirmed that they read it",
     "tech_review.not_acknowledged": "{step}: the customer never confirmed that they read it",

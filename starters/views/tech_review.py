@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from rapport.mail.tech_review import SEATS, answers_of, list_of, read
 from rapport.model.account import Role
 from rapport.model.base import Instant, WireModel
 from rapport.model.ids import review_id
+from rapport.model.task import TaskPhase
 from rapport.model.tech_review import Ask, ReviewStage, is_web_link
 from rapport.model.tech_review_facts import Remark, ReviewPhase
 from rapport.storage import account as accounts, task as task_records, tech_review, timeline
@@ -114,7 +116,9 @@ class ReviewShown(ReviewLine):
 
     Attributes:
         request: What is asked for in the present round, by field; `asked` the same with its questions, to be read.
-        message: What the customer was told, by field.
+        message: The approved answer to the customer, by field.
+        answer: How far it is; nothing while nobody has written it.
+        told: When it was sent; approved and on its way is not yet sent.
         zone: The submitter's, in which pages tell its times.
     """
 
@@ -129,6 +133,7 @@ class ReviewShown(ReviewLine):
     asks: tuple[AskedShown, ...]
     conditions: tuple[str, ...]
     message: dict[str, str] = Field(default_factory=dict)
+    answer: Literal["drafted", "approved", "sent", "acknowledged"] | None = None
     decided: Instant | None
     told: Instant | None
     acknowledged: Instant | None
@@ -152,6 +157,7 @@ async def shown(connection: Connection, found: KnownReview, ended: StandingStill
     ids = [one.submission for one in versions] + [one.submission for one in remarks if one.submission]
     said = await timeline.submissions(connection, [*ids, *([found.message] if found.message else [])])
     texts = {id_: one.text for id_, one in said.items() if one.text}
+    sent = await tech_review.sent_at(connection, found)
     request = read(texts.get(versions[-1].submission))
     message = read(texts.get(found.message or ""))
     return ReviewShown(
@@ -179,11 +185,25 @@ async def shown(connection: Connection, found: KnownReview, ended: StandingStill
             if not (name == "conditions" and not list_of(text)) and not (name == "revisit" and text == "never")
         },
         decided=found.decided,
-        told=found.told,
+        answer=_answer(found, sent, open_tasks),
+        told=sent,
         acknowledged=found.acknowledged,
         closed=found.closed,
         zone=submitter.schedule.zone,
     )
+
+
+def _answer(
+    found: KnownReview, sent: datetime | None, open_tasks: Sequence[Task]
+) -> Literal["drafted", "approved", "sent", "acknowledged"] | None:
+    if found.acknowledged is not None:
+        return "acknowledged"
+    if sent is not None:
+        return "sent"
+    if found.message is not None:
+        return "approved"
+    written = any(one.step == "message" and one.phase is TaskPhase.OPEN for one in open_tasks)
+    return "drafted" if written else None
 
 
 def line_of(found: KnownReview, ended: StandingStill | None = None) -> dict[str, Any]:

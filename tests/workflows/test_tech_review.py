@@ -122,6 +122,38 @@ async def test_a_no_is_decided_together_and_told_as_carefully(skipping: Installa
     assert kinds == ["submitted", "recommended", "decided", "told", "acknowledged"]
 
 
+async def test_what_goes_to_the_customer_is_drafted_approved_sent_and_acknowledged_when_it_is_so(
+    skipping: Installation,
+) -> None:
+    """The record is ahead of no mail: approved and not read by support, the customer has been told nothing."""
+    ref = await submitted(skipping)
+    await everybody_says(skipping, ref)
+    await choose(skipping, ref, "recommendation", CE_VP, "yes", None)
+
+    async def told() -> tuple[str | None, bool]:
+        record = await tech_review_record.record(skipping.services, ref)
+        shown = await tech_review.show(skipping.services, ref)
+        assert ("What the customer was told" in record.markdown) is (shown.told is not None)
+        return shown.answer, shown.told is not None
+
+    task = await asked(skipping, ref, "message", phase="preparing")
+    assert await told() == (None, False)
+    await tasks.request(skipping.services, task.task, MESSAGE, by(CE))
+    await asked(skipping, ref, "message")
+    assert await told() == ("drafted", False)
+    await choose(skipping, ref, "message", CE_VP, "approve", None)
+    await asked(skipping, ref, "reading")
+    assert await told() == ("approved", False)
+    assert "approved, not sent" in (await tech_review_record.record(skipping.services, ref)).markdown
+    await choose(skipping, ref, "reading", SUPPORT, "read", None)
+    await skipping.mailed(1, CHAMPION)
+    await asked(skipping, ref, "acknowledgement")
+    assert await told() == ("sent", True)
+    await confirm(skipping, ref)
+    await outcome(skipping, ref)
+    assert await told() == ("acknowledged", True)
+
+
 async def test_without_engineering_a_recommendation_says_why(skipping: Installation) -> None:
     """Where engineering stays silent, the VP of CE is asked all the same, and any word of theirs needs its reason."""
     ref = await submitted(skipping)
