@@ -103,6 +103,7 @@ class Support:
             chosen = [_as_wanted(case) for case in question.waiting if case.wanted in may]
             cases = [_waiting(case) for case in question.waiting if case.wanted not in may]
             chosen += routing.dispatch(cases, desk, question.now)
+            chosen = await self._saying_who_is_on_call(connection, chosen, asked, question.now)
             kept = [
                 (choice, asked[choice.ref].turn, asked[choice.ref].severity)
                 for choice in chosen
@@ -148,6 +149,7 @@ class Support:
             leads=tuple(sorted(leads)),
             tam=tam,
             keeps_hours=hours.reason,
+            around_the_clock=hours.around_the_clock,
         )
 
     @activity.defn(name="support.team")
@@ -205,6 +207,25 @@ class Support:
             desk = self.rules.desk
             # What has become of a case is slack, or the peak.
             await side_project.turn(connection, slack=desk.slack, peak=desk.peak, now=projection.now)
+
+    async def _saying_who_is_on_call(
+        self, connection: Connection, chosen: list[Choice], asked: dict[str, QueuedCase], now: datetime
+    ) -> list[Choice]:
+        """The choices, with why not even whoever is on call gets a case of severity 1 that nobody gets."""
+        on_call = self.rules.on_call_now(now) if self.paging is not None else None
+        if on_call is None or not any(one.to is None and asked[one.ref].severity == 1 for one in chosen):
+            return chosen
+        bars = await support_case.unfit(connection, [on_call])
+        found = await accounts.member_by_email(connection, on_call)
+
+        def told(choice: Choice) -> Choice:
+            if choice.to is not None or asked[choice.ref].severity != 1:
+                return choice
+            seen = next((one.bar for one in choice.considered if found is not None and one.member == found.id), None)
+            why = bars.get(on_call) or seen
+            return choice if why is None else choice._replace(reason=f"{choice.reason}; the person on call {why}")
+
+        return [told(choice) for choice in chosen]
 
     async def _desk(self, connection: Connection, question: Assigning) -> list[Engineer]:
         """Those who may get cases, and those who look as if: everybody with support among their roles."""

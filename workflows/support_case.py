@@ -192,6 +192,8 @@ class SupportCase(AccountWorkflow):
             self.timeline.record("case.queued", about=word.reason, instant=word.look_again)
             leads = self.foreseen.leads
             self._mail("case_queued", leads, Purpose.NOTICE, "Tell the lead that nobody can take it", word=word)
+            if self.status.severity == 1 and self.foreseen.around_the_clock:
+                self._page_leads(word.turn)
             return
         self.status = support_case.owned(self.status, word.member, workflow.now())
         self.stale, self.wanted, self.avoid = True, None, ()
@@ -431,7 +433,19 @@ class SupportCase(AccountWorkflow):
 
     async def _page(self, member: str, turn: int) -> None:
         """Page whoever is on call. Where that is refused three times, the lead is told at once, by mail and page."""
-        order = PageOrder(
+        order = self._page_order(member, turn)
+        paged = await self._has_paged(order)
+        if not paged:
+            self._tell_paging("case.unpaged", member)
+            leads = self.foreseen.leads
+            self._mail("case_unpaged", leads, Purpose.NOTICE, "Tell the lead that the page was refused", by=member)
+            self._page_leads(turn)
+            paged = await self._has_paged(order.model_copy(update={"attempts": PAGE_ON}))
+        if paged:
+            self._tell_paging("case.paged", member)
+
+    def _page_order(self, member: str, turn: int) -> PageOrder:
+        return PageOrder(
             ref=self.ref,
             account=self.account,
             severity=self.status.severity,
@@ -439,16 +453,11 @@ class SupportCase(AccountWorkflow):
             member=member,
             now=workflow.now(),
         )
-        paged = await self._has_paged(order)
-        if not paged:
-            self._tell_paging("case.unpaged", member)
-            leads = self.foreseen.leads
-            self._mail("case_unpaged", leads, Purpose.NOTICE, "Tell the lead that the page was refused", by=member)
-            for lead in leads:
-                self.beside(self._page_lead(order.model_copy(update={"member": lead, "lead": True})))
-            paged = await self._has_paged(order.model_copy(update={"attempts": PAGE_ON}))
-        if paged:
-            self._tell_paging("case.paged", member)
+
+    def _page_leads(self, turn: int) -> None:
+        """Page those who lead support: nobody is to sleep through what was promised around the clock."""
+        for lead in self.foreseen.leads:
+            self.beside(self._page_lead(self._page_order(lead, turn).model_copy(update={"lead": True})))
 
     async def _page_lead(self, order: PageOrder) -> None:
         paged = await self._has_paged(order)

@@ -465,6 +465,7 @@ class Foreseen(WireModel):
         away_from: When the owner is next away.
         leads: Who is told of what goes wrong.
         keeps_hours: Why the promise counts in the desk's hours alone, where it should count around the clock.
+        around_the_clock: Whether it does, so that somebody is paged.
     """
 
     due: Instant | None = None
@@ -476,6 +477,7 @@ class Foreseen(WireModel):
     leads: tuple[str, ...] = ()
     tam: str | None = None
     keeps_hours: str | None = None
+    around_the_clock: bool = False
 
 
 class LogLine(WireModel):

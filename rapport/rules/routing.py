@@ -40,7 +40,7 @@ class Unsuitability(StrEnum):
     """Why somebody cannot have a case; each in words that follow their name."""
 
     ENGINEERING = "is with engineering"
-    NOT_SUPPORT = "is no support engineer"
+    NOT_SUPPORT = "isn't a support engineer"
     LEFT = "has left"
     AREA = "does not know the area"
     HANDED_ON = "has handed it on"
@@ -158,15 +158,21 @@ def load(holds: Iterable[HeldCase]) -> int:
 
 def bar(engineer: Engineer, area: str | None = None) -> Unsuitability | None:
     """Why somebody can never have a case of this area, whatever the hour; also asked where the lead names an owner."""
-    if Role.ENGINEERING in engineer.roles or Role.VP_ENGINEERING in engineer.roles:
-        return Unsuitability.ENGINEERING
-    if Role.SUPPORT_ENGINEER not in engineer.roles:
-        return Unsuitability.NOT_SUPPORT
-    if engineer.left:
-        return Unsuitability.LEFT
+    barred = bar_of(engineer.roles, left=engineer.left)
+    if barred is not None:
+        return barred
     if area not in (None, GENERAL) and engineer.areas is not None and area not in engineer.areas:
         return Unsuitability.AREA
     return None
+
+
+def bar_of(roles: frozenset[Role], *, left: bool) -> Unsuitability | None:
+    """Why a member with these roles can never have a case, whatever it is about; nothing if they can."""
+    if Role.ENGINEERING in roles or Role.VP_ENGINEERING in roles:
+        return Unsuitability.ENGINEERING
+    if Role.SUPPORT_ENGINEER not in roles:
+        return Unsuitability.NOT_SUPPORT
+    return Unsuitability.LEFT if left else None
 
 
 def in_order(cases: Iterable[WaitingCase]) -> list[WaitingCase]:

@@ -17,10 +17,11 @@ from rapport.model.message import FOR_CALENDARS, MessageRequest, MessageState, P
 from rapport.model.minutes import Pending
 from rapport.model.side_project import SideState
 from rapport.model.step import DoneBy, kinds
+from rapport.model.support_case import CaseState
 from rapport.model.task import TaskPhase
-from rapport.rules import audience
+from rapport.rules import audience, support_case
 from rapport.rules.calendar import wall
-from rapport.storage import account as people, task as tasks
+from rapport.storage import account as people, support_case as case_records, task as tasks
 from rapport.storage.action import OWED_ACTIONS
 from rapport.storage.blocker import OWED_BLOCKERS
 from rapport.storage.database import Connection
@@ -46,7 +47,8 @@ class Item(WireModel):
         of: The account's name, or its key where no account is known by it.
         what: What is to be done, or what is waited for.
         overdue: Whether its deadline has passed.
-        step, since, unblock: Of what is no task: its step, since when it waits, and the command that moves it on.
+        step, case: Of what is no task: its step, or the number of the support case that it is.
+        since, unblock: Since when it waits then, and the command that moves it on.
     """
 
     account: str
@@ -56,6 +58,7 @@ class Item(WireModel):
     deadline: Instant | None
     overdue: bool = False
     step: str | None = None
+    case: str | None = None
     since: Instant | None = None
     unblock: str | None = None
 
@@ -170,6 +173,7 @@ async def day(connection: Connection, member: Member, now: datetime) -> Agenda:
         waiting=_sorted(
             [*(_task(task, names, now) for task in held)]
             + [step.item(now) for step in waits if list(step.waiting_on) == _TAM]
+            + await cases(connection, member, now)
         ),
         drafts=drafts,
         meetings=await _meetings(connection, member, now, end),
@@ -201,6 +205,24 @@ async def beside_tasks(connection: Connection, member: Member, now: datetime) ->
     written = list(await connection.execute(_WRITTEN, {"member": member.id}))
     drafts, waits = _beside(steps, written, await tasks.steps_of(connection, member.id))
     return Agenda(waiting=_sorted([step.item(now) for step in waits if list(step.waiting_on) == _TAM]), drafts=drafts)
+
+
+async def cases(connection: Connection, member: Member | None, now: datetime) -> list[Item]:
+    """The support cases that wait for whoever leads support to give them to somebody; of nobody in particular, all."""
+    if member is not None and Role.SUPPORT_LEAD not in member.roles:
+        return []
+    return [
+        _item(
+            one.account, one.of, f"{one.ref}: {one.heading}", f"no one has it: {one.reason}", one.due, now
+        ).model_copy(
+            update={
+                "case": one.ref,
+                "since": one.since,
+                "unblock": support_case.way_on(CaseState.QUEUED, one.ref),
+            }
+        )
+        for one in await case_records.unowned(connection, now)
+    ]
 
 
 def _beside(

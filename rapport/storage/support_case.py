@@ -14,12 +14,12 @@ from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, case_ref, new_id
 from rapport.model.support_case import CaseProjection, CaseStart, CaseState, CaseStatus, WrittenCase
 from rapport.rules.calendar import whole_days
-from rapport.rules.routing import Choice, GivenCase
+from rapport.rules.routing import Choice, GivenCase, bar_of
 from rapport.rules.support_case import heading
-from rapport.storage import search
+from rapport.storage import account as accounts, search
 from rapport.storage.database import Connection
 from rapport.storage.support_case_tables import AssignmentRow, CaseLogRow, CaseRow
-from rapport.storage.tables import EndedOutsideRow, SubmissionRow
+from rapport.storage.tables import AccountRow, EndedOutsideRow, SubmissionRow
 from rapport.storage.timeline import append
 from rapport.storage.upserts import insert_new, put
 
@@ -28,6 +28,10 @@ OPEN: Final = (CaseState.QUEUED, CaseState.OPEN, CaseState.WAITING)
 
 LISTED: Final = 500
 """How many cases a list has at most."""
+
+
+ROUTED_WITHIN: Final = timedelta(minutes=1)
+"""How long the desk may take to look for somebody, before it is told that nobody has a case."""
 
 
 class Case(WireModel):
@@ -373,6 +377,7 @@ async def put_assignments(connection: Connection, choices: Iterable[tuple[Choice
             "member": choice.to,
             "reason": choice.reason,
             "to_page": choice.paged,
+            "look_again": choice.again if choice.to is None else None,
             "considered": [
                 CandidateRecord.model_validate(one._asdict() | {"bar": one.bar}).model_dump(mode="json")
                 for one in choice.considered
@@ -397,6 +402,92 @@ async def assignments(connection: Connection, ref: str) -> list[Assignment]:
         .order_by(AssignmentRow.turn)
     )
     return [Assignment.model_validate(row._mapping) for row in rows]
+
+
+async def unfit(connection: Connection, emails: Iterable[str]) -> dict[str, str]:
+    """Why these can never be given a case, by address; those who can are not in it."""
+    known = {member.email.lower(): member for member in await accounts.members(connection)}
+    found = {}
+    for email in emails:
+        member = known.get(email.lower())
+        why = "isn't a team member" if member is None else bar_of(member.roles, left=member.left_at is not None)
+        if why is not None:
+            found[email] = str(why)
+    return found
+
+
+class Unowned(WireModel):
+    """A case that nobody has, though the desk has looked for somebody, or has not come to it.
+
+    Attributes:
+        reason: Why nobody has it.
+        since: Since when.
+        look_again: When the first who could have it is at work; nothing where that is nobody at all.
+    """
+
+    ref: str
+    account: str
+    of: str
+    heading: str
+    severity: int
+    reason: str
+    since: Instant
+    look_again: Instant | None
+    due: Instant | None
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody has to act: waiting does not help it."""
+        return self.severity == 1 or self.look_again is None
+
+
+NOT_HANDED_OUT: Final = "the desk hasn't handed it out yet"
+_LAST_TURN: Final = (
+    select(AssignmentRow.ref, func.max(AssignmentRow.turn).label("turn")).group_by(AssignmentRow.ref).subquery()
+)
+_UNOWNED: Final = (
+    select(
+        CaseRow.ref,
+        CaseRow.account,
+        AccountRow.name.label("of"),
+        SubmissionRow.text.label("said"),
+        CaseRow.severity,
+        CaseRow.opened_at,
+        CaseRow.due,
+        AssignmentRow.member,
+        AssignmentRow.reason,
+        AssignmentRow.at,
+        AssignmentRow.look_again,
+    )
+    .join(AccountRow, AccountRow.key == CaseRow.account)
+    .outerjoin(SubmissionRow, SubmissionRow.id == CaseRow.question)
+    .outerjoin(_LAST_TURN, _LAST_TURN.c.ref == CaseRow.ref)
+    .outerjoin(AssignmentRow, (AssignmentRow.ref == CaseRow.ref) & (AssignmentRow.turn == _LAST_TURN.c.turn))
+    .where(
+        CaseRow.state == CaseState.QUEUED,
+        CaseRow.owner.is_(None),
+        # One that was never told is looked after by the sweep.
+        CaseRow.projected > 0,
+        (sqlalchemy.literal(case_id("")) + CaseRow.ref).not_in(select(EndedOutsideRow.workflow_id)),
+    )
+    .order_by(CaseRow.severity, CaseRow.number)
+)
+
+
+async def unowned(connection: Connection, now: datetime) -> list[Unowned]:
+    """The cases that nobody has, the worst first. The desk has a moment to find somebody."""
+    return [
+        Unowned.made_of(
+            row,
+            heading=heading(row.said) or row.ref,
+            reason=row.reason if routed else NOT_HANDED_OUT,
+            since=row.at if routed else row.opened_at,
+            look_again=row.look_again if routed else None,
+        )
+        for row in await connection.execute(_UNOWNED)
+        for routed in [row.at is not None and row.member is None]
+        if routed or row.opened_at <= now - ROUTED_WITHIN
+    ]
 
 
 async def given_since(connection: Connection, since: datetime) -> dict[str, tuple[GivenCase, ...]]:

@@ -79,6 +79,7 @@ class AssignmentRow(Base):
     Attributes:
         severity: As it was then; what everybody was given lately goes by it.
         to_page, paged_at: Whether they had to be paged, and when the webhook took that.
+        look_again: Where nobody got it, when somebody can.
         considered: Everybody as they stood, for `why`.
     """
 
@@ -92,4 +93,5 @@ class AssignmentRow(Base):
     reason: Mapped[str]
     to_page: Mapped[bool]
     paged_at: Mapped[datetime | None]
+    look_again: Mapped[datetime | None]
     considered: Mapped[list[Any]]

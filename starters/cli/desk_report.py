@@ -61,6 +61,10 @@ def rules(data: Data = None, json: Json = False) -> None:
         owners.add_row(f"{one.area} ({one.title})", one.team, f"{one.confirmed}{stale}")
     out.print(owners)
     out.print(f"On call: {found.on_call}" if found.on_call else "On call: nobody; there is no rota.")
+    for email, why in found.unfit.items():
+        out.print(
+            f"[red]{email} {why}[/red], so can't take cases. During their turns, support leads are paged instead."
+        )
 
 
 def _print(found: DeskReport) -> None:

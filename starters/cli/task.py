@@ -14,6 +14,7 @@ from rapport.model.meeting import Receipt
 from rapport.model.task import TaskPhase
 from rapport.model.tech_review import is_review_ref
 from rapport.rules.wording import amount
+from rapport.storage.agenda import Item
 from starters.cli.common import (
     As,
     Data,
@@ -89,25 +90,34 @@ def _print_inbox(found: Inbox) -> None:
         _print_lines(found.mine, mine=found.member is not None)
         _print_further(found.further)
     elif found.member:
-        out.print("No task waits for you." if found.drafts or found.steps else "Nothing waits for you.")
+        also = found.drafts or found.steps or found.cases
+        out.print("No task waits for you." if also else "Nothing waits for you.")
     else:
         out.print("No task waits for anybody. Whose drafts wait to be read, `rapport inbox --as EMAIL` tells.")
     for pile in found.drafts:
         mails = amount(pile.count, "draft waits", "drafts wait")
         command = read_by(in_name(f"rapport message approve --account {pile.account}"), found.member)
         out.print(f"\n{escape(pile.of)}: {mails} to be read: {command}", soft_wrap=True)
-    if found.steps:
-        out.print("\n[bold]Your accounts wait for you to do[/bold]")
-        rows = table("account", "step", "what", "due", "how")
-        for item in found.steps:
-            due = f"[red]{when(item.deadline)}[/red]" if item.overdue else when(item.deadline)
-            rows.add_row(item.account, escape(item.title), escape(item.what), due, escape(item.unblock or ""))
-        out.print(rows)
+    for heading, items in (
+        ("Support cases without an owner", found.cases),
+        ("Your accounts wait for you to do", found.steps),
+    ):
+        if items:
+            out.print(f"\n[bold]{heading}[/bold]")
+            _print_items(items)
     if found.asked:
         out.print("\n[bold]You wait for[/bold]")
         _print_lines(found.asked, mine=False)
         _print_further(found.further_asked)
     print_checked(found.checked)
+
+
+def _print_items(items: Sequence[Item]) -> None:
+    rows = table("account", "what", "why", "due", "how")
+    for item in items:
+        due = f"[red]{when(item.deadline)}[/red]" if item.overdue else when(item.deadline)
+        rows.add_row(item.account, escape(item.title), escape(item.what), due, escape(item.unblock or ""))
+    out.print(rows)
 
 
 def _print_further(count: int) -> None:

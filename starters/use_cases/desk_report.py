@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from rapport import support_rules
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.rules.desk_report import DeskReport
-from rapport.storage import desk_report
+from rapport.storage import desk_report, support_case
 from rapport.support_rules import DeskRules
 from starters import pictures
 from starters.services import Services, present
@@ -39,11 +39,13 @@ class RulesShown(WireModel):
 
     Attributes:
         on_call: Who is on call now, by address.
+        unfit: Why some who take turns on call can't take cases, by address.
     """
 
     rules: dict[str, Any]
     owners: tuple[OwnerShown, ...]
     on_call: str | None
+    unfit: dict[str, str]
     now: Instant
 
 
@@ -54,11 +56,14 @@ async def rules(services: Services) -> RulesShown:
         UserError: The installation's `support.toml` is wrong; it names line and fix.
     """
     found, now = support_rules.load(services.settings.data), present()
+    async with services.store.reading() as connection:
+        unfit = await support_case.unfit(connection, found.on_call.members if found.on_call else ())
     owners = [(name, found.owner(name, now)) for name in found.areas]
     return RulesShown(
         rules=found.model_dump(mode="json"),
         owners=tuple(OwnerShown.made_of(one, area=name, title=one.area) for name, one in owners if one is not None),
         on_call=found.on_call_now(now),
+        unfit=unfit,
         now=now,
     )
 

@@ -25,10 +25,11 @@ from rapport.model.ids import desk_id
 from rapport.model.message import MessageState
 from rapport.model.relay import fixed
 from rapport.model.scenario import scenarios
-from rapport.model.support_case import DESK
+from rapport.model.support_case import DESK, CaseState
 from rapport.model.workflows import LASTING, mail_queue
 from rapport.rules import sla
 from rapport.rules.message import ways_on
+from rapport.rules.support_case import way_on as way_on_of_case
 from rapport.rules.wording import amount
 from rapport.schedules import LATE_ROUNDS, MORNINGS, SWEEPS, registered
 from rapport.settings import Settings
@@ -127,23 +128,24 @@ async def examine(settings: Settings) -> Diagnosis:
 
     Changes nothing but the note that it looked, which tells whether anything can be written; and sends no mail.
     """
-    checks: list[Check] = [*_settings(settings), _support_rules(settings), _scenarios(settings)]
     async with contextlib.AsyncExitStack() as stack:
         database, store = await _database(settings)
         if store is not None:
             stack.push_async_callback(store.close)
+        checks = [*_settings(settings), await _support_rules(settings, store), _scenarios(settings)]
         temporal, client = await _temporal(settings)
         checks += [database, temporal]
         for name, look in _OF_TEMPORAL.items():
             checks.append(_skipped(name, "Temporal") if client is None else await _asked(name, look(client, settings)))
         checks.append(await _relay(settings, store))
         if store is None:
-            missed = ("mail", "emails", "on record", "sweep", "channel", "crm", "waits", "workflows")
+            missed = ("mail", "emails", "on record", "sweep", "channel", "crm", "cases", "waits", "workflows")
             checks += [_skipped(name, "the database") for name in missed]
         else:
             mail = await _mail(store, settings)
             checks += [mail, await _emails(store, settings), await _begun(store), await _sweep(store, settings)]
-            checks += [await _channel(store, settings), await _crm(store, settings), await _waits(store)]
+            checks += [await _channel(store, settings), await _crm(store, settings)]
+            checks += [await _cases(store), await _waits(store)]
             if client is None:
                 checks.append(_skipped("workflows", "Temporal"))
             else:
@@ -169,7 +171,7 @@ def _settings(settings: Settings) -> list[Check]:
     ]
 
 
-def _support_rules(settings: Settings) -> Check:
+async def _support_rules(settings: Settings, store: Store | None) -> Check:
     """Whether the desk's rules can be read, and whether severity 1 is served as they say."""
     try:
         rules = support_rules.load(settings.data)
@@ -180,6 +182,25 @@ def _support_rules(settings: Settings) -> Check:
     if served.reason is not None:
         fix = f"write [on_call] into {support_rules.FILE} and set RAPPORT_PAGING_WEBHOOK_URL, unless this is meant"
         return Check(check="support rules", verdict=CheckVerdict.NOTE, what=f"severity 1 {served.reason}", fix=fix)
+    if rules.on_call is not None and store is not None:
+        async with store.reading() as connection:
+            unfit = await support_case.unfit(connection, rules.on_call.members)
+        if unfit:
+            return Check(
+                check="support rules",
+                verdict=CheckVerdict.TROUBLE,
+                what=f"{amount(len(unfit), 'address')} on call can't take cases; during these turns, support leads "
+                "are paged instead",
+                fix=f"correct [on_call] in {support_rules.FILE}, or the roles with `rapport member import`",
+                findings=tuple(
+                    Finding(
+                        where=f"{support_rules.FILE}: on_call.members",
+                        problem=f"{email} {why}",
+                        fix="name a support engineer instead, or give them that role",
+                    )
+                    for email, why in unfit.items()
+                ),
+            )
     return Check(check="support rules", verdict=CheckVerdict.OK, what="can be read")
 
 
@@ -583,6 +604,26 @@ async def _crm(store: Store, settings: Settings) -> Check:
         fix = f"send them: {', '.join(f'rapport gap resend {gap.ref}' for gap in behind[:3])}"
         return Check(check="crm", verdict=CheckVerdict.NOTE, what=what, fix=fix)
     return Check(check="crm", verdict=CheckVerdict.OK, what="it has every product gap that was sent")
+
+
+async def _cases(store: Store) -> Check:
+    """Whether each support case has somebody, or gets them without anybody's doing."""
+    async with store.reading() as connection:
+        found = await support_case.unowned(connection, datetime.now(UTC))
+    if not found:
+        return Check(check="cases", verdict=CheckVerdict.OK, what="each open case has an owner")
+    named = tuple(
+        Finding(
+            where=one.ref,
+            problem=f"severity {one.severity}, no owner for {_age(datetime.now(UTC) - one.since)}: {one.reason}",
+            fix=way_on_of_case(CaseState.QUEUED, one.ref) or "",
+        )
+        for one in found[:MOST_NAMED]
+    )
+    what = amount(len(found), "case has no owner", "cases have no owner")
+    fix = "support leads have them in their inboxes; the desk looks again when someone who can take one is at work"
+    verdict = CheckVerdict.TROUBLE if any(one.is_urgent for one in found) else CheckVerdict.NOTE
+    return Check(check="cases", verdict=verdict, what=what, fix=fix, findings=named)
 
 
 async def _waits(store: Store) -> Check:

@@ -86,7 +86,7 @@ async def take(services: Services, id_: str, actor: Actor) -> SideShown:
         found = await side_project.project(connection, id_, desk.schedule, now)
         staff = {engineer.id: engineer for engineer in await side_project.staff(connection, now)}
         mine = staff.get(member.id)
-        barred = bar(mine, found.area) if mine is not None else "is no support engineer"
+        barred = bar(mine, found.area) if mine is not None else "isn't a support engineer"
         if barred is not None:
             raise UserError(
                 f"{barred}, and side work is support's",

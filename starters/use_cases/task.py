@@ -31,7 +31,7 @@ from rapport.rules import audience, drafting
 from rapport.rules.todo_template import READ_DRAFTS, SEND
 from rapport.storage import access, account, agenda, sweep, task as records, timeline
 from rapport.storage.access import Link
-from rapport.storage.agenda import Agenda
+from rapport.storage.agenda import Agenda, Item
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission
@@ -83,6 +83,7 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         asked = await records.asked_by(connection, member.id, limit=most) if member else []
         known = await people_of(connection, (*mine, *asked))
         beside = await agenda.beside_tasks(connection, member, now) if member else Agenda()
+        cases = await agenda.cases(connection, member, now)
         further, late = 0, sum(task.is_overdue(now) for task in mine)
         if len(mine) == most:
             further = await records.count_waiting(connection, id_) - len(mine)
@@ -100,11 +101,8 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
         mine=overdue_first(TaskLine(**line_of(task, known, now, member)) for task in mine),
         asked=overdue_first(TaskLine(**line_of(task, known, now)) for task in asked),
         drafts=beside.drafts,
-        steps=tuple(
-            item.model_copy(update={"unblock": read_by(item.unblock, member.email if member else None)})
-            for item in beside.waiting
-            if item.step is not None
-        ),
+        steps=_read_by(member, beside.waiting),
+        cases=_read_by(member, cases),
         overdue=late,
         further=further,
         further_asked=awaited - len(asked),
@@ -112,11 +110,18 @@ async def inbox(services: Services, actor: Actor, *, most: int | None = None) ->
     )
 
 
+def _read_by(member: Member | None, items: Iterable[Item]) -> tuple[Item, ...]:
+    """These, with their commands as the reader of the inbox gives them."""
+    reader = member.email if member else None
+    return tuple(item.model_copy(update={"unblock": read_by(item.unblock, reader)}) for item in items)
+
+
 async def waiting(services: Services, actor: Actor) -> int:
     """How many tasks an inbox has."""
     async with services.store.reading() as connection:
         member = await account.member_by_email(connection, actor.email) if actor.email else None
-        return await records.count_waiting(connection, member.id if member else None)
+        cases = await agenda.cases(connection, member, present())
+        return await records.count_waiting(connection, member.id if member else None) + len(cases)
 
 
 async def show(services: Services, task: str) -> TaskShown:

@@ -102,6 +102,7 @@ class Inbox(WireModel):
         checked: As of when it is known that none of them was ended in Temporal; nothing if that was never looked at.
         drafts: The mails of their accounts that wait to be read.
         steps: What else their accounts wait for them to do.
+        cases: The support cases that they have to find an owner for.
         overdue: How many wait for them beyond their deadline.
         further, further_asked: How many more there are of each.
     """
@@ -111,6 +112,7 @@ class Inbox(WireModel):
     asked: tuple[TaskLine, ...]
     drafts: tuple[Pile, ...] = ()
     steps: tuple[Item, ...] = ()
+    cases: tuple[Item, ...] = ()
     overdue: int = 0
     further: int = 0
     further_asked: int = 0

@@ -12,7 +12,7 @@ from sqlalchemy import delete, update
 from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleOverlapPolicy
 from typer.testing import CliRunner
 
-from rapport.model.account import Role
+from rapport.model.account import MembersFile, Role
 from rapport.model.announcement import Announce
 from rapport.model.ids import case_id, meeting_id, new_id, onboarding_id
 from rapport.schedules import CATCH_UP, MORNINGS, register_schedules, registered
@@ -22,12 +22,12 @@ from rapport.storage.support_case_tables import CaseRow
 from rapport.storage.tables import MemberRow, MilestoneRow, TaskHolderRow, TaskRow
 from starters.cli.main import app
 from starters.services import present
-from starters.use_cases import desk, doctor, onboarding, support_case
+from starters.use_cases import desk, desk_report, doctor, onboarding, support_case
 from starters.use_cases.doctor import Check, CheckVerdict, Diagnosis
 from starters.use_cases.onboarding import StartRequest
 from starters.use_cases.support_case import Say
 from tests.conftest import Installation, account, by, free_port, installation, until
-from tests.support.desk import LEAD, ask, in_state, open_desk
+from tests.support.desk import LEAD, SAM, ask, crew, in_state, open_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -98,6 +98,7 @@ async def test_a_sound_installation_is_well(here: Installation) -> None:
         "sweep",
         "channel",
         "crm",
+        "cases",
         "waits",
         "workflows",
     ]
@@ -377,6 +378,31 @@ async def test_severity_one_without_a_rota_or_a_pager_is_a_note(here: Installati
     )
     assert "[on_call]" in told.fix
     assert of(await examine(here, **pager), "support rules").what.endswith("there is no on-call rota")
-    rota = '[on_call]\nmembers = ["sam@foobar.example"]\nsince = 2026-01-05\n'
-    (here.services.settings.data / "support.toml").write_text(rota)
+    await open_desk(here, day=None)
+    rules = here.services.settings.data / "support.toml"
+    rules.write_text(f'[on_call]\nmembers = ["{SAM}"]\nsince = 2026-01-05\n')
     assert of(await examine(here, **pager), "support rules").verdict is CheckVerdict.OK
+    rules.write_text(f'[on_call]\nmembers = ["{SAM}", "{LEAD}", "x@foobar.example"]\nsince = 2026-01-05\n')
+    told = of(await examine(here, **pager), "support rules")
+    assert (told.verdict, [one.problem for one in told.findings]) == (
+        CheckVerdict.TROUBLE,
+        [f"{LEAD} isn't a support engineer", "x@foobar.example isn't a team member"],
+    )
+    assert (await desk_report.rules(here.services)).unfit.keys() == {LEAD, "x@foobar.example"}
+
+
+async def test_a_case_that_nobody_can_have_is_told(here: Installation) -> None:
+    """Of an area that nobody knows, the doctor says so until somebody has it."""
+    crew_of_one = MembersFile(members=crew().members[:1] + crew().members[3:5])
+    await open_desk(here, day=None, members=crew_of_one)
+    ref = (await ask(here, area="dashboards")).ref
+
+    async def told() -> Check | None:
+        check = of(await examine(here), "cases")
+        return check if check.findings else None
+
+    check: Check = await until(told, "the doctor to tell")
+    assert check.verdict is CheckVerdict.TROUBLE
+    (finding,) = check.findings
+    assert (finding.where, finding.fix) == (ref, f"rapport case assign {ref} --to EMAIL --as EMAIL")
+    assert "nobody on the desk knows the area" in finding.problem

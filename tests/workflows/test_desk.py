@@ -11,12 +11,13 @@ from pydantic import SecretStr
 
 from rapport.model.ids import desk_id
 from rapport.model.support_case import DESK, Assigned, DeskStart, QueuedCase
-from starters.use_cases import desk, support_case, timeline
+from starters.use_cases import desk, support_case, task, timeline
 from starters.use_cases.member import people_changed
-from starters.use_cases.support_case import Say
+from starters.use_cases.support_case import Assign, Say
 from starters.views import support_case as support_case_views
 from tests.conftest import Installation, by, skipping_installation, text_of, until
 from tests.support.desk import (
+    DEV,
     KIM,
     LEAD,
     LEE,
@@ -186,6 +187,39 @@ async def test_severity_one_wakes_whoever_is_on_call(tmp_path: Path) -> None:
         assert shown.due is not None
         assert shown.due - await installation.now() <= timedelta(minutes=31)
         assert (await desk.status(installation.services)).worst == "around the clock"
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        (DEV, "is with engineering"),
+        (LEAD, "isn't a support engineer"),
+        ("no.one@foobar.example", "isn't a team member"),
+        (LEE, "does not know the area"),
+    ],
+)
+async def test_severity_one_that_whoever_is_on_call_cannot_take_pages_the_lead(
+    tmp_path: Path, who: str, why: str
+) -> None:
+    """At night, with nobody who could have it: the lead is paged, has it in their inbox, and reads why."""
+    (tmp_path / "support.toml").write_text(AROUND_THE_CLOCK.format(member=who))
+    async with (
+        pager() as webhook,
+        skipping_installation(tmp_path, paging_webhook_url=SecretStr(webhook.url)) as installation,
+    ):
+        await open_desk(installation, hour=23)
+        ref = (await ask(installation, "All is down at Versayce", severity=1)).ref
+        await until(lambda: _paged(webhook), "the lead's page")
+        assert {page["on_call"] for page in webhook.pages} <= {LEAD, "priya.raman@foobar.example"}
+        services = installation.services
+        (line,) = (await task.inbox(services, by(LEAD))).cases
+        assert (line.case, f"the person on call {why}" in line.what) == (ref, True)
+        assert line.unblock == f"rapport case assign {ref} --to EMAIL --as {LEAD}"
+        assert await task.waiting(services, by(LEAD)) == 1
+        assert (await task.inbox(services, by(KIM))).cases == ()
+        await support_case.assign(services, ref, Assign(to=SAM), by(LEAD))
+        assert await owner_of(installation, ref) == SAM
+        assert (await task.inbox(services, by(LEAD))).cases == ()
 
 
 async def _paged(webhook: Pager) -> bool:

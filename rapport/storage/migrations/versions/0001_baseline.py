@@ -657,6 +657,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("to_page", sa.Boolean(), nullable=False),
         sa.Column("paged_at", UtcInstant(timezone=True), nullable=True),
+        sa.Column("look_again", UtcInstant(timezone=True), nullable=True),
         sa.Column("considered", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["ref"], ["cases.ref"]),
         sa.PrimaryKeyConstraint("ref", "turn"),
