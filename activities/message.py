@@ -32,6 +32,7 @@ from rapport.mail import cadence as recurring, compose, deferral, outbox
 from rapport.mail.cadence import OnRecord
 from rapport.mail.compose import Edits
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
+from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
 from rapport.mail.smtp import Mailer
 from rapport.model.base import Instant, UserError, WireModel
@@ -437,7 +438,7 @@ class Messages:
             return _Frozen(draft, None, token, None, MailVerdict(None, outbox.STALE))
         verdict = MailVerdict(present)
         if letter.reader is not None:
-            who, weight = letter.reader.schedule, letter.occasion.weight
+            who, weight = letter.reader.schedule, weight_of(letter.occasion)
             verdict = attention.earliest(present, who, weight, quiet_hours=self.policy.quiet_hours)
         if worst and draft.state is MessageState.READY:
             verdict = held_back(letter, present) or verdict

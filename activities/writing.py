@@ -11,6 +11,7 @@ from activities import unknown
 from rapport.mail import deferral, outbox
 from rapport.mail.compose import Person
 from rapport.mail.context import AccountContext, MailSettings, VendorContext
+from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
 from rapport.model.account import personas
 from rapport.model.ids import message_key
@@ -47,7 +48,7 @@ class PlannedMessage(NamedTuple):
     @property
     def weight(self) -> Weight:
         """How far its reader's attention budget may defer or suppress it."""
-        return self.letter.occasion.weight if self.letter.reader is not None else Weight.AT_ONCE
+        return weight_of(self.letter.occasion) if self.letter.reader is not None else Weight.AT_ONCE
 
     def as_decided(self, verdict: MailVerdict, present: datetime) -> PlannedMessage:
         """This message, put off or suppressed as the verdict says; then without its bytes, which are written anew."""
@@ -94,7 +95,7 @@ async def plan(
 def held_back(letter: MessageDraft, present: datetime) -> MailVerdict | None:
     """Until when a mail waits as the account has an open case of severity 1; nothing if it does not wait for that."""
     reader, occasion = letter.reader, letter.occasion
-    if reader is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+    if reader is None or not attention.is_promotional(occasion.purpose, weight_of(occasion)):
         return None
     return attention.after_the_worst(present, reader.schedule, occasion.stale_at)
 

@@ -1,7 +1,4 @@
-"""Turning an occasion into the words of a mail, and the words into frozen bytes.
-
-One email is one folder of `rapport/emails`: `subject.txt`, `body.txt`, `body.html`.
-"""
+"""Turning an occasion into the words of a mail, and the words into frozen bytes."""
 
 from __future__ import annotations
 
@@ -12,8 +9,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
@@ -22,18 +20,16 @@ from email.parser import BytesHeaderParser
 from email.utils import format_datetime, getaddresses
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import css_inline
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateError, meta, nodes
+from jinja2 import TemplateError
 from markupsafe import Markup
 
-from rapport.mail import chart
+from rapport.mail import emails, parts, unconverted
+from rapport.mail.markdown import Document
 from rapport.model.base import MAX_NAME, UserError, plain
 from rapport.rules.attachment import File
-from rapport.rules.figures import figure
 
 # Stands for the personal link in a draft, so that whoever reads a draft cannot answer in its reader's place.
 DRAFT_TOKEN: Final = "your-personal-link"  # noqa: S105 - not a secret, the place of one
@@ -134,63 +130,6 @@ class Envelope:
     date: datetime
 
 
-def _at(instant: datetime, zone: str) -> datetime:
-    return instant.astimezone(ZoneInfo(zone))
-
-
-def _day(instant: datetime, zone: str) -> str:
-    """The date in the reader's zone: "Tuesday 1 December"."""
-    local = _at(instant, zone)
-    return f"{local:%A} {local.day} {local:%B}"
-
-
-def _dated(instant: datetime, zone: str) -> str:
-    """The same for what may be years ahead: "Friday 20 December 2030"."""
-    return f"{_day(instant, zone)} {_at(instant, zone):%Y}"
-
-
-def _date(value: date) -> str:
-    """A day on its own: "Tuesday 1 December"."""
-    return f"{value:%A} {value.day} {value:%B}"
-
-
-def _clock(instant: datetime, zone: str) -> str:
-    """The time of day in the reader's zone: "09:30"."""
-    return f"{_at(instant, zone):%H:%M}"
-
-
-def _zone(instant: datetime, zone: str) -> str:
-    """The reader's zone, with its distance from UTC on that day: "Europe/Zurich, UTC+01:00"."""
-    offset = f"{_at(instant, zone):%z}"
-    return f"{zone.replace('_', ' ')}, UTC{offset[:3]}:{offset[3:]}"
-
-
-def _listing(names: Sequence[str]) -> str:
-    """Names in a sentence: "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def safe_link(url: str) -> str:
-    """Refuse a link that runs something: escaping does not stop `javascript:`."""
-    if not url.startswith(("https://", "http://", "mailto:")):
-        raise ValueError("a link in a mail begins with https://, http:// or mailto:")
-    return url
-
-
-@cache
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("rapport", "emails"),
-        autoescape=html,  # noqa: S701 - text parts are not HTML
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(day=_day, dated=_dated, date=_date, clock=_clock, zone=_zone, safe_link=safe_link)
-    environment.filters.update(bars=chart.html, told=chart.text, figure=figure, listing=_listing)
-    return environment
-
-
 @cache
 def _inliner() -> css_inline.CSSInliner:
     return css_inline.CSSInliner(
@@ -200,47 +139,28 @@ def _inliner() -> css_inline.CSSInliner:
     )
 
 
-@cache
-def emails() -> frozenset[str]:
-    """The names of the mails that there are."""
-    with_subject = Path(str(files("rapport").joinpath("emails"))).glob("*/subject.txt")
-    return frozenset(path.parent.name for path in with_subject)
-
-
-def templates(name: str) -> Iterator[nodes.Template]:
-    """The syntax of a mail's templates, and of all that they extend, include and import."""
-    seen: set[str] = set()
-    ahead = [(f"{name}/{part}", part.endswith(".html")) for part in ("subject.txt", "body.txt", "body.html")]
-    while ahead:
-        path, html = ahead.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        environment = _environment(html=html)
-        assert environment.loader is not None
-        tree = environment.parse(environment.loader.get_source(environment, path)[0])
-        yield tree
-        ahead += [(other, html) for other in meta.find_referenced_templates(tree) if other is not None]
-
-
 def write(name: str, context: dict[str, Any], edits: Edits, sections: Sequence[Section] = ()) -> MailWords:
     """Render a mail for one reader.
 
     Args:
-        name: The folder of `rapport/emails`.
+        name: One of `emails.names()`.
         context: What the templates may speak of. A name they use and do not find here is an error, not a blank.
         edits: A member's changes. An edited body replaces both parts.
         sections: Other mails that have become a part of this one.
 
     Raises:
-        UserError: There is no such mail, or a template asks for what it was not given.
+        UserError: There is no such mail, it is not for this reader, or a template asks for what it was not given.
     """
-    subject, text, page, values = _rendered(name, {**context, "sections": sections}, edits)
-    try:
-        html = page.render(values)
-    except _UNRENDERABLE as error:
-        raise _unrenderable(name, error) from None
-    subject = _one_line(" ".join(subject.split()), "subject")
+    with _refusing(name, context):
+        context = {**context, "paragraph": edits.paragraph, "sections": sections}
+        subject = _subject(name, context, edits)
+        if edits.body is not None:
+            text = edits.body
+            html = parts.environment(html=True).get_template("edited.html").render({**context, "body": edits.body})
+        elif emails.is_written(name):
+            text, html = _laid_out(_document(name, context, edits), context, subject)
+        else:
+            text, html = unconverted.text(name, context), unconverted.html(name, context)
     return MailWords(
         subject=_with_titles(subject, sections),
         text=_with_sections(_tidy(text), sections),
@@ -254,51 +174,69 @@ def section(name: str, context: dict[str, Any], edits: Edits) -> Section:
     Raises:
         UserError: As `write`.
     """
-    subject, text, page, values = _rendered(name, {**context, "sections": None}, edits)
-    try:
-        body = page.render(values).strip()
-    except _UNRENDERABLE as error:
-        raise _unrenderable(name, error) from None
-    said = _GREETING.sub("", _tidy(text).partition(_SIGNATURE)[0]).strip()
-    body = _HTML_GREETING.sub("", body).replace("<h1>", '<h2 class="part">').replace("</h1>", "</h2>")
-    return Section(
-        title=_one_line(" ".join(subject.split()), "subject"),
-        # What followed the greeting's comma begins a sentence now.
-        text=said[:1].upper() + said[1:],
-        html=Markup(body),  # noqa: S704 - rendered by the environment that escapes
-    )
+    with _refusing(name, context):
+        context = {**context, "paragraph": edits.paragraph, "sections": None}
+        title = _subject(name, context, edits)
+        if edits.body is not None:
+            text, html = _edited_part(edits.body, context)
+        elif emails.is_written(name):
+            document = _document(name, context, edits).without_greeting()
+            text, html = document.text, document.html
+        else:
+            text, html = unconverted.part(name, context)
+    return Section(title=title, text=_tidy(text).strip(), html=html)
 
 
-_SIGNATURE: Final = "\n--\n"
-_GREETING: Final = re.compile(r"\AHello [^\n]*,\n")
-_HTML_GREETING: Final = re.compile(r"\A<p>Hello [^<]*,</p>")
 # The last two are a filter's, when it is handed something that the occasion does not have.
 _UNRENDERABLE: Final = (TemplateError, ValueError, TypeError, AttributeError)
 
 
-def _rendered(name: str, context: dict[str, Any], edits: Edits) -> tuple[str, str, Template, dict[str, Any]]:
-    """A mail's subject and text, and the template of its HTML with what that needs."""
-    if name not in emails():
-        raise UserError(
-            f'there is no mail "{name[:40]}"', field="email", fix=f"use one of {', '.join(sorted(emails()))}"
-        )
-    context = {**context, "paragraph": edits.paragraph}
+@contextmanager
+def _refusing(name: str, context: dict[str, Any]) -> Iterator[None]:
+    """Refuse what cannot be rendered for this reader, with the reason.
+
+    Raises:
+        UserError: There is no such mail, it is not for this reader, or it cannot be rendered.
+    """
+    emails.known(name)
     try:
-        subject = edits.subject or _environment(html=False).get_template(f"{name}/subject.txt").render(context)
-        if edits.body is not None:
-            text, page = edits.body, _environment(html=True).get_template("edited.html")
-            context["body"] = edits.body
-        else:
-            text = _environment(html=False).get_template(f"{name}/body.txt").render(context)
-            page = _environment(html=True).get_template(f"{name}/body.html")
+        if not emails.is_for(name, context["to"].persona if "to" in context else None):
+            raise ValueError("it is not for whoever would get it")
+        yield
+    except UserError:
+        raise
     except _UNRENDERABLE as error:
-        raise _unrenderable(name, error) from None
-    return subject, text, page, context
+        why = str(error) if isinstance(error, (TemplateError, ValueError)) else "it asks for what there is not"
+        raise UserError(f"the mail {name} cannot be rendered: {why}", field="email") from None
 
 
-def _unrenderable(name: str, error: Exception) -> UserError:
-    why = str(error) if isinstance(error, (TemplateError, ValueError)) else "it asks for what there is not"
-    return UserError(f"the mail {name} cannot be rendered: {why}", field="email")
+def _subject(name: str, context: dict[str, Any], edits: Edits) -> str:
+    way = emails if emails.is_written(name) else unconverted
+    return _one_line(" ".join((edits.subject or way.subject(name, context)).split()), "subject")
+
+
+def _document(name: str, context: dict[str, Any], edits: Edits) -> Document:
+    found = emails.body(name, context)
+    return found.with_paragraph(edits.paragraph) if edits.paragraph else found
+
+
+def _laid_out(document: Document, context: dict[str, Any], subject: str) -> tuple[str, str]:
+    """A mail's text with its signature, and its page."""
+    around = {**context, "subject": subject, "personal": document.asks_by(context.get("link", ""))}
+    signature = parts.environment(html=False).get_template("_signature.txt").render(around)
+    page = parts.environment(html=True).get_template("layout.html").render({**around, "content": document.html})
+    return f"{document.text}\n\n{signature}", page
+
+
+_SIGNATURE: Final = "\n--\n"
+_GREETING: Final = re.compile(r"\A(?:Hello|Hi) [^\n]*,\n")
+
+
+def _edited_part(body: str, context: dict[str, Any]) -> tuple[str, Markup]:
+    """What a member wrote, as a part of another mail: without greeting and signature."""
+    body = _GREETING.sub("", body.lstrip().partition(_SIGNATURE)[0]).strip()
+    html = parts.environment(html=True).get_template("edited.html").render({**context, "body": body})
+    return body, Markup(html.strip())  # noqa: S704 - rendered by what escapes
 
 
 def _tidy(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, case, func, or_, select, update
 
+from rapport.mail.emails import weight_of
 from rapport.mail.outbox import DRAFTS, MESSAGES, UNRENDERED, Draft, Message, dropped
 from rapport.model.message import UNDER_WAY, MessageRequest, MessageState, Weight
 from rapport.rules.attention import Planned
@@ -48,7 +49,7 @@ async def planned(
     given = {"of": account, "since": since, "people": list(people)}
     for row in await connection.execute(_PLANNED, given):
         waiting = MessageRequest.model_validate(row.waiting) if row.waiting is not None else None
-        is_open = waiting is not None and waiting.weight is Weight.NICE and waiting.stale_at is None
+        is_open = waiting is not None and weight_of(waiting) is Weight.NICE and waiting.stale_at is None
         found[row.person].append(Planned(row.key, row.at, is_open))
     return found
 

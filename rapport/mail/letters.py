@@ -21,6 +21,7 @@ from rapport.model.step import Review
 from rapport.model.tech_review_facts import TechReviewFacts
 from rapport.rules import audience
 from rapport.rules.attachment import File
+from rapport.rules.wording import noun
 from rapport.storage.access import LINK_LIFE, SIGN_IN_LIFE, Link
 from rapport.storage.agenda import Agenda
 
@@ -247,6 +248,7 @@ class MessageDraft:
         silent = [company.person(id_) for id_ in meeting.silent]
         return {
             "title": meeting.title,
+            "noun": noun(meeting.title),
             "step": meeting.step,
             "round": self.occasion.round,
             "minutes": meeting.minutes,

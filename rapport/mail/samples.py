@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from jinja2 import TemplateError, meta, nodes
 
-from rapport.mail import compose
+from rapport.mail import emails
 from rapport.mail.compose import DRAFT_TOKEN, Edits
 from rapport.mail.context import AccountContext, MailSettings
 from rapport.mail.letters import MessageDraft
@@ -47,8 +47,10 @@ def fault(email: str, use: Use, persona: str) -> str | None:
     """What keeps a mail from being written to a persona, as "problem; fix"; nothing if it can be.
 
     Args:
-        email: A folder of `rapport/emails` that there is.
+        email: One of `emails.names()`.
     """
+    if not emails.is_for(email, persona):
+        return f"{email} is for other readers; {_choose(persona)}"
     theirs = personas()[persona].topics
     past = (topics for name, topics in _PAST.items() if name in set(_attributes(email)))
     foreign = sorted(frozenset().union(*past) - theirs)
@@ -73,11 +75,11 @@ def fault(email: str, use: Use, persona: str) -> str | None:
 
 def _words(email: str, use: Use, persona: str, refusal: UserError, *, known: bool) -> str:
     """Why it cannot be written, by the name that its templates ask for and do not get."""
-    trees = list(compose.templates(email))
+    trees = list(emails.templates(email))
     asked = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
     figures = {attribute for of, attribute in _attributes(email) if of == "figures"}
     given = _letter(email, persona, _meetings(use)[0], known=True)._context("https://x")
-    unknown = sorted(asked - set(given) - {"paragraph", "sections"})
+    unknown = sorted(asked - set(given) - emails.GIVEN)
     if unknown:
         return f"{email} asks for {_list(unknown)}, which no mail of a {_step(use)} is given; choose another mail"
     missing = sorted(topic for topic in figures if f"'{topic}'" in refusal.problem)
@@ -110,7 +112,7 @@ def _choose(persona: str) -> str:
 
 def _attributes(email: str) -> Iterator[tuple[str, str]]:
     """What a mail's templates read of what they are given: `vendor.name` and `vendor["name"]` alike."""
-    for tree in compose.templates(email):
+    for tree in emails.templates(email):
         for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
             match node:
                 case nodes.Getattr(node=nodes.Name(name=of), attr=attribute):

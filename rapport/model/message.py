@@ -131,7 +131,7 @@ class MessageRequest(WireModel):
         contract: The account's contract; nothing where there is no account.
         to: Contacts' or members' ids.
         personas: Or else whoever has one of these personas when the mail is written.
-        email: The folder of `rapport/emails`.
+        email: The email's name, a file of `rapport/emails`.
         title: The step's title, as the timeline shows it.
         meeting: What the mail says of a meeting.
         task: What the mail says of a human task.

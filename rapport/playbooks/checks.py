@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from rapport.mail import compose, samples
+from rapport.mail import emails, samples
 from rapport.model.account import personas
 from rapport.model.base import UserError, WireModel, suggestion
 from rapport.model.condition import PERSONA
@@ -227,8 +227,8 @@ def _mails(data: Mapping[str, Any]) -> Iterator[str]:
         readers = kind.personas_in
         use: samples.Use = "undecided" if kind.mail_use == "meeting" and "onsite" in step else kind.mail_use
         to = [persona for persona in dict.fromkeys(_texts(step.get(readers))) if persona in personas()]
-        if email not in compose.emails():
-            fit = [name for name in sorted(compose.emails()) if not any(samples.fault(name, use, one) for one in to)]
+        if email not in emails.names():
+            fit = [name for name in sorted(emails.names()) if not any(samples.fault(name, use, one) for one in to)]
             yield f'steps[{index}].email: there is no mail "{email[:40]}"; {suggestion(email, fit)}'
             continue
         faults = {persona: fault for persona in to if (fault := samples.fault(email, use, persona)) is not None}

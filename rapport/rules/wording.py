@@ -1,4 +1,4 @@
-"""Counts in sentences."""
+"""Counts and titles in sentences."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def amount(count: int, one: str, many: str | None = None) -> str:
         many: The same of any other count; without it, `one` with an s.
     """
     return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def noun(title: str) -> str:
+    """A title within a sentence: "kickoff" of "Kickoff"; what is written in capitals stays, as "QBR" does."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

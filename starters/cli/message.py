@@ -16,9 +16,10 @@ from rapport.model.reading import check
 from rapport.rules.wording import amount
 from starters.cli.common import As, Data, Json, acting, command, counted, out, print_json, when, with_office
 from starters.services import LATER, Actor, Services
-from starters.use_cases import message, undelivered
+from starters.use_cases import message, message_preview, undelivered
 from starters.use_cases.files import read_file
 from starters.use_cases.message import Edit, MessageLine, MessageShown
+from starters.use_cases.message_preview import PreviewShown
 
 app = typer.Typer(help="Mails: what went out, what waits as a draft.", no_args_is_help=True)
 
@@ -119,6 +120,27 @@ async def list_(services: Services, account: str) -> list[MessageLine]:
 async def show(services: Services, key: str) -> MessageShown:
     """One message with its words. Personal links in it are blanked out."""
     return await message.show(services, key)
+
+
+def _preview(shown: PreviewShown, html: Path | None) -> None:
+    if html is not None:
+        html.write_text(shown.html)
+        out.print(f"{html} written.", markup=False, soft_wrap=True)
+        return
+    out.print(f"To {shown.name} <{shown.to}>\nSubject: {shown.subject}\n", markup=False, soft_wrap=True)
+    out.print(shown.text, markup=False, soft_wrap=True)
+
+
+@command(app, show=_preview)
+async def preview(
+    services: Services,
+    name: str,
+    account: str,
+    to: Annotated[str | None, typer.Option(help="For whom: a contact's address, or the TAM's.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the HTML to this file instead.")] = None,  # noqa: ARG001
+) -> PreviewShown:
+    """Show any email as an account's people would get it, with invented facts. Nothing is sent."""
+    return await message_preview.show(services, name, account, to)
 
 
 @command(app, show=_show)

@@ -10,6 +10,7 @@ from typing import Final
 from rapport.mail import cadence, compose, deferral, outbox
 from rapport.mail.compose import Edits
 from rapport.mail.context import VendorContext
+from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
 from rapport.mail.outbox import Deferrals, Message
 from rapport.mail.smtp import Relay
@@ -235,7 +236,7 @@ def _goes_at(services: Services, letter: MessageDraft) -> datetime | None:
     if letter.reader is None:
         return None
     keeps = services.settings.quiet_hours == "keep"
-    verdict = attention.earliest(present(), letter.reader.schedule, letter.occasion.weight, quiet_hours=keeps)
+    verdict = attention.earliest(present(), letter.reader.schedule, weight_of(letter.occasion), quiet_hours=keeps)
     return verdict.at if verdict.reason else None
 
 
@@ -402,7 +403,7 @@ async def _refuse_to_send(services: Services, connection: Connection, keys: Sequ
 
 async def _refuse_promotional(connection: Connection, draft: outbox.Draft, occasion: MessageRequest) -> None:
     """Refuse to send what can wait while the account has an open case of severity 1."""
-    if draft.account is None or not attention.is_promotional(occasion.purpose, occasion.weight):
+    if draft.account is None or not attention.is_promotional(occasion.purpose, weight_of(occasion)):
         return
     worst = await support_case.has_worst(connection, draft.account)
     if worst is not None:

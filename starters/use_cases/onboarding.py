@@ -19,7 +19,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from rapport.mail import compose
+from rapport.mail import emails
 from rapport.mail.context import AccountContext
 from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel, suggestion
@@ -308,8 +308,8 @@ def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Colle
             continue
         field = f"{playbook.name}: steps[{index}]"
         for name, email in step.emails.items():
-            if email not in compose.emails():
-                known = ", ".join(sorted(compose.emails()))
+            if email not in emails.names():
+                known = ", ".join(sorted(emails.names()))
                 raise UserError(f'there is no mail "{email}"', field=f"{field}.{name}", fix=f"use one of {known}")
         if not isinstance(step, Gathering):
             continue

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rapport.mail.compose import safe_link
+from rapport.mail.markdown import safe_link
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES, answers_of
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.storage import tech_review as records

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
+from rapport.mail import emails
 from rapport.mail.cadence import OnRecord
-from rapport.mail.compose import emails
 from rapport.mail.context import AccountContext
 from rapport.model.account_data import (
     Blocker,
@@ -23,7 +23,7 @@ from rapport.model.message import RhythmFacts
 from rapport.model.minutes import ActionRecord, MinutesRecord
 
 MAILS = frozenset(
-    name for name in emails() if name.startswith(("standing_", "occurrence_", "weekly_", "review_", "cadence_"))
+    name for name in emails.names() if name.startswith(("standing_", "occurrence_", "weekly_", "review_", "cadence_"))
 )
 DAY = date(2026, 12, 1)
 SINCE, UNTIL = date(2026, 11, 23), date(2026, 11, 29)

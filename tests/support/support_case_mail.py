@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from rapport.mail.compose import emails
+from rapport.mail import emails
 from rapport.mail.support_case import CaseFile
 from rapport.model.account import Member, Role, Schedule
 from rapport.model.message import CaseFacts
 from rapport.model.support_case import CaseState
 from rapport.storage.support_case import Case, Said
 
-MAILS: Final = frozenset(name for name in emails() if name.startswith("case_"))
+MAILS: Final = frozenset(name for name in emails.names() if name.startswith("case_"))
 AT: Final = datetime(2026, 11, 25, 7, 30, tzinfo=UTC)
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from rapport.mail import chart
-from rapport.mail.compose import _environment, _inliner
+from rapport.mail.compose import _inliner
+from rapport.mail.parts import environment
 from rapport.model.account_data import MetricSeries, Sample
 from rapport.rules.figures import MOST_BARS, MOST_MONTHS, bars, change, course, figure, number, told
 
@@ -192,8 +193,8 @@ def test_a_mail_keeps_the_chart_as_it_is() -> None:
 def test_templates_draw_a_series_by_a_filter() -> None:
     """In a template `bars` draws, `told` says it in a line, and neither needs to be marked as safe."""
     measured = series(1200, 3400, metric="checks & runs")
-    assert _environment(html=True).from_string("{{ s | bars }}").render(s=measured) == chart.html(measured)
-    assert _environment(html=False).from_string("{{ s | told }}").render(s=measured) == (
+    assert environment(html=True).from_string("{{ s | bars }}").render(s=measured) == chart.html(measured)
+    assert environment(html=False).from_string("{{ s | told }}").render(s=measured) == (
         "checks & runs: 1,200 → 3,400, up 183 %"
     )
-    assert _environment(html=False).from_string("{{ 12.5 | figure('GB') }}").render() == "12.5 GB"
+    assert environment(html=False).from_string("{{ 12.5 | figure('GB') }}").render() == "12.5 GB"

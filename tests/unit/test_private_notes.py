@@ -14,8 +14,8 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy import select
 from temporalio.client import Client
 
-from rapport.mail import cadence
-from rapport.mail.compose import Edits, emails
+from rapport.mail import cadence, emails
+from rapport.mail.compose import Edits
 from rapport.mail.context import AccountContext
 from rapport.mail.letters import MessageDraft
 from rapport.model.base import Refused, UserError
@@ -96,7 +96,7 @@ async def everything_said(store: Store) -> dict[str, str]:
         return {row.id: row.text for row in rows if row.text}
 
 
-@pytest.mark.parametrize("name", sorted(emails()))
+@pytest.mark.parametrize("name", sorted(emails.names()))
 async def test_no_mails_context_leads_to_a_private_note(services: Services, name: str) -> None:
     """Whatever mail is written to whomever, nothing that its templates can reach holds a word of the note."""
     async with services.store.reading() as connection:
@@ -139,6 +139,8 @@ async def test_no_mails_context_leads_to_a_private_note(services: Services, name
         reached = "\n".join(texts([letter._context("https://x.example"), letter, known], {}))
         assert "Send the guide on CI/CD" in reached
         assert not any(word in reached for word in (PRIVATE, "budget round"))
+        if not emails.is_for(name, to.persona):
+            continue
         words = letter.words(Edits())
         assert "budget round" not in words.text + words.html + words.subject
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jinja2 import FileSystemLoader
 
-from rapport.mail import samples
+from rapport.mail import emails, samples
 from rapport.model import account
 from rapport.model.account import AccountFile, personas
 from rapport.model.reading import read_toml
@@ -42,6 +43,22 @@ def test_the_recipe_for_a_step_gives_a_sound_playbook() -> None:
     found = examine(raw.encode(), "enterprise.toml")
     assert (found.faults, found.warnings) == ((), ())
     assert found.sound().steps[-1].name == "first_look_back"
+
+
+def test_the_recipe_for_a_mail_is_a_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe's file is a mail that a message step can send to those whom it names, and to nobody else."""
+    written = RECIPES["A mail"].partition("```markdown\n")[2].partition("```")[0]
+    (tmp_path / "two_weeks.md").write_text(written)
+    forget = (emails.email, emails.names, emails.written, samples.fault)
+    with monkeypatch.context() as patched:
+        patched.setattr(emails, "folder", lambda: tmp_path)
+        patched.setattr(emails.markdown(), "loader", emails.Bodies(FileSystemLoader(tmp_path)))
+        for one in forget:
+            one.cache_clear()
+        assert samples.fault("two_weeks", "message", "primary_user") is None
+        assert "other readers" in (samples.fault("two_weeks", "message", "primary_champion") or "")
+    for one in forget:
+        one.cache_clear()
 
 
 def test_the_recipe_for_a_scenario_calls_for_a_review() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from rapport.mail import compose, samples
+from rapport.mail import emails, parts, samples, unconverted
 from rapport.model.account import personas
 
 
@@ -59,21 +59,23 @@ def mail_of(body: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
             (folder / "sample" / part).write_text(f"Hello {body}" if part != "subject.txt" else "Hello")
         with monkeypatch.context() as patch:
             for html in (True, False):
-                environment = compose._environment(html=html)
+                environment = parts.environment(html=html)
                 also = jinja2.ChoiceLoader([environment.loader, jinja2.FileSystemLoader(folder)])  # type: ignore[list-item]
                 patch.setattr(environment, "loader", also)
                 environment.cache.clear()  # type: ignore[union-attr]
-            patch.setattr(compose, "emails", lambda: frozenset({"sample"}))
+            emails.names.cache_clear()
+            patch.setattr(unconverted, "names", lambda: frozenset({"sample"}))
             yield
         samples.fault.cache_clear()
+        emails.names.cache_clear()
         for html in (True, False):
-            compose._environment(html=html).cache.clear()  # type: ignore[union-attr]
+            parts.environment(html=html).cache.clear()  # type: ignore[union-attr]
 
     return made()
 
 
 @pytest.mark.parametrize("use", ["meeting", "undecided", "message"])
-@pytest.mark.parametrize("name", sorted(compose.emails()))
+@pytest.mark.parametrize("name", sorted(emails.names()))
 def test_a_mail_suits_all_personas_alike_or_none(name: str, use: samples.Use) -> None:
     """What comes with Rapport leaves out by itself what does not concern a reader; nothing else keeps one from it."""
     said = {samples.fault(name, use, persona) for persona in personas()}
@@ -83,7 +85,7 @@ def test_a_mail_suits_all_personas_alike_or_none(name: str, use: samples.Use) ->
 
 def test_mails_that_answer_something_suit_no_step() -> None:
     """Mails of tasks, mornings and sign-ins cannot be named by a playbook, nor can a meeting's by a message."""
-    unfit = {name for name in compose.emails() if name.startswith("task_")} | {"morning", "sign_in"}
+    unfit = {name for name in emails.names() if name.startswith("task_")} | {"morning", "sign_in"}
     for use in ("meeting", "message"):
         assert all(samples.fault(name, use, "primary_user") for name in unfit)
     for name in ("welcome", "growth_welcome", "meeting_proposal"):
