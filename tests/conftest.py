@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
@@ -51,6 +52,10 @@ from worker import POLLERS, STEADY, Pollers, build
 # takes seconds for each command, and each run of a workflow loads what it is made of once more.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# How long an example takes says nothing on a machine that does other things as well.
+hypothesis.settings.register_profile("calm", deadline=None)
+hypothesis.settings.load_profile("calm")
 
 ROOT = Path(__file__).parent.parent
 TAM = Actor(email="robin.keller@foobar.example", channel="cli", entered_by="tester")
