@@ -29,7 +29,7 @@ MEMBERS: Final = "members"
 
 
 @dataclass(frozen=True)
-class Email:
+class FrontMatter:
     """What an email's front matter says of it.
 
     Attributes:
@@ -63,7 +63,7 @@ def _halves(source: str) -> tuple[str, str]:
     return found[1], "\n" * found[0].count("\n") + source[found.end() :]
 
 
-def read(name: str, source: str) -> Email:
+def read(name: str, source: str) -> FrontMatter:
     """Read an email's front matter: a field a line, its value a text in double quotes, a word, or a list of words.
 
     Raises:
@@ -87,7 +87,7 @@ def read(name: str, source: str) -> Email:
         raise UserError(f"{name}.md: there is no weight {weight}", field="weight", fix=f"use {', '.join(Weight)}")
     if said:
         raise UserError(f"{name}.md: there is no field {next(iter(said))}", field="front matter", fix="take it out")
-    return Email(name, subject, frozenset(audience), Weight(weight) if weight else None)
+    return FrontMatter(name, subject, frozenset(audience), Weight(weight) if weight else None)
 
 
 def _value(name: str, field: str, written: str) -> str | list[str]:
@@ -155,7 +155,7 @@ def names() -> frozenset[str]:
 
 
 @cache
-def email(name: str) -> Email:
+def email(name: str) -> FrontMatter:
     """What an email says of itself.
 
     Raises:

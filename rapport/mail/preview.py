@@ -74,7 +74,7 @@ _SAID: Final = {
 }
 
 
-class Preview(NamedTuple):
+class InventedMail(NamedTuple):
     """Whom an email would go to, and its words."""
 
     to: Person
@@ -83,7 +83,7 @@ class Preview(NamedTuple):
 
 def preview(
     name: str, settings: MailSettings, company: AccountContext, now: datetime, to: str | None = None
-) -> Preview:
+) -> InventedMail:
     """An email as one of these people would get it.
 
     Args:
@@ -109,7 +109,7 @@ def preview(
         day=_agenda(company, now),
         on_record=replace(_on_record(company, now), case=_case(company, now) if name.startswith("case_") else None),
     )
-    return Preview(person, draft.words(Edits()))
+    return InventedMail(person, draft.words(Edits()))
 
 
 def _reader(name: str, company: AccountContext) -> str:

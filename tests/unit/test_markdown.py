@@ -33,7 +33,7 @@ MORE = (
 )
 
 
-class Shown(HTMLParser):
+class Seen(HTMLParser):
     """The elements and the words of an HTML text."""
 
     def __init__(self, html: str) -> None:
@@ -86,7 +86,7 @@ def typed(function: Any) -> Any:
 def test_words_that_people_typed_stay_what_they_are(source: str, tags: set[str], value: str) -> None:
     """Whatever somebody is called, wherever their name stands, it is no Markdown, in HTML and in text."""
     found = document(source, value=value)
-    shown = Shown(found.html)
+    shown = Seen(found.html)
     assert set(shown.tags) <= tags
     assert plain(value) in plain(shown.words)
     assert plain(value) in plain(found.text)
@@ -99,7 +99,7 @@ def test_what_people_wrote_keeps_its_lines_and_is_no_markup(value: str) -> None:
     text = f"First {value}\nsecond\n\n- {value}x\n- b"
     for source, also in (("{{ text | prose }}", set()), ("{{ text | quote }}", {"blockquote"})):
         found = document(source, text=text)
-        shown = Shown(found.html)
+        shown = Seen(found.html)
         assert set(shown.tags) <= {"p", "br", "ul", "li"} | also
         assert plain(shown.words).replace("-", "") == plain(text).replace("-", "")
         assert plain(found.text) == plain(text)
