@@ -36,7 +36,7 @@ from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
 from rapport.mail.smtp import Mailer
 from rapport.model.base import Instant, UserError, WireModel
-from rapport.model.ids import purpose_of
+from rapport.model.ids import meeting_id, purpose_of
 from rapport.model.message import (
     LEFT_BEHIND,
     Bundle,
@@ -51,20 +51,33 @@ from rapport.model.message import (
 from rapport.rules import attention, calendar, todo_template
 from rapport.rules.attachment import File
 from rapport.rules.attention import MailVerdict
-from rapport.storage import account as accounts, attachment, cadence, contract as contracts, support_case, task as tasks
+from rapport.storage import (
+    account as accounts,
+    attachment,
+    cadence,
+    contract as contracts,
+    support_case,
+    task as tasks,
+    timeline,
+)
 from rapport.storage.access import Link, make_link, new_token
 from rapport.storage.database import Connection, Store
 from rapport.storage.timeline import append, words
 
 
 class LeftBehind(WireModel):
-    """A step that failed, whose open to-dos and mails that are not out are to be taken back."""
+    """A step that failed, whose open to-dos and mails that are not out are to be taken back.
+
+    Attributes:
+        period: Of a review that recurs, which one.
+    """
 
     account: str
     contract: str
     step: str
     attempt: int
     now: Instant
+    period: str | None = None
 
 
 class LeftTasks(WireModel):
@@ -74,15 +87,25 @@ class LeftTasks(WireModel):
 
 
 class LeftInvitation(WireModel):
-    """What a meeting whose workflow was ended from outside has left in calendars.
+    """What a meeting whose workflow was ended from outside has left with people.
 
     Attributes:
         cancels: What takes it back from those who may have it; nothing where nobody has, or its time has begun.
         when: For when it was booked, in the TAM's zone.
+        asked: How many people were offered times, or told that times follow.
+        replied: How many people have answered on times.
+        drafts: How many of its emails nobody had read yet.
     """
 
     cancels: MessageRequest | None = None
     when: str = ""
+    asked: int = 0
+    replied: int = 0
+    drafts: int = 0
+
+
+PROPOSAL: Final = "meeting_proposal"
+"""The email that offers times, and no more."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +233,15 @@ class Messages:
             present = now()
             async with self.store.reading() as connection:
                 written = await outbox.invited(connection, order.contract, order.step, order.attempt)
+                polled = await outbox.polled(connection, order.contract, order.step, order.attempt)
+                told_ = await timeline.of_workflow(
+                    connection, order.account, meeting_id(order.account, order.step, order.period or order.attempt)
+                )
                 _, tam, _ = await accounts.surroundings(connection, order.account)
             cancels = taking_back(written, present)
         if cancels is None or cancels.meeting is None or cancels.meeting.booking is None:
-            return LeftInvitation()
+            replied = {entry.who for entry in told_ if entry.kind == "vote.cast"}
+            return LeftInvitation(asked=polled.asked, replied=len(replied), drafts=polled.drafts)
         start = cancels.meeting.booking.start.astimezone(ZoneInfo(tam.schedule.zone))
         city = tam.schedule.zone.rpartition("/")[2].replace("_", " ")
         return LeftInvitation(cancels=cancels, when=f"{start:%a} {start.day} {start:%b}, {start:%H:%M} ({city} time)")
@@ -300,8 +328,18 @@ class Messages:
                 letters = await of_the_day(connection, letters, present)
             found = await recurring.on_record(connection, occasion, company.zone)
             letters = [replace(letter, on_record=found) for letter in letters] if found else letters
+            letters = await self._not_twice(connection, letters)
             inherited = await self._inherited(connection, letters)
         return [self._row(letter, inherited.get(letter.key, Edits()), present) for letter in letters], known
+
+    async def _not_twice(self, connection: Connection, letters: list[MessageDraft]) -> list[MessageDraft]:
+        """These, but whoever got the email with an earlier attempt's times is offered new ones, and no more."""
+        first = letters[0].occasion if letters else None
+        if first is None or first.purpose is not Purpose.PROPOSAL or first.attempt == 1:
+            return letters
+        had = await outbox.have_had(connection, first.contract or "", first.step, first.email)
+        proposal = first.model_copy(update={"email": PROPOSAL})
+        return [replace(one, occasion=proposal) if one.person in had else one for one in letters]
 
     async def _inherited(self, connection: Connection, letters: Sequence[MessageDraft]) -> dict[str, Edits]:
         """What a member had changed in the draft of the round before, of which the times went stale."""

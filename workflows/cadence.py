@@ -52,6 +52,7 @@ with workflow.unsafe.imports_passed_through():
         CALL_OFF,
         REVIEW_ENDED,
         TodoTemplate,
+        review_ended_when_asked,
         review_ended_when_booked,
     )
     from rapport.rules.wording import amount
@@ -425,11 +426,19 @@ class Cadence(AccountWorkflow):
         """Have the TAM take care of a review whose workflow was ended from outside; it may go on where it was."""
         name, why_not = review.step.name, None
         of = LeftBehind(
-            account=self.account, contract=self.start.contract, step=name, attempt=plan.number, now=workflow.now()
+            account=self.account,
+            contract=self.start.contract,
+            step=name,
+            attempt=plan.number,
+            period=plan.period,
+            now=workflow.now(),
         )
         left = await left_invitation(of)
         while True:
-            template = review_ended_when_booked(left.when, why_not) if left.cancels is not None else REVIEW_ENDED
+            if left.cancels is not None:
+                template = review_ended_when_booked(left.when, why_not)
+            else:
+                template = review_ended_when_asked(left.asked, left.replied, why_not) if left.asked else REVIEW_ENDED
             result = await self._ask_about_ended(review, plan, template)
             if result.outcome == CALL_OFF or self.closing:
                 await call_off(of, self.messages, self.timeline)

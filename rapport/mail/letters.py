@@ -250,7 +250,8 @@ class MessageDraft:
             "title": meeting.title,
             "noun": noun(meeting.title),
             "step": meeting.step,
-            "round": self.occasion.round,
+            # Another attempt's times take the place of the earlier ones, as another round's do.
+            "round": max(self.occasion.round, min(self.occasion.attempt, 2)),
             "minutes": meeting.minutes,
             "where": meeting.where,
             "agenda": meeting.agenda,

@@ -171,6 +171,31 @@ def failed_when_booked(when: str, why_not: str | None) -> TodoTemplate:
     return _asking(DECIDE_ON_FAILURE, around, why_not, *_FAILED_AND_BOOKED)
 
 
+_KEEP_ASKING: Final = TaskOption(id=AGAIN, title="Continue where it was: the replies still count")
+_FAILED_AND_ASKED: Final = (
+    TaskOption(id=Operate.REDO, title="Do it again: new times go out, and the replies no longer count"),
+    *(option for option in DECIDE_ON_FAILURE.definition.options if option.id != Operate.REDO),
+)
+
+
+def failed_when_asked(asked: int, replied: int, why_not: str | None) -> TodoTemplate:
+    """The to-do about a meeting that failed while people were choosing a time.
+
+    Args:
+        asked, replied: How many were asked for times, and how many have replied.
+        why_not: As of `failed_when_booked`.
+    """
+    if why_not is None:
+        around = "This step failed while people were choosing a time: {}. Later steps are on hold. What follows?"
+        return _asking(DECIDE_ON_FAILURE, around, _replies(asked, replied), _KEEP_ASKING, *_FAILED_AND_ASKED)
+    around = f"It can't continue: {{}}. People were choosing a time: {_replies(asked, replied)}. What follows?"
+    return _asking(DECIDE_ON_FAILURE, around, why_not, *_FAILED_AND_ASKED)
+
+
+def _replies(asked: int, replied: int) -> str:
+    return f"{replied} of {asked} replied"
+
+
 _RESEND: Final = TaskOption(id=Resolution.RESEND, title="Send it again")
 _ELSEWHERE: Final = TaskOption(id=Resolution.ELSEWHERE, title="I've told them another way")
 DID_NOT_GO: Final = TodoTemplate(
@@ -232,6 +257,21 @@ def review_ended_when_booked(when: str, why_not: str | None) -> TodoTemplate:
         around = "It was ended outside Rapport. It's booked for {}, and invitations are out. What follows?"
         return _asking(REVIEW_ENDED, around, when, _GO_ON, *ways)
     return _asking(REVIEW_ENDED, f"It can't continue: {{}}. It's booked for {when}. What follows?", why_not, *ways)
+
+
+def review_ended_when_asked(asked: int, replied: int, why_not: str | None) -> TodoTemplate:
+    """The to-do about a review that was ended from outside while people were choosing a time.
+
+    Args:
+        asked, replied, why_not: As of `failed_when_asked`.
+    """
+    replies, ways = _replies(asked, replied), REVIEW_ENDED.definition.options
+    if why_not is None:
+        around = "It was ended outside Rapport while people were choosing a time: {}. What follows?"
+        return _asking(REVIEW_ENDED, around, replies, _KEEP_ASKING, *ways)
+    return _asking(
+        REVIEW_ENDED, f"It can't continue: {{}}. People were choosing a time: {replies}. What follows?", why_not, *ways
+    )
 
 
 ENDED_IN_TEMPORAL: Final = TodoTemplate(

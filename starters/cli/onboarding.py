@@ -153,7 +153,11 @@ async def resume(
 _add_operation(Operate.SKIP, "Leave a step out; if it runs, what it has under way is taken back.")
 
 
-_add_operation(Operate.REDO, "Do a step that has ended once more; nothing that depends on it runs again.")
+_add_operation(
+    Operate.REDO,
+    "Do a step that has ended once more; nothing that depends on it runs again. Of a meeting, replies and booking "
+    "are dropped, and new times go out.",
+)
 
 
 _add_operation(Operate.COMPLETE, "Say that a step was done elsewhere.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,6 +17,7 @@ from rapport.model.projection import TimelineEvent
 from rapport.model.reading import check
 from rapport.revival import may_go_on
 from rapport.rules import quorum
+from rapport.rules.onboarding import StepState
 from rapport.storage import access, account as accounts, cadence, contract as contracts, minutes as records, timeline
 from rapport.storage.access import Link
 from rapport.storage.contract import StepShown
@@ -263,20 +265,20 @@ async def poll(services: Services, token: str) -> Poll:
     link = await _link(services, token)
     account = link.account
     assert account is not None
-    handle = services.client.get_workflow_handle_for(Meeting.run, link.workflow_id)
-    view = await _last(services, handle, account, "")
-    is_over = view is None or view.phase is MeetingPhase.ENDED
-    if is_over and view is not None and view.proposal is not None:
-        # What is said while it stands still counts once it goes on.
-        is_over = not await answered(may_go_on(services.client, handle.id), "meeting")
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
         company = await AccountContext.read(connection, account)
         contract = await contracts.latest(connection, account)
         steps = await contracts.milestones(connection, contract.id) if contract else []
-        ended = None
-        if is_over:
-            ended = await end_of(connection, account, link.workflow_id)
+    id_ = _latest_attempt(link.workflow_id, account, steps)
+    is_another = id_ != link.workflow_id
+    handle = services.client.get_workflow_handle_for(Meeting.run, id_)
+    view = await _last(services, handle, account, "")
+    is_over = view is None or view.phase is MeetingPhase.ENDED
+    if is_over and view is not None and view.proposal is not None:
+        # What is said while it stands still counts once it goes on.
+        is_over = not await answered(may_go_on(services.client, handle.id), "meeting")
+    ended = await _end_of_poll(services, account, id_, steps) if is_over else None
     contact = company.contacts.get(link.person)
     if contact is None:
         raise unknown_link()
@@ -301,9 +303,28 @@ async def poll(services: Services, token: str) -> Poll:
         answered=mine is not None,
         deadline=view.proposal.deadline if view.proposal else None,
         booked=shown.booked,
-        stale=link.round != view.round,
+        # Until there are newer times, there is nothing to look for in a later mail.
+        stale=bool(slots) if is_another else link.round != view.round,
         ended=ended,
     )
+
+
+def _latest_attempt(workflow_id: str, account: str, steps: Sequence[StepShown]) -> str:
+    """The workflow of a meeting's step by now: done again, another one has taken the place of the link's."""
+    step = next((one for one in steps if one.step == step_of_meeting(workflow_id)), None)
+    if step is None or step.began is None or not workflow_id.rpartition("/")[2].isdecimal():
+        return workflow_id
+    return meeting_id(account, step.step, step.attempt)
+
+
+async def _end_of_poll(services: Services, account: str, workflow_id: str, steps: Sequence[StepShown]) -> EndShown:
+    """What became of it; of one that was ended in Temporal, that somebody decides how it continues."""
+    async with services.store.reading() as connection:
+        ended = await end_of(connection, account, workflow_id)
+    undecided = any(one.step == step_of_meeting(workflow_id) and not StepState(one.state).ended for one in steps)
+    if ended.became == "closed" and undecided and await standstill.ended_now(services, workflow_id) is not None:
+        return ended.model_copy(update={"became": "ended"})
+    return ended
 
 
 async def _link(services: Services, token: str) -> Link:

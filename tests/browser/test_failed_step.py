@@ -12,12 +12,10 @@ from tests.stack.test_failed_steps import asked, failed_kickoff
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-LINES = "(option) => option.getClientRects().length"
-
 
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, visits: Visits, width: int) -> None:
-    """Its section says what is on hold and leads to the task; its command fits, and breaks within no option."""
+    """Its section says what is on hold and leads to the task; its command fits."""
     key = await failed_kickoff(site.installation)
     await asked(site.installation, key)
 
@@ -27,7 +25,7 @@ async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, v
             for one in (await onboarding.status(site.installation.services, key)).milestones
             if one.step == "kickoff"
         ]
-        return "onboarding redo" in (kickoff.unblock or "")
+        return "task show" in (kickoff.unblock or "")
 
     await until(stands, "what the step waits for")
     page = await visits.page(viewport={"width": width, "height": 900})
@@ -37,9 +35,7 @@ async def test_a_failed_step_leads_to_whoever_decides_what_follows(site: Site, v
     await expect(section.get_by_role("term").first).to_have_text("Reason")
     await expect(section.get_by_role("definition").first).to_have_text("Its workflow ended without a result.")
     await expect(section).to_contain_text("on hold until Robin Keller decides what follows")
-    await expect(section.locator("code")).to_have_text(f"rapport onboarding redo {key} kickoff --reason … --as EMAIL")
-    options = await section.locator("code span").all()
-    assert [(await one.inner_text(), await one.evaluate(LINES)) for one in options] == [("--reason", 1), ("--as", 1)]
+    await expect(section.locator("code")).to_have_text(f"rapport task show {key}/kickoff.failed")
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await section.get_by_role("link", name="Decide what follows").click()
     await expect(page.get_by_role("radio", name="Do it again")).to_be_visible()

@@ -20,13 +20,13 @@ from rapport.storage.waits import open_waits
 from starters.use_cases import account, meeting, message, onboarding, operation, task, timeline
 from starters.use_cases.operation import OperationWritten
 from starters.views.task import TaskLine
-from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Installation, until
+from tests.conftest import BUSINESS, CHAMPION, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
 from tests.stack.test_cadence_server import behind, reviewed as ahead, start
 from tests.stack.test_failed_steps import states
 from tests.stack.test_sweep import LONG_AGO, sweep
 from tests.stack.test_undelivered_commands import said
 from tests.support.cadence import events, method
-from tests.support.ended import end, onboarded, runs
+from tests.support.ended import answers, end, onboarded, runs, to_customer
 from workflows.cadence import Cadence
 from workflows.meeting import Meeting
 
@@ -180,6 +180,77 @@ async def test_it_goes_on_where_it_was(here: Installation) -> None:
     assert (await operation.operate(here.services, key, Operate.SKIP, closed, TAM)).accepted
     await until(lambda: _all(here, "CANCEL", 5), "five cancellations")
     assert len(invited(here, "CANCEL")) == 5
+
+
+async def voted(here: Installation) -> tuple[str, str, dict[str, str]]:
+    """An account whose kickoff was ended while people chose a time; its key, the meeting, and each person's link."""
+    key, _ = await onboarded(here)
+    kickoff = meeting_id(key, "kickoff", 1)
+    assert (await meeting.vote(here.services, key, "kickoff", ("1", "2"), by(CHAMPION))).accepted
+
+    async def on_record() -> bool:
+        return any(one.kind == "vote.cast" for one in await timeline.timeline_of(here.services, key))
+
+    await until(on_record, "the vote to be on record")
+    links = {to: link_of(here.mails(to)[0]) for to in (BUSINESS, CHAMPION, USER)}
+    await end(here, kickoff)
+    return key, kickoff, links
+
+
+async def test_choosing_a_time_goes_on_with_the_replies(here: Installation) -> None:
+    """Ended while people chose a time, it says how many replied; continued, nobody is written to, and all counts."""
+    key, kickoff, links = await voted(here)
+    line = await asked(here, key)
+    assert line.question == (
+        "This step failed while people were choosing a time: 1 of 4 replied. Later steps are on hold. What follows?"
+    )
+    assert [one.title for one in line.options] == [
+        "Continue where it was: the replies still count",
+        "Do it again: new times go out, and the replies no longer count",
+        "It was done another way",
+        "Continue without it",
+    ]
+    shown = await onboarding.status(here.services, key)
+    unblock = next(one.unblock for one in shown.milestones if one.step == "kickoff")
+    assert unblock == f"rapport task show {key}/kickoff.failed"
+    assert (await task.show(here.services, f"{key}/kickoff.failed")).task == line.task
+    poll = await meeting.poll(here.services, links[USER])
+    assert (poll.ended and poll.ended.became, poll.booked) == ("ended", None)
+    before = to_customer(here)
+    assert (await task.decide(here.services, line.task, "again", TAM)).accepted
+    await runs(here, kickoff)
+
+    async def counts() -> bool:
+        return (await answers(here, key)).get("Luca Bianchi", False)
+
+    await until(counts, "the reply to count")
+    assert to_customer(here) == before
+    assert (await meeting.poll(here.services, links[USER])).ended is None
+    assert (await meeting.vote_by_link(here.services, links[USER], ("1",), None)).accepted
+    await until(lambda: _all(here, "REQUEST", 5), "five invitations")
+
+
+async def test_done_again_nobody_is_welcomed_twice_and_earlier_links_lead_on(here: Installation) -> None:
+    """New times come in a plain proposal; the earlier link says so, and shows the time once it is booked."""
+    key, _, links = await voted(here)
+    line = await asked(here, key)
+    welcome = {str(mail["Subject"]) for mail in here.mails(USER)}
+    assert (await task.decide(here.services, line.task, "redo", TAM)).accepted
+
+    async def proposed() -> bool:
+        return len(here.mails(USER)) == 2
+
+    await until(proposed, "new times")
+    again = here.mails(USER)[-1]
+    assert str(again["Subject"]) not in welcome
+    assert "new times" in text_of(again)
+    poll = await meeting.poll(here.services, links[USER])
+    assert (poll.stale, poll.ended, poll.booked) == (True, None, None)
+    fresh = await meeting.poll(here.services, link_of(again))
+    assert (fresh.stale, fresh.answered, bool(fresh.slots)) == (False, False, True)
+    start = (datetime.now(UTC) + timedelta(days=6)).replace(hour=9, minute=0, second=0, microsecond=0)
+    assert (await meeting.book(here.services, key, "kickoff", start, TAM)).accepted
+    assert (await meeting.poll(here.services, links[USER])).booked == start
 
 
 async def test_it_fails_again_where_it_is_ended_again(here: Installation) -> None:

@@ -8,13 +8,18 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.message import LeftBehind, Messages
-    from rapport.model.commands import in_name
     from rapport.model.ids import meeting_id
     from rapport.model.message import LEFT_BEHIND
     from rapport.model.operation import ControlKind, Operate, Operation
     from rapport.model.projection import Wait
     from rapport.rules.onboarding import StepState
-    from rapport.rules.todo_template import AGAIN, failed_because, failed_when_booked
+    from rapport.rules.todo_template import (
+        AGAIN,
+        DECIDE_ON_FAILURE,
+        failed_because,
+        failed_when_asked,
+        failed_when_booked,
+    )
 
 from workflows.left_invitation import begin_again, call_off, left_invitation
 from workflows.onboarding.state import OnboardingState
@@ -57,19 +62,24 @@ class Failures:
 
         start = self.state.start
         account = start.account
-        unblock = in_name(f"rapport onboarding redo {account} {name} --reason …")
+        # What each answer does with what people have of it, the question itself says.
+        unblock = f"rapport task show {account}/{name}.{DECIDE_ON_FAILURE.name}"
         self.waits[name] = wait = Wait(
             on=("tam",), what=f"the TAM, to decide what follows: {reason}", unblock=unblock, since=workflow.now()
         )
         self.state.show_anew([name])
         of = LeftBehind(account=account, contract=start.contract, step=name, attempt=attempt, now=workflow.now())
-        await self._take_back(of)
+        waited = await self._take_back(of)
         left, meeting, why_not = await left_invitation(of), meeting_id(account, name, attempt), None
         goes_on = False
         while not is_over():
-            booked = left.cancels is not None
-            template = failed_when_booked(left.when, why_not) if booked else failed_because(reason)
-            todo = self.state.todo(template, name, unblock)
+            if left.cancels is not None:
+                template = failed_when_booked(left.when, why_not)
+            elif left.asked and not left.drafts and not waited:
+                template = failed_when_asked(left.asked, left.replied, why_not)
+            else:
+                template = failed_because(reason)
+            todo = self.state.todo(template, name, None)
             result = await todo.put(is_over, deadline=await soon(account))
             if result is None or result.by is None or result.outcome not in template.options:
                 continue
@@ -92,9 +102,14 @@ class Failures:
             await call_off(of, self.state.messages, self.state.timeline)
             self.state.wake()
 
-    async def _take_back(self, of: LeftBehind) -> None:
-        """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to."""
+    async def _take_back(self, of: LeftBehind) -> bool:
+        """Keep its mails that are not out from going, and close the to-dos that nobody will hear the answer to.
+
+        Returns:
+            Whether it had such to-dos.
+        """
         await self.state.messages.drop_drafts(LEFT_BEHIND, of.step)
         left = await done(Messages.drop_left_behind, of, "Take back what a failed step has left", RECORDS)
         for id_ in left.tasks:
             await control(id_, ControlKind.CLOSE)
+        return bool(left.tasks)

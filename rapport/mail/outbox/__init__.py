@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from rapport.mail.outbox.drafting import DRAFTS, Draft, draft, draft_of, drafts, edit, freeze, invited, set_aside
+from rapport.mail.outbox.drafting import (
+    DRAFTS,
+    Draft,
+    draft,
+    draft_of,
+    drafts,
+    edit,
+    freeze,
+    have_had,
+    invited,
+    polled,
+    set_aside,
+)
 from rapport.mail.outbox.leases import (
     GIVE_UP,
     KEPT,
@@ -94,6 +106,7 @@ __all__ = [
     "fail",
     "first_turn",
     "freeze",
+    "have_had",
     "intend",
     "invited",
     "late",
@@ -106,6 +119,7 @@ __all__ = [
     "next_try",
     "of_occasion",
     "outcomes",
+    "polled",
     "raw",
     "readdress",
     "release",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, or_, select, update
 
 from rapport.mail.outbox.record import NEXT, PAUSED, UNRENDERED, is_put_off
 from rapport.model.base import Instant, WireModel
-from rapport.model.message import FOR_CALENDARS, MessageState
+from rapport.model.message import FOR_CALENDARS, LEFT_BEHIND, MessageState, Purpose
 from rapport.storage.database import Connection
 from rapport.storage.tables import MessageRow, UtcInstant
 
@@ -97,6 +97,48 @@ async def invited(connection: Connection, contract: str, step: str, attempt: int
         ).order_by(MessageRow.created_at, MessageRow.key)
     )
     return [Draft.model_validate(row._mapping) for row in rows]
+
+
+class Polled(NamedTuple):
+    """Whom one attempt at a meeting has asked for times: how many have it, and how many emails are still drafts."""
+
+    asked: int
+    drafts: int
+
+
+async def polled(connection: Connection, contract: str, step: str, attempt: int) -> Polled:
+    """Whom one attempt at a meeting has asked, after what was not out was taken back."""
+    rows = await connection.execute(
+        select(MessageRow.person, MessageRow.state, MessageRow.raw.is_(None).label("unwritten"), MessageRow.not_before)
+        .where(
+            MessageRow.contract == contract,
+            MessageRow.step == step,
+            MessageRow.key.startswith(f"{contract}/{step}/{attempt}/", autoescape=True),
+            MessageRow.purpose.in_((Purpose.PROPOSAL, Purpose.MESSAGE)),
+            or_(MessageRow.state.in_(OUT), MessageRow.reason == LEFT_BEHIND),
+        )
+    )  # fmt: skip
+    found = list(rows)
+    drafts = [row for row in found if row.state not in OUT and row.unwritten and row.not_before is None]
+    return Polled(asked=len({row.person for row in found if row not in drafts}), drafts=len(drafts))
+
+
+async def have_had(connection: Connection, contract: str, step: str, email: str) -> set[str]:
+    """Who was sent this email of a step, by whichever attempt."""
+    return set(
+        await connection.scalars(
+            select(MessageRow.person).where(
+                MessageRow.contract == contract,
+                MessageRow.step == step,
+                MessageRow.email == email,
+                MessageRow.state.in_(OUT),
+            )
+        )
+    )
+
+
+OUT: Final = (MessageState.SENDING, MessageState.SENT, MessageState.UNKNOWN)
+"""What its reader has, or may have."""
 
 
 async def edit(connection: Connection, key: str, subject: str, edits: dict[str, str | None]) -> bool:

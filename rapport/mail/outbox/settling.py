@@ -139,7 +139,8 @@ async def take_up(connection: Connection, workflow_ids: Sequence[str]) -> None:
             MessageRow.workflow_id.in_(workflow_ids),
             MessageRow.state == MessageState.SUPPRESSED,
             MessageRow.reason == LEFT_BEHIND,
-            MessageRow.raw.is_not(None),
+            # A draft is for somebody to read, and nobody is asked any more.
+            or_(MessageRow.raw.is_not(None), MessageRow.not_before.is_not(None)),
         )
         .values(state=MessageState.READY, reason=None, settled_at=None)
     )

@@ -139,7 +139,7 @@ def _poll(
     if poll.booked is not None:
         return page("link_booked.html", status=status, poll=poll, wrong=wrong, kept=kept, over=poll.booked < present())
     if poll.stale:
-        return page("link_stale.html", status=status, poll=poll, wrong=wrong)
+        return page("link_stale.html", status=status, poll=poll, wrong=wrong, kept=kept)
     if not poll.slots:
         return page("link_no_times.html", status=status, poll=poll)
     if said is None:
