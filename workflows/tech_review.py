@@ -385,8 +385,8 @@ class TechReview(AccountWorkflow):
     @takes(_judge_word)
     def say(self, word: ReviewWord) -> str:
         """What somebody says of their own accord; it stands on record."""
-        self._remember("said", by=word.by, submission=word.id)
-        self._tell("tech_review.said", who=word.by, submission=word.id)
+        self._remember("said", by=word.by, option=word.stance, submission=word.id)
+        self._tell("tech_review.said", who=word.by, submission=word.id, about=word.stance)
         return "said"
 
     say.validator(checks(_judge_word))

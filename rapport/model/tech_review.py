@@ -207,10 +207,15 @@ class ReviewStart(WireModel):
 
 
 class ReviewWord(WireModel):
-    """What somebody said to a review; the words stand in SQL under this id."""
+    """What somebody said to a review; the words stand in SQL under this id.
+
+    Attributes:
+        stance: What they are for, where they say it for themselves: somebody else speaks for their side, or nobody.
+    """
 
     id: str
     by: str
+    stance: str | None = None
 
 
 class ReviewEdit(WireModel):

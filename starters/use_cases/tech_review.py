@@ -76,7 +76,7 @@ class Feedback(InputModel):
     """What somebody says to a review.
 
     Attributes:
-        stance: What they are for, where their side was asked.
+        stance: What they are for: their side's answer where it is asked, else their own.
         on_behalf_of: Who said it in the channel, by address, where a colleague enters it.
         link: Where it was said.
     """
@@ -273,6 +273,9 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
 async def feedback(services: Services, ref: str, written: Feedback, actor: Actor) -> Receipt:
     """Say something to a review: as the answer of a side that is asked, else as a remark.
 
+    Whoever answers first speaks for their side. What others of it say, and for what they are, stands as theirs: also
+    where it was said in the same moment.
+
     Raises:
         UserError: There is no such review, it is over, the stance of a side that is asked is missing, or something was
             said elsewhere and its link or its author is missing.
@@ -287,17 +290,15 @@ async def feedback(services: Services, ref: str, written: Feedback, actor: Actor
             field="stance",
             fix="choose in_favour, in_favour_if, against or no_objection",
         )
-    if asked is None and written.stance is not None:
-        raise UserError(
-            "is given, and your side is not asked, or not any more",
-            field="stance",
-            fix="leave it out; what you say stands on record as a remark",
-            kind=Refused.CONFLICT,
-        )
     if asked is not None and written.stance is not None:
-        return await task.decide(services, asked.id, written.stance, actor, text)
-    said = await once(services, submission(speaker.id, actor, "review.feedback", review_id(found.ref), text))
-    word = ReviewWord(id=said.id, by=speaker.id)
+        try:
+            return await task.decide(services, asked.id, written.stance, actor, text)
+        except UserError as refusal:
+            if refusal.kind is not Refused.CONFLICT or await _is_open(services, asked):
+                raise
+    said = submission(speaker.id, actor, "review.feedback", review_id(found.ref), text)
+    said = await once(services, said, stance=written.stance)
+    word = ReviewWord(id=said.id, by=speaker.id, stance=written.stance)
     return await hand_over(services, _handle(services, found), TechReview.say, word, f"review {found.ref}")
 
 
@@ -331,6 +332,17 @@ async def _asked_of(services: Services, found: KnownReview, member: Member) -> T
         is_opening = found.phase is ReviewPhase.FEEDBACK and len(put) < len(policy.heard(found.stage))
         if mine or not is_opening or asyncio.get_running_loop().time() >= end:
             return next(iter(mine), None)
+        await asyncio.sleep(0.05)
+
+
+async def _is_open(services: Services, asked: Task) -> bool:
+    """Whether a question is open still, as SQL has it once what closed it has been told."""
+    end = asyncio.get_running_loop().time() + OPENING_SECONDS
+    while True:
+        async with services.store.reading() as connection:
+            now = await task_records.task(connection, asked.id)
+        if now is None or now.phase is TaskPhase.CLOSED or asyncio.get_running_loop().time() >= end:
+            return now is not None and now.phase is not TaskPhase.CLOSED
         await asyncio.sleep(0.05)
 
 

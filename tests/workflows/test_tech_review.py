@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -13,12 +14,14 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.common import SearchAttributeKey
 
+from rapport.model.account import MembersFile
 from rapport.model.base import Refused, UserError
+from rapport.model.reading import read_toml
 from rapport.model.tech_review import Ask, Design
 from rapport.storage import tech_review as records
 from rapport.storage.tech_review_tables import ReviewRemarkRow
 from starters.services import Actor
-from starters.use_cases import audit, task as tasks, tech_review, tech_review_record, timeline
+from starters.use_cases import audit, member as members, task as tasks, tech_review, tech_review_record, timeline
 from starters.use_cases.tech_review import Feedback
 from starters.views.task import TaskShown
 from tests.conftest import CHAMPION, Installation, by, link_of, text_of
@@ -331,6 +334,30 @@ async def test_what_was_said_in_the_channel_is_entered_with_its_link(skipping: I
     one = shown.remarks[0]
     assert (one.who, one.seat, one.text, one.link) == ("Jun Sato", "engineering", "We can carry that", link)
     assert (one.entered_by, one.verified) == (CE, "reported")
+
+
+async def test_what_others_of_a_side_say_stands_as_theirs(skipping: Installation) -> None:
+    """Three answer for one side in the same moment: the first speaks for it, and no other's word is lost to a race."""
+    team = ["sasha.engel@foobar.example", "toni.falk@foobar.example"]
+    lines = (
+        f'[[members]]\nname = "{who}"\nemail = "{who}"\nroles = ["support_engineer"]\nzone = "Europe/Prague"\n'
+        for who in team
+    )
+    await members.import_members(skipping.services, read_toml(MembersFile, "\n".join(lines).encode(), "team.toml"))
+    ref = await submitted(skipping)
+    await asked(skipping, ref, "feedback_support")
+    words = {SUPPORT: "against", team[0]: "in_favour", team[1]: "in_favour_if"}
+    await asyncio.gather(
+        *(
+            tech_review.feedback(skipping.services, ref, Feedback(text=f"{who} says", stance=stance), by(who))
+            for who, stance in words.items()
+        )
+    )
+    shown = await standing(skipping, ref, lambda one: len(one.remarks) == 3)
+    assert {one.text: one.option for one in shown.remarks} == {f"{who} says": one for who, one in words.items()}
+    assert sorted(str(one.seat) for one in shown.remarks) == ["None", "None", "support"]
+    record = await tech_review_record.record(skipping.services, ref)
+    assert all(f"{who} says" in record.markdown for who in words)
 
 
 async def test_sales_and_ta_may_join_and_a_side_says_its_stance(skipping: Installation) -> None:
