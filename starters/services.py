@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from rapport import clock
+from rapport.model.access import TokenScope
 from rapport.model.account import Member, Role
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import new_id
@@ -77,10 +78,37 @@ class Starts:
 
 
 @dataclass(frozen=True)
-class Services:
-    """The parts that use cases work with.
+class Caller:
+    """Who asks: whoever runs the host, a member, a service, the holder of a link, or nobody whom we know.
 
     Attributes:
+        member, email: The member's id and address.
+        token: The name of the token that the request came with.
+        scopes: What a service's token may do.
+    """
+
+    kind: Literal["operator", "member", "service", "link", "nobody"]
+    member: str | None = None
+    email: str | None = None
+    token: str | None = None
+    scopes: frozenset[TokenScope] = frozenset()
+
+
+ON_HOST: Final = Caller("operator", scopes=frozenset({TokenScope.OPERATOR}))
+"""Whoever has the data directory and the database in their hands, as on the command line."""
+
+BEHIND_LINK: Final = Caller("link")
+"""Whoever holds the personal link of a mail, once it was found to be one."""
+
+NOBODY: Final = Caller("nobody")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts that use cases work with, and for whom.
+
+    Attributes:
+        caller: Who asks. A server puts it in for each request; what it does not know may do nothing.
         background: What goes on beside a request whose answer must not tell how long it takes.
         starts: What holds starts back while many come at once.
     """
@@ -90,6 +118,7 @@ class Services:
     client: Client
     background: set[asyncio.Task[None]] = field(default_factory=set)
     starts: Starts = field(default_factory=Starts)
+    caller: Caller = ON_HOST
 
 
 @dataclass(frozen=True)
@@ -152,10 +181,6 @@ def submission(
     )
 
 
-CUSTOMER_FACING: Final = frozenset({Role.TAM, Role.TAM_MANAGER, Role.CE})
-"""The roles that may act on an account's onboarding."""
-
-
 SUPPORT: Final = frozenset({Role.SUPPORT_ENGINEER, Role.SUPPORT_LEAD})
 """The roles that work on support cases."""
 
@@ -170,51 +195,33 @@ async def member_named(services: Services, actor: Actor) -> Member:
         return await who_acts(connection, actor)
 
 
-async def who_acts(connection: Connection, actor: Actor) -> Member:
+async def who_acts(connection: Connection, actor: Actor, field: str = "--as") -> Member:
     """As `member_named`, where something else is read as well."""
     if not actor.email:
-        raise UserError("nobody is named", field="--as", fix="say who decides with --as EMAIL, or set RAPPORT_AS")
+        raise UserError("nobody is named", field=field, fix="say who decides with --as EMAIL, or set RAPPORT_AS")
     member = await account.member_by_email(connection, actor.email)
     if member is None:
         raise UserError(
             "is no member known here",
-            field="--as",
+            field=field,
             fix="use the address of a member; see `rapport member list`",
         )
     if member.left_at is not None:
         raise UserError(
-            "has left", field="--as", fix="use the address of a member who still works here", kind=Refused.FORBIDDEN
+            "has left", field=field, fix="use the address of a member who still works here", kind=Refused.FORBIDDEN
         )
     return member
 
 
-async def member_acting(services: Services, actor: Actor, *, also: frozenset[Role] = frozenset()) -> Member:
-    """The member who acts on an account.
-
-    Args:
-        also: Further roles that may do just this.
+async def who_says(services: Services, actor: Actor) -> str:
+    """The id of the member who acts; of an operator who names none, that it is the operator.
 
     Raises:
-        UserError: As `member_named`, or the member has no role that may act on accounts.
+        UserError: As `member_named`.
     """
-    return may_act(await member_named(services, actor), also=also)
-
-
-def may_act(member: Member, *, also: frozenset[Role] = frozenset()) -> Member:
-    """A member whose roles may act on an account.
-
-    Raises:
-        UserError: As `member_acting`.
-    """
-    if not member.roles & (CUSTOMER_FACING | also):
-        roles = ", ".join(sorted(CUSTOMER_FACING | also))
-        raise UserError(
-            "may not act on accounts",
-            field="--as",
-            fix=f"ask someone with one of the roles {roles}",
-            kind=Refused.FORBIDDEN,
-        )
-    return member
+    if not actor.email and services.caller.kind == "operator":
+        return services.caller.kind
+    return (await member_named(services, actor)).id
 
 
 async def answered(call: Awaitable[T], subject: str) -> T:

@@ -59,6 +59,9 @@ hypothesis.settings.load_profile("calm")
 
 ROOT = Path(__file__).parent.parent
 TAM = Actor(email="robin.keller@foobar.example", channel="cli", entered_by="tester")
+LEAD = Actor(email="ines.moreau@foobar.example", channel="cli", entered_by="tester")
+HOST = Actor(email="", channel="cli", entered_by="tester")
+"""Whoever runs the installation, as nobody but themself."""
 CHAMPION = "luca.bianchi@versayce.example"
 USER = "mara.osei@versayce.example"
 BUSINESS = "dana.whitfield@versayce.example"

@@ -44,6 +44,7 @@ class Role(StrEnum):
     VP_ENGINEERING = "vp_engineering"
     SUPPORT_ENGINEER = "support_engineer"
     SUPPORT_LEAD = "support_lead"
+    ADMINISTRATOR = "administrator"
 
 
 Topic = Literal["goals", "company_health", "poc_result", "projected_roi"]

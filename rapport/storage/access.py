@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, insert, select, update
 
+from rapport.model.access import TokenScope
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.storage.database import Connection
-from rapport.storage.tables import LinkRow, RelayFaultRow, SwitchRow, TokenRow
+from rapport.storage.tables import LinkRow, MemberRow, RelayFaultRow, SwitchRow, TokenRow
 from rapport.storage.upserts import insert_new, put
 
 LINK_LIFE = timedelta(days=30)
@@ -77,24 +78,48 @@ async def use_link(connection: Connection, token: str, now: datetime) -> bool:
 
 
 class Token(WireModel):
-    """A bearer token, without its secret."""
+    """A bearer token, without its secret.
+
+    Attributes:
+        member, owner: The id and the address of the member whose it is; nothing where it is a service's.
+        scopes: What a service may do with it.
+    """
 
     name: str
-    roles: tuple[str, ...]
+    member: str | None = None
+    owner: str | None = None
+    scopes: tuple[str, ...]
     created_at: Instant
     revoked_at: Instant | None
 
 
 async def create_token(
-    connection: Connection, name: str, roles: tuple[str, ...], now: datetime, *, secret: str | None = None
+    connection: Connection,
+    name: str,
+    scopes: tuple[str, ...],
+    now: datetime,
+    *,
+    member: str | None = None,
+    secret: str | None = None,
 ) -> str:
     """Keep a new bearer token and give its secret, which is shown once.
+
+    Args:
+        scopes: What it may do, where it is a service's.
+        member: The id of the member whose it is.
 
     Raises:
         UserError: The name is taken.
     """
     secret = secret or f"rapport_{secrets.token_urlsafe(32)}"
-    new = {"name": name, "digest": digest(secret), "roles": list(roles), "created_at": now, "revoked_at": None}
+    new = {
+        "name": name,
+        "digest": digest(secret),
+        "member": member,
+        "scopes": list(scopes),
+        "created_at": now,
+        "revoked_at": None,
+    }
     await insert_new(connection, TokenRow, [new])
     if await connection.scalar(select(TokenRow.digest).where(TokenRow.name == name)) != new["digest"]:
         raise UserError(
@@ -124,14 +149,30 @@ async def revoke_token(connection: Connection, name: str, now: datetime) -> None
     await connection.execute(update(TokenRow).where(TokenRow.name == name).values(revoked_at=now))
 
 
-async def insist_on_token(connection: Connection, name: str) -> None:
+def opens_pages(token: Token) -> bool:
+    """Whether its holder may sign in to the pages with it, as the operator: members do so by their mail."""
+    return TokenScope.OPERATOR in token.scopes
+
+
+async def insist_on_token(connection: Connection, name: str, *, opens_pages: bool = False) -> None:
     """Refuse the name of a token that opens nothing.
+
+    Args:
+        opens_pages: Also one that does not open the pages.
 
     Raises:
         UserError: There is none with this name that is still valid.
     """
-    valid = select(TokenRow.name).where(TokenRow.name == name, TokenRow.revoked_at.is_(None))
-    if await connection.scalar(valid) is None:
+    valid = select(TokenRow.scopes).where(TokenRow.name == name, TokenRow.revoked_at.is_(None))
+    scopes = await connection.scalar(valid)
+    if scopes is not None and opens_pages and TokenScope.OPERATOR not in scopes:
+        raise UserError(
+            "doesn't open the pages",
+            field="name",
+            fix="members sign in there by email; a token for it has --scope operator",
+            kind=Refused.FORBIDDEN,
+        )
+    if scopes is None:
         raise UserError(
             f'there is no valid token "{name[:70]}"',
             field="name",
@@ -140,16 +181,29 @@ async def insist_on_token(connection: Connection, name: str) -> None:
         )
 
 
-_TOKENS = select(TokenRow.name, TokenRow.roles, TokenRow.created_at, TokenRow.revoked_at)
-_VALID_TOKEN = _TOKENS.where(TokenRow.digest == bindparam("given"), TokenRow.revoked_at.is_(None))
-_MAIL_SWITCH = select(SwitchRow.stopped, SwitchRow.by, SwitchRow.at).where(SwitchRow.name == "mail")
+_TOKENS = select(
+    TokenRow.name,
+    TokenRow.member,
+    MemberRow.email.label("owner"),
+    TokenRow.scopes,
+    TokenRow.created_at,
+    TokenRow.revoked_at,
+).outerjoin(MemberRow, MemberRow.id == TokenRow.member)
+_VALID_TOKEN = _TOKENS.where(
+    TokenRow.digest == bindparam("given"),
+    TokenRow.revoked_at.is_(None),
+    # A member who has left takes their tokens along; a service's has nobody there.
+    MemberRow.left_at.is_(None),
+)
+_MAIL_SWITCH = select(SwitchRow.stopped, SwitchRow.by, SwitchRow.reason, SwitchRow.at).where(SwitchRow.name == "mail")
 
 
 class MailSwitch(WireModel):
-    """Whether all mail is stopped, who did it and when."""
+    """Whether all mail is stopped, who did it, why and when."""
 
     stopped: bool
     by: str | None = None
+    reason: str | None = None
     at: Instant | None = None
 
 

@@ -634,12 +634,13 @@ class TimelineMarkRow(Base):
 
 
 class TokenRow(Base):
-    """A bearer token of the JSON API. Only its SHA-256 is kept."""
+    """A bearer token of the JSON API, a member's or a service's. Only its SHA-256 is kept."""
 
     __tablename__ = "tokens"
     name: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
-    roles: Mapped[list[str]]
+    member: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
+    scopes: Mapped[list[str]]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
@@ -665,6 +666,7 @@ class SwitchRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     stopped: Mapped[bool]
     by: Mapped[str]
+    reason: Mapped[str | None] = mapped_column(Text)
     at: Mapped[datetime]
 
 

@@ -11,7 +11,7 @@ from rapport.model.base import UserError
 from rapport.model.meeting import Receipt
 from rapport.model.reading import read_instant
 from starters.cli.common import command, out, table, when
-from starters.services import Actor, Services, member_acting
+from starters.services import Actor, Services, member_named
 from starters.use_cases import cadence
 from starters.use_cases.cadence import CadenceShown
 
@@ -97,7 +97,7 @@ async def move(
     reason: Reason = None,
 ) -> Receipt:
     """Move one date; the others stay."""
-    zone = (await member_acting(services, actor)).schedule.zone
+    zone = (await member_named(services, actor)).schedule.zone
     instant = read_instant(start, "--start", zone)
     return await cadence.move(services, account, step, read_day(day), instant, actor, reason)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from rich.markup import escape
 
@@ -10,6 +12,8 @@ from starters.cli.common import command, out, when
 from starters.services import Actor, Services
 from starters.use_cases import message
 from starters.use_cases.message import MailStatus, RelayFaultShown
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
 app = typer.Typer(help="Whether mail goes out.", no_args_is_help=True)
 
@@ -57,7 +61,8 @@ def _print(shown: MailStatus) -> None:
     if shown.swept:
         out.print(f"last looked for stuck emails {when(shown.swept)}")
     if shown.stopped:
-        out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}")
+        why = f": {escape(shown.stopped_because)}" if shown.stopped_because else ""
+        out.print(f"stopped by {shown.stopped_by}, {when(shown.stopped_at)}{why}", soft_wrap=True)
 
 
 @command(app, show=_print)
@@ -67,12 +72,12 @@ async def status(services: Services) -> MailStatus:
 
 
 @command(app, show=_print)
-async def stop(services: Services, actor: Actor) -> MailStatus:
+async def stop(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Stop all mail at once; what is due waits."""
-    return await message.stop_mail(services, actor)
+    return await message.stop_mail(services, actor, reason)
 
 
 @command(app, show=_print)
-async def start(services: Services, actor: Actor) -> MailStatus:
+async def start(services: Services, actor: Actor, reason: Reason) -> MailStatus:
     """Let mail go again; what waited follows within half a minute."""
-    return await message.start_mail(services, actor)
+    return await message.start_mail(services, actor, reason)

@@ -23,7 +23,7 @@ from starters.cli.minutes import (
     print_minutes,
     written,
 )
-from starters.services import Actor, Services, member_acting
+from starters.services import Actor, Services, member_named
 from starters.use_cases import meeting
 from starters.use_cases.meeting import MeetingShown
 from starters.use_cases.minutes import MinutesShown
@@ -97,7 +97,7 @@ async def book(
     start: Annotated[str, typer.Option("--start", help="In the TAM's own zone, or with an offset.", metavar="TIME")],
 ) -> Receipt:
     """Set the time by hand, or move it; everyone gets an invitation."""
-    zone = (await member_acting(services, actor)).schedule.zone
+    zone = (await member_named(services, actor)).schedule.zone
     return await meeting.book(services, account, step, read_instant(start, "--start", zone), actor)
 
 

@@ -123,7 +123,7 @@ def remove_contact(
 def erase_contact(
     account: str,
     contact: Annotated[str, typer.Argument(help="Their address.", metavar="EMAIL")],
-    reason: Annotated[str | None, typer.Option("--reason", help="Why; it stands on the timeline.")] = None,
+    reason: Reason,
     as_: As = None,
     data: Data = None,
     json: Json = False,

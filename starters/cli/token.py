@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rapport.model.access import TokenScope
 from rapport.storage.access import Token
 from starters.cli.common import Data, Json, command, out, print_json, table, when, with_office
 from starters.services import Services
@@ -15,22 +16,28 @@ app = typer.Typer(help="Bearer tokens of the JSON API.", no_args_is_help=True)
 
 
 def _print_list(found: list[Token]) -> None:
-    rows = table("name", "roles", "made", "revoked")
+    rows = table("name", "whose, or what for", "made", "revoked")
     for token in found:
-        rows.add_row(token.name, ", ".join(token.roles), when(token.created_at), when(token.revoked_at))
+        rows.add_row(token.name, token.owner or ", ".join(token.scopes), when(token.created_at), when(token.revoked_at))
     out.print(rows)
 
 
 @app.command()
 def create(
     name: str,
-    role: Annotated[list[str] | None, typer.Option("--role", help="What it may do.")] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="The member whose it is. It may do what they may.", metavar="EMAIL")
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help=f"What a service may do with it: {', '.join(TokenScope)}.", metavar="SCOPE"),
+    ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Make a token. It is shown this once."""
-    roles = tuple(role or ["operator"])
-    secret = with_office(data, lambda services: tokens.create(services, name, roles), as_json=json)
+    scopes = tuple(scope or ())
+    secret = with_office(data, lambda services: tokens.create(services, name, scopes, for_), as_json=json)
     if json:
         print_json({"name": name, "token": secret})
     else:
@@ -73,7 +80,7 @@ def webhook(data: Data = None, json: Json = False) -> None:
     """The secret that `POST /v1/hooks/contract-signed` is signed with (Standard Webhooks)."""
 
     async def work(services: Services) -> str:
-        return tokens.webhook_secret(services)
+        return await tokens.signing_secret(services)
 
     secret = with_office(data, work, as_json=json)
     if json:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.service import RPCError
 
 from rapport.mail.catcher import Catcher
+from rapport.model.access import Action
 from rapport.model.base import Refused, UserError
 from rapport.model.reading import NULL
 from rapport.storage.faults import DatabaseFault, file_fault
@@ -36,10 +37,11 @@ from starters.http.api import (
     tech_review,
     tech_review_needs,
 )
-from starters.http.auth import Bearer, SignInNeeded
+from starters.http.auth import Bearer, SignInNeeded, TheServices
 from starters.http.bounds import Bounded
 from starters.http.limits import Limits
 from starters.http.problems import problem
+from starters.rights import ask
 from starters.services import Services, present
 
 READY_SECONDS: Final = 3.0
@@ -143,8 +145,9 @@ def _health(app: FastAPI, services: Services) -> None:
         return JSONResponse({"ready": ready, **parts, **more}, status_code=200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
-    async def figures(_: Bearer) -> Response:
+    async def figures(_: Bearer, asked: TheServices) -> Response:
         """Figures for Prometheus."""
+        await ask(asked, Action.READ)
         return Response(await metrics.exposed(services.store, present()), media_type=metrics.CONTENT_TYPE)
 
 

@@ -5,24 +5,36 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from dataclasses import dataclass, field
-from typing import Annotated, Final, cast
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
+from rapport.model.access import TokenScope
 from rapport.model.base import Refused, UserError
 from rapport.storage import access, account, session as sessions
-from starters.services import Actor, Services, present
+from rapport.storage.access import Token
+from starters.services import NOBODY, ON_HOST, Actor, Caller, Services, present
 from worker import mail_settings
 
 SESSION_COOKIE: Final = "rapport_session"
 
 
-async def services_of(request: Request) -> Services:
-    """The parts that this server works with."""
-    # Not a plain function, here and below: FastAPI would send that to a thread, for each request.
+def _parts(request: Request) -> Services:
+    """The parts that this server works with, for nobody yet."""
     return cast("Services", request.app.state.services)
+
+
+async def services_of(request: Request) -> Services:
+    """The parts that this server works with, for whoever asks: the token's holder, or else whoever is signed in."""
+    # Not a plain function, here and below: FastAPI would send that to a thread, for each request.
+    services = _parts(request)
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        session = await session_of(request, services)
+        caller = NOBODY if session is None else session.caller
+    return replace(services, caller=caller)
 
 
 TheServices = Annotated[Services, Depends(services_of)]
@@ -32,17 +44,19 @@ class UnauthorizedError(UserError):
     """No valid credentials were given."""
 
 
-async def bearer(request: Request, services: TheServices) -> str:
-    """The name of the valid bearer token of a request.
+async def bearer(request: Request) -> str:
+    """The name of the valid bearer token of a request, which from then on is its holder's.
 
     Raises:
         Unauthorized: There is none.
     """
+    services = _parts(request)
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and secret:
         async with services.store.reading() as connection:
             token = await access.find_token(connection, secret.strip())
         if token is not None:
+            request.state.caller = holder_of(token)
             return token.name
     raise UnauthorizedError(
         "no valid token was given",
@@ -55,9 +69,28 @@ async def bearer(request: Request, services: TheServices) -> str:
 Bearer = Annotated[str, Depends(bearer)]
 
 
+def holder_of(token: Token) -> Caller:
+    """Who asks with a token: a member, an operator, or a service."""
+    scopes = frozenset(TokenScope(scope) for scope in token.scopes if scope in tuple(TokenScope))
+    if token.member is not None:
+        return Caller("member", member=token.member, email=token.owner, token=token.name)
+    kind: Literal["operator", "service"] = "operator" if TokenScope.OPERATOR in scopes else "service"
+    return Caller(kind, token=token.name, scopes=scopes)
+
+
 def api_actor(services: Services, token: str, email: str | None) -> Actor:
-    """Who acts through the API: the member that the request names, with the token's name beside it."""
-    return Actor(email=email or services.settings.as_ or "", channel="api", entered_by=f"token {token}")
+    """Who acts through the API: the member that the request names, with the token's name beside it.
+
+    Whom an operator or a service names did not do it themself: it was entered for them.
+    """
+    caller = services.caller
+    is_own = caller.kind == "member" and (email or "").lower() in ("", (caller.email or "").lower())
+    return Actor(
+        email=email or caller.email or services.settings.as_ or "",
+        channel="api",
+        entered_by=f"token {token}",
+        verified_by=None if is_own else "operator",
+    )
 
 
 @dataclass(frozen=True)
@@ -75,6 +108,13 @@ class Session:
     member: str | None
     name: str
     email: str | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks in it. Only an operator's token begins one."""
+        if self.member is not None:
+            return Caller("member", member=self.member, email=self.email)
+        return replace(ON_HOST, token=self.name)
 
     @property
     def csrf(self) -> str:

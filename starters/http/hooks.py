@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from rapport.model.access import TokenScope
 from rapport.model.base import InputModel, Instant, Refused
 from rapport.model.reading import MAX_BYTES
 from starters.http.api.bodies import BodyRoute, Json
 from starters.http.auth import TheServices, UnauthorizedError
+from starters.services import Caller
 from starters.use_cases import onboarding
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.token import webhook_secret
 
 router = APIRouter(prefix="/v1/hooks", tags=["hooks"], route_class=BodyRoute)
+
+
+SENDER: Final = Caller("service", scopes=frozenset({TokenScope.START_ONBOARDINGS}))
+"""Whoever has the secret that webhooks are signed with."""
 
 
 class ContractSigned(InputModel):
@@ -50,4 +57,4 @@ async def signed(request: Request, services: TheServices) -> None:
 @router.post("/contract-signed", status_code=202, dependencies=[Depends(signed)])
 async def contract_signed(event: Json[ContractSigned], services: TheServices) -> Started:
     """Start the onboarding of a signed contract. A repeated or late event is harmless: a contract starts once."""
-    return await onboarding.start(services, event.data)
+    return await onboarding.start(replace(services, caller=SENDER), event.data)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rapport.mail import outbox
+from rapport.model.access import Action
 from rapport.model.account import AccountFile, Contact, ContactWork, Member, WrittenWork, personas
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.ids import case_id, review_id
@@ -27,9 +28,10 @@ from rapport.storage.account_waits import OtherWait, other_waits
 from rapport.storage.contract import StepShown
 from rapport.storage.database import Connection
 from rapport.storage.unreached import Unreached, unreached, with_unreached
-from starters.services import Actor, Services, member_acting, present, submission
+from starters.rights import Matter, requires
+from starters.services import Actor, Services, member_named, present, submission
 from starters.use_cases import task as tasks
-from starters.use_cases.files import read_written, refuse_calendars_inside
+from starters.use_cases.files import read_written, refuse_calendars_inside, within_rights
 from starters.use_cases.member import people_changed, tell_people_changed
 from starters.use_cases.task import found_out
 from starters.use_cases.tech_review_needs import gates_changed
@@ -122,12 +124,18 @@ def read_file(path: Path) -> AccountFile:
     return read_written(AccountFile, path)
 
 
+async def _of_file(_: Connection, file: AccountFile) -> list[Matter]:
+    return [(Action.START, file.account.key)]
+
+
+@requires(Action.START, "file", _of_file)
 async def import_account(services: Services, file: AccountFile) -> AccountShown:
     """Bring an account and its people up to what a file says.
 
     Raises:
         UserError: The file contradicts what is known.
     """
+    file = await within_rights(services, file)
     refuse_calendars_inside(services, file.members)
     key = file.account.key
     async with services.store.writing() as connection:
@@ -147,6 +155,7 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     return await show(services, file.account.key)
 
 
+@requires(Action.ACT)
 async def edit_contact(
     services: Services, account: str, email: str, change: WrittenWork, actor: Actor
 ) -> ContactEdited:
@@ -156,7 +165,7 @@ async def edit_contact(
         UserError: The member may not act on accounts, nothing is to be changed, there is no such contact, or the
             address is somebody else's.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     given = change.model_dump(exclude_unset=True)
     if not given:
         raise UserError("is missing", field="languages", fix="say what is known, such as --languages Python")
@@ -198,6 +207,7 @@ async def _refuse_taken(connection: Connection, account: str, address: str) -> N
         )
 
 
+@requires(Action.ACT, "task", tasks.of_task)
 async def record_for(services: Services, task: str, typed: Mapping[str, str], actor: Actor) -> Receipt:
     """Record what a to-do was to find out of a contact's work, each fact as words between commas.
 
@@ -234,6 +244,7 @@ def _person(contact: Contact) -> PersonShown:
     return PersonShown.made_of(contact, role=personas()[contact.persona].title, zone=contact.schedule.zone)
 
 
+@requires(Action.READ)
 async def show(services: Services, account: str) -> AccountShown:
     """One account.
 
@@ -272,6 +283,7 @@ async def _people(connection: Connection, account: str) -> tuple[set[tuple[str, 
     return {(contact.id, contact.persona) for contact in contacts}, await accounts.tam_of(connection, account)
 
 
+@requires(Action.READ)
 async def portfolio(services: Services) -> list[AccountLine]:
     """Every account, those that wait the longest past their deadline first."""
     async with services.store.reading() as connection:

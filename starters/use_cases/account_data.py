@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from rapport.model.access import Action
 from rapport.model.account_data import (
     EVERYONE,
     Evidence,
@@ -26,6 +27,7 @@ from rapport.model.sheets import SheetRow, refuse_repeats
 from rapport.storage import account as accounts, account_data, timeline
 from rapport.storage.account_data import INCIDENTS, Noun
 from rapport.storage.database import Connection
+from starters.rights import requires
 from starters.services import Actor, Services, member_named, present, submission
 
 SHOWN_DAYS: Final = 91
@@ -42,6 +44,7 @@ R = TypeVar("R")
 # Looking
 
 
+@requires(Action.READ)
 async def known(services: Services, account: str, since: date | None = None, until: date | None = None) -> Evidence:
     """All that is on record of an account, as digests and reviews speak of it.
 
@@ -61,6 +64,7 @@ async def known(services: Services, account: str, since: date | None = None, unt
         return await account_data.evidence(connection, account, first, last, zone)
 
 
+@requires(Action.READ)
 async def usage(services: Services, account: str) -> tuple[MetricSeries, ...]:
     """All that was measured of an account.
 
@@ -70,6 +74,7 @@ async def usage(services: Services, account: str) -> tuple[MetricSeries, ...]:
     return await _of(services, account, account_data.usage)
 
 
+@requires(Action.READ)
 async def listed(services: Services, noun: Noun[T], account: str) -> tuple[T, ...]:
     """Every incident, project or win of an account, also those that are over, in their order.
 
@@ -79,12 +84,14 @@ async def listed(services: Services, noun: Noun[T], account: str) -> tuple[T, ..
     return await _of(services, account, lambda connection, key: account_data.listed(connection, noun, key))
 
 
+@requires(Action.READ)
 async def roadmap(services: Services) -> list[WrittenRoadmapItem]:
     """The whole roadmap: each item once for each account that it touches."""
     async with services.store.reading() as connection:
         return await account_data.whole_roadmap(connection)
 
 
+@requires(Action.READ)
 async def roadmap_of(services: Services, account: str) -> tuple[RoadmapItem, ...]:
     """What of the roadmap touches an account.
 
@@ -103,6 +110,7 @@ async def _of(services: Services, account: str, read: Callable[[Connection, str]
 # Bringing in: all of it or nothing, and the same again changes nothing
 
 
+@requires(Action.USAGE)
 async def add_usage(
     services: Services, account: str, rows: Sequence[SheetRow[WrittenSample]], actor: Actor
 ) -> ImportResult:
@@ -120,6 +128,7 @@ async def add_usage(
     return kept
 
 
+@requires(Action.RECORD)
 async def add(
     services: Services, noun: Noun[T], account: str, rows: Sequence[SheetRow[Any]], actor: Actor
 ) -> ImportResult:
@@ -139,6 +148,7 @@ async def add(
     return kept
 
 
+@requires(Action.RECORD)
 async def close_incident(
     services: Services, account: str, id_: str, actor: Actor, ended: datetime | None = None
 ) -> Incident:
@@ -176,6 +186,7 @@ async def close_incident(
     return closed
 
 
+@requires(Action.RECORD)
 async def add_roadmap(services: Services, rows: Sequence[SheetRow[WrittenRoadmapItem]], actor: Actor) -> ImportResult:
     """Bring items of the roadmap up to what is given: whom an item touches is what is said of it last.
 
@@ -212,6 +223,7 @@ async def add_roadmap(services: Services, rows: Sequence[SheetRow[WrittenRoadmap
 # Taking away what was wrong
 
 
+@requires(Action.RECORD)
 async def remove_usage(
     services: Services, account: str, metric: str, actor: Actor, day: date | None = None
 ) -> ImportResult:
@@ -228,6 +240,7 @@ async def remove_usage(
     return kept
 
 
+@requires(Action.RECORD)
 async def remove(services: Services, noun: Noun[T], account: str, id_: str, actor: Actor) -> ImportResult:
     """Take an incident, a project or a win off the record.
 
@@ -242,6 +255,7 @@ async def remove(services: Services, noun: Noun[T], account: str, id_: str, acto
     return kept
 
 
+@requires(Action.RECORD)
 async def remove_roadmap(services: Services, id_: str, actor: Actor) -> ImportResult:
     """Take an item off the roadmap.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.minutes import ActionDone
@@ -12,7 +13,8 @@ from rapport.storage import account as accounts, addresses
 from rapport.storage.action import OWED_ACTIONS, KnownAction
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
-from starters.services import Actor, Services, member_acting, present, submission
+from starters.rights import Matter, requires
+from starters.services import Actor, Services, member_named, present, submission
 from starters.use_cases.blocker import find, local_day, tell
 
 
@@ -40,6 +42,7 @@ class ActionShown(WireModel):
     finish: str | None
 
 
+@requires(Action.READ)
 async def listed(services: Services, account: str | None = None, *, also_done: bool = False) -> list[ActionShown]:
     """The actions of an account, or of all accounts: the open ones first, and of those the one that is due first.
 
@@ -52,13 +55,19 @@ async def listed(services: Services, account: str | None = None, *, also_done: b
         return await shown(connection, await OWED_ACTIONS.listed(connection, account, also_over=also_done))
 
 
+async def _of_action(connection: Connection, id_: str) -> list[Matter]:
+    found = await OWED_ACTIONS.one(connection, id_)
+    return [(Action.ACT, found.account if found is not None else None)]
+
+
+@requires(Action.ACT, "id_", _of_action)
 async def done(services: Services, id_: str, written: ActionDone, actor: Actor) -> ActionShown:
     """Say that an action is done.
 
     Raises:
         UserError: There is no such action, it was done before, or the actor may not say so.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     found = await find(services, OWED_ACTIONS, id_)
     said = submission(member.id, actor, "action.done", id_, "\n".join(filter(None, [found.what, written.note])))
     async with services.store.writing() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from rapport.model.access import Action
 from rapport.model.base import WireModel
 from rapport.rules import receipt as receipts
 from rapport.storage import account as accounts, tech_review, timeline
@@ -11,6 +12,7 @@ from rapport.storage.database import Connection
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.signing import Signer, hexed, public_keys
 from rapport.storage.timeline import ReceiptFault, Verified
+from starters.rights import requires
 from starters.services import Services, present
 
 
@@ -76,6 +78,7 @@ class Key(WireModel):
     earlier: tuple[str, ...] = ()
 
 
+@requires(Action.READ_AUDIT)
 async def verify(services: Services, account: str | None = None, *, again: bool = False) -> Verified:
     """Find every altered, missing, reordered or added entry, and every receipt that is not of its decision.
 
@@ -124,6 +127,7 @@ async def _receipts(connection: Connection, account: str | None) -> tuple[int, l
     return count, faults
 
 
+@requires(Action.READ)
 async def key(services: Services) -> Key:
     """The public keys of this installation.
 
@@ -135,6 +139,7 @@ async def key(services: Services) -> Key:
         return Key(public_key=current, earlier=tuple(sorted(await public_keys(connection) - {current})))
 
 
+@requires(Action.READ_AUDIT)
 async def export(services: Services, account: str) -> Export:
     """All entries of an account with their hashes.
 

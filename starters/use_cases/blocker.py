@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
 from rapport.model.minutes import BlockerCheck, BlockerRecord, NewBlocker, Removal
@@ -17,7 +18,8 @@ from rapport.storage.blocker import OWED_BLOCKERS, KnownBlocker
 from rapport.storage.database import Connection
 from rapport.storage.owed import Owed
 from rapport.storage.timeline import Submission
-from starters.services import Actor, Services, member_acting, present, submission
+from starters.rights import Matter, requires
+from starters.services import Actor, Services, member_named, present, submission
 
 K = TypeVar("K", bound=WireModel)
 
@@ -48,6 +50,7 @@ class BlockerShown(WireModel):
     remove: str | None
 
 
+@requires(Action.READ)
 async def listed(services: Services, account: str | None = None, *, also_removed: bool = False) -> list[BlockerShown]:
     """The blockers of an account, or of all accounts: the open ones first, and of those the one to look at first.
 
@@ -60,6 +63,7 @@ async def listed(services: Services, account: str | None = None, *, also_removed
         return await shown(connection, await OWED_BLOCKERS.listed(connection, account, also_over=also_removed))
 
 
+@requires(Action.ACT)
 async def add(services: Services, account: str, written: NewBlocker, actor: Actor) -> BlockerShown:
     """Note what holds an account up.
 
@@ -67,7 +71,7 @@ async def add(services: Services, account: str, written: NewBlocker, actor: Acto
         UserError: There is no such account, the owner is nobody there and no member, one with this title stands
             already, or the actor may not say so.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     async with services.store.reading() as connection:
         await accounts.account(connection, account)
         owner = owner_of(await addresses.by_address(connection, account), written.owner, account, "owner")
@@ -88,13 +92,19 @@ async def add(services: Services, account: str, written: NewBlocker, actor: Acto
     return await _one(services, id_)
 
 
+async def _of_blocker(connection: Connection, id_: str) -> list[Matter]:
+    found = await OWED_BLOCKERS.one(connection, id_)
+    return [(Action.ACT, found.account if found is not None else None)]
+
+
+@requires(Action.ACT, "id_", _of_blocker)
 async def check(services: Services, id_: str, written: BlockerCheck, actor: Actor) -> BlockerShown:
     """Say that somebody has looked at a blocker, and when to look again.
 
     Raises:
         UserError: There is no such blocker, it was removed, or the actor may not say so.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     found = await find(services, OWED_BLOCKERS, id_)
     words = _words(found.title, written.next_check, written.note)
     async with services.store.writing() as connection:
@@ -105,13 +115,14 @@ async def check(services: Services, id_: str, written: BlockerCheck, actor: Acto
     return await _one(services, id_)
 
 
+@requires(Action.ACT, "id_", _of_blocker)
 async def remove(services: Services, id_: str, written: Removal, actor: Actor) -> BlockerShown:
     """Say that a blocker holds nobody up any more, and why.
 
     Raises:
         UserError: There is no such blocker, it was removed before, or the actor may not say so.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     found = await find(services, OWED_BLOCKERS, id_)
     said = submission(member.id, actor, "blocker.remove", id_, f"{found.title}\n{written.reason}")
     async with services.store.writing() as connection:

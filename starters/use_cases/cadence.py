@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from temporalio.client import WorkflowHandle
 from temporalio.workflow import UpdateMethodMultiParam
 
+from rapport.model.access import Action
 from rapport.model.account import WEEKDAYS
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.cadence import (
@@ -24,7 +25,8 @@ from rapport.model.meeting import Receipt
 from rapport.model.projection import Wait
 from rapport.storage import account as accounts, cadence
 from rapport.storage.cadence import Rhythm
-from starters.services import Actor, Services, answered, member_acting, present, submission
+from starters.rights import requires
+from starters.services import Actor, Services, answered, member_named, present, submission
 from starters.use_cases.words import hand_over, once
 from starters.views import standstill
 from workflows.cadence import Cadence
@@ -90,6 +92,7 @@ class CadenceShown(WireModel):
     unblock: str | None = None
 
 
+@requires(Action.READ)
 async def show(services: Services, account: str) -> CadenceShown:
     """What recurs, asked of its workflow, or else as the workflow last wrote it down.
 
@@ -156,6 +159,7 @@ def _words(standing: StandingTime | None) -> str | None:
     return f"{weekday}s {standing.at:%H:%M} ({standing.zone})"
 
 
+@requires(Action.ACT)
 async def set_time(services: Services, account: str, step: str, day: str, at: str, actor: Actor) -> Receipt:
     """Set a standing time, in the champion's zone; everyone gets the series anew.
 
@@ -183,6 +187,7 @@ async def set_time(services: Services, account: str, step: str, day: str, at: st
     return await _say(services, account, "cadence.set", actor, None, Cadence.set_rhythm, word)
 
 
+@requires(Action.ACT)
 async def skip(
     services: Services, account: str, step: str, day: date, actor: Actor, reason: str | None = None
 ) -> Receipt:
@@ -195,6 +200,7 @@ async def skip(
     return await _say(services, account, "cadence.skip", actor, reason, Cadence.skip, word)
 
 
+@requires(Action.ACT)
 async def move(
     services: Services, account: str, step: str, day: date, start: datetime, actor: Actor, reason: str | None = None
 ) -> Receipt:
@@ -209,6 +215,7 @@ async def move(
     return await _say(services, account, "cadence.move", actor, reason, Cadence.move, word)
 
 
+@requires(Action.ACT)
 async def report(
     services: Services, account: str, step: str, day: date, actor: Actor, reason: str | None = None
 ) -> Receipt:
@@ -231,7 +238,7 @@ async def _say(
     word: W,
 ) -> Receipt:
     """Say something of what recurs; the word gets its id, and whose it is, here."""
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     async with services.store.reading() as connection:
         await accounts.account(connection, account)
     handle = _handle(services, account)

@@ -7,12 +7,14 @@ import contextlib
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from rapport.model.access import Action
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.model.ids import desk_id
 from rapport.model.support_case import DESK, DeskStart, DeskView
 from rapport.model.workflows import SUPPORT_DESK
 from rapport.rules import sla
 from rapport.storage import support_case
+from starters.rights import requires
 from starters.services import Services, answered
 from starters.views import support_case as support_case_views
 from starters.views.support_case import CaseLine
@@ -65,6 +67,7 @@ async def start(client: Client, task_queue: str, name: str = DESK) -> bool:
     return False
 
 
+@requires(Action.READ)
 async def status(services: Services, name: str = DESK) -> DeskShown:
     """How the desk stands.
 

@@ -10,11 +10,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from rapport import support_rules
+from rapport.model.access import Action
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.rules.desk_report import DeskReport
 from rapport.storage import desk_report, support_case
 from rapport.support_rules import DeskRules
 from starters import pictures
+from starters.rights import requires
 from starters.services import Services, present
 
 DAYS: Final = 28
@@ -49,6 +51,7 @@ class RulesShown(WireModel):
     now: Instant
 
 
+@requires(Action.READ)
 async def rules(services: Services) -> RulesShown:
     """What the desk goes by.
 
@@ -68,6 +71,7 @@ async def rules(services: Services) -> RulesShown:
     )
 
 
+@requires(Action.READ)
 async def report(services: Services, first: date | None = None, last: date | None = None) -> DeskReport:
     """The desk over some days, both included, in its own zone; the last four weeks unless told otherwise.
 

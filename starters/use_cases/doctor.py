@@ -438,7 +438,7 @@ def _gate(gate: MailGate, settings: Settings) -> Check:
         fix = f"{fault.fix}; what waits then goes out automatically"
         return Check(check="mail", verdict=CheckVerdict.TROUBLE, what=what, fix=fix)
     if gate.stopped:
-        fix = "`rapport mail start --as EMAIL` lets it go again"
+        fix = "`rapport mail start --reason REASON --as EMAIL` lets it go again"
         return Check(check="mail", verdict=CheckVerdict.NOTE, what="is stopped by hand", fix=fix)
     if settings.mail_mode == "off":
         fix = "set RAPPORT_MAIL_MODE to live, or to redirect:ADDRESS"

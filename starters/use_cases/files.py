@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from rapport import outgoing
-from rapport.model.account import WrittenMember
+from rapport.model.access import Action
+from rapport.model.account import AccountFile, WrittenMember
 from rapport.model.base import InputModel, Refused, UserError
 from rapport.model.reading import MAX_BYTES, read_toml
 from rapport.model.sheets import SheetRow, read_csv
+from rapport.storage import account as accounts
+from starters.rights import may
 from starters.services import Services
 
 M = TypeVar("M", bound=InputModel)
@@ -36,6 +39,32 @@ def refuse_calendars_inside(services: Services, members: Sequence[WrittenMember]
         if member.calendar_url is not None:
             allowed = services.settings.fetch_allowed_hosts
             outgoing.refuse_inside(str(member.calendar_url), allowed, f"members[{index}].calendar_url")
+
+
+async def within_rights(services: Services, file: AccountFile) -> AccountFile:
+    """An account file as whoever gives it may: it changes members and the vendor where an administrator gives it.
+
+    Raises:
+        UserError: It has a new member, or another role for one, and is given by somebody else.
+    """
+    if await may(services, Action.MEMBERS):
+        return file
+    async with services.store.reading() as connection:
+        known = {one.email.lower(): one for one in await accounts.members(connection)}
+        try:
+            has_vendor = bool(await accounts.vendor(connection))
+        except UserError:
+            has_vendor = False
+    for index, written in enumerate(file.members):
+        there = known.get(written.email.lower())
+        if there is None or there.roles != written.roles:
+            raise UserError(
+                "is added, or given a role, by administrators alone",
+                field=f"members[{index}]",
+                fix="ask an administrator to import the member, and leave it out here",
+                kind=Refused.FORBIDDEN,
+            )
+    return file.model_copy(update={"members": (), **({"vendor": None} if has_vendor else {})})
 
 
 def read_sheet(model: type[M], path: Path) -> list[SheetRow[M]]:

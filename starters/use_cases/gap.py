@@ -12,6 +12,7 @@ from pydantic import Field
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
+from rapport.model.access import Action
 from rapport.model.account import Member
 from rapport.model.base import Instant, Prose, Refused, UserError, WireModel
 from rapport.model.gap import Gap, GapChange, GapStart, GapStatus, Kind, Links, NewGap
@@ -22,6 +23,7 @@ from rapport.storage import account as people, gap as gaps, support_case as supp
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.storage.timeline import Submission
+from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import support_case
 from workflows.gap import GapDelivery
@@ -65,6 +67,7 @@ class GapShown(WireModel):
     resend: str | None
 
 
+@requires(Action.GAPS)
 async def log(services: Services, written: NewGap, actor: Actor) -> GapShown:
     """Log something that customers need and the product does not do.
 
@@ -84,6 +87,7 @@ async def log(services: Services, written: NewGap, actor: Actor) -> GapShown:
     return await _told(services, await _sent(services, ref), written.cases, written.description, member, actor)
 
 
+@requires(Action.GAPS)
 async def link(services: Services, ref: str, written: GapLinks, actor: Actor) -> GapShown:
     """Link a gap to more accounts, reviews or cases; what it is linked to already is no error.
 
@@ -108,6 +112,7 @@ async def link(services: Services, ref: str, written: GapLinks, actor: Actor) ->
     return await _told(services, await _sent(services, ref), new, written.note or found.description, member, actor)
 
 
+@requires(Action.GAPS)
 async def change(services: Services, ref: str, written: GapChange, actor: Actor) -> GapShown:
     """Say where a gap is by now, and why; with the place on the roadmap where its progress can be followed.
 
@@ -128,6 +133,7 @@ async def change(services: Services, ref: str, written: GapChange, actor: Actor)
     return await _told(services, await _sent(services, ref), found.cases, written.reason, member, actor)
 
 
+@requires(Action.GAPS)
 async def resend(services: Services, ref: str) -> GapShown:
     """Have the CRM told again, whatever became of it before.
 
@@ -140,6 +146,7 @@ async def resend(services: Services, ref: str) -> GapShown:
     return await _sent(services, ref)
 
 
+@requires(Action.READ)
 async def show(services: Services, ref: str) -> GapShown:
     """One gap.
 
@@ -151,6 +158,7 @@ async def show(services: Services, ref: str) -> GapShown:
         return await _shown(connection, found)
 
 
+@requires(Action.READ)
 async def listed(
     services: Services,
     *,

@@ -9,6 +9,7 @@ from typing import Literal
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from rapport.mail.context import AccountContext
+from rapport.model.access import Action
 from rapport.model.base import Instant, Refused, UserError, WireModel, nearest
 from rapport.model.ids import meeting_id, step_of_meeting
 from rapport.model.meeting import Book, MeetingPhase, MeetingResult, MeetingView, Receipt, Report, Vote
@@ -24,13 +25,14 @@ from rapport.storage.contract import StepShown
 from rapport.storage.database import Connection
 from rapport.storage.minutes import NewMinutes
 from rapport.storage.unreached import unreached, with_unreached
+from starters.rights import open_to_all, reader_of, requires
 from starters.services import (
     LATER,
     Actor,
     Services,
     WorkflowEndedError,
     answered,
-    member_acting,
+    member_named,
     present,
     submission,
 )
@@ -122,6 +124,7 @@ class DepartedError(UserError):
     """The link's reader takes part no more."""
 
 
+@requires(Action.READ)
 async def show(services: Services, account: str, step: str, reader: str = "") -> MeetingShown:
     """A meeting as its workflow answers, with its minutes.
 
@@ -136,7 +139,7 @@ async def show(services: Services, account: str, step: str, reader: str = "") ->
     async with services.store.reading() as connection:
         names = await accounts.names(connection, account)
         _, steps = await _steps(connection, account)
-        said = await minutes.shown(connection, handle.id, steps, reader)
+        said = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
         missed = await unreached(connection, present(), account)
         ended = await end_of(connection, account, handle.id) if view.phase is MeetingPhase.ENDED else None
     if ended is not None and ended.became == "closed" and await standstill.ended_now(services, handle.id) is not None:
@@ -186,6 +189,7 @@ def _shown(view: MeetingView, names: dict[str, str]) -> MeetingShown:
     )
 
 
+@requires(Action.ACT, for_customers=True)
 async def vote(
     services: Services, account: str, step: str, slots: tuple[str, ...], actor: Actor, round_: int | None = None
 ) -> Receipt:
@@ -211,6 +215,7 @@ async def vote(
     return await _vote(services, account, handle, voter, round_, slots, actor, None)
 
 
+@open_to_all
 async def vote_by_link(services: Services, token: str, slots: tuple[str, ...], comment: str | None) -> Receipt:
     """Answer a poll through the personal link of a mail.
 
@@ -256,6 +261,7 @@ async def _vote(
     raise await take_late(services, account, handle.id, answer, view, problem)
 
 
+@open_to_all
 async def poll(services: Services, token: str) -> Poll:
     """What a personal link shows; looking changes nothing.
 
@@ -348,6 +354,7 @@ def unknown_link() -> UserError:
     return UserError("this link is not known", fix="please use the latest mail", kind=Refused.NOT_FOUND)
 
 
+@requires(Action.ACT)
 async def book(services: Services, account: str, step: str, start: datetime, actor: Actor) -> Receipt:
     """Set a meeting's time by hand, or move it; everyone gets an invitation.
 
@@ -356,13 +363,14 @@ async def book(services: Services, account: str, step: str, start: datetime, act
     """
     if start.second or start.microsecond:
         raise UserError("is not on a whole minute", field="start", fix="leave the seconds out")
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     handle = await _handle(services, account, step)
     said = await once(services, submission(member.id, actor, "book", handle.id), start=start.astimezone(UTC))
     word = Book(id=said.id, by=member.id, start=start)
     return await hand_over(services, handle, Meeting.book, word, f'meeting "{step}" of {account}')
 
 
+@requires(Action.ACT)
 async def report(
     services: Services,
     account: str,
@@ -382,7 +390,7 @@ async def report(
         UserError: The member may not, somebody in the minutes is not known, or the meeting is not booked, has not
             begun, or is over.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     handle = await _handle(services, account, step)
     written = written or check(Minutes, {"note": note}, "")
     async with services.store.reading() as connection:
@@ -434,6 +442,7 @@ async def _or_correct_it(
     raise UserError("someone has already said that it was held", field="step", fix=fix, kind=Refused.CONFLICT)
 
 
+@requires(Action.ACT)
 async def correct(services: Services, account: str, step: str, written: Minutes, actor: Actor) -> MinutesShown:
     """Replace the minutes of a meeting that was held. What stands already is not written again.
 
@@ -441,7 +450,7 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
         UserError: The member may not, somebody in the minutes is not known, the meeting was not held, or other next
             meetings are named than were agreed.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     handle = await _handle(services, account, step)
     async with services.store.reading() as connection:
         found = await accounts.account(connection, account)
@@ -480,6 +489,7 @@ async def correct(services: Services, account: str, step: str, written: Minutes,
     return await minutes_of(services, account, step, member.email)
 
 
+@requires(Action.READ)
 async def minutes_of(services: Services, account: str, step: str, reader: str = "") -> MinutesShown:
     """The minutes of a meeting, whether or not its workflow answers.
 
@@ -500,6 +510,7 @@ async def minutes_of(services: Services, account: str, step: str, reader: str = 
     return found
 
 
+@requires(Action.READ)
 async def noted(services: Services, account: str, step: str, reader: str = "") -> MeetingMinutes:
     """What SQL knows of a meeting, whether or not its workflow answers.
 
@@ -512,7 +523,7 @@ async def noted(services: Services, account: str, step: str, reader: str = "") -
     handle = await _handle(services, account, step)
     async with services.store.reading() as connection:
         _, steps = await _steps(connection, account)
-        found = await minutes.shown(connection, handle.id, steps, reader)
+        found = await minutes.shown(connection, handle.id, steps, reader_of(services, reader))
     ahead = minutes.ahead(steps, step)
     return MeetingMinutes(
         title=next(shown.title for shown in steps if shown.step == step),
@@ -521,6 +532,7 @@ async def noted(services: Services, account: str, step: str, reader: str = "") -
     )
 
 
+@requires(Action.READ)
 async def with_minutes(services: Services, account: str) -> list[MinutesLine]:
     """The meetings of an account that have minutes, the newest first."""
     async with services.store.reading() as connection:

@@ -13,21 +13,20 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator
 from temporalio.service import RPCError, RPCStatusCode
 
+from rapport.model.access import Action, Reach
 from rapport.model.account import Member, MembersFile, Role, WrittenAbsence
 from rapport.model.base import InputModel, Instant, Prose, Refused, UserError, WireModel
 from rapport.model.ids import case_id, desk_id, new_id
 from rapport.model.support_case import DESK
-from rapport.rules import calendar
+from rapport.rules import access, calendar
 from rapport.storage import account as people, imports, session, support_case, task, timeline
 from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
-from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
+from starters.rights import requires
+from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission, who_says
 from starters.use_cases.files import read_written, refuse_calendars_inside
 
 logger = logging.getLogger(__name__)
-
-SPEAKS_FOR_OTHERS: Final = frozenset({Role.TAM_MANAGER, Role.CE_VP, Role.SUPPORT_LEAD})
-"""The roles that may announce another member's absence, or that they have left."""
 
 SIGNALS_IN_FLIGHT: Final = 20
 """How many workflows are told at the same time that people come or go."""
@@ -103,6 +102,7 @@ def read_file(path: Path) -> MembersFile:
     return read_written(MembersFile, path)
 
 
+@requires(Action.MEMBERS)
 async def import_members(services: Services, file: MembersFile) -> list[MemberLine]:
     """Bring members up to what a file says; whom it does not name stays as they are. Gives those it names.
 
@@ -117,6 +117,7 @@ async def import_members(services: Services, file: MembersFile) -> list[MemberLi
     return [line for line in await listed(services) if line.email.lower() in named]
 
 
+@requires(Action.READ)
 async def listed(services: Services) -> list[MemberLine]:
     """Every member, also those who have left, by address."""
     now = present()
@@ -126,6 +127,7 @@ async def listed(services: Services) -> list[MemberLine]:
     return [_line(member, known, away, now) for member in known.values()]
 
 
+@requires(Action.READ)
 async def show(services: Services, email: str) -> MemberShown:
     """One member.
 
@@ -161,6 +163,7 @@ def _email(id_: str | None, known: Mapping[str, Member]) -> str | None:
     return None if id_ is None else known[id_].email
 
 
+@requires(Action.MEMBERS)
 async def leave(services: Services, email: str, leaving: Leaving, actor: Actor) -> MemberShown:
     """Note that a member has left for good: what they had to decide goes to others from now on.
 
@@ -169,18 +172,19 @@ async def leave(services: Services, email: str, leaving: Leaving, actor: Actor) 
     """
     async with services.store.reading() as connection:
         found = await _member(connection, email)
-    by = await _speaker(services, actor, found)
+    by = await who_says(services, actor)
     async with services.store.writing() as connection:
         if not await people.mark_left(connection, found.id, present()):
             raise UserError(
                 "has left already", field="member", fix=f"see `rapport member show {email}`", kind=Refused.CONFLICT
             )
         await session.end_all(connection, member=found.id)
-        await timeline.submit(connection, submission(by.id, actor, "member.leave", found.id, leaving.reason))
+        await timeline.submit(connection, submission(by, actor, "member.leave", found.id, leaving.reason))
     await people_changed(services)
     return await show(services, email)
 
 
+@requires(Action.READ)
 async def absences(services: Services, email: str | None = None) -> list[AbsenceShown]:
     """The absences of a member, or of everyone, that are not over, in the order in which they begin.
 
@@ -195,6 +199,7 @@ async def absences(services: Services, email: str | None = None) -> list[Absence
     return [_absence(absence, known, now) for absence in found]
 
 
+@requires(Action.ABSENCES)
 async def add_absence(services: Services, written: WrittenAbsence, actor: Actor) -> AbsenceShown:
     """Announce an absence. Days count in the member's own zone, and the last one belongs to the absence.
 
@@ -228,6 +233,7 @@ async def add_absence(services: Services, written: WrittenAbsence, actor: Actor)
     return await _shown(services, absence.id)
 
 
+@requires(Action.ABSENCES)
 async def end_absence(services: Services, id_: str, actor: Actor) -> AbsenceShown:
     """End an absence now, because the member is back early; withdraw one that has not begun.
 
@@ -306,11 +312,11 @@ async def _member(connection: Connection, email: str) -> Member:
 async def _speaker(services: Services, actor: Actor, member: Member) -> Member:
     """The member who says something of a member: they themself, or someone who leads."""
     by = await member_named(services, actor)
-    if by.id != member.id and not by.roles & SPEAKS_FOR_OTHERS:
+    if by.id != member.id and access.reach(Action.ABSENCES, by.roles) is not Reach.ALL:
         raise UserError(
             "may speak for nobody else",
             field="--as",
-            fix=f"ask {member.name}, or someone with one of the roles {', '.join(sorted(SPEAKS_FOR_OTHERS))}",
+            fix=f"ask {member.name}, or one of: {access.allowed_to(Action.ABSENCES)}",
             kind=Refused.FORBIDDEN,
         )
     return by

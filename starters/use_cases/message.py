@@ -14,7 +14,7 @@ from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
 from rapport.mail.outbox import Deferrals, Message
 from rapport.mail.smtp import Relay
-from rapport.model.account import Member
+from rapport.model.access import Action
 from rapport.model.base import InputModel, Instant, Name, Prose, Refused, UserError, WireModel
 from rapport.model.meeting import Receipt
 from rapport.model.message import NOT_DELIVERED, MessageRequest, MessageState, Purpose, Release
@@ -24,13 +24,14 @@ from rapport.rules.attachment import checked, refuse_too_much
 from rapport.rules.erasure import ERASED
 from rapport.rules.message import LOOK, ways_on
 from rapport.rules.wording import amount
-from rapport.storage import access, account as accounts, attachment, support_case, sweep
+from rapport.storage import access, account as accounts, attachment, support_case, sweep, timeline
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachment import Attached
 from rapport.storage.database import Connection
 from rapport.storage.relay import relay_fault
 from rapport.storage.timeline import Submission
-from starters.services import LATER, SUPPORT, Actor, Services, may_act, present, submission, who_acts
+from starters.rights import Matter, ask, requires
+from starters.services import LATER, Actor, Services, member_named, present, submission, who_acts, who_says
 from starters.use_cases.words import hand_over, once
 from worker import mail_settings, pace_of
 from workflows.base import AccountWorkflow
@@ -145,6 +146,7 @@ class MailStatus(WireModel):
     quiet_hours: str
     stopped: bool
     stopped_by: str | None
+    stopped_because: str | None = None
     stopped_at: Instant | None
     sends: bool
     why_not: str | None
@@ -155,6 +157,7 @@ class MailStatus(WireModel):
     swept: Instant | None = None
 
 
+@requires(Action.READ)
 async def listed(services: Services, account: str, state: MessageState | None = None) -> list[MessageLine]:
     """An account's messages, oldest first.
 
@@ -183,6 +186,22 @@ def _line(message: Message, names: dict[str, str]) -> MessageLine:
     )
 
 
+async def _of_drafts(connection: Connection, keys: str | Sequence[str]) -> list[Matter]:
+    found = [await outbox.message(connection, key) for key in ([keys] if isinstance(keys, str) else keys)]
+    return [(_drafting(message), message.account) for message in found]
+
+
+def _drafting(message: Message) -> Action:
+    return Action.CASE_DRAFTS if message.purpose == Purpose.UPDATE else Action.DRAFTS
+
+
+async def _of_words(connection: Connection, key: str) -> list[Matter]:
+    message = await outbox.message(connection, key)
+    is_draft = message.account is not None and message.state in (MessageState.DRAFT, MessageState.HELD)
+    return [(_drafting(message) if is_draft else Action.READ, message.account)]
+
+
+@requires(Action.READ, "key", _of_words)
 async def show(services: Services, key: str) -> MessageShown:
     """One message with its words: as sent, or as the draft stands.
 
@@ -259,13 +278,14 @@ async def _letter_of(
     )
 
 
+@requires(Action.DRAFTS, "key", _of_drafts)
 async def edit(services: Services, key: str, change: Edit, actor: Actor) -> MessageShown:
     """Change a draft's words. An edited body stands for both the text and the HTML part.
 
     Raises:
         UserError: It is no draft any more, or the personal link was lost from its body.
     """
-    await _reader(services, actor, key)
+    await member_named(services, actor)
     async with services.store.reading() as connection:
         message = await outbox.message(connection, key)
         draft = await outbox.draft(connection, key)
@@ -289,28 +309,14 @@ async def edit(services: Services, key: str, change: Edit, actor: Actor) -> Mess
     return await show(services, key)
 
 
-async def _reader(services: Services, actor: Actor, *keys: str) -> Member:
-    """Whoever reads these drafts: support, where they are words to a case's customer.
-
-    Raises:
-        UserError: The member may not, or there is no such message.
-    """
-    async with services.store.reading() as connection:
-        return await _reader_of(connection, actor, [await outbox.message(connection, key) for key in keys])
-
-
-async def _reader_of(connection: Connection, actor: Actor, found: Sequence[Message]) -> Member:
-    of_cases = bool(found) and all(message.purpose == Purpose.UPDATE for message in found)
-    return may_act(await who_acts(connection, actor), also=SUPPORT if of_cases else frozenset())
-
-
+@requires(Action.DRAFTS, "key", _of_drafts)
 async def attach(services: Services, key: str, name: str, content: bytes, actor: Actor) -> MessageShown:
     """Attach a file to a draft; one of the same name is replaced. It goes into the mail's bytes when these are frozen.
 
     Raises:
         UserError: It is no draft any more, its name or kind is not taken, or the mail would carry too much.
     """
-    member = await _reader(services, actor, key)
+    member = await member_named(services, actor)
     file = checked(name, content)
     async with services.store.writing() as connection:
         await _refuse_no_draft(connection, key)
@@ -320,13 +326,14 @@ async def attach(services: Services, key: str, name: str, content: bytes, actor:
     return await show(services, key)
 
 
+@requires(Action.DRAFTS, "key", _of_drafts)
 async def detach(services: Services, key: str, name: str, actor: Actor) -> MessageShown:
     """Take a file away from a draft.
 
     Raises:
         UserError: It is no draft any more, or has no file of this name.
     """
-    await _reader(services, actor, key)
+    await member_named(services, actor)
     async with services.store.writing() as connection:
         await _refuse_no_draft(connection, key)
         if not await attachment.detach(connection, key, name):
@@ -341,6 +348,7 @@ async def _refuse_no_draft(connection: Connection, key: str) -> None:
         raise _no_draft(message.state)
 
 
+@requires(Action.DRAFTS, "keys", _of_drafts)
 async def release(
     services: Services, keys: tuple[str, ...], actor: Actor, *, hold: bool = False, reason: str | None = None
 ) -> Receipt:
@@ -355,7 +363,7 @@ async def release(
     by_workflow: dict[str, list[Message]] = {}
     async with services.store.reading() as connection:
         found = [await outbox.message(connection, key) for key in keys]
-        member = await _reader_of(connection, actor, found)
+        member = await who_acts(connection, actor)
     for message in found:
         by_workflow.setdefault(message.workflow_id, []).append(message)
     # Before any goes: either all are still drafts, or this is the same word again.
@@ -442,13 +450,23 @@ async def _refuse_unwritten(
         )
 
 
+@requires(Action.READ)
 async def drafts(services: Services, account: str) -> list[MessageShown]:
-    """What waits for a member's word, with its words.
+    """What waits for a member's word, with its words, of what whoever asks may read.
 
     Raises:
         UserError: There is no such account.
     """
-    return [await show(services, line.key) for line in await listed(services, account, MessageState.DRAFT)]
+    found = []
+    for line in await listed(services, account, MessageState.DRAFT):
+        try:
+            await ask(services, Action.READ, about=line.key, of=_of_words)
+        except UserError as refusal:
+            if refusal.kind is not Refused.FORBIDDEN:
+                raise
+        else:
+            found.append(await show(services, line.key))
+    return found
 
 
 def _no_draft(state: MessageState) -> UserError:
@@ -457,25 +475,38 @@ def _no_draft(state: MessageState) -> UserError:
     )
 
 
+@requires(Action.READ)
 async def mail_status(services: Services) -> MailStatus:
     """Whether mail goes out."""
     async with services.store.reading() as connection:
         return await _status(services, connection, await access.mail_switch(connection))
 
 
-async def stop_mail(services: Services, actor: Actor) -> MailStatus:
-    """Stop all mail at once; what is due waits."""
-    return await _throw(services, actor, stopped=True)
+@requires(Action.MAIL)
+async def stop_mail(services: Services, actor: Actor, reason: str | None = None) -> MailStatus:
+    """Stop all mail at once; what is due waits.
+
+    Raises:
+        UserError: No reason is given.
+    """
+    return await _throw(services, actor, reason, stopped=True)
 
 
-async def start_mail(services: Services, actor: Actor) -> MailStatus:
-    """Let mail go again."""
-    return await _throw(services, actor, stopped=False)
+@requires(Action.MAIL)
+async def start_mail(services: Services, actor: Actor, reason: str | None = None) -> MailStatus:
+    """Let mail go again. Raises as `stop_mail`."""
+    return await _throw(services, actor, reason, stopped=False)
 
 
-async def _throw(services: Services, actor: Actor, *, stopped: bool) -> MailStatus:
-    switch = MailSwitch(stopped=stopped, by=actor.email or actor.entered_by or "operator", at=present())
+async def _throw(services: Services, actor: Actor, reason: str | None, *, stopped: bool) -> MailStatus:
+    by = await who_says(services, actor)
+    if not reason:
+        raise UserError("is missing", field="reason", fix="say why")
+    said = submission(by, actor, "mail.stopped" if stopped else "mail.started", "mail", reason)
+    who = actor.email or actor.entered_by or by
+    switch = MailSwitch(stopped=stopped, by=who, reason=reason, at=said.at)
     async with services.store.writing() as connection:
+        await timeline.submit(connection, said)
         await access.throw_mail_switch(connection, switch)
         return await _status(services, connection, switch)
 
@@ -488,7 +519,7 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
     if fault is not None:
         why_not = fault.what
     elif switch.stopped:
-        why_not = "stopped by hand; `rapport mail start --as EMAIL` lets it go again"
+        why_not = "stopped by hand; `rapport mail start --reason REASON --as EMAIL` lets it go again"
     elif mode == "off":
         why_not = "RAPPORT_MAIL_MODE is off; set it to live, or to redirect:ADDRESS"
     return MailStatus(
@@ -496,6 +527,7 @@ async def _status(services: Services, connection: Connection, switch: MailSwitch
         quiet_hours=services.settings.quiet_hours,
         stopped=switch.stopped,
         stopped_by=switch.by if switch.stopped else None,
+        stopped_because=switch.reason if switch.stopped else None,
         stopped_at=switch.at if switch.stopped else None,
         sends=why_not is None,
         why_not=why_not,

@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 
 from rapport.mail import emails
 from rapport.mail.context import AccountContext
+from rapport.model.access import Action
 from rapport.model.account import AccountFile, WrittenContract
 from rapport.model.base import InputModel, Instant, Refused, Slug, StepName, UserError, WireModel, suggestion
 from rapport.model.ids import onboarding_id, task_id
@@ -32,9 +33,11 @@ from rapport.playbooks import PLAYBOOKS, load
 from rapport.rules import attention, audience, onboarding
 from rapport.storage import account as accounts, contract as contracts, imports, sweep
 from rapport.storage.contract import Contract
+from rapport.storage.database import Connection
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
+from starters.rights import Matter, requires
 from starters.services import Services, answered, present
-from starters.use_cases.files import refuse_calendars_inside
+from starters.use_cases.files import refuse_calendars_inside, within_rights
 from starters.views import standstill
 from workflows.onboarding.workflow import Onboarding
 
@@ -133,6 +136,11 @@ class Status(WireModel):
     unblock: str | None = None
 
 
+async def _of_request(_: Connection, request: StartRequest) -> list[Matter]:
+    return [(Action.START, request.file.account.key if request.file else request.account)]
+
+
+@requires(Action.START, "request", _of_request)
 async def start(services: Services, request: StartRequest) -> Started:
     """Start the onboarding of a signed contract, once for ever.
 
@@ -191,6 +199,7 @@ async def _start(
         if known.id != contract.id and known.run_id is not None and known.ended_at is None:
             await _refuse_while_running(services, known)
     if file is not None:
+        file = await within_rights(services, file)
         refuse_calendars_inside(services, file.members)
     now = present()
     async with services.store.writing() as connection:
@@ -335,6 +344,7 @@ def _refuse_unready(playbook: Playbook, company: AccountContext, left_out: Colle
             )
 
 
+@requires(Action.READ)
 async def status(services: Services, account: str) -> Status:
     """Where an account is: asked of its workflow, or else as the workflow last wrote it down.
 

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 
 from rapport.mail.context import AccountContext
+from rapport.model.access import Action
 from rapport.model.account import Role
 from rapport.model.base import InputModel, Instant, Prose, Refused, StepName, UserError, WireModel
 from rapport.model.ids import cadence_id, onboarding_id
@@ -22,13 +23,14 @@ from rapport.rules.calendar import apply_offset
 from rapport.rules.playbook_migration import Plan
 from rapport.storage import cadence as cadences, contract as contracts
 from rapport.storage.database import Connection
+from starters.rights import requires
 from starters.services import (
     LATER,
     Actor,
     Services,
     WorkflowEndedError,
     answered,
-    member_acting,
+    member_named,
     present,
     submission,
 )
@@ -85,6 +87,7 @@ class OperationWritten(InputModel):
     playbook: StepName | None = None
 
 
+@requires(Action.ACT)
 async def operate(services: Services, account: str, kind: Operate, written: OperationWritten, actor: Actor) -> Receipt:
     """Do something to a running onboarding. The same once more changes nothing, and says so.
 
@@ -92,7 +95,7 @@ async def operate(services: Services, account: str, kind: Operate, written: Oper
         UserError: The member may not act on accounts, the step or the playbook is missing or unknown, the step is not
             in a state for it, or no more as it was when this was said, or no onboarding runs.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     if kind in OF_A_STEP and written.step is None:
         raise UserError("is missing", field="step", fix=f"name the step to {kind}")
     ended = await _ended(services, account)
@@ -198,6 +201,7 @@ async def _of_either(services: Services, account: str, asked: Awaitable[Receipt]
     return receipt
 
 
+@requires(Action.READ)
 async def preview(services: Services, account: str) -> Preview:
     """What would go out if a paused onboarding were resumed now; asking changes nothing.
 
@@ -235,6 +239,7 @@ async def preview(services: Services, account: str) -> Preview:
     )
 
 
+@requires(Action.READ)
 async def plan_of(services: Services, account: str) -> Plan:
     """The plan that a running onboarding follows.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.model.cadence import CadencePlan
 from rapport.model.ids import cadence_id
@@ -15,6 +16,7 @@ from rapport.rules import forecast, playbook_migration
 from rapport.rules.forecast import Span
 from rapport.rules.playbook_migration import Adoption, Difference, RhythmAdoption
 from rapport.storage import contract as contracts
+from starters.rights import requires
 from starters.services import Services, WorkflowEndedError, answered
 from starters.use_cases.operation import left_out_for
 from workflows.cadence import Cadence
@@ -90,6 +92,7 @@ def compare(old: Playbook, new: Playbook) -> Compared:
     return Compared(difference=playbook_migration.difference(old, new))
 
 
+@requires(Action.READ)
 async def compare_for(services: Services, account: str, old: Playbook, new: Playbook) -> Compared:
     """The same, with what would change for an account that adopts the second; nothing is changed by asking.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from rapport import support_rules
+from rapport.model.access import Action
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.model.commands import in_name
@@ -14,6 +15,7 @@ from rapport.storage import account, side_project
 from rapport.storage.addresses import GONE
 from rapport.storage.database import Connection
 from rapport.support_rules import DeskRules
+from starters.rights import requires
 from starters.services import Actor, Services, member_named, present
 
 
@@ -46,6 +48,7 @@ class SideShown(WireModel):
     next: str | None
 
 
+@requires(Action.SIDE_PROJECTS)
 async def add(services: Services, written: NewSideProject, actor: Actor) -> SideShown:
     """Ask for side work. If the desk has slack, somebody gets it at once.
 
@@ -63,6 +66,7 @@ async def add(services: Services, written: NewSideProject, actor: Actor) -> Side
         return await _one(connection, id_, rules)
 
 
+@requires(Action.READ)
 async def listed(services: Services, *, also_done: bool = False) -> list[SideShown]:
     """The side work that there is, in the order in which it is handed out."""
     rules = support_rules.load(services.settings.data)
@@ -71,6 +75,7 @@ async def listed(services: Services, *, also_done: bool = False) -> list[SideSho
         return await _shown(connection, found)
 
 
+@requires(Action.SIDE_PROJECTS)
 async def take(services: Services, id_: str, actor: Actor) -> SideShown:
     """Take side work that nobody does.
 
@@ -115,6 +120,7 @@ async def take(services: Services, id_: str, actor: Actor) -> SideShown:
         return await _one(connection, id_, rules)
 
 
+@requires(Action.SIDE_PROJECTS)
 async def put_back(services: Services, id_: str, actor: Actor) -> SideShown:
     """Put side work back; it keeps its place in the order.
 
@@ -129,6 +135,7 @@ async def put_back(services: Services, id_: str, actor: Actor) -> SideShown:
         return await _one(connection, id_, rules)
 
 
+@requires(Action.SIDE_PROJECTS)
 async def done(services: Services, id_: str, actor: Actor) -> SideShown:
     """Say that side work is done.
 
@@ -144,6 +151,7 @@ async def done(services: Services, id_: str, actor: Actor) -> SideShown:
         return await _one(connection, id_, rules)
 
 
+@requires(Action.SIDE_PROJECTS)
 async def look_again(services: Services, id_: str, day: date | None, actor: Actor) -> SideShown:
     """Set the day on which the lead looks at it again; without one, take it back. Nobody is promised anything by it.
 

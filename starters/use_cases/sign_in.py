@@ -7,6 +7,7 @@ import logging
 from typing import Final
 from urllib.parse import urlencode
 
+from rapport.model.access import Action
 from rapport.model.account import Member
 from rapport.model.base import Instant, Refused, UserError, WireModel, mail_address
 from rapport.model.ids import notice_id
@@ -16,7 +17,9 @@ from rapport.storage import access, account, timeline
 from rapport.storage.access import SIGN_IN_LIFE, Link
 from rapport.storage.faults import DatabaseFault
 from rapport.storage.session import SIGN_IN_ASKED, may_ask
+from starters.rights import open_to_all, requires
 from starters.services import Actor, Services, answered, present, submission
+from starters.use_cases import message
 
 OPERATOR: Final = "operator"
 """What a link is for that a terminal prints, and that signs its reader in as the holder of a token."""
@@ -65,6 +68,13 @@ def mailbox(email: str) -> str:
         return email.lower()
 
 
+@open_to_all
+async def mail_goes(services: Services) -> bool:
+    """Whether a link that somebody asks for goes out now."""
+    return (await message.mail_status(services)).sends
+
+
+@open_to_all
 async def ask(services: Services, email: str, onward: str) -> str | None:
     """Have a link mailed to the member with this address.
 
@@ -114,6 +124,7 @@ async def ask(services: Services, email: str, onward: str) -> str | None:
     return workflow_id
 
 
+@requires(Action.TOKENS)
 async def printed(services: Services, token: str, onward: str = "/") -> str:
     """A link for a terminal: it signs in whoever opens it, once and within minutes, as the holder of this token.
 
@@ -126,26 +137,29 @@ async def printed(services: Services, token: str, onward: str = "/") -> str:
     now, key = present(), access.new_token()
     link = Link(person=token, purpose=OPERATOR, workflow_id="", round=1, expires_at=now + SIGN_IN_LIFE)
     async with services.store.writing() as connection:
-        await access.insist_on_token(connection, token)
+        await access.insist_on_token(connection, token, opens_pages=True)
         await access.make_link(connection, "", key, link)
     return f"{services.settings.public_url}/sign-in?{urlencode({'key': key, 'next': onward}, safe='/')}"
 
 
+@open_to_all
 async def operator(services: Services, secret: str) -> str | None:
-    """The name of the token that lets somebody in: the one with this secret, or the one that a printed link is of.
+    """The name of the operator's token that lets somebody in: the one with this secret, or the one that a printed link
+    is of.
 
     The link is used up by this.
     """
     async with services.store.reading() as connection:
         token, link = await access.find_token(connection, secret), await access.find_link(connection, secret)
     if token is not None:
-        return token.name
+        return token.name if access.opens_pages(token) else None
     if link is None or link.purpose != OPERATOR:
         return None
     async with services.store.writing() as connection:
         return link.person if await access.use_link(connection, secret, present()) else None
 
 
+@open_to_all
 async def is_sign_in(services: Services, token: str) -> bool:
     """Whether a personal link is one that signs its reader in, whatever has become of it."""
     async with services.store.reading() as connection:
@@ -153,6 +167,7 @@ async def is_sign_in(services: Services, token: str) -> bool:
     return link is not None and link.purpose == PURPOSE
 
 
+@open_to_all
 async def door(services: Services, token: str) -> SignInTarget:
     """What a sign-in link would open. Looking changes nothing.
 
@@ -163,6 +178,7 @@ async def door(services: Services, token: str) -> SignInTarget:
     return SignInTarget(name=member.name, email=member.email, zone=member.schedule.zone, expires_at=link.expires_at)
 
 
+@open_to_all
 async def enter(services: Services, token: str) -> Entered:
     """Use a sign-in link, once.
 

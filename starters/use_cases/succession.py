@@ -25,6 +25,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from rapport.model.access import Action
 from rapport.model.account import (
     Account,
     Contact,
@@ -49,7 +50,8 @@ from rapport.storage import account as account_storage, erasure, succession, tim
 from rapport.storage.database import Connection
 from rapport.storage.erasure import Concerned, Erased
 from rapport.storage.succession import ContactRecord
-from starters.services import ANSWER_SECONDS, Actor, Services, member_acting, present, submission
+from starters.rights import requires
+from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission
 from starters.use_cases import account as accounts
 from starters.use_cases.account import AccountShown
 from starters.use_cases.member import tell_people_changed
@@ -126,6 +128,7 @@ class SuccessionResult(WireModel):
     account: AccountShown
 
 
+@requires(Action.ACT)
 async def replace_contact(services: Services, account: str, successor: Successor, actor: Actor) -> SuccessionResult:
     """Have somebody follow a contact: what was to go to one goes to the other, and past votes stay on record.
 
@@ -134,7 +137,7 @@ async def replace_contact(services: Services, account: str, successor: Successor
             the actor may not. Or Temporal does not answer: then it is on record, and repeating it tells those who go
             by it.
     """
-    by = await member_acting(services, actor)
+    by = await member_named(services, actor)
     now = present()
     async with services.store.writing() as connection:
         await _known_account(connection, account)
@@ -154,6 +157,7 @@ async def replace_contact(services: Services, account: str, successor: Successor
     return await _done(services, account, what, changed=not stands)
 
 
+@requires(Action.ACT)
 async def add_contact(services: Services, account: str, newcomer: Newcomer, actor: Actor) -> SuccessionResult:
     """Add a contact; what was held because nobody had their persona goes on.
 
@@ -161,7 +165,7 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
         UserError: As many as may have the persona already, the address belongs to somebody else, or the actor may not;
             or Temporal does not answer, as for `replace_contact`.
     """
-    by = await member_acting(services, actor)
+    by = await member_named(services, actor)
     now = present()
     rules = personas()[newcomer.persona]
     async with services.store.writing() as connection:
@@ -188,6 +192,7 @@ async def add_contact(services: Services, account: str, newcomer: Newcomer, acto
     return await _done(services, account, what, changed=not stands)
 
 
+@requires(Action.ACT)
 async def remove_contact(
     services: Services, account: str, email: str, departure: Departure, actor: Actor
 ) -> SuccessionResult:
@@ -197,7 +202,7 @@ async def remove_contact(
         UserError: There is no such contact, or the actor may not; or Temporal does not answer, as for
             `replace_contact`.
     """
-    by = await member_acting(services, actor)
+    by = await member_named(services, actor)
     now = present()
     async with services.store.writing() as connection:
         await _known_account(connection, account)
@@ -214,6 +219,7 @@ async def remove_contact(
     return await _done(services, account, what, changed=not stands)
 
 
+@requires(Action.ERASE)
 async def erase_contact(
     services: Services, account: str, email: str, actor: Actor, reason: str | None = None
 ) -> Erased:
@@ -229,7 +235,9 @@ async def erase_contact(
         UserError: There is no such contact, or the actor may not; or Temporal does not answer, as for
             `replace_contact`.
     """
-    by = await member_acting(services, actor)
+    by = await member_named(services, actor)
+    if not (reason or "").strip():
+        raise UserError("is missing", field="reason", fix="say why")
     now = present()
     caught = await asyncio.to_thread(_caught_ids, services.settings.caught)
     async with services.store.writing() as connection:
@@ -272,6 +280,7 @@ def _forget_caught(folder: Path, concerned: Concerned) -> None:
                 path.unlink()
 
 
+@requires(Action.ACT)
 async def hand_over(services: Services, account: str, order: HandOver, actor: Actor) -> SuccessionResult:
     """Have another member serve an account, for a while or for good: open tasks, mails and meetings become theirs.
 
@@ -279,7 +288,7 @@ async def hand_over(services: Services, account: str, order: HandOver, actor: Ac
         UserError: The member is unknown, has left, is no TAM or has no link to join; the day is over; or the actor may
             not; or Temporal does not answer, as for `replace_contact`.
     """
-    by = await member_acting(services, actor)
+    by = await member_named(services, actor)
     now = present()
     async with services.store.writing() as connection:
         found = await _known_account(connection, account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -14,6 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport.mail.support_case import ERASED
+from rapport.model.access import Action
 from rapport.model.account import CHAMPION, Contact, Member, Role
 from rapport.model.account_data import Severity
 from rapport.model.base import Email, InputModel, Prose, Refused, StepName, UserError, WireModel
@@ -33,9 +33,9 @@ from rapport.rules import routing, tech_review_draft
 from rapport.storage import account as accounts, search, support_case, timeline
 from rapport.storage.support_case import Case
 from rapport.storage.timeline import Submission
+from starters.rights import requires
 from starters.services import (
     LATER,
-    SUPPORT,
     Actor,
     Services,
     WorkflowEndedError,
@@ -49,9 +49,6 @@ from starters.use_cases.words import hand_over, heard, once
 from starters.views import standstill, support_case as support_case_views
 from starters.views.support_case import CaseShown
 from workflows.support_case import SupportCase
-
-AROUND: Final = frozenset({*SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT})
-"""The roles that may open cases and add what they know."""
 
 SETTLE: Final = timedelta(minutes=1)
 """How long a case may be on record before it counts as one that never began."""
@@ -141,6 +138,7 @@ class Split(InputModel):
 # Opening
 
 
+@requires(Action.OPEN_CASE, for_customers=True)
 async def open_case(services: Services, written: WrittenCase, actor: Actor) -> Opened:
     """Take a question in, give it its number, and have it acknowledged and handed to somebody.
 
@@ -232,6 +230,7 @@ async def _join(services: Services, known: Case, written: WrittenCase, by: str, 
 # What is done to a case
 
 
+@requires(Action.WORK_ON_CASE)
 async def answer(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Answer the customer; from then on the next update is promised.
 
@@ -241,26 +240,31 @@ async def answer(services: Services, ref: str, said: Say, actor: Actor) -> CaseD
     return await _by_support(services, ref, ActKind.ANSWER, actor, said.text)
 
 
+@requires(Action.ADD_TO_CASE)
 async def note(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Note something for colleagues; the customer never sees it. Raises as `answer`."""
-    return await _by_support(services, ref, ActKind.NOTE, actor, said.text, roles=AROUND)
+    return await _by_support(services, ref, ActKind.NOTE, actor, said.text)
 
 
+@requires(Action.ADD_TO_CASE)
 async def context(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Add what the account's people on our side know; at any time. Raises as `answer`."""
-    return await _by_support(services, ref, ActKind.CONTEXT, actor, said.text, roles=AROUND)
+    return await _by_support(services, ref, ActKind.CONTEXT, actor, said.text)
 
 
+@requires(Action.WORK_ON_CASE)
 async def wait_customer(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Ask the customer for something; the clock stands still until they answer. Raises as `answer`."""
     return await _by_support(services, ref, ActKind.WAIT_CUSTOMER, actor, said.text)
 
 
+@requires(Action.ADD_TO_CASE)
 async def customer_said(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Log what the customer said, as on the phone; the clock goes on. Raises as `answer`."""
-    return await _by_support(services, ref, ActKind.CUSTOMER_SAID, actor, said.text, roles=AROUND)
+    return await _by_support(services, ref, ActKind.CUSTOMER_SAID, actor, said.text)
 
 
+@requires(Action.WORK_ON_CASE)
 async def assign(services: Services, ref: str, wanted: Assign, actor: Actor) -> CaseDone:
     """Give a case to somebody by hand. Raises as `answer`, and where that member may never have a case."""
     return await _by_support(
@@ -268,12 +272,14 @@ async def assign(services: Services, ref: str, wanted: Assign, actor: Actor) -> 
     )
 
 
+@requires(Action.WORK_ON_CASE)
 async def hand_off(services: Services, ref: str, wanted: HandOff, actor: Actor) -> CaseDone:
     """Pass a case on, with where it stands; the desk finds somebody unless one is named. Raises as `assign`."""
     member = await _eligible(services, wanted.to) if wanted.to is not None else None
     return await _by_support(services, ref, ActKind.HAND_OFF, actor, wanted.text, member=member)
 
 
+@requires(Action.WORK_ON_CASE)
 async def classify(services: Services, ref: str, wanted: Reclassify, actor: Actor) -> CaseDone:
     """Say how bad it is, or what it is about, anew. Raises as `answer`, and for an area that is none."""
     if wanted.area is not None:
@@ -285,6 +291,7 @@ async def classify(services: Services, ref: str, wanted: Reclassify, actor: Acto
     )
 
 
+@requires(Action.WORK_ON_CASE)
 async def escalate(services: Services, ref: str, dossier: Dossier, actor: Actor) -> CaseDone:
     """Ask engineering, with all that they need; they answer the owner. Raises as `answer`."""
     case = await _find(services, ref)
@@ -298,13 +305,14 @@ async def escalate(services: Services, ref: str, dossier: Dossier, actor: Actor)
     return await _by_support(services, ref, ActKind.ESCALATE, actor, words, team=team)
 
 
+@requires(Action.WORK_ON_CASE)
 async def merge(services: Services, ref: str, wanted: Merge, actor: Actor) -> CaseDone:
     """Make a case a part of another one of the same account; only ever because somebody says so.
 
     Raises:
         UserError: As `answer`; or the other case is over, or another account's.
     """
-    member = await _working(services, actor, SUPPORT)
+    member = await member_named(services, actor)
     case, into = await _find(services, ref), await _find(services, wanted.into)
     if case.account != into.account:
         raise UserError(
@@ -325,9 +333,10 @@ async def merge(services: Services, ref: str, wanted: Merge, actor: Actor) -> Ca
     return done
 
 
+@requires(Action.WORK_ON_CASE)
 async def split(services: Services, ref: str, wanted: Split, actor: Actor) -> Opened:
     """Make a case of its own of a part of the question. Raises as `answer`."""
-    member = await _working(services, actor, SUPPORT)
+    member = await member_named(services, actor)
     case = await _find(services, ref)
     written = WrittenCase(
         account=case.account,
@@ -353,15 +362,17 @@ async def split(services: Services, ref: str, wanted: Split, actor: Actor) -> Op
     return Opened(ref=new, workflow_id=case_id(new), created=True)
 
 
+@requires(Action.ADD_TO_CASE)
 async def to_review(services: Services, ref: str, said: Say, actor: Actor) -> Drafted:
     """Make a draft tech review of a case that needs a decision; the account's TAM is told. Raises as `answer`."""
-    member = await _working(services, actor, AROUND)
+    member = await member_named(services, actor)
     shown = await support_case_views.show(services, ref)
     draft = tech_review_draft.draft(_known_to_review(shown, said.text))
     await _act(services, await _find(services, ref), ActKind.TO_REVIEW, member.id, actor, draft)
     return Drafted(ref=ref, draft=draft, next="fill in what is empty, then: rapport review submit FILE --as EMAIL")
 
 
+@requires(Action.READ)
 async def review_of(services: Services, ref: str) -> dict[str, str]:
     """What a case knows of the tech review that it needs, by field of a request. Raises: there is no such case."""
     return _known_to_review(await support_case_views.show(services, ref))
@@ -373,14 +384,16 @@ def _known_to_review(shown: CaseShown, why: str = "") -> dict[str, str]:
     return tech_review_draft.known(shown.ref, shown.account, shown.heading, shown.question, why, lines)
 
 
+@requires(Action.WORK_ON_CASE)
 async def resolve(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Say what solved it; the customer is told, and others who have the same find it. Raises as `answer`."""
     return await _by_support(services, ref, ActKind.RESOLVE, actor, said.text)
 
 
+@requires(Action.ADD_TO_CASE)
 async def reopen(services: Services, ref: str, said: Say, actor: Actor) -> CaseDone:
     """Open a resolved case again, and say why. Raises as `answer`."""
-    return await _by_support(services, ref, ActKind.REOPEN, actor, said.text, roles=AROUND)
+    return await _by_support(services, ref, ActKind.REOPEN, actor, said.text)
 
 
 async def hear_of_gap(services: Services, ref: str, gap: str, status: str, text: str, by: Member, actor: Actor) -> None:
@@ -403,29 +416,15 @@ async def _find(services: Services, ref: str) -> Case:
         return await support_case.case(connection, ref)
 
 
-async def _working(services: Services, actor: Actor, roles: Iterable[Role]) -> Member:
-    member = await member_named(services, actor)
-    if not member.roles & frozenset(roles):
-        raise UserError(
-            "may not do this to cases",
-            field="--as",
-            fix=f"ask someone with one of the roles {', '.join(sorted(roles))}",
-            kind=Refused.FORBIDDEN,
-        )
-    return member
-
-
 async def _by_support(
     services: Services,
     ref: str,
     kind: ActKind,
     actor: Actor,
     text: str | None,
-    *,
-    roles: Iterable[Role] = SUPPORT,
     **more: Any,
 ) -> CaseDone:
-    member = await _working(services, actor, roles)
+    member = await member_named(services, actor)
     return await _act(services, await _find(services, ref), kind, member.id, actor, text, **more)
 
 
@@ -518,7 +517,7 @@ async def _opener(services: Services, actor: Actor, contacts: list[Contact]) -> 
     own = next((contact for contact in contacts if contact.email.lower() == actor.email.lower()), None)
     if own is not None:
         return own.id
-    return (await _working(services, actor, AROUND)).id
+    return (await member_named(services, actor)).id
 
 
 async def _eligible(services: Services, email: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, create_model
 from temporalio.client import WorkflowHandle
 
+from rapport.model.access import Action
 from rapport.model.account import Contact, Member
 from rapport.model.base import InputModel, Prose, Refused, UserError
 from rapport.model.commands import read_by
@@ -35,12 +36,12 @@ from rapport.storage.agenda import Agenda, Item
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.timeline import Submission
+from starters.rights import Matter, open_to_all, requires
 from starters.services import (
     Actor,
     Services,
     WorkflowEndedError,
     answered,
-    member_acting,
     member_named,
     present,
     submission,
@@ -66,6 +67,7 @@ from workflows.task import HumanTask
 # Looking
 
 
+@requires(Action.READ)
 async def inbox(services: Services, actor: Actor, *, most: int | None = None) -> Inbox:
     """What waits for the member who asks, and what they wait for. An operator who names nobody sees all tasks.
 
@@ -116,6 +118,7 @@ def _read_by(member: Member | None, items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(item.model_copy(update={"unblock": read_by(item.unblock, reader)}) for item in items)
 
 
+@requires(Action.READ)
 async def waiting(services: Services, actor: Actor) -> int:
     """How many tasks an inbox has."""
     async with services.store.reading() as connection:
@@ -124,6 +127,7 @@ async def waiting(services: Services, actor: Actor) -> int:
         return await records.count_waiting(connection, member.id if member else None) + len(cases)
 
 
+@requires(Action.READ)
 async def show(services: Services, task: str) -> TaskShown:
     """A task as it was last told.
 
@@ -139,6 +143,7 @@ async def show(services: Services, task: str) -> TaskShown:
     return shown.model_copy(update={"ended_since": ended.since}) if ended is not None else shown
 
 
+@open_to_all
 async def is_task(services: Services, token: str) -> bool:
     """Whether a personal link leads to a human task."""
     async with services.store.reading() as connection:
@@ -146,6 +151,7 @@ async def is_task(services: Services, token: str) -> bool:
     return link is not None and link.purpose == "task"
 
 
+@open_to_all
 async def by_link(services: Services, token: str) -> TaskLink:
     """What a personal link shows; looking changes nothing.
 
@@ -199,6 +205,13 @@ def _unknown_link() -> UserError:
 # Answering
 
 
+async def of_task(connection: Connection, name: str) -> list[Matter]:
+    """What is done to the account that a task is about."""
+    found = await _named(connection, name)
+    return [(Action.ACT, found.account if found is not None else None)]
+
+
+@requires(Action.DECIDE, for_customers=True)
 async def decide(
     services: Services, task: str, option: str, actor: Actor, reason: str | None = None, round_: int | None = None
 ) -> Receipt:
@@ -351,6 +364,7 @@ def _of_the_wrong_person(refusal: UserError, task: Task, member: Person) -> User
     )
 
 
+@requires(Action.ACT, "task", of_task)
 async def request(services: Services, task: str, words: Mapping[str, str], actor: Actor) -> Receipt:
     """Say what is asked for: that opens a task that is being prepared, and changes an open one, in a new round.
 
@@ -360,7 +374,7 @@ async def request(services: Services, task: str, words: Mapping[str, str], actor
     Raises:
         UserError: The member may not act on accounts, a text is missing or not asked for, or the task is closed.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     found = await _find(services, task)
     if not found.definition.asks:
         raise UserError("asks for nothing", field="task", fix="decide it, or ask about it", kind=Refused.CONFLICT)
@@ -388,13 +402,14 @@ def _refuse_blanks(words: Mapping[str, str]) -> None:
             )
 
 
+@requires(Action.ACT, "task", of_task)
 async def decline(services: Services, task: str, actor: Actor, reason: str | None = None) -> Receipt:
     """Say that a task is not needed; it closes as not requested.
 
     Raises:
         UserError: The member may not act on accounts, or the task is closed.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     found = await _find(services, task)
     _refuse_alarm(found)
     if is_review_ref(found.subject):
@@ -416,6 +431,7 @@ async def _requested(
     return await hand_over(services, _handle(services, found), HumanTask.request, asked, _called(found))
 
 
+@requires(Action.DECIDE)
 async def ask(services: Services, task: str, question: str, actor: Actor) -> Receipt:
     """Ask the requester for information. Deciding stays possible; reminders wait for the answer.
 
@@ -429,6 +445,7 @@ async def ask(services: Services, task: str, question: str, actor: Actor) -> Rec
     return await hand_over(services, _handle(services, found), HumanTask.ask, word, _called(found))
 
 
+@requires(Action.DECIDE)
 async def answer(services: Services, task: str, text: str, actor: Actor) -> Receipt:
     """Give the information that a task needs.
 
@@ -526,19 +543,20 @@ async def _tell_the_onboarding(services: Services, found: Task, late: LateDecisi
 # How it is done
 
 
-async def _find(services: Services, name: str) -> Task:
+async def _named(connection: Connection, name: str) -> Task | None:
     parts = name.removeprefix("task/").split("/")
+    if len(parts) == 3:
+        # Where everyone has a task of their own, the step's name stands for the latest of them.
+        found = await records.task(connection, f"task/{'/'.join(parts)}")
+        return found or await records.latest(connection, parts[0], parts[1])
+    if len(parts) == 4:
+        return await records.task(connection, f"task/{'/'.join(parts)}")
+    return await records.latest(connection, *parts) if len(parts) == 2 else None
+
+
+async def _find(services: Services, name: str) -> Task:
     async with services.store.reading() as connection:
-        if len(parts) == 3:
-            # Where everyone has a task of their own, the step's name stands for the latest of them.
-            found = await records.task(connection, f"task/{'/'.join(parts)}")
-            found = found or await records.latest(connection, parts[0], parts[1])
-        elif len(parts) == 4:
-            found = await records.task(connection, f"task/{'/'.join(parts)}")
-        elif len(parts) == 2:
-            found = await records.latest(connection, *parts)
-        else:
-            found = None
+        found = await _named(connection, name)
     if found is None:
         raise UserError(
             f'there is no task "{name[:120]}"',

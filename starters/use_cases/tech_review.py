@@ -19,7 +19,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from rapport.mail.tech_review import read
-from rapport.model.account import Member, Role
+from rapport.model.access import Action
+from rapport.model.account import Member
 from rapport.model.base import InputModel, Refused, UserError, WireModel, suggestion
 from rapport.model.ids import number_in, review_id
 from rapport.model.meeting import Receipt
@@ -43,13 +44,12 @@ from rapport.storage import account as accounts, support_case, sweep, task as ta
 from rapport.storage.database import Connection
 from rapport.storage.task import Task
 from rapport.storage.tech_review import KnownReview
+from starters.rights import requires
 from starters.services import (
-    CUSTOMER_FACING,
     OPENING_SECONDS,
     Actor,
     Services,
     answered,
-    member_acting,
     member_named,
     present,
     submission,
@@ -96,6 +96,7 @@ class Reason(InputModel):
 # Asking
 
 
+@requires(Action.REQUEST_REVIEW)
 async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Submitted:
     """Ask for a review. The same request of an account cannot be asked for twice while it is open.
 
@@ -103,7 +104,7 @@ async def submit(services: Services, request: ReviewRequest, actor: Actor) -> Su
         UserError: There is no such account or case, the date is past, nobody has a role that has to answer, or it
             stands already.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     now = present()
     _refuse_unknown(services, request)
     async with services.store.reading() as connection:
@@ -236,13 +237,14 @@ async def _refuse_unanswerable(connection: Connection) -> None:
         )
 
 
+@requires(Action.REQUEST_REVIEW)
 async def edit(services: Services, ref: str, request: ReviewRequest, actor: Actor) -> Receipt:
     """Change what is asked for: a new round, in which everybody is heard anew; what was said stays on record.
 
     Raises:
         UserError: There is no such review, it is over, it is of another account, or nothing in it has changed.
     """
-    member = await member_acting(services, actor)
+    member = await member_named(services, actor)
     found = await _find(services, ref)
 
     async def refuse() -> None:
@@ -270,6 +272,7 @@ async def edit(services: Services, ref: str, request: ReviewRequest, actor: Acto
 # Saying something
 
 
+@requires(Action.SPEAK)
 async def feedback(services: Services, ref: str, written: Feedback, actor: Actor) -> Receipt:
     """Say something to a review: as the answer of a side that is asked, else as a remark.
 
@@ -346,6 +349,7 @@ async def _is_open(services: Services, asked: Task) -> bool:
         await asyncio.sleep(0.05)
 
 
+@requires(Action.SPEAK)
 async def request_meeting(services: Services, ref: str, written: Reason, actor: Actor) -> Receipt:
     """Ask to talk about it live; anybody may. The CE sees to it, and writes down what came of it.
 
@@ -360,6 +364,7 @@ async def request_meeting(services: Services, ref: str, written: Reason, actor: 
     return await hand_over(services, _handle(services, found), TechReview.request_meeting, word, f"review {found.ref}")
 
 
+@requires(Action.WITHDRAW_REVIEW)
 async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) -> Receipt:
     """Say that nobody needs it any more.
 
@@ -367,8 +372,6 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
         UserError: There is no such review, it is over, or the member may not act on accounts.
     """
     member = await member_named(services, actor)
-    if not member.roles & (CUSTOMER_FACING | {Role.CE_VP}):
-        await member_acting(services, actor)
     found = await _find(services, ref)
 
     async def refuse() -> None:
@@ -383,6 +386,7 @@ async def withdraw(services: Services, ref: str, written: Reason, actor: Actor) 
 # Looking
 
 
+@requires(Action.READ)
 async def listed(
     services: Services, account: str | None = None, search: str = "", *, also_closed: bool = True
 ) -> list[ReviewLine]:
@@ -397,6 +401,7 @@ async def listed(
     return list((await page(services, account, search, also_closed=also_closed)).lines)
 
 
+@requires(Action.READ)
 async def page(
     services: Services,
     account: str | None = None,
@@ -427,6 +432,7 @@ async def page(
     return ReviewPage(lines=tuple(lines), total=total, overdue=late)
 
 
+@requires(Action.READ)
 async def overdue(services: Services, most: int) -> list[ReviewLine]:
     """The reviews that are overdue, the newest first, so many of them."""
     async with services.store.reading() as connection:
@@ -434,6 +440,7 @@ async def overdue(services: Services, most: int) -> list[ReviewLine]:
     return [ReviewLine(**line_of(one)) for one in found]
 
 
+@requires(Action.READ)
 async def show(services: Services, ref: str) -> ReviewShown:
     """A review as it was last told.
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from rapport.model.access import Action
 from rapport.model.base import UserError, WireModel, suggestion
 from rapport.model.commands import in_name
 from rapport.model.ids import onboarding_id
@@ -16,6 +17,7 @@ from rapport.rules import gate as gates
 from rapport.rules.gate import GATES, STAGE, GateStanding, Reviewed
 from rapport.rules.scenario import Call, how_to_record, needs
 from rapport.storage import account as accounts, gate as records
+from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Services
 
 logger = logging.getLogger("rapport")
@@ -50,6 +52,7 @@ class ReviewNeeds(WireModel):
     submit: str = in_name("rapport review submit FILE")
 
 
+@requires(Action.READ)
 async def needed(services: Services, account: str) -> ReviewNeeds:
     """Which scenarios call for a review of an account and why, and what is not known yet.
 
@@ -75,6 +78,7 @@ def _shown(call: Call, reviews: list[Reviewed]) -> CallShown:
     return CallShown(**call.model_dump(), reviews=tuple(of_its_stages), record=record)
 
 
+@requires(Action.READ)
 async def gate(services: Services, account: str, name: str) -> GateStanding:
     """Whether a gate is open for an account, why, and which review opened it or has to.
 

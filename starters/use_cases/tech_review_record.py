@@ -12,8 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rapport.mail.markdown import safe_link
 from rapport.mail.tech_review import ASKS, OPTIONS, STAGES, answers_of
+from rapport.model.access import Action
 from rapport.model.base import Refused, UserError, WireModel
 from rapport.storage import tech_review as records
+from starters.rights import requires
 from starters.services import Services
 from starters.use_cases import tech_review
 from starters.views.tech_review import RemarkShown, ReviewShown
@@ -43,6 +45,7 @@ class RecordFiles(WireModel):
     files: tuple[str, ...]
 
 
+@requires(Action.READ)
 async def record(services: Services, ref: str) -> Record:
     """The record of a review, as far as it has come.
 
@@ -67,6 +70,7 @@ async def record(services: Services, ref: str) -> Record:
     )
 
 
+@requires(Action.READ)
 async def write(services: Services, ref: str, folder: Path) -> RecordFiles:
     """Write the record of a review into a folder, as `TR-0007.md` and `TR-0007.html`.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 from rapport.mail.support_case import told
+from rapport.model.access import Action
 from rapport.model.base import Instant, WireModel
 from rapport.model.reading import read_instant
 from rapport.storage import account as accounts, cadence, contract as contracts, timeline
 from rapport.storage.addresses import GONE
 from rapport.storage.timeline import TimelineRecord
+from starters.rights import requires
 from starters.services import Services
 from starters.use_cases import minutes
 from starters.use_cases.sentences import called, sentence
@@ -36,6 +38,7 @@ class EntryShown(WireModel):
     said: str | None
 
 
+@requires(Action.READ)
 async def timeline_of(
     services: Services, account: str, until: str | None = None, field: str = "until"
 ) -> list[EntryShown]:

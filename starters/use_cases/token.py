@@ -7,25 +7,51 @@ import hashlib
 import hmac
 from typing import Final
 
-from rapport.storage import access, session
+from rapport.model.access import Action, TokenScope
+from rapport.model.base import UserError, suggestion
+from rapport.storage import access, session, timeline
 from rapport.storage.access import Token
-from starters.services import Services, present
+from rapport.storage.database import Connection
+from starters.installation import os_user
+from starters.rights import requires
+from starters.services import Actor, Services, present, submission, who_acts
 from worker import mail_settings
 
 OWNER: Final = "owner"
 """The name of the bearer token that an embedded stack makes for its owner."""
 
 
-async def create(services: Services, name: str, roles: tuple[str, ...]) -> str:
+@requires(Action.TOKENS)
+async def create(services: Services, name: str, scopes: tuple[str, ...] = (), member: str | None = None) -> str:
     """Make a bearer token and give its secret, which is shown this once.
 
+    Args:
+        scopes: What a service may do with it.
+        member: The address of the member whose it is: it may do at most what they may.
+
     Raises:
-        UserError: The name is taken.
+        UserError: The name is taken, a scope or the member is unknown, or it is neither a member's nor for something.
     """
+    for scope in scopes:
+        if scope not in tuple(TokenScope):
+            fix = suggestion(scope, [str(one) for one in TokenScope])
+            raise UserError(f'"{scope[:40]}" isn\'t a scope', field="scope", fix=fix)
+    if bool(scopes) is (member is not None):
+        raise UserError(
+            "is a member's token, or a service's" if scopes else "says neither whose it is nor what it is for",
+            field="scope",
+            fix="give either --for EMAIL, or --scope with one of " + ", ".join(TokenScope),
+        )
     async with services.store.writing() as connection:
-        return await access.create_token(connection, name, roles, present())
+        owner = None if member is None else await who_acts(connection, Actor(email=member, channel="cli"), "--for")
+        secret = await access.create_token(
+            connection, name, scopes, present(), member=owner.id if owner is not None else None
+        )
+        await _record(services, connection, "token.created", name)
+    return secret
 
 
+@requires(Action.TOKENS)
 async def revoke(services: Services, name: str) -> None:
     """Make a token useless from now on.
 
@@ -35,12 +61,26 @@ async def revoke(services: Services, name: str) -> None:
     async with services.store.writing() as connection:
         await access.revoke_token(connection, name, present())
         await session.end_all(connection, token=name)
+        await _record(services, connection, "token.revoked", name)
 
 
+@requires(Action.TOKENS)
 async def listed(services: Services) -> list[Token]:
     """Every token, without its secret."""
     async with services.store.reading() as connection:
         return await access.tokens(connection)
+
+
+async def _record(services: Services, connection: Connection, kind: str, name: str) -> None:
+    caller = services.caller
+    actor = Actor(email="", channel="cli", entered_by=os_user() if caller.token is None else f"token {caller.token}")
+    await timeline.submit(connection, submission(caller.member or caller.kind, actor, kind, name))
+
+
+@requires(Action.TOKENS)
+async def signing_secret(services: Services) -> str:
+    """The secret that webhooks are signed with, for whoever sends them."""
+    return webhook_secret(services)
 
 
 def webhook_secret(services: Services) -> str:

@@ -16,6 +16,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from rapport.model.access import Action
 from rapport.model.account import Member, Role
 from rapport.model.account_data import Severity
 from rapport.model.base import Email, InputModel, Prose, Refused, Slug, UserError
@@ -28,6 +29,7 @@ from rapport.model.triage import Answers, MatterKind
 from rapport.rules import triage as rules
 from rapport.rules.triage import Door
 from rapport.storage import account as accounts, timeline
+from starters.rights import ask, requires
 from starters.services import Actor, Services, member_named, submission
 from starters.use_cases import support_case
 from starters.use_cases.words import heard, once
@@ -73,6 +75,7 @@ class TriageShown(Door):
     duplicates: tuple[str, ...] = ()
 
 
+@requires(Action.GAPS)
 async def bring(services: Services, matter: Matter, actor: Actor) -> TriageShown:
     """Find the door of a matter. Where it is the submitter's leadership, they are asked at once.
 
@@ -113,6 +116,7 @@ async def _broken(services: Services, matter: Matter, door: Door, actor: Actor) 
         channel=channel,
         id=matter.key,
     )
+    await ask(services, Action.OPEN_CASE, actor, for_customers=True)
     opened = await support_case.open_case(services, written, actor)
     known = in_name(f"rapport case context {opened.ref} --text …")
     return TriageShown(**door.model_dump(exclude={"next"}), next=known, case=opened.ref, duplicates=opened.duplicates)

@@ -7,6 +7,7 @@ import asyncio
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from rapport.mail import outbox, outdated
+from rapport.model.access import Action
 from rapport.model.account import WrittenWork
 from rapport.model.base import Refused, UserError
 from rapport.model.ids import undelivered_id
@@ -16,11 +17,13 @@ from rapport.model.reading import check
 from rapport.model.undelivered import UndeliveredStart
 from rapport.model.workflows import UNDELIVERED
 from rapport.storage import task as task_records
+from starters.rights import requires
 from starters.services import OPENING_SECONDS, Actor, Services, answered, member_named
 from starters.use_cases import account, task as tasks
 from workflows.outcomes import ACCOUNT
 
 
+@requires(Action.ACT, "task", tasks.of_task)
 async def correct(services: Services, task: str, address: str, actor: Actor) -> Receipt:
     """Correct the address to which an email failed, and send the email there.
 
@@ -39,6 +42,7 @@ async def correct(services: Services, task: str, address: str, actor: Actor) -> 
     return await tasks.decide(services, found.task, Resolution.RESEND, actor)
 
 
+@requires(Action.DECIDE)
 async def resolve(
     services: Services, key: str, resolution: Resolution, actor: Actor, reason: str | None = None
 ) -> Receipt:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from rapport import support_rules
 from rapport.mail.support_case import ERASED, WORDS, did, told
+from rapport.model.access import Action
 from rapport.model.account import Member, Role
 from rapport.model.base import Instant, UserError, WireModel
 from rapport.model.commands import in_name
@@ -18,6 +19,7 @@ from rapport.storage.support_case import Case, Said
 from rapport.storage.sweep import StandingStill
 from rapport.storage.tech_review import KnownDeviation, KnownReview
 from rapport.support_rules import DeskRules
+from starters.rights import requires
 from starters.services import Services, answered, present
 from starters.views import standstill
 from workflows.support_case import SupportCase
@@ -167,6 +169,7 @@ class CaseShown(CaseLine):
     next: tuple[str, ...] = ()
 
 
+@requires(Action.READ)
 async def listed(
     services: Services, account: str | None = None, *, also_over: bool = False, owner: str | None = None
 ) -> list[CaseLine]:
@@ -199,6 +202,7 @@ async def listed(
     ]
 
 
+@requires(Action.READ)
 async def show(services: Services, ref: str) -> CaseShown:
     """A case with everything that helps with it.
 
@@ -280,6 +284,7 @@ def _of_reviews(asked: Sequence[KnownReview], names: Mapping[str, str]) -> Itera
             )
 
 
+@requires(Action.READ)
 async def engineers(
     services: Services, roles: frozenset[Role] = frozenset({Role.SUPPORT_ENGINEER})
 ) -> list[tuple[str, str]]:

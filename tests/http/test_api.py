@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
 
-from rapport.model.account import AccountFile
+from rapport.model.account import AccountFile, MembersFile
 from rapport.model.ids import new_id
 from starters.http.app import create_app
-from starters.use_cases import token
+from starters.use_cases import member as members, token
 from starters.use_cases.token import webhook_secret
 from tests.conftest import CHAMPION, TAM, USER, Installation, account, until
 
@@ -109,7 +109,7 @@ async def test_the_whole_way_to_a_booking_over_the_api(api: httpx.AsyncClient, h
     told = (await api.get(f"/v1/accounts/{key}/timeline")).json()
     assert [entry["channel"] for entry in told if entry["kind"] == "vote.cast"] == ["api", "api"]
     assert "token tests" in {entry["entered_by"] for entry in told}
-    assert [entry["verified"] for entry in told if entry["kind"] == "vote.cast"] == ["token", "token"]
+    assert [entry["verified"] for entry in told if entry["kind"] == "vote.cast"] == ["operator", "operator"]
     verified = (await api.get("/v1/audit", params={"account": key})).json()
     assert verified == {"whole": True, "entries": len(told), "findings": [], "receipts": 0, "faults": [], "before": 0}
     exported = (await api.get(f"/v1/audit/{key}")).json()
@@ -188,9 +188,23 @@ async def test_a_body_over_the_limit_is_refused(api: httpx.AsyncClient) -> None:
     assert "larger than 1 MB" in answer.json()["detail"]
 
 
+async def known_members(here: Installation, file: AccountFile) -> None:
+    """The file's members, whom an administrator has brought in: no event does."""
+    await members.import_members(here.services, MembersFile(members=file.members, vendor=file.vendor))
+
+
+async def test_an_event_brings_in_no_members(api: httpx.AsyncClient, here: Installation) -> None:
+    """Whoever may sign events gives nobody a role by them, and nothing is begun."""
+    refused = await api.post(HOOK, **signed(here, contract_signed(document())))
+    assert refused.status_code == 403
+    assert refused.json()["errors"][0]["field"] == "members[0]"
+    assert (await api.get("/v1/accounts")).json() == []
+
+
 async def test_a_signed_event_starts_the_onboarding_once(api: httpx.AsyncClient, here: Installation) -> None:
     """The signed event starts it; the same event again, and again with another id, are harmless."""
     file = document()
+    await known_members(here, file)
     event = signed(here, contract_signed(file))
     first = await api.post(HOOK, **event)
     assert first.status_code == 202, first.text
@@ -220,6 +234,7 @@ async def test_an_event_that_is_not_ours_starts_nothing(api: httpx.AsyncClient, 
 async def test_events_out_of_order_are_harmless(api: httpx.AsyncClient, here: Installation) -> None:
     """An event of a second contract is told that the first still runs, so that its sender repeats it."""
     file = document()
+    await known_members(here, file)
     await api.post(HOOK, **signed(here, contract_signed(file)))
     later = await api.post(HOOK, **signed(here, contract_signed(document(file.account.key))))
     assert later.status_code == 409

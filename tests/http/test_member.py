@@ -67,7 +67,10 @@ async def test_members_come_in_are_away_and_leave_over_the_api(api: httpx.AsyncC
     assert ended.json() == {**absence, "state": "withdrawn"}
     assert fault(await api.post(f"/v1/absences/{absence['id']}/end", json={"as": SAMIRA}), 409) == "id"
 
-    left = await api.post(f"/v1/members/{TAM.email}/leave", json={"as": MANAGER, "reason": "Retired"})
+    assert fault(await api.post(f"/v1/members/{TAM.email}/leave", json={"as": MANAGER, "reason": "x"}), 403) == "--as"
+    lead = {**document()["members"][-1], "roles": ["tam_manager", "administrator"]}
+    assert (await api.put("/v1/members", json={"members": [lead]})).status_code == 200
+    left = await api.post(f"/v1/members/{TAM.email}/leave", json={"as": SAMIRA, "reason": "Retired"})
     assert left.status_code == 200, left.text
     assert left.json()["left_at"]
     assert left.json()["accounts"] == ["versayce"]

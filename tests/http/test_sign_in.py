@@ -38,7 +38,7 @@ from starters.use_cases import (
 )
 from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
-from tests.conftest import TAM, Installation, account, by, example, link_of, text_of, until
+from tests.conftest import HOST, LEAD, TAM, Installation, account, example, link_of, text_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -171,7 +171,7 @@ async def test_scanners_may_look_as_often_as_they_like(here: Installation, reade
 
 async def test_whoever_asks_learns_nothing(here: Installation, reader: httpx.AsyncClient) -> None:
     """For a member, a stranger, one who has left and nonsense the answer is the same; only the member gets a mail."""
-    await members.leave(here.services, INES, Leaving(reason="Retired"), by(INES))
+    await members.leave(here.services, INES, Leaving(reason="Retired"), HOST)
     before = await rows(here)
     odd = (NOBODY, INES, "no address", "a\x00b@foobar.example", "")
     answers = [await reader.post("/sign-in", data={"email": email}) for email in odd]
@@ -208,7 +208,7 @@ async def test_a_session_ends_when_its_member_leaves(here: Installation, reader:
     await use(reader, await asked(here, reader))
     unused = await asked(here, reader)
     assert (await reader.get("/")).status_code == 200
-    await members.leave(here.services, TAM.email, Leaving(reason="Retired"), by(INES))
+    await members.leave(here.services, TAM.email, Leaving(reason="Retired"), HOST)
     assert (await reader.get("/")).status_code == 401
     gone = await reader.get(unused)
     assert gone.status_code == 404
@@ -289,7 +289,7 @@ async def test_sessions_go_with_the_member_and_with_the_token(here: Installation
     await use(reader, await asked(here, reader))
     secret = await token.create(here.services, "owner", ("operator",))
     await reader.post("/sign-in", data={"key": secret})
-    await members.leave(here.services, TAM.email, Leaving(reason="Retired"), by(INES))
+    await members.leave(here.services, TAM.email, Leaving(reason="Retired"), HOST)
     await token.revoke(here.services, "owner")
     async with here.services.store.reading() as connection:
         assert await connection.scalar(select(func.count()).select_from(SessionRow)) == 0
@@ -438,7 +438,7 @@ async def test_caught_mail_is_the_operators(here: Installation, reader: httpx.As
 
 async def test_the_page_says_that_no_mail_goes_out(here: Installation, reader: httpx.AsyncClient) -> None:
     """While mail is stopped nobody is left waiting for a link in vain; who stopped it is not told to strangers."""
-    await message.stop_mail(here.services, TAM)
+    await message.stop_mail(here.services, LEAD, "A test")
     answer = await reader.post("/sign-in", data={"email": NOBODY})
     assert "No mail goes out at the moment." in answer.text
     assert TAM.email not in answer.text

@@ -175,10 +175,13 @@ async def test_a_successor_named_over_the_api_is_asked_by_a_running_vote(
 
 async def test_a_contact_is_erased_over_the_api(api: httpx.AsyncClient) -> None:
     """Erasing takes a contact off the account for good, once; who is not there cannot be erased."""
-    erased = await said(api, f"contacts/{SECOND_USER}/erase", {"as": TAM.email})
+    erased = await said(api, f"contacts/{SECOND_USER}/erase", {"as": TAM.email, "reason": "They asked"})
     assert erased["contact"].startswith("c_")
     shown = (await api.get("/v1/accounts/versayce")).text
     assert "Jonas" not in shown
-    assert fault(await said(api, f"contacts/{SECOND_USER}/erase", {"as": TAM.email}, 404)) == "contact"
+    assert (
+        fault(await said(api, f"contacts/{SECOND_USER}/erase", {"as": TAM.email, "reason": "They asked"}, 404))
+        == "contact"
+    )
     told = (await api.get("/v1/accounts/versayce/timeline")).json()
     assert told[-1]["kind"] == "contact.erased"

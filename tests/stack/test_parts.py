@@ -70,7 +70,7 @@ async def test_worker_and_http_run_alone_from_temporals_own_variables(dev_server
     rapport("setup")
     rapport("setup")
     put(tmp_path / "data", KICKOFF, "kickoff", "onsite_approval")
-    token = json.loads(rapport("token", "create", "tests", "--json"))["token"]
+    token = json.loads(rapport("token", "create", "tests", "--scope", "operator", "--json"))["token"]
     serve = (sys.executable, "-m", "starters.http.serve", "--port", str(http))
     with part(sys.executable, "worker.py", env=env), part(*serve, env=env):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{http}") as client:

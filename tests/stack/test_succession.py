@@ -52,7 +52,7 @@ def test_people_come_and_go_on_the_command_line(data: Path) -> None:
     assert "regular TAM" in rapport(data, "account", "show", "versayce").stdout
     story = [entry["what"] for entry in asked(data, "timeline", "versayce")]
     assert "Noor Haddad takes over from Robin Keller until" in " ".join(story)
-    erase = ("account", "erase-contact", "versayce", BUSINESS, "--as", TAM.email)
+    erase = ("account", "erase-contact", "versayce", BUSINESS, "--reason", "Asked", "--as", TAM.email)
     assert asked(data, *erase)["messages"] > 0
     assert rapport(data, *erase).exit_code == 3
     assert json.loads(rapport(data, "audit", "verify", "--json").stdout)["whole"] is True
@@ -66,7 +66,7 @@ def test_people_come_and_go_on_the_command_line(data: Path) -> None:
         (("replace-contact", "nowhere", *NORA, *WHY), 3, "account"),
         (("add-contact", "versayce", *NORA[:5], CHAMPION, "--zone", "UTC", "--from-hour", "x", *WHY), 2, "hours.start"),
         (("remove-contact", "versayce", "nobody@versayce.example", *WHY), 3, "contact"),
-        (("erase-contact", "versayce", "nobody@versayce.example", "--as", TAM.email), 3, "contact"),
+        (("erase-contact", "versayce", "nobody@versayce.example", "--reason", "x", "--as", TAM.email), 3, "contact"),
         (("hand-over", "versayce", "--to", "ines.moreau@foobar.example", *WHY), 2, "to"),
         (("hand-over", "versayce", "--to", NOOR, "--until", "soon", *WHY), 2, "until"),
     ],

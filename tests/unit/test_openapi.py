@@ -67,7 +67,7 @@ def test_every_route_tells_its_body_and_its_answer(path: str, method: str, about
     ("path", "fields", "needed"),
     [
         ("/v1/accounts/{account}/meetings/{step}/vote", {"slots", "round", "as"}, {"slots", "as"}),
-        ("/v1/mail/stop", {"as"}, {"as"}),
+        ("/v1/mail/stop", {"as", "reason"}, {"as"}),
         ("/v1/accounts/{account}/incidents", {"records", "as"}, {"records", "as"}),
         ("/v1/hooks/contract-signed", {"type", "timestamp", "data"}, {"type", "timestamp", "data"}),
         ("/v1/cases/{ref}/merge", {"into", "as"}, {"into", "as"}),

@@ -130,12 +130,12 @@ async def test_errors_name_no_values(store: Store) -> None:
     """What a database error says holds none of the values that were written: they may be personal."""
     async with store.writing() as connection:
         await connection.execute(
-            insert(TokenRow).values(name="n", digest="d", roles=[], created_at=NOW, revoked_at=None)
+            insert(TokenRow).values(name="n", digest="d", scopes=[], created_at=NOW, revoked_at=None)
         )
     with pytest.raises(IntegrityError) as error:
         async with store.writing() as connection:
             await connection.execute(
-                insert(TokenRow).values(name="n", digest="personal", roles=[], created_at=NOW, revoked_at=None)
+                insert(TokenRow).values(name="n", digest="personal", scopes=[], created_at=NOW, revoked_at=None)
             )
     assert "personal" not in str(error.value)
 
@@ -472,7 +472,7 @@ async def test_links_and_tokens_are_kept_as_digests(store: Store, tmp_path: Path
         assert await access.find_link(connection, token[:-1]) is None
         found = await access.find_token(connection, secret)
         assert found is not None
-        assert (found.name, found.roles) == ("ci", ("reader",))
+        assert (found.name, found.scopes) == ("ci", ("reader",))
         digests = [
             *await connection.scalars(select(LinkRow.digest)),
             *await connection.scalars(select(TokenRow.digest)),

@@ -34,7 +34,7 @@ from starters.use_cases import (
 from starters.use_cases.message import Edit
 from starters.use_cases.support_case import Say
 from starters.views import support_case as support_case_views
-from tests.conftest import CHAMPION, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
+from tests.conftest import CHAMPION, LEAD, SECOND_USER, TAM, USER, Installation, by, link_of, text_of, until
 from tests.support.desk import DOSSIER, SAM, ask, open_desk, owner_of
 from tests.support.kickoff import begin, drafted, in_phase, reviewed, vote
 from tests.support.minutes import action, begun, blocker, minutes
@@ -138,9 +138,9 @@ async def test_an_erased_person_is_named_nowhere_and_the_chain_is_whole(skipping
     )
     assert (await message.show(services, theirs.key)).text == "(erased)"
     with pytest.raises(UserError, match="has no contact") as refusal:
-        await succession.erase_contact(services, "versayce", CHAMPION, TAM)
+        await succession.erase_contact(services, "versayce", CHAMPION, TAM, "They asked for it")
     assert refusal.value.kind is Refused.NOT_FOUND
-    again = await succession.erase_contact(services, "versayce", erased.contact, TAM)
+    again = await succession.erase_contact(services, "versayce", erased.contact, TAM, "They asked for it")
     assert (again.messages, again.texts, again.records) == (0, 0, 0)
 
 
@@ -152,7 +152,7 @@ async def test_what_they_said_loses_its_words_and_keeps_its_hash(skipping: Insta
     await meeting.vote_by_link(skipping.services, link, ("1",), "Mornings are better")
     other = link_of((await skipping.mailed(1, USER))[0])
     await meeting.vote_by_link(skipping.services, other, ("1",), "Any time")
-    await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM)
+    await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM, "They asked for it")
     async with skipping.services.store.reading() as connection:
         said = (await connection.execute(select(SubmissionRow))).all()
     assert "Mornings are better" not in [row.text for row in said]
@@ -170,7 +170,7 @@ async def test_drafts_to_them_go_to_whoever_follows_and_others_forget_them(skipp
     services = skipping.services
     drafts = {draft.to: draft.key for draft in await message.drafts(services, "versayce")}
     await message.edit(services, drafts[USER], Edit(subject="For you and Luca", paragraph="Ask Luca Bianchi."), TAM)
-    await succession.erase_contact(services, "versayce", CHAMPION, TAM)
+    await succession.erase_contact(services, "versayce", CHAMPION, TAM, "They asked for it")
     assert await named(skipping) == set()
     assert (await message.show(services, drafts[USER])).paragraph == "Ask (erased)."
     assert (await message.show(services, drafts[USER])).subject == "For you and (erased)"
@@ -192,7 +192,7 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
     await begin(skipping)
     await in_phase(skipping, "voting")
     await skipping.mailed(4)
-    await message.stop_mail(skipping.services, TAM)
+    await message.stop_mail(skipping.services, LEAD, "A test")
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
@@ -201,9 +201,9 @@ async def test_what_waits_to_be_sent_to_others_is_written_without_them(skipping:
         return len(await message.listed(skipping.services, "versayce", MessageState.READY)) == 5
 
     await until(frozen, "the invitations")
-    await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM)
+    await succession.erase_contact(skipping.services, "versayce", CHAMPION, TAM, "They asked for it")
     assert await named(skipping) == set()
-    await message.start_mail(skipping.services, TAM)
+    await message.start_mail(skipping.services, LEAD, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     mail = (await skipping.mailed(2, SECOND_USER))[1]
     assert skipping.mails(CHAMPION) == []
@@ -239,7 +239,7 @@ async def test_the_desk_and_reviews_forget_them_as_well(skipping: Installation) 
     before = {table for table, _ in await named(skipping)}
     kept = {"contacts", "submissions", "messages", "cases", "case_texts", "gaps"}
     assert before >= (kept | {"case_search"} if skipping.services.store.url.startswith("sqlite") else kept)
-    await succession.erase_contact(services, "versayce", CHAMPION, TAM)
+    await succession.erase_contact(services, "versayce", CHAMPION, TAM, "They asked for it")
     assert await named(skipping) == set()
     assert (await audit.verify(services, "versayce")).whole
     shown = await support_case_views.show(services, ref)

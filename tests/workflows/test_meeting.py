@@ -27,6 +27,7 @@ from starters.use_cases.onboarding import StartRequest
 from tests.conftest import (
     BUSINESS,
     CHAMPION,
+    LEAD,
     SECOND_USER,
     TAM,
     USER,
@@ -337,14 +338,14 @@ async def test_no_common_hour_is_an_answer_and_goes_to_the_tam(skipping: Install
 
 async def test_stopped_mail_holds_up_no_decision(skipping: Installation) -> None:
     """While all mail is stopped the vote goes on; what is still true goes out once, after the start."""
-    await message.stop_mail(skipping.services, TAM)
+    await message.stop_mail(skipping.services, LEAD, "A test")
     await begin(skipping)
     await in_phase(skipping, "voting")
     await vote(skipping, CHAMPION, "1")
     await vote(skipping, USER, "1")
     await in_phase(skipping, "booked")
     assert skipping.mails() == []
-    await message.start_mail(skipping.services, TAM)
+    await message.start_mail(skipping.services, LEAD, "A test")
     await skipping.sleep_until(await skipping.now() + timedelta(minutes=2))
     assert len(await skipping.mailed(5)) == 5
     lines = await message.listed(skipping.services, "versayce")

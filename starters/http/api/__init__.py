@@ -60,6 +60,12 @@ class KeysBody(InputModel):
     reason: Prose | None = None
 
 
+class SwitchBody(InputModel):
+    """Why all mail is stopped, or goes again; it needs a reason."""
+
+    reason: Prose | None = None
+
+
 class ResolveBody(InputModel):
     """What becomes of an email that failed, or may not have arrived."""
 
@@ -237,12 +243,12 @@ async def mail_status(services: TheServices) -> MailStatus:
 
 
 @router.post("/mail/stop")
-async def stop_mail(said: By[Nothing], services: TheServices, token: Bearer) -> MailStatus:
+async def stop_mail(said: By[SwitchBody], services: TheServices, token: Bearer) -> MailStatus:
     """Stop all mail at once."""
-    return await message.stop_mail(services, said.by(services, token))
+    return await message.stop_mail(services, said.by(services, token), said.body.reason)
 
 
 @router.post("/mail/start")
-async def start_mail(said: By[Nothing], services: TheServices, token: Bearer) -> MailStatus:
+async def start_mail(said: By[SwitchBody], services: TheServices, token: Bearer) -> MailStatus:
     """Let mail go again."""
-    return await message.start_mail(services, said.by(services, token))
+    return await message.start_mail(services, said.by(services, token), said.body.reason)

@@ -25,7 +25,7 @@ from starters.http.limits import SIGN_IN_BY_ADDRESS, SIGN_IN_BY_CLIENT, client_o
 from starters.http.pages.rendering import fields, form_token, member_context, page, see_other
 from starters.http.problems import status_of
 from starters.services import Services
-from starters.use_cases import message, sign_in as sign_ins
+from starters.use_cases import sign_in as sign_ins
 
 router = APIRouter()
 
@@ -88,7 +88,7 @@ async def sign_in_by_form(request: Request, services: TheServices) -> Response:
     if "email" in form:
         email, onward = form["email"].strip()[:MAX_ADDRESS], local(form.get("next", "/"))
         await limits.take(SIGN_IN_BY_ADDRESS, f"{client_of(request)} {sign_ins.mailbox(email)}")
-        sends = (await message.mail_status(services)).sends
+        sends = await sign_ins.mail_goes(services)
         sign_ins.ask_later(services, email, onward)
         return page("sign_in_asked.html", onward=onward, sends=sends, **member_context(request, None))
     return await _enter(request, services, form.get("key", ""), form.get("next", "/"))

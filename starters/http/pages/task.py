@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -18,7 +18,7 @@ from starters.http.auth import Session, SignedIn, SignInNeeded, TheServices, che
 from starters.http.deciding import acting, check_decider, decider, inbox_of
 from starters.http.pages.rendering import RefusedForm, fields, form_token, member_page, page, see_other
 from starters.http.problems import status_of
-from starters.services import LATER, LISTED, Actor, Services
+from starters.services import BEHIND_LINK, LATER, LISTED, Actor, Services
 from starters.use_cases import account, task as tasks, undelivered
 from starters.views.task import TaskLink, TaskShown, others_there
 
@@ -246,6 +246,8 @@ async def answer_link(request: Request, services: Services, token: str) -> Respo
         return _link_refusal(refusal)
     actor = await decider(request, services, link)
     await check_decider(request, services)
+    if actor.channel == "link":
+        services = replace(services, caller=BEHIND_LINK)
     typed = await fields(request)
     try:
         if not typed.get("option"):

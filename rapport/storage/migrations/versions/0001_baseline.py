@@ -236,6 +236,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("stopped", sa.Boolean(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("at", UtcInstant(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
@@ -307,9 +308,11 @@ def upgrade() -> None:
         "tokens",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("member", sa.String(), nullable=True),
+        sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcInstant(timezone=True), nullable=False),
         sa.Column("revoked_at", UtcInstant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["member"], ["members.id"]),
         sa.PrimaryKeyConstraint("name"),
         sa.UniqueConstraint("digest"),
     )

@@ -1,0 +1,151 @@
+"""Who may do what: the one table of roles, actions and how far they reach. Use cases ask it, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from rapport.model.access import Action, Reach, TokenScope
+from rapport.model.account import Account, Member, Role
+
+
+class Right(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        title: What it is, in words.
+        roles: How far each role's right goes; a role that is not named has none.
+        scopes: The scopes of a service's token that cover it. The operator's covers all.
+    """
+
+    title: str
+    roles: Mapping[Role, Reach]
+    scopes: tuple[TokenScope, ...] = ()
+
+
+def _reach(own: Iterable[Role] = (), team: Iterable[Role] = (), all_: Iterable[Role] = ()) -> Mapping[Role, Reach]:
+    return MappingProxyType(
+        dict.fromkeys(own, Reach.OWN) | dict.fromkeys(team, Reach.TEAM) | dict.fromkeys(all_, Reach.ALL)
+    )
+
+
+_ADMINISTRATORS: Final = (Role.ADMINISTRATOR,)
+_AT_WORK: Final = tuple(role for role in Role if role is not Role.ADMINISTRATOR)
+"""Everyone who works on accounts, cases or reviews: all but those who only look after the installation."""
+_LEADS: Final = (Role.TAM_MANAGER, Role.CE_VP, Role.SUPPORT_LEAD)
+_SUPPORT: Final = (Role.SUPPORT_ENGINEER, Role.SUPPORT_LEAD)
+_AROUND_CASES: Final = (*_SUPPORT, Role.TAM, Role.TAM_MANAGER, Role.CE, Role.TA, Role.PRODUCT)
+_ON_ACCOUNTS: Final = (Role.TAM, Role.TAM_MANAGER, Role.CE)
+
+TABLE: Final[Mapping[Action, Right]] = MappingProxyType(
+    {
+        Action.READ: Right(
+            "Look at accounts, meetings, tasks, reviews, cases, members",
+            _reach(all_=Role),
+            (TokenScope.READ,),
+        ),
+        Action.READ_AUDIT: Right(
+            "Verify and export the timeline with its hashes",
+            _reach(own=[Role.TAM], all_=[Role.TAM_MANAGER, Role.ADMINISTRATOR]),
+        ),
+        Action.READ_NOTES: Right("Read the private note on a meeting", _reach(own=[Role.TAM])),
+        Action.START: Right(
+            "Start onboardings, import accounts",
+            _reach(team=[Role.TAM], all_=[Role.TAM_MANAGER, Role.CE]),
+            (TokenScope.START_ONBOARDINGS,),
+        ),
+        Action.ACT: Right(
+            "Onboarding steps, meetings, minutes, contacts, handovers",
+            _reach(team=[Role.TAM], all_=[Role.TAM_MANAGER, Role.CE]),
+        ),
+        Action.DRAFTS: Right(
+            "Read, edit, send and hold drafts", _reach(own=[Role.TAM, Role.CE], team=[Role.TAM_MANAGER])
+        ),
+        Action.CASE_DRAFTS: Right(
+            "Read, edit, send and hold drafts of support cases",
+            _reach(own=[Role.TAM, Role.CE], team=[Role.TAM_MANAGER], all_=_SUPPORT),
+        ),
+        Action.ERASE: Right("Erase a contact for good", _reach(own=[Role.TAM], team=[Role.TAM_MANAGER])),
+        Action.USAGE: Right("Record usage", _reach(all_=_AT_WORK), (TokenScope.WRITE_USAGE,)),
+        Action.RECORD: Right("Record incidents, projects, wins, the roadmap", _reach(all_=_AT_WORK)),
+        Action.DECIDE: Right("Decide, ask and answer on tasks assigned to oneself", _reach(all_=Role)),
+        Action.REQUEST_REVIEW: Right("Request technical reviews", _reach(all_=_ON_ACCOUNTS)),
+        Action.SPEAK: Right("Give feedback in technical reviews", _reach(all_=_AT_WORK)),
+        Action.WITHDRAW_REVIEW: Right("Withdraw technical reviews", _reach(all_=(*_ON_ACCOUNTS, Role.CE_VP))),
+        Action.GAPS: Right("Log and change product gaps, triage requests", _reach(all_=_AT_WORK)),
+        Action.OPEN_CASE: Right("Open support cases", _reach(all_=_AROUND_CASES), (TokenScope.OPEN_CASES,)),
+        Action.ADD_TO_CASE: Right("Add notes and context to cases, reopen them", _reach(all_=_AROUND_CASES)),
+        Action.WORK_ON_CASE: Right("Answer, assign, merge and resolve cases", _reach(all_=_SUPPORT)),
+        Action.SIDE_PROJECTS: Right("Add and take side projects", _reach(all_=_AT_WORK)),
+        Action.ABSENCES: Right("Announce and end absences", _reach(own=Role, all_=(*_LEADS, *_ADMINISTRATORS))),
+        Action.MEMBERS: Right("Add members, change their roles, note that they left", _reach(all_=_ADMINISTRATORS)),
+        Action.MAIL: Right("Stop and start all email", _reach(all_=(*_LEADS, *_ADMINISTRATORS))),
+        Action.TOKENS: Right("Create and revoke tokens", _reach(all_=_ADMINISTRATORS)),
+        Action.HOST: Right("Set up, back up and look after the installation", _reach()),
+    }
+)
+
+
+def reach(action: Action, roles: Iterable[Role]) -> Reach | None:
+    """How far a member with these roles may go; nothing where they may not at all."""
+    return max((far for role, far in TABLE[action].roles.items() if role in set(roles)), default=None)
+
+
+def covers(action: Action, scopes: Collection[TokenScope]) -> bool:
+    """Whether a service's token with these scopes may do it."""
+    return TokenScope.OPERATOR in scopes or any(scope in scopes for scope in TABLE[action].scopes)
+
+
+def nearness(member: Member, account: Account, members: Mapping[str, Member]) -> Reach:
+    """How near an account is to a member: their own, their team's, or any other."""
+    return min((_near(member, members[tam], members) for tam in _served_by(account)), default=Reach.ALL)
+
+
+def _served_by(account: Account) -> list[str]:
+    return [one for one in (account.tam, account.regular_tam) if one is not None]
+
+
+def _near(member: Member, tam: Member, members: Mapping[str, Member]) -> Reach:
+    if member.id in (tam.id, tam.backup, tam.delegate):
+        return Reach.OWN
+    if tam.manager is not None and tam.manager == member.manager:
+        return Reach.TEAM
+    return Reach.TEAM if is_above(member, tam, members) else Reach.ALL
+
+
+def is_above(member: Member, other: Member, members: Mapping[str, Member]) -> bool:
+    """Whether a matter of the other goes up to the member, by however many steps."""
+    seen: set[str] = set()
+    above = other.manager
+    while above is not None and above not in seen and above in members:
+        if above == member.id:
+            return True
+        seen.add(above)
+        above = members[above].manager
+    return False
+
+
+def allowed_to(action: Action) -> str:
+    """Who may, in words."""
+    by_reach: dict[Reach, list[str]] = {}
+    for role in Role:
+        if (far := TABLE[action].roles.get(role)) is not None:
+            by_reach.setdefault(far, []).append(role)
+    told = []
+    for far in (Reach.ALL, Reach.TEAM, Reach.OWN):
+        if names := by_reach.get(far):
+            who = _named(names)
+            told.append(who if far is Reach.ALL else f"{who} ({_REACHES[far]})")
+    return "; ".join(told) or "nobody by role"
+
+
+_REACHES: Final = {Reach.OWN: "own", Reach.TEAM: "own team"}
+
+
+def _named(names: list[str]) -> str:
+    if set(names) == set(Role):
+        return "every role"
+    if set(names) == set(_AT_WORK):
+        return "every role but administrator"
+    return ", ".join(names)

@@ -1,0 +1,173 @@
+"""Whether whoever asks may: each use case says which action it is, and begins only for those who may do that."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+from rapport.model.access import Action, Reach
+from rapport.model.account import Member
+from rapport.model.base import Refused, UserError
+from rapport.rules import access
+from rapport.storage import account as accounts
+from rapport.storage.database import Connection
+from starters.services import Actor, Caller, Services, who_acts
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Matter = tuple[Action, str | None]
+"""What is done, and the key of the account that it is done to."""
+
+Of = Callable[[Connection, Any], Awaitable[Iterable[Matter]]]
+"""Gives what an argument of a use case is about; nothing where there is no such thing: the use case says so."""
+
+_GRANTED: ContextVar[bool] = ContextVar("granted", default=False)
+"""Whether a use case that may be done has called this one: what it requires to do it, it may."""
+
+_BEHIND_LINKS: Final = frozenset({Action.READ, Action.DECIDE})
+"""What a personal link of a mail is good for, once it was found to be one."""
+
+
+def requires(
+    action: Action, about: str = "account", of: Of | None = None, *, for_customers: bool = False
+) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
+    """Have a use case begin only for those who may do this.
+
+    Args:
+        about: The argument that says which account it is about.
+        of: How to find that, where the argument is no account's key.
+        for_customers: Whether a customer's own people may be named as those who act: what they said is entered.
+    """
+
+    def decorate(work: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        signature = inspect.signature(work)
+
+        @wraps(work)
+        async def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not _GRANTED.get():
+                given = signature.bind(*args, **kwargs).arguments
+                services, actor, thing = given["services"], given.get("actor"), given.get(about)
+                await ask(services, action, actor, thing, of=of, for_customers=for_customers)
+            with _granted():
+                return await work(*args, **kwargs)
+
+        asked.action = action  # type: ignore[attr-defined]
+        return asked
+
+    return decorate
+
+
+def open_to_all(work: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Let a use case begin for everyone: it has a secret to go by, such as a personal link, or gives nothing away."""
+
+    @wraps(work)
+    async def begun(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _granted():
+            return await work(*args, **kwargs)
+
+    begun.action = None  # type: ignore[attr-defined]
+    return begun
+
+
+@contextmanager
+def _granted() -> Iterator[None]:
+    mark = _GRANTED.set(True)
+    try:
+        yield
+    finally:
+        _GRANTED.reset(mark)
+
+
+async def ask(
+    services: Services,
+    action: Action,
+    actor: Actor | None = None,
+    about: Any = None,
+    *,
+    of: Of | None = None,
+    for_customers: bool = False,
+) -> None:
+    """Refuse whoever may not do this.
+
+    Raises:
+        UserError: They may not (`forbidden`); or who acts is nobody known here, or has left.
+    """
+    caller = services.caller
+    if caller.kind == "nobody":
+        raise UserError("nobody is signed in", fix="sign in, or give a token", kind=Refused.FORBIDDEN)
+    async with services.store.reading() as connection:
+        member = await _whose_rights(connection, caller, actor, for_customers=for_customers)
+        matters = [(action, about)] if of is None or about is None else await of(connection, about)
+        for wanted, account in matters:
+            _refuse_scopes(caller, wanted)
+            if member is not None:
+                await _refuse_role(connection, member, wanted, account)
+
+
+def _refuse_scopes(caller: Caller, action: Action) -> None:
+    """Refuse what a service's token, or a personal link, is not for."""
+    if caller.kind == "link" and action not in _BEHIND_LINKS:
+        raise UserError("this link is not for that", fix="sign in", kind=Refused.FORBIDDEN)
+    if caller.kind == "service" and not access.covers(action, caller.scopes):
+        raise UserError(
+            f"this token may not {action.replace('_', ' ')}",
+            field="Authorization",
+            fix=f"use one that may; this one is for {', '.join(sorted(caller.scopes))}",
+            kind=Refused.FORBIDDEN,
+        )
+
+
+async def _refuse_role(connection: Connection, member: Member, action: Action, account: str | None) -> None:
+    far = access.reach(action, member.roles)
+    if far is Reach.ALL or (far is not None and (account is None or far >= await _near(connection, member, account))):
+        return
+    where = "" if far is None or account is None else f" of {account}"
+    raise UserError(
+        f"may not {action.replace('_', ' ')}{where}",
+        field="--as",
+        fix=f"ask one of: {access.allowed_to(action)}",
+        kind=Refused.FORBIDDEN,
+    )
+
+
+async def _whose_rights(
+    connection: Connection, caller: Caller, actor: Actor | None, *, for_customers: bool
+) -> Member | None:
+    """The member whose rights count; nobody where none is named, and the caller may do so without."""
+    named = None
+    if actor is not None and actor.email:
+        known = await accounts.member_by_email(connection, actor.email)
+        named = known if known is None and for_customers else await who_acts(connection, actor)
+    if caller.kind != "member" or caller.member is None:
+        return named
+    if named is not None and named.id != caller.member:
+        raise UserError("may act as nobody else", field="as", fix=f"write {caller.email}", kind=Refused.FORBIDDEN)
+    return await accounts.member(connection, caller.member)
+
+
+async def _near(connection: Connection, member: Member, key: str) -> Reach:
+    """How near an account is; one that is not known counts as one's own: whoever looks for it says so."""
+    try:
+        account = await accounts.account(connection, key)
+    except UserError:
+        return Reach.OWN
+    return access.nearness(member, account, {one.id: one for one in await accounts.members(connection)})
+
+
+async def may(services: Services, action: Action) -> bool:
+    """Whether whoever asks may do this at all, as themself."""
+    try:
+        await ask(services, action)
+    except UserError:
+        return False
+    return True
+
+
+def reader_of(services: Services, named: str) -> str:
+    """The address of whoever reads: a member is themself, a service is nobody, an operator is whom they name."""
+    return named if services.caller.kind == "operator" else services.caller.email or ""

@@ -1,0 +1,169 @@
+"""Who may do what: the table, and what use cases make of it for every kind of caller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import given, strategies as st
+from temporalio.client import Client
+
+from rapport.model.access import Action, Reach, TokenScope
+from rapport.model.account import Account, AccountFile, Facts, Figures, Member, MembersFile, Role, Schedule
+from rapport.model.base import Refused, UserError
+from rapport.model.reading import read_toml
+from rapport.rules import access
+from rapport.settings import Settings
+from rapport.storage import account as accounts
+from rapport.storage.database import Store
+from starters.rights import ask
+from starters.services import NOBODY, Actor, Caller, Services
+from starters.use_cases import member as members, message, onboarding, token
+from starters.use_cases.onboarding import StartRequest
+from tests.mail_fixtures import EXAMPLE
+
+TAM, MANAGER = "robin.keller@foobar.example", "ines.moreau@foobar.example"
+CE, SALES = "tomas.novak@foobar.example", "sam.ortega@foobar.example"
+
+
+@pytest.fixture
+def services(store: Store, tmp_path: Path) -> Services:
+    """The parts that use cases work with, of an installation that knows the example account."""
+    return Services(Settings(data=tmp_path), store, cast("Client", None))
+
+
+async def holder(services: Services, email: str) -> Services:
+    """The parts as a member's own token gives them."""
+    async with services.store.reading() as connection:
+        found = await accounts.member_by_email(connection, email)
+    assert found is not None
+    return replace(services, caller=Caller("member", member=found.id, email=found.email, token="own"))
+
+
+def service(services: Services, *scopes: TokenScope) -> Services:
+    """The parts as a service's token gives them."""
+    return replace(services, caller=Caller("service", token="crm", scopes=frozenset(scopes)))
+
+
+def by(email: str) -> Actor:
+    """Somebody who is named in a request."""
+    return Actor(email=email, channel="api", entered_by="token t")
+
+
+async def refusal(services: Services, action: Action, email: str = "", about: str | None = None) -> UserError | None:
+    """Why somebody may not do something."""
+    try:
+        await ask(services, action, by(email) if email else None, about)
+    except UserError as refused:
+        return refused
+    return None
+
+
+async def test_nobody_may_do_anything_and_a_service_what_its_scopes_say(services: Services) -> None:
+    """Without a token there is no right at all; a service has those of its scopes, whomever it names."""
+    for action in Action:
+        assert (await refusal(replace(services, caller=NOBODY), action)) is not None
+    allowed = {
+        TokenScope.READ: {Action.READ},
+        TokenScope.START_ONBOARDINGS: {Action.START},
+        TokenScope.WRITE_USAGE: {Action.USAGE},
+        TokenScope.OPEN_CASES: {Action.OPEN_CASE},
+        TokenScope.OPERATOR: set(Action),
+    }
+    for scope, actions in allowed.items():
+        caller = service(services, scope)
+        assert {action for action in Action if await refusal(caller, action) is None} == actions
+    # At most what whoever is named may do: sales opens no cases, not through a service either.
+    assert await refusal(service(services, TokenScope.OPEN_CASES), Action.OPEN_CASE, TAM) is None
+    found = await refusal(service(services, TokenScope.OPEN_CASES), Action.OPEN_CASE, SALES)
+    assert found is not None
+    assert found.kind is Refused.FORBIDDEN
+
+
+async def test_a_members_token_is_theirs_alone(services: Services) -> None:
+    """With it they may do what they may, as nobody else, and with an address of nobody nothing."""
+    own = await holder(services, TAM)
+    assert await refusal(own, Action.ACT, TAM, "versayce") is None
+    assert await refusal(own, Action.ACT, about="versayce") is None
+    for named, kind in ((MANAGER, Refused.FORBIDDEN), ("ghost@nowhere.example", Refused.INVALID)):
+        found = await refusal(own, Action.MAIL, named)
+        assert found is not None
+        assert found.kind is kind
+    found = await refusal(own, Action.MAIL, TAM)
+    assert found is not None
+    assert (found.field, found.kind) == ("--as", Refused.FORBIDDEN)
+
+
+@pytest.mark.parametrize("email", [TAM, CE, SALES])
+async def test_mail_is_stopped_by_those_who_lead(services: Services, email: str) -> None:
+    """A TAM, an engineer and sales stop no mail; a manager and the operator do, with a reason that is on record."""
+    for parts in (services, await holder(services, email)):
+        with pytest.raises(UserError) as caught:
+            await message.stop_mail(parts, by(email), "for fun")
+        assert caught.value.kind is Refused.FORBIDDEN
+    assert not (await message.mail_status(services)).stopped
+    with pytest.raises(UserError) as caught:
+        await message.stop_mail(services, by(MANAGER))
+    assert caught.value.field == "reason"
+    stopped = await message.stop_mail(services, by(MANAGER), "A wrong price")
+    assert (stopped.stopped_by, stopped.stopped_because) == (MANAGER, "A wrong price")
+    await message.start_mail(services, Actor(email="", channel="cli", entered_by="root"), "Mended")
+
+
+async def test_members_are_an_administrators(services: Services) -> None:
+    """Neither a member's token nor an account file brings in somebody with a role; an administrator's does."""
+    vp = '[[members]]\nname = "M"\nemail = "m@evil.example"\nroles = ["ce_vp"]\nzone = "UTC"\n'
+    file = read_toml(MembersFile, vp.encode(), "members.toml")
+    for parts in (await holder(services, MANAGER), service(services, *(set(TokenScope) - {TokenScope.OPERATOR}))):
+        with pytest.raises(UserError) as caught:
+            await members.import_members(parts, file)
+        assert caught.value.kind is Refused.FORBIDDEN
+        with_it = read_toml(AccountFile, f"{EXAMPLE.read_text()}\n{vp}".encode(), "versayce.toml")
+        with pytest.raises(UserError) as caught:
+            await onboarding.start(parts, StartRequest(file=with_it, playbook="self_serve"))
+        assert (caught.value.kind, caught.value.field[:8]) == (Refused.FORBIDDEN, "members[")
+    assert len(await members.import_members(services, file)) == 1
+
+
+async def test_a_token_is_somebodys_or_for_something_that_there_is(services: Services) -> None:
+    """Words that are no scope, an address of nobody, and a token for nothing at all are refused before it is made."""
+    for scopes, member in ((("viewer",), None), ((), None), (("read",), TAM), ((), "ghost@nowhere.example")):
+        with pytest.raises(UserError) as caught:
+            await token.create(services, "t", scopes, member)
+        assert caught.value.fix
+    assert await token.listed(services) == []
+    await token.create(services, "t", (), TAM)
+    assert [(one.name, one.owner, one.scopes) for one in await token.listed(services)] == [("t", TAM, ())]
+
+
+def somebody(id_: str, manager: str | None = None, backup: str | None = None) -> Member:
+    """A member of whom only what they lean on matters."""
+    zone = Schedule(zone="UTC")
+    return Member(
+        id=id_, name=id_, email=f"{id_}@x.example", roles=frozenset(), schedule=zone, manager=manager, backup=backup
+    )
+
+
+IDS = st.sampled_from(["m1", "m2", "m3", "m4", "m5"])
+
+
+@given(above=st.dictionaries(IDS, IDS | st.none()), tam=IDS, who=IDS)
+def test_an_account_is_near_or_far_for_everyone(above: dict[str, str | None], tam: str, who: str) -> None:
+    """Whatever circles managers make: one's own is nearest, and whom a TAM reports to has it in their team."""
+    known = {one: somebody(one, above.get(one)) for one in ("m1", "m2", "m3", "m4", "m5")}
+    account = Account(key="a", name="A", tam=tam, facts=Facts(), figures=Figures())
+    found = access.nearness(known[who], account, known)
+    assert (found is Reach.OWN) is (who == tam)
+    if above.get(tam) == who != tam:
+        assert found is Reach.TEAM
+
+
+@given(
+    roles=st.frozensets(st.sampled_from(Role), min_size=1), action=st.sampled_from(Action), more=st.sampled_from(Role)
+)
+def test_a_further_role_takes_nothing_away(roles: frozenset[Role], action: Action, more: Role) -> None:
+    """With every role more, a member may do the same or more."""
+    before, after = access.reach(action, roles), access.reach(action, roles | {more})
+    assert before is None or (after is not None and after >= before)
