@@ -6,7 +6,7 @@ import getpass
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from rapport.model.reading import read_json
 from rapport.settings import Settings, read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect
-from starters.services import Services
+from starters.services import ON_HOST, Services
 
 STACK_FILE: Final = "stack.json"
 
@@ -124,7 +124,7 @@ async def services(data: Path | None) -> AsyncIterator[Services]:
     async with opened(settings.database) as store:
         await store.check()
         client = await connect(temporal_of(settings))
-        yield Services(settings, store, client)
+        yield Services(settings, store, client, caller=replace(ON_HOST, user=os_user()))
 
 
 def os_user() -> str:

@@ -84,6 +84,7 @@ class Caller:
     Attributes:
         member, email: The member's id and address.
         token: The name of the token that the request came with.
+        user: The operating system's user, on the host.
         scopes: What a service's token may do.
     """
 
@@ -91,6 +92,7 @@ class Caller:
     member: str | None = None
     email: str | None = None
     token: str | None = None
+    user: str | None = None
     scopes: frozenset[TokenScope] = frozenset()
 
 

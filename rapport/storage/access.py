@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from rapport.model.access import TokenScope
+from rapport.model.account import Role
 from rapport.model.base import Instant, Refused, UserError, WireModel
 from rapport.storage.database import Connection
-from rapport.storage.tables import LinkRow, MemberRow, RelayFaultRow, SwitchRow, TokenRow
+from rapport.storage.tables import LinkRow, MemberRow, RelayFaultRow, SubmissionRow, SwitchRow, TokenRow
+from rapport.storage.timeline import Submission
 from rapport.storage.upserts import insert_new, put
 
 LINK_LIFE = timedelta(days=30)
@@ -196,6 +200,23 @@ _VALID_TOKEN = _TOKENS.where(
     MemberRow.left_at.is_(None),
 )
 _MAIL_SWITCH = select(SwitchRow.stopped, SwitchRow.by, SwitchRow.reason, SwitchRow.at).where(SwitchRow.name == "mail")
+
+
+async def put_roles(connection: Connection, member: str, roles: Iterable[Role]) -> None:
+    """Give a member these roles, and no others."""
+    await connection.execute(update(MemberRow).where(MemberRow.id == member).values(roles=sorted(roles)))
+
+
+_LOGGED: Final = ("access.", "member.", "token.", "mail.")
+"""How the kinds of what is done to the installation itself begin."""
+
+
+async def log(connection: Connection) -> list[Submission]:
+    """What was said of members, tokens and the switch of all mail, oldest first."""
+    of_these = or_(*(SubmissionRow.kind.startswith(kind, autoescape=True) for kind in _LOGGED))
+    columns = [getattr(SubmissionRow, name) for name in Submission.model_fields]
+    found = await connection.execute(select(*columns).where(of_these).order_by(SubmissionRow.at, SubmissionRow.id))
+    return [Submission.model_validate(row._mapping) for row in found]
 
 
 class MailSwitch(WireModel):

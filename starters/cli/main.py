@@ -70,6 +70,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "mail": Entry("mail", "Whether mail goes out."),
     "playbook": Entry("playbook", "Playbooks: the plans that onboardings follow."),
     "gap": Entry("gap", "Product gaps: what customers need and the product does not do."),
+    "access": Entry("access", "Who may do what, and who is an administrator."),
     "token": Entry("token", "Bearer tokens of the JSON API."),
     "audit": Entry("audit", "The timeline's hash chain and the receipts of decisions: verify them, export them."),
 }

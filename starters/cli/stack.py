@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,9 +18,10 @@ from rapport.settings import read_settings
 from rapport.storage.database import opened
 from rapport.temporal import connect, register_search_attributes
 from starters.cli.common import Data, Json, finish, out, print_json
-from starters.installation import Ports, settings_of
+from starters.installation import Ports, os_user, settings_of
 from starters.secrets import kept, make_private, private
-from starters.use_cases import desk, onboarding, sign_in
+from starters.services import ON_HOST, Services
+from starters.use_cases import access, desk, onboarding, sign_in
 from starters.use_cases.onboarding import Started, StartRequest
 from starters.use_cases.token import OWNER
 
@@ -79,9 +81,16 @@ def add_to(app: typer.Typer) -> None:
         finish(_serve(data, ports, workers=workers, durable=durable, example=None, as_json=json), as_json=json)
 
     @app.command()
-    def setup(data: Data = None, json: Json = False) -> None:
+    def setup(
+        administrator: Annotated[
+            str | None,
+            typer.Option(help='Who is an administrator from now on: "Name <address>", or a member\'s address.'),
+        ] = None,
+        data: Data = None,
+        json: Json = False,
+    ) -> None:
         """Prepare a real cluster: migrations, search attributes, schedules. Safe to repeat."""
-        finish(_set_up(data), as_json=json)
+        finish(_set_up(data, administrator), as_json=json)
         if json:
             print_json({"database": "current", "search_attributes": "registered", "schedules": "registered"})
         else:
@@ -95,7 +104,7 @@ def _example(review: str) -> AccountFile:
     return file.model_copy(update={"account": file.account.model_copy(update={"review": review})})
 
 
-async def _set_up(data: Path | None) -> None:
+async def _set_up(data: Path | None, administrator: str | None) -> None:
     settings = settings_of(data)
     with private():
         if settings.database_url is None:
@@ -108,6 +117,10 @@ async def _set_up(data: Path | None) -> None:
     await register_search_attributes(client)
     await register_schedules(client, settings.task_queue, settings.sweep_seconds)
     await desk.start(client, settings.task_queue)
+    if administrator is not None:
+        async with opened(settings.database) as store:
+            parts = Services(settings, store, client, caller=replace(ON_HOST, user=os_user()))
+            await access.name_administrator(parts, administrator)
 
 
 async def _serve(

@@ -31,6 +31,7 @@ from rapport.storage.unreached import Unreached, unreached, with_unreached
 from starters.rights import Matter, requires
 from starters.services import Actor, Services, member_named, present, submission
 from starters.use_cases import task as tasks
+from starters.use_cases.access import recording_members
 from starters.use_cases.files import read_written, refuse_calendars_inside, within_rights
 from starters.use_cases.member import people_changed, tell_people_changed
 from starters.use_cases.task import found_out
@@ -140,7 +141,8 @@ async def import_account(services: Services, file: AccountFile) -> AccountShown:
     key = file.account.key
     async with services.store.writing() as connection:
         before, facts = await _people(connection, key), await accounts.facts_of(connection, key)
-        await imports.save(connection, file, present())
+        async with recording_members(services, connection, file.members):
+            await imports.save(connection, file, present())
         others = before != await _people(connection, key)
         listeners = await succession.listeners(connection, key) if others else []
     await people_changed(services, None if file.members else key)

@@ -24,6 +24,7 @@ from rapport.storage.account import KnownAbsence
 from rapport.storage.database import Connection
 from starters.rights import requires
 from starters.services import ANSWER_SECONDS, Actor, Services, member_named, present, submission, who_says
+from starters.use_cases.access import recording_members
 from starters.use_cases.files import read_written, refuse_calendars_inside
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ async def import_members(services: Services, file: MembersFile) -> list[MemberLi
         UserError: A member leans on somebody who is not known.
     """
     refuse_calendars_inside(services, file.members)
-    async with services.store.writing() as connection:
+    async with services.store.writing() as connection, recording_members(services, connection, file.members):
         await imports.save_members(connection, file)
     await people_changed(services)
     named = {member.email.lower() for member in file.members}

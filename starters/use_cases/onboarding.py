@@ -37,6 +37,7 @@ from rapport.storage.database import Connection
 from rapport.storage.unreached import MailsOfStep, unreached, with_unreached, written
 from starters.rights import Matter, requires
 from starters.services import Services, answered, present
+from starters.use_cases.access import recording_members
 from starters.use_cases.files import refuse_calendars_inside, within_rights
 from starters.views import standstill
 from workflows.onboarding.workflow import Onboarding
@@ -204,7 +205,8 @@ async def _start(
     now = present()
     async with services.store.writing() as connection:
         if file is not None:
-            await imports.save(connection, file, now)
+            async with recording_members(services, connection, file.members):
+                await imports.save(connection, file, now)
         company = await AccountContext.read(connection, account)
         if vacancies := audience.vacant(company.contacts.values()):
             raise UserError(

@@ -9,12 +9,11 @@ from typing import Final
 
 from rapport.model.access import Action, TokenScope
 from rapport.model.base import UserError, suggestion
-from rapport.storage import access, session, timeline
+from rapport.storage import access, session
 from rapport.storage.access import Token
-from rapport.storage.database import Connection
-from starters.installation import os_user
 from starters.rights import requires
-from starters.services import Actor, Services, present, submission, who_acts
+from starters.services import Actor, Services, present, who_acts
+from starters.use_cases.access import record
 from worker import mail_settings
 
 OWNER: Final = "owner"
@@ -47,7 +46,7 @@ async def create(services: Services, name: str, scopes: tuple[str, ...] = (), me
         secret = await access.create_token(
             connection, name, scopes, present(), member=owner.id if owner is not None else None
         )
-        await _record(services, connection, "token.created", name)
+        await record(services, connection, "token.created", name)
     return secret
 
 
@@ -61,7 +60,7 @@ async def revoke(services: Services, name: str) -> None:
     async with services.store.writing() as connection:
         await access.revoke_token(connection, name, present())
         await session.end_all(connection, token=name)
-        await _record(services, connection, "token.revoked", name)
+        await record(services, connection, "token.revoked", name)
 
 
 @requires(Action.TOKENS)
@@ -69,12 +68,6 @@ async def listed(services: Services) -> list[Token]:
     """Every token, without its secret."""
     async with services.store.reading() as connection:
         return await access.tokens(connection)
-
-
-async def _record(services: Services, connection: Connection, kind: str, name: str) -> None:
-    caller = services.caller
-    actor = Actor(email="", channel="cli", entered_by=os_user() if caller.token is None else f"token {caller.token}")
-    await timeline.submit(connection, submission(caller.member or caller.kind, actor, kind, name))
 
 
 @requires(Action.TOKENS)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 from hypothesis import given, strategies as st
+from rich.console import Console
 from temporalio.client import Client
 
 from rapport.model.access import Action, Reach, TokenScope
@@ -18,10 +21,13 @@ from rapport.rules import access
 from rapport.settings import Settings
 from rapport.storage import account as accounts
 from rapport.storage.database import Store
+from starters.cli import access as access_commands
 from starters.rights import ask
 from starters.services import NOBODY, Actor, Caller, Services
-from starters.use_cases import member as members, message, onboarding, token
+from starters.use_cases import access as administration, member as members, message, onboarding, token
+from starters.use_cases.member import Leaving
 from starters.use_cases.onboarding import StartRequest
+from tests.conftest import ROOT
 from tests.mail_fixtures import EXAMPLE
 
 TAM, MANAGER = "robin.keller@foobar.example", "ines.moreau@foobar.example"
@@ -167,3 +173,71 @@ def test_a_further_role_takes_nothing_away(roles: frozenset[Role], action: Actio
     """With every role more, a member may do the same or more."""
     before, after = access.reach(action, roles), access.reach(action, roles | {more})
     assert before is None or (after is not None and after >= before)
+
+
+async def test_administrators_are_named_by_administrators_and_on_the_host(services: Services) -> None:
+    """Whoever owns the host names the first, and one again once the last has left; from then on administrators do."""
+    first = "Ada Lind <ada.lind@foobar.example>"
+    await administration.name_administrator(services, first)
+    await administration.name_administrator(services, first)
+    ada = "ada.lind@foobar.example"
+    assert (await members.show(services, ada)).roles == (Role.ADMINISTRATOR,)
+    for parts, actor in ((await holder(services, TAM), by(TAM)), (services, by(MANAGER))):
+        for call in (administration.grant, administration.revoke):
+            with pytest.raises(UserError) as caught:
+                await call(parts, TAM, actor, "why not")
+            assert caught.value.kind is Refused.FORBIDDEN
+    as_ada = await holder(services, ada)
+    await administration.grant(as_ada, TAM, by(ada), "Stands in for Ada")
+    assert Role.ADMINISTRATOR in (await members.show(services, TAM)).roles
+    await administration.revoke(await holder(services, TAM), TAM, by(TAM), "Ada is back")
+    await members.leave(as_ada, ada, Leaving(reason="Moved on"), by(ada))
+    with pytest.raises(UserError):
+        await administration.name_administrator(services, first)
+    await administration.name_administrator(services, MANAGER)
+    told = [(entry.kind, entry.who, entry.about) for entry in await administration.log(services)]
+    assert told == [
+        ("access.granted", "operator", "Ada Lind"),
+        ("access.granted", "Ada Lind", "Robin Keller"),
+        ("access.revoked", "Robin Keller", "Robin Keller"),
+        ("member.leave", "Ada Lind", "Ada Lind"),
+        ("access.granted", "operator", "Ines Moreau"),
+    ]
+
+
+async def test_what_is_changed_in_members_tokens_and_mail_is_on_record(services: Services) -> None:
+    """New members, other roles, tokens and the switch of all mail each leave who it was, and why or to what."""
+    await token.create(services, "crm", ("read",))
+    await token.revoke(services, "crm")
+    zone = 'zone = "UTC"\nname = "M"\nemail = "m@foobar.example"\n'
+    for roles in ('["tam"]', '["tam"]', '["ce", "tam"]'):
+        file = f"[[members]]\nroles = {roles}\n{zone}"
+        await members.import_members(services, read_toml(MembersFile, file.encode(), "members.toml"))
+    await message.stop_mail(services, by(MANAGER), "A wrong price")
+    told = [(entry.kind, entry.about, entry.said) for entry in await administration.log(services)]
+    assert told == [
+        ("token.created", "crm", None),
+        ("token.revoked", "crm", None),
+        ("member.added", "M", "tam"),
+        ("member.roles_changed", "M", "ce, tam"),
+        ("mail.stopped", "mail", "A wrong price"),
+    ]
+
+
+def test_the_manual_has_the_table() -> None:
+    """`docs/access.md` names each action with who may do it and the scopes of tokens, as the code does."""
+    text = (ROOT / "docs" / "access.md").read_text()
+    rows = [f"| {one.title} | {one.who} | {', '.join(one.scopes)} |" for one in administration.table()]
+    assert [line for line in text.splitlines() if line.startswith("| ")][2:] == rows
+
+
+def test_the_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`rapport access show` has every action and role in 80 columns, and as JSON."""
+    written = io.StringIO()
+    monkeypatch.setattr(access_commands, "out", Console(file=written, width=80, highlight=False))
+    access_commands.show()
+    assert max(len(line.rstrip()) for line in written.getvalue().splitlines()) <= 80
+    for role in Role:
+        assert role in written.getvalue()
+    access_commands.show(json=True)
+    assert len(json.loads(capsys.readouterr().out)) == len(Action)
