@@ -87,6 +87,12 @@ def _time(context: Context, instant: datetime) -> str:
 
 
 @pass_context
+def _date_time(context: Context, instant: datetime) -> str:
+    """Both in a sentence: "Friday 27 November, 15:00 (Zurich time)"."""
+    return f"{_date(context, instant)}, {_time(context, instant)} ({city(context['to'].zone)} time)"
+
+
+@pass_context
 def _time_range(context: Context, span: Any) -> str:
     """From when to when, in the reader's zone: "Friday 27 November, 15:00–15:30 (Zurich time)".
 
@@ -112,6 +118,7 @@ FOR_MARKDOWN: Final[dict[str, Callable[..., Any]]] = COMMON | {
     "long_date": _long_date,
     "short_date": _short_date,
     "time": _time,
+    "date_time": _date_time,
     "time_range": _time_range,
     "times": _times,
     "city": city,

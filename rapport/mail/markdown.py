@@ -96,6 +96,11 @@ def chart(told: str, drawn: Markup) -> Md:
     return _partial("chart", told=told, drawn=str(drawn))
 
 
+def command(text: str) -> Md:
+    """What a member may type instead, to be copied as it is."""
+    return _partial("command", text=text)
+
+
 def small(text: str) -> Md:
     """Small print."""
     return _partial("small", text=text)
@@ -112,6 +117,7 @@ PARTIALS: Final[dict[str, Callable[..., Md]]] = {
     "button": button,
     "table": table,
     "chart": chart,
+    "command": command,
     "small": small,
     "point": point,
 }
@@ -217,6 +223,7 @@ _DRAWN: Final[dict[str, Callable[..., Markup]]] = {
     "button": lambda label, link: Markup('<p class="act"><a class="button" href="{}">{}</a></p>').format(link, label),
     "table": _draw_table,
     "chart": lambda told, drawn: Markup(drawn),  # noqa: ARG005, S704 - drawn by ours, which escapes
+    "command": lambda text: Markup("<pre><code>{}</code></pre>").format(text),
     "small": lambda text: Markup('<p class="small">{}</p>').format(text),
 }
 
@@ -242,6 +249,7 @@ _TOLD: Final[dict[str, Callable[..., str]]] = {
     "button": lambda label, link: f"{label}:\n{link}",
     "table": lambda rows: "\n".join("- " + ", ".join(row) for row in rows),
     "chart": lambda told, drawn: f"- {told}",  # noqa: ARG005
+    "command": lambda text: f"    {text}",
     "small": lambda text: str(text),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import example, given, strategies as st
 from markupsafe import Markup
 
+from rapport.mail.compose import Person
 from rapport.mail.emails import markdown, read
 from rapport.mail.markdown import Document, escape
 from rapport.model.base import UserError
 
+NEW_YORKER = Person("Dana Whitfield", "dana@x.example", zone="America/New_York")
 TYPED = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=60) | st.text(
     "*_`#>-+=~[](){}!|\\<&;:.,/\"'@ 019ab", max_size=60
 )
@@ -106,21 +109,23 @@ def test_what_people_wrote_keeps_its_lines_and_is_no_markup(value: str) -> None:
 
 
 def test_partials_say_the_same_in_both() -> None:
-    """A button, a table, small print and a chart each have their words and their link in HTML and in text."""
+    """A button, table, chart, command and small print have their words and link in HTML and in text."""
     source = (
         'Please {{ button("Choose <now>", "https://x.example/m/1") }}{{ table(rows) }}'
         "{{ small('Small & fine') }}{{ chart(told, drawn) }}"
+        """{{ command('rapport case list --as "x"') }}"""
     )
     rows = [("Tuesday *1*", "15:00"), ("Wednesday", "16:00")]
     found = document(source, rows=rows, told="usage: 1 → 2", drawn=Markup("<b>usage</b>"))
     assert found.text == (
         "Please\n\nChoose <now>:\nhttps://x.example/m/1\n\n- Tuesday *1*, 15:00\n- Wednesday, 16:00\n\n"
-        "Small & fine\n\n- usage: 1 → 2"
+        'Small & fine\n\n- usage: 1 → 2\n\n    rapport case list --as "x"'
     )
     assert '<a class="button" href="https://x.example/m/1">Choose &lt;now&gt;</a>' in found.html
     assert "<td>Tuesday *1*</td>" in found.html
     assert '<p class="small">Small &amp; fine</p>' in found.html
     assert "<b>usage</b>" in found.html
+    assert "<pre><code>rapport case list --as &#34;x&#34;</code></pre>" in found.html
     assert found.asks_by("https://x.example/m/1")
     assert not found.asks_by("https://x.example/m/2")
 
@@ -150,6 +155,12 @@ def test_a_link_that_runs_something_is_refused(source: str, link: str) -> None:
     """Only web and mail addresses are linked to."""
     with pytest.raises(ValueError, match="link"):
         document(source, link=link)
+
+
+def test_an_instant_names_the_readers_city() -> None:
+    """A day with its time stands in the reader's zone, by its city."""
+    found = document("By {{ at | date_time }}.", at=datetime(2026, 11, 25, 3, 30, tzinfo=UTC), to=NEW_YORKER)
+    assert found.text == "By Tuesday 24 November, 22:30 (New York time)."
 
 
 def test_what_is_not_known_is_no_blank() -> None:
