@@ -33,13 +33,15 @@ Keys = Annotated[list[str] | None, typer.Argument(help="The messages' keys.")]
 Everything = Annotated[str | None, typer.Option("--account", help="All drafts of this account.")]
 
 
-def _print_list(lines: list[MessageLine]) -> None:
+def print_list(lines: list[MessageLine]) -> None:
+    """An account's messages: each with when it goes, or why it does not, and what can be done about it."""
     for line in lines:
         colour = _COLOUR.get(line.state, "default")
         out.print(f"[{colour}]{line.state:10}[/{colour}] {when(line.at)}  {line.to}", soft_wrap=True)
         out.print(f"           {line.subject}", markup=False, soft_wrap=True)
         if line.goes_at:
-            out.print(f"           goes {when(line.goes_at)}: {line.reason}", markup=False, soft_wrap=True)
+            why = f": {line.reason}" if line.reason else ""
+            out.print(f"           goes {when(line.goes_at)}{why}", markup=False, soft_wrap=True)
         elif line.reason:
             out.print(f"           {line.reason}", markup=False, soft_wrap=True)
         out.print(f"           {line.key}", style="dim", markup=False, soft_wrap=True)
@@ -110,7 +112,7 @@ def _show(shown: MessageShown) -> None:
         out.print(f"Next: {way}", markup=False, soft_wrap=True)
 
 
-@command(app, "list", show=_print_list)
+@command(app, "list", show=print_list)
 async def list_(services: Services, account: str) -> list[MessageLine]:
     """An account's messages, oldest first."""
     return await message.listed(services, account)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from rapport.mail import cadence, compose, deferral, outbox
 from rapport.mail.compose import Edits
 from rapport.mail.context import VendorContext
 from rapport.mail.emails import weight_of
 from rapport.mail.letters import MessageDraft
-from rapport.mail.outbox import Deferrals, Message
+from rapport.mail.outbox import NOT_IN_A_PAUSE, Deferrals, Message
 from rapport.mail.smtp import Relay
 from rapport.model.access import Action
 from rapport.model.base import InputModel, Instant, Name, Prose, Refused, UserError, WireModel
@@ -24,11 +24,19 @@ from rapport.rules.attachment import checked, refuse_too_much
 from rapport.rules.erasure import ERASED
 from rapport.rules.message import LOOK, ways_on
 from rapport.rules.wording import amount
-from rapport.storage import access, account as accounts, attachment, support_case, sweep, timeline
+from rapport.storage import (
+    access,
+    account as accounts,
+    attachment,
+    contract as contracts,
+    support_case,
+    sweep,
+    timeline,
+)
 from rapport.storage.access import MailSwitch
 from rapport.storage.attachment import Attached
 from rapport.storage.database import Connection
-from rapport.storage.relay import relay_fault
+from rapport.storage.relay import mail_gate, relay_fault
 from rapport.storage.timeline import Submission
 from starters.rights import Matter, ask, requires
 from starters.services import LATER, Actor, Services, member_named, present, submission, who_acts, who_says
@@ -41,9 +49,9 @@ class MessageLine(WireModel):
     """One message of an account.
 
     Attributes:
-        reason: Why it is put off, was suppressed or failed.
-        goes_at: When it goes, where it is put off; of a single draft, when it would go if it were sent now, unless that
-            is at once.
+        reason: Why it is put off or doesn't go yet, was suppressed or failed.
+        goes_at: When it goes, where it is put off and that is still to come; of a single draft, when it would go if it
+            were sent now, unless that is at once.
         look: Where to look first, of what may not have arrived.
         next: What can be done about it, as commands.
         consequences: What follows each of these, of what was not delivered.
@@ -168,18 +176,65 @@ async def listed(services: Services, account: str, state: MessageState | None = 
         await accounts.account(connection, account)
         names = await accounts.names(connection, account)
         found = await outbox.messages(connection, account, state)
-    return [_line(message, names) for message in found]
+        holds = await Holds.read(services, connection, account)
+    return [_line(message, names, holds) for message in found]
 
 
-def _line(message: Message, names: dict[str, str]) -> MessageLine:
+class Holds(NamedTuple):
+    """What keeps an account's emails from going, beside their readers' working time.
+
+    Attributes:
+        all: Why no email at all goes.
+        paused: The contracts whose onboarding, or what recurs after it, is paused.
+        now: As of when.
+    """
+
+    all: str | None
+    paused: frozenset[str]
+    now: datetime
+
+    @classmethod
+    async def read(cls, services: Services, connection: Connection, account: str | None) -> Holds:
+        """As it is now."""
+        gate = await mail_gate(connection)
+        off = gate.stopped or services.settings.mail_mode == "off"
+        known = await contracts.concerned(connection, account, "") if account is not None else []
+        return cls(
+            all="sending is off" if off else "the mail server takes no email" if gate.fault is not None else None,
+            paused=frozenset(one.id for one in known if one.paused_at is not None),
+            now=present(),
+        )
+
+    def of(self, message: Message) -> tuple[datetime | None, str | None]:
+        """When a message goes, where that is known, and why not before."""
+        if message.state not in (MessageState.READY, MessageState.DEFERRED):
+            return None, message.reason
+        if message.contract in self.paused and message.purpose in NOT_IN_A_PAUSE:
+            return None, "the onboarding is paused"
+        if message.state is MessageState.READY and message.not_before is not None and message.not_before > self.now:
+            return message.not_before, message.reason
+        if message.state is MessageState.DEFERRED:
+            return None, "; ".join(one for one in (message.reason, self.all) if one) or None
+        since = message.not_before or message.created_at
+        due = "due, and sent within minutes while a worker runs" if self.now - since > ON_ITS_WAY else None
+        return None, self.all or due
+
+
+ON_ITS_WAY: Final = timedelta(minutes=1)
+"""How long what is due may be on its way before that is told."""
+
+
+def _line(message: Message, names: dict[str, str], holds: Holds) -> MessageLine:
     is_open = message.resolution is None
     ways = ways_on(message.state, message.key) if is_open else ()
+    goes_at, reason = holds.of(message)
     return MessageLine.made_of(
         message,
         to=message.address,
         name=names.get(message.person, ""),
         at=message.settled_at or message.created_at,
-        goes_at=message.not_before if message.state is MessageState.READY else None,
+        reason=reason,
+        goes_at=goes_at,
         look=LOOK if is_open and message.state is MessageState.UNKNOWN else None,
         next=tuple(way.command for way in ways),
         consequences=tuple(way.follows for way in ways if way.follows),
@@ -215,8 +270,9 @@ async def show(services: Services, key: str) -> MessageShown:
         draft = await outbox.draft(connection, key)
         guests = await deferral.guests(connection, [draft] if draft else [])
         files = await attachment.listed(connection, key)
+        holds = await Holds.read(services, connection, message.account)
     assert draft is not None
-    line, to_write = _line(message, names), False
+    line, to_write = _line(message, names, holds), False
     if raw is None and message.state in _WENT:
         parts, files = {"text": ERASED, "html": f"<p>{ERASED}</p>"}, []
     elif raw is None:

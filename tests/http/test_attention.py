@@ -11,19 +11,24 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 from temporalio.client import Client
 
 from rapport.model.account import WEEKDAYS, AccountFile, WorkingHours
 from rapport.model.ids import new_id
 from rapport.model.message import MessageState
+from rapport.model.operation import Operate
 from rapport.model.relay import VARIABLES, FaultKind
 from rapport.rules.attention import told_in
 from rapport.storage import relay
+from rapport.storage.tables import MessageRow
+from starters.cli.message import print_list
 from starters.cli.onboarding import print_started
 from starters.http.app import create_app
-from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, token
+from starters.use_cases import account as accounts, meeting as meetings, message, onboarding, operation, token
 from starters.use_cases.message import MessageLine
 from starters.use_cases.onboarding import StartRequest
+from starters.use_cases.operation import OperationWritten
 from tests.conftest import CHAMPION, TAM, Installation, account, installation, until
 from tests.stack.test_sweep import sweep
 
@@ -169,3 +174,48 @@ async def test_the_page_of_caught_mail_says_that_hours_are_ignored(here: Install
         assert "whatever the hour is where they are read" in page
         assert "RAPPORT_QUIET_HOURS=keep" in page
         assert (await reader.get("/v1/mail")).json()["quiet_hours"] == "ignore"
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ("nothing", "due, and sent within minutes while a worker runs"),
+        ("stopped", "sending is off"),
+        ("fault", "the mail server takes no email"),
+        ("paused", "the onboarding is paused"),
+        ("unsaid", None),
+    ],
+)
+async def test_what_waits_says_why_and_no_time_that_has_passed(
+    quiet: Installation, capsys: pytest.CaptureFixture[str], held: str, why: str | None
+) -> None:
+    """Due and not out, list and page say what holds it, and no instant of the past; where no reason is known, none."""
+    file = resting("auto")
+    key = file.account.key
+    await onboarding.start(quiet.services, StartRequest(file=file))
+    await lines(quiet, key, MessageState.READY)
+    now = datetime.now(UTC)
+    then = now + timedelta(hours=3) if held == "unsaid" else now - timedelta(hours=2)
+    if held == "stopped":
+        await message.stop_mail(quiet.services, TAM)
+    if held == "paused":
+        await operation.operate(quiet.services, key, Operate.PAUSE, OperationWritten(reason="Holidays."), TAM)
+
+        async def is_paused() -> bool:
+            return (await onboarding.status(quiet.services, key)).paused
+
+        await until(is_paused, "the pause")
+    async with quiet.services.store.writing() as connection:
+        moved = update(MessageRow).where(MessageRow.account == key, MessageRow.person.startswith("c_"))
+        await connection.execute(moved.values(not_before=then, reason=None, created_at=then))
+        if held == "fault":
+            await relay.meet_fault(connection, FaultKind.UNREACHABLE, None, now, VARIABLES)
+    found = [one for one in await message.listed(quiet.services, key) if one.state is MessageState.READY]
+    assert [(one.goes_at, one.reason) for one in found] == [(then if held == "unsaid" else None, why)] * 4
+    print_list(found)
+    printed = capsys.readouterr().out
+    assert "None" not in printed
+    assert (why or "goes ") in printed
+    async with browser(quiet) as reader:
+        page = (await reader.get(f"/accounts/{key}")).text
+    assert len(re.findall(r">goes <time", page)) == (4 if held == "unsaid" else 0)
